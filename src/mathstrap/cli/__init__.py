@@ -1,0 +1,46 @@
+"""The command line: verbs only. Each verb's module parses, calls the library and prints; none holds logic."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from mathstrap import __version__
+from mathstrap.errors import MathstrapError
+
+app = typer.Typer(
+    name="mathstrap",
+    help="Bootstrap verified mathematical training data from your own questions, then train and evaluate on it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def show_version(value: bool) -> None:
+    """Print the version and leave."""
+    if value:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: bool = typer.Option(
+        False, "--version", callback=show_version, is_eager=True, help="Print the version and leave."
+    ),
+) -> None:
+    """Bootstrap verified mathematical training data from your own questions, then train and evaluate on it."""
+
+
+def main() -> None:
+    """Run the command line; a MathstrapError becomes one sentence on stderr and exit code 1."""
+    try:
+        app()
+    except MathstrapError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+
+
+# One line per verb; the modules import nothing heavy at their top.

@@ -1,0 +1,73 @@
+"""The exception tree. Every message says where, what was found, what was expected and what to do.
+
+    MathstrapError
+      InputError (ValueError)        the user's file, recipe or argument is wrong
+        RecipeError                  a recipe key or value
+        MissingExtraError            an optional package is not installed
+      TeacherError (RuntimeError)    asking again cannot help: bad key, unknown model, prompt too long
+      TransientError (RuntimeError)  asking again may help: rate limit, server error, time-out, broken connection
+      BudgetExceeded (RuntimeError)  a budget of the recipe is spent
+      RunLocked (RuntimeError)       another process holds the run directory
+      StorageError (OSError)         the run directory cannot be written
+
+All are picklable: they cross process borders, so each takes its message as the only positional argument.
+"""
+
+from __future__ import annotations
+
+
+class MathstrapError(Exception):
+    """The base of every error raised on purpose."""
+
+
+class InputError(MathstrapError, ValueError):
+    """The user's file, recipe or argument is wrong."""
+
+
+class RecipeError(InputError):
+    """A recipe key or value is wrong."""
+
+
+class MissingExtraError(InputError):
+    """An optional package is not installed."""
+
+
+class TeacherError(MathstrapError, RuntimeError):
+    """The model server refused for good; the run stops and says what to fix."""
+
+
+class TransientError(MathstrapError, RuntimeError):
+    """The model server failed in a way that may pass."""
+
+    def __init__(self, message: str, retry_after_seconds: float | None = None, kind: str = "error") -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+        self.kind = kind
+
+    def __reduce__(self) -> tuple[type[TransientError], tuple[str, float | None, str]]:
+        return type(self), (str(self), self.retry_after_seconds, self.kind)
+
+
+class BudgetExceeded(MathstrapError, RuntimeError):
+    """The next request could exceed a budget of the recipe."""
+
+
+class RunLocked(MathstrapError, RuntimeError):
+    """Another process holds the run directory."""
+
+
+class StorageError(MathstrapError, OSError):
+    """The run directory cannot be written: full disk, no permission, not a directory."""
+
+
+def missing_extra(package: str, extra: str) -> MissingExtraError:
+    """Return the error that tells how to install the extra an optional package belongs to."""
+    return MissingExtraError(f'{package} is not installed. Run: pip install "mathstrap[{extra}]"')
+
+
+def suggest(wrong: str, known: list[str]) -> str:
+    """Return ` Did you mean "x"?` for the closest known name, or the list of known names."""
+    import difflib
+
+    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    return f' Did you mean "{close[0]}"?' if close else f" Known: {', '.join(sorted(known))}."

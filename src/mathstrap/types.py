@@ -1,0 +1,189 @@
+"""The records every stage speaks, and their JSON. Knows nothing of files, models or prompts.
+
+Ids are lineage: `gsm8k-train-00042` is a seed, `gsm8k-train-00042/fobar.1` a problem derived from it,
+`gsm8k-train-00042/fobar.1#3` the fourth draw of an answer to that problem (draws count from 0).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar, get_args
+
+import msgspec
+
+Method = Literal["seed", "ans_aug", "rephrase", "self_verification", "fobar"]
+Style = Literal["gsm8k", "math"]
+Outcome = Literal["correct", "wrong", "undecided"]
+Stage = Literal["seeds", "rewrite", "filter", "solve", "verify", "curate", "export"]
+FinishReason = Literal["stop", "length", "content_filter", "unknown"]
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+# Every reason a Reject may carry, with the sentence the report prints for it.
+REASONS: dict[str, str] = {
+    "bad_row": "the seed row could not be read",
+    "gold_fails_grader": "the gold answer is not recognised by the grader",
+    "truncated": "the reply hit the token limit before it ended",
+    "refused": "the server's content filter ended the reply",
+    "empty": "the reply is empty",
+    "unchanged": "the rewritten question is the original one",
+    "too_long": "the rewritten question is far longer than the original",
+    "not_a_question": "the reply is not a question",
+    "numbers_differ": "the rewrite does not carry the numbers of its parent",
+    "x_lost": "the rewrite lost the unknown variable",
+    "gold_lost": "the rewritten statement does not carry the gold answer",
+    "leaks_answer": "the rewrite states the hidden number or the answer",
+    "duplicate": "another problem asks the same question",
+    "contaminated": "the question overlaps a test set",
+    "no_answer": "no final answer could be found in the reply",
+    "flagged": "a reviewer flagged this row",
+}
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One turn of a prompt; role "raw" marks a prompt sent to a completion endpoint without a chat template."""
+
+    role: Literal["system", "user", "assistant", "raw"]
+    content: str
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True):
+    """A question with its gold answer; a seed has method "seed" and no parent, a derived problem names both."""
+
+    id: str
+    dataset: str
+    style: Style
+    question: str
+    answer: str
+    solution: str = ""
+    method: Method = "seed"
+    parent: str | None = None
+    tags: dict[str, Any] = {}
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """What is asked of the model's decoder; temperature 0 is greedy, top_p in (0, 1], max_tokens counts new tokens."""
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    max_tokens: int = 512
+    stop: tuple[str, ...] = ()
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One reply to be paid for. `id` says what it is for, `key` is the hash of what is asked.
+
+    Draws of one prompt share the key and differ in id and draw.
+    """
+
+    id: str
+    key: str
+    model: str
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    draw: int = 0
+
+
+class Completion(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply, verbatim: the paid thing. Times are wall seconds of the request; tokens are the server's usage.
+
+    Where one call answered several draws, the first draw carries the prompt's tokens_in and the others 0.
+    """
+
+    request: str
+    key: str
+    text: str
+    finish_reason: FinishReason
+    model: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """A parsed solution to a problem; `answer` is the extracted final answer."""
+
+    id: str
+    problem: str
+    text: str
+    answer: str
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The grader's decision on a candidate: `tier` says which step decided, `reason` why."""
+
+    candidate: str
+    outcome: Outcome
+    got: str
+    expected: str
+    grader: str
+    tier: str = ""
+    reason: str = ""
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """A training row: the published MetaMathQA columns first, then lineage."""
+
+    id: str
+    type: str
+    query: str
+    original_question: str
+    response: str
+    problem: str
+    seed: str
+    dataset: str
+    method: Method
+    answer: str
+    gold: Literal["given", "voted"] = "given"
+    confidence: float = 1.0
+    outcome: Outcome = "correct"
+    teacher: str = ""
+    prompt_hash: str = ""
+    draw: int = 0
+    tags: dict[str, Any] = {}
+
+
+class Reject(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that fell out for good; `reason` is a key of REASONS."""
+
+    id: str
+    stage: Stage
+    reason: str
+    detail: str = ""
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """A request the world broke (network, server, memory): never final, asked again on the next run."""
+
+    id: str
+    key: str
+    error: str
+    kind: str = "error"
+
+
+T = TypeVar("T")
+
+
+def to_json(record: msgspec.Struct) -> bytes:
+    """Return the record as one line of JSON without the newline; keys in field order."""
+    return msgspec.json.encode(record)
+
+
+def from_json(line: bytes | str, kind: type[T]) -> T:
+    """Read one record back; raises msgspec.ValidationError (a ValueError) if the line does not fit `kind`."""
+    return msgspec.json.decode(line, type=kind)
+
+
+def root_of(record_id: str) -> str:
+    """Return the seed's id that a problem, candidate or request id descends from."""
+    return record_id.partition("/")[0].partition("#")[0]
+
+
+def problem_of(request_id: str) -> str:
+    """Return the problem id of a draw's id: everything before the last `#`."""
+    return request_id.rpartition("#")[0] or request_id
+
+
+def type_of(style: Style, method: Method) -> str:
+    """Return the published type name of a sample, for example `GSM_SV` (paper, Table 1 and the released data)."""
+    names = {"ans_aug": "AnsAug", "rephrase": "Rephrased", "self_verification": "SV", "fobar": "FOBAR", "seed": "Seed"}
+    return f"{'GSM' if style == 'gsm8k' else 'MATH'}_{names[method]}"

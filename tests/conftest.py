@@ -1,0 +1,29 @@
+"""Where the tests find the shared benchmark files; nothing of them is committed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def folder_or_skip(variable: str, fallback: Path) -> Path:
+    path = Path(os.environ.get(variable, fallback))
+    if not path.is_dir():
+        pytest.skip(f"{path} is absent; set {variable} to the folder that holds the benchmark files")
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_path() -> Path:
+    """The folder with gsm8k_train.jsonl, gsm8k_test.jsonl, math_test.jsonl and the others."""
+    return folder_or_skip("MATHSTRAP_DATA", ROOT.parent / "shared" / "data")
+
+
+@pytest.fixture(scope="session")
+def cases_path() -> Path:
+    """The folder with the labelled answer-checking cases."""
+    return folder_or_skip("MATHSTRAP_CASES", ROOT.parent / "shared" / "cases")
