@@ -1,0 +1,111 @@
+"""Name the teachers and open one. Knows nothing of what a request is for; heavy imports stay inside each module.
+
+A teacher is one file in this package and one line of BACKENDS: a factory that takes TeacherOptions and returns a Backend.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, cast
+
+from mathstrap.errors import InputError, suggest
+from mathstrap.types import Completion, Request
+
+# name -> "module:factory"; the module is imported when the teacher is opened.
+BACKENDS: dict[str, str] = {
+    "openai": "mathstrap.backends.openai:open_teacher",
+    "openai_batch": "mathstrap.backends.openai_batch:open_teacher",
+    "embedded": "mathstrap.backends.embedded:open_teacher",
+    "hf": "mathstrap.backends.hf:open_teacher",
+    "vllm": "mathstrap.backends.vllm:open_teacher",
+    "fake": "mathstrap.backends.fake:open_teacher",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointOptions:
+    """One of several servers for the same model. Limits of 0 mean none; an empty key variable means the teacher's."""
+
+    url: str
+    max_in_flight: int = 0
+    requests_per_minute: int = 0
+    api_key_env: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherOptions:
+    """Who answers, and how to reach it. A key is named (a variable or a command), never written here.
+
+    backend            a name of BACKENDS
+    model              the model's name at the server, a path, or a name the backend knows
+    base_url           openai, openai_batch: the address up to and including `/v1`; a list spreads the work over servers
+    endpoints          the same with limits per server; used instead of base_url when not empty
+    api_key_env        the environment variable that holds the key; a missing one is fine for servers that ask for none
+    api_key_command    a command whose first line of output is the key, for example `pass show openai`; wins over the variable
+    timeout_seconds    one attempt, from sending to the last byte
+    max_in_flight      the most requests at once; 0 leaves it to the backend (openai: 256)
+    supports_n         several draws in one call: yes, no, or None to try and fall back
+    extra_body         added to every request's JSON, for example {"reasoning_effort": "low"}
+    extra_headers      added to every request; not for keys
+    model_path         embedded, hf, vllm: a weights file or folder instead of the model's default
+    n_ctx, threads     embedded: context tokens and CPU threads; 0 leaves it to the backend
+    settings           anything a backend takes beyond these, by name; unknown ones are refused by the backend
+    """
+
+    backend: str = "openai"
+    model: str = ""
+    base_url: str | tuple[str, ...] = ""
+    endpoints: tuple[EndpointOptions, ...] = ()
+    api_key_env: str = "OPENAI_API_KEY"
+    api_key_command: str = ""
+    timeout_seconds: float = 300.0
+    max_in_flight: int = 0
+    supports_n: bool | None = None
+    extra_body: dict[str, Any] = field(default_factory=dict)
+    extra_headers: dict[str, str] = field(default_factory=dict)
+    model_path: str = ""
+    n_ctx: int = 0
+    threads: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+class Backend(Protocol):
+    """A teacher. Made outside any event loop; what belongs to a loop is opened at the first ask.
+
+    It may also have `max_n: int` (the most draws in one call) and `async release()`, which closes what belongs to the
+    running event loop (connections) and keeps the rest (a loaded model), so that the next ask may run in another loop.
+    """
+
+    model: str
+    supports_n: bool
+
+    @property
+    def max_in_flight(self) -> int:
+        """Return how many calls of `ask` may run at once; may change while running."""
+        ...
+
+    async def ask(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer the draws of one prompt, in order.
+
+        Returning fewer means the rest was not answered and has to be asked again, one by one if `supports_n` turned
+        false. Raises TransientError if asking again may help, TeacherError if it cannot.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+def open_backend(options: TeacherOptions) -> Backend:
+    """Return the teacher that `options` describes; raises InputError for an unknown name or unusable options."""
+    target = BACKENDS.get(options.backend)
+    if target is None:
+        raise InputError(
+            f'teacher.backend: no such backend "{options.backend}".{suggest(options.backend, list(BACKENDS))}'
+        )
+    module_name, _, factory_name = target.partition(":")
+    factory = cast("Callable[[TeacherOptions], Backend]", getattr(importlib.import_module(module_name), factory_name))
+    return factory(options)
