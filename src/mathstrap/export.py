@@ -1,0 +1,175 @@
+"""Turn samples into the rows of training formats, and describe them on a data card. Pure: rows in, rows and text out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mathstrap.types import Sample, Style
+
+Row = dict[str, Any]
+Ending = Literal["paper", "answer", "boxed", "keep"]
+
+# A final answer a teacher already stated at the very end; bounded so that no text makes it backtrack.
+STATED_ENDING = re.compile(
+    r"(?:^|\s)(?:####[ \t]*[^\n]{1,200}|(?:[Tt]herefore, |[Ss]o,? |[Tt]hus, )?[Tt]he (?:final )?answer is:?[ \t]*[^\n]{1,200})\s*\Z"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    """What to write beside samples.jsonl: `formats` of FORMATS, and how a response ends.
+
+    `ending`: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter for MATH-like),
+    "answer" = `The answer is: a` alone, "boxed" = `The answer is \\boxed{a}.`, "keep" = as the teacher wrote it.
+    """
+
+    formats: tuple[str, ...] = ("metamathqa",)
+    ending: Ending = "paper"
+
+
+def finish_response(text: str, answer: str, style: Style, ending: Ending) -> str:
+    """Return the solution with exactly one final answer in the chosen form (paper, App. B and the released rows).
+
+    The teacher's own closing statement of the answer is taken off first, so that it is not stated twice.
+    """
+    if ending == "keep":
+        return text.strip()
+    body = text.strip()
+    for _ in range(2):
+        match = STATED_ENDING.search(body, max(0, len(body) - 600))
+        if match is None or match.start() == 0:
+            break
+        body = body[: match.start()].rstrip()
+    if ending == "boxed":
+        return f"{body}\nThe answer is $\\boxed{{{answer}}}$."
+    stated = f"The answer is: {answer}"
+    if ending == "paper" and style == "gsm8k":
+        return f"{body}\n#### {answer}\n{stated}"
+    return f"{body}\n{stated}" if style == "gsm8k" else f"{body} {stated}"
+
+
+def metamathqa_row(sample: Sample) -> Row:
+    """Return the four published columns."""
+    return {
+        "type": sample.type, "query": sample.query,
+        "original_question": sample.original_question, "response": sample.response,
+    }  # fmt: skip
+
+
+def alpaca_row(sample: Sample) -> Row:
+    """Return the row of an Alpaca file: instruction, empty input, output."""
+    return {"instruction": sample.query, "input": "", "output": sample.response}
+
+
+def chat_row(sample: Sample) -> Row:
+    """Return the row of a chat file: one user and one assistant message."""
+    return {
+        "messages": [{"role": "user", "content": sample.query}, {"role": "assistant", "content": sample.response}]
+    }
+
+
+def sharegpt_row(sample: Sample) -> Row:
+    """Return the row of a ShareGPT file: the same two turns in its older field names."""
+    return {"conversations": [{"from": "human", "value": sample.query}, {"from": "gpt", "value": sample.response}]}
+
+
+def prompt_completion_row(sample: Sample) -> Row:
+    """Return the row of a prompt/completion file."""
+    return {"prompt": sample.query, "completion": sample.response}
+
+
+FORMATS: dict[str, Callable[[Sample], Row]] = {
+    "metamathqa": metamathqa_row,
+    "alpaca": alpaca_row,
+    "chat": chat_row,
+    "sharegpt": sharegpt_row,
+    "prompt-completion": prompt_completion_row,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CardFacts:
+    """What a data card states; every value is counted by the run, none is typed in."""
+
+    name: str
+    mode: str
+    seeds_source: str
+    num_seeds: int
+    teacher: str
+    backend: str
+    num_samples_by_type: dict[str, int]
+    funnel: str
+    reject_counts: dict[str, int]
+    prompt_hashes: dict[str, str]
+    rng_seed: int
+    version: str
+    cost: str
+    contamination: str = ""
+
+
+def data_card(facts: CardFacts) -> str:
+    """Return the data card as Markdown with the hub's YAML header."""
+    total = sum(facts.num_samples_by_type.values())
+    size = next((f"n<{limit}" if limit == "1K" else limit for bound, limit in SIZE_CLASSES if total < bound), "n>1M")
+    lines = [
+        "---",
+        "language: [en]",
+        "task_categories: [text-generation]",
+        "tags: [math, synthetic, mathstrap]",
+        f"size_categories: ['{size}']",
+        "configs:",
+        "- config_name: default",
+        "  data_files: samples.jsonl",
+        "---",
+        "",
+        f"# {facts.name}",
+        "",
+        f"{total:,} question and answer pairs bootstrapped by Mathstrap {facts.version} from {facts.num_seeds:,} seed "
+        f"questions (`{facts.seeds_source}`), rules `{facts.mode}`.",
+        "",
+        "## What it holds",
+        "",
+        "| type | samples |",
+        "| --- | ---: |",
+        *(f"| {kind} | {count:,} |" for kind, count in sorted(facts.num_samples_by_type.items())),
+        "",
+        "Every sample's final answer was compared with the gold answer of its question and agreed; wrong and undecided"
+        " answers are kept apart in `candidates.jsonl` and `verdicts.jsonl`.",
+        "",
+        "## How much survived",
+        "",
+        facts.funnel,
+        "",
+        "## What fell out",
+        "",
+        *(
+            ["| reason | count |", "| --- | ---: |", *(f"| {reason} | {count:,} |" for reason, count in sorted(facts.reject_counts.items()))]
+            if facts.reject_counts
+            else ["Nothing was rejected."]
+        ),
+        "",
+        "## How it was made",
+        "",
+        f"- Teacher: `{facts.teacher}` through the `{facts.backend}` backend.",
+        f"- Cost: {facts.cost}.",
+        f"- rng_seed: {facts.rng_seed}.",
+        *(f"- Prompt `{name}`: hash `{digest}`." for name, digest in sorted(facts.prompt_hashes.items())),
+        "",
+        "## Contamination",
+        "",
+        facts.contamination or "Not checked in this run. Set `decontaminate.against` in the recipe.",
+        "",
+        "## Licence and terms",
+        "",
+        "The questions derive from the seeds, so the seeds' licence carries over. The responses were written by the"
+        f" teacher model `{facts.teacher}`: its licence or its provider's terms decide what they may be used for"
+        " (some providers forbid training competing models on their output). Check both before you publish.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+SIZE_CLASSES = ((1_000, "1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

@@ -1,0 +1,414 @@
+"""Load seed problems from files, the hub or the package. Every gold answer must pass its own grader.
+
+Knows the shapes of the public sets (GSM8K's `####`, MATH's `\\boxed`); knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.types import Problem, Reject, Style
+
+# Short names of public sets: hub repository and the configurations that make up the whole set.
+HUB_SETS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "gsm8k": ("openai/gsm8k", ("main",)),
+    "math": (
+        "EleutherAI/hendrycks_math",
+        (
+            "algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory",
+            "prealgebra", "precalculus",
+        ),
+    ),
+}  # fmt: skip
+BUNDLED = ("gsm8k", "math")
+# A question longer than this is a document, not a problem; it would not fit the few-shot prompt.
+MAX_QUESTION_CHARS = 20_000
+TAG_FIELDS = ("level", "type", "subject", "steps", "difficulty", "source")
+
+Row = dict[str, Any]
+OnBadRow = Callable[[int, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeedsOptions:
+    """Where seed problems come from.
+
+    `source`: a path (.jsonl, .csv, .parquet), `bundled:gsm8k`, `bundled:math`, `gsm8k`, `math`, or `hf:owner/name`.
+    `fields` maps our names (id, question, answer, solution) to the columns of the source. `style` says whether
+    questions are plain word problems (gsm8k) or carry LaTeX (math); empty = decided from the rows.
+    """
+
+    source: str = "bundled:gsm8k"
+    dataset: str = ""
+    style: Literal["", "gsm8k", "math"] = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    config: str | None = None
+    split: str = "train"
+    offset: int = 0
+    limit: int | None = None
+    on_bad: Literal["stop", "skip"] = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedProblems:
+    """Seed problems in source order, and the rows that fell out with `on_bad: skip`."""
+
+    problems: list[Problem]
+    rejects: list[Reject]
+    source: str
+
+
+def load_problems(options: SeedsOptions) -> LoadedProblems:
+    """Read, shape and check the seeds of one source.
+
+    Raises InputError naming file, line and reason at the first bad row unless `on_bad` is "skip"; always raises
+    where the file is missing, empty, not UTF-8, or has duplicate ids.
+    """
+    check_fields(options)
+    dataset = options.dataset or dataset_name(options)
+    problems: list[Problem] = []
+    rejects: list[Reject] = []
+    seen: dict[str, int] = {}
+
+    def bad(number: int, reason: str, code: str = "bad_row") -> None:
+        where = f"{options.source}:{number}"
+        if options.on_bad == "stop":
+            raise InputError(f"{where}: {reason}. Fix the row or set seeds.on_bad=skip.")
+        rejects.append(Reject(id=f"{dataset}-{number:05d}", stage="seeds", reason=code, detail=f"{where}: {reason}"))
+
+    num_rows = 0
+    for number, row in source_rows(options, bad):
+        num_rows += 1
+        if num_rows <= options.offset:
+            continue
+        if options.limit is not None and num_rows > options.offset + options.limit:
+            break
+        shaped = shape_row(row, options, dataset, number)
+        if isinstance(shaped, str):
+            bad(number, shaped)
+            continue
+        if shaped.id in seen:
+            bad(number, f'id "{shaped.id}" was already used by row {seen[shaped.id]}')
+            continue
+        seen[shaped.id] = number
+        if not gold_passes(shaped):
+            bad(number, f'the gold answer "{shorten(shaped.answer)}" is not recognised by the grader', "gold_fails_grader")
+            continue
+        problems.append(shaped)
+    if not num_rows:
+        raise InputError(f"{options.source}: no rows. Expected at least one question with its answer.")
+    if not problems:
+        raise InputError(
+            f"{options.source}: none of {num_rows} rows could be used; the first was dropped because: {rejects[0].detail}."
+            if rejects
+            else f"{options.source}: no rows left after offset {options.offset}."
+        )
+    return LoadedProblems(problems=problems, rejects=rejects, source=options.source)
+
+
+def check_fields(options: SeedsOptions) -> None:
+    """Raise InputError for a field map that names something other than our fields, or impossible bounds."""
+    known = ["id", "question", "answer", "solution", "context", *TAG_FIELDS]
+    for name in options.fields:
+        if name not in known:
+            raise InputError(f'seeds.fields: no such field "{name}".{suggest(name, known)}')
+    if options.offset < 0 or (options.limit is not None and options.limit < 1):
+        raise InputError("seeds: offset must be 0 or more and limit 1 or more.")
+
+
+def dataset_name(options: SeedsOptions) -> str:
+    """Return a short name for the ids: the source's stem in lower case, `mini-gsm8k` for the bundled sets."""
+    source = options.source
+    if source.startswith("bundled:"):
+        return "mini-" + source.removeprefix("bundled:")
+    if source.startswith("hf:"):
+        return f"{slug(source.rpartition('/')[2])}-{slug(options.split)}"
+    if source in HUB_SETS:
+        return f"{source}-{slug(options.split)}"
+    return slug(Path(source).stem)
+
+
+def slug(text: str) -> str:
+    """Return text fit for an id: letters, digits, dot and dash; never empty."""
+    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower() or "x"
+
+
+def source_rows(options: SeedsOptions, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield (number, row) of any source, numbers from 1 (for CSV and JSONL: the line)."""
+    source = options.source
+    if source.startswith("bundled:"):
+        name = source.removeprefix("bundled:")
+        if name not in BUNDLED:
+            raise InputError(f'"{source}": no such bundled set.{suggest(name, list(BUNDLED))}')
+        with resources.as_file(resources.files("mathstrap") / "bundled" / f"{name}.jsonl") as path:
+            yield from iter_rows(path, bad=bad)
+    elif source.startswith("hf:") or (source in HUB_SETS and not Path(source).exists()):
+        yield from hub_rows(options)
+    else:
+        yield from iter_rows(Path(source), bad=bad)
+
+
+def iter_rows(path: Path | str, *, bad: OnBadRow | None = None) -> Iterator[tuple[int, Row]]:
+    """Stream (number, row) from a .jsonl, .csv or .parquet file; numbers are lines (rows for Parquet), from 1.
+
+    A row that cannot be read goes to `bad(number, reason)`, or raises InputError where `bad` is None.
+    """
+    path = Path(path)
+    readers = {
+        ".jsonl": jsonl_rows, ".json": jsonl_rows, ".ndjson": jsonl_rows,
+        ".csv": csv_rows, ".tsv": csv_rows, ".parquet": parquet_rows,
+    }  # fmt: skip
+    if not path.exists():
+        raise InputError(f"{path}: no such file. Expected a .jsonl, .csv or .parquet file, or hf:owner/name.")
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory. Name one .jsonl, .csv or .parquet file.")
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise InputError(f'{path}: cannot read "{path.suffix}" files. Expected .jsonl, .csv or .parquet.')
+
+    def stop(number: int, reason: str) -> None:
+        raise InputError(f"{path}:{number}: {reason}.")
+
+    try:
+        yield from reader(path, bad or stop)
+    except PermissionError:
+        raise InputError(f"{path}: no permission to read it.") from None
+
+
+def jsonl_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the objects of a JSON Lines file; a .json file may instead hold one array of objects."""
+    import msgspec
+
+    decode = msgspec.json.Decoder().decode
+    with open(path, "rb") as lines:
+        first = lines.read(1)
+        lines.seek(0)
+        if first == b"[":
+            try:
+                rows = decode(lines.read())
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                bad(1, f"not a JSON array ({error})")
+                return
+            for number, row in enumerate(rows, 1):
+                if isinstance(row, dict):
+                    yield number, row
+                else:
+                    bad(number, f"found a {type(row).__name__}, expected a JSON object")
+            return
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            try:
+                row = decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                bad(number, encoding_hint(line) or f"not JSON ({error})")
+                continue
+            if isinstance(row, dict):
+                yield number, row
+            else:
+                bad(number, f"found a JSON {type(row).__name__}, expected an object with named fields")
+
+
+def encoding_hint(line: bytes) -> str:
+    """Return what is wrong with the encoding of a line, or nothing."""
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "UTF-16 text, expected UTF-8; save the file as UTF-8"
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
+    return ""
+
+
+def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a comma- or tab-separated file with a header line."""
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
+    previous_limit = csv.field_size_limit(10_000_000)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
+            for row in reader:
+                if None in row or None in row.values():
+                    found = len([value for value in row.values() if value is not None]) + len(row.get(None) or []) - (None in row)
+                    bad(reader.line_num, f"found {found} columns, expected {len(reader.fieldnames or [])}")
+                    continue
+                yield reader.line_num, dict(row)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+    except csv.Error as error:
+        raise InputError(f"{path}:{reader.line_num}: not CSV: {error}.") from None
+    finally:
+        csv.field_size_limit(previous_limit)
+
+
+def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:  # noqa: ARG001
+    """Yield the rows of a Parquet file, a batch at a time."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        number = 0
+        with pyarrow.parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=4096):
+                for row in batch.to_pylist():
+                    number += 1
+                    yield number, row
+    except pyarrow.ArrowInvalid as error:
+        raise InputError(f"{path}: not a Parquet file ({error}).") from None
+
+
+def hub_rows(options: SeedsOptions) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a dataset on the Hugging Face hub, streamed."""
+    try:
+        import datasets
+    except ImportError:
+        raise missing_extra("datasets", "hub") from None
+    name, configs = HUB_SETS.get(options.source, (options.source.removeprefix("hf:"), (options.config,)))
+    if options.config is not None:
+        configs = (options.config,)
+    number = 0
+    for config in configs:
+        try:
+            rows = datasets.load_dataset(name, config, split=options.split, streaming=True)
+        except (OSError, ValueError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"hf:{name}: cannot be loaded ({reason}). Check the name, seeds.config and seeds.split, or the network."
+            ) from None
+        for row in rows:
+            number += 1
+            yield number, row
+
+
+def shape_row(row: Mapping[str, Any], options: SeedsOptions, dataset: str, number: int) -> Problem | str:
+    """Turn a row into a seed problem, or say what is wrong with it."""
+    fields = options.fields
+    question = pick(row, fields.get("question"), ("question", "problem", "query", "input", "Question"))
+    if isinstance(question, MissingField):
+        return question.reason(row, "question")
+    context = pick(row, fields.get("context"), ("body", "Body"))
+    if isinstance(context, str) and context.strip():
+        question = f"{context.strip()} {question}"
+    solution = pick(row, fields.get("solution"), ("solution", "rationale"))
+    if isinstance(solution, MissingField):
+        if "solution" in fields:
+            return solution.reason(row, "solution")
+        solution = ""
+    answer = pick(row, fields.get("answer"), ("answer", "target", "Answer", "final_answer"))
+    if isinstance(answer, MissingField):
+        if "answer" in fields:
+            return answer.reason(row, "answer")
+        answer = ""
+    if "####" in answer:
+        solution, _, answer = answer.rpartition("####")
+    if not answer.strip() and solution:
+        boxed = last_boxed(solution)
+        if boxed is None:
+            return 'no answer field, and the solution has neither "####" nor \\boxed{}, so the gold answer is unknown'
+        answer = boxed
+    question, answer, solution = question.strip(), answer.strip(), solution.strip()
+    if not question:
+        return "the question is empty"
+    if len(question) > MAX_QUESTION_CHARS:
+        return f"the question has {len(question):,} characters, expected at most {MAX_QUESTION_CHARS:,}"
+    if not answer:
+        return "the gold answer is empty"
+    given_id = pick(row, fields.get("id"), ("id",))
+    if isinstance(given_id, MissingField):
+        if "id" in fields:
+            return given_id.reason(row, "id")
+        given_id = f"{dataset}-{number - 1:05d}"
+    tags = {name: row[fields.get(name, name)] for name in TAG_FIELDS if is_tag(row.get(fields.get(name, name)))}
+    return Problem(
+        id=safe_id(given_id), dataset=dataset, style=options.style or guess_style(question, answer),
+        question=question, answer=answer, solution=solution, tags=tags,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class MissingField:
+    """A field that a row lacks or holds in the wrong type."""
+
+    name: str
+    found: str
+
+    def reason(self, row: Mapping[str, Any], ours: str) -> str:
+        """Return the sentence for the user, with the fields the row does have."""
+        if self.found:
+            return f'field "{self.name}" holds {self.found}, expected text'
+        have = ", ".join(sorted(map(str, row))[:12])
+        return f'no field "{self.name}" for the {ours} (the row has: {have}); set seeds.fields.{ours}'
+
+
+def pick(row: Mapping[str, Any], mapped: str | None, usual: tuple[str, ...]) -> str | MissingField:
+    """Return a field as text: the mapped column, else the first usual one present."""
+    for name in (mapped,) if mapped else usual:
+        if name not in row:
+            continue
+        value = row[name]
+        if isinstance(value, str):
+            return value
+        if isinstance(value, bool) or value is None or value != value:  # noqa: PLR0124 - NaN
+            return MissingField(name, "null" if value is None else repr(value))
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float):
+            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return MissingField(name, f"a {type(value).__name__}")
+    return MissingField(mapped or usual[0], "")
+
+
+def is_tag(value: Any) -> bool:
+    """Say whether a column's value is fit for a tag: a short scalar."""
+    return isinstance(value, (int, float, bool)) or (isinstance(value, str) and 0 < len(value) <= 100)
+
+
+def last_boxed(solution: str) -> str | None:
+    """Return the inside of the last `\\boxed{}`, braces balanced; None where there is none."""
+    start = max(solution.rfind("\\boxed"), solution.rfind("\\fbox"))
+    if start < 0:
+        return None
+    brace = solution.find("{", start)
+    if brace < 0 or solution[start:brace].strip() not in ("\\boxed", "\\fbox"):
+        rest = solution[start:].removeprefix("\\boxed").removeprefix("\\fbox").split("$")[0].strip()
+        return rest.split()[0] if rest else None
+    depth = 0
+    for index in range(brace, len(solution)):
+        depth += {"{": 1, "}": -1}.get(solution[index], 0)
+        if depth == 0:
+            return solution[brace + 1 : index]
+    return None
+
+
+def guess_style(question: str, answer: str) -> Style:
+    """Return "math" where question or answer carry LaTeX, else "gsm8k"; `$5` alone is money."""
+    text = f"{question}\n{answer}"
+    return "math" if "\\" in text or re.search(r"\$[^$\n]*[\\^_={}a-zA-Z][^$\n]*\$", text) else "gsm8k"
+
+
+def safe_id(text: str) -> str:
+    """Return an id without the characters that lineage uses (`/`, `#`) or that a path or URL would."""
+    cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", text.strip()).strip(".-")[:120]
+    return cleaned or "x"
+
+
+def gold_passes(problem: Problem) -> bool:
+    """Say whether the grader accepts the gold answer as an answer to itself."""
+    from mathstrap.verify import grade
+
+    return grade(problem.answer, problem.answer).outcome == "correct"
+
+
+def shorten(text: str, length: int = 60) -> str:
+    """Return text cut to a length for a message, with an ellipsis."""
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,179 @@
+"""Read a typed recipe: defaults < YAML < key=value, unknown keys refused with a suggestion.
+
+Knows how to turn text into any options dataclass; the options themselves live beside the code that uses them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from mathstrap.errors import RecipeError, suggest
+
+T = TypeVar("T")
+
+
+def recipe_names() -> list[str]:
+    """Return the names of the recipes shipped with the package, sorted."""
+    folder = resources.files("mathstrap") / "recipes"
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def recipe_text(name_or_path: str) -> tuple[str, str]:
+    """Return (where, text) of a recipe given by path or by the name of a shipped one."""
+    path = Path(name_or_path)
+    if path.suffix in {".yaml", ".yml"} or path.exists():
+        return str(path), read_yaml_file(path)
+    if name_or_path in recipe_names():
+        text = (resources.files("mathstrap") / "recipes" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
+        return f"{name_or_path}.yaml", text
+    raise RecipeError(
+        f"{name_or_path}: no such recipe file and no shipped recipe of that name.{suggest(name_or_path, recipe_names())}"
+        " Run `mathstrap recipes` to list them."
+    )
+
+
+def read_yaml_file(path: Path) -> str:
+    """Return the text of a recipe file; raises RecipeError where it cannot be read as UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file. Run `mathstrap init` to write a starter recipe.") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read: {error.strerror}.") from None
+
+
+def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ()) -> T:
+    """Return `kind` filled from a recipe file and `dotted.key=value` overrides (values are read as YAML).
+
+    Raises RecipeError naming the file, the key, what was found and what was expected.
+    """
+    where, text = recipe_text(name_or_path)
+    values = parse_yaml(text, where)
+    for override in overrides:
+        apply_override(values, override)
+    return build_recipe(kind, values, where)
+
+
+def parse_yaml(text: str, where: str) -> dict[str, Any]:
+    """Return the mapping a YAML text holds; empty text is an empty mapping."""
+    import yaml
+
+    try:
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise RecipeError(f"{where}{line}: {problem}. Expected `key: value` lines.") from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: found a {type(values).__name__} at the top, expected `key: value` lines.")
+    return values
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Set one `dotted.key=value` in a nested mapping, in place."""
+    import yaml
+
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f'"{override}": expected key=value, for example seeds.limit=20.')
+    *parents, last = key.strip().split(".")
+    here = values
+    for parent in parents:
+        below = here.setdefault(parent, {})
+        if below is None or not isinstance(below, dict):
+            here[parent] = below = {}
+        here = below
+    try:
+        here[last] = yaml.safe_load(text)
+    except yaml.YAMLError:
+        here[last] = text
+
+
+def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
+    """Check a nested mapping against an options dataclass and return the dataclass."""
+    import msgspec
+
+    refuse_unknown_keys(kind, values, where, "")
+    try:
+        recipe = msgspec.convert(values, kind, strict=True)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        key = path.removesuffix("`").lstrip(".")
+        raise RecipeError(f"{where}: {key or 'recipe'}: {lower_first(message)}.") from None
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from None
+    return recipe
+
+
+def lower_first(message: str) -> str:
+    """Return the message with a lower-case first letter, as it stands after a colon."""
+    return message[:1].lower() + message[1:]
+
+
+def refuse_unknown_keys(kind: Any, values: Any, where: str, path: str) -> None:
+    """Raise RecipeError at the first key that no option of `kind` has, with the closest name."""
+    options = options_type(kind)
+    if options is None:
+        for item in mapping_value_types(kind):
+            if isinstance(values, dict):
+                for key, value in values.items():
+                    refuse_unknown_keys(item, value, where, f"{path}{key}.")
+        return
+    if not isinstance(values, dict):
+        return
+    hints = typing.get_type_hints(options)
+    known = [field.name for field in dataclasses.fields(options)]
+    for key, value in values.items():
+        if key not in known:
+            place = f"{where}: {path.removesuffix('.')}: " if path else f"{where}: "
+            raise RecipeError(f'{place}no such key "{key}".{suggest(str(key), known)}')
+        refuse_unknown_keys(hints[key], value, where, f"{path}{key}.")
+
+
+def options_type(kind: Any) -> Any:
+    """Return the dataclass inside `kind`, looking through `X | None`; None where there is no single one."""
+    if dataclasses.is_dataclass(kind):
+        return kind
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        inside = [arg for arg in typing.get_args(kind) if dataclasses.is_dataclass(arg)]
+        return inside[0] if len(inside) == 1 else None
+    return None
+
+
+def mapping_value_types(kind: Any) -> list[Any]:
+    """Return the value type of `dict[str, X]`, in a list; empty for anything else."""
+    return [typing.get_args(kind)[1]] if typing.get_origin(kind) is dict else []
+
+
+def recipe_values(recipe: Any) -> dict[str, Any]:
+    """Return a recipe as plain nested values, defaults included, as the run directory keeps it."""
+    import msgspec
+
+    values = msgspec.to_builtins(recipe)
+    assert isinstance(values, dict), "a recipe is a dataclass"
+    return values
+
+
+def recipe_yaml(recipe: Any) -> str:
+    """Return the resolved recipe as YAML, keys in the order of the options."""
+    import yaml
+
+    return yaml.safe_dump(recipe_values(recipe), sort_keys=False, allow_unicode=True, width=120)
+
+
+def recipe_schema(kind: Any) -> dict[str, Any]:
+    """Return the JSON schema of an options dataclass, for editors."""
+    import msgspec
+
+    return msgspec.json.schema(kind)
