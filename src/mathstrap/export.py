@@ -1,4 +1,4 @@
-"""Turn samples into the rows of training formats, and describe them on a data card. Pure: rows in, rows and text out."""
+"""Turn samples into the rows of training formats, and describe them on a data card. Reads and writes no file."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ Ending = Literal["paper", "answer", "boxed", "keep"]
 
 # A final answer a teacher already stated at the very end; bounded so that no text makes it backtrack.
 STATED_ENDING = re.compile(
-    r"(?:^|\s)(?:####[ \t]*[^\n]{1,200}|(?:[Tt]herefore, |[Ss]o,? |[Tt]hus, )?[Tt]he (?:final )?answer is:?[ \t]*[^\n]{1,200})\s*\Z"
+    r"(?:^|\s)(?:####[ \t]*[^\n]{1,200}"
+    r"|(?:[Tt]herefore, |[Ss]o,? |[Tt]hus, )?[Tt]he (?:final )?answer is:?[ \t]*[^\n]{1,200})\s*\Z"
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    """What to write beside samples.jsonl: `formats` of FORMATS, and how a response ends.
+    r"""What to write beside samples.jsonl: `formats` of FORMATS, and how a response ends.
 
     `ending`: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter for MATH-like),
-    "answer" = `The answer is: a` alone, "boxed" = `The answer is \\boxed{a}.`, "keep" = as the teacher wrote it.
+    "answer" = `The answer is: a` alone, "boxed" = `The answer is \boxed{a}.`, "keep" = as the teacher wrote it.
     """
 
     formats: tuple[str, ...] = ("metamathqa",)
@@ -66,9 +67,7 @@ def alpaca_row(sample: Sample) -> Row:
 
 def chat_row(sample: Sample) -> Row:
     """Return the row of a chat file: one user and one assistant message."""
-    return {
-        "messages": [{"role": "user", "content": sample.query}, {"role": "assistant", "content": sample.response}]
-    }
+    return {"messages": [{"role": "user", "content": sample.query}, {"role": "assistant", "content": sample.response}]}
 
 
 def sharegpt_row(sample: Sample) -> Row:
@@ -132,9 +131,7 @@ def data_card(facts: CardFacts) -> str:
         "",
         "## What it holds",
         "",
-        "| type | samples |",
-        "| --- | ---: |",
-        *(f"| {kind} | {count:,} |" for kind, count in sorted(facts.num_samples_by_type.items())),
+        *count_table("type", facts.num_samples_by_type),
         "",
         "Every sample's final answer was compared with the gold answer of its question and agreed; wrong and undecided"
         " answers are kept apart in `candidates.jsonl` and `verdicts.jsonl`.",
@@ -145,11 +142,7 @@ def data_card(facts: CardFacts) -> str:
         "",
         "## What fell out",
         "",
-        *(
-            ["| reason | count |", "| --- | ---: |", *(f"| {reason} | {count:,} |" for reason, count in sorted(facts.reject_counts.items()))]
-            if facts.reject_counts
-            else ["Nothing was rejected."]
-        ),
+        *count_table("reason", facts.reject_counts),
         "",
         "## How it was made",
         "",
@@ -170,6 +163,14 @@ def data_card(facts: CardFacts) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def count_table(heading: str, counts: dict[str, int]) -> list[str]:
+    """Return the lines of a two-column Markdown table, sorted by name; one sentence where there is nothing."""
+    if not counts:
+        return ["None."]
+    rows = [f"| {name} | {count:,} |" for name, count in sorted(counts.items())]
+    return [f"| {heading} | count |", "| --- | ---: |", *rows]
 
 
 SIZE_CLASSES = ((1_000, "1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))

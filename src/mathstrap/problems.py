@@ -1,20 +1,22 @@
-"""Load seed problems from files, the hub or the package. Every gold answer must pass its own grader.
+r"""Load seed problems from files, the hub or the package. Every gold answer must pass its own grader.
 
-Knows the shapes of the public sets (GSM8K's `####`, MATH's `\\boxed`); knows nothing of models.
+Knows the shapes of the public sets (GSM8K's `####`, MATH's `\boxed`); knows nothing of models.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.rows import OnBadRow, Row, iter_rows
 from mathstrap.types import Problem, Reject, Style
+
+__all__ = ["LoadedProblems", "SeedsOptions", "iter_rows", "last_boxed", "load_problems"]
 
 # Short names of public sets: hub repository and the configurations that make up the whole set.
 HUB_SETS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -31,9 +33,6 @@ BUNDLED = ("gsm8k", "math")
 # A question longer than this is a document, not a problem; it would not fit the few-shot prompt.
 MAX_QUESTION_CHARS = 20_000
 TAG_FIELDS = ("level", "type", "subject", "steps", "difficulty", "source")
-
-Row = dict[str, Any]
-OnBadRow = Callable[[int, str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,17 +98,16 @@ def load_problems(options: SeedsOptions) -> LoadedProblems:
             continue
         seen[shaped.id] = number
         if not gold_passes(shaped):
-            bad(number, f'the gold answer "{shorten(shaped.answer)}" is not recognised by the grader', "gold_fails_grader")
+            reason = f'the gold answer "{shorten(shaped.answer)}" is not recognised by the grader'
+            bad(number, reason, "gold_fails_grader")
             continue
         problems.append(shaped)
     if not num_rows:
         raise InputError(f"{options.source}: no rows. Expected at least one question with its answer.")
     if not problems:
-        raise InputError(
-            f"{options.source}: none of {num_rows} rows could be used; the first was dropped because: {rejects[0].detail}."
-            if rejects
-            else f"{options.source}: no rows left after offset {options.offset}."
-        )
+        if not rejects:
+            raise InputError(f"{options.source}: no rows left after offset {options.offset}.")
+        raise InputError(f"{options.source}: none of {num_rows} rows could be used; the first: {rejects[0].detail}.")
     return LoadedProblems(problems=problems, rejects=rejects, source=options.source)
 
 
@@ -153,117 +151,6 @@ def source_rows(options: SeedsOptions, bad: OnBadRow) -> Iterator[tuple[int, Row
         yield from hub_rows(options)
     else:
         yield from iter_rows(Path(source), bad=bad)
-
-
-def iter_rows(path: Path | str, *, bad: OnBadRow | None = None) -> Iterator[tuple[int, Row]]:
-    """Stream (number, row) from a .jsonl, .csv or .parquet file; numbers are lines (rows for Parquet), from 1.
-
-    A row that cannot be read goes to `bad(number, reason)`, or raises InputError where `bad` is None.
-    """
-    path = Path(path)
-    readers = {
-        ".jsonl": jsonl_rows, ".json": jsonl_rows, ".ndjson": jsonl_rows,
-        ".csv": csv_rows, ".tsv": csv_rows, ".parquet": parquet_rows,
-    }  # fmt: skip
-    if not path.exists():
-        raise InputError(f"{path}: no such file. Expected a .jsonl, .csv or .parquet file, or hf:owner/name.")
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory. Name one .jsonl, .csv or .parquet file.")
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise InputError(f'{path}: cannot read "{path.suffix}" files. Expected .jsonl, .csv or .parquet.')
-
-    def stop(number: int, reason: str) -> None:
-        raise InputError(f"{path}:{number}: {reason}.")
-
-    try:
-        yield from reader(path, bad or stop)
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it.") from None
-
-
-def jsonl_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the objects of a JSON Lines file; a .json file may instead hold one array of objects."""
-    import msgspec
-
-    decode = msgspec.json.Decoder().decode
-    with open(path, "rb") as lines:
-        first = lines.read(1)
-        lines.seek(0)
-        if first == b"[":
-            try:
-                rows = decode(lines.read())
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                bad(1, f"not a JSON array ({error})")
-                return
-            for number, row in enumerate(rows, 1):
-                if isinstance(row, dict):
-                    yield number, row
-                else:
-                    bad(number, f"found a {type(row).__name__}, expected a JSON object")
-            return
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                row = decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                bad(number, encoding_hint(line) or f"not JSON ({error})")
-                continue
-            if isinstance(row, dict):
-                yield number, row
-            else:
-                bad(number, f"found a JSON {type(row).__name__}, expected an object with named fields")
-
-
-def encoding_hint(line: bytes) -> str:
-    """Return what is wrong with the encoding of a line, or nothing."""
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16 text, expected UTF-8; save the file as UTF-8"
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
-    return ""
-
-
-def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a comma- or tab-separated file with a header line."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    previous_limit = csv.field_size_limit(10_000_000)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-            for row in reader:
-                if None in row or None in row.values():
-                    found = len([value for value in row.values() if value is not None]) + len(row.get(None) or []) - (None in row)
-                    bad(reader.line_num, f"found {found} columns, expected {len(reader.fieldnames or [])}")
-                    continue
-                yield reader.line_num, dict(row)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not CSV: {error}.") from None
-    finally:
-        csv.field_size_limit(previous_limit)
-
-
-def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:  # noqa: ARG001
-    """Yield the rows of a Parquet file, a batch at a time."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        number = 0
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=4096):
-                for row in batch.to_pylist():
-                    number += 1
-                    yield number, row
-    except pyarrow.ArrowInvalid as error:
-        raise InputError(f"{path}: not a Parquet file ({error}).") from None
 
 
 def hub_rows(options: SeedsOptions) -> Iterator[tuple[int, Row]]:
@@ -357,7 +244,7 @@ def pick(row: Mapping[str, Any], mapped: str | None, usual: tuple[str, ...]) -> 
         value = row[name]
         if isinstance(value, str):
             return value
-        if isinstance(value, bool) or value is None or value != value:  # noqa: PLR0124 - NaN
+        if isinstance(value, bool) or value is None or value != value:
             return MissingField(name, "null" if value is None else repr(value))
         if isinstance(value, int):
             return str(value)
@@ -373,7 +260,7 @@ def is_tag(value: Any) -> bool:
 
 
 def last_boxed(solution: str) -> str | None:
-    """Return the inside of the last `\\boxed{}`, braces balanced; None where there is none."""
+    r"""Return the inside of the last `\boxed{}`, braces balanced; None where there is none."""
     start = max(solution.rfind("\\boxed"), solution.rfind("\\fbox"))
     if start < 0:
         return None

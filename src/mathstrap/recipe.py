@@ -33,8 +33,8 @@ def recipe_text(name_or_path: str) -> tuple[str, str]:
         text = (resources.files("mathstrap") / "recipes" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
         return f"{name_or_path}.yaml", text
     raise RecipeError(
-        f"{name_or_path}: no such recipe file and no shipped recipe of that name.{suggest(name_or_path, recipe_names())}"
-        " Run `mathstrap recipes` to list them."
+        f"{name_or_path}: no such recipe file, and no shipped recipe of that name."
+        f"{suggest(name_or_path, recipe_names())} Run `mathstrap recipes` to list them."
     )
 
 

