@@ -1,0 +1,123 @@
+r"""Convert one LaTeX formula to safe MathML. The converter is a library; what it returns is not trusted.
+
+`latex2mathml` copies `\text{<img onerror=...>}`, `\href{javascript:...}` and `\style{...}` into its output and
+expands macros, so its element tree is rebuilt here from an allow-list, and formulas that are long, deep or define
+macros are refused before it sees them.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TYPE_CHECKING
+
+from mathstrap.errors import missing_extra
+from mathstrap.hostile import drop_unseen, escape_silently
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+MAX_FORMULA_CHARS = 2_000
+MAX_BRACES = 30
+MAX_DEPTH = 80
+
+_ELEMENTS = frozenset(
+    ["math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "ms", "msup", "msub", "msubsup", "mfrac", "msqrt", "mroot"]
+    + ["mover", "munder", "munderover", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom", "merror"]
+)
+_ATTRIBUTES = {
+    "display": r"inline|block",
+    "displaystyle|stretchy|fence|separator|largeop|movablelimits|accent|accentunder|symmetric": r"true|false",
+    "mathvariant": r"[a-z-]{1,24}",
+    "form": r"prefix|infix|postfix",
+    "scriptlevel": r"[+-]?\d",
+    "columnalign|rowlines|columnlines": r"(?:left|right|center|solid|dashed|none|\s){1,200}",
+    "width|height|depth|lspace|rspace|linethickness|minsize|maxsize|voffset|rowspacing|columnspacing": (
+        r"(?:[+-]?\d{0,2}(?:\.\d{1,4})?(?:em|ex|pt|px|mu)?\s?){1,20}"
+    ),
+}
+_RULES = {name: re.compile(value) for names, value in _ATTRIBUTES.items() for name in names.split("|")}
+_MACROS = re.compile(
+    r"\\(?:re)?newcommand|\\providecommand|\\(?:e|g|x)?def(?![a-z])|\\let(?![a-z])|\\newenvironment|\\csname"
+)
+_ENTITY = re.compile(r"&#x([0-9A-Fa-f]{1,6});")
+
+
+@functools.lru_cache(maxsize=4096)
+def to_mathml(source: str, *, display: bool) -> str | None:
+    """Return `source` as a `<math>` element, or None where it is too long or deep, or is not LaTeX."""
+    try:
+        from latex2mathml import exceptions
+        from latex2mathml.converter import Converter
+    except ImportError as error:
+        raise missing_extra("latex2mathml", "explore") from error
+
+    if (
+        not source.strip()
+        or len(source) > MAX_FORMULA_CHARS
+        or _MACROS.search(source)
+        or _brace_depth(source) > MAX_BRACES
+    ):
+        return None
+    failures = tuple(value for value in vars(exceptions).values() if isinstance(value, type))
+    try:
+        tree = Converter(display="block" if display else "inline").convert_to_element(source)
+        body = "".join(_rebuild(child, 0) for child in tree)
+    except (
+        *failures,
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        RecursionError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+    ):
+        return None  # the library raises whatever its parser trips over; the source is shown instead
+    alt = _quote(source.strip())
+    return f'<math display="{"block" if display else "inline"}" alttext="{alt}">{body}</math>'
+
+
+def _brace_depth(source: str) -> int:
+    depth = deepest = 0
+    for char in source:
+        depth += (char == "{") - (char == "}")
+        deepest = max(deepest, depth)
+    return max(deepest, source.count(r"\begin"), source.count(r"\left"))
+
+
+def _rebuild(element: Element, depth: int) -> str:
+    if depth > MAX_DEPTH:
+        raise RecursionError
+    tag = element.tag
+    boxed = tag == "menclose"
+    if boxed:  # browsers with MathML Core have no menclose; the page draws the box
+        tag = "mrow"
+    children = "".join(_rebuild(child, depth + 1) + _text(child.tail) for child in element)
+    if tag not in _ELEMENTS:
+        return _text(element.text) + children
+    attributes = "".join(
+        f' {name}="{value}"'
+        for name, value in element.attrib.items()
+        if name in _RULES and _RULES[name].fullmatch(value) and name != "xmlns"
+    )
+    if boxed and "box" in element.get("notation", ""):
+        attributes += ' class="boxed"'
+    return f"<{tag}{attributes}>{_text(element.text)}{children}</{tag}>"
+
+
+def _text(text: str | None) -> str:
+    """Escape an element's text; the library writes symbols as `&#x...;`, which become the characters they name."""
+    if not text:
+        return ""
+
+    def decode(match: re.Match[str]) -> str:
+        code = int(match[1], 16)
+        return chr(code) if 0x20 <= code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else "\ufffd"
+
+    return _quote(_ENTITY.sub(decode, text))
+
+
+def _quote(text: str) -> str:
+    """Escape, and drop controls but for the invisible operators U+2061 to U+2064, which belong to MathML."""
+    return "".join(char if "\u2061" <= char <= "\u2064" else drop_unseen(char) for char in escape_silently(text))

@@ -1,0 +1,166 @@
+"""Turn a question or a reply into safe HTML with MathML. Knows nothing of runs, pages or files.
+
+Text comes from a model, so it is hostile: everything is escaped, control and direction characters are made visible,
+and of the formula converter's output only known MathML elements and attributes pass. Nothing but mathematics is
+interpreted: a star stays a star, so that what is shown is what a trainer would read.
+
+A dollar sign is money unless it is plainly mathematics: `$5 and $7` is money, `$x^2$` is not.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mathstrap.hostile import escape
+from mathstrap.mathml import to_mathml
+from mathstrap.types import Style
+
+MAX_TEXT_CHARS = 20_000
+MAX_DOLLAR_SPAN = 1_000
+
+# Each alternative opens something that is not plain text; the order matters (`$$` before `$`).
+_OPENERS = re.compile(
+    r"(?P<escaped>\\\$)"
+    r"|(?P<paren>\\\()"
+    r"|(?P<bracket>\\\[)"
+    r"|(?P<begin>\\begin\{(?P<name>(?:align|aligned|equation|gather|eqnarray|array|cases|[pbvBV]?matrix)\*?)\})"
+    r"|(?P<double>\$\$)"
+    r"|(?P<single>\$)"
+    r"|(?P<calculator><<[^<>\n]{1,200}>>)"
+    r"|(?P<boxed>\\boxed\{)"
+    r"|(?P<stated>[Tt]he answer is:?[ \t]+)(?=[^\n$]*\\[a-zA-Z])"
+)
+_WORD = re.compile(r"[A-Za-z]{3,}")
+_COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|textit|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
+_FUNCTIONS = frozenset(
+    ["sin", "cos", "tan", "log", "exp", "gcd", "lcm", "mod", "max", "min", "det", "lim", "deg", "arg"]
+)
+_MARKERS = re.compile(r"[\\^_={}]")
+
+
+@dataclass
+class Budget:
+    """The seconds one page may spend on formulas; what comes after is shown as source."""
+
+    seconds: float = 2.0
+    clock: Callable[[], float] = time.monotonic
+    spent: float = field(default=0.0, init=False)
+
+    def convert(self, source: str, *, display: bool) -> str | None:
+        """Return MathML, or None where the converter fails or the budget is spent."""
+        if self.spent >= self.seconds:
+            return None
+        started = self.clock()
+        result = to_mathml(source, display=display)
+        self.spent += self.clock() - started
+        return result
+
+
+def render(text: str, style: Style = "gsm8k", *, budget: Budget | None = None) -> str:
+    """Return `text` as HTML in which mathematics is MathML; line breaks are kept for `white-space: pre-wrap`.
+
+    `style` says how dollars are read: "math" trusts `$...$`, "gsm8k" asks for a sign of mathematics between them.
+    A text longer than MAX_TEXT_CHARS is cut and says so.
+    """
+    budget = budget or Budget()
+    left_out = len(text) - MAX_TEXT_CHARS
+    if left_out > 0:
+        text = text[:MAX_TEXT_CHARS]
+    html = "".join(_pieces(text, style, budget))
+    return html + (f'<span class="cut">… {left_out:,} more characters</span>' if left_out > 0 else "")
+
+
+def render_answer(answer: str, style: Style = "gsm8k", *, budget: Budget | None = None) -> str:
+    """Return a bare final answer as HTML; one that carries LaTeX is one formula, any other is text."""
+    answer = answer[:MAX_TEXT_CHARS].strip()
+    if "$" not in answer and re.search(r"\\[A-Za-z]|\^|_\{", answer):
+        return _formula(answer, answer, False, budget or Budget())
+    return render(answer, style, budget=budget)
+
+
+def _pieces(text: str, style: Style, budget: Budget) -> list[str]:
+    pieces: list[str] = []
+    done = position = 0
+    while match := _OPENERS.search(text, position):
+        html, end = _open(match, text, style, budget)
+        if html is None:
+            position = match.end()
+            continue
+        pieces += [escape(text[done : match.start()]), html]
+        done = position = end
+    return [*pieces, escape(text[done:])]
+
+
+def _open(match: re.Match[str], text: str, style: Style, budget: Budget) -> tuple[str | None, int]:
+    """Return the HTML of what opens at `match` and where it ends; None where it is plain text after all."""
+    start, after, kind = match.start(), match.end(), match.lastgroup
+    if match["begin"]:
+        kind = "begin"
+    if kind == "escaped":
+        return "$", after
+    if kind == "calculator":
+        return f'<span class="calculator">{escape(match[0])}</span>', after
+    if kind == "boxed":
+        end = _closing_brace(text, after)
+        return (None, after) if end is None else (_formula(text[start:end], text[start:end], False, budget), end)
+    if kind == "stated":
+        line_end = text.find("\n", after)
+        line_end = len(text) if line_end < 0 else line_end
+        source = text[after:line_end].rstrip().removesuffix(".")
+        return escape(match[0]) + _formula(source, source, False, budget), after + len(source)
+    if kind == "single":
+        stop = _closing_dollar(text, after, style)
+        if stop is None:
+            return None, after
+        return _formula(text[after:stop], text[start : stop + 1], False, budget), stop + 1
+    closer = {"paren": r"\)", "bracket": r"\]", "double": "$$", "begin": rf"\end{{{match['name']}}}"}[kind or ""]
+    stop = text.find(closer, after)
+    if stop < 0 or not text[after:stop].strip():
+        return None, after
+    end = stop + len(closer)
+    source = text[start:end] if kind == "begin" else text[after:stop]
+    return _formula(source, text[start:end], kind != "paren", budget), end
+
+
+def _formula(source: str, shown: str, display: bool, budget: Budget) -> str:
+    mathml = budget.convert(source, display=display)
+    return mathml if mathml is not None else f'<code class="tex">{escape(shown)}</code>'
+
+
+def _closing_dollar(text: str, start: int, style: Style) -> int | None:
+    """Return where the formula that opens before `start` closes, or None where the dollar is money."""
+    if start >= len(text) or text[start] == "$" or (text[start].isspace() and style == "gsm8k"):
+        return None
+    stop = start
+    while (stop := text.find("$", stop, start + MAX_DOLLAR_SPAN)) >= 0 and text[stop - 1] == "\\":
+        stop += 1
+    if stop < 0:
+        return None
+    source, following = text[start:stop], text[stop + 1 : stop + 2]
+    if "\n\n" in source or following.isdigit() or not source.strip():
+        return None
+    if source[-1].isspace() != source[0].isspace():
+        return None
+    if re.search(r"[-=+*/(,<>:;]$", source) and not source.endswith(("\\,", "\\;", "\\:")):
+        return None  # `$5 + 3=$8`: the second dollar opens an amount
+    words = [word for word in _WORD.findall(_COMMAND.sub(" ", source)) if word.lower() not in _FUNCTIONS]
+    if len(words) >= (2 if style == "gsm8k" else 4):
+        return None
+    if style == "gsm8k" and not _MARKERS.search(source) and (source[0].isdigit() or " " in source):
+        return None
+    return stop
+
+
+def _closing_brace(text: str, start: int) -> int | None:
+    depth = 1
+    for index in range(start, min(len(text), start + MAX_DOLLAR_SPAN)):
+        if text[index] == "\\":
+            continue
+        if text[index] in "{}" and text[index - 1] != "\\":
+            depth += 1 if text[index] == "{" else -1
+            if depth == 0:
+                return index + 1
+    return None
