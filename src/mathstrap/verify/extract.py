@@ -11,7 +11,7 @@ _NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
 
 
 def extract_answer(text: str, mode: Mode = "strict") -> Extraction | None:
-    """Return the last explicitly stated answer; in flexible mode fall back to the last number. None if there is none."""
+    """Return the last explicitly stated answer, in flexible mode else the last number; None if there is neither."""
     boxed = _last_boxed(text)
     stated = None
     for match in _STATED.finditer(text):

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from fractions import Fraction
 from types import MappingProxyType
 
-
 from mathstrap.types import Outcome
 from mathstrap.verify.extract import extract_answer
 from mathstrap.verify.record import Form, Grade, Mode
@@ -35,13 +34,11 @@ def _math(gold: str, got: str) -> Grade:
 
 
 GRADERS: Mapping[str, Grader] = MappingProxyType(
-    {name: _math for name in ("math", "gsm8k", "metamath-2024-gsm8k", "metamath-2024-math", "hendrycks", "minerva")}
+    dict.fromkeys(("math", "gsm8k", "metamath-2024-gsm8k", "metamath-2024-math", "hendrycks", "minerva"), _math)
 )
 
 
-def grade(
-    gold: str, prediction: str, *, grader: str = "math", form: Form = "answer", mode: Mode = "strict"
-) -> Grade:
+def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "answer", mode: Mode = "strict") -> Grade:
     """Decide whether `prediction` (a bare answer or a whole completion, see `form`) equals `gold`. Never raises."""
     if form == "completion" or (form == "auto" and "\n" in prediction):
         extraction = extract_answer(prediction, mode)
