@@ -67,6 +67,7 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     import yaml
 
     try:
+        refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), where)
         values = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -78,6 +79,21 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: found a {type(values).__name__} at the top, expected `key: value` lines.")
     return values
+
+
+def refuse_repeated_keys(node: Any, where: str) -> None:
+    """Raise RecipeError where a mapping names a key twice; YAML itself would keep the last one silently."""
+    children = getattr(node, "value", None)
+    if not isinstance(children, list):
+        return
+    keys: set[str] = set()
+    for child in children:
+        key, value = child if isinstance(child, tuple) else (None, child)
+        if key is not None and isinstance(key.value, str):
+            if key.value in keys:
+                raise RecipeError(f'{where}:{key.start_mark.line + 1}: the key "{key.value}" appears twice. Keep one.')
+            keys.add(key.value)
+        refuse_repeated_keys(value, where)
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
@@ -124,21 +140,19 @@ def lower_first(message: str) -> str:
 def refuse_unknown_keys(kind: Any, values: Any, where: str, path: str) -> None:
     """Raise RecipeError at the first key that no option of `kind` has, with the closest name."""
     options = options_type(kind)
-    if options is None:
-        for item in mapping_value_types(kind):
-            if isinstance(values, dict):
-                for key, value in values.items():
-                    refuse_unknown_keys(item, value, where, f"{path}{key}.")
-        return
-    if not isinstance(values, dict):
-        return
-    hints = typing.get_type_hints(options)
-    known = [field.name for field in dataclasses.fields(options)]
-    for key, value in values.items():
-        if key not in known:
-            place = f"{where}: {path.removesuffix('.')}: " if path else f"{where}: "
-            raise RecipeError(f'{place}no such key "{key}".{suggest(str(key), known)}')
-        refuse_unknown_keys(hints[key], value, where, f"{path}{key}.")
+    if options is not None and isinstance(values, dict):
+        hints = typing.get_type_hints(options)
+        known = [field.name for field in dataclasses.fields(options)]
+        for key, value in values.items():
+            if key not in known:
+                place = f"{path.removesuffix('.')}: " if path else ""
+                raise RecipeError(f'{where}: {place}no such key "{key}".{suggest(str(key), known)}')
+            refuse_unknown_keys(hints[key], value, where, f"{path}{key}.")
+    elif isinstance(values, dict | list):
+        pairs = values.items() if isinstance(values, dict) else enumerate(values)
+        for key, value in pairs:
+            for item in item_types(kind):
+                refuse_unknown_keys(item, value, where, f"{path}{key}.")
 
 
 def options_type(kind: Any) -> Any:
@@ -151,9 +165,14 @@ def options_type(kind: Any) -> Any:
     return None
 
 
-def mapping_value_types(kind: Any) -> list[Any]:
-    """Return the value type of `dict[str, X]`, in a list; empty for anything else."""
-    return [typing.get_args(kind)[1]] if typing.get_origin(kind) is dict else []
+def item_types(kind: Any) -> list[Any]:
+    """Return the item type of `dict[str, X]` or `tuple[X, ...]`, also inside a union; empty for anything else."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        return [item for argument in arguments for item in item_types(argument)]
+    if origin is dict:
+        return [arguments[1]]
+    return [arguments[0]] if origin in (tuple, list) else []
 
 
 def recipe_values(recipe: Any) -> dict[str, Any]:

@@ -1,0 +1,101 @@
+"""Recipes: precedence, suggestions and sentences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+
+from mathstrap.errors import RecipeError
+from mathstrap.recipe import build_recipe, load_recipe, recipe_values, recipe_yaml
+
+
+@dataclass(frozen=True, kw_only=True)
+class Oven:
+    degrees: int = 180
+    fan: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cake:
+    name: str = "plain"
+    size: Literal["small", "large"] = "small"
+    oven: Oven = field(default_factory=Oven)
+    topping: Oven | None = None
+    layers: dict[str, Oven] = field(default_factory=dict)
+    tins: tuple[Oven, ...] = ()
+
+
+def test_yaml_overrides_defaults_and_key_value_overrides_yaml(tmp_path):
+    path = tmp_path / "cake.yaml"
+    path.write_text("name: lemon\noven: {degrees: 200}\n")
+    cake = load_recipe(Cake, str(path), ["oven.degrees=220", "oven.fan=true"])
+    assert (cake.name, cake.size, cake.oven.degrees, cake.oven.fan) == ("lemon", "small", 220, True)
+
+
+def test_an_empty_recipe_is_all_defaults(tmp_path):
+    path = tmp_path / "cake.yaml"
+    path.write_text("")
+    assert load_recipe(Cake, str(path)) == Cake()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ovne: {}", 'no such key "ovne". Did you mean "oven"?'),
+        ("oven: {degree: 3}", 'oven: no such key "degree". Did you mean "degrees"?'),
+        ("topping: {degree: 3}", 'topping: no such key "degree"'),
+        ("layers: {top: {degree: 3}}", 'layers.top: no such key "degree"'),
+        ("tins: [{degree: 3}]", 'tins.0: no such key "degree"'),
+        ("oven: {degrees: hot}", "oven.degrees: expected `int`, got `str`"),
+        ("size: medium", "size: invalid enum value 'medium'"),
+        ("oven: 3", "oven: expected `object`, got `int`"),
+        ("- a\n- b", "found a list at the top, expected `key: value` lines"),
+        ("name: [unclosed", "cake.yaml:1"),
+        ("name: a\nname: b", 'the key "name" appears twice'),
+    ],
+)
+def test_a_wrong_recipe_says_where_and_what(tmp_path, text, message):
+    path = tmp_path / "cake.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(Cake, str(path))
+    assert message in str(caught.value)
+    assert "cake.yaml" in str(caught.value)
+
+
+def test_an_override_without_a_value_is_refused(tmp_path):
+    path = tmp_path / "cake.yaml"
+    path.write_text("")
+    with pytest.raises(RecipeError, match="expected key=value"):
+        load_recipe(Cake, str(path), ["oven.degrees"])
+
+
+def test_an_override_with_a_wrong_key_is_refused_with_a_suggestion(tmp_path):
+    path = tmp_path / "cake.yaml"
+    path.write_text("")
+    with pytest.raises(RecipeError, match='Did you mean "degrees"'):
+        load_recipe(Cake, str(path), ["oven.degres=3"])
+
+
+def test_an_unknown_recipe_name_lists_where_to_look():
+    with pytest.raises(RecipeError, match="mathstrap recipes"):
+        load_recipe(Cake, "no-such-recipe")
+
+
+def test_a_missing_file_and_a_wrong_encoding_are_sentences(tmp_path):
+    with pytest.raises(RecipeError, match="no such file"):
+        load_recipe(Cake, str(tmp_path / "missing.yaml"))
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("name: caf\xe9".encode("latin-1"))
+    with pytest.raises(RecipeError, match="not UTF-8 at byte 9"):
+        load_recipe(Cake, str(path))
+
+
+def test_the_resolved_recipe_reads_back_as_itself():
+    cake = Cake(name="a: b", oven=Oven(degrees=7), tins=(Oven(), Oven(fan=True)))
+    import yaml
+
+    assert build_recipe(Cake, yaml.safe_load(recipe_yaml(cake)), "round trip") == cake
+    assert recipe_values(cake)["oven"] == {"degrees": 7, "fan": False}
