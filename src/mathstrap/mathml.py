@@ -21,9 +21,11 @@ MAX_FORMULA_CHARS = 2_000
 MAX_BRACES = 30
 MAX_DEPTH = 80
 
+_LEAVES = ("mi", "mn", "mo", "mtext", "mspace", "ms")
+_TABLES = ("mtable", "mtr", "mtd")
+_SCRIPTS = ("msup", "msub", "msubsup", "mover", "munder", "munderover")
 _ELEMENTS = frozenset(
-    ["math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "ms", "msup", "msub", "msubsup", "mfrac", "msqrt", "mroot"]
-    + ["mover", "munder", "munderover", "mtable", "mtr", "mtd", "mstyle", "mpadded", "mphantom", "merror"]
+    (*_LEAVES, *_TABLES, *_SCRIPTS, "mrow", "mfrac", "msqrt", "mroot", "mstyle", "mpadded", "mphantom", "merror")
 )
 _ATTRIBUTES = {
     "display": r"inline|block",
@@ -40,6 +42,8 @@ _RULES = {name: re.compile(value) for names, value in _ATTRIBUTES.items() for na
 _MACROS = re.compile(
     r"\\(?:re)?newcommand|\\providecommand|\\(?:e|g|x)?def(?![a-z])|\\let(?![a-z])|\\newenvironment|\\csname"
 )
+_HARMLESS = re.compile(r"\\renewcommand\{?\\arraystretch\}?\{[\d.]{1,5}\}")  # MATH sets row heights by it
+_LINE_OF_BRACKETS = re.compile(r"(\\begin\{[a-z]{4,8}\*?\})\s*(?=\[)")
 _ENTITY = re.compile(r"&#x([0-9A-Fa-f]{1,6});")
 
 
@@ -55,25 +59,21 @@ def to_mathml(source: str, *, display: bool) -> str | None:
     if (
         not source.strip()
         or len(source) > MAX_FORMULA_CHARS
-        or _MACROS.search(source)
+        or _MACROS.search(_HARMLESS.sub("", source))
         or _brace_depth(source) > MAX_BRACES
     ):
         return None
-    failures = tuple(value for value in vars(exceptions).values() if isinstance(value, type))
+    failures: tuple[type[Exception], ...] = (
+        *(value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, Exception)),
+        *(ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError, TypeError, ValueError),
+    )  # the library raises whatever its parser trips over
+    source = _HARMLESS.sub("", source)
+    source = _LINE_OF_BRACKETS.sub(r"\1{}", source)  # the converter takes `align*}\n[ABC]` for an option and fails
     try:
         tree = Converter(display="block" if display else "inline").convert_to_element(source)
         body = "".join(_rebuild(child, 0) for child in tree)
-    except (
-        *failures,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        RecursionError,
-        RuntimeError,
-        TypeError,
-        ValueError,
-    ):
-        return None  # the library raises whatever its parser trips over; the source is shown instead
+    except failures:
+        return None
     alt = _quote(source.strip())
     return f'<math display="{"block" if display else "inline"}" alttext="{alt}">{body}</math>'
 

@@ -140,7 +140,7 @@ def _closing_dollar(text: str, start: int, style: Style) -> int | None:
     if stop < 0:
         return None
     source, following = text[start:stop], text[stop + 1 : stop + 2]
-    if "\n\n" in source or following.isdigit() or not source.strip():
+    if "\n\n" in source or "<<" in source or following.isdigit() or not source.strip():
         return None
     if source[-1].isspace() != source[0].isspace():
         return None

@@ -1,0 +1,147 @@
+"""Means and shares with 95 % intervals that know that rows of one seed question are not independent. Pure.
+
+Every estimate is a ratio of two sums, taken over clusters (one per seed question): a share is correct / answered, a
+mean length is words / replies, a price is dollars / kept samples. Its variance is the linearised one of a ratio
+(Cochran, Sampling Techniques, section 6.3), which for one row per cluster is the textbook variance.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+Z = 1.959963984540054  # the normal distribution's 97.5 % point
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A number with its 95 % interval; `num` is the denominator's sum, `clusters` how many seeds it comes from.
+
+    `low` and `high` are NaN where no interval can be had: no rows, or a mean from one seed.
+    """
+
+    value: float
+    low: float
+    high: float
+    num: int
+    clusters: int
+
+    @property
+    def half_width(self) -> float:
+        """Half the interval."""
+        return (self.high - self.low) / 2
+
+
+NOTHING = Estimate(value=math.nan, low=math.nan, high=math.nan, num=0, clusters=0)
+
+
+@dataclass
+class Sums:
+    """A numerator and a denominator being added up, cluster by cluster."""
+
+    top: dict[str, float]
+    bottom: dict[str, float]
+
+    @classmethod
+    def empty(cls) -> Sums:
+        """Return sums of nothing."""
+        return cls({}, {})
+
+    def add(self, cluster: str, top: float, bottom: float = 1.0) -> None:
+        """Add to both sums of one cluster."""
+        self.top[cluster] = self.top.get(cluster, 0.0) + top
+        self.bottom[cluster] = self.bottom.get(cluster, 0.0) + bottom
+
+    def merge(self, others: Iterable[Sums]) -> Sums:
+        """Return these sums and `others` together."""
+        merged = Sums(dict(self.top), dict(self.bottom))
+        for other in others:
+            for cluster, top in other.top.items():
+                merged.add(cluster, top, other.bottom[cluster])
+        return merged
+
+    @property
+    def total(self) -> float:
+        """The whole numerator."""
+        return math.fsum(self.top.values())
+
+    @property
+    def count(self) -> float:
+        """The whole denominator."""
+        return math.fsum(self.bottom.values())
+
+    def mean(self) -> Estimate:
+        """Return top / bottom with Student's interval over clusters."""
+        return ratio(self.top, self.bottom)
+
+    def share(self) -> Estimate:
+        """Return top / bottom, a proportion, with Wilson's interval at the effective sample size."""
+        return share(self.top, self.bottom)
+
+
+def ratio(top: Mapping[str, float], bottom: Mapping[str, float]) -> Estimate:
+    """Return sum(top) / sum(bottom) with a 95 % interval from the spread between clusters (the mappings' keys)."""
+    whole, clusters = math.fsum(bottom.values()), len(bottom)
+    if whole <= 0:
+        return NOTHING
+    value = math.fsum(top.values()) / whole
+    if clusters < 2:
+        return Estimate(value=value, low=math.nan, high=math.nan, num=round(whole), clusters=clusters)
+    reach = student(clusters - 1) * math.sqrt(_ratio_variance(top, bottom, value, whole))
+    return Estimate(value=value, low=value - reach, high=value + reach, num=round(whole), clusters=clusters)
+
+
+def share(top: Mapping[str, float], bottom: Mapping[str, float]) -> Estimate:
+    """Return a proportion with Wilson's interval, its sample size divided by the design effect of the clusters.
+
+    Where all or none succeed, the data cannot tell the design effect, and each cluster counts as one observation.
+    """
+    whole, clusters = math.fsum(bottom.values()), len(bottom)
+    if whole <= 0:
+        return NOTHING
+    value = math.fsum(top.values()) / whole
+    effective = float(clusters)
+    if 0 < value < 1 and clusters > 1:
+        variance = _ratio_variance(top, bottom, value, whole)
+        effective = min(whole, value * (1 - value) / variance) if variance > 0 else whole
+    low, high = wilson(value, effective)
+    return Estimate(value=value, low=low, high=high, num=round(whole), clusters=clusters)
+
+
+def wilson(value: float, num: float) -> tuple[float, float]:
+    """Return Wilson's 95 % interval of a proportion seen in `num` observations; `num` need not be whole."""
+    if num <= 0:
+        return 0.0, 1.0
+    middle = (value + Z * Z / (2 * num)) / (1 + Z * Z / num)
+    reach = Z / (1 + Z * Z / num) * math.sqrt(value * (1 - value) / num + Z * Z / (4 * num * num))
+    low = 0.0 if value <= 0 else max(0.0, middle - reach)
+    return low, 1.0 if value >= 1 else min(1.0, middle + reach)
+
+
+def median(values: Sequence[float]) -> Estimate:
+    """Return the median with the distribution-free interval between order statistics; rows taken as independent."""
+    ordered = sorted(values)
+    num = len(ordered)
+    if not num:
+        return NOTHING
+    middle = (ordered[(num - 1) // 2] + ordered[num // 2]) / 2
+    below = math.floor((num - Z * math.sqrt(num)) / 2)  # how many values lie below the lower end
+    if below < 1:
+        return Estimate(value=middle, low=math.nan, high=math.nan, num=num, clusters=num)
+    return Estimate(value=middle, low=ordered[below - 1], high=ordered[num - below], num=num, clusters=num)
+
+
+def student(freedom: int) -> float:
+    """Return the 97.5 % point of Student's t; exact to 3 digits (Hill's expansion, small values from the table)."""
+    table = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+    if freedom <= len(table):
+        return table[max(freedom, 1) - 1]
+    z, n = Z, float(freedom)
+    return z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n * n)
+
+
+def _ratio_variance(top: Mapping[str, float], bottom: Mapping[str, float], value: float, whole: float) -> float:
+    clusters = len(bottom)
+    spread = math.fsum((top.get(name, 0.0) - value * size) ** 2 for name, size in bottom.items())
+    return clusters / (clusters - 1) * spread / (whole * whole)
