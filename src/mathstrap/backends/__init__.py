@@ -1,6 +1,6 @@
 """Name the teachers and open one. Knows nothing of what a request is for; heavy imports stay inside each module.
 
-A teacher is one file in this package and one line of BACKENDS: a factory that takes TeacherOptions and returns a Backend.
+A teacher is one file in this package and one line of BACKENDS: a factory from TeacherOptions to a Backend.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class TeacherOptions:
     base_url           openai, openai_batch: the address up to and including `/v1`; a list spreads the work over servers
     endpoints          the same with limits per server; used instead of base_url when not empty
     api_key_env        the environment variable that holds the key; a missing one is fine for servers that ask for none
-    api_key_command    a command whose first line of output is the key, for example `pass show openai`; wins over the variable
+    api_key_command    a command whose first line of output is the key, for example `pass show openai`; comes first
     timeout_seconds    one attempt, from sending to the last byte
     max_in_flight      the most requests at once; 0 leaves it to the backend (openai: 256)
     supports_n         several draws in one call: yes, no, or None to try and fall back

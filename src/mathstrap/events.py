@@ -1,0 +1,45 @@
+"""What the engine tells while it works: one small record per thing that happened, one JSON line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+EventKind = Literal[
+    "started",  # a stage begins: total, where it is known
+    "asked",  # a call was sent: id, attempt, draws
+    "answered",  # a reply is on disk: id, tokens, seconds, usd
+    "retried",  # a call failed and will be sent again: id, attempt, wait_seconds, reason, detail
+    "failed",  # a request was given up until the next run: id, attempt, reason, detail
+    "limit",  # the number of calls in flight was adapted: in_flight, detail
+    "paused",  # the breaker stopped sending: wait_seconds, detail
+    "resumed",  # the breaker lets calls through again
+    "warning",  # said once: detail
+    "stopping",  # nothing more is asked; what is in flight is awaited: in_flight, reason, detail
+    "finished",  # the stage is over: totals, detail
+]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something that happened; `at` is Unix seconds, `usd` what it cost where a price is known."""
+
+    kind: EventKind
+    at: float
+    stage: str = ""
+    id: str = ""
+    attempt: int = 0
+    draws: int = 0
+    total: int | None = None
+    in_flight: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+    wait_seconds: float = 0.0
+    usd: float | None = None
+    reason: str = ""
+    detail: str = ""
+
+
+Listener = Callable[[Event], None]

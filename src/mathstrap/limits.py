@@ -1,0 +1,221 @@
+"""Decide when the next call may be sent: how many at once, how fast, after which failures. Time is an argument."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """How hard the teacher is driven; 0 means no limit, or the backend's own.
+
+    max_in_flight          the most calls at once; 0 takes the backend's
+    start_in_flight        how many to begin with; 0 begins at the most and backs off when told to
+    adapt                  lower the number in flight on 429 and on latency that buys nothing, raise it again after
+    requests_per_minute    calls sent in any minute
+    tokens_per_minute      tokens in any minute, counted at their maximum until the reply says what they were
+    max_attempts           calls for one request before it is left to the next run; 429 is not counted
+    deadline_seconds       from a request's first call to its last
+    backoff_seconds, backoff_max_seconds   the n-th wait is random in [0, min(max, backoff * 2**(n - 1))]
+    breaker_failures       calls failing in a row that stop all sending (429 is not counted)
+    breaker_seconds        the first pause; one call then tries, and each failure doubles the pause up to a minute
+    breaker_give_up_seconds   a teacher that fails for so long ends the run
+    """
+
+    max_in_flight: int = 0
+    start_in_flight: int = 0
+    adapt: bool = True
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+    max_attempts: int = 8
+    deadline_seconds: float = 900.0
+    backoff_seconds: float = 0.5
+    backoff_max_seconds: float = 30.0
+    breaker_failures: int = 20
+    breaker_seconds: float = 2.0
+    breaker_give_up_seconds: float = 300.0
+
+
+def backoff(attempt: int, limits: Limits, rng: random.Random) -> float:
+    """Return the wait before the call after `attempt` (from 1): full jitter spreads the callers out."""
+    ceiling = min(limits.backoff_max_seconds, limits.backoff_seconds * 2.0 ** (attempt - 1))
+    return rng.uniform(0.0, ceiling)
+
+
+class AdaptiveLimit:
+    """The number of calls in flight, judged once per window of answers.
+
+    Refusals (429, 503) shrink it by their share of the window, at most by half. Latency that rises without more
+    answers per second shrinks it by a tenth; if that costs throughput the step is taken back and not tried for a while.
+    Otherwise it grows by a tenth towards `most`.
+    """
+
+    WINDOW_SECONDS = 0.5
+    MIN_OUTCOMES = 16
+    REFUSED_SHARE = 0.02  # a server that refuses less than this is merely full
+    SLOWER = 1.3
+    HOLD_WINDOWS = 10
+
+    def __init__(self, *, most: int, start: int = 0, adapt: bool = True) -> None:
+        self.most = max(1, most)
+        self.current = min(self.most, start) if start else self.most
+        self.adapt = adapt
+        self.reason = ""
+        self._begun: float | None = None
+        self._answers = self._refusals = 0
+        self._weight = self._seconds = 0.0
+        # The window before the last step: limit, work per second, mean latency.
+        self._before: tuple[int, float, float] | None = None
+        self._probing_down = False
+        self._hold = 0
+
+    def answered(self, now: float, seconds: float, tokens_out: int) -> bool:
+        """Count a reply; returns whether `current` changed."""
+        self._answers += 1
+        self._seconds += seconds
+        self._weight += tokens_out or 1
+        return self._judge(now)
+
+    def refused(self, now: float) -> bool:
+        """Count a 429 or 503; returns whether `current` changed."""
+        self._refusals += 1
+        return self._judge(now)
+
+    @property
+    def mostly_refused(self) -> bool:
+        """Say whether at least half of the running window was refused."""
+        return self._refusals >= max(4, self._answers)
+
+    def _judge(self, now: float) -> bool:
+        if self._begun is None:
+            self._begun = now
+        outcomes = self._answers + self._refusals
+        span = now - self._begun
+        urgent = self._refusals >= self.MIN_OUTCOMES and self.mostly_refused
+        enough = outcomes >= max(self.MIN_OUTCOMES, self.current) and span >= self.WINDOW_SECONDS
+        if not self.adapt or not (enough or urgent):
+            return False
+        share = self._refusals / outcomes
+        rate = self._weight / max(span, 1e-6)
+        latency = self._seconds / self._answers if self._answers else 0.0
+        old = self.current
+        self.current = max(1, min(self.most, self._next(share, rate, latency)))
+        self._begun = now
+        self._answers = self._refusals = 0
+        self._weight = self._seconds = 0.0
+        return self.current != old
+
+    def _next(self, share: float, rate: float, latency: float) -> int:
+        step = max(1, self.current // 10)
+        before, self._before = self._before, (self.current, rate, latency)
+        self._hold = max(0, self._hold - 1)
+        if share > self.REFUSED_SHARE:
+            self._probing_down = False
+            self.reason = f"{share:.0%} of the calls were refused"
+            return int(self.current * (1 - min(0.5, share)))
+        if self._probing_down and before is not None:
+            self._probing_down = False
+            if rate < before[1] * 0.97:
+                self._hold = self.HOLD_WINDOWS
+                self.reason = "fewer calls at once answered less per second"
+                return before[0]
+            self._hold = 2
+            return self.current
+        if before is not None and not self._hold and latency > before[2] * self.SLOWER and rate < before[1] * 1.05:
+            self._probing_down = True
+            self.reason = f"latency rose from {before[2]:.2f} s to {latency:.2f} s at no gain"
+            return self.current - step
+        if self.current < self.most and not self._hold:
+            self.reason = "the server keeps up"
+            return self.current + step
+        return self.current
+
+
+class Pace:
+    """A minute's allowance spent evenly: in any 60 seconds no more than `per_minute` is let through."""
+
+    BURST_SECONDS = 0.1
+
+    def __init__(self, per_minute: int) -> None:
+        # The bucket and what flows in during a minute together make the allowance.
+        self._size = max(1.0, per_minute / 60.0 * self.BURST_SECONDS)
+        self._per_second = max(per_minute - self._size, per_minute * 0.5) / 60.0
+        self._level = self._size
+        self._at: float | None = None
+
+    def wait(self, now: float, amount: float = 1.0) -> float:
+        """Return 0 and take `amount`, or return the seconds until it can be taken.
+
+        An amount larger than the bucket is let through when the bucket is full, and is paid off afterwards.
+        """
+        if self._at is not None:
+            self._level = min(self._size, self._level + (now - self._at) * self._per_second)
+        self._at = now
+        needed = min(amount, self._size)
+        if self._level + 1e-9 >= needed:
+            self._level -= amount
+            return 0.0
+        return (needed - self._level) / self._per_second
+
+    def give_back(self, amount: float) -> None:
+        """Return what a reply turned out not to need."""
+        self._level = min(self._size, self._level + amount)
+
+
+class Breaker:
+    """Stop sending when every call fails: a pause, one trial call, and on from there."""
+
+    LONGEST_SECONDS = 60.0
+
+    def __init__(self, limits: Limits) -> None:
+        self._failures_allowed = limits.breaker_failures
+        self._first_pause = limits.breaker_seconds
+        self._give_up = limits.breaker_give_up_seconds
+        self._in_a_row = 0
+        self._pause = 0.0
+        self._trial_running = False
+        self.opens_at = 0.0
+        self.open_since: float | None = None
+
+    def wait(self, now: float) -> float:
+        """Return 0 if a call may be sent, else the seconds until one may try; infinite while the trial runs."""
+        if self.open_since is None:
+            return 0.0
+        if self._trial_running:
+            return float("inf")
+        return max(0.0, self.opens_at - now)
+
+    def sent(self) -> None:
+        """Note that a call was sent: while open it is the trial."""
+        if self.open_since is not None:
+            self._trial_running = True
+
+    def succeeded(self) -> bool:
+        """Close; returns whether it was open."""
+        was_open = self.open_since is not None
+        self._in_a_row = 0
+        self.open_since = None
+        self._trial_running = False
+        self._pause = 0.0
+        return was_open
+
+    def failed(self, now: float, *, trial: bool) -> bool:
+        """Count a failure; returns whether a pause begins."""
+        self._in_a_row += 1
+        if self.open_since is not None:
+            if not trial:
+                return False
+            self._trial_running = False
+            self._pause = min(self.LONGEST_SECONDS, self._pause * 2)
+        elif self._failures_allowed and self._in_a_row >= self._failures_allowed:
+            self.open_since = now
+            self._pause = self._first_pause
+        else:
+            return False
+        self.opens_at = now + self._pause
+        return True
+
+    def hopeless(self, now: float) -> bool:
+        """Say whether the teacher has failed for longer than the limits allow."""
+        return self.open_since is not None and now - self.open_since >= self._give_up

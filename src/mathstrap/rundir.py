@@ -1,0 +1,276 @@
+"""The run directory: what was paid for, what is derived from it, and who may write. The only module with its file names.
+
+recipe.yaml manifest.json                        what was run
+completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
+batches-<stage>.jsonl                            PAID: what was submitted to a Batch API, appended to
+problems candidates verdicts rejects samples     DERIVED: written whole under a temporary name, then renamed
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, TypeVar
+
+import msgspec
+
+from mathstrap.budget import Usage
+from mathstrap.errors import InputError, RunLocked
+from mathstrap.paid import AppendLog, Index, read_answered, read_completions, storage_error
+from mathstrap.tables import write_atomically, write_parquet
+from mathstrap.types import Completion, Failure, Request
+
+T = TypeVar("T")
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class StageSink:
+    """Where the engine puts what came back for one stage; a reply already held is not written twice."""
+
+    def __init__(self, run: RunDir, stage: str) -> None:
+        self._run = run
+        self._index = run.index(stage)
+        self._log = run.log(f"completions-{stage}.jsonl")
+        self._encode = msgspec.json.Encoder().encode
+        self.stage = stage
+
+    def is_done(self, request: Request) -> bool:
+        """Say whether this request's reply is held."""
+        return f"{request.id}\0{request.key}" in self._index.places
+
+    def completion(self, completion: Completion) -> None:
+        """Write a reply; it is with the operating system when this returns. Raises StorageError."""
+        if f"{completion.request}\0{completion.key}" in self._index.places:
+            return
+        line = self._encode(completion)
+        offset = self._log.append(line)
+        self._index.add(completion.request, completion.key, offset, len(line))
+        self._index.tokens_in += completion.tokens_in
+        self._index.tokens_out += completion.tokens_out
+
+    def failure(self, failure: Failure) -> None:
+        """Write down that a request was given up until the next run."""
+        self._run.log("failures.jsonl").append(self._encode(failure))
+
+    def journal(self, record: dict[str, Any]) -> None:
+        """Write a line about work submitted elsewhere; it is on the disk when this returns."""
+        log = self._run.log(f"batches-{self.stage}.jsonl")
+        log.append(self._encode(record))
+        log.sync()
+
+    def journal_entries(self) -> list[dict[str, Any]]:
+        """Return the journal's lines, oldest first."""
+        path = self._run.path / f"batches-{self.stage}.jsonl"
+        if not path.exists():
+            return []
+        with path.open("rb") as lines:
+            return [msgspec.json.decode(line) for line in lines if line.endswith(b"\n")]
+
+
+class RunDir:
+    """One run's files. `open` takes the lock and may write; `read` takes no lock and may not."""
+
+    def __init__(self, path: Path, lock: IO[str] | None) -> None:
+        self.path = path
+        self._lock = lock
+        self._logs: dict[str, AppendLog] = {}
+        self._indexes: dict[str, Index] = {}
+        self._manifest: dict[str, Any] | None = None
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunDir:
+        """Create the directory if needed and lock it; raises RunLocked if another process holds it, StorageError."""
+        path = Path(path)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            lock = open(path / "lock", "a+", encoding="utf-8")  # noqa: SIM115 held until close
+        except OSError as error:
+            raise storage_error(path, error) from error
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            holder = lock.read(200).strip() or "another process"
+            lock.close()
+            raise RunLocked(
+                f"{path}: {holder} is writing to this run. Wait for it, stop it, or name another run directory."
+            ) from error
+        except OSError as error:
+            lock.close()
+            raise storage_error(path / "lock", error) from error
+        lock.seek(0)
+        lock.truncate()
+        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
+        lock.flush()
+        return cls(path, lock)
+
+    @classmethod
+    def read(cls, path: str | Path) -> RunDir:
+        """Return a view for reading, also while another process writes; raises InputError if there is no directory."""
+        path = Path(path)
+        if not path.is_dir():
+            raise InputError(f"{path}: there is no run directory here. Start one: mathstrap run RECIPE out={path}")
+        return cls(path, None)
+
+    def __enter__(self) -> RunDir:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Flush everything to the disk and release the lock."""
+        try:
+            for log in self._logs.values():
+                log.close()
+        finally:
+            self._logs.clear()
+            if self._lock is not None:
+                self._lock.close()
+                self._lock = None
+
+    # Paid
+
+    def index(self, stage: str) -> Index:
+        """Return what is held for a stage; scanned once, about two seconds for a million replies a gigabyte."""
+        if stage not in self._indexes:
+            if self._lock is not None:
+                self.log(f"completions-{stage}.jsonl")  # cuts a torn last line before it is indexed
+            index = Index()
+            index.scan(self.path / f"completions-{stage}.jsonl")
+            self._indexes[stage] = index
+        return self._indexes[stage]
+
+    def log(self, name: str) -> AppendLog:
+        """Return the appending writer of a paid file."""
+        self._must_write(name)
+        if name not in self._logs:
+            self._logs[name] = AppendLog(self.path / name)
+        return self._logs[name]
+
+    def sink(self, stage: str) -> StageSink:
+        """Return where the engine puts this stage's replies."""
+        self._must_write(f"completions-{stage}.jsonl")
+        return StageSink(self, stage)
+
+    def is_done(self, request: Request, stage: str) -> bool:
+        """Say whether a reply with this request's id and key is held; nothing else counts as done."""
+        return f"{request.id}\0{request.key}" in self.index(stage).places
+
+    def todo(self, stage: str, requests: Iterable[Request]) -> Iterator[Request]:
+        """Yield the requests that have no reply, lazily and in order."""
+        places = self.index(stage).places
+        return (request for request in requests if f"{request.id}\0{request.key}" not in places)
+
+    def num_done(self, stage: str) -> int:
+        """Return how many replies are held for a stage, whatever recipe asked for them."""
+        return len(self.index(stage).places)
+
+    def spent(self, *stages: str) -> Usage:
+        """Return what the held replies of these stages used, for a Meter's start."""
+        indexes = [self.index(stage) for stage in stages]
+        return Usage(
+            requests=sum(len(index.places) for index in indexes),
+            tokens_in=sum(index.tokens_in for index in indexes),
+            tokens_out=sum(index.tokens_out for index in indexes),
+        )
+
+    def completions(self, stage: str) -> Iterator[Completion]:
+        """Yield every held reply in id order, one at a time; replies to older prompts with the same id are among them."""
+        return read_completions(self.path / f"completions-{stage}.jsonl", self.index(stage))
+
+    def answered(self, stage: str, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
+        """Yield the requests that have a reply together with it, in the order of `requests`."""
+        return read_answered(self.path / f"completions-{stage}.jsonl", self.index(stage), requests)
+
+    def failures(self) -> Iterator[Failure]:
+        """Yield what was ever given up, oldest first; later runs may have answered it since."""
+        return self._rows("failures.jsonl", Failure)
+
+    # Derived
+
+    def write_records(
+        self, name: str, records: Iterable[msgspec.Struct], *, parquet: type[msgspec.Struct] | None = None
+    ) -> int:
+        """Write `<name>.jsonl` whole and return how many records it holds; `parquet` names the type to tabulate too."""
+        self._must_write(name)
+        encode = msgspec.json.Encoder().encode
+        count = 0
+
+        def lines() -> Iterator[bytes]:
+            nonlocal count
+            for record in records:
+                count += 1
+                yield encode(record) + b"\n"
+
+        write_atomically(self.path / f"{name}.jsonl", lines())
+        if parquet is not None:
+            write_parquet(self.path / f"{name}.parquet", self.read_records(name, parquet), parquet)
+        return count
+
+    def has(self, name: str) -> bool:
+        """Say whether a derived file of records exists."""
+        return (self.path / f"{name}.jsonl").exists()
+
+    def read_records(self, name: str, kind: type[R]) -> Iterator[R]:
+        """Yield the records of `<name>.jsonl`; raises InputError naming the line that does not fit."""
+        if not self.has(name):
+            raise InputError(
+                f"{self.path / (name + '.jsonl')}: there is no such file. Run the recipe to its end first."
+            )
+        return self._rows(f"{name}.jsonl", kind)
+
+    def write_text(self, name: str, text: str) -> Path:
+        """Write a whole text file, for example `report.html`, and return its path."""
+        self._must_write(name)
+        write_atomically(self.path / name, [text.encode("utf-8")])
+        return self.path / name
+
+    def write_json(self, name: str, value: Any) -> Path:
+        """Write a value as readable JSON, for example `metrics.json`, and return its path."""
+        return self.write_text(name, msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Return a JSON file's value, or None where there is no such file."""
+        path = self.path / name
+        if not path.exists():
+            return None
+        try:
+            return msgspec.json.decode(path.read_bytes())
+        except msgspec.DecodeError as error:
+            raise InputError(f"{path}: not JSON ({error}). Delete it; it is derived and comes back.") from error
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """Return a copy of the manifest; empty for a run that has none."""
+        if self._manifest is None:
+            self._manifest = self.read_json("manifest.json") or {}
+        return dict(self._manifest)
+
+    def update_manifest(self, **values: Any) -> None:
+        """Set top-level entries of the manifest and write it whole."""
+        self._manifest = {**self.manifest, **values}
+        self.write_json("manifest.json", self._manifest)
+
+    def _rows(self, file_name: str, kind: type[R]) -> Iterator[R]:
+        path = self.path / file_name
+        if not path.exists():
+            return
+        decode = msgspec.json.Decoder(kind).decode
+        with path.open("rb", buffering=1 << 20) as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.endswith(b"\n"):
+                    return
+                try:
+                    yield decode(line)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    raise InputError(f"{path}:{number}: not a {kind.__name__} ({error}): {line[:60]!r}.") from error
+
+    def _must_write(self, name: str) -> None:
+        assert self._lock is not None, f"{name}: this run directory was opened for reading, or is closed"

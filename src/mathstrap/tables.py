@@ -1,0 +1,70 @@
+"""Write files whole: under a temporary name, flushed to the disk, renamed; JSON lines and Parquet."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from mathstrap.paid import storage_error
+
+ROWS_PER_GROUP = 20_000
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; on success it is flushed and renamed, on an error removed."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise storage_error(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
+    """Write all chunks to `path`, or leave what was there; raises StorageError."""
+    with replacing(path) as temporary, temporary.open("wb", buffering=1 << 20) as out:
+        out.writelines(chunks)
+
+
+def write_parquet(path: Path, records: Iterable[msgspec.Struct], kind: type[msgspec.Struct]) -> None:
+    """Write records as a table with one column per field of `kind`; dicts and tuples become JSON text."""
+    import pyarrow
+    import pyarrow.parquet
+
+    hints = get_type_hints(kind)
+    names = list(kind.__struct_fields__)
+    as_json = {name for name in names if (get_origin(hints[name]) or hints[name]) in {dict, list, tuple}}
+    schema = pyarrow.schema([(name, _column(hints[name], pyarrow)) for name in names])
+    rows = iter(records)
+    with replacing(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        while batch := list(itertools.islice(rows, ROWS_PER_GROUP)):
+            columns = {
+                name: [
+                    msgspec.json.encode(value).decode() if name in as_json else value
+                    for value in (getattr(row, name) for row in batch)
+                ]
+                for name in names
+            }
+            writer.write_table(pyarrow.table(columns, schema=schema))
+
+
+def _column(hint: Any, pyarrow: Any) -> Any:
+    kinds = {type(value) for value in get_args(hint)} if "Literal" in str(get_origin(hint)) else {hint}
+    if kinds == {bool}:
+        return pyarrow.bool_()
+    if kinds == {int}:
+        return pyarrow.int64()
+    if kinds == {float}:
+        return pyarrow.float64()
+    return pyarrow.string()
