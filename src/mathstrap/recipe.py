@@ -142,7 +142,7 @@ def refuse_unknown_keys(kind: Any, values: Any, where: str, path: str) -> None:
     options = options_type(kind)
     if options is not None and isinstance(values, dict):
         hints = typing.get_type_hints(options)
-        known = [field.name for field in dataclasses.fields(options)]
+        known = option_names(options)
         for key, value in values.items():
             if key not in known:
                 place = f"{path.removesuffix('.')}: " if path else ""
@@ -156,13 +156,18 @@ def refuse_unknown_keys(kind: Any, values: Any, where: str, path: str) -> None:
 
 
 def options_type(kind: Any) -> Any:
-    """Return the dataclass inside `kind`, looking through `X | None`; None where there is no single one."""
-    if dataclasses.is_dataclass(kind):
-        return kind
+    """Return the dataclass or Struct inside `kind`, looking through `X | None`; None where there is no single one."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        inside = [arg for arg in typing.get_args(kind) if dataclasses.is_dataclass(arg)]
+        inside = [argument for argument in typing.get_args(kind) if option_names(argument)]
         return inside[0] if len(inside) == 1 else None
-    return None
+    return kind if option_names(kind) else None
+
+
+def option_names(kind: Any) -> list[str]:
+    """Return the field names of a dataclass or a msgspec Struct; empty for anything else."""
+    if dataclasses.is_dataclass(kind):
+        return [field.name for field in dataclasses.fields(kind)]
+    return list(getattr(kind, "__struct_fields__", ()))
 
 
 def item_types(kind: Any) -> list[Any]:

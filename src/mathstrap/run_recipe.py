@@ -1,0 +1,126 @@
+"""What a bootstrapping run is told: seeds, teacher, methods, prompts, grading, curation and output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.budget import Budget
+from mathstrap.errors import RecipeError, suggest
+from mathstrap.export import FORMATS, ExportOptions
+from mathstrap.limits import Limits
+from mathstrap.problems import SeedsOptions
+from mathstrap.prompts import Shape
+from mathstrap.types import Method, Sampling
+
+Mode = Literal["default", "metamath-2024"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodOptions:
+    """How often one method is used.
+
+    count   rewrites per seed; for the backward methods the number of masks, `null` = one per number of the question.
+    draws   answers asked for per resulting problem.
+    """
+
+    enabled: bool = True
+    count: int | None = 1
+    draws: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodsOptions:
+    """The four methods; the defaults keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K)."""
+
+    ans_aug: MethodOptions = field(default_factory=lambda: MethodOptions(count=1, draws=4))
+    rephrase: MethodOptions = field(default_factory=lambda: MethodOptions(count=4, draws=1))
+    self_verification: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
+    fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptsOptions:
+    """Which prompts are used: a packaged `shape` (empty: the mode's own), and `files` that replace single ones.
+
+    Keys of `files`: solve, backward, rephrase, self_verification, or one of these with a style, as in `solve.math`.
+    """
+
+    shape: Literal["", "chat", "fewshot", "tiny", "metamath-2024"] = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyOptions:
+    """How answers are compared with the gold: a name of GRADERS, and whether a bare last number counts (flexible)."""
+
+    grader: str = "math"
+    mode: Literal["strict", "flexible"] = "strict"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecipe:
+    """A bootstrapping run. Every key has a default; `mathstrap init` writes a commented starter.
+
+    `mode`: "default" fixes every known trap of the reference; "metamath-2024" reproduces it. `out` is the folder that
+    holds the run directory `out/name`. Rewriting and solving have their own sampling; temperature 0.7 is the paper's.
+    """
+
+    name: str = "run"
+    out: str = "runs"
+    mode: Mode = "default"
+    rng_seed: int = 0
+    seeds: SeedsOptions | tuple[SeedsOptions, ...] = field(default_factory=SeedsOptions)
+    teacher: TeacherOptions = field(default_factory=TeacherOptions)
+    methods: MethodsOptions = field(default_factory=MethodsOptions)
+    prompts: PromptsOptions = field(default_factory=PromptsOptions)
+    rewriting: Sampling = field(default_factory=Sampling)
+    solving: Sampling = field(default_factory=Sampling)
+    verify: VerifyOptions = field(default_factory=VerifyOptions)
+    export: ExportOptions = field(default_factory=ExportOptions)
+    limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
+
+    @property
+    def seed_sources(self) -> tuple[SeedsOptions, ...]:
+        """The seeds as a tuple, also where the recipe names one source."""
+        return self.seeds if isinstance(self.seeds, tuple) else (self.seeds,)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of the packaged prompts: the recipe's, else `metamath-2024` in that mode, else `chat`."""
+        return self.prompts.shape or ("metamath-2024" if self.mode == "metamath-2024" else "chat")
+
+    def method(self, name: Method) -> MethodOptions:
+        """Return the options of one of the four methods."""
+        options = getattr(self.methods, name)
+        assert isinstance(options, MethodOptions), f"{name} is one of the four methods"
+        return options
+
+
+def check_run_recipe(recipe: RunRecipe) -> None:
+    """Raise RecipeError for values that are well typed but make no sense."""
+    from mathstrap.prompts import check_prompt_files
+    from mathstrap.verify import GRADERS
+
+    for name in ("ans_aug", "rephrase", "self_verification", "fobar"):
+        options = recipe.method(name)
+        if options.draws < 1 or (options.count is not None and options.count < 1):
+            raise RecipeError(f"methods.{name}: count and draws must be 1 or more; set enabled: false to leave it out.")
+    if not any(recipe.method(name).enabled for name in ("ans_aug", "rephrase", "self_verification", "fobar")):
+        raise RecipeError("methods: all four are disabled. Enable at least one.")
+    if recipe.verify.grader not in GRADERS:
+        raise RecipeError(
+            f'verify.grader: no such grader "{recipe.verify.grader}".{suggest(recipe.verify.grader, list(GRADERS))}'
+        )
+    for name in recipe.export.formats:
+        if name not in FORMATS:
+            raise RecipeError(f'export.formats: no such format "{name}".{suggest(name, list(FORMATS))}')
+    for stage, sampling in (("rewriting", recipe.rewriting), ("solving", recipe.solving)):
+        if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
+            raise RecipeError(
+                f"{stage}: expected temperature >= 0, top_p in (0, 1] and max_tokens >= 1; found "
+                f"{sampling.temperature}, {sampling.top_p} and {sampling.max_tokens}."
+            )
+    check_prompt_files(recipe.prompts.files)
