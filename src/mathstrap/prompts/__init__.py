@@ -1,0 +1,178 @@
+"""Load prompt files, fill in their placeholders and make requests. Knows nothing of methods, models or replies.
+
+A prompt file is plain text. A line that holds only `[[system]]`, `[[user]]`, `[[assistant]]` or `[[raw]]` opens a
+turn; `[[question]]` and other names in double brackets inside a turn are placeholders, replaced as plain text: braces
+belong to LaTeX, `$` to money and `<<...>>` to worked solutions, so none of them means anything here. An optional
+`[[stop]]` section lists stop strings, one per line, with `\\n` for a line break. Line breaks at either end of a turn are
+dropped; where one counts, `[[newline]]` and `[[space]]` write it so that no editor removes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+import msgspec
+
+from mathstrap.errors import InputError, suggest
+from mathstrap.types import Message, Method, Request, Sampling, Style
+
+PromptStage = Literal["solve", "backward", "rephrase", "self_verification"]
+Shape = Literal["chat", "fewshot", "completion", "tiny", "metamath-2024"]
+Role = Literal["system", "user", "assistant", "raw"]
+
+SHAPES: tuple[Shape, ...] = get_args(Shape)
+PROMPT_STAGES: tuple[PromptStage, ...] = get_args(PromptStage)
+
+_SECTION = re.compile(r"^\[\[(system|user|assistant|raw|stop)\]\][ \t]*$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"\[\[([a-z_]+)\]\]")
+_FOLDER = Path(__file__).parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One turn of a prompt: literal pieces and, between each two, the name of the field that goes there."""
+
+    role: Role
+    pieces: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A prompt file, read: `hash` is 12 hexadecimal digits of its whole text and changes with every character."""
+
+    name: str
+    text: str
+    hash: str
+    turns: tuple[Turn, ...] = field(repr=False)
+    stop: tuple[str, ...] = ()
+
+
+def prompt_names() -> list[str]:
+    """Return the names of the prompts inside the package, sorted."""
+    return sorted(path.stem for path in _FOLDER.glob("*.txt"))
+
+
+@lru_cache(maxsize=256)
+def load_prompt(name_or_path: str) -> Prompt:
+    """Return a packaged prompt by its name, or a prompt file by its path (anything with a `/` or ending in `.txt`).
+
+    Raises InputError when there is no such prompt, or when the file has text before its first section, no turn, or
+    mixes a raw turn with chat turns.
+    """
+    is_path = "/" in name_or_path or "\\" in name_or_path or name_or_path.endswith(".txt")
+    path = Path(name_or_path).expanduser() if is_path else _FOLDER / f"{name_or_path}.txt"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}). Save the prompt file as UTF-8.") from error
+    except OSError as error:
+        if is_path:
+            raise InputError(f"{path}: the prompt file cannot be read ({error.strerror}).") from error
+        raise InputError(
+            f'no packaged prompt "{name_or_path}".{suggest(name_or_path, prompt_names())} '
+            "A file of your own is named by a path that ends in .txt."
+        ) from error
+    return parse_prompt(text, name=name_or_path)
+
+
+def parse_prompt(text: str, *, name: str) -> Prompt:
+    """Read the text of a prompt file; `name` is used in messages and kept in the manifest."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+    pieces = _SECTION.split(text)
+    if pieces[0].strip():
+        first = pieces[0].strip().splitlines()[0]
+        raise InputError(
+            f"{name}: the text {first[:60]!r} stands before any section. "
+            "Open the file with a line [[user]] (or [[system]], or [[raw]] for a completion endpoint)."
+        )
+    turns: list[Turn] = []
+    stop: tuple[str, ...] = ()
+    for kind, raw_body in zip(pieces[1::2], pieces[2::2], strict=True):
+        body = raw_body.strip("\n")
+        if kind == "stop":
+            stop = tuple(line.replace("\\n", "\n") for line in body.splitlines() if line)
+        else:
+            parts = _PLACEHOLDER.split(body.replace("[[newline]]", "\n").replace("[[space]]", " "))
+            turns.append(Turn(role=cast(Role, kind), pieces=tuple(parts[0::2]), fields=tuple(parts[1::2])))
+    if not turns:
+        raise InputError(f"{name}: the prompt has no turn. Add a line [[user]] and the text below it.")
+    if len(turns) > 1 and any(turn.role == "raw" for turn in turns):
+        raise InputError(f"{name}: a [[raw]] prompt has exactly one turn and no system text; found {len(turns)} turns.")
+    digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return Prompt(name=name, text=text, hash=digest, turns=tuple(turns), stop=stop)
+
+
+def render(prompt: Prompt, fields: Mapping[str, str]) -> tuple[Message, ...]:
+    """Return the prompt's messages with every placeholder replaced; what a field holds is never looked at again.
+
+    Raises InputError when the prompt asks for a field that is not there. Fields it does not ask for are left out.
+    """
+    messages = []
+    for turn in prompt.turns:
+        content = turn.pieces[0]
+        for name, piece in zip(turn.fields, turn.pieces[1:], strict=True):
+            try:
+                content += fields[name] + piece
+            except KeyError:
+                raise InputError(
+                    f"{prompt.name}: the placeholder [[{name}]] has no value here.{suggest(name, list(fields))}"
+                ) from None
+        messages.append(Message(turn.role, content))
+    return tuple(messages)
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def request(*, id: str, model: str, messages: tuple[Message, ...], sampling: Sampling, draw: int = 0) -> Request:  # noqa: A002
+    """Return the request; its key hashes model, messages and sampling, so draws of one prompt share it."""
+    asked = _encode((model, messages, sampling))
+    key = hashlib.blake2b(asked, digest_size=16).hexdigest()
+    return Request(id=id, key=key, model=model, messages=messages, sampling=sampling, draw=draw)
+
+
+@lru_cache(maxsize=1024)
+def with_stop(sampling: Sampling, prompt: Prompt) -> Sampling:
+    """Return the sampling with the prompt's stop strings added to its own, each once."""
+    return msgspec.structs.replace(sampling, stop=tuple(dict.fromkeys(sampling.stop + prompt.stop)))
+
+
+def prompt_stage(method: Method, *, rewriting: bool) -> PromptStage:
+    """Return which kind of prompt a problem of this method needs: to be rewritten, or to be solved.
+
+    Problems that hide a number are solved with the backward prompts, all others with the solve prompts.
+    """
+    if rewriting:
+        assert method in ("rephrase", "self_verification"), f"{method} asks the teacher for no rewrite"
+        return cast(PromptStage, method)
+    return "backward" if method in ("self_verification", "fobar") else "solve"
+
+
+def choose_prompt(
+    stage: PromptStage, style: Style, *, shape: Shape = "chat", files: Mapping[str, str] | None = None
+) -> Prompt:
+    """Return the prompt of a stage and style: the user's own file if `files` names one, else the packaged one.
+
+    Keys of `files` are a stage (`solve`) or a stage and style (`solve.math`); the longer key wins. Values are paths,
+    or names of packaged prompts.
+    """
+    for key in (f"{stage}.{style}", stage):
+        if files and key in files:
+            return load_prompt(files[key])
+    return load_prompt(f"{stage}.{shape}.{style}")
+
+
+def check_prompt_files(files: Mapping[str, str]) -> None:
+    """Load every prompt of `files` (see choose_prompt); raises InputError for an unknown key or a bad file."""
+    known = [name for stage in PROMPT_STAGES for name in (stage, f"{stage}.gsm8k", f"{stage}.math")]
+    for key, source in files.items():
+        if key not in known:
+            raise InputError(f'prompts: no such key "{key}".{suggest(key, known)}')
+        load_prompt(source)
