@@ -1,0 +1,212 @@
+"""The test sets by name: where each is published, which file holds it, and the shape of its rows.
+
+A benchmark is one entry of BENCHMARKS. `load_benchmark` reads one from a file, a folder of files or the hub.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.evaluate import shapes
+from mathstrap.evaluate.shapes import Shape, Shaped
+from mathstrap.problems import gold_passes, shorten
+from mathstrap.rows import iter_rows
+from mathstrap.types import Problem, Reject, Style
+
+DATA_VARIABLE = "MATHSTRAP_DATA"
+_MATH = ("algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra",
+         "precalculus")  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """A test set. `file` is its name in a data folder, `hub` its repository with `configs` and `split`.
+
+    A derived set names the one it is built `of`, and is built by `build`.
+    """
+
+    about: str
+    shape: Shape = shapes.word_problem
+    style: Style = "gsm8k"
+    file: str = ""
+    hub: str = ""
+    configs: tuple[str | None, ...] = (None,)
+    split: str = "test"
+    of: str = ""
+    build: str = ""
+
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "gsm8k": Benchmark(about="GSM8K, test", file="gsm8k_test.jsonl", hub="openai/gsm8k", configs=("main",)),
+    "gsm8k-platinum": Benchmark(
+        about="GSM8K test, cleaned", file="gsm8k_platinum.jsonl", hub="madrylab/gsm8k-platinum", configs=("main",)
+    ),
+    "gsm-plus": Benchmark(
+        about="GSM8K test in eight perturbations", file="gsm_plus.jsonl", hub="qintongli/GSM-Plus", shape=shapes.gsm_plus
+    ),
+    "gsm-hard": Benchmark(
+        about="GSM8K test with large numbers", file="gsm_hard.jsonl", hub="reasoning-machines/gsm-hard",
+        split="train", shape=shapes.input_target,
+    ),
+    "svamp": Benchmark(about="SVAMP", file="svamp_test.jsonl", hub="ChilleD/SVAMP", shape=shapes.svamp),
+    "asdiv": Benchmark(
+        about="ASDiv", file="asdiv_test.jsonl", hub="EleutherAI/asdiv", split="validation", shape=shapes.asdiv
+    ),
+    "mawps": Benchmark(about="MAWPS", file="mawps_test.jsonl", hub="MU-NLPC/Calc-mawps", shape=shapes.input_target),
+    "math": Benchmark(
+        about="MATH, test", style="math", file="math_test.jsonl", hub="EleutherAI/hendrycks_math", configs=_MATH,
+        shape=shapes.competition,
+    ),
+    "math500": Benchmark(
+        about="MATH-500", style="math", file="math500.jsonl", hub="HuggingFaceH4/MATH-500", shape=shapes.competition
+    ),
+    "aime24": Benchmark(
+        about="AIME 2024", style="math", file="aime24.jsonl", hub="HuggingFaceH4/aime_2024", split="train",
+        shape=shapes.contest_integer,
+    ),
+    "aime25": Benchmark(
+        about="AIME 2025", style="math", file="aime25.jsonl", hub="math-ai/aime25", shape=shapes.contest_integer
+    ),
+    "aime": Benchmark(
+        about="AIME 2022 to 2024", style="math", file="aime.jsonl", hub="AI-MO/aimo-validation-aime", split="train",
+        shape=shapes.contest_integer,
+    ),
+    "amc": Benchmark(
+        about="AMC 12, 2022 and 2023", style="math", file="amc.jsonl", hub="AI-MO/aimo-validation-amc", split="train",
+        shape=shapes.contest_integer,
+    ),
+    "drop-number": Benchmark(
+        about="DROP, numeric answers", file="drop.jsonl", hub="ucinlp/drop", split="validation", shape=shapes.drop_number
+    ),
+    "gsm8k-backward": Benchmark(
+        about="GSM8K-Backward as published", file="gsm8k_backward_200.jsonl", hub="meta-math/GSM8K_Backward",
+        split="train", shape=shapes.backward,
+    ),
+    "gsm8k-backward-full": Benchmark(about="every number of GSM8K test hidden in turn", of="gsm8k", build="backward"),
+    "math500-backward-full": Benchmark(
+        about="every number of MATH-500 hidden in turn", style="math", of="math500", build="backward"
+    ),
+    "gsm8k-perturbed": Benchmark(
+        about="GSM8K test: numbers resampled, names changed, a sentence added", of="gsm8k", build="perturb"
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedBenchmark:
+    """The problems of a test set in its own order, the rows that could not be used, and where they came from."""
+
+    name: str
+    source: str
+    problems: list[Problem]
+    rejects: list[Reject]
+
+
+def load_benchmark(
+    name: str, *, data: str = "", limit: int | None = None, offset: int = 0, rng_seed: int = 0
+) -> LoadedBenchmark:
+    """Read a test set: `gsm8k`, `gsm8k=path/to/file.jsonl`, or `gsm8k` out of the folder `data`.
+
+    Without a folder it is looked for in MATHSTRAP_DATA, then on the hub. `limit` takes the first questions of a
+    published set, in its order; of a derived set it limits the questions it is built from. Ids depend on neither.
+    """
+    name, _, given = name.partition("=")
+    benchmark = find_benchmark(name)
+    if benchmark.build:
+        parent = f"{benchmark.of}={given}" if given else benchmark.of
+        loaded = load_benchmark(parent, data=data, limit=limit, offset=offset)
+        problems = builder(benchmark.build)(loaded.problems, rng_seed=rng_seed)
+        return LoadedBenchmark(name=name, source=loaded.source, problems=problems, rejects=loaded.rejects)
+    source, rows = open_rows(name, benchmark, given, data)
+    problems, rejects, seen = [], [], dict[str, int]()
+    number = 0
+    for number, row in enumerate(rows):
+        if number < offset:
+            continue
+        if limit is not None and len(problems) >= limit:
+            break
+        shaped = benchmark.shape(row)
+        plain = f"{name}-{number:05d}"
+        if isinstance(shaped, str):
+            rejects.append(Reject(id=plain, stage="seeds", reason="bad_row", detail=f"{source}: {shaped}"))
+            continue
+        problem = to_problem(shaped, name, benchmark, plain, seen)
+        if not gold_passes(problem):
+            detail = f'{source}: "{shorten(problem.answer)}"'
+            rejects.append(Reject(id=plain, stage="seeds", reason="gold_fails_grader", detail=detail))
+            continue
+        problems.append(problem)
+    if not problems:
+        first = f" The first: {rejects[0].detail}." if rejects else ""
+        raise InputError(f"{source}: no usable question for benchmark {name} among {number + 1} rows.{first}")
+    return LoadedBenchmark(name=name, source=source, problems=problems, rejects=rejects)
+
+
+def to_problem(shaped: Shaped, name: str, benchmark: Benchmark, plain: str, seen: dict[str, int]) -> Problem:
+    """Return the problem of a row; variants of one question get ids that descend from the same root."""
+    ident = plain
+    if shaped.seed:
+        place = f"{name}-{shaped.seed}/{shaped.variant}"
+        seen[place] = seen.get(place, 0) + 1
+        ident = f"{place}.{seen[place]}"
+    return Problem(
+        id=ident, dataset=name, style=benchmark.style, question=shaped.question, answer=shaped.answer,
+        solution=shaped.solution, tags={key: value for key, value in shaped.tags.items() if value != ""},
+    )  # fmt: skip
+
+
+def find_benchmark(name: str) -> Benchmark:
+    """Return the entry of a name; raises InputError with the closest name."""
+    if name not in BENCHMARKS:
+        raise InputError(f'no benchmark "{name}".{suggest(name, list(BENCHMARKS))} `mathstrap eval --list` shows all.')
+    return BENCHMARKS[name]
+
+
+def builder(name: str) -> Callable[..., list[Problem]]:
+    """Return the function that builds a derived set."""
+    from mathstrap.evaluate.backward import build_backward
+    from mathstrap.evaluate.perturb import perturb
+
+    builders: dict[str, Callable[..., list[Problem]]] = {"backward": build_backward, "perturb": perturb}
+    return builders[name]
+
+
+def open_rows(name: str, benchmark: Benchmark, given: str, data: str) -> tuple[str, Iterator[dict[str, Any]]]:
+    """Return (where, rows) of a published set: a given file, a file of the data folder, or the hub."""
+    folder = data or os.environ.get(DATA_VARIABLE, "")
+    if data and not Path(data).is_dir():
+        raise InputError(f"{data}: no such folder. --data names the folder with {benchmark.file}.")
+    path = Path(given) if given else Path(folder) / benchmark.file if folder else None
+    if path is not None and (given or path.exists()):
+        return str(path), (row for _, row in iter_rows(path))
+    return f"hf:{benchmark.hub}", hub_rows(name, benchmark)
+
+
+def hub_rows(name: str, benchmark: Benchmark) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a set on the Hugging Face hub."""
+    try:
+        import datasets
+    except ImportError:
+        raise missing_extra("datasets", "hub") from None
+    for config in benchmark.configs:
+        try:
+            rows = datasets.load_dataset(benchmark.hub, config, split=benchmark.split)
+        except (OSError, ValueError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise InputError(
+                f"{benchmark.hub}: cannot be loaded ({reason}). Without a network, put {benchmark.file} in a folder and "
+                f"name it with --data or {DATA_VARIABLE}, or give the file: {name}=PATH."
+            ) from None
+        yield from rows
+
+
+def cluster_names(problems: Sequence[Problem]) -> dict[str, str]:
+    """Return each problem's cluster: the root of its id, the seed question that its variants share."""
+    from mathstrap.types import root_of
+
+    return {problem.id: root_of(problem.id) for problem in problems}

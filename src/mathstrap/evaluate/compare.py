@@ -1,0 +1,130 @@
+"""Compare two models on the same questions: exact McNemar, paired bootstrap, flips, power. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+
+import msgspec
+
+from mathstrap.evaluate.metrics import cluster_bootstrap
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two models on `num` questions both answered. Differences are B minus A; p is two-sided.
+
+    `gained` are the questions B does better on, `lost` those where A does. `detectable` is the smallest difference
+    that a study of this size and this share of discordant questions finds with 80 % power at the 5 % level.
+    """
+
+    num: int
+    num_clusters: int
+    accuracy_a: float
+    accuracy_b: float
+    difference: float
+    low: float
+    high: float
+    both: int
+    neither: int
+    gained: list[str]
+    lost: list[str]
+    p_value: float
+    test: str
+    detectable: float
+    power: float
+    only_a: int = 0
+    only_b: int = 0
+
+
+def mcnemar_exact(num_gained: int, num_lost: int) -> float:
+    """Return the two-sided exact p-value that gains and losses are equally likely; 1 when nothing flipped."""
+    flipped = num_gained + num_lost
+    tail, term = 0, 1
+    for i in range(min(num_gained, num_lost) + 1):  # whole numbers throughout: rounded once, at the division
+        tail += term
+        term = term * (flipped - i) // (i + 1)
+    return min(1.0, 2 * tail / 2**flipped)
+
+
+def power(num: int, discordant: float, difference: float, *, alpha: float = 0.05) -> float:
+    """Return the chance that McNemar's test finds `difference` among `num` questions (Connor's approximation).
+
+    `discordant` is the share of questions on which exactly one of the two is right; at least |difference|.
+    """
+    gap = abs(difference)
+    if num == 0 or gap == 0:
+        return alpha
+    if gap > discordant:
+        raise ValueError(f"the difference {gap} cannot exceed the discordant share {discordant}")
+    spread = discordant - gap * gap
+    normal = NormalDist()
+    bound = normal.inv_cdf(1 - alpha / 2) * math.sqrt(discordant)
+    if spread <= 0:
+        return 1.0 if gap * math.sqrt(num) > bound else 0.0
+    return normal.cdf((gap * math.sqrt(num) - bound) / math.sqrt(spread))
+
+
+def detectable_difference(num: int, discordant: float, *, alpha: float = 0.05, wanted_power: float = 0.8) -> float:
+    """Return the smallest difference found with the wanted power; never above the discordant share, 1 if none is."""
+    if num == 0 or discordant <= 0:
+        return 1.0
+    low, high = 0.0, discordant
+    if power(num, discordant, high, alpha=alpha) < wanted_power:
+        return 1.0
+    for _ in range(60):
+        middle = (low + high) / 2
+        if middle > 0 and power(num, discordant, middle, alpha=alpha) >= wanted_power:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+def questions_needed(discordant: float, difference: float, *, alpha: float = 0.05, wanted_power: float = 0.8) -> int:
+    """Return how many questions find `difference` with the wanted power."""
+    normal = NormalDist()
+    gap = abs(difference)
+    if not 0 < gap <= discordant:
+        raise ValueError(f"the difference must lie in (0, {discordant}], got {difference}")
+    root = normal.inv_cdf(1 - alpha / 2) * math.sqrt(discordant)
+    root += normal.inv_cdf(wanted_power) * math.sqrt(max(0.0, discordant - gap * gap))
+    return math.ceil((root / gap) ** 2)
+
+
+def compare_scores(a: Mapping[str, float], b: Mapping[str, float], clusters: Mapping[str, str]) -> Comparison:
+    """Compare two models by their mean score per question (0..1), on the questions both have.
+
+    With one draw a question the test is McNemar's, exact. With several it is the same binomial on the questions whose
+    means differ, that is a sign test. Both treat questions as independent; the interval resamples clusters.
+    """
+    shared = sorted(a.keys() & b.keys())
+    gained = [question for question in shared if b[question] > a[question]]
+    lost = [question for question in shared if b[question] < a[question]]
+    single = all(score in (0.0, 1.0) for question in shared for score in (a[question], b[question]))
+    num = len(shared)
+    differences = {question: b[question] - a[question] for question in shared}
+    low, high = cluster_bootstrap(list(differences.values()), [clusters[question] for question in shared])
+    discordant = (len(gained) + len(lost)) / num if num else 0.0
+    mean_a = math.fsum(a[question] for question in shared) / num if num else 0.0
+    mean_b = math.fsum(b[question] for question in shared) / num if num else 0.0
+    difference = math.fsum(differences.values()) / num if num else 0.0
+    return Comparison(
+        num=num,
+        num_clusters=len({clusters[question] for question in shared}),
+        accuracy_a=mean_a,
+        accuracy_b=mean_b,
+        difference=difference,
+        low=low,
+        high=high,
+        both=sum(a[question] == b[question] == 1.0 for question in shared),
+        neither=sum(a[question] == b[question] == 0.0 for question in shared),
+        gained=gained,
+        lost=lost,
+        p_value=mcnemar_exact(len(gained), len(lost)),
+        test="McNemar, exact" if single else "sign test on mean scores",
+        detectable=detectable_difference(num, discordant),
+        power=power(num, discordant, difference) if num else 0.0,
+        only_a=len(a.keys() - b.keys()),
+        only_b=len(b.keys() - a.keys()),
+    )

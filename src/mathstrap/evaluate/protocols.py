@@ -1,0 +1,149 @@
+"""How a model is asked and scored: the protocols by name, and the request for one problem. Knows no models or files.
+
+A protocol fixes prompt, template, demonstrations, decoding and headline score. Changing any of them makes the number
+another one, so the changed protocol is renamed and everything it says is written beside every number.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from mathstrap.errors import InputError, suggest
+from mathstrap.prompts import Prompt, load_prompt, prompt_names, render, with_stop
+from mathstrap.types import Message, Problem, Sampling, Style
+
+Template = Literal["chat", "raw"]
+ScoreName = Literal["strict", "flexible", "symbolic", "reference"]
+# What the prompt option names: a family `eval.<name>.<style>` or `eval.<name>` of the package, or a file.
+PREFIX = "eval."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Protocol:
+    """A way to ask and to score.
+
+    prompt        a packaged family (`zero`, `boxed`, `bare`, `metamath-2024`) or the path of a prompt file
+    template      chat: turns, put into the model's own chat template; raw: one text, continued
+    shots         worked demonstrations of our own before the question
+    headline      which of the scores is the protocol's number
+    """
+
+    name: str
+    prompt: str
+    template: Template = "chat"
+    shots: int = 0
+    temperature: float = 0.0
+    top_p: float = 1.0
+    max_tokens: Mapping[Style, int]
+    headline: ScoreName = "symbolic"
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    "default": Protocol(name="default", prompt="zero", max_tokens={"gsm8k": 512, "math": 1024}),
+    "few-shot": Protocol(
+        name="few-shot", prompt="bare", template="raw", shots=5, max_tokens={"gsm8k": 512, "math": 1024}
+    ),
+    "metamath-2024": Protocol(
+        name="metamath-2024", prompt="metamath-2024", template="raw", max_tokens={"gsm8k": 512, "math": 2048},
+        headline="reference",
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What the user asks to change in a protocol; None leaves it."""
+
+    prompt: str | None = None
+    template: Template | None = None
+    shots: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+
+
+def choose_protocol(name: str, changes: Changes | None = None) -> Protocol:
+    """Return the protocol of that name with the changes made; a changed one is called `<name>+changed`."""
+    if name not in PROTOCOLS:
+        raise InputError(f'no protocol "{name}".{suggest(name, list(PROTOCOLS))}')
+    protocol = PROTOCOLS[name]
+    if changes is None:
+        return protocol
+    made = {key: value for key, value in vars(changes).items() if value is not None}
+    if "max_tokens" in made:
+        made["max_tokens"] = dict.fromkeys(protocol.max_tokens, made["max_tokens"])
+    changed = replace(protocol, **made)
+    check_decoding(changed)
+    return protocol if changed == protocol else replace(changed, name=f"{name}+changed")
+
+
+def check_decoding(protocol: Protocol) -> None:
+    """Raise InputError for a decoding that cannot be."""
+    if protocol.temperature < 0 or not 0 < protocol.top_p <= 1:
+        raise InputError(f"temperature must be 0 or more and top_p in (0, 1], got {protocol.temperature}, {protocol.top_p}.")
+    if min(protocol.max_tokens.values()) < 1 or protocol.shots < 0:
+        raise InputError("max_tokens must be at least 1 and shots at least 0.")
+
+
+def prompt_for(protocol: Protocol, style: Style) -> Prompt:
+    """Return the prompt file a protocol uses for a style."""
+    if "/" in protocol.prompt or protocol.prompt.endswith(".txt"):
+        return load_prompt(protocol.prompt)
+    names = prompt_names()
+    for name in (f"{PREFIX}{protocol.prompt}.{style}", f"{PREFIX}{protocol.prompt}"):
+        if name in names:
+            return load_prompt(name)
+    families = sorted({name.split(".")[1] for name in names if name.startswith(PREFIX) and ".shots." not in name})
+    raise InputError(f'no evaluation prompt "{protocol.prompt}".{suggest(protocol.prompt, families)} Or name a .txt file.')
+
+
+def demonstrations(style: Style, shots: int) -> list[tuple[str, str]]:
+    """Return the first `shots` (question, worked answer) pairs of our own for a style."""
+    if not shots:
+        return []
+    turns = load_prompt(f"{PREFIX}shots.{style}").turns
+    pairs = [(turns[i].pieces[0], turns[i + 1].pieces[0]) for i in range(0, len(turns) - 1, 2)]
+    if shots > len(pairs):
+        raise InputError(f"there are {len(pairs)} demonstrations for {style} questions, {shots} were asked for.")
+    return pairs[:shots]
+
+
+def messages_for(protocol: Protocol, problem: Problem) -> tuple[Message, ...]:
+    """Return what the model is shown for a problem: prompt, demonstrations, question.
+
+    The last turn of a chat prompt is the question's; demonstrations are the same turn filled with their questions. A
+    raw prompt is repeated per demonstration. Where template and prompt differ, turns are joined to one text, or the
+    text becomes a user's turn.
+    """
+    prompt = prompt_for(protocol, problem.style)
+    shown = render(prompt, {"question": problem.question})
+    pairs = demonstrations(problem.style, protocol.shots)
+    asked = [render(prompt, {"question": question})[-1] for question, _ in pairs]
+    if shown[0].role == "raw":
+        text = "".join(f"{turn.content} {answer}\n\n" for turn, (_, answer) in zip(asked, pairs, strict=True))
+        return (Message("raw" if protocol.template == "raw" else "user", text + shown[0].content),)
+    turns = list(shown[:-1])
+    for turn, (_, answer) in zip(asked, pairs, strict=True):
+        turns += [turn, Message("assistant", answer)]
+    turns.append(shown[-1])
+    if protocol.template == "raw":
+        return (Message("raw", "\n\n".join(turn.content for turn in turns) + "\n\n"),)
+    return tuple(turns)
+
+
+def sampling_for(protocol: Protocol, style: Style) -> Sampling:
+    """Return the decoding of a style, with the stop strings of its prompt."""
+    plain = Sampling(
+        temperature=protocol.temperature, top_p=protocol.top_p, max_tokens=protocol.max_tokens[style]
+    )  # fmt: skip
+    return with_stop(plain, prompt_for(protocol, style))
+
+
+def prompt_hash(protocol: Protocol, style: Style) -> str:
+    """Return 12 hexadecimal digits over the prompt file, the template and the demonstrations."""
+    prompt = prompt_for(protocol, style)
+    parts = [prompt.hash, protocol.template, *(part for pair in demonstrations(style, protocol.shots) for part in pair)]
+    return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()

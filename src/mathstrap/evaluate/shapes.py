@@ -1,0 +1,179 @@
+r"""Read one row of a public test set. A shape is a function of a row; it returns what it found or says what is wrong.
+
+Knows the fields of the published files; knows nothing of where they lie or of graders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from mathstrap.problems import last_boxed
+
+
+class Shaped(msgspec.Struct, frozen=True, kw_only=True):
+    """What a row holds. `seed` names the question it was made from, where several rows share one."""
+
+    question: str
+    answer: str
+    solution: str = ""
+    seed: str = ""
+    variant: str = ""
+    tags: dict[str, Any] = {}
+
+
+Shape = Callable[[Mapping[str, Any]], "Shaped | str"]
+
+
+def text_of(row: Mapping[str, Any], *names: str) -> str:
+    """Return the first of the named fields that holds something, as text; whole floats lose their `.0`."""
+    for name in names:
+        value = row.get(name)
+        if isinstance(value, str) and value.strip():
+            return value.strip()
+        if isinstance(value, bool) or value is None or value != value:
+            continue
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float):
+            return str(int(value)) if value.is_integer() else repr(value)
+    return ""
+
+
+def missing(row: Mapping[str, Any], *names: str) -> str:
+    """Return the sentence for a row that lacks all of the named fields."""
+    have = ", ".join(sorted(map(str, row))[:12])
+    return f"no {' or '.join(names)} field (the row has: {have})"
+
+
+def word_problem(row: Mapping[str, Any]) -> Shaped | str:
+    """GSM8K and GSM8K-Platinum: question, and answer with `####` before the final number."""
+    question, answer = text_of(row, "question", "query"), text_of(row, "answer", "response")
+    if not question or not answer:
+        return missing(row, "question" if not question else "answer")
+    solution, marker, final = answer.rpartition("####")
+    if not marker:
+        return 'no "####" line, so the gold answer is unknown'
+    tags = {"cleaning_status": row["cleaning_status"]} if "cleaning_status" in row else {}
+    return Shaped(question=question, answer=final.strip().replace(",", ""), solution=solution.strip(), tags=tags)
+
+
+def gsm_plus(row: Mapping[str, Any]) -> Shaped | str:
+    """GSM-Plus: eight perturbations of every GSM8K test question; the answer is "None" where a fact was removed."""
+    question, answer = text_of(row, "question"), text_of(row, "answer")
+    if not question or not answer:
+        return missing(row, "question" if not question else "answer")
+    seed = text_of(row, "seed_question")
+    kind = re.sub(r"[^a-z0-9]+", "-", text_of(row, "perturbation_type").lower()).strip("-") or "variant"
+    return Shaped(
+        question=question, answer=answer, solution=text_of(row, "solution"), seed=short_hash(seed) if seed else "",
+        variant=kind, tags={"perturbation": kind},
+    )  # fmt: skip
+
+
+def input_target(row: Mapping[str, Any]) -> Shaped | str:
+    """GSM-Hard and MAWPS: input and a numeric target."""
+    question, answer = text_of(row, "input", "question"), text_of(row, "target", "result")
+    if not question or not answer:
+        return missing(row, "input" if not question else "target")
+    return Shaped(question=question, answer=answer, tags={"type": row["type"]} if text_of(row, "type") else {})
+
+
+def svamp(row: Mapping[str, Any]) -> Shaped | str:
+    """SVAMP: Body and Question apart."""
+    body, question = text_of(row, "Body", "body"), text_of(row, "Question", "question", "question_concat")
+    answer = text_of(row, "Answer", "answer")
+    if not question or not answer:
+        return missing(row, "Question" if not question else "Answer")
+    body = body if not body or body[-1] in ".!?," else f"{body}."
+    return Shaped(question=f"{body} {question}".strip(), answer=answer, tags={"type": text_of(row, "Type", "type")})
+
+
+def asdiv(row: Mapping[str, Any]) -> Shaped | str:
+    """ASDiv: body and question apart, the answer with its unit in brackets; a few answers are words or times."""
+    body, question, answer = text_of(row, "body"), text_of(row, "question"), text_of(row, "answer")
+    if not question or not answer:
+        return missing(row, "question" if not question else "answer")
+    bare = re.sub(r"\s*\([^()]*\)\s*$", "", answer).strip() or answer
+    is_number = re.fullmatch(r"-?[\d,]*\.?\d+(?:/\d+)?", bare) is not None
+    tags = {"type": text_of(row, "solution_type"), "numeric": is_number}
+    return Shaped(
+        question=f"{body} {question}".strip(), answer=bare, solution=text_of(row, "formula"), tags=tags
+    )  # fmt: skip
+
+
+def competition(row: Mapping[str, Any]) -> Shaped | str:
+    r"""MATH and MATH-500: problem, solution with `\boxed`, level and subject."""
+    question, solution = text_of(row, "problem", "question"), text_of(row, "solution")
+    if not question:
+        return missing(row, "problem")
+    answer = text_of(row, "answer") or (last_boxed(solution) or "").strip()
+    if not answer:
+        return r"neither an answer field nor \boxed{} in the solution"
+    level = re.search(r"\d+", text_of(row, "level"))
+    tags: dict[str, Any] = {"level": int(level[0])} if level else {}
+    if subject := text_of(row, "subject", "type"):
+        tags["subject"] = subject
+    return Shaped(question=question, answer=answer, solution=solution, tags=tags)
+
+
+def contest_integer(row: Mapping[str, Any]) -> Shaped | str:
+    """AIME and AMC: problem and an answer that is a whole number, written as text, int or float."""
+    question, answer = text_of(row, "problem", "question"), text_of(row, "answer")
+    if not question or not answer:
+        return missing(row, "problem" if not question else "answer")
+    if not re.fullmatch(r"-?\d+(?:\.0+)?", answer):
+        return f'the answer "{answer[:40]}" is not a whole number'
+    tags = {name: row[name] for name in ("year", "url") if text_of(row, name)}
+    return Shaped(
+        question=question, answer=str(int(float(answer))), solution=text_of(row, "solution"), tags=tags
+    )  # fmt: skip
+
+
+def drop_number(row: Mapping[str, Any]) -> Shaped | str:
+    """DROP, questions whose answer is one number: the passage, then the question."""
+    passage, question, spans = text_of(row, "passage"), text_of(row, "question"), row.get("answers_spans")
+    if not passage or not question or not isinstance(spans, Mapping):
+        return missing(row, "passage" if not passage else "question" if not question else "answers_spans")
+    kinds, values = list(spans.get("types") or []), list(spans.get("spans") or [])
+    if not values or set(kinds) != {"number"}:
+        return "not a numeric question"
+    value = str(values[0]).replace(",", "").strip()
+    if not re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", value):
+        return f'the answer "{value[:40]}" is not a number'
+    seed = short_hash(passage)  # the questions of one passage rise and fall together
+    return Shaped(question=f"{passage}\n\n{question}", answer=value, seed=seed, variant="q")
+
+
+def backward(row: Mapping[str, Any]) -> Shaped | str:
+    """GSM8K-Backward as published, in both of its shapes; golds that its masking bug made wrong are flagged."""
+    question, answer = text_of(row, "question"), text_of(row, "answer")
+    if not question or not answer:
+        return missing(row, "question" if not question else "answer")
+    original = text_of(row, "original_question")
+    tags: dict[str, Any] = {"kind": "fobar" if "If we know the answer of" in question else "sv"}
+    hidden = hidden_token(original, question) if original else None
+    if hidden is not None:
+        tags["hidden"] = hidden
+        if re.match(r"[^\w\s]*\.\d", hidden):
+            # The published number pattern drops a leading point: `$.1` became the gold 1.
+            tags["gold_is_wrong"] = True
+            tags["true_answer"] = "0" + re.sub(r"^[^\d.]+", "", hidden).rstrip(".,;:!?%)")
+    return Shaped(question=question, answer=answer.replace(",", ""), tags=tags)
+
+
+def hidden_token(original: str, masked: str) -> str | None:
+    """Return the token of `original` that `masked` replaced by x; None where the two do not line up."""
+    for before, after in zip(original.split(" "), masked.split(" "), strict=False):
+        if before != after:
+            return before if re.fullmatch(r"\W*x\W*", after) else None
+    return None
+
+
+def short_hash(text: str) -> str:
+    """Return ten hexadecimal digits that stand for a text."""
+    return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=5).hexdigest()
