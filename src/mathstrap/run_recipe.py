@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from mathstrap.augment import Mode
 from mathstrap.backends import TeacherOptions
 from mathstrap.budget import Budget
 from mathstrap.errors import RecipeError, suggest
@@ -13,8 +14,6 @@ from mathstrap.limits import Limits
 from mathstrap.problems import SeedsOptions
 from mathstrap.prompts import Shape
 from mathstrap.types import Method, Sampling
-
-Mode = Literal["default", "metamath-2024"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +59,18 @@ class VerifyOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CurateOptions:
+    """Which graded answers become samples.
+
+    outcome          "correct", or "wrong" for the paper's incorrect-answer experiment (4.7)
+    same_reply       whether a solution that repeats another draw of its problem word for word stays
+    """
+
+    outcome: Literal["correct", "wrong"] = "correct"
+    same_reply: Literal["drop", "keep"] = "drop"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunRecipe:
     """A bootstrapping run. Every key has a default; `mathstrap init` writes a commented starter.
 
@@ -78,6 +89,7 @@ class RunRecipe:
     rewriting: Sampling = field(default_factory=Sampling)
     solving: Sampling = field(default_factory=Sampling)
     verify: VerifyOptions = field(default_factory=VerifyOptions)
+    curate: CurateOptions = field(default_factory=CurateOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)

@@ -35,6 +35,9 @@ REASONS: dict[str, str] = {
     "duplicate": "another problem asks the same question",
     "contaminated": "the question overlaps a test set",
     "no_answer": "no final answer could be found in the reply",
+    "same_reply": "another draw gave the same solution",
+    "bad_arithmetic": "a calculation in the solution is false",
+    "not_needed": "the mix had enough of its kind",
     "flagged": "a reviewer flagged this row",
 }
 

@@ -1,0 +1,224 @@
+"""The pure middle of a run: what would be asked, and what follows from the replies. Touches no file and no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+import msgspec
+
+from mathstrap.augment import AUGMENTATIONS, Draft
+from mathstrap.export import finish_response
+from mathstrap.prompts import Prompt, choose_prompt, prompt_stage, request, with_stop
+from mathstrap.run_recipe import RunRecipe
+from mathstrap.solve import parse_solution, solve_request
+from mathstrap.types import (
+    Candidate,
+    Completion,
+    Method,
+    Problem,
+    Reject,
+    Request,
+    Sample,
+    Verdict,
+    problem_of,
+    root_of,
+    type_of,
+)
+from mathstrap.verify import Mode, grade
+
+METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
+# Grading is cheap; a pool pays for itself only from here on.
+POOL_FROM = 20_000
+# More masks than any question has numbers.
+ALL = 1_000
+CHUNK = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRewrite:
+    """A question the teacher is asked to rewrite: the seed, what to make of it, and the request."""
+
+    method: Method
+    parent: Problem
+    draft: Draft
+    request: Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What rewriting comes to before anything is asked: requests, and what needs none."""
+
+    rewrites: list[PlannedRewrite]
+    problems: list[Problem]
+    rejects: list[Reject]
+
+
+def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe) -> Plan:
+    """Apply every enabled method to every seed, in id order."""
+    rewrites: list[PlannedRewrite] = []
+    problems: list[Problem] = []
+    rejects: list[Reject] = []
+    for seed in sorted(seeds, key=lambda problem: problem.id):
+        for method in METHODS:
+            options = recipe.method(method)
+            if not options.enabled:
+                continue
+            augmentation = AUGMENTATIONS[method]
+            for made in augmentation.rewrite(seed, options.count or ALL, mode=recipe.mode, rng_seed=recipe.rng_seed):
+                if isinstance(made, Problem):
+                    problems.append(made)
+                elif isinstance(made, Reject):
+                    rejects.append(made)
+                else:
+                    rewrites.append(planned_rewrite(method, seed, made, recipe))
+    return Plan(rewrites=rewrites, problems=problems, rejects=rejects)
+
+
+def planned_rewrite(method: Method, seed: Problem, draft: Draft, recipe: RunRecipe) -> PlannedRewrite:
+    """Render the prompt of one draft into its request."""
+    prompt = rewrite_prompt(method, seed, recipe)
+    messages = AUGMENTATIONS[method].prompt(seed, draft, prompt)
+    asked = request(
+        id=draft.id,
+        model=recipe.teacher.model,
+        messages=messages,
+        sampling=with_stop(recipe.rewriting, prompt),
+        draw=draft.draw,
+    )
+    return PlannedRewrite(method=method, parent=seed, draft=draft, request=asked)
+
+
+def rewrite_prompt(method: Method, seed: Problem, recipe: RunRecipe) -> Prompt:
+    """Return the prompt that asks for a rewrite."""
+    stage = prompt_stage(method, rewriting=True)
+    return choose_prompt(stage, seed.style, shape=recipe.shape, files=recipe.prompts.files)
+
+
+def solve_prompt(problem: Problem, recipe: RunRecipe) -> Prompt:
+    """Return the prompt that asks for a solution."""
+    stage = prompt_stage(problem.method, rewriting=False)
+    return choose_prompt(stage, problem.style, shape=recipe.shape, files=recipe.prompts.files)
+
+
+def parse_rewrite(planned: PlannedRewrite, completion: Completion) -> Problem | Reject:
+    """Turn the reply to a rewriting request into the derived problem, or say why not."""
+    return AUGMENTATIONS[planned.method].parse(planned.parent, planned.draft, completion)
+
+
+def draws_of(problem: Problem, recipe: RunRecipe) -> int:
+    """Return how many answers the recipe asks for, before any adaptive round."""
+    return recipe.method(problem.method).draws
+
+
+def plan_solves(
+    problems: Iterable[Problem], recipe: RunRecipe, draws: Mapping[str, int] | None = None
+) -> Iterator[Request]:
+    """Yield the solving requests in problem order, draws of one problem together; lazily, so memory does not grow."""
+    for problem in problems:
+        num_draws = draws_of(problem, recipe) if draws is None else draws.get(problem.id, 0)
+        prompt = solve_prompt(problem, recipe)
+        for draw in range(num_draws):
+            yield solve_request(
+                problem, draw, prompt=prompt, model=recipe.teacher.model, sampling=with_stop(recipe.solving, prompt)
+            )
+
+
+def parse_answers(
+    answered: Iterable[tuple[Request, Completion]], problems: Mapping[str, Problem], recipe: RunRecipe
+) -> Iterator[Candidate | Reject]:
+    """Yield what each reply to a solving request comes to, in the order given."""
+    for asked, completion in answered:
+        yield parse_solution(problems[problem_of(asked.id)], completion, mode=recipe.mode)
+
+
+def grade_all(
+    candidates: Iterable[Candidate],
+    problems: Mapping[str, Problem],
+    recipe: RunRecipe,
+    *,
+    num_workers: int = 1,
+) -> Iterator[Verdict]:
+    """Yield the verdict of each candidate, in order; more than one worker gives the same verdicts sooner."""
+    jobs = (
+        Job(
+            candidate=candidate.id,
+            gold=problems[candidate.problem].answer,
+            text=candidate.text,
+            answer=candidate.answer,
+            grader=grader_for(problems[candidate.problem], recipe),
+            mode=recipe.verify.mode,
+        )
+        for candidate in candidates
+    )
+    first = list(islice(jobs, POOL_FROM if num_workers > 1 else 0))
+    if len(first) < POOL_FROM:
+        yield from map(grade_one, first)
+        yield from map(grade_one, jobs)
+        return
+    from concurrent.futures import ProcessPoolExecutor
+    from itertools import chain
+
+    rest = chain(first, jobs)
+    with ProcessPoolExecutor(num_workers) as pool:
+        # A few chunks per worker at a time: executor.map would pull the whole stream into memory.
+        while batch := list(islice(rest, CHUNK * num_workers * 4)):
+            yield from pool.map(grade_one, batch, chunksize=CHUNK)
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """One comparison, small enough to send to another process."""
+
+    candidate: str
+    gold: str
+    text: str
+    answer: str
+    grader: str
+    mode: Mode
+
+
+def grader_for(problem: Problem, recipe: RunRecipe) -> str:
+    """Return the grader's name; the reference's rules differ between its two datasets."""
+    name = recipe.verify.grader
+    return f"{name}-{problem.style}" if name == "metamath-2024" else name
+
+
+def grade_one(job: Job) -> Verdict:
+    """Compare one candidate's answer with the gold; the reference's graders read the whole reply instead."""
+    whole = job.grader.startswith("metamath-2024")
+    found = grade(
+        job.gold,
+        job.text if whole else job.answer,
+        grader=job.grader,
+        form="completion" if whole else "answer",
+        mode=job.mode,
+    )
+    return Verdict(
+        candidate=job.candidate, outcome=found.outcome, got=found.got, expected=found.expected,
+        grader=job.grader, tier=found.tier, reason=found.reason,
+    )  # fmt: skip
+
+
+def make_sample(
+    candidate: Candidate, verdict: Verdict, problem: Problem, seed: Problem, recipe: RunRecipe, prompt_hash: str
+) -> Sample:
+    """Return the training row of a graded candidate (published columns of MetaMathQA, then lineage)."""
+    answer = problem.answer if verdict.outcome == "correct" else candidate.answer
+    return Sample(
+        id=candidate.id,
+        type=type_of(problem.style, problem.method),
+        query=problem.question,
+        original_question=seed.question,
+        response=finish_response(candidate.text, answer, problem.style, recipe.export.ending),
+        problem=problem.id,
+        seed=root_of(candidate.id),
+        dataset=seed.dataset,
+        method=problem.method,
+        answer=answer,
+        outcome=verdict.outcome,
+        teacher=recipe.teacher.model or recipe.teacher.backend,
+        prompt_hash=prompt_hash,
+        draw=int(candidate.id.rpartition("#")[2]),
+        tags=problem.tags,
+    )

@@ -1,0 +1,122 @@
+"""Write what a run came to: metrics, manifest, data card, report. Every number is read off the run's own records."""
+
+from __future__ import annotations
+
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+
+from mathstrap import __version__
+from mathstrap.derive import METHODS, rewrite_prompt, solve_prompt
+from mathstrap.export import CardFacts, data_card
+from mathstrap.run_recipe import RunRecipe
+from mathstrap.rundir import RunDir
+from mathstrap.seeds import Seeds
+from mathstrap.stats import FUNNEL, Analysis, Records, analyse
+from mathstrap.teacher import Teacher
+from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+def analyse_run(run: RunDir, teacher: Teacher) -> Analysis:
+    """Count a run's records; files that a stage has not written yet count as empty."""
+    price = teacher.meter.price
+
+    def records(name: str, kind: type[R]) -> Iterable[R]:
+        return run.read_records(name, kind) if run.has(name) else ()
+
+    return analyse(
+        Records(
+            problems=records("problems", Problem),
+            rewrites=run.completions("rewrite"),
+            replies=run.completions("solve"),
+            failures=run.failures(),
+            candidates=records("candidates", Candidate),
+            verdicts=records("verdicts", Verdict),
+            rejects=records("rejects", Reject),
+            samples=records("samples", Sample),
+        ),
+        usd=price.usd if price else None,
+    )
+
+
+def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
+    """Return name -> hash of every prompt the recipe uses on these seeds."""
+    hashes: dict[str, str] = {}
+    styles = {seed.style: seed for seed in seeds.problems}
+    for method in METHODS:
+        if not recipe.method(method).enabled:
+            continue
+        for seed in styles.values():
+            derived = msgspec.structs.replace(seed, method=method)
+            prompts = [solve_prompt(derived, recipe)]
+            if method in ("rephrase", "self_verification"):
+                prompts.append(rewrite_prompt(method, seed, recipe))
+            hashes.update({prompt.name: prompt.hash for prompt in prompts})
+    return dict(sorted(hashes.items()))
+
+
+def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher) -> Analysis:
+    """Write metrics.json, manifest.json and card.md, and return the numbers."""
+    analysis = analyse_run(run, teacher)
+    hashes = prompt_hashes(recipe, seeds)
+    meter = teacher.meter
+    run.write_json("metrics.json", msgspec.to_builtins(analysis))
+    seconds = dict(run.manifest.get("seconds", {}))
+    for report in teacher.reports:
+        seconds[report.stage] = round(seconds.get(report.stage, 0.0) + report.seconds, 3)
+    run.update_manifest(
+        mathstrap=__version__,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        name=recipe.name,
+        mode=recipe.mode,
+        rng_seed=recipe.rng_seed,
+        teacher={"backend": recipe.teacher.backend, "model": recipe.teacher.model},
+        seeds={"hash": seeds.hash, "count": len(seeds.problems), "rejected": len(seeds.rejects)},
+        prompts=hashes,
+        counts=analysis.everything.counts,
+        tokens={"in": meter.tokens_in, "out": meter.tokens_out},
+        usd=meter.usd,
+        price=meter.price.source if meter.price else "unknown",
+        seconds=seconds,
+    )
+    run.write_text("card.md", data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes)))
+    return analysis
+
+
+def card_facts(
+    run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher, analysis: Analysis, hashes: dict[str, str]
+) -> CardFacts:
+    """Gather what the data card states."""
+    kinds = Counter(sample.type for sample in run.read_records("samples", Sample)) if run.has("samples") else Counter()
+    rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
+    usd = teacher.meter.usd
+    tokens = f"{teacher.meter.tokens_in:,} prompt and {teacher.meter.tokens_out:,} reply tokens"
+    return CardFacts(
+        name=recipe.name,
+        mode=recipe.mode,
+        seeds_source=", ".join(options.source for options in recipe.seed_sources),
+        num_seeds=len(seeds.problems),
+        teacher=recipe.teacher.model or recipe.teacher.backend,
+        backend=recipe.teacher.backend,
+        num_samples_by_type=dict(kinds),
+        funnel=funnel_markdown(analysis),
+        reject_counts=rejects,
+        prompt_hashes=hashes,
+        rng_seed=recipe.rng_seed,
+        version=__version__,
+        cost=f"{tokens}, price unknown" if usd is None else f"{tokens}, ${usd:.2f}",
+    )
+
+
+def funnel_markdown(analysis: Analysis) -> str:
+    """Return the funnel as a Markdown table, one row per method."""
+    lines = ["| method | " + " | ".join(FUNNEL) + " |", "| --- |" + " ---: |" * len(FUNNEL)]
+    for name, group in [*analysis.by_method.items(), ("all", analysis.everything)]:
+        lines.append(f"| {name} | " + " | ".join(f"{group.counts[stage]:,}" for stage in FUNNEL) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,184 @@
+"""A bootstrapping run: plan, fill, derive, stage by stage. All but the replies can be thrown away and comes back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mathstrap.curate import choose, graded, samples_of
+from mathstrap.derive import (
+    Plan,
+    grade_all,
+    parse_answers,
+    parse_rewrite,
+    plan_rewrites,
+    plan_solves,
+    solve_prompt,
+)
+from mathstrap.engine import AskReport
+from mathstrap.events import Listener
+from mathstrap.export import FORMATS
+from mathstrap.outcome import write_outcome
+from mathstrap.recipe import recipe_yaml
+from mathstrap.run_recipe import RunRecipe, check_run_recipe
+from mathstrap.rundir import RunDir
+from mathstrap.seeds import Seeds, load_seeds
+from mathstrap.stats import Analysis
+from mathstrap.teacher import Teacher
+from mathstrap.types import Candidate, Problem, Reject, Sample, Stage, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSummary:
+    """What a run came to: where it is, what each paid stage did, and whether anything is left to do."""
+
+    path: Path
+    num_seeds: int
+    num_problems: int
+    num_samples: int
+    analysis: Analysis
+    reports: list[AskReport] = field(default_factory=list)
+    shortfall: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether every request was answered."""
+        return all(report.stopped == "done" and not report.failed for report in self.reports)
+
+
+def run_path(recipe: RunRecipe) -> Path:
+    """Return the run directory of a recipe."""
+    return Path(recipe.out) / recipe.name
+
+
+def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener | None = None) -> RunSummary:
+    """Run a recipe to its end, or from where it was left; the same recipe and replies give the same bytes.
+
+    With `only`, no other stage is paid for: stages before it are derived from what is there, stages after it are left.
+    Raises what loading, the teacher and the disk raise; everything paid for until then is kept.
+    """
+    check_run_recipe(recipe)
+    seeds = load_seeds(recipe)
+    with RunDir.open(run_path(recipe)) as run:
+        run.write_text("recipe.yaml", recipe_yaml(recipe))
+        with Teacher(recipe, run, events) as teacher:
+            return Bootstrap(recipe=recipe, run=run, seeds=seeds, teacher=teacher, only=only).go()
+
+
+@dataclass(kw_only=True)
+class Bootstrap:
+    """The stages of one run, in order; each reads what the one before derived."""
+
+    recipe: RunRecipe
+    run: RunDir
+    seeds: Seeds
+    teacher: Teacher
+    only: Stage | None
+    rejects: list[Reject] = field(default_factory=list)
+
+    def go(self) -> RunSummary:
+        """Run every stage, or up to `only`."""
+        self.rejects = list(self.seeds.rejects)
+        plan = plan_rewrites(self.seeds.problems, self.recipe)
+        self.rejects += plan.rejects
+        problems = self.rewrite(plan)
+        if self.stops_after("rewrite"):
+            return self.finish(problems, 0)
+        self.solve(problems)
+        if self.stops_after("solve"):
+            return self.finish(problems, 0)
+        self.verify(problems)
+        if self.stops_after("verify"):
+            return self.finish(problems, 0)
+        num_samples = self.curate(problems)
+        return self.finish(problems, num_samples)
+
+    def pays(self, stage: Stage) -> bool:
+        """Say whether this stage may ask the teacher; after an interrupted or spent stage nothing more is asked."""
+        stopped = any(report.stopped != "done" for report in self.teacher.reports)
+        return self.only in (None, stage) and not stopped
+
+    def stops_after(self, stage: Stage) -> bool:
+        """Say whether the run was told to go no further."""
+        earlier = {"rewrite": ("seeds", "rewrite", "filter"), "solve": ("solve",), "verify": ("verify",)}
+        return self.only in earlier[stage]
+
+    def rewrite(self, plan: Plan) -> list[Problem]:
+        """Ask for the rewrites, derive the problems, drop duplicates and contaminated ones before they cost more."""
+        if self.pays("rewrite"):
+            requests = [planned.request for planned in plan.rewrites]
+            self.teacher.fill("rewrite", requests, len(requests))
+        problems = list(plan.problems)
+        by_id = {planned.request.id: planned for planned in plan.rewrites}
+        asked = (planned.request for planned in plan.rewrites)
+        for request, completion in self.run.answered("rewrite", asked):
+            parsed = parse_rewrite(by_id[request.id], completion)
+            if isinstance(parsed, Reject):
+                self.rejects.append(parsed)
+            else:
+                problems.append(parsed)
+        problems.sort(key=lambda problem: problem.id)
+        kept = self.filter(problems)
+        self.run.write_records("problems", [*self.seeds.problems, *kept])
+        return kept
+
+    def filter(self, problems: list[Problem]) -> list[Problem]:
+        """Drop what should not be paid for again."""
+        return problems
+
+    def solve(self, problems: list[Problem]) -> None:
+        """Ask for the answers."""
+        if self.pays("solve"):
+            total = sum(1 for _ in plan_solves(problems, self.recipe))
+            self.teacher.fill("solve", plan_solves(problems, self.recipe), total)
+
+    def verify(self, problems: list[Problem]) -> None:
+        """Parse and grade every answer; wrong and undecided ones are kept beside the correct ones."""
+        by_id = {problem.id: problem for problem in problems}
+        answered = self.run.answered("solve", plan_solves(problems, self.recipe))
+        self.run.write_records("candidates", self.candidates_of(parse_answers(answered, by_id, self.recipe)))
+        graded = grade_all(
+            self.run.read_records("candidates", Candidate), by_id, self.recipe, num_workers=os.cpu_count() or 1
+        )
+        self.run.write_records("verdicts", graded)
+
+    def candidates_of(self, parsed: Iterable[Candidate | Reject]) -> Iterator[Candidate]:
+        """Yield the candidates and set the rejects aside."""
+        for made in parsed:
+            if isinstance(made, Reject):
+                self.rejects.append(made)
+            else:
+                yield made
+
+    def curate(self, problems: list[Problem]) -> int:
+        """Choose the samples, write them and their formats, and return how many there are."""
+        chosen = choose(self.graded(), self.recipe.curate, self.run.flags())
+        self.rejects += chosen.rejects
+        by_id = {problem.id: problem for problem in [*self.seeds.problems, *problems]}
+        hashes = {problem.id: solve_prompt(problem, self.recipe).hash for problem in problems}
+        samples = samples_of(self.graded(), chosen.ids, by_id, hashes, self.recipe)
+        num_samples = self.run.write_records("samples", samples, parquet=Sample)
+        for name in self.recipe.export.formats:
+            rows = map(FORMATS[name], self.run.read_records("samples", Sample))
+            self.run.write_records(f"export-{name}", rows)
+        return num_samples
+
+    def graded(self) -> Iterator[tuple[Candidate, Verdict]]:
+        """Stream the graded answers of the run."""
+        return graded(self.run.read_records("candidates", Candidate), self.run.read_records("verdicts", Verdict))
+
+    def finish(self, problems: list[Problem], num_samples: int) -> RunSummary:
+        """Write what fell out and what the run came to, and return the summary."""
+        rejects = sorted(self.rejects, key=lambda reject: (reject.id, reject.stage))
+        self.run.write_records("rejects", rejects)
+        analysis = write_outcome(self.run, self.recipe, self.seeds, self.teacher)
+        return RunSummary(
+            path=self.run.path,
+            num_seeds=len(self.seeds.problems),
+            num_problems=len(problems),
+            num_samples=num_samples,
+            reports=self.teacher.reports,
+            analysis=analysis,
+        )

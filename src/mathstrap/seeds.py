@@ -1,0 +1,46 @@
+"""Load the seeds of a recipe: every source, one list, no id twice."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from mathstrap.errors import InputError
+from mathstrap.problems import load_problems
+from mathstrap.run_recipe import RunRecipe
+from mathstrap.types import Problem, Reject, to_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seeds:
+    """The checked seeds of all sources, in id order, and what fell out of them."""
+
+    problems: list[Problem]
+    rejects: list[Reject]
+
+    @property
+    def hash(self) -> str:
+        """Return 16 hexadecimal digits that change with any seed."""
+        digest = hashlib.blake2b(digest_size=8)
+        for problem in self.problems:
+            digest.update(to_json(problem))
+        return digest.hexdigest()
+
+
+def load_seeds(recipe: RunRecipe) -> Seeds:
+    """Load every source of the recipe; raises InputError for a bad row or an id that two sources share."""
+    problems: list[Problem] = []
+    rejects: list[Reject] = []
+    sources: dict[str, str] = {}
+    for options in recipe.seed_sources:
+        loaded = load_problems(options)
+        for problem in loaded.problems:
+            if problem.id in sources:
+                raise InputError(
+                    f'{options.source}: id "{problem.id}" also occurs in {sources[problem.id]}. '
+                    "Give one of them another seeds.dataset."
+                )
+            sources[problem.id] = options.source
+        problems += loaded.problems
+        rejects += loaded.rejects
+    return Seeds(problems=sorted(problems, key=lambda problem: problem.id), rejects=rejects)

@@ -1,0 +1,68 @@
+"""The teacher of a run: opened when there is something to ask, with one budget over all stages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from mathstrap.backends import Backend, open_backend
+from mathstrap.budget import Meter
+from mathstrap.engine import AskReport, ask_all
+from mathstrap.events import Listener
+from mathstrap.prices import Price, find_price
+from mathstrap.run_recipe import RunRecipe
+from mathstrap.rundir import RunDir
+from mathstrap.types import Request, Stage
+
+PAID_STAGES: tuple[Stage, ...] = ("rewrite", "solve")
+
+
+class Teacher:
+    """The backend, opened when there is something to ask, and one budget over all stages."""
+
+    def __init__(self, recipe: RunRecipe, run: RunDir, events: Listener | None) -> None:
+        self.recipe = recipe
+        self.run = run
+        self.events = events
+        self.reports: list[AskReport] = []
+        self.meter = Meter(recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES))
+        self._backend: Backend | None = None
+
+    def __enter__(self) -> Teacher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._backend is not None:
+            import asyncio
+
+            asyncio.run(self._backend.close())
+
+    def fill(self, stage: Stage, requests: Iterable[Request], num_requests: int) -> AskReport:
+        """Ask for the requests that have no reply; opens the teacher only if there is one."""
+        todo = self.run.todo(stage, requests)
+        first = next(todo, None)
+        if first is None:
+            report = AskReport(stage=stage)
+        else:
+            self._backend = self._backend or open_backend(self.recipe.teacher)
+            report = ask_all(
+                chained(first, todo), self.run.sink(stage), backend=self._backend, limits=self.recipe.limits,
+                budget=self.meter, events=self.events, stage=stage, total=num_requests,
+            )  # fmt: skip
+        self.reports.append(report)
+        return report
+
+
+def chained(first: Request, rest: Iterator[Request]) -> Iterator[Request]:
+    """Yield `first`, then the rest."""
+    yield first
+    yield from rest
+
+
+def price_of(recipe: RunRecipe) -> Price | None:
+    """Return what the teacher's tokens cost, None where nobody knows."""
+    teacher, budget = recipe.teacher, recipe.budget
+    base_url = teacher.base_url if isinstance(teacher.base_url, str) else next(iter(teacher.base_url), "")
+    return find_price(
+        teacher.model, backend=teacher.backend, base_url=base_url,
+        usd_per_million_in=budget.usd_per_million_tokens_in, usd_per_million_out=budget.usd_per_million_tokens_out,
+    )  # fmt: skip
