@@ -15,9 +15,9 @@ LAYERS = [
     [
         "verify", "prompts", "augment", "solve", "quirks", "bundled", "dedup", "paths", "embedding", "wordpiece",
         "decontaminate", "mix", "sampling", "vote", "export", "stats", "diversity", "perplexity", "render", "mathml",
-        "hostile", "svg",
+        "hostile", "svg", "estimates",
     ],
-    ["rows", "problems", "rundir", "backends", "budget", "prices", "events", "audit", "verify_file"],
+    ["rows", "problems", "rundir", "backends", "budget", "prices", "events", "audit", "verify_file", "embed_endpoint"],
     ["engine", "evaluate", "train"],
     ["recipe", "run_recipe"],
     ["pipeline", "derive", "report"],

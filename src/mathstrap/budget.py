@@ -88,7 +88,14 @@ class Meter:
         self.uncertain_tokens_out = 0
         self._held_in = 0
         self._held_out = 0
+        self.ends_at: float | None = None
         self._needs_tokens = bool(self.budget.max_tokens or self.budget.max_usd)
+
+    def begin(self, now: float) -> float | None:
+        """Start the clock of `max_seconds`, once for all stages; returns when it runs out."""
+        if self.budget.max_seconds and self.ends_at is None:
+            self.ends_at = now + self.budget.max_seconds
+        return self.ends_at
 
     @property
     def needs_holds(self) -> bool:
@@ -117,10 +124,14 @@ class Meter:
                 return "max_tokens"
             if budget.max_usd and self.price and self.price.usd(tokens_in, tokens_out) > budget.max_usd:
                 return "max_usd"
+        self.hold(hold)
+        return ""
+
+    def hold(self, hold: Hold) -> None:
+        """Take `hold` out of the budget without asking."""
         self._held_in += hold.tokens_in
         self._held_out += hold.tokens_out
         self.requests += hold.requests
-        return ""
 
     def release(self, hold: Hold, *, uncertain: bool = False, unsent: bool = False) -> None:
         """End a reservation; `uncertain` keeps it counted as possibly charged, `unsent` gives the requests back too."""

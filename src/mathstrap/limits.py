@@ -186,10 +186,12 @@ class Breaker:
             return float("inf")
         return max(0.0, self.opens_at - now)
 
-    def sent(self) -> None:
-        """Note that a call was sent: while open it is the trial."""
-        if self.open_since is not None:
-            self._trial_running = True
+    def sent(self) -> bool:
+        """Note that a call was sent; returns whether it is the trial."""
+        if self.open_since is None:
+            return False
+        self._trial_running = True
+        return True
 
     def succeeded(self) -> bool:
         """Close; returns whether it was open."""

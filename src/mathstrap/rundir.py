@@ -1,4 +1,4 @@
-"""The run directory: what was paid for, what is derived from it, and who may write. The only module with its file names.
+"""The run directory: what was paid for, what is derived, and who may write. The only module with its file names.
 
 recipe.yaml manifest.json                        what was run
 completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
@@ -26,6 +26,13 @@ from mathstrap.types import Completion, Failure, Request
 
 T = TypeVar("T")
 R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Flag(msgspec.Struct, frozen=True, kw_only=True):
+    """A reviewer's mark on a sample, problem or seed; the next run leaves it out."""
+
+    id: str
+    note: str = ""
 
 
 class StageSink:
@@ -182,7 +189,7 @@ class RunDir:
         )
 
     def completions(self, stage: str) -> Iterator[Completion]:
-        """Yield every held reply in id order, one at a time; replies to older prompts with the same id are among them."""
+        """Yield every held reply in id order, one at a time; those to older prompts of the same id are among them."""
         return read_completions(self.path / f"completions-{stage}.jsonl", self.index(stage))
 
     def answered(self, stage: str, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
@@ -193,10 +200,18 @@ class RunDir:
         """Yield what was ever given up, oldest first; later runs may have answered it since."""
         return self._rows("failures.jsonl", Failure)
 
+    def flags(self) -> dict[str, str]:
+        """Return id -> note of what reviewers flagged in `flags.jsonl`; a later line wins, an empty file is fine."""
+        return {flag.id: flag.note for flag in self._rows("flags.jsonl", Flag)}
+
     # Derived
 
     def write_records(
-        self, name: str, records: Iterable[msgspec.Struct], *, parquet: type[msgspec.Struct] | None = None
+        self,
+        name: str,
+        records: Iterable[msgspec.Struct | dict[str, Any]],
+        *,
+        parquet: type[msgspec.Struct] | None = None,
     ) -> int:
         """Write `<name>.jsonl` whole and return how many records it holds; `parquet` names the type to tabulate too."""
         self._must_write(name)

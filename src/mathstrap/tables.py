@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
+from mathstrap.errors import MathstrapError
 from mathstrap.paid import storage_error
 
 ROWS_PER_GROUP = 20_000
@@ -25,6 +26,8 @@ def replacing(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
+    except MathstrapError:
+        raise
     except OSError as error:
         raise storage_error(path, error) from error
     finally:

@@ -1,0 +1,96 @@
+"""Ask a teacher: many requests at once, retried, metered, budgeted; every reply is stored before it counts.
+
+The only module with an event loop. It knows nothing of what the requests are for, nor of files or HTTP.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from mathstrap.asking import AskReport, Sink, Stop, Terms
+from mathstrap.budget import Budget, Meter
+from mathstrap.events import Listener
+from mathstrap.flight import Flight
+from mathstrap.limits import Limits
+from mathstrap.types import Request
+
+if TYPE_CHECKING:
+    from mathstrap.backends import Backend
+
+__all__ = ["AskReport", "Budget", "Limits", "Meter", "Sink", "Stop", "ask", "ask_all"]
+
+
+async def ask(
+    requests: Iterable[Request],
+    sink: Sink,
+    *,
+    backend: Backend,
+    limits: Limits | None = None,
+    budget: Budget | Meter | None = None,
+    events: Listener | None = None,
+    stage: str = "",
+    total: int | None = None,
+    stop: Stop | None = None,
+) -> AskReport:
+    """Send every request to the teacher and put each reply into `sink` as it arrives.
+
+    `requests` is consumed lazily, only as fast as calls are sent; draws of one prompt that follow each other share a
+    call where the backend can. Pass one Meter to several calls to give them one budget. Returns when everything was
+    answered or given up, when the budget is spent, or when `stop` was pressed. Raises TeacherError when the teacher
+    refuses for good and StorageError when a reply cannot be stored, both after what was in flight has come back.
+    """
+    meter = budget if isinstance(budget, Meter) else Meter(budget)
+    terms = Terms(limits=limits or Limits(), meter=meter, events=events, stage=stage, total=total, stop=stop or Stop())
+    ask_many = getattr(backend, "ask_many", None)  # a Batch API takes the plan whole
+    if ask_many is not None:
+        report: AskReport = await ask_many(requests, sink, terms)
+        return report
+    return await Flight(requests, sink, backend, terms).run()
+
+
+def ask_all(
+    requests: Iterable[Request],
+    sink: Sink,
+    *,
+    backend: Backend,
+    limits: Limits | None = None,
+    budget: Budget | Meter | None = None,
+    events: Listener | None = None,
+    stage: str = "",
+    total: int | None = None,
+) -> AskReport:
+    """Do what `ask` does from synchronous code; Ctrl-C drains, a second Ctrl-C leaves what is in flight.
+
+    The backend may be used again afterwards, also in another event loop; close it when the run is over.
+    """
+    stop = Stop()
+
+    async def main() -> AskReport:
+        loop = asyncio.get_running_loop()
+        caught = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
+        for name in caught:
+            loop.add_signal_handler(name, stop.press)
+        try:
+            return await ask(
+                requests,
+                sink,
+                backend=backend,
+                limits=limits,
+                budget=budget,
+                events=events,
+                stage=stage,
+                total=total,
+                stop=stop,
+            )
+        finally:
+            for name in caught:
+                loop.remove_signal_handler(name)
+            release = getattr(backend, "release", None)
+            if release is not None:
+                await release()
+
+    return asyncio.run(main())
