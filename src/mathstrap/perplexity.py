@@ -1,0 +1,193 @@
+"""Perplexity of training texts under a Hugging Face model: how surprising a reply is to a model not yet tuned on it.
+
+The paper (section 4.4) compares answer-only text, chains of thought and the bootstrapped parts. It does not say whether
+prompt tokens count; here they are masked unless asked for. Needs torch and transformers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mathstrap.diversity import hash_share
+from mathstrap.errors import InputError, missing_extra
+from mathstrap.estimates import Estimate, median
+from mathstrap.types import Problem, Sample
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+ANSWER_ONLY, SOLUTION = "answer only", "seed solution"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PerplexityOptions:
+    """How perplexity is measured.
+
+    model         a folder or hub name of a causal language model.
+    mask_prompt   count the reply's tokens only; off, the question's tokens count too.
+    template      the prompt; `[[question]]` is replaced.
+    max_tokens    longer texts are cut at the end; how many were is reported.
+    max_rows      at most this many rows of each part, drawn by a hash of the id; 0 = all.
+    """
+
+    model: str
+    mask_prompt: bool = True
+    template: str = "[[question]]\n"
+    max_tokens: int = 1024
+    max_rows: int = 1000
+    batch_size: int = 8
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text:
+    """A prompt and the reply whose surprise is measured."""
+
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surprise:
+    """The negative log-likelihood (nats) of one text's counted tokens, and how many there are."""
+
+    nats: float
+    tokens: int
+    is_cut: bool
+
+    @property
+    def perplexity(self) -> float:
+        """exp(nats per token); NaN where no token is counted."""
+        return math.exp(min(self.nats / self.tokens, 700.0)) if self.tokens else math.nan
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartPerplexity:
+    """The perplexity of one part: the median of its texts with its interval, and that of all its tokens together."""
+
+    part: str
+    median: Estimate
+    pooled: float
+    num_texts: int
+    num_tokens: int
+    num_cut: int
+
+
+def perplexity_by_part(
+    samples: Iterable[Sample], seeds: Iterable[Problem], options: PerplexityOptions
+) -> list[PartPerplexity]:
+    """Return the perplexity of answer-only text, seed solutions and each method's samples, in that order."""
+    parts = parts_of(samples, seeds, options)
+    model, tokenizer = load(options)
+    return [
+        summarise(part, list(surprises(texts, model, tokenizer, options))) for part, texts in parts.items() if texts
+    ]
+
+
+def parts_of(
+    samples: Iterable[Sample], seeds: Iterable[Problem], options: PerplexityOptions
+) -> Mapping[str, list[Text]]:
+    """Return the texts of each part; draws depend on ids alone."""
+    from mathstrap.stats import METHODS
+
+    named: dict[str, list[tuple[str, Text]]] = {ANSWER_ONLY: [], SOLUTION: []}
+    named.update({method: [] for method in METHODS})
+
+    def text(question: str, reply: str) -> Text:
+        return Text(prompt=options.template.replace("[[question]]", question), reply=reply)
+
+    for seed in seeds:
+        if seed.method == "seed":
+            named[ANSWER_ONLY].append((seed.id, text(seed.question, f"The answer is: {seed.answer}")))
+            if seed.solution:
+                named[SOLUTION].append((seed.id, text(seed.question, seed.solution)))
+    for sample in samples:
+        named.setdefault(sample.method, []).append((sample.id, text(sample.query, sample.response)))
+    rows = options.max_rows
+    for part in named.values():
+        part.sort(key=lambda pair: hash_share(pair[0]))
+    return {part: [text for _, text in (pairs[:rows] if rows else pairs)] for part, pairs in named.items()}
+
+
+def summarise(part: str, found: Sequence[Surprise]) -> PartPerplexity:
+    """Return one part's numbers; texts without a counted token do not enter the median."""
+    tokens = sum(surprise.tokens for surprise in found)
+    nats = math.fsum(surprise.nats for surprise in found)
+    return PartPerplexity(
+        part=part,
+        median=median([surprise.perplexity for surprise in found if surprise.tokens]),
+        pooled=math.exp(min(nats / tokens, 700.0)) if tokens else math.nan,
+        num_texts=len(found),
+        num_tokens=tokens,
+        num_cut=sum(surprise.is_cut for surprise in found),
+    )
+
+
+def load(options: PerplexityOptions) -> tuple[Any, Any]:
+    """Return the model, in evaluation mode, and its tokenizer; raises InputError where they cannot be loaded."""
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ImportError as error:
+        raise missing_extra("transformers", "train") from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(options.model)
+        model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        first_line = str(error).partition("\n")[0]
+        raise InputError(f"{options.model}: cannot be loaded as a causal language model: {first_line}") from error
+    return model.to(options.device).eval(), tokenizer
+
+
+def surprises(texts: Sequence[Text], model: Any, tokenizer: Any, options: PerplexityOptions) -> Iterator[Surprise]:
+    """Yield each text's surprise, in order; texts of like length share a batch."""
+    rows = [encode(text, tokenizer, options) for text in texts]
+    order = sorted(range(len(rows)), key=lambda row: len(rows[row][0]))
+    found: dict[int, Surprise] = {}
+    for start in range(0, len(order), options.batch_size):
+        batch = order[start : start + options.batch_size]
+        losses = sequence_nats(model, [rows[row][0] for row in batch], [rows[row][1] for row in batch], options.device)
+        for row, nats in zip(batch, losses, strict=True):
+            ids, first, is_cut = rows[row]
+            found[row] = Surprise(nats=nats, tokens=max(0, len(ids) - first), is_cut=is_cut)
+    return (found[row] for row in range(len(rows)))
+
+
+def encode(text: Text, tokenizer: Any, options: PerplexityOptions) -> tuple[list[int], int, bool]:
+    """Return (token ids, index of the first counted one, whether the end was cut).
+
+    Prompt and reply are tokenised apart, so that no token spans the border. The first id has nothing before it to be
+    predicted from, so it never counts; a beginning-of-text token is put there where the tokenizer has one.
+    """
+    prompt = tokenizer(text.prompt, add_special_tokens=False)["input_ids"]
+    reply = tokenizer(text.reply, add_special_tokens=False)["input_ids"]
+    start = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
+    ids = [*start, *prompt, *reply]
+    first = max(1, len(start) + (len(prompt) if options.mask_prompt else 0))
+    return ids[: options.max_tokens], first, len(ids) > options.max_tokens
+
+
+def sequence_nats(model: Any, ids: Sequence[Sequence[int]], first: Sequence[int], device: str) -> list[float]:
+    """Return the summed negative log-likelihood of ids[i][first[i]:] for each sequence; padding is never counted."""
+    import torch
+
+    length = max(len(row) for row in ids)
+    tokens = torch.zeros((len(ids), length), dtype=torch.long, device=device)
+    mask = torch.zeros_like(tokens)
+    counted = torch.zeros((len(ids), length), dtype=torch.bool, device=device)
+    for row, (sequence, start) in enumerate(zip(ids, first, strict=True)):
+        tokens[row, : len(sequence)] = torch.tensor(sequence, dtype=torch.long)
+        mask[row, : len(sequence)] = 1
+        counted[row, start : len(sequence)] = True
+    if length < 2:
+        return [0.0] * len(ids)
+    with torch.inference_mode():
+        logits = model(input_ids=tokens, attention_mask=mask).logits
+        nats: Tensor = torch.nn.functional.cross_entropy(
+            logits[:, :-1].float().transpose(1, 2), tokens[:, 1:], reduction="none"
+        )
+        totals: list[float] = (nats * counted[:, 1:]).double().sum(dim=1).tolist()
+    return totals

@@ -1,0 +1,295 @@
+"""Pure numbers from a run's records: funnel, yields, lengths, rejects, cost. Knows nothing of files or pages.
+
+A run is gone through once, whatever its size: what is kept is one `Cell` of counters per method and seed question, from
+which every group (all, by method, dataset, difficulty) and its interval follow.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mathstrap.estimates import Estimate, ratio, share
+from mathstrap.types import (
+    Candidate,
+    Completion,
+    Failure,
+    Problem,
+    Reject,
+    Sample,
+    Verdict,
+    problem_of,
+    root_of,
+)
+
+METHODS: tuple[str, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
+FUNNEL: tuple[str, ...] = ("asked", "answered", "parsed", "correct", "kept")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """A run's records; each is gone through once. `rewrites` and `replies` are what the two paid stages returned."""
+
+    problems: Iterable[Problem] = ()
+    rewrites: Iterable[Completion] = ()
+    replies: Iterable[Completion] = ()
+    failures: Iterable[Failure] = ()
+    candidates: Iterable[Candidate] = ()
+    verdicts: Iterable[Verdict] = ()
+    rejects: Iterable[Reject] = ()
+    samples: Iterable[Sample] = ()
+
+
+@dataclass(slots=True)
+class Cell:
+    """The counters of one method at one seed question; words, steps and kept_tokens are sums over kept samples."""
+
+    drafted: int = 0
+    questions: int = 0
+    asked: int = 0
+    answered: int = 0
+    parsed: int = 0
+    correct: int = 0
+    wrong: int = 0
+    undecided: int = 0
+    kept: int = 0
+    words: int = 0
+    steps: int = 0
+    kept_tokens: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """What became of one slice of a run.
+
+    `counts` has the stages of the funnel, and drafted and usable questions. `accuracy` is correct / answered: a reply
+    without an answer counts as wrong. `kept_share` is kept / asked. Lengths are means over kept samples. Tokens and
+    dollars are everything spent on the slice, rewrites included, per kept sample.
+    """
+
+    name: str
+    counts: dict[str, int]
+    accuracy: Estimate
+    kept_share: Estimate
+    words: Estimate
+    tokens: Estimate
+    steps: Estimate
+    tokens_per_kept: Estimate
+    usd_per_kept: Estimate | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Analysis:
+    """Every number of a run; `rejects` counts reason -> method -> rows, `lengths` method -> unit -> value -> rows."""
+
+    everything: Group
+    by_method: dict[str, Group]
+    by_dataset: dict[str, Group]
+    by_difficulty: dict[str, Group]
+    rejects: dict[str, dict[str, int]]
+    finish_reasons: dict[str, int]
+    lengths: dict[str, dict[str, Counter[int]]]
+    seeds: int
+    tokens_in: int
+    tokens_out: int
+    usd: float | None
+
+
+@dataclass
+class _Tally:
+    """What one pass over the records adds up."""
+
+    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    seeds: dict[str, tuple[str, str]] = field(default_factory=dict)  # seed id -> (dataset, difficulty)
+    rejects: dict[str, dict[str, int]] = field(default_factory=dict)
+    finish: Counter[str] = field(default_factory=Counter)
+    lengths: dict[str, dict[str, Counter[int]]] = field(default_factory=dict)
+
+    def cell(self, record_id: str) -> Cell:
+        key = (method_of(record_id), root_of(record_id))
+        found = self.cells.get(key)
+        if found is None:
+            found = self.cells[key] = Cell()
+        return found
+
+
+def analyse(records: Records, *, usd: Callable[[int, int], float] | None = None) -> Analysis:
+    """Return every number of a run; `usd` prices (tokens in, tokens out), None where no price is known."""
+    tally = _Tally()
+    _count_questions(tally, records)
+    tokens = _count_replies(tally, records)
+    _count_answers(tally, records, tokens)
+    whole = _group("all", tally.cells, usd)
+    tokens_in = sum(cell.tokens_in for cell in tally.cells.values())
+    tokens_out = sum(cell.tokens_out for cell in tally.cells.values())
+    unknown = ("unknown", "unknown")
+    return Analysis(
+        everything=whole,
+        by_method=_split(tally.cells, lambda method, _: method, usd),
+        by_dataset=_split(tally.cells, lambda _, seed: tally.seeds.get(seed, unknown)[0], usd),
+        by_difficulty=_split(tally.cells, lambda _, seed: tally.seeds.get(seed, unknown)[1], usd),
+        rejects={reason: dict(sorted(counts.items())) for reason, counts in sorted(tally.rejects.items())},
+        finish_reasons=dict(sorted(tally.finish.items())),
+        lengths=tally.lengths,
+        seeds=len(tally.seeds),
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+        usd=usd(tokens_in, tokens_out) if usd else None,
+    )
+
+
+def method_of(record_id: str) -> str:
+    """Return the method in an id's lineage; an answer to a seed question is answer augmentation."""
+    derived = record_id.partition("/")[2]
+    if not derived:
+        return "ans_aug"
+    return derived.rpartition("/")[2].partition("#")[0].partition(".")[0]
+
+
+def difficulty_of(seed: Problem) -> str:
+    """Return the dataset's own level, else the steps of the gold solution, else how long the question is."""
+    level = seed.tags.get("level")
+    if level not in (None, ""):
+        text = str(level)
+        return text if text.lower().startswith("level") else f"Level {text}"
+    steps = seed.solution.count("<<") or count_steps(seed.solution)
+    if steps:
+        return "1-2 steps" if steps <= 2 else "3-4 steps" if steps <= 4 else "5 or more steps"
+    words = len(seed.question.split())
+    return "under 30 words" if words < 30 else "30-59 words" if words < 60 else "60 or more words"
+
+
+_CONCLUSION = re.compile(r"^\s*(?:####|the answer is:?\s)", re.IGNORECASE)
+_SENTENCE = re.compile(r"[.!?](?=\s|$)")
+
+
+def count_steps(text: str) -> int:
+    """Return the number of reasoning steps: lines but the concluding ones, or sentences where there is one line."""
+    lines = [line for line in text.splitlines() if line.strip() and not _CONCLUSION.match(line)]
+    if len(lines) != 1:
+        return len(lines)
+    body = re.split(r"\bThe answer is:?\s", lines[0])[0]
+    return max(1, len(_SENTENCE.findall(body)))
+
+
+def quantile(counts: Mapping[int, int], at: float) -> float:
+    """Return the value below which a share `at` of the rows lies (the lower one of two); NaN for no rows."""
+    total = sum(counts.values())
+    seen = 0
+    for value in sorted(counts):
+        seen += counts[value]
+        if seen >= at * total:
+            return float(value)
+    return float("nan")
+
+
+def _count_questions(tally: _Tally, records: Records) -> None:
+    drafted: set[str] = set()
+    usable: set[str] = set()
+    for problem in records.problems:
+        if problem.method == "seed":
+            tally.seeds[problem.id] = (problem.dataset, difficulty_of(problem))
+        else:
+            drafted.add(problem.id)
+            usable.add(problem.id)
+    for reject in records.rejects:
+        counts = tally.rejects.setdefault(reject.reason, {})
+        method = "seed" if reject.stage == "seeds" else method_of(reject.id)
+        counts[method] = counts.get(method, 0) + 1
+        if reject.stage in ("rewrite", "filter") and "/" in reject.id:
+            question = problem_of(reject.id)
+            drafted.add(question)
+            usable.discard(question)
+    for question in drafted:
+        tally.cell(question).drafted += 1
+    for question in usable:
+        tally.cell(question).questions += 1
+
+
+def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
+    """Count what was paid for and return the reply tokens of each solve request."""
+    tokens: dict[str, int] = {}
+    for completion in records.rewrites:
+        cell = tally.cell(completion.request)
+        cell.tokens_in += completion.tokens_in
+        cell.tokens_out += completion.tokens_out
+        tally.finish[completion.finish_reason] += 1
+    for completion in records.replies:
+        cell = tally.cell(completion.request)
+        if completion.request not in tokens:  # an edited prompt leaves the older reply in the file: paid, not counted
+            cell.asked += 1
+            cell.answered += 1
+        cell.tokens_in += completion.tokens_in
+        cell.tokens_out += completion.tokens_out
+        tally.finish[completion.finish_reason] += 1
+        tokens[completion.request] = completion.tokens_out
+    broken = {failure.id for failure in records.failures if "#" in failure.id} - tokens.keys()
+    for request in broken:
+        tally.cell(request).asked += 1
+    return tokens
+
+
+def _count_answers(tally: _Tally, records: Records, tokens: Mapping[str, int]) -> None:
+    for candidate in records.candidates:
+        tally.cell(candidate.id).parsed += 1
+    for verdict in records.verdicts:
+        cell = tally.cell(verdict.candidate)
+        setattr(cell, verdict.outcome, getattr(cell, verdict.outcome) + 1)
+    for sample in records.samples:
+        cell = tally.cell(sample.id)
+        words, steps = len(sample.response.split()), count_steps(sample.response)
+        cell.kept += 1
+        cell.words += words
+        cell.steps += steps
+        cell.kept_tokens += tokens.get(sample.id, 0)
+        units = tally.lengths.setdefault(
+            method_of(sample.id), {"words": Counter(), "tokens": Counter(), "steps": Counter()}
+        )
+        units["words"][words] += 1
+        units["steps"][steps] += 1
+        if sample.id in tokens:
+            units["tokens"][tokens[sample.id]] += 1
+
+
+def _split(
+    cells: Mapping[tuple[str, str], Cell], name: Callable[[str, str], str], usd: Callable[[int, int], float] | None
+) -> dict[str, Group]:
+    parts: dict[str, dict[tuple[str, str], Cell]] = {}
+    for (method, seed), cell in cells.items():
+        parts.setdefault(name(method, seed), {})[method, seed] = cell
+    order = {method: place for place, method in enumerate(METHODS)}
+    names = sorted(parts, key=lambda part: (order.get(part, len(order)), part))
+    return {part: _group(part, parts[part], usd) for part in names}
+
+
+def _group(name: str, cells: Mapping[tuple[str, str], Cell], usd: Callable[[int, int], float] | None) -> Group:
+    def by_seed(value: Callable[[Cell], float], weight: Callable[[Cell], float]) -> dict[str, float]:
+        sums: dict[str, float] = {}
+        for (_, seed), cell in cells.items():
+            if weight(cell):
+                sums[seed] = sums.get(seed, 0.0) + value(cell)
+        return sums
+
+    def per(top: Callable[[Cell], float], bottom: Callable[[Cell], float], kind: Callable[..., Estimate]) -> Estimate:
+        return kind(by_seed(top, bottom), by_seed(bottom, bottom))
+
+    def per_kept(top: Callable[[Cell], float]) -> Estimate:
+        anything: Callable[[Cell], float] = lambda cell: cell.kept + cell.asked + cell.tokens_out  # noqa: E731
+        return ratio(by_seed(top, anything), by_seed(lambda cell: cell.kept, anything))
+
+    counted = (*FUNNEL, "wrong", "undecided", "drafted", "questions")
+    return Group(
+        name=name,
+        counts={stage: sum(getattr(cell, stage) for cell in cells.values()) for stage in counted},
+        accuracy=per(lambda cell: cell.correct, lambda cell: cell.answered, share),
+        kept_share=per(lambda cell: cell.kept, lambda cell: cell.asked, share),
+        words=per(lambda cell: cell.words, lambda cell: cell.kept, ratio),
+        tokens=per(lambda cell: cell.kept_tokens, lambda cell: cell.kept, ratio),
+        steps=per(lambda cell: cell.steps, lambda cell: cell.kept, ratio),
+        tokens_per_kept=per_kept(lambda cell: cell.tokens_in + cell.tokens_out),
+        usd_per_kept=per_kept(lambda cell: usd(cell.tokens_in, cell.tokens_out)) if usd else None,
+    )
