@@ -48,11 +48,6 @@ class RunSummary:
         return all(report.stopped == "done" and not report.failed for report in self.reports)
 
 
-def run_path(recipe: RunRecipe) -> Path:
-    """Return the run directory of a recipe."""
-    return Path(recipe.out) / recipe.name
-
-
 def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener | None = None) -> RunSummary:
     """Run a recipe to its end, or from where it was left; the same recipe and replies give the same bytes.
 
@@ -61,7 +56,7 @@ def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener 
     """
     check_run_recipe(recipe)
     seeds = load_seeds(recipe)
-    with RunDir.open(run_path(recipe)) as run:
+    with RunDir.open(recipe.path) as run:
         run.write_text("recipe.yaml", recipe_yaml(recipe))
         with Teacher(recipe, run, events) as teacher:
             return Bootstrap(recipe=recipe, run=run, seeds=seeds, teacher=teacher, only=only).go()

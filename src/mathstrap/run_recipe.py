@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from mathstrap.augment import Mode
@@ -75,10 +76,10 @@ class RunRecipe:
     """A bootstrapping run. Every key has a default; `mathstrap init` writes a commented starter.
 
     `mode`: "default" fixes every known trap of the reference; "metamath-2024" reproduces it. `out` is the folder that
-    holds the run directory `out/name`. Rewriting and solving have their own sampling; temperature 0.7 is the paper's.
+    holds the run directory `out/name`; an empty name takes the recipe file's. Rewriting and solving have their own sampling; temperature 0.7 is the paper's.
     """
 
-    name: str = "run"
+    name: str = ""
     out: str = "runs"
     mode: Mode = "default"
     rng_seed: int = 0
@@ -98,6 +99,11 @@ class RunRecipe:
     def seed_sources(self) -> tuple[SeedsOptions, ...]:
         """The seeds as a tuple, also where the recipe names one source."""
         return self.seeds if isinstance(self.seeds, tuple) else (self.seeds,)
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return Path(self.out) / self.name
 
     @property
     def shape(self) -> Shape:

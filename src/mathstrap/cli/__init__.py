@@ -7,6 +7,7 @@ import sys
 import typer
 
 from mathstrap import __version__
+from mathstrap.cli import run
 from mathstrap.errors import MathstrapError
 
 app = typer.Typer(
@@ -44,3 +45,7 @@ def main() -> None:
 
 
 # One line per verb; the modules import nothing heavy at their top.
+app.command("run")(run.run)
+app.command("show")(run.show)
+app.command("recipes")(run.recipes)
+app.command("init")(run.init)

@@ -1,0 +1,261 @@
+"""The verbs of bootstrapping: run, show, recipes, init."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from mathstrap.errors import InputError, suggest
+from mathstrap.types import STAGES
+
+if TYPE_CHECKING:
+    from mathstrap.family import Exchange
+    from mathstrap.pipeline import RunSummary
+    from mathstrap.preview import Preview
+    from mathstrap.run_recipe import RunRecipe
+
+OVERRIDES = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys to set, for example seeds.limit=20.")
+
+
+def run(
+    recipe: str = typer.Argument(..., help="A recipe file, or the name of a shipped one (see `mathstrap recipes`)."),
+    overrides: list[str] = OVERRIDES,
+    dry_run: bool = typer.Option(
+        False, "--dry-run", help="Say what would be asked and what it would cost; ask nothing."
+    ),
+    only: str = typer.Option("", "--only", metavar="STAGE", help=f"Pay for this stage alone: {', '.join(STAGES)}."),
+    quiet: bool = typer.Option(False, "--quiet", help="No progress, only the summary."),
+    json_events: bool = typer.Option(False, "--json", help="Print one JSON event per line instead of progress."),
+) -> None:
+    """Bootstrap a dataset. The same command again resumes: nothing that was answered is asked twice."""
+    loaded = load_run_recipe(recipe, overrides or [])
+    if dry_run:
+        from mathstrap.preview import preview
+
+        print_preview(preview(loaded), loaded)
+        return
+    stage = next((stage for stage in STAGES if stage == only), None)
+    if only and stage is None:
+        raise InputError(f'--only: no such stage "{only}".{suggest(only, list(STAGES))}')
+    from mathstrap.cli.progress import show_progress
+    from mathstrap.pipeline import bootstrap
+
+    with show_progress(quiet=quiet, json_lines=json_events) as listener:
+        summary = bootstrap(loaded, only=stage, events=listener)
+    if not json_events:
+        print_summary(summary, loaded, " ".join(["mathstrap run", recipe, *(overrides or [])]))
+    if not summary.is_complete:
+        raise typer.Exit(3)
+
+
+def load_run_recipe(name_or_path: str, overrides: list[str]) -> RunRecipe:
+    """Return the recipe of a run; a recipe without a name takes its file's."""
+    from mathstrap.recipe import load_recipe
+    from mathstrap.run_recipe import RunRecipe
+
+    stem = Path(name_or_path).stem if name_or_path.endswith((".yaml", ".yml")) else name_or_path
+    loaded = load_recipe(RunRecipe, name_or_path, overrides)
+    if loaded.name:
+        return loaded
+    return load_recipe(RunRecipe, name_or_path, [*overrides, f"name={stem}"])
+
+
+def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
+    """Print the funnel, where everything is, and what to do next."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    analysis = summary.analysis
+    table = Table(
+        title=f"{recipe.name}: {summary.num_seeds:,} seeds, {summary.num_problems:,} questions", title_style="bold"
+    )
+    for heading in ("method", "asked", "answered", "parsed", "correct", "kept", "kept of asked"):
+        table.add_column(heading, justify="left" if heading == "method" else "right")
+    groups = [*analysis.by_method.items(), ("all", analysis.everything)]
+    for name, group in groups:
+        counts = group.counts
+        share = f"{counts['kept'] / counts['asked']:.1%}" if counts["asked"] else "-"
+        numbers = [f"{counts[stage]:,}" for stage in ("asked", "answered", "parsed", "correct", "kept")]
+        table.add_row(name, *numbers, share, end_section=name == groups[-2][0] if len(groups) > 1 else False)
+    console.print(table)
+    rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
+    if rejects:
+        most = sorted(rejects.items(), key=lambda pair: -pair[1])[:6]
+        console.print("fell out: " + ", ".join(f"{reason} {count:,}" for reason, count in most), soft_wrap=True)
+    usd = (
+        f"${analysis.usd:,.4f}"
+        if analysis.usd is not None
+        else "price unknown (set budget.usd_per_million_tokens_in/_out)"
+    )
+    console.print(f"tokens: {analysis.tokens_in:,} in, {analysis.tokens_out:,} out; cost: {usd}", soft_wrap=True)
+    for line in closing_lines(summary, recipe, command):
+        console.print(line, soft_wrap=True)
+
+
+def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[str]:
+    """Return what was made, where it is and what to run next."""
+    lines = [""]
+    for report in summary.reports:
+        if report.message:
+            lines.append(report.message)
+        elif report.failed:
+            lines.append(
+                f"{report.failed:,} requests of stage {report.stage} failed; the same command asks them again."
+            )
+    if not summary.is_complete:
+        lines.append(f"Not complete. Everything paid for is kept; go on with: {command}")
+    if summary.num_samples:
+        first = summary.path / "samples.jsonl"
+        lines.append(f"Made {summary.num_samples:,} verified samples: {first} (and .parquet)")
+    if recipe.teacher.backend == "embedded" and not recipe.teacher.model_path:
+        lines += [
+            "The embedded 135M model proves the plumbing; it is no teacher to train on. A real one is one line away:",
+            f"  {command} name=mine prompts.shape=chat teacher.backend=openai teacher.model=gpt-4o-mini",
+        ]
+    lines += [
+        "Next:",
+        f"  mathstrap show {first_seed(summary)} --run {summary.path}    every prompt and reply of one seed",
+        f"  mathstrap explore {summary.path}    look at the data",
+        "  mathstrap init    a recipe for your own questions",
+    ]
+    return lines
+
+
+def first_seed(summary: RunSummary) -> str:
+    """Return the id of a seed that made a sample, or of any seed."""
+    from mathstrap.rundir import RunDir
+    from mathstrap.types import Problem, Sample
+
+    run = RunDir.read(summary.path)
+    sample = next(iter(run.read_records("samples", Sample)), None) if run.has("samples") else None
+    return sample.seed if sample else next(iter(run.read_records("problems", Problem))).id
+
+
+def print_preview(found: Preview, recipe: RunRecipe) -> None:
+    """Print the plan: one line per stage and method, the money, the first prompt of each."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table(title=f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked", title_style="bold")
+    for heading in ("stage and method", "requests", "already paid", "tokens in", "tokens out", "at most"):
+        table.add_column(heading, justify="left" if heading.startswith("stage") else "right")
+    for stage in found.stages:
+        table.add_row(
+            stage.name, f"{stage.num_requests:,}", f"{stage.num_paid:,}", f"~{stage.tokens_in:,}",
+            f"~{stage.tokens_out_expected:,}", f"{stage.tokens_out_most:,}",
+        )  # fmt: skip
+    console.print(table)
+    if found.usd_most is None or found.usd_expected is None:
+        console.print("cost: no price is known for this model; set budget.usd_per_million_tokens_in and _out")
+    else:
+        console.print(f"cost: about ${found.usd_expected:,.2f}, at most ${found.usd_most:,.2f} ({found.price_source})")
+    for stage in found.stages:
+        console.print(f"\n[bold]First prompt: {stage.name}[/bold]")
+        for message in stage.first:
+            console.print(f"[dim]{message.role}[/dim]")
+            console.print(message.content, markup=False)
+
+
+def show(
+    problem_id: str = typer.Argument(..., help="The id of a seed, or of anything derived from it."),
+    run_dir: Path = typer.Option(Path("runs/demo"), "--run", help="The run directory."),
+    full: bool = typer.Option(False, "--full", help="Print every prompt whole, few-shot examples included."),
+) -> None:
+    """Print the exact prompts and replies of one seed's whole family, rejects and verdicts included."""
+    from mathstrap.family import family_of
+    from mathstrap.recipe import load_recipe
+    from mathstrap.run_recipe import RunRecipe
+    from mathstrap.rundir import RunDir
+
+    recipe = load_recipe(RunRecipe, str(run_dir / "recipe.yaml"))
+    family = family_of(problem_id, recipe, RunDir.read(run_dir))
+    print_block(f"{family.seed.id}  seed, gold {family.seed.answer}", family.seed.question)
+    for exchange in family.rewrites:
+        print_exchange(exchange, full=full)
+    for problem in family.problems:
+        tags = ", ".join(f"{key}={value}" for key, value in problem.tags.items() if key != "level")
+        print_block(f"{problem.id}  gold {problem.answer}{'  ' + tags if tags else ''}", problem.question)
+        for exchange in family.solves:
+            if exchange.request.id.rpartition("#")[0] == problem.id:
+                print_exchange(exchange, full=full)
+
+
+def print_exchange(exchange: Exchange, *, full: bool) -> None:
+    """Print one request with its reply and what became of it."""
+    request, verdict, reject = exchange.request, exchange.verdict, exchange.reject
+    outcome = "not answered yet" if exchange.completion is None else "answered"
+    if verdict is not None:
+        outcome = (
+            f"{verdict.outcome}: got {verdict.got!r}, expected {verdict.expected!r} ({verdict.tier}: {verdict.reason})"
+        )
+    if reject is not None:
+        outcome = f"rejected in {reject.stage}: {reject.reason} {reject.detail[:120]}"
+    for message in request.messages if full else request.messages[-1:]:
+        text = message.content if full or len(message.content) < 600 else "... " + message.content[-500:]
+        print_block(f"{request.id}  prompt, {message.role}", text, indent=4)
+    if exchange.completion is not None:
+        print_block(
+            f"{request.id}  reply ({exchange.completion.tokens_out} tokens)", exchange.completion.text, indent=4
+        )
+    typer.secho(f"    => {printable(outcome)}\n", fg="green" if verdict and verdict.outcome == "correct" else "yellow")
+
+
+def print_block(title: str, text: str, *, indent: int = 0) -> None:
+    """Print a titled, indented block; control characters of model output are shown, not sent to the terminal."""
+    pad = " " * indent
+    typer.secho(pad + printable(title), bold=True)
+    for line in printable(text).splitlines():
+        typer.echo(f"{pad}  {line}")
+
+
+def printable(text: str) -> str:
+    """Return text with terminal control characters made visible; line breaks stay."""
+    return "".join(c if c == "\n" or c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in text)
+
+
+def recipes(
+    name: str = typer.Argument("", help="Print this recipe; without a name, list all."),
+    copy: Path = typer.Option(None, "--copy", help="Write the recipe to this file instead of printing it."),
+) -> None:
+    """List, print or copy the shipped recipes."""
+    from mathstrap.recipe import recipe_names, recipe_text
+
+    if not name:
+        for known in recipe_names():
+            first = recipe_text(known)[1].splitlines()[0].removeprefix("#").strip()
+            typer.echo(f"{known:24} {first}")
+        return
+    text = recipe_text(name)[1]
+    if copy is None:
+        typer.echo(text, nl=False)
+    else:
+        write_new(copy, text)
+
+
+def init(
+    path: Path = typer.Argument(Path("recipe.yaml"), help="Where to write the recipe."),
+    seeds: str = typer.Option(
+        "questions.jsonl", "--seeds", help="Your file: .jsonl, .csv or .parquet, or hf:owner/name."
+    ),
+) -> None:
+    """Write a commented starter recipe for your own questions."""
+    from mathstrap.recipe import recipe_text
+
+    write_new(path, recipe_text("starter")[1].replace("questions.jsonl", seeds))
+    typer.echo(f"Next: look at it, then `mathstrap run {path} --dry-run`.")
+
+
+def write_new(path: Path, text: str) -> None:
+    """Write a file that is not there yet."""
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(f"{path}: already exists. Name another file, or delete this one first.") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}.") from None
+    typer.echo(f"Wrote {path}")

@@ -1,0 +1,80 @@
+"""Gather everything a run holds about one seed: derived questions, prompts, replies, verdicts, rejects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import msgspec
+
+from mathstrap.derive import plan_rewrites, plan_solves
+from mathstrap.errors import InputError, suggest
+from mathstrap.run_recipe import RunRecipe
+from mathstrap.rundir import RunDir
+from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, root_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """One request, and its reply where there is one."""
+
+    request: Request
+    completion: Completion | None
+    candidate: Candidate | None = None
+    verdict: Verdict | None = None
+    reject: Reject | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A seed, the questions derived from it, and every exchange about them in id order."""
+
+    seed: Problem
+    problems: list[Problem]
+    rewrites: list[Exchange] = field(default_factory=list)
+    solves: list[Exchange] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+def records_of(root: str, run: RunDir, name: str, kind: type[R], id_of: Callable[[R], str]) -> list[R]:
+    """Return the records of a derived file that descend from one seed; none where the file is not there yet."""
+    return [row for row in run.read_records(name, kind) if root_of(id_of(row)) == root] if run.has(name) else []
+
+
+def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
+    """Return the whole family of the seed that an id descends from; raises InputError for an unknown id."""
+    root = root_of(record_id)
+    everything = list(run.read_records("problems", Problem))
+    problems = [problem for problem in everything if root_of(problem.id) == root]
+    seed = next((problem for problem in problems if problem.method == "seed"), None)
+    if seed is None:
+        known = [problem.id for problem in everything if problem.method == "seed"]
+        raise InputError(f'{run.path}: no seed "{root}" in this run.{suggest(root, known[:2000]) if known else ""}')
+    derived = [problem for problem in problems if problem.method != "seed"]
+    candidates = {c.id: c for c in records_of(root, run, "candidates", Candidate, lambda c: c.id)}
+    verdicts = {v.candidate: v for v in records_of(root, run, "verdicts", Verdict, lambda v: v.candidate)}
+    rejects = records_of(root, run, "rejects", Reject, lambda r: r.id)
+    by_id = {reject.id: reject for reject in rejects}
+
+    def exchanges(stage: str, requests: list[Request]) -> Iterator[Exchange]:
+        replies = {request.id: completion for request, completion in run.answered(stage, requests)}
+        for request in requests:
+            yield Exchange(
+                request=request,
+                completion=replies.get(request.id),
+                candidate=candidates.get(request.id),
+                verdict=verdicts.get(request.id),
+                reject=by_id.get(request.id),
+            )
+
+    return Family(
+        seed=seed,
+        problems=derived,
+        rewrites=list(exchanges("rewrite", [planned.request for planned in plan_rewrites([seed], recipe).rewrites])),
+        solves=list(exchanges("solve", list(plan_solves(derived, recipe)))),
+        rejects=rejects,
+    )

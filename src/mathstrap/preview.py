@@ -1,0 +1,106 @@
+"""Say what a run would ask before anything is paid: requests, tokens, money and the first prompt of each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from mathstrap.derive import PlannedRewrite, plan_rewrites, plan_solves
+from mathstrap.run_recipe import RunRecipe, check_run_recipe
+from mathstrap.rundir import RunDir
+from mathstrap.seeds import load_seeds
+from mathstrap.teacher import price_of
+from mathstrap.types import Message, Problem, Request
+
+# English and LaTeX run at three to four characters per token in the usual vocabularies; the estimate errs upwards.
+CHARS_PER_TOKEN = 3.3
+# Chains of thought seldom fill their limit: the expected reply is this share of max_tokens.
+EXPECTED_SHARE = 0.5
+
+
+@dataclass(kw_only=True)
+class StagePreview:
+    """One line of the preview. Tokens are estimates; `tokens_out_most` is what max_tokens allows."""
+
+    name: str
+    num_requests: int = 0
+    num_paid: int = 0
+    tokens_in: int = 0
+    tokens_out_expected: int = 0
+    tokens_out_most: int = 0
+    first: tuple[Message, ...] = ()
+
+    def add(self, request: Request, *, is_paid: bool) -> None:
+        """Count one request."""
+        self.num_requests += 1
+        if not self.first:
+            self.first = request.messages
+        if is_paid:
+            self.num_paid += 1
+            return
+        characters = sum(len(message.content) for message in request.messages)
+        self.tokens_in += round(characters / CHARS_PER_TOKEN)
+        self.tokens_out_expected += round(request.sampling.max_tokens * EXPECTED_SHARE)
+        self.tokens_out_most += request.sampling.max_tokens
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """What a run would ask; money is None where no price is known."""
+
+    num_seeds: int
+    stages: list[StagePreview] = field(default_factory=list)
+    usd_expected: float | None = None
+    usd_most: float | None = None
+    price_source: str = ""
+
+
+def preview(recipe: RunRecipe) -> Preview:
+    """Plan every request of a recipe without sending one; rewrites are assumed to succeed.
+
+    Replies that the run directory already holds are counted as paid and cost nothing more.
+    """
+    check_run_recipe(recipe)
+    seeds = load_seeds(recipe)
+    plan = plan_rewrites(seeds.problems, recipe)
+    held = RunDir.read(recipe.path) if recipe.path.is_dir() else None
+    stages: dict[str, StagePreview] = {}
+
+    def count(stage: str, method: str, request: Request) -> None:
+        name = f"{stage} {method}"
+        is_paid = held is not None and held.is_done(request, stage)
+        stages.setdefault(name, StagePreview(name=name)).add(request, is_paid=is_paid)
+
+    for planned in plan.rewrites:
+        count("rewrite", planned.method, planned.request)
+    problems = sorted([*plan.problems, *assumed(plan.rewrites)], key=lambda problem: problem.id)
+    methods = {problem.id: problem.method for problem in problems}
+    for request in plan_solves(problems, recipe):
+        count("solve", methods[request.id.rpartition("#")[0]], request)
+    price = price_of(recipe)
+    tokens_in = sum(stage.tokens_in for stage in stages.values())
+    expected = sum(stage.tokens_out_expected for stage in stages.values())
+    most = sum(stage.tokens_out_most for stage in stages.values())
+    return Preview(
+        num_seeds=len(seeds.problems),
+        stages=list(stages.values()),
+        usd_expected=price.usd(tokens_in, expected) if price else None,
+        usd_most=price.usd(tokens_in, most) if price else None,
+        price_source=price.source if price else "unknown",
+    )
+
+
+def assumed(rewrites: Iterable[PlannedRewrite]) -> list[Problem]:
+    """Return each planned rewrite as the problem it would be if the teacher returned the question unchanged."""
+    return [
+        msgspec.structs.replace(
+            planned.parent,
+            id=planned.draft.id,
+            method=planned.method,
+            parent=planned.parent.id,
+            question=planned.draft.masked or planned.parent.question,
+        )
+        for planned in rewrites
+    ]
