@@ -3,8 +3,8 @@
 A prompt file is plain text. A line that holds only `[[system]]`, `[[user]]`, `[[assistant]]` or `[[raw]]` opens a
 turn; `[[question]]` and other names in double brackets inside a turn are placeholders, replaced as plain text: braces
 belong to LaTeX, `$` to money and `<<...>>` to worked solutions, so none of them means anything here. An optional
-`[[stop]]` section lists stop strings, one per line, with `\\n` for a line break. Line breaks at either end of a turn are
-dropped; where one counts, `[[newline]]` and `[[space]]` write it so that no editor removes it.
+`[[stop]]` section lists stop strings, one per line, a backslash and an n standing for a line break. Line breaks at
+either end of a turn are dropped; where one counts, `[[newline]]` and `[[space]]` write it so that no editor removes it.
 """
 
 from __future__ import annotations

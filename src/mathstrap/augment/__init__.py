@@ -1,0 +1,16 @@
+"""The four ways MetaMath makes problems from a problem; a fifth is a file here and an entry below."""
+
+from __future__ import annotations
+
+from mathstrap.augment import ans_aug, fobar, rephrase, self_verification
+from mathstrap.augment.interface import Augmentation, Draft, Mode, refuse_reply, rng_for
+from mathstrap.types import Method
+
+__all__ = ["AUGMENTATIONS", "Augmentation", "Draft", "Mode", "refuse_reply", "rng_for"]
+
+AUGMENTATIONS: dict[Method, Augmentation] = {
+    "ans_aug": ans_aug.ANS_AUG,
+    "rephrase": rephrase.REPHRASE,
+    "self_verification": self_verification.SELF_VERIFICATION,
+    "fobar": fobar.FOBAR,
+}

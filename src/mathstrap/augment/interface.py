@@ -1,0 +1,106 @@
+"""What an augmentation is: at most three pure functions over a problem. Knows none of the four methods."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from mathstrap.prompts import Prompt, render
+from mathstrap.types import Completion, Message, Method, Problem, Reject
+
+Mode = Literal["metamath-2024", "default"]
+
+
+class Draft(msgspec.Struct, frozen=True, kw_only=True):
+    """A rewrite the teacher still has to do: `id` is the problem to come, `fields` fill the prompt's placeholders.
+
+    `draw` counts the drafts of one problem that ask the teacher the very same thing. `masked` is the question with its
+    number hidden, `question` the part of it that is to be rewritten; both are empty for a rephrasing. `answer` is the
+    gold answer of the problem to come.
+    """
+
+    id: str
+    method: Method
+    mode: Mode
+    fields: dict[str, str]
+    answer: str
+    draw: int = 0
+    masked: str = ""
+    question: str = ""
+    tags: dict[str, Any] = {}
+
+
+class Rewrite(Protocol):
+    """Plan up to `count` derived problems of a parent: finished ones, drafts for the teacher, or why there is none."""
+
+    def __call__(
+        self, parent: Problem, count: int, *, mode: Mode = "default", rng_seed: int = 0
+    ) -> list[Draft | Problem | Reject]:
+        """Return them in id order; the same arguments give the same list."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """One way to make problems from a problem; `prompt` and `parse` serve only the drafts that `rewrite` returns."""
+
+    name: Method
+    rewrite: Rewrite
+    prompt: Callable[[Problem, Draft, Prompt], tuple[Message, ...]]
+    parse: Callable[[Problem, Draft, Completion], Problem | Reject]
+
+
+def fill_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:  # noqa: ARG001
+    """Return the messages that ask the teacher for this draft."""
+    return render(prompt, draft.fields)
+
+
+def rng_for(rng_seed: int, problem_id: str, purpose: str) -> random.Random:
+    """Return a generator seeded by the run's seed and the problem, so that neither order nor sharding matters."""
+    return random.Random(f"{rng_seed}\x1f{problem_id}\x1f{purpose}")
+
+
+def refuse_reply(record_id: str, completion: Completion, stage: Literal["rewrite", "solve"]) -> Reject | None:
+    """Return why a reply is unusable whatever it says (cut off, filtered, empty), or None."""
+    if completion.finish_reason == "length":
+        return Reject(id=record_id, stage=stage, reason="truncated", detail=completion.text[-200:])
+    if completion.finish_reason == "content_filter":
+        return Reject(id=record_id, stage=stage, reason="refused", detail=completion.text[:200])
+    if not completion.text.strip():
+        return Reject(id=record_id, stage=stage, reason="empty")
+    return None
+
+
+def no_draft_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:
+    """Refuse: this method makes no drafts, so nothing is ever asked for one."""
+    raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {prompt.name}")
+
+
+def no_draft_reply(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
+    """Refuse: this method makes no drafts, so no reply ever comes back."""
+    raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {completion.request}")
+
+
+_RUN_ON = re.compile(
+    r"\n\s*(?:Question|Q|Problem|Original|Answer|A|Statement|Result|Rephrase[^\n:]*|The same question[^\n:]*):"
+)
+_LABEL = re.compile(
+    r"\A(?:Question|Problem|Statement|Result|Answer|Rephrased?(?: (?:question|problem|version))?|Reworded problem|"
+    r"The same question in other words|Here is[^\n:]{0,60}):\s*",
+    re.IGNORECASE,
+)
+
+
+def without_label(reply: str) -> str:
+    """Return a rewrite without the label a model may put in front, the example it may invent behind, and quotes."""
+    text = _LABEL.sub("", reply.strip())
+    cut = _RUN_ON.search(text)
+    text = (text[: cut.start()] if cut else text).strip()
+    if len(text) > 1 and (text[0], text[-1]) in (('"', '"'), ("“", "”")) and text[0] not in text[1:-1]:
+        text = text[1:-1].strip()
+    return text

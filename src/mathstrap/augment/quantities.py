@@ -1,0 +1,179 @@
+"""Read the numbers of an English sentence: digits, number words, fractions. Knows nothing of masks or variables."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+UNITS = {
+    word: value
+    for value, word in enumerate(
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+        ]
+    )
+}
+TENS = {
+    word: 10 * value
+    for value, word in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+    )
+}
+SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
+MULTIPLES = {
+    "twice": 2, "double": 2, "doubled": 2, "doubles": 2, "doubling": 2, "triple": 3, "tripled": 3, "triples": 3,
+    "tripling": 3, "thrice": 3, "quadruple": 4, "quadrupled": 4, "quadruples": 4,
+}  # fmt: skip
+PARTS = {
+    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
+    "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
+    "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10, "twelfth": 12, "twelfths": 12, "hundredths": 100,
+}  # fmt: skip
+GLYPHS = {
+    "½": Fraction(1, 2), "⅓": Fraction(1, 3), "⅔": Fraction(2, 3), "¼": Fraction(1, 4), "¾": Fraction(3, 4),
+    "⅕": Fraction(1, 5), "⅖": Fraction(2, 5), "⅗": Fraction(3, 5), "⅘": Fraction(4, 5), "⅙": Fraction(1, 6),
+    "⅚": Fraction(5, 6), "⅐": Fraction(1, 7), "⅛": Fraction(1, 8), "⅜": Fraction(3, 8), "⅝": Fraction(5, 8),
+    "⅞": Fraction(7, 8), "⅑": Fraction(1, 9), "⅒": Fraction(1, 10),
+}  # fmt: skip
+
+_GLYPH = "[" + "".join(GLYPHS) + "]"
+_DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
+_UNIT = "(?:" + "|".join(sorted(UNITS, key=len, reverse=True)) + ")"
+_TEN = "(?:" + "|".join(TENS) + ")"
+_SMALL = rf"(?:{_TEN}(?:[- ](?:one|two|three|four|five|six|seven|eight|nine))?|{_UNIT})"
+_HUNDREDS = rf"(?:(?:{_SMALL}|a)[- ]hundred(?:(?: and)? {_SMALL})?|{_SMALL})"
+_WORDS = rf"(?:(?:{_HUNDREDS}|a)[- ]thousand(?:,?(?: and)? {_HUNDREDS})?|{_HUNDREDS})"
+_PART = "(?:" + "|".join(sorted(PARTS, key=len, reverse=True)) + ")"
+_HALF = r"(?:an? half|one[- ]half|1/2|an? quarter|one[- ]quarter|three[- ]quarters|1/4|3/4|an? third)"
+
+# In order of preference: the first alternative that matches at a place wins, so the long forms come first.
+NUMBER = re.compile(
+    rf"(?P<mixed>(?<![\w.,/:])\d+(?:[ -]\d+/\d+|{_GLYPH}|(?: and {_HALF})))(?![\w/])"
+    rf"|(?P<mixed_words>\b{_SMALL} and {_HALF})\b(?!/)"
+    rf"|(?P<fraction>(?<![\w.,/:])\d+/\d+)(?![\w/]|[.,]\d)"
+    rf"|(?P<glyph>(?<![\w]){_GLYPH})(?!\w)"
+    rf"|(?P<part>\b(?:an?|{_UNIT})[- ]{_PART})\b"
+    rf"|(?P<digits>(?<!\w)(?<!\d[.,]){_DIGITS})(?!\d)"
+    rf"|(?P<words>\b{_WORDS})\b"
+    r"|(?P<dozen>\ba dozen)\b"
+    r"|(?P<half>\b(?:half|halves|halved|halving))\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantity:
+    """A number as it stands in a text, from `start` to `end`; `form` is the name of the pattern that found it."""
+
+    start: int
+    end: int
+    text: str
+    form: str
+    value: Fraction
+
+
+def find_quantities(text: str, start: int = 0, end: int | None = None) -> Iterator[Quantity]:
+    """Yield every number of a text (or of a part of it), left to right; times and labels are not told apart here."""
+    for match in NUMBER.finditer(text, start, len(text) if end is None else end):
+        form = str(match.lastgroup)
+        value = value_of(match[0], form)
+        if value is not None:
+            yield Quantity(start=match.start(), end=match.end(), text=match[0], form=form, value=value)
+
+
+def value_of(text: str, form: str) -> Fraction | None:
+    """Return the value of a matched number; None for a fraction with denominator zero."""
+    text = text.lower()
+    if form in ("half", "dozen"):
+        return Fraction(1, 2) if form == "half" else Fraction(12)
+    if form == "glyph":
+        return GLYPHS[text]
+    if form == "digits":
+        return Fraction(text.replace(",", "") if text[0] != "." else f"0{text}")
+    if form == "fraction":
+        above, below = text.split("/")
+        return Fraction(int(above), int(below)) if int(below) else None
+    if form == "part":
+        count, part = re.split(r"[- ]", text, maxsplit=1)
+        return Fraction(UNITS.get(count, 1), PARTS[part])
+    if form in ("mixed", "mixed_words"):
+        return _mixed_value(text)
+    return Fraction(words_value(text))
+
+
+def _mixed_value(text: str) -> Fraction | None:
+    if text[-1] in GLYPHS:
+        return int(text[:-1]) + GLYPHS[text[-1]]
+    whole, _, rest = text.partition(" and ") if " and " in text else re.split(r"([ -])", text, maxsplit=1)
+    if "/" in rest:
+        tail = value_of(rest, "fraction")
+    else:
+        tail = value_of(rest, "part")
+    head = int(whole) if whole.isdigit() else words_value(whole)
+    return None if tail is None else head + tail
+
+
+def words_value(text: str) -> int:
+    """Return the value of a number in words, for example `two hundred and fifty-one`."""
+    total = current = 0
+    for word in re.split(r"[\s,-]+", text.lower()):
+        if word in ("hundred", "thousand"):
+            current = max(current, 1) * SCALES[word]
+            if word == "thousand":
+                total, current = total + current, 0
+        elif word not in ("and", "a"):
+            current += UNITS.get(word, TENS.get(word, 0))
+    return total + current
+
+
+PERCENT = re.compile(r"\s?(?:\\?%|percent\b|per cent\b)", re.IGNORECASE)
+_SCALE = re.compile(r"[ -](hundred|thousand|million|billion|dozen)\b", re.IGNORECASE)
+_MULTIPLE = re.compile(r"\b(?:" + "|".join(MULTIPLES) + r")\b", re.IGNORECASE)
+
+
+def count_numbers(text: str) -> Counter[Fraction]:
+    """Return how often each value occurs in a text, however it is written.
+
+    `half`, `1/2`, `0.5` and `50%` are one value, and so are `twice`, `double` and `2`, `a dozen` and `12`. The words
+    "one", "a" and "an" count for nothing, for they are more often articles than numbers; ordinals count for nothing.
+    """
+    found: Counter[Fraction] = Counter()
+    for quantity in find_quantities(text):
+        if quantity.text.lower() == "one":
+            continue
+        value = quantity.value
+        if PERCENT.match(text, quantity.end):
+            value /= 100
+        elif scale := _SCALE.match(text, quantity.end):
+            value *= SCALES[scale[1].lower()]
+        found[value] += 1
+    for match in _MULTIPLE.finditer(text):
+        found[Fraction(MULTIPLES[match[0].lower()])] += 1
+    return found
+
+
+def describe_numbers(numbers: Counter[Fraction]) -> str:
+    """Return the values of a count as text, smallest first, for the detail of a Reject."""
+    return ", ".join(str(value) for value in sorted(numbers.elements()))

@@ -1,0 +1,111 @@
+"""Split a question into sentences and find the one that asks. Knows decimals, abbreviations and formulas."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from mathstrap.augment.latex import find_zones
+from mathstrap.types import Style
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sentence:
+    """A sentence of a text, from `start` to `end`, without the white space around it."""
+
+    start: int
+    end: int
+    text: str
+
+
+# A full stop after these never ends a sentence; after a unit or an hour it does when a capital follows.
+_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Mt|No|Nos|vs|etc|e\.g|i\.e|approx|Fig|Eq|[A-Z])\.\Z")
+_END = re.compile(r"[.?!]+[\"'”’)\]]*(?=\s|\Z)|(?<=[a-z)\d][.?!])(?=[A-Z][a-z])|\n\s*\n")
+_STARTS_SENTENCE = re.compile(r"\s*(?:[A-Z0-9\"'“‘($¢£€\[\\]|\Z)")
+_IMPERATIVE = re.compile(
+    r"(?:^|[,;:]\s+|\b(?:then|and|please)\s+)(?:find|calculate|compute|determine|evaluate|solve|simplify|factor|expand|count|estimate|"
+    r"prove|show|list|name|write|give|state|tell|work out|figure out|convert|identify)\b",
+    re.IGNORECASE,
+)
+_FORMAT_NOTE = re.compile(
+    r"^(?:please |and |\()?(?:express|round|write|give|enter|leave|put|state|assume|note|simplify|report|submit|type|use|answer|"
+    r"order|separate|list|include|do not|hint|recall)\b.*"
+    r"(?:answer|form|fraction|decimal|nearest|integer|terms|percent|radical|degrees|radians|simplest|place|hundredth|"
+    r"tenth|cent|dollar|units|mixed|number|notation|commas?)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ASKS = re.compile(
+    r"\b(?:how|what|what's|which|who|whose|whom|where|when|why|is|are|was|were|do|does|did|can|could|will|would|should)\b",
+    re.IGNORECASE,
+)
+
+
+def split_sentences(text: str, style: Style) -> list[Sentence]:
+    """Return the sentences of a text; joined with the white space that lies between them they are the text again."""
+    plain = _blank_formulas(text) if style == "math" else text
+    sentences: list[Sentence] = []
+    start = 0
+    for match in _END.finditer(plain):
+        if _ends_sentence(plain, start, match):
+            _add(sentences, text, start, match.end())
+            start = match.end()
+    _add(sentences, text, start, len(text))
+    return sentences
+
+
+def _blank_formulas(text: str) -> str:
+    """Return the text with each formula as a word of the same length; the full stop a formula ends in moves behind it."""
+    pieces = []
+    at = 0
+    for zone in find_zones(text) or []:
+        inside = text[zone.start : zone.end]
+        closing = re.search(r"([.?!])\s*(?:\$+|\\\]|\\\)|\\end\{\w+\*?\})\Z", inside)
+        word = "m" * len(inside)
+        pieces += [text[at : zone.start], word[:-1] + closing[1] if closing else word]
+        at = zone.end
+    return "".join(pieces) + text[at:]
+
+
+def _ends_sentence(plain: str, start: int, match: re.Match[str]) -> bool:
+    if not match[0].strip() or "?" in match[0] or "!" in match[0]:
+        return True
+    return not _TITLE.search(plain[start : match.end()]) and bool(_STARTS_SENTENCE.match(plain, match.end()))
+
+
+def _add(sentences: list[Sentence], text: str, start: int, end: int) -> None:
+    piece = text[start:end]
+    if not piece.strip():
+        return
+    begin = start + len(piece) - len(piece.lstrip())
+    sentences.append(Sentence(start=begin, end=begin + len(piece.strip()), text=piece.strip()))
+
+
+def find_question(text: str, style: Style) -> Sentence | None:
+    """Return the sentence that asks: the last with a question mark, else the last that commands, else the last one.
+
+    Notes on the form of the answer ("Express your answer as a common fraction.") do not count. None for empty text.
+    """
+    sentences = split_sentences(text, style)
+    telling = [sentence for sentence in sentences if not is_format_note(sentence.text)] or sentences
+    for sentence in reversed(telling):
+        if re.search(r"\?[\"'”’)\]]*\Z", sentence.text):
+            return sentence
+    for sentence in reversed(telling):
+        if is_command(sentence.text):
+            return sentence
+    return telling[-1] if telling else None
+
+
+def is_format_note(sentence: str) -> bool:
+    """Tell whether a sentence only says how the answer is to be written."""
+    return _FORMAT_NOTE.search(sentence) is not None and not sentence.rstrip().endswith("?")
+
+
+def is_command(sentence: str) -> bool:
+    """Tell whether a sentence tells the reader to work something out."""
+    return _IMPERATIVE.search(sentence) is not None
+
+
+def asks_something(text: str) -> bool:
+    """Tell whether a text asks or tells the reader to work something out."""
+    return "?" in text or is_command(text) or _ASKS.search(text) is not None

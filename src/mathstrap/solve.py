@@ -1,0 +1,69 @@
+"""Answer a problem: its prompt, its request, and what a reply says. Decides nothing about right or wrong."""
+
+from __future__ import annotations
+
+import re
+
+from mathstrap.augment import reference
+from mathstrap.augment.interface import Mode, refuse_reply
+from mathstrap.prompts import Prompt, render, request, with_stop
+from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sampling
+from mathstrap.verify import extract_answer
+
+# A reply to a few-shot prompt may run on into a next example of the model's own making.
+_RUN_ON = re.compile(
+    r"\n[ \t]*(?:\#{2,}[ \t]*)?(?:\*\*)?(?:Question|Problem|Q|Next question|New question)(?:[ \t]*\d+)?(?:\*\*)?[ \t]*:"
+    r"|<\|im_(?:start|end)\|>|<\|(?:eot_id|endoftext|end)\|>|</s>",
+    re.IGNORECASE,
+)
+
+
+def solve_request(problem: Problem, draw: int, *, prompt: Prompt, model: str, sampling: Sampling) -> Request:
+    """Return the request for one draw of an answer; its id is `problem#draw`, and draws share their key."""
+    messages = render(prompt, {"question": problem.question})
+    return request(
+        id=f"{problem.id}#{draw}", model=model, messages=messages, sampling=with_stop(sampling, prompt), draw=draw
+    )
+
+
+def parse_solution(problem: Problem, completion: Completion, *, mode: Mode = "default") -> Candidate | Reject:
+    """Return the solution with its final answer, or why there is none.
+
+    The default mode cuts an invented next question off, also where it is what ran into the token limit, and takes an
+    answer only where the reply states one. The mode metamath-2024 keeps the reply whole and falls back to its last
+    number, as the reference does.
+    """
+    record_id = completion.request
+    text = completion.text if mode == "metamath-2024" else cut_run_on(completion.text)
+    refused = refuse_reply(record_id, completion, "solve")
+    if refused is not None and not (refused.reason == "truncated" and len(text) < len(completion.text.rstrip())):
+        return refused
+    if not text:
+        return Reject(id=record_id, stage="solve", reason="empty", detail=completion.text[:200])
+    if mode == "metamath-2024":
+        answer = _reference_answer(problem, text)
+    else:
+        found = extract_answer(text)
+        answer = found.answer if found else ""
+    if not answer:
+        return Reject(id=record_id, stage="solve", reason="no_answer", detail=text[-200:])
+    return Candidate(id=record_id, problem=problem.id, text=text, answer=answer)
+
+
+def cut_run_on(text: str) -> str:
+    """Return a reply without the next question it may invent behind its answer, and without white space around it."""
+    text = text.strip()
+    match = _RUN_ON.search(text)
+    return text[: match.start()].rstrip() if match else text
+
+
+def _reference_answer(problem: Problem, text: str) -> str:
+    """Extract like the reference: by the marker of the method, with the rules of the dataset's style."""
+    is_backward = problem.method in ("self_verification", "fobar")
+    if problem.style == "math" and problem.method in ("seed", "ans_aug"):
+        return reference.clean_math(text)
+    if problem.style == "math" and problem.method == "fobar":
+        return reference.clean_math(text, "The value of $X$ is")
+    # MATH_SV and MATH_rephrased are not on the reference's list of MATH sets, so GSM8K's rules read them.
+    marker = f"The value of {'X' if problem.style == 'math' else 'x'} is" if is_backward else "The answer is"
+    return reference.clean_gsm8k(text, marker)
