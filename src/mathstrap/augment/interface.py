@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from mathstrap.prompts import Prompt, render
-from mathstrap.types import Completion, Message, Method, Problem, Reject
+from mathstrap.prompts import Prompt, render, request, with_stop
+from mathstrap.types import Completion, Message, Method, Problem, Reject, Request, Sampling
 
 Mode = Literal["metamath-2024", "default"]
 
@@ -58,6 +58,14 @@ class Augmentation:
 def fill_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:  # noqa: ARG001
     """Return the messages that ask the teacher for this draft."""
     return render(prompt, draft.fields)
+
+
+def draft_request(
+    parent: Problem, draft: Draft, augmentation: Augmentation, *, prompt: Prompt, model: str, sampling: Sampling
+) -> Request:
+    """Return the request for a draft; its id is the draft's, and drafts that ask the same thing share their key."""
+    messages = augmentation.prompt(parent, draft, prompt)
+    return request(id=draft.id, model=model, messages=messages, sampling=with_stop(sampling, prompt), draw=draft.draw)
 
 
 def rng_for(rng_seed: int, problem_id: str, purpose: str) -> random.Random:

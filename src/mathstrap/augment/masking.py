@@ -137,7 +137,7 @@ def _is_word_quantity(quantity: Quantity, before: str, after: str) -> bool:
 
 
 def format_answer(value: Fraction, text: str) -> str:
-    """Return a value as a gold answer: no separators, no bare leading dot, fractions as a/b the way they are written."""
+    """Return a value as a gold answer: no separators, no bare leading dot; a fraction a/b stays as it is written."""
     if "/" in text and " " not in text and "-" not in text.lstrip("-"):
         return text
     if value.denominator == 1:

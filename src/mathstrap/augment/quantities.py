@@ -8,39 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
-UNITS = {
-    word: value
-    for value, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-        ]
-    )
-}
-TENS = {
-    word: 10 * value
-    for value, word in enumerate(
-        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
-    )
-}
+_UNIT_WORDS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_TEN_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
+UNITS = {word: value for value, word in enumerate(_UNIT_WORDS.split())}
+TENS = {word: 10 * value for value, word in enumerate(_TEN_WORDS.split(), start=2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
 MULTIPLES = {
     "twice": 2, "double": 2, "doubled": 2, "doubles": 2, "doubling": 2, "triple": 3, "tripled": 3, "triples": 3,
@@ -127,10 +101,7 @@ def _mixed_value(text: str) -> Fraction | None:
     if text[-1] in GLYPHS:
         return int(text[:-1]) + GLYPHS[text[-1]]
     whole, _, rest = text.partition(" and ") if " and " in text else re.split(r"([ -])", text, maxsplit=1)
-    if "/" in rest:
-        tail = value_of(rest, "fraction")
-    else:
-        tail = value_of(rest, "part")
+    tail = value_of(rest, "fraction" if "/" in rest else "part")
     head = int(whole) if whole.isdigit() else words_value(whole)
     return None if tail is None else head + tail
 

@@ -96,7 +96,7 @@ def kind_of(token: str) -> str:
 
 
 def drop_extra_zeros(number: str) -> str:
-    """Return a number through the reference's float round trip: `1.50` -> `1.5`, `10` -> `10`, but `1e20` -> `100.0`."""
+    """Return a number through the reference's float round trip: `1.50` -> `1.5`, but twenty zeros -> `100.0`."""
     try:
         text = str(float(number)).rstrip("0")
     except ValueError:

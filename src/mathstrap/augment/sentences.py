@@ -28,8 +28,8 @@ _IMPERATIVE = re.compile(
     re.IGNORECASE,
 )
 _FORMAT_NOTE = re.compile(
-    r"^(?:please |and |\()?(?:express|round|write|give|enter|leave|put|state|assume|note|simplify|report|submit|type|use|answer|"
-    r"order|separate|list|include|do not|hint|recall)\b.*"
+    r"^(?:please |and |\()?(?:express|round|write|give|enter|leave|put|state|assume|note|simplify|report|submit|type|use|"
+    r"answer|order|separate|list|include|do not|hint|recall)\b.*"
     r"(?:answer|form|fraction|decimal|nearest|integer|terms|percent|radical|degrees|radians|simplest|place|hundredth|"
     r"tenth|cent|dollar|units|mixed|number|notation|commas?)",
     re.IGNORECASE | re.DOTALL,
@@ -54,7 +54,7 @@ def split_sentences(text: str, style: Style) -> list[Sentence]:
 
 
 def _blank_formulas(text: str) -> str:
-    """Return the text with each formula as a word of the same length; the full stop a formula ends in moves behind it."""
+    """Return the text with each formula as a word of its length; the full stop a formula ends in moves behind it."""
     pieces = []
     at = 0
     for zone in find_zones(text) or []:
