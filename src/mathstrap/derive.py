@@ -120,9 +120,7 @@ def plan_solves(
         num_draws = draws_of(problem, recipe) if draws is None else draws.get(problem.id, 0)
         prompt = solve_prompt(problem, recipe)
         for draw in range(num_draws):
-            yield solve_request(
-                problem, draw, prompt=prompt, model=recipe.teacher.model, sampling=with_stop(recipe.solving, prompt)
-            )
+            yield solve_request(problem, draw, prompt=prompt, model=recipe.teacher.model, sampling=recipe.solving)
 
 
 def parse_answers(

@@ -1,0 +1,5 @@
+"""Run the command line as `python -m mathstrap`."""
+
+from mathstrap.cli import main
+
+main()
