@@ -1,0 +1,122 @@
+"""Two runs side by side: funnels, yields and lengths with the interval of their difference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from mathstrap.estimates import Estimate
+from mathstrap.hostile import printable
+from mathstrap.pages import METHOD_NAMES, STAGE_NAMES, TEMPLATES, count, environment, mean_text, share_text
+from mathstrap.report import analyse_run
+from mathstrap.rundir import RunDir
+from mathstrap.stats import FUNNEL, Analysis, Group
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One compared number, as text: of run a, of run b, and b - a where it has an interval."""
+
+    group: str
+    name: str
+    a: str
+    b: str
+    difference: str = ""
+    is_clear: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunComparison:
+    """Two runs side by side; `str()` is a table for a terminal, `html` a page, `lines` the numbers."""
+
+    name_a: str
+    name_b: str
+    lines: list[Line]
+    a: Analysis
+    b: Analysis
+
+    def __str__(self) -> str:
+        rows = [("", printable(self.name_a), printable(self.name_b), "difference")]
+        group = ""
+        for line in self.lines:
+            if line.group != group:
+                group = line.group
+                rows.append((printable(group), "", "", ""))
+            rows.append((f"  {line.name}", line.a, line.b, line.difference))
+        widths = [max(len(row[place]) for row in rows) for place in range(4)]
+        return "\n".join(
+            f"{row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]:>{widths[2]}}  {row[3]}".rstrip() for row in rows
+        )
+
+    @property
+    def html(self) -> str:
+        """The comparison as one HTML page that needs nothing else."""
+        css = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("look.css", "report.css"))
+        template = environment().get_template("compare.html")
+        return template.render(comparison=self, css=css, funnel=FUNNEL, groups=paired(self.a, self.b))
+
+
+def compare(a: RunDir, b: RunDir) -> RunComparison:
+    """Count both runs and set them side by side."""
+    found_a, found_b = analyse_run(a), analyse_run(b)
+    lines = [line for name, one, two in paired(found_a, found_b) for line in lines_of(name, one, two)]
+    name_a, name_b = str(a.manifest.get("name") or a.path.name), str(b.manifest.get("name") or b.path.name)
+    if name_a == name_b:
+        name_a, name_b = str(a.path), str(b.path)
+    return RunComparison(name_a=name_a, name_b=name_b, lines=lines, a=found_a, b=found_b)
+
+
+def paired(a: Analysis, b: Analysis) -> list[tuple[str, Group | None, Group | None]]:
+    """Return the groups of both runs by name: all, then methods, then datasets; None where a run lacks one."""
+    pairs: list[tuple[str, Group | None, Group | None]] = [("All", a.everything, b.everything)]
+    for side in ("by_method", "by_dataset"):
+        one: dict[str, Group] = getattr(a, side)
+        two: dict[str, Group] = getattr(b, side)
+        pairs += [(METHOD_NAMES.get(name, name), one.get(name), two.get(name)) for name in {**one, **two}]
+    return pairs
+
+
+def lines_of(name: str, a: Group | None, b: Group | None) -> list[Line]:
+    """Return one group's numbers of both runs."""
+
+    def text(group: Group | None, show: Any) -> str:
+        return show(group) if group else "–"
+
+    counts = [
+        Line(
+            group=name,
+            name=STAGE_NAMES[stage].lower(),
+            a=text(a, lambda group, stage=stage: count(group.counts[stage])),
+            b=text(b, lambda group, stage=stage: count(group.counts[stage])),
+        )
+        for stage in FUNNEL
+    ]
+    measured = []
+    for label, attribute, scale, show in (
+        ("correct of answered", "accuracy", 100, share_text),
+        ("kept of asked", "kept_share", 100, share_text),
+        ("words per reply", "words", 1, mean_text),
+        ("steps per reply", "steps", 1, mean_text),
+        ("tokens per kept row", "tokens_per_kept", 1, mean_text),
+    ):
+        one = getattr(a, attribute) if a else None
+        two = getattr(b, attribute) if b else None
+        difference, is_clear = difference_text(one, two, scale)
+        shown_a = show(one) if one else "–"
+        shown_b = show(two) if two else "–"
+        measured.append(Line(group=name, name=label, a=shown_a, b=shown_b, difference=difference, is_clear=is_clear))
+    return counts + measured
+
+
+def difference_text(a: Estimate | None, b: Estimate | None, scale: float) -> tuple[str, bool]:
+    """Return `+1.2 ± 0.9` for b - a with its 95 % interval, and whether that leaves out 0.
+
+    The two are taken as independent, which widens the interval where the runs share their seeds: a difference called
+    clear is clear.
+    """
+    if a is None or b is None or any(math.isnan(value) for value in (a.value, b.value, a.low, b.low)):
+        return "", False
+    change = scale * (b.value - a.value)
+    reach = scale * math.hypot(a.half_width, b.half_width)
+    return f"{change:+,.1f} ± {reach:,.1f}", abs(change) > reach

@@ -1,0 +1,240 @@
+"""A run as one HTML file: no network, no script, readable on any screen and on paper."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from mathstrap.errors import MissingExtraError
+from mathstrap.pages import TEMPLATES, environment, text_functions
+from mathstrap.picks import pick_fallen, pick_samples
+from mathstrap.render import Budget
+from mathstrap.rundir import RunDir
+from mathstrap.stats import FUNNEL, METHODS, Analysis, Records, analyse, quantile
+from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
+
+if TYPE_CHECKING:
+    from mathstrap.compare_runs import RunComparison
+    from mathstrap.diversity import Gain
+    from mathstrap.perplexity import PartPerplexity
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+EXAMPLES = 10
+# The report's own diversity numbers come from a sample, so that the end of a run is not held up.
+QUICK_NEW, QUICK_BASE = 1_000, 5_000
+FORMULA_SECONDS = 20.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """Numbers that cost too much to be made at the end of every run: diversity gains, perplexities."""
+
+    gains: list[Gain] = field(default_factory=list)
+    gain_note: str = ""
+    perplexities: list[PartPerplexity] = field(default_factory=list)
+    perplexity_note: str = ""
+
+
+def write_report(run: RunDir, analysis: Analysis | None = None) -> Path:
+    """Write `report.html` into a run directory opened for writing, and return its path."""
+    return run.write_text("report.html", render_report(run, analysis))
+
+
+def render_report(run: RunDir, analysis: Analysis | None = None) -> str:
+    """Return the report of a run as one HTML page; `analysis` saves counting the run again."""
+    analysis = analysis or analyse_run(run)
+    env = environment()
+    env.globals.update(text_functions(Budget(seconds=FORMULA_SECONDS)))
+    return env.get_template("report.html").render(**context(run, analysis))
+
+
+def analyse_run(run: RunDir) -> Analysis:
+    """Count a run's records; files that a stage has not written yet count as empty."""
+    return analyse(records_of(run), usd=price_of(run))
+
+
+def records_of(run: RunDir) -> Records:
+    """Return a run's records as streams."""
+
+    def rows(name: str, kind: type[R]) -> Iterable[R]:
+        return run.read_records(name, kind) if run.has(name) else ()
+
+    return Records(
+        problems=rows("problems", Problem),
+        rewrites=run.completions("rewrite"),
+        replies=run.completions("solve"),
+        failures=run.failures(),
+        candidates=rows("candidates", Candidate),
+        verdicts=rows("verdicts", Verdict),
+        rejects=Twice(lambda: rows("rejects", Reject)),
+        samples=rows("samples", Sample),
+    )
+
+
+class Twice(Iterable[Any]):
+    """An iterable that can be gone through again, made anew by a function each time."""
+
+    def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Any:
+        return iter(self.make())
+
+
+def price_of(run: RunDir) -> Callable[[int, int], float] | None:
+    """Return what tokens cost in this run, from its resolved recipe; None where nobody knows."""
+    from mathstrap.prices import find_price
+
+    recipe = read_recipe(run)
+    teacher, budget = recipe.get("teacher") or {}, recipe.get("budget") or {}
+    url = teacher.get("base_url") or ""
+    price = find_price(
+        str(teacher.get("model") or ""),
+        backend=str(teacher.get("backend") or "openai"),
+        base_url=url if isinstance(url, str) else next(iter(url), ""),
+        usd_per_million_in=budget.get("usd_per_million_tokens_in"),
+        usd_per_million_out=budget.get("usd_per_million_tokens_out"),
+    )
+    return price.usd if price else None
+
+
+def read_recipe(run: RunDir) -> dict[str, Any]:
+    """Return the resolved recipe as plain values; empty where there is none."""
+    import yaml
+
+    text = read_text(run, "recipe.yaml")
+    try:
+        values = yaml.safe_load(text) if text else {}
+    except yaml.YAMLError:
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def read_text(run: RunDir, name: str) -> str:
+    """Return a text file of the run, or "" where there is none."""
+    path = run.path / name
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+
+
+def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
+    """Return what the template shows."""
+    manifest, recipe = run.manifest, read_recipe(run)
+    teacher = recipe.get("teacher") or {}
+    has = run.has
+    samples = Twice(lambda: run.read_records("samples", Sample) if has("samples") else ())
+    return {
+        "css": (TEMPLATES / "look.css").read_text(encoding="utf-8")
+        + (TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        "title": str(manifest.get("name") or run.path.name),
+        "manifest": manifest,
+        "teacher": str(teacher.get("model") or teacher.get("backend") or "a teacher"),
+        "mode": str(recipe.get("mode") or "default"),
+        "recipe_text": read_text(run, "recipe.yaml"),
+        "analysis": analysis,
+        "funnel": FUNNEL,
+        "methods": [method for method in METHODS if method in analysis.by_method],
+        "kinds": kinds(samples),
+        "lengths": length_panels(analysis),
+        "extras": read_extras(run, samples),
+        "contamination": flatten(run.read_json("contamination.json")),
+        "quirks": quirks_of(run, manifest),
+        "samples": pick_samples(samples, EXAMPLES),
+        "fallen": pick_fallen(
+            run.read_records("rejects", Reject) if has("rejects") else (),
+            run.read_records("verdicts", Verdict) if has("verdicts") else (),
+            run.completions("solve"),
+            run.completions("rewrite"),
+            run.read_records("problems", Problem) if has("problems") else (),
+            EXAMPLES,
+        ),
+        "rejects": sorted(
+            ((reason, sum(counts.values()), counts) for reason, counts in all_rejects(analysis).items()),
+            key=lambda row: -row[1],
+        ),
+    }
+
+
+def kinds(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
+    """Return method -> dataset -> rows of the data set that was made."""
+    found: dict[str, dict[str, int]] = {}
+    for sample in samples:
+        row = found.setdefault(sample.method, {})
+        row[sample.dataset] = row.get(sample.dataset, 0) + 1
+    return found
+
+
+def all_rejects(analysis: Analysis) -> dict[str, dict[str, int]]:
+    """Return reason -> method -> rows, with wrong and undecided answers among the reasons."""
+    rejects = dict(analysis.rejects)
+    for outcome in ("wrong", "undecided"):
+        counts = {name: group.counts[outcome] for name, group in analysis.by_method.items() if group.counts[outcome]}
+        if counts:
+            rejects[outcome] = counts
+    return rejects
+
+
+def length_panels(analysis: Analysis) -> list[dict[str, Any]]:
+    """Return one histogram per unit and method; methods of a unit share an axis that ends at the 99 % point."""
+    panels = []
+    for unit in ("words", "tokens", "steps"):
+        counts = {method: units[unit] for method, units in analysis.lengths.items() if units[unit]}
+        if not counts:
+            continue
+        low = min(min(values) for values in counts.values())
+        high = max(int(quantile(values, 0.99)) for values in counts.values())
+        panels.append({"unit": unit, "low": low, "high": max(high, low + 1), "methods": counts})
+    return panels
+
+
+def read_extras(run: RunDir, samples: Iterable[Sample]) -> Extras:
+    """Return saved diversity and perplexity numbers; where no diversity is saved, a quick one where an embedder is."""
+    from mathstrap.see_extras import load_extras, quick_gains
+
+    extras = load_extras(run)
+    if extras.gains:
+        return extras
+    try:
+        gains, note = quick_gains(samples, max_new=QUICK_NEW, max_base=QUICK_BASE)
+    except MissingExtraError as error:
+        gains, note = [], str(error)
+    return Extras(gains=gains, gain_note=note, perplexities=extras.perplexities, perplexity_note=extras.perplexity_note)
+
+
+def quirks_of(run: RunDir, manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return (quirk, how many rows the reference's rule would have touched), from the run's audit."""
+    found = run.read_json("quirks.json") or manifest.get("quirks") or {}
+    return flatten(found)
+
+
+def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
+    """Return nested plain values as (words, text) rows; lists of records are counted."""
+    if value is None:
+        return []
+    if not isinstance(value, dict):
+        return [(prefix, str(value))]
+    rows: list[tuple[str, str]] = []
+    for key, inner in value.items():
+        name = f"{prefix} · {key}".removeprefix(" · ").replace("_", " ")
+        if isinstance(inner, dict):
+            rows += flatten(inner, name)
+        elif isinstance(inner, list):
+            plain = all(isinstance(entry, str | int | float) for entry in inner) and len(inner) <= 12
+            rows.append((name, ", ".join(str(entry) for entry in inner) if plain else f"{len(inner):,}"))
+        elif isinstance(inner, float) and not math.isnan(inner):
+            rows.append((name, f"{inner:,.4g}"))
+        else:
+            rows.append((name, f"{inner:,}" if isinstance(inner, int) and not isinstance(inner, bool) else str(inner)))
+    return rows
+
+
+def compare_runs(a: str | Path, b: str | Path) -> RunComparison:
+    """Return two runs side by side: printed it is a table for a terminal, `.html` is a page."""
+    from mathstrap.compare_runs import compare
+
+    return compare(RunDir.read(a), RunDir.read(b))

@@ -1,0 +1,76 @@
+"""Keep the numbers that take minutes (diversity gains, perplexities) with the run, and make quick ones for a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from mathstrap.diversity import DiversityOptions, Gain, gains_by_method
+from mathstrap.errors import InputError
+from mathstrap.perplexity import PartPerplexity
+from mathstrap.rundir import RunDir
+from mathstrap.types import Sample
+
+if TYPE_CHECKING:
+    from mathstrap.report import Extras
+
+T = TypeVar("T")
+
+
+def save_gains(run: RunDir, gains: Sequence[Gain], note: str) -> None:
+    """Write diversity gains beside the run's other numbers."""
+    run.write_json("diversity.json", {"note": note, "gains": msgspec.to_builtins(list(gains))})
+
+
+def save_perplexities(run: RunDir, parts: Sequence[PartPerplexity], note: str) -> None:
+    """Write perplexities beside the run's other numbers."""
+    run.write_json("perplexity.json", {"note": note, "parts": msgspec.to_builtins(list(parts))})
+
+
+def load_extras(run: RunDir) -> Extras:
+    """Return what was saved; empty where nothing was."""
+    from mathstrap.report import Extras
+
+    gains, gain_note = _read(run, "diversity.json", "gains", Gain)
+    parts, note = _read(run, "perplexity.json", "parts", PartPerplexity)
+    return Extras(gains=gains, gain_note=gain_note, perplexities=parts, perplexity_note=note)
+
+
+def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tuple[list[Gain], str]:
+    """Return diversity gains of a sample of rows under the fast local embedder, and a sentence on how they were made.
+
+    Raises MissingExtraError where the embedder is not installed.
+    """
+    from mathstrap.embedding import EmbedOptions, embed
+
+    options = DiversityOptions(max_new=max_new, max_base=max_base)
+    try:
+        gains = gains_by_method(samples, lambda texts: embed(texts, EmbedOptions(model="static")), options)
+    except InputError as error:
+        if type(error) is not InputError:
+            raise
+        return [], str(error)
+    base = gains[0].num_base if gains else 0
+    return gains, (
+        f"Questions, embedded by averaged word vectors; base: {base:,} rows of answer augmentation to other seeds. "
+        "`mathstrap stats RUN --diversity` measures all rows with the full encoder."
+    )
+
+
+def _read(run: RunDir, name: str, key: str, kind: type[T]) -> tuple[list[T], str]:
+    saved = run.read_json(name) or {}
+    try:
+        return msgspec.convert(_nan(saved.get(key, [])), list[kind]), str(saved.get("note", ""))  # type: ignore[valid-type]
+    except msgspec.ValidationError as error:
+        raise InputError(f"{run.path / name}: {error}. Delete it; `mathstrap stats` makes it again.") from error
+
+
+def _nan(value: object) -> object:
+    """Return plain values with null, JSON's only way to write a missing number, as NaN."""
+    if isinstance(value, dict):
+        return {key: _nan(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_nan(inner) for inner in value]
+    return float("nan") if value is None else value
