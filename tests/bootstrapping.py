@@ -6,9 +6,9 @@ import hashlib
 import json
 from pathlib import Path
 
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.problems import SeedsOptions, load_problems
 from mathstrap.recipe import build_recipe
-from mathstrap.run_recipe import RunRecipe
 
 # What a run derives from its replies; manifest.json holds times and is not among them.
 DERIVED = (

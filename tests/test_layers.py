@@ -19,7 +19,7 @@ LAYERS = [
     ],
     ["rows", "problems", "rundir", "backends", "budget", "prices", "events", "audit", "verify_file", "embed_endpoint"],
     ["engine", "evaluate", "train"],
-    ["recipe", "run_recipe"],
+    ["recipe"],
     ["pipeline", "derive", "report"],
     ["cluster"],
     ["cli", "explore"],

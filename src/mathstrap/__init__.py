@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mathstrap.pipeline import RunSummary, bootstrap
+    from mathstrap.pipeline import RunRecipe, RunSummary, bootstrap
     from mathstrap.recipe import load_recipe
-    from mathstrap.run_recipe import RunRecipe
     from mathstrap.verify import extract_answer, grade
 
 __version__ = "0.1.0"
@@ -19,7 +18,7 @@ __all__ = ["RunRecipe", "RunSummary", "bootstrap", "extract_answer", "grade", "l
 
 # Where each public name lives; imported at first use, so that `import mathstrap` stays light.
 _HOMES = {
-    "RunRecipe": "run_recipe",
+    "RunRecipe": "pipeline",
     "RunSummary": "pipeline",
     "bootstrap": "pipeline",
     "extract_answer": "verify",

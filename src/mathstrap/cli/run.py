@@ -11,10 +11,10 @@ from mathstrap.errors import InputError, suggest
 from mathstrap.types import STAGES
 
 if TYPE_CHECKING:
-    from mathstrap.family import Exchange
     from mathstrap.pipeline import RunSummary
-    from mathstrap.preview import Preview
-    from mathstrap.run_recipe import RunRecipe
+    from mathstrap.pipeline.family import Exchange
+    from mathstrap.pipeline.options import RunRecipe
+    from mathstrap.pipeline.preview import Preview
 
 OVERRIDES = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys to set, for example seeds.limit=20.")
 
@@ -32,7 +32,7 @@ def run(
     """Bootstrap a dataset. The same command again resumes: nothing that was answered is asked twice."""
     loaded = load_run_recipe(recipe, overrides or [])
     if dry_run:
-        from mathstrap.preview import preview
+        from mathstrap.pipeline.preview import preview
 
         print_preview(preview(loaded), loaded)
         return
@@ -52,8 +52,8 @@ def run(
 
 def load_run_recipe(name_or_path: str, overrides: list[str]) -> RunRecipe:
     """Return the recipe of a run; a recipe without a name takes its file's."""
+    from mathstrap.pipeline.options import RunRecipe
     from mathstrap.recipe import load_recipe
-    from mathstrap.run_recipe import RunRecipe
 
     stem = Path(name_or_path).stem if name_or_path.endswith((".yaml", ".yml")) else name_or_path
     loaded = load_recipe(RunRecipe, name_or_path, overrides)
@@ -166,9 +166,9 @@ def show(
     full: bool = typer.Option(False, "--full", help="Print every prompt whole, few-shot examples included."),
 ) -> None:
     """Print the exact prompts and replies of one seed's whole family, rejects and verdicts included."""
-    from mathstrap.family import family_of
+    from mathstrap.pipeline.family import family_of
+    from mathstrap.pipeline.options import RunRecipe
     from mathstrap.recipe import load_recipe
-    from mathstrap.run_recipe import RunRecipe
     from mathstrap.rundir import RunDir
 
     recipe = load_recipe(RunRecipe, str(run_dir / "recipe.yaml"))

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
-from mathstrap.derive import plan_rewrites, plan_solves
 from mathstrap.errors import InputError, suggest
-from mathstrap.run_recipe import RunRecipe
+from mathstrap.pipeline.derive import plan_rewrites, plan_solves
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.rundir import RunDir
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, root_of
 

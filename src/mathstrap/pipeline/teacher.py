@@ -8,8 +8,8 @@ from mathstrap.backends import Backend, open_backend
 from mathstrap.budget import Meter
 from mathstrap.engine import AskReport, ask_all
 from mathstrap.events import Listener
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prices import Price, find_price
-from mathstrap.run_recipe import RunRecipe
 from mathstrap.rundir import RunDir
 from mathstrap.types import Request, Stage
 

@@ -10,8 +10,8 @@ import msgspec
 
 from mathstrap.augment import AUGMENTATIONS, Draft
 from mathstrap.export import finish_response
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prompts import Prompt, choose_prompt, prompt_stage, request, with_stop
-from mathstrap.run_recipe import RunRecipe
 from mathstrap.solve import parse_solution, solve_request
 from mathstrap.types import (
     Candidate,

@@ -75,8 +75,9 @@ class CurateOptions:
 class RunRecipe:
     """A bootstrapping run. Every key has a default; `mathstrap init` writes a commented starter.
 
-    `mode`: "default" fixes every known trap of the reference; "metamath-2024" reproduces it. `out` is the folder that
-    holds the run directory `out/name`; an empty name takes the recipe file's. Rewriting and solving have their own sampling; temperature 0.7 is the paper's.
+    `mode`: "default" fixes every known trap of the reference; "metamath-2024" reproduces it. The run directory is
+    `out/name`; an empty name takes the recipe file's. Rewriting and solving have their own sampling; temperature 0.7 is
+    the paper's.
     """
 
     name: str = ""

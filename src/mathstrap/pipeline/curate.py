@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
-from mathstrap.derive import make_sample
-from mathstrap.run_recipe import CurateOptions, RunRecipe
+from mathstrap.pipeline.derive import make_sample
+from mathstrap.pipeline.options import CurateOptions, RunRecipe
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict, root_of
 
 

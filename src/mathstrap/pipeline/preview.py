@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mathstrap.derive import PlannedRewrite, plan_rewrites, plan_solves
-from mathstrap.run_recipe import RunRecipe, check_run_recipe
+from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves
+from mathstrap.pipeline.options import RunRecipe, check_run_recipe
+from mathstrap.pipeline.seeds import load_seeds
+from mathstrap.pipeline.teacher import price_of
 from mathstrap.rundir import RunDir
-from mathstrap.seeds import load_seeds
-from mathstrap.teacher import price_of
 from mathstrap.types import Message, Problem, Request
 
 # English and LaTeX run at three to four characters per token in the usual vocabularies; the estimate errs upwards.

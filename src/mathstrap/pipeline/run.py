@@ -7,8 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mathstrap.curate import choose, graded, samples_of
-from mathstrap.derive import (
+from mathstrap.engine import AskReport
+from mathstrap.events import Listener
+from mathstrap.export import FORMATS
+from mathstrap.pipeline.curate import choose, graded, samples_of
+from mathstrap.pipeline.derive import (
     Plan,
     grade_all,
     parse_answers,
@@ -17,16 +20,13 @@ from mathstrap.derive import (
     plan_solves,
     solve_prompt,
 )
-from mathstrap.engine import AskReport
-from mathstrap.events import Listener
-from mathstrap.export import FORMATS
-from mathstrap.outcome import write_outcome
+from mathstrap.pipeline.options import RunRecipe, check_run_recipe
+from mathstrap.pipeline.outcome import write_outcome
+from mathstrap.pipeline.seeds import Seeds, load_seeds
+from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
-from mathstrap.run_recipe import RunRecipe, check_run_recipe
 from mathstrap.rundir import RunDir
-from mathstrap.seeds import Seeds, load_seeds
 from mathstrap.stats import Analysis
-from mathstrap.teacher import Teacher
 from mathstrap.types import Candidate, Problem, Reject, Sample, Stage, Verdict
 
 

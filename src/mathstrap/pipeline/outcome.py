@@ -10,19 +10,19 @@ from typing import TypeVar
 import msgspec
 
 from mathstrap import __version__
-from mathstrap.derive import METHODS, rewrite_prompt, solve_prompt
 from mathstrap.export import CardFacts, data_card
-from mathstrap.run_recipe import RunRecipe
+from mathstrap.pipeline.derive import METHODS, rewrite_prompt, solve_prompt
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.seeds import Seeds
+from mathstrap.pipeline.teacher import Teacher
 from mathstrap.rundir import RunDir
-from mathstrap.seeds import Seeds
 from mathstrap.stats import FUNNEL, Analysis, Records, analyse
-from mathstrap.teacher import Teacher
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
 
 R = TypeVar("R", bound=msgspec.Struct)
 
 
-def analyse_run(run: RunDir, teacher: Teacher) -> Analysis:
+def count_records(run: RunDir, teacher: Teacher) -> Analysis:
     """Count a run's records; files that a stage has not written yet count as empty."""
     price = teacher.meter.price
 
@@ -61,8 +61,8 @@ def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
 
 
 def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher) -> Analysis:
-    """Write metrics.json, manifest.json and card.md, and return the numbers."""
-    analysis = analyse_run(run, teacher)
+    """Write metrics.json, manifest.json, card.md and report.html, and return the numbers."""
+    analysis = count_records(run, teacher)
     hashes = prompt_hashes(recipe, seeds)
     meter = teacher.meter
     run.write_json("metrics.json", msgspec.to_builtins(analysis))
@@ -86,6 +86,9 @@ def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher
         seconds=seconds,
     )
     run.write_text("card.md", data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes)))
+    from mathstrap.report import write_report
+
+    write_report(run, analysis)
     return analysis
 
 

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 
 from mathstrap.errors import InputError
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.problems import load_problems
-from mathstrap.run_recipe import RunRecipe
 from mathstrap.types import Problem, Reject, to_json
 
 

@@ -1,0 +1,8 @@
+"""A bootstrapping run: its recipe, its stages, what it would ask, and everything it holds about one seed."""
+
+from __future__ import annotations
+
+from mathstrap.pipeline.options import RunRecipe, check_run_recipe
+from mathstrap.pipeline.run import RunSummary, bootstrap
+
+__all__ = ["RunRecipe", "RunSummary", "bootstrap", "check_run_recipe"]
