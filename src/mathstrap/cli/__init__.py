@@ -7,6 +7,7 @@ import sys
 import typer
 
 from mathstrap import __version__
+from mathstrap.cli import eval as evaluation
 from mathstrap.cli import run
 from mathstrap.errors import MathstrapError
 
@@ -49,3 +50,5 @@ app.command("run")(run.run)
 app.command("show")(run.show)
 app.command("recipes")(run.recipes)
 app.command("init")(run.init)
+app.command("eval")(evaluation.eval_)
+app.command("compare")(evaluation.compare)

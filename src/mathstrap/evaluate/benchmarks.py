@@ -47,7 +47,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         about="GSM8K test, cleaned", file="gsm8k_platinum.jsonl", hub="madrylab/gsm8k-platinum", configs=("main",)
     ),
     "gsm-plus": Benchmark(
-        about="GSM8K test in eight perturbations", file="gsm_plus.jsonl", hub="qintongli/GSM-Plus", shape=shapes.gsm_plus
+        about="GSM8K test in eight perturbations", file="gsm_plus.jsonl", hub="qintongli/GSM-Plus",
+        shape=shapes.gsm_plus,
     ),
     "gsm-hard": Benchmark(
         about="GSM8K test with large numbers", file="gsm_hard.jsonl", hub="reasoning-machines/gsm-hard",
@@ -81,7 +82,8 @@ BENCHMARKS: dict[str, Benchmark] = {
         shape=shapes.contest_integer,
     ),
     "drop-number": Benchmark(
-        about="DROP, numeric answers", file="drop.jsonl", hub="ucinlp/drop", split="validation", shape=shapes.drop_number
+        about="DROP, numeric answers", file="drop.jsonl", hub="ucinlp/drop", split="validation",
+        shape=shapes.drop_number,
     ),
     "gsm8k-backward": Benchmark(
         about="GSM8K-Backward as published", file="gsm8k_backward_200.jsonl", hub="meta-math/GSM8K_Backward",
@@ -199,8 +201,8 @@ def hub_rows(name: str, benchmark: Benchmark) -> Iterator[dict[str, Any]]:
         except (OSError, ValueError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
-                f"{benchmark.hub}: cannot be loaded ({reason}). Without a network, put {benchmark.file} in a folder and "
-                f"name it with --data or {DATA_VARIABLE}, or give the file: {name}=PATH."
+                f"{benchmark.hub}: cannot be loaded ({reason}). Without a network, put {benchmark.file} in a folder "
+                f"and name it with --data or {DATA_VARIABLE}, or give the file: {name}=PATH."
             ) from None
         yield from rows
 

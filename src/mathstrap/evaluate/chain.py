@@ -153,20 +153,20 @@ def _product(tokens: Sequence[Fraction | str], position: int, depth: int) -> tup
 
 
 def _atom(tokens: Sequence[Fraction | str], position: int, depth: int) -> tuple[Fraction | None, int]:
-    token = tokens[position]
+    item = tokens[position]
     if depth > MAX_DEPTH:
         return None, position
     value: Fraction | None
-    if token == "-":
+    if item == "-":
         value, position = _atom(tokens, position + 1, depth + 1)
         return (None if value is None else -value), position
-    if token == "(":
+    if item == "(":
         value, position = _sum(tokens, position + 1, depth + 1)
         if position >= len(tokens) or tokens[position] != ")":
             return None, position
         position += 1
-    elif isinstance(token, Fraction):
-        value, position = token, position + 1
+    elif isinstance(item, Fraction):
+        value, position = item, position + 1
     else:
         return None, position
     while position < len(tokens) and tokens[position] == "%":

@@ -44,7 +44,7 @@ def mcnemar_exact(num_gained: int, num_lost: int) -> float:
     for i in range(min(num_gained, num_lost) + 1):  # whole numbers throughout: rounded once, at the division
         tail += term
         term = term * (flipped - i) // (i + 1)
-    return min(1.0, 2 * tail / 2**flipped)
+    return float(min(1.0, 2 * tail / 2**flipped))
 
 
 def power(num: int, discordant: float, difference: float, *, alpha: float = 0.05) -> float:

@@ -107,7 +107,7 @@ def pass_at_k(num_draws: int, num_correct: int, k: int) -> float:
 
 
 class Vote(msgspec.Struct, frozen=True):
-    """One draw in a majority vote: the group of equal answers it belongs to (None abstains), and whether it is right."""
+    """One draw in a vote: the group of equal answers it belongs to (None abstains), and whether it is right."""
 
     group: int | None
     is_correct: bool

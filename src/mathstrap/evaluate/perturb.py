@@ -54,7 +54,8 @@ _HIDDEN = {
     "year": 12, "years": 12, "month": 30, "months": 30, "percent": 100, "score": 20, "decade": 10, "pound": 16,
     "pounds": 16, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
     "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14, "fifteen": 15, "sixteen": 16, "twenty": 20,
-    "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5,
+    "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "first": 1, "second": 2, "third": 3, "fourth": 4,
+    "fifth": 5,
 }  # fmt: skip
 _CONSTANTS = {1, 2, 52, 60, 100, 365, 1000}
 _INTEGER = re.compile(r"(?<![\w.,/:%-])\$?(\d{1,3}(?:,\d{3})+|\d+)(?![\w/:%-]|[.,]\d)")

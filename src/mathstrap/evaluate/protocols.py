@@ -83,7 +83,8 @@ def choose_protocol(name: str, changes: Changes | None = None) -> Protocol:
 def check_decoding(protocol: Protocol) -> None:
     """Raise InputError for a decoding that cannot be."""
     if protocol.temperature < 0 or not 0 < protocol.top_p <= 1:
-        raise InputError(f"temperature must be 0 or more and top_p in (0, 1], got {protocol.temperature}, {protocol.top_p}.")
+        found = f"{protocol.temperature}, {protocol.top_p}"
+        raise InputError(f"temperature must be 0 or more and top_p in (0, 1], got {found}.")
     if min(protocol.max_tokens.values()) < 1 or protocol.shots < 0:
         raise InputError("max_tokens must be at least 1 and shots at least 0.")
 
@@ -97,7 +98,8 @@ def prompt_for(protocol: Protocol, style: Style) -> Prompt:
         if name in names:
             return load_prompt(name)
     families = sorted({name.split(".")[1] for name in names if name.startswith(PREFIX) and ".shots." not in name})
-    raise InputError(f'no evaluation prompt "{protocol.prompt}".{suggest(protocol.prompt, families)} Or name a .txt file.')
+    hint = suggest(protocol.prompt, families)
+    raise InputError(f'no evaluation prompt "{protocol.prompt}".{hint} Or name a .txt file.')
 
 
 def demonstrations(style: Style, shots: int) -> list[tuple[str, str]]:

@@ -1,0 +1,306 @@
+"""The verbs of evaluation: eval and compare."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from mathstrap.errors import InputError, suggest
+
+if TYPE_CHECKING:
+    from mathstrap.evaluate import EvalOptions, EvalResult
+    from mathstrap.evaluate.live import Progress
+    from mathstrap.evaluate.metrics import Score
+    from mathstrap.evaluate.versus import EvaluationComparison, Sensitivity
+
+OVERRIDES = typer.Argument(
+    None, metavar="[KEY=VALUE]...", help="Options to set, for example teacher.n_ctx=4096 budget.max_usd=5."
+)
+
+
+def eval_(
+    overrides: list[str] = OVERRIDES,
+    model: str = typer.Option("", "--model", "-m", help="A name at the server, a checkpoint folder or a .gguf."),
+    backend: str = typer.Option("", "--backend", help="Who runs it; told from the model if left out."),
+    base_url: str = typer.Option("", "--base-url", help="An OpenAI-compatible server, up to and including /v1."),
+    benchmarks: str = typer.Option("gsm8k", "--benchmarks", "-b", help="Names or name=path, with commas; see --list."),
+    outputs: str = typer.Option("", "--outputs", help="Grade a file of replies made elsewhere instead of a model."),
+    protocol: str = typer.Option("default", "--protocol", "-p", help="default, few-shot or metamath-2024."),
+    prompt: list[str] = typer.Option([], "--prompt", help="Another prompt; given twice or more: a sensitivity run."),
+    template: str = typer.Option("", "--template", help="chat (the model's own template) or raw (plain continuation)."),
+    shots: int = typer.Option(-1, "--shots", help="Demonstrations before the question."),
+    draws: int = typer.Option(0, "--draws", "-n", help="Replies per question; more than one needs a temperature."),
+    temperature: float = typer.Option(-1.0, "--temperature", help="0 is greedy."),
+    top_p: float = typer.Option(-1.0, "--top-p"),
+    max_tokens: int = typer.Option(-1, "--max-tokens", help="The most new tokens of a reply."),
+    limit: int = typer.Option(0, "--limit", help="Only the first questions of each set."),
+    data: str = typer.Option("", "--data", help="A folder with the files; else MATHSTRAP_DATA, else the hub."),
+    out: str = typer.Option("", "--out", "-o", help="The run directory; the same one again resumes."),
+    ties: str = typer.Option("share", "--ties", help="Majority votes that tie: share, first or wrong."),
+    on_bad: str = typer.Option("stop", "--on-bad", help="Outputs that do not fit the questions: stop or skip."),
+    logs: str = typer.Option("", "--logs", help="Logs for other tools, with commas: inspect, lm-eval."),
+    recipe: str = typer.Option("", "--recipe", help="A YAML file with these options."),
+    listing: bool = typer.Option(False, "--list", help="List the benchmarks and leave."),
+    quiet: bool = typer.Option(False, "--quiet", help="No live progress."),
+) -> None:
+    """Evaluate a model, or a file of its outputs. The same command again resumes: no reply is paid twice."""
+    if listing:
+        print_benchmarks()
+        return
+    given = {
+        "benchmarks": [name.strip() for name in benchmarks.split(",") if name.strip()], "outputs": outputs,
+        "data": data, "protocol": protocol, "draws": draws, "limit": limit or None, "ties": ties, "on_bad": on_bad,
+        "logs": [name for name in logs.split(",") if name], "out": out,
+    }  # fmt: skip
+    changes = {
+        "prompt": prompt[0] if len(prompt) == 1 else None, "template": template or None,
+        "shots": shots if shots >= 0 else None, "temperature": temperature if temperature >= 0 else None,
+        "top_p": top_p if top_p >= 0 else None, "max_tokens": max_tokens if max_tokens >= 0 else None,
+    }  # fmt: skip
+    options = build_options(given, changes, choose_teacher(model, backend, base_url), recipe, overrides or [])
+    if len(prompt) > 1:
+        from mathstrap.evaluate.versus import evaluate_prompts
+
+        with live(quiet) as progress:
+            _, spread = evaluate_prompts(options, prompt, progress=progress)
+        print_sensitivity(spread)
+        return
+    from mathstrap.evaluate import evaluate
+
+    with live(quiet) as progress:
+        result = evaluate(options, progress=progress)
+    print_result(result)
+    if result.evaluation.num_unanswered:
+        raise typer.Exit(3)
+
+
+def compare(
+    a: str = typer.Argument(..., help="A run directory."),
+    b: str = typer.Argument(..., help="Another of the same kind."),
+    flips: int = typer.Option(10, "--flips", help="How many flipped questions to list each way."),
+    json_lines: bool = typer.Option(False, "--json", help="Print the whole comparison as JSON."),
+) -> None:
+    """Compare two evaluations question by question, or two bootstrapping runs."""
+    kinds = [run_kind(a), run_kind(b)]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"{a} is an {kinds[0]} and {b} an {kinds[1]}. Compare two of the same kind.")
+    if kinds[0] != "evaluation":
+        from mathstrap.cli.see import print_comparison as print_runs
+
+        print_runs(a, b)
+        return
+    from mathstrap.evaluate import compare as compare_evaluations
+
+    found = compare_evaluations(a, b)
+    if json_lines:
+        import msgspec
+
+        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        return
+    print_comparison(found, flips)
+
+
+def run_kind(path: str) -> str:
+    """Return what a run directory holds: "evaluation" or "bootstrapping run"."""
+    from mathstrap.rundir import RunDir
+
+    run = RunDir.read(path)
+    if not run.manifest:
+        raise InputError(f"{path}: no manifest.json, so this is not a run directory.")
+    return "evaluation" if run.manifest.get("kind") == "evaluation" else "bootstrapping run"
+
+
+def choose_teacher(model: str, backend: str, base_url: str) -> dict[str, Any]:
+    """Return the teacher's options for a model as people name it: a file, a folder, a name at a server."""
+    is_folder, is_weights = Path(model).is_dir() if model else False, model.endswith(".gguf")
+    if not backend:
+        if base_url:
+            backend = "openai"
+        elif is_weights or not model or model == "embedded":
+            backend = "embedded"
+        else:
+            backend = "hf" if is_folder else "openai"
+    values: dict[str, Any] = {"backend": backend}
+    if backend in ("embedded", "hf", "vllm") and (is_folder or is_weights):
+        values["model_path"] = model
+    elif model and model != "embedded":
+        values["model"] = model
+    if base_url:
+        values["base_url"] = base_url
+    return values
+
+
+def build_options(
+    given: dict[str, Any], changes: dict[str, Any], teacher: dict[str, Any], recipe: str, overrides: list[str]
+) -> EvalOptions:  # fmt: skip
+    """Return the options: a recipe's, then the flags', then key=value."""
+    from mathstrap.evaluate import EvalOptions
+    from mathstrap.evaluate.logs import LOGS
+    from mathstrap.recipe import apply_override, build_recipe, parse_yaml, read_yaml_file
+
+    values = parse_yaml(read_yaml_file(Path(recipe)), recipe) if recipe else {}
+    defaults = {"benchmarks": ["gsm8k"], "protocol": "default", "draws": 0, "ties": "share", "on_bad": "stop"}
+    for key, value in given.items():
+        if value not in ("", None, []) and (key not in values or value != defaults.get(key)):
+            values[key] = value
+    for section, part in (("changes", changes), ("teacher", teacher)):
+        chosen = {key: value for key, value in part.items() if value is not None}
+        if recipe and section == "teacher" and chosen == {"backend": "embedded"}:
+            continue
+        if chosen:
+            values[section] = {**(values.get(section) or {}), **chosen}
+    for override in overrides:
+        apply_override(values, override)
+    for name in values.get("logs", []):
+        if name not in LOGS:
+            raise InputError(f'--logs: no such format "{name}".{suggest(name, list(LOGS))}')
+    values.setdefault("out", f"runs/eval-{slug(values)}")
+    return build_recipe(EvalOptions, values, recipe or "eval")
+
+
+def slug(values: dict[str, Any]) -> str:
+    """Return a name for the run directory: the model and the protocol."""
+    part = values.get("teacher", {})
+    named = values.get("outputs") or part.get("model_path") or part.get("model") or part.get("backend", "")
+    name = Path(str(named)).stem
+    return re.sub(r"[^A-Za-z0-9.]+", "-", f"{name}-{values.get('protocol', 'default')}").strip("-.").lower()
+
+
+@contextmanager
+def live(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
+    """Show replies graded, accuracy with its interval, speed and time to go, on one line of a terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not console.is_terminal:
+        yield None
+        return
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(bar_width=24), TextColumn("{task.completed}/{task.total}  {task.description}"))
+    with Bar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("waiting for the first reply", total=None)
+
+        def show(found: Progress) -> None:
+            bar.update(task, completed=found.done, total=found.total, description=live_line(found))
+
+        yield show
+
+
+def live_line(found: Progress) -> str:
+    """Return the live numbers as text."""
+    graded = f"{found.correct} right, {found.low:.1%} to {found.high:.1%}"
+    left = found.eta_seconds or 0.0
+    rate = found.tokens_out / found.seconds if found.seconds else 0.0
+    return f"{graded}  {rate:,.0f} tokens/s  {int(left) // 60}:{int(left) % 60:02d} to go"
+
+
+def print_benchmarks() -> None:
+    """Print the table of test sets."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mathstrap.evaluate import BENCHMARKS
+
+    table = Table()
+    for heading in ("name", "what", "file in --data", "hub"):
+        table.add_column(heading)
+    for name, entry in BENCHMARKS.items():
+        table.add_row(name, entry.about, entry.file or f"built from {entry.of}", entry.hub)
+    Console(highlight=False).print(table)
+
+
+def percent(score: Score) -> str:
+    """Return a share with its interval."""
+    return f"{score.value:.1%} ({score.low:.1%} to {score.high:.1%})"
+
+
+def print_result(result: EvalResult) -> None:
+    """Print the numbers, what they depend on, and where everything is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    found = result.evaluation
+    table = Table(title=found.model, title_style="bold", box=None, pad_edge=False)
+    for heading in ("set", "questions", "accuracy", "95 % interval", "strict", "flexible", "symbolic", "reference"):
+        table.add_column(heading, justify="left" if heading == "set" else "right", no_wrap=heading == "set")
+    for s in found.summaries:
+        scores = [f"{s.scores[name].value:.1%}" for name in ("strict", "flexible", "symbolic", "reference")]
+        count = f"{s.num_problems:,}" + (f" x {s.num_draws}" if s.num_draws > 1 else "")
+        spread = f"{s.accuracy.low * 100:.1f} - {s.accuracy.high:.1%}"
+        table.add_row(s.benchmark, count, f"{s.accuracy.value:.1%}", spread, *scores)
+    console.print(table)
+    for s in found.summaries:
+        console.print(
+            f"{s.benchmark}: {s.truncated.value:.1%} cut off, {s.unparseable.value:.1%} without an answer; "
+            f"{s.tokens_out.value:,.0f} tokens and {s.seconds.value:.2f} s per reply", soft_wrap=True,
+        )  # fmt: skip
+    for s in found.summaries:
+        for k, score in s.pass_at.items():
+            voted = f"maj@{k} {percent(s.maj_at[k])} (ties: {s.tie_rule})"
+            console.print(f"{s.benchmark}: pass@{k} {percent(score)}, {voted}")
+        for note in s.notes:
+            console.print(f"{s.benchmark}: {note}", soft_wrap=True)
+    for style, p in found.provenance.items():
+        console.print(
+            f"{style}: protocol {p.protocol}, headline {p.headline} ({p.grader}), prompt {p.prompt} {p.prompt_hash}, "
+            f"{p.template}, {p.shots} shots, temperature {p.temperature:g}, top_p {p.top_p:g}, {p.max_tokens} tokens",
+            soft_wrap=True, style="dim",
+        )  # fmt: skip
+    if result.asked is not None and result.asked.message:
+        console.print(result.asked.message, soft_wrap=True)
+    if found.num_unanswered:
+        console.print(f"{found.num_unanswered} replies are missing; the same command asks for them again.")
+    console.print(f"{result.path / 'report.html'}: every wrong answer beside the gold", soft_wrap=True)
+    console.print(f"{result.path / 'draws.jsonl'}: every reply, graded (and .parquet)", soft_wrap=True)
+
+
+def print_sensitivity(spread: list[Sensitivity]) -> None:
+    """Print the accuracy under every prompt, and its spread."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="prompt sensitivity", title_style="bold")
+    prompts = list(spread[0].accuracies)
+    for heading in ("set", *prompts, "mean", "lowest", "highest", "always right", "never right"):
+        table.add_column(heading, justify="left" if heading == "set" else "right")
+    for row in spread:
+        values = [*row.accuracies.values(), row.mean, row.lowest, row.highest, row.always, row.never]
+        table.add_row(row.benchmark, *(f"{value:.1%}" for value in values))
+    Console(highlight=False).print(table)
+
+
+def print_comparison(found: EvaluationComparison, flips: int) -> None:
+    """Print differences with intervals, the test, the flips and what could have been seen."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"A {found.a}: {found.model_a}\nB {found.b}: {found.model_b}")
+    for warning in found.warnings:
+        console.print(f"note: {warning}", style="yellow", markup=False)
+    for name, c in found.sets.items():
+        console.print(
+            f"\n{name}, {c.num} questions both answered: A {c.accuracy_a:.1%}, B {c.accuracy_b:.1%}, "
+            f"B - A {c.difference:+.1%} ({c.low:+.1%} to {c.high:+.1%})", style="bold",
+        )  # fmt: skip
+        console.print(
+            f"both right {c.both}, both wrong {c.neither}, gained {len(c.gained)}, lost {len(c.lost)}; "
+            f"{c.test}: p = {c.p_value:.3g}"
+        )
+        console.print(
+            f"a difference of {c.detectable:.1%} is found with 80 % power at this size and this share of flips; "
+            f"the power for the one seen is {c.power:.0%}"
+        )
+        if c.only_a or c.only_b:
+            console.print(f"left out: {c.only_a} questions only A answered, {c.only_b} only B")
+        for label, ids in (("gained", c.gained), ("lost", c.lost)):
+            if ids:
+                more = f" and {len(ids) - flips} more" if len(ids) > flips else ""
+                console.print(f"{label}: {', '.join(ids[:flips])}{more}", markup=False)

@@ -1,0 +1,13 @@
+"""Evaluate a model on test problems, and compare two evaluations question by question."""
+
+from __future__ import annotations
+
+from mathstrap.evaluate.benchmarks import BENCHMARKS, Benchmark, load_benchmark
+from mathstrap.evaluate.protocols import PROTOCOLS, Changes, Protocol
+from mathstrap.evaluate.run import EvalOptions, EvalResult, Evaluation, evaluate, read_evaluation
+from mathstrap.evaluate.versus import compare
+
+__all__ = [
+    "BENCHMARKS", "PROTOCOLS", "Benchmark", "Changes", "EvalOptions", "EvalResult", "Evaluation", "Protocol", "compare",
+    "evaluate", "load_benchmark", "read_evaluation",
+]  # fmt: skip

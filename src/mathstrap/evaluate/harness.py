@@ -1,0 +1,115 @@
+"""The scoring rules of lm-evaluation-harness for `gsm8k` and `hendrycks_math`, and why ours differ on a reply.
+
+Its numbers are widely quoted, so ours have to be comparable: the same replies scored by its rules, then every
+difference put into one of a few named causes. tests/test_evaluate_harness.py runs its own code beside this.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+
+from mathstrap.evaluate.chain import number
+from mathstrap.evaluate.score import ScoredDraw
+from mathstrap.types import Style
+from mathstrap.verify import extract_answer, grade
+
+Rule = Literal["strict-match", "flexible-extract", "hendrycks_math"]
+RULES: dict[Style, tuple[Rule, ...]] = {"gsm8k": ("strict-match", "flexible-extract"), "math": ("hendrycks_math",)}
+INVALID = "[invalid]"
+
+_STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
+_FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
+_IGNORED = (re.compile(","), re.compile(r"\$"), re.compile(r"(?s).*#### "), re.compile(r"\.$"))
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A reply on which the harness and we disagree: both verdicts, both answers, and the cause."""
+
+    id: str
+    rule: Rule
+    ours: bool
+    theirs: bool
+    our_answer: str
+    their_answer: str
+    cause: str
+
+
+def harness_answer(text: str, rule: Rule) -> str:
+    """Return what the harness takes from a reply; `[invalid]` where it finds nothing."""
+    if rule == "strict-match":
+        found = _STRICT.search(text)
+        return found[1].strip() if found else INVALID
+    if rule == "flexible-extract":
+        last = None
+        for last in _FLEXIBLE.finditer(text):  # noqa: B007 - the last one is wanted
+            pass
+        return (last[1] or last[2]).strip() if last else INVALID
+    dollars = [place for place, char in enumerate(text) if char == "$"]
+    return text if len(dollars) <= 1 else text[dollars[0] + 1 : dollars[-1]]
+
+
+def harness_correct(text: str, gold: str, rule: Rule) -> bool:
+    """Return the harness's verdict on a reply; `gold` is the bare gold answer."""
+    answer = harness_answer(text, rule)
+    if rule == "hendrycks_math":
+        return grade(gold, answer, grader="hendrycks").outcome == "correct"
+    return _plain(answer) == _plain(gold)
+
+
+def _plain(text: str) -> str:
+    for pattern in _IGNORED:
+        text = pattern.sub("", text)
+    return text.lower()
+
+
+def differences(draw: ScoredDraw) -> list[Difference]:
+    """Return where the harness's verdicts differ from our strict and flexible ones, each with its cause."""
+    found = []
+    for rule in RULES[draw.style]:
+        ours = draw.strict if rule == "strict-match" else draw.flexible
+        theirs = harness_correct(draw.text, draw.expected, rule)
+        if ours != theirs:
+            extraction = extract_answer(draw.text, "strict" if rule == "strict-match" else "flexible")
+            mine, their = extraction.answer if extraction else "", harness_answer(draw.text, rule)
+            found.append(
+                Difference(
+                    id=draw.id, rule=rule, ours=ours, theirs=theirs, our_answer=mine[:80], their_answer=their[:80],
+                    cause=cause(draw, rule, mine, their, ours=ours),
+                )
+            )  # fmt: skip
+    return found
+
+
+def cause(draw: ScoredDraw, rule: Rule, mine: str, their: str, *, ours: bool) -> str:
+    """Return the one reason for a difference; every reply falls into one of them."""
+    stated = extract_answer(draw.text, "strict")
+    if draw.finish_reason == "length" and stated is None and not ours:
+        return "cut off before an answer: it takes what number comes last, we take none"
+    if rule == "hendrycks_math":
+        return _math_cause(draw, their, ours=ours)
+    value, gold = _value(their), _value(draw.expected)
+    if ours and value is not None and value == gold:
+        return "same number written otherwise: it compares text, we compare values"
+    if rule == "strict-match":
+        if their == INVALID:
+            return "stated in another form than `#### number`: it reads that form only"
+        return "`####` stands there more than once, or with more behind the number: it takes the first, we the last"
+    if stated is not None and _value(mine) != value:
+        return "a stated answer is followed by another number: it takes the last number, we what is stated"
+    return "the last number is written so that the two patterns cut it differently"
+
+
+def _math_cause(draw: ScoredDraw, their: str, *, ours: bool) -> str:
+    if ours and their == draw.text:
+        return "the reply has no pair of dollar signs: it compares the whole reply with the gold"
+    if ours:
+        return "it compares everything between the first and the last dollar sign, we the stated answer"
+    return "we take the stated or last answer, which is not what stands between its first and last dollar sign"
+
+
+def _value(text: str) -> Fraction | None:
+    return number(text.strip().rstrip(".").replace("$", ""))

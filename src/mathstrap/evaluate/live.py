@@ -1,0 +1,116 @@
+"""Grade replies while the model works: a thread of its own takes them off the path of the next request."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from mathstrap.engine import Sink
+from mathstrap.estimates import wilson
+from mathstrap.evaluate.protocols import ScoreName
+from mathstrap.evaluate.score import ScoredDraw, score_draw
+from mathstrap.types import Completion, Failure, Problem, Request, problem_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far an evaluation is: replies graded, how many right, Wilson's interval, and the seconds still to go."""
+
+    done: int
+    total: int
+    correct: int
+    low: float
+    high: float
+    tokens_out: int
+    seconds: float
+    eta_seconds: float | None
+
+
+class Grading:
+    """Every graded draw of a run, by request id; grading a reply twice costs nothing."""
+
+    def __init__(
+        self,
+        problems: Sequence[Problem],
+        *,
+        headline: ScoreName,
+        total: int,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> None:
+        self._problems = {problem.id: problem for problem in problems}
+        self._headline = headline
+        self._total = total
+        self._progress = progress
+        self._early: dict[str, tuple[str, ScoredDraw]] = {}
+        self.seconds = 0.0
+
+    def score(self, request: Request, completion: Completion) -> ScoredDraw:
+        """Return the graded draw with its prompt."""
+        early = self._early.pop(request.id, None)
+        import msgspec
+
+        shown = "\n\n".join(f"[{message.role}]\n{message.content}" for message in request.messages)
+        if early is not None and early[0] == completion.key:
+            return msgspec.structs.replace(early[1], prompt=shown)
+        graded = self._grade(completion)
+        return msgspec.structs.replace(graded, prompt=shown)
+
+    def _grade(self, completion: Completion) -> ScoredDraw:
+        problem = self._problems[problem_of(completion.request)]
+        draw = int(completion.request.rpartition("#")[2])
+        return score_draw(problem, completion, headline=self._headline, draw=draw)
+
+    @contextmanager
+    def watch(self, sink: Sink, *, already: int) -> Iterator[Sink]:
+        """Give a sink that stores a reply and leaves its grading to a thread; the thread is done when this ends."""
+        waiting: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
+        thread = threading.Thread(target=self._work, args=(waiting, already), name="mathstrap-grading", daemon=True)
+        thread.start()
+        try:
+            yield GradingSink(sink, waiting)
+        finally:
+            waiting.put(None)
+            thread.join()
+
+    def _work(self, waiting: queue.SimpleQueue[Completion | None], already: int) -> None:
+        started = time.monotonic()
+        done = correct = tokens = 0
+        while (completion := waiting.get()) is not None:
+            begun = time.monotonic()
+            graded = self._grade(completion)
+            self._early[completion.request] = (completion.key, graded)
+            self.seconds += time.monotonic() - begun
+            done += 1
+            correct += graded.is_correct
+            tokens += completion.tokens_out
+            if self._progress is not None:
+                elapsed = time.monotonic() - started
+                low, high = wilson(correct / done, done)
+                left = self._total - already - done
+                self._progress(
+                    Progress(
+                        done=already + done, total=self._total, correct=correct, low=low, high=high, tokens_out=tokens,
+                        seconds=elapsed, eta_seconds=elapsed / done * left,
+                    )
+                )  # fmt: skip
+
+
+class GradingSink:
+    """Stores with the run's sink first, then hands the reply to the grading thread."""
+
+    def __init__(self, sink: Sink, waiting: queue.SimpleQueue[Completion | None]) -> None:
+        self._sink = sink
+        self._waiting = waiting
+
+    def completion(self, completion: Completion) -> None:
+        """Store a reply."""
+        self._sink.completion(completion)
+        self._waiting.put(completion)
+
+    def failure(self, failure: Failure) -> None:
+        """Note a request that was given up."""
+        self._sink.failure(failure)

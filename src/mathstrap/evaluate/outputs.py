@@ -1,0 +1,194 @@
+"""Read answers made elsewhere: a file of outputs, matched to the questions by id. Mismatches are said, not guessed.
+
+A row holds an id and a text. The id is a problem's (`gsm8k-00042`), a draw's (`gsm8k-00042#1`) or, as `doc_id`, the
+place of the question in its set. Several rows of one problem are its draws, in the order of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from mathstrap.errors import InputError
+from mathstrap.rows import iter_rows
+from mathstrap.types import Completion, FinishReason, Problem, Reject, Request
+
+ID_FIELDS = ("id", "request", "problem", "problem_id", "doc_id", "unique_id")
+TEXT_FIELDS = ("text", "output", "completion", "response", "resps", "generated_text", "prediction", "generation")
+_SHOWN = 3
+
+
+@dataclass(kw_only=True)
+class Outputs:
+    """What a file of outputs holds: a text per (problem, draw), and the rows that fit no question."""
+
+    texts: dict[tuple[str, int], Completion] = field(default_factory=dict)
+    rejects: list[Reject] = field(default_factory=list)
+    model: str = ""
+    draws: int = 1
+
+
+def read_outputs(
+    path: Path | str, problems: Sequence[Problem], *, draws: int | None = None, on_bad: Literal["stop", "skip"] = "stop"
+) -> Outputs:
+    """Read a .jsonl, .csv or .parquet file of outputs (also lm-evaluation-harness samples) for these problems.
+
+    `draws` None takes the commonest count in the file. Unknown ids, doubled draws and wrong counts stop with one
+    message that lists them; with on_bad "skip" what fits is used, the rest is a Reject or stays unanswered.
+    """
+    path = Path(path)
+    known = {problem.id for problem in problems}
+    by_place: dict[str, list[str]] = {}
+    for problem in problems:
+        by_place.setdefault(problem.dataset, []).append(problem.id)
+    outputs = Outputs(model=f"{path.name}@{file_hash(path)}")
+    extra: list[str] = []
+    doubled: list[str] = []
+    counts: Counter[str] = Counter()
+
+    def reject(number: int, detail: str) -> None:
+        outputs.rejects.append(
+            Reject(id=f"{path.name}:{number}", stage="solve", reason="bad_row", detail=f"{path}:{number}: {detail}")
+        )
+
+    for number, row in iter_rows(path):
+        found = find_id(row, by_place)
+        texts = find_texts(row)
+        if found is None or texts is None:
+            have = ", ".join(sorted(map(str, row))[:12])
+            what, names = ("id", ID_FIELDS) if found is None else ("text", TEXT_FIELDS)
+            message = f"no {what} field (one of {', '.join(names)}; the row has: {have})"
+            if on_bad == "stop":
+                raise InputError(f"{path}:{number}: {message}.")
+            reject(number, message)
+            continue
+        ident, draw = found
+        if ident not in known:
+            extra.append(ident)
+            reject(number, f'id "{ident}" is not a question of the benchmark')
+            continue
+        for text in texts:
+            place = (ident, counts[ident] if draw is None else draw)
+            if place in outputs.texts:
+                doubled.append(f"{ident}#{place[1]}")
+                reject(number, f"draw {place[1]} of {ident} is there twice")
+                continue
+            counts[ident] += 1
+            outputs.texts[place] = to_completion(place, text, row)
+    outputs.draws = draws if draws is not None else (Counter(counts.values()).most_common(1)[0][0] if counts else 1)
+    complain(path, outputs, problems, counts, extra, doubled, on_bad)
+    return outputs
+
+
+def complain(
+    path: Path, outputs: Outputs, problems: Sequence[Problem], counts: Mapping[str, int], extra: Sequence[str],
+    doubled: Sequence[str], on_bad: str,
+) -> None:  # fmt: skip
+    """Raise InputError listing everything that does not fit, unless that is to be skipped."""
+    missing = [problem.id for problem in problems if not counts.get(problem.id)]
+    wanted = outputs.draws
+    wrong = [
+        f"{problem.id} ({counts[problem.id]})"
+        for problem in problems
+        if counts.get(problem.id, wanted) not in (0, wanted)
+    ]
+    over = [place for place in outputs.texts if place[1] >= wanted]
+    parts = []
+    for label, items in (
+        ("questions without an answer", missing),
+        ("ids that are no question here", list(dict.fromkeys(extra))),
+        ("draws that are there twice", doubled),
+        (f"questions with other than {wanted} answers", wrong),
+    ):
+        if items:
+            parts.append(f"{len(items)} {label} ({', '.join(items[:_SHOWN])}{', ...' if len(items) > _SHOWN else ''})")
+    if not outputs.texts:
+        raise InputError(
+            f"{path}: no row answers a question of the benchmark. {'; '.join(parts)}. Ids look like {problems[0].id}."
+        )
+    if parts and on_bad == "stop":
+        raise InputError(
+            f"{path}: {'; '.join(parts)}. Expected {wanted} for each of {len(problems)} questions. "
+            "Fix the file, or pass --on-bad skip to grade what fits and count the rest as unanswered."
+        )
+    for place in over:
+        completion = outputs.texts.pop(place)
+        outputs.rejects.append(
+            Reject(id=completion.request, stage="solve", reason="bad_row", detail=f"{path}: more than {wanted} answers")
+        )
+
+
+def find_id(row: Mapping[str, Any], by_place: Mapping[str, Sequence[str]]) -> tuple[str, int | None] | None:
+    """Return (problem, draw) of a row; draw None = by the order of the file. A `doc_id` needs a single benchmark."""
+    for name in ID_FIELDS:
+        value = row.get(name)
+        if isinstance(value, str) and name == "doc_id" and value.isdigit():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and name == "doc_id":
+            if len(by_place) != 1:
+                return None
+            ids = next(iter(by_place.values()))
+            return (ids[value] if 0 <= value < len(ids) else f"doc_id {value}"), None
+        if isinstance(value, str) and value.strip():
+            problem, _, tail = value.strip().rpartition("#")
+            if problem and tail.isdigit():
+                return problem, int(tail)
+            draw = row.get("draw")
+            is_count = isinstance(draw, int) or (isinstance(draw, str) and draw.isdigit())
+            return value.strip(), int(draw) if is_count and draw is not None else None
+    return None
+
+
+def find_texts(row: Mapping[str, Any]) -> list[str] | None:
+    """Return the replies of a row: one text, or the lists of lm-evaluation-harness; None where there is none."""
+    for name in TEXT_FIELDS:
+        value = row.get(name)
+        if isinstance(value, str):
+            return [value]
+        if isinstance(value, list):
+            flat = [part for item in value for part in (item if isinstance(item, list) else [item])]
+            if all(isinstance(part, str) for part in flat):
+                return flat
+    return None
+
+
+def to_completion(place: tuple[str, int], text: str, row: Mapping[str, Any]) -> Completion:
+    """Return the reply as the engine would have stored it; its key is set when it is stored."""
+    finish = row.get("finish_reason")
+    finish = finish if finish in get_args(FinishReason) else "unknown"
+    tokens = row.get("tokens_out")
+    seconds = row.get("seconds")
+    return Completion(
+        request=f"{place[0]}#{place[1]}",
+        key="",
+        text=text,
+        finish_reason=cast("FinishReason", finish),
+        tokens_out=tokens if isinstance(tokens, int) else 0,
+        seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+    )
+
+
+def store_outputs(outputs: Outputs, requests: Sequence[Request], put: Any) -> int:
+    """Hand every output to `put` as the reply to its request; returns how many."""
+    import msgspec
+
+    stored = 0
+    for request in requests:
+        problem, _, draw = request.id.rpartition("#")
+        completion = outputs.texts.get((problem, int(draw)))
+        if completion is not None:
+            put(msgspec.structs.replace(completion, key=request.key, model=outputs.model))
+            stored += 1
+    return stored
+
+
+def file_hash(path: Path) -> str:
+    """Return ten hexadecimal digits over a file's bytes; raises InputError where it cannot be read."""
+    try:
+        return hashlib.blake2b(path.read_bytes(), digest_size=5).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}).") from None

@@ -1,0 +1,182 @@
+"""One self-contained page: the numbers with all they depend on, and every wrong answer beside the gold.
+
+Everything a model or a file said is escaped by `render`; the page has no script and loads nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from mathstrap.evaluate.metrics import Score
+from mathstrap.evaluate.score import REASON_TEXT, SCORES, ScoredDraw
+from mathstrap.evaluate.summary import Summary
+from mathstrap.hostile import escape
+from mathstrap.render import Budget, render, render_answer
+
+if TYPE_CHECKING:
+    from mathstrap.evaluate.run import Evaluation
+
+# Formulas of a page that come after this are shown as their source.
+MATH_SECONDS = 20.0
+MAX_CARDS = 3_000
+STYLE = """
+:root { color-scheme: light dark; --line: #8884; --soft: #8881; --bad: #c22; --good: #2a7; }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 78rem; padding: 1rem 1.5rem 4rem; }
+h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
+table { border-collapse: collapse; margin: .6rem 0 1.2rem; } th, td { padding: .2rem .8rem .2rem 0; text-align: left;
+border-bottom: 1px solid var(--line); vertical-align: top; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
+.made { color: #888; font-size: .85rem; } .big { font-size: 1.6rem; font-weight: 600; }
+.note { border-left: 3px solid #c80;
+padding-left: .7rem; } .bar { display: inline-block; height: .7rem; background: var(--soft);
+width: 10rem; position: relative;
+border: 1px solid var(--line); } .bar i { position: absolute; top: 0; bottom: 0; background: #48c8; }
+.card { border: 1px solid var(--line); border-radius: 6px; margin: .8rem 0; padding: .6rem .9rem; }
+.card > p { margin: .3rem 0; } .text { white-space: pre-wrap; overflow-wrap: anywhere; }
+.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1.2rem; }
+.pair h4 { margin: .2rem 0; font-size: .85rem; color: #888; }
+.got { color: var(--bad); font-weight: 600; } .gold { color: var(--good); font-weight: 600; }
+.tag { border: 1px solid var(--line); border-radius: 9px; padding: 0 .5rem; font-size: .8rem; margin-right: .3rem; }
+.pick label { margin-right: 1rem; cursor: pointer; } math .boxed, .boxed { border: 1px solid; padding: .1em .2em; }
+.unseen { background: #fc06; } .cut, .calculator { color: #888; } code.tex { font-size: .9em; }
+@media (max-width: 50rem) { .pair { grid-template-columns: 1fr; } }
+"""
+
+
+def page(evaluation: Evaluation, draws: Sequence[ScoredDraw]) -> str:
+    """Return the page as HTML."""
+    wrong = [draw for draw in draws if not draw.is_correct]
+    reasons = [reason for reason in REASON_TEXT if any(draw.reason == reason for draw in wrong)]
+    rules = "".join(
+        f"#only-{reason}:checked ~ .cards > .card:not(.{reason}) {{ display: none; }}\n" for reason in reasons
+    )  # fmt: skip
+    budget = Budget(seconds=MATH_SECONDS if find_spec("latex2mathml") else 0.0)
+    body = [
+        f"<h1>Evaluation of {escape(evaluation.model)}</h1>",
+        overview(evaluation),
+        *(one_set(summary) for summary in evaluation.summaries),
+        f"<h2>Wrong answers ({len(wrong):,})</h2>",
+        pick(reasons, wrong),
+        '<div class="cards">',
+        *(card(draw, budget) for draw in wrong[:MAX_CARDS]),
+        f"<p>{len(wrong) - MAX_CARDS:,} more in draws.jsonl.</p>" if len(wrong) > MAX_CARDS else "",
+        "</div></div>",
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
+        '<meta name="viewport" content="width=device-width">'
+        f"<title>{escape(evaluation.model)}: evaluation</title><style>{STYLE}{rules}</style></head>\n<body>\n"
+        + "\n".join(body)
+        + "\n</body></html>\n"
+    )
+
+
+def overview(evaluation: Evaluation) -> str:
+    """Return the table of headline numbers, and what they depend on."""
+    rows = [
+        f"<tr><td>{escape(s.benchmark)}</td><td class=n>{s.num_problems:,}</td><td class=n>{s.num_draws}</td>"
+        f'<td class="n big">{s.accuracy.value:.1%}</td><td class=n>{interval(s.accuracy)}</td>'
+        + "".join(f"<td class=n>{s.scores[name].value:.1%}</td>" for name in SCORES)
+        + f"<td class=n>{s.truncated.value:.1%}</td><td class=n>{s.unparseable.value:.1%}</td>"
+        f"<td class=n>{s.tokens_out.value:.0f}</td><td class=n>{s.seconds.value:.2f}</td></tr>"
+        for s in evaluation.summaries
+    ]
+    head = "".join(f"<th class=n>{name}" for name in SCORES)
+    made = []
+    for style, p in evaluation.provenance.items():
+        stop = ", ".join(repr(text) for text in p.stop) or "none"
+        made.append(
+            f"{style} questions: protocol {p.protocol}, headline {p.headline} by grader {p.grader}, prompt {p.prompt} "
+            f"({p.prompt_hash}), template {p.template}, {p.shots} demonstrations, temperature {p.temperature:g}, top_p "
+            f"{p.top_p:g}, at most {p.max_tokens} tokens, stop strings {stop}, {p.draws} draws, seed {p.rng_seed}."
+        )
+    versions = ", ".join(f"{name} {version}" for name, version in evaluation.versions.items())
+    return (
+        "<table><tr><th>set<th class=n>questions<th class=n>draws<th class=n>accuracy<th class=n>95 % interval"
+        f"{head}<th class=n>cut off<th class=n>no answer<th class=n>tokens<th class=n>seconds</tr>"
+        f"{''.join(rows)}</table>"
+        f"<p class=made>{escape(' '.join(made))} Backend {escape(evaluation.backend)}. {escape(versions)}.</p>"
+    )
+
+
+def one_set(summary: Summary) -> str:
+    """Return the section of one test set: notes, several draws, disagreements, slices."""
+    parts = [f"<h2>{escape(summary.benchmark)}</h2><p class=made>{escape(summary.source)}</p>"]
+    parts += [f"<p class=note>{escape(note)}</p>" for note in summary.notes]
+    if summary.num_unusable_rows:
+        parts.append(f"<p class=note>{summary.num_unusable_rows} rows of the file could not be used.</p>")
+    if summary.pass_at:
+        rows = "".join(
+            f"<tr><td class=n>{k}</td><td>{number(summary.pass_at[k])}</td><td>{number(summary.maj_at[k])}</td></tr>"
+            for k in summary.pass_at
+        )
+        parts.append(
+            "<h3>Several draws</h3><table><tr><th class=n>k<th>pass@k"
+            f"<th>maj@k (ties: {summary.tie_rule})</tr>{rows}</table>"
+        )
+    if summary.disagreements:
+        rows = "".join(
+            "<tr>" + "".join(f"<td>{'right' if getattr(row, name) else 'wrong'}</td>" for name in SCORES)
+            + f"<td class=n>{row.count}</td><td class=made>{escape(', '.join(row.examples[:4]))}</td></tr>"
+            for row in summary.disagreements
+        )  # fmt: skip
+        heads = "".join(f"<th>{name}" for name in SCORES)
+        heads += "<th class=n>draws<th>such as"
+        parts.append(f"<h3>Where the scores disagree</h3><table><tr>{heads}</tr>{rows}</table>")
+    parts.append("<h3>Slices</h3><table>")
+    for name, values in summary.slices.items():
+        for value, score in values.items():
+            cells = (escape(name), escape(value), bar(score), number(score))
+            parts.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
+    parts.append("</table>")
+    return "\n".join(parts)
+
+
+def pick(reasons: Sequence[str], wrong: Sequence[ScoredDraw]) -> str:
+    """Return the buttons that filter the cards by reason; style sheets do the filtering. Opens the cards' parent."""
+    inputs = [
+        '<div class="pick"><input type="radio" name="only" id="only-all" checked>',
+        '<label for="only-all">all</label>',
+    ]
+    for reason in reasons:
+        count = sum(draw.reason == reason for draw in wrong)
+        inputs.append(
+            f'<input type="radio" name="only" id="only-{reason}"><label for="only-{reason}">'
+            f"{escape(REASON_TEXT[reason])} ({count:,})</label>"  # type: ignore[index]
+        )
+    return "\n".join(inputs)
+
+
+def card(draw: ScoredDraw, budget: Budget) -> str:
+    """Return a wrong answer beside the gold."""
+    got = render_answer(draw.got, draw.style, budget=budget) if draw.got else "no answer"
+    agree = ", ".join(name for name in SCORES if getattr(draw, name)) or "none"
+    return (
+        f'<div class="card {draw.reason}" id="{escape(draw.id)}"><p><b>{escape(draw.id)}</b> '
+        f"<span class=tag>{draw.reason}</span>"
+        f"<span class=made>{escape(draw.detail)}; right by: {agree}; {draw.tokens_out} tokens, {draw.seconds:.1f} s, "
+        f"{draw.finish_reason}</span></p>"
+        f"<p class=text>{render(draw.question, draw.style, budget=budget)}</p><div class=pair><div><h4>The model: "
+        f"<span class=got>{got}</span></h4><div class=text>{render(draw.text, draw.style, budget=budget)}</div></div>"
+        f"<div><h4>The gold: <span class=gold>{render_answer(draw.expected, draw.style, budget=budget)}</span></h4>"
+        f"<div class=text>{render(draw.solution, draw.style, budget=budget)}</div></div></div></div>"
+    )
+
+
+def interval(score: Score) -> str:
+    """Return an interval as text."""
+    return f"{score.low:.1%} to {score.high:.1%}"
+
+
+def number(score: Score) -> str:
+    """Return a score with its interval and size."""
+    return f"{score.value:.1%} <span class=made>({interval(score)}, {score.num})</span>"
+
+
+def bar(score: Score) -> str:
+    """Return a bar from the low to the high end of the interval."""
+    left, width = score.low * 100, max(1.0, (score.high - score.low) * 100)
+    return f'<span class=bar><i style="left:{left:.1f}%;width:{min(width, 100 - left):.1f}%"></i></span>'

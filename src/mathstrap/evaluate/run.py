@@ -1,0 +1,343 @@
+"""Evaluate a model: load the questions, ask for what has no reply yet, grade, sum up, write.
+
+The same engine, run directory and graders as bootstrapping: kill it anywhere, run the same command, pay once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.budget import Budget
+from mathstrap.errors import InputError
+from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark
+from mathstrap.evaluate.live import Grading, Progress
+from mathstrap.evaluate.metrics import TieRule
+from mathstrap.evaluate.outputs import Outputs, read_outputs, store_outputs
+from mathstrap.evaluate.protocols import (
+    Changes,
+    Protocol,
+    choose_protocol,
+    messages_for,
+    prompt_for,
+    prompt_hash,
+    sampling_for,
+)  # fmt: skip
+from mathstrap.evaluate.score import ScoredDraw, grader_name
+from mathstrap.evaluate.summary import Summary, summarize
+from mathstrap.events import Listener
+from mathstrap.limits import Limits
+from mathstrap.prompts import request as make_request
+from mathstrap.rundir import RunDir
+from mathstrap.types import Problem, Reject, Request, Style
+from mathstrap.verify import answers_agree
+
+if TYPE_CHECKING:
+    from mathstrap.backends import Backend
+    from mathstrap.engine import AskReport
+
+STAGE = "solve"
+KIND = "evaluation"
+# Packages whose version may change a number.
+PACKAGES = ("xllamacpp", "llama_cpp_python", "transformers", "torch", "vllm", "math-verify", "peft")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalOptions:
+    """What is evaluated, how, and where the run directory is.
+
+    benchmarks   names, or `name=path`; `data` is a folder with the published files
+    draws        replies per question; 0 = one, or as many as the file of outputs holds
+    outputs      a file of replies made elsewhere, instead of a model
+    limit        the first questions of each set; with fewer than all, the number is a sample's
+    """
+
+    benchmarks: tuple[str, ...] = ("gsm8k",)
+    out: str = "runs/eval"
+    data: str = ""
+    protocol: str = "default"
+    changes: Changes = field(default_factory=Changes)
+    draws: int = 0
+    limit: int | None = None
+    offset: int = 0
+    ties: TieRule = "share"
+    rng_seed: int = 0
+    outputs: str = ""
+    on_bad: Literal["stop", "skip"] = "stop"
+    logs: tuple[str, ...] = ()
+    teacher: TeacherOptions = field(default_factory=TeacherOptions)
+    limits: Limits = field(default_factory=Limits)
+    budget: Budget = field(default_factory=Budget)
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a number depends on, for one style of question."""
+
+    protocol: str
+    grader: str
+    headline: str
+    prompt: str
+    prompt_hash: str
+    template: str
+    shots: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    stop: tuple[str, ...]
+    draws: int
+    rng_seed: int
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `metrics.json` of an evaluation holds."""
+
+    kind: str
+    model: str
+    backend: str
+    provenance: dict[str, Provenance]
+    versions: dict[str, str]
+    summaries: list[Summary]
+
+    @property
+    def num_unanswered(self) -> int:
+        """How many replies are missing over all sets."""
+        return sum(summary.num_unanswered for summary in self.summaries)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalResult:
+    """The numbers, the graded draws behind them, the run directory, and what asking did (None for outputs)."""
+
+    evaluation: Evaluation
+    draws: list[ScoredDraw]
+    path: Path
+    asked: AskReport | None
+
+
+def evaluate(
+    options: EvalOptions,
+    *,
+    backend: Backend | None = None,
+    listener: Listener | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> EvalResult:
+    """Evaluate one model under one protocol and write the run directory; `backend` replaces the options' teacher."""
+    protocol = choose_protocol(options.protocol, options.changes)
+    sets = load_sets(options)
+    problems = [problem for loaded in sets for problem in loaded.problems]
+    outputs = None
+    if options.outputs:
+        outputs = read_outputs(options.outputs, problems, draws=options.draws or None, on_bad=options.on_bad)
+    draws = outputs.draws if outputs else options.draws or 1
+    if draws > 1 and protocol.temperature == 0 and outputs is None:
+        raise InputError(f"{draws} draws at temperature 0 are {draws} times the same reply. Set a temperature above 0.")
+    opened = None if backend is not None or outputs else open_model(options)
+    backend = backend or opened
+    try:
+        with RunDir.open(options.out) as run:
+            check_kind(run)
+            model = outputs.model if outputs else backend.model if backend else ""
+            requests = plan(problems, protocol, draws=draws, model=model)
+            grading = Grading(problems, headline=protocol.headline, total=len(requests), progress=progress)
+            write_plan(run, options, protocol, problems, model)
+            if outputs:
+                sink = run.sink(STAGE)
+                store_outputs(outputs, requests, sink.completion)
+                asked = None
+            else:
+                assert backend is not None, "a model or a file of outputs is there by now"
+                asked = fill(run, requests, backend, options, grading, listener)
+            return derive(run, sets, requests, protocol, options, grading, asked, outputs, draws, model)
+    finally:
+        if opened is not None:
+            close_backend(opened)
+
+
+def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
+    """Return the questions of every benchmark; names are checked before anything is read."""
+    if not options.benchmarks:
+        raise InputError("no benchmark named. For example: --benchmarks gsm8k,math500.")
+    for name in options.benchmarks:
+        find_benchmark(name.partition("=")[0])
+    if options.draws < 0 or (options.limit is not None and options.limit < 1) or options.offset < 0:
+        raise InputError("draws and offset must be 0 or more, limit 1 or more.")
+    names = list(dict.fromkeys(options.benchmarks))
+    return [
+        load_benchmark(
+            name, data=options.data, limit=options.limit, offset=options.offset, rng_seed=options.rng_seed
+        )
+        for name in names
+    ]  # fmt: skip
+
+
+def plan(problems: Sequence[Problem], protocol: Protocol, *, draws: int, model: str) -> list[Request]:
+    """Return every request, longest prompt first within a style: neighbours share a prefix, the last are short."""
+    asked = [(problem, messages_for(protocol, problem)) for problem in problems]
+    asked.sort(key=lambda pair: (pair[0].style, -sum(len(m.content) for m in pair[1]), pair[0].id))
+    return [
+        make_request(
+            id=f"{problem.id}#{draw}", model=model, messages=messages,
+            sampling=sampling_for(protocol, problem.style), draw=draw,
+        )
+        for problem, messages in asked
+        for draw in range(draws)
+    ]  # fmt: skip
+
+
+def fill(
+    run: RunDir, requests: Sequence[Request], backend: Backend, options: EvalOptions, grading: Grading,
+    listener: Listener | None,
+) -> AskReport:  # fmt: skip
+    """Ask for every request without a reply; replies are graded in a thread of their own as they come."""
+    from mathstrap.budget import Meter
+    from mathstrap.engine import ask_all
+    from mathstrap.prices import find_price
+
+    urls = options.teacher.base_url
+    price = find_price(
+        backend.model,
+        backend=options.teacher.backend,
+        base_url=urls if isinstance(urls, str) else urls[0] if urls else "",
+        usd_per_million_in=options.budget.usd_per_million_tokens_in,
+        usd_per_million_out=options.budget.usd_per_million_tokens_out,
+    )
+    meter = Meter(options.budget, price=price, spent=run.spent(STAGE))
+    todo = list(run.todo(STAGE, requests))
+    with grading.watch(run.sink(STAGE), already=len(requests) - len(todo)) as sink:
+        return ask_all(
+            todo, sink, backend=backend, limits=options.limits, budget=meter, events=listener, stage=STAGE,
+            total=len(todo),
+        )  # fmt: skip
+
+
+def derive(
+    run: RunDir, sets: Sequence[LoadedBenchmark], requests: Sequence[Request], protocol: Protocol, options: EvalOptions,
+    grading: Grading, asked: AskReport | None, outputs: Outputs | None, draws: int, model: str,
+) -> EvalResult:  # fmt: skip
+    """Grade what is held, sum it up and write everything; a pure function of questions, protocol and replies."""
+    graded = [grading.score(request, completion) for request, completion in run.answered(STAGE, requests)]
+    graded.sort(key=lambda draw: (draw.problem, draw.draw))
+    summaries = []
+    for loaded in sets:
+        ids = {problem.id for problem in loaded.problems}
+        summaries.append(
+            summarize(
+                loaded.problems, [draw for draw in graded if draw.problem in ids], source=loaded.source,
+                headline=protocol.headline, num_draws=draws, ties=options.ties, num_unusable_rows=len(loaded.rejects),
+                agree=lambda a, b: answers_agree(a, b) == "correct",
+            )
+        )  # fmt: skip
+    styles = sorted({problem.style for loaded in sets for problem in loaded.problems})
+    evaluation = Evaluation(
+        kind=KIND,
+        model=model,
+        backend="outputs" if outputs else options.teacher.backend,
+        provenance={style: provenance(protocol, style, draws, options.rng_seed) for style in styles},
+        versions=versions(),
+        summaries=summaries,
+    )
+    rejects = [reject for loaded in sets for reject in loaded.rejects] + (outputs.rejects if outputs else [])
+    write(run, evaluation, graded, rejects, options.logs)
+    return EvalResult(evaluation=evaluation, draws=graded, path=run.path, asked=asked)
+
+
+def write(
+    run: RunDir, evaluation: Evaluation, draws: list[ScoredDraw], rejects: list[Reject], logs: Sequence[str]
+) -> None:  # fmt: skip
+    """Write the derived files: draws (JSON lines and Parquet), rejects, metrics, the page and the logs asked for."""
+    from mathstrap.evaluate.logs import LOGS
+    from mathstrap.evaluate.page import page
+
+    run.write_records("draws", draws, parquet=ScoredDraw)
+    run.write_records("rejects", rejects)
+    run.write_json("metrics.json", evaluation)
+    run.write_text("report.html", page(evaluation, draws))
+    for name in logs:
+        LOGS[name](run.path, evaluation, draws)
+
+
+def write_plan(
+    run: RunDir, options: EvalOptions, protocol: Protocol, problems: Sequence[Problem], model: str
+) -> None:  # fmt: skip
+    """Write what is about to be asked: options, protocol and questions."""
+    import time
+
+    settings = msgspec.to_builtins(options)
+    settings["teacher"].pop("extra_headers", None)
+    started = run.manifest.get("started") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    run.update_manifest(
+        kind=KIND, model=model, protocol=msgspec.to_builtins(protocol), options=settings, versions=versions(),
+        started=started,
+    )  # fmt: skip
+    run.write_records("problems", problems)
+
+
+def check_kind(run: RunDir) -> None:
+    """Raise InputError where the directory holds something other than an evaluation."""
+    kind = run.manifest.get("kind")
+    if (run.manifest and kind != KIND) or (not run.manifest and run.has("samples")):
+        raise InputError(f"{run.path}: holds a run that is not an evaluation. Name another directory with --out.")
+
+
+def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int) -> Provenance:
+    """Return what a number of this style depends on."""
+    sampling = sampling_for(protocol, style)
+    return Provenance(
+        protocol=protocol.name,
+        grader=grader_name(protocol.headline, style),
+        headline=protocol.headline,
+        prompt=prompt_for(protocol, style).name,
+        prompt_hash=prompt_hash(protocol, style),
+        template=protocol.template,
+        shots=protocol.shots,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_tokens=sampling.max_tokens,
+        stop=sampling.stop,
+        draws=draws,
+        rng_seed=rng_seed,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a number may depend on; reads package data, imports nothing."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from mathstrap import __version__
+
+    found = {"mathstrap": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def open_model(options: EvalOptions) -> Backend:
+    """Return the model that the options name."""
+    from mathstrap.backends import open_backend
+
+    return open_backend(options.teacher)
+
+
+def close_backend(backend: Backend) -> None:
+    """Give a model back from synchronous code."""
+    import asyncio
+
+    asyncio.run(backend.close())
+
+
+def read_evaluation(path: Path | str) -> tuple[Evaluation, list[ScoredDraw]]:
+    """Return the numbers and graded draws of a finished evaluation; raises InputError where there is none."""
+    run = RunDir.read(path)
+    found: Any = run.read_json("metrics.json")
+    if not isinstance(found, dict) or found.get("kind") != KIND:
+        raise InputError(f"{path}: not an evaluation. `mathstrap eval --out {path}` writes one.")
+    return msgspec.convert(found, Evaluation), list(run.read_records("draws", ScoredDraw))

@@ -1,0 +1,147 @@
+"""Grade one reply of a test problem, by every score side by side. Pure; knows nothing of files or models.
+
+strict      the answer must be stated (`The answer is`, `####`, a box); equal as a number (word problems) or as the
+            normalised text of the published MATH scorer
+flexible    the same equality; without a stated answer the last number or formula counts
+symbolic    extracted as flexible, equal in value by our own grader
+reference   the scorer of the released MetaMath evaluation, bit for bit
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import msgspec
+
+from mathstrap.evaluate.protocols import ScoreName
+from mathstrap.types import Completion, FinishReason, Message, Outcome, Problem, Style, root_of
+from mathstrap.verify import Grade, extract_answer, grade
+
+DrawReason = Literal["correct", "wrong_answer", "no_answer", "truncated", "empty", "refused", "undecided"]
+SCORES: tuple[ScoreName, ...] = ("strict", "flexible", "symbolic", "reference")
+# What the page prints for each reason.
+REASON_TEXT: dict[DrawReason, str] = {
+    "correct": "the answer equals the gold",
+    "wrong_answer": "an answer was found and it differs from the gold",
+    "no_answer": "no final answer could be found",
+    "truncated": "the reply hit the token limit before it stated an answer",
+    "empty": "the reply is empty",
+    "refused": "the server's content filter ended the reply",
+    "undecided": "the grader could not decide",
+}
+TEXT_GRADER: dict[Style, str] = {"gsm8k": "gsm8k", "math": "hendrycks"}
+REFERENCE_GRADER: dict[Style, str] = {"gsm8k": "metamath-2024-gsm8k", "math": "metamath-2024-math"}
+
+
+class ScoredDraw(msgspec.Struct, frozen=True, kw_only=True):
+    """A graded reply with everything needed to look at it: question, gold, prompt, text, verdict and cost."""
+
+    id: str
+    problem: str
+    benchmark: str
+    cluster: str
+    draw: int
+    outcome: Outcome
+    reason: DrawReason
+    is_correct: bool
+    strict: bool
+    flexible: bool
+    symbolic: bool
+    reference: bool
+    got: str
+    expected: str
+    extractor: str
+    grader: str
+    tier: str
+    detail: str
+    finish_reason: FinishReason
+    tokens_in: int
+    tokens_out: int
+    seconds: float
+    style: Style
+    question: str
+    solution: str
+    prompt: str
+    text: str
+
+
+def score_draw(
+    problem: Problem, completion: Completion, *, headline: ScoreName, draw: int, messages: tuple[Message, ...] = ()
+) -> ScoredDraw:
+    """Return the graded reply; `headline` names the score that decides `is_correct`."""
+    text, gold, style = completion.text, problem.answer, problem.style
+    stated = extract_answer(text, "strict")
+    # A reply cut off before it stated an answer ends in a number by accident: the last number is not its answer.
+    cut = completion.finish_reason == "length" and stated is None
+    found = stated if cut else extract_answer(text, "flexible")
+    grades: dict[ScoreName, Grade] = {"reference": grade(gold, text, grader=REFERENCE_GRADER[style], form="completion")}
+    nothing = Grade("wrong", "extraction", "no final answer is stated", "", gold)
+    by_text = TEXT_GRADER[style]
+    grades["strict"] = grade(gold, stated.answer, grader=by_text) if stated else nothing
+    grades["flexible"] = grade(gold, found.answer, grader=by_text) if found else nothing
+    grades["symbolic"] = grade(gold, found.answer) if found else nothing
+    chosen = grades[headline]
+    extraction = stated if headline == "strict" else found
+    has_answer = bool(chosen.got) if headline == "reference" else extraction is not None
+    return ScoredDraw(
+        id=completion.request,
+        problem=problem.id,
+        benchmark=problem.dataset,
+        cluster=root_of(problem.id),
+        draw=draw,
+        outcome=chosen.outcome,
+        reason=reason_of(chosen, completion, has_answer),
+        is_correct=chosen.outcome == "correct",
+        strict=grades["strict"].outcome == "correct",
+        flexible=grades["flexible"].outcome == "correct",
+        symbolic=grades["symbolic"].outcome == "correct",
+        reference=grades["reference"].outcome == "correct",
+        got=chosen.got[:500],
+        expected=gold,
+        extractor="reference" if headline == "reference" else extraction.extractor if extraction else "",
+        grader=grader_name(headline, style),
+        tier=chosen.tier,
+        detail=chosen.reason[:300],
+        finish_reason=completion.finish_reason,
+        tokens_in=completion.tokens_in,
+        tokens_out=completion.tokens_out,
+        seconds=completion.seconds,
+        style=style,
+        question=problem.question,
+        solution=problem.solution,
+        prompt="\n\n".join(f"[{message.role}]\n{message.content}" for message in messages),
+        text=text,
+    )
+
+
+def reason_of(chosen: Grade, completion: Completion, has_answer: bool) -> DrawReason:
+    """Return the one reason a draw is listed under."""
+    if chosen.outcome == "correct":
+        return "correct"
+    if completion.finish_reason == "content_filter":
+        return "refused"
+    if not completion.text.strip():
+        return "empty"
+    if chosen.outcome == "undecided":
+        return "undecided"
+    if not has_answer:
+        return "truncated" if completion.finish_reason == "length" else "no_answer"
+    return "wrong_answer"
+
+
+def grader_name(headline: ScoreName, style: Style) -> str:
+    """Return the grader behind a score."""
+    return {"symbolic": "math", "reference": REFERENCE_GRADER[style]}.get(headline, TEXT_GRADER[style])
+
+
+def num_steps(problem: Problem) -> int | None:
+    """Return how many steps the gold solution takes: calculator marks, else lines or sentences; None without one."""
+    if not problem.solution.strip():
+        return None
+    marks = problem.solution.count("<<")
+    if marks:
+        return marks
+    if problem.style == "gsm8k":
+        return len([line for line in problem.solution.splitlines() if line.strip()])
+    return max(1, len(re.findall(r"[.!?](?:\s|$)", problem.solution)))

@@ -1,0 +1,146 @@
+"""Compare two evaluations set by set, on the questions both answered; and one model under several prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import msgspec
+
+from mathstrap.errors import InputError
+from mathstrap.evaluate.compare import Comparison, compare_scores
+from mathstrap.evaluate.run import EvalOptions, EvalResult, Evaluation, evaluate, read_evaluation
+from mathstrap.evaluate.score import ScoredDraw
+
+
+class EvaluationComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Two evaluations side by side; `warnings` says what besides the model differs, and `sets` holds a row per set."""
+
+    a: str
+    b: str
+    model_a: str
+    model_b: str
+    warnings: list[str]
+    sets: dict[str, Comparison]
+
+
+class Sensitivity(msgspec.Struct, frozen=True, kw_only=True):
+    """One test set under several prompts: the accuracy under each, and how often they all agree on a question.
+
+    `always` and `never` are the shares of questions right under every prompt and under none.
+    """
+
+    benchmark: str
+    accuracies: dict[str, float]
+    mean: float
+    lowest: float
+    highest: float
+    always: float
+    never: float
+
+
+def compare(a: Path | str, b: Path | str) -> EvaluationComparison:
+    """Compare two finished evaluations; raises InputError where they share no question."""
+    first, draws_a = read_evaluation(a)
+    second, draws_b = read_evaluation(b)
+    sets = {}
+    for summary in first.summaries:
+        one, two = mean_scores(draws_a, summary.benchmark), mean_scores(draws_b, summary.benchmark)
+        if one.keys() & two.keys():
+            clusters = {draw.problem: draw.cluster for draw in (*draws_a, *draws_b)}
+            sets[summary.benchmark] = compare_scores(one, two, clusters)
+    if not sets:
+        names = [", ".join(summary.benchmark for summary in side.summaries) for side in (first, second)]
+        raise InputError(
+            f"{a} and {b} share no question ({names[0]} against {names[1]}). Evaluate both on the same set."
+        )
+    return EvaluationComparison(
+        a=str(a), b=str(b), model_a=first.model, model_b=second.model, sets=sets,
+        warnings=warnings(first, second, draws_a, draws_b),
+    )  # fmt: skip
+
+
+def mean_scores(draws: Sequence[ScoredDraw], benchmark: str) -> dict[str, float]:
+    """Return each question's share of right draws."""
+    groups: dict[str, list[bool]] = {}
+    for draw in draws:
+        if draw.benchmark == benchmark:
+            groups.setdefault(draw.problem, []).append(draw.is_correct)
+    return {problem: fmean(correct) for problem, correct in groups.items()}
+
+
+def warnings(
+    first: Evaluation, second: Evaluation, draws_a: Sequence[ScoredDraw], draws_b: Sequence[ScoredDraw]
+) -> list[str]:
+    """Return what differs between two evaluations besides the model."""
+    found = []
+    for style, one in first.provenance.items():
+        two = second.provenance.get(style)
+        if two is None:
+            continue
+        ours, theirs = msgspec.structs.asdict(one), msgspec.structs.asdict(two)
+        changed = [f"{key} {ours[key]!r} against {theirs[key]!r}" for key in ours if ours[key] != theirs[key]]
+        if changed:
+            found.append(f"{style} questions were asked or scored differently: {'; '.join(changed)}.")
+    questions_a = {draw.problem: (draw.question, draw.expected) for draw in draws_a}
+    questions_b = {draw.problem: (draw.question, draw.expected) for draw in draws_b}
+    other = sum(questions_a[key] != questions_b[key] for key in questions_a.keys() & questions_b.keys())
+    if other:
+        found.append(f"{other} questions of the same id differ in text or gold: the test files are not the same.")
+    if first.num_unanswered or second.num_unanswered:
+        missing = f"{first.num_unanswered} in the first, {second.num_unanswered} in the second"
+        found.append(f"replies are missing: {missing}.")
+    changed_versions = [
+        f"{name} {first.versions.get(name, 'absent')} against {second.versions.get(name, 'absent')}"
+        for name in sorted(first.versions.keys() | second.versions.keys())
+        if first.versions.get(name) != second.versions.get(name)
+    ]
+    if changed_versions:
+        found.append(f"versions differ: {', '.join(changed_versions)}.")
+    return found
+
+
+def evaluate_prompts(
+    options: EvalOptions, prompts: Sequence[str], **run: Any
+) -> tuple[list[EvalResult], list[Sensitivity]]:
+    """Evaluate under every prompt, each in `<out>/prompt-<name>`, and return how far the numbers move.
+
+    Keyword arguments go to `evaluate`; the backend is opened once by the caller or once per prompt.
+    """
+    if len(set(prompts)) < 2:
+        raise InputError("a prompt-sensitivity run needs at least two different prompts.")
+    results = []
+    for prompt in prompts:
+        changed = replace(
+            options, out=str(Path(options.out) / f"prompt-{Path(prompt).stem}"),
+            changes=replace(options.changes, prompt=prompt),
+        )  # fmt: skip
+        results.append(evaluate(changed, **run))
+    return results, sensitivity(prompts, results)
+
+
+def sensitivity(prompts: Sequence[str], results: Sequence[EvalResult]) -> list[Sensitivity]:
+    """Return the spread of every test set over prompts."""
+    found = []
+    for place, summary in enumerate(results[0].evaluation.summaries):
+        values = {
+            prompt: result.evaluation.summaries[place].accuracy.value
+            for prompt, result in zip(prompts, results, strict=True)
+        }
+        means = [mean_scores(result.draws, summary.benchmark) for result in results]
+        shared = set(means[0]).intersection(*means[1:])
+        found.append(
+            Sensitivity(
+                benchmark=summary.benchmark,
+                accuracies=values,
+                mean=fmean(values.values()),
+                lowest=min(values.values()),
+                highest=max(values.values()),
+                always=fmean([all(mean[key] == 1.0 for mean in means) for key in shared]) if shared else 0.0,
+                never=fmean([all(mean[key] == 0.0 for mean in means) for key in shared]) if shared else 0.0,
+            )
+        )
+    return found
