@@ -1,0 +1,233 @@
+"""Find questions that are asked twice: equal after normalisation, or nearly so by MinHash. Knows only ids and texts."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from mathstrap.errors import missing_extra
+from mathstrap.wording import jaccard, shingles, signature, words
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+CHUNK = 20_000
+# Four slots to a band: two texts that share half their shingles meet in one of 32 bands with probability 0.87,
+# two that share 0.7 with probability 0.9998.
+SLOTS_PER_BAND = 4
+# In a bucket of m texts, each is compared with the first this many, not with all m: the first are the ones kept.
+MAX_COMPARED = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class DedupOptions:
+    """What counts as the same question.
+
+    method         "minhash" finds near-duplicates as well, "exact" only texts that are equal after normalisation.
+    threshold      share of common shingles (Jaccard, 0 to 1) from which the later question is dropped.
+    floor          pairs below it are not kept; between floor and threshold they can be looked at, and the threshold
+                   moved, without another search.
+    shingle_words  length of a shingle in words.
+    numbers        "differ": two questions with other numbers, formulas, words in capitals or turning words (larger,
+                   smaller) are two questions, however alike the rest; "ignore": numbers count for nothing.
+    max_chars      longer texts are compared by their beginning.
+    """
+
+    method: Literal["minhash", "exact"] = "minhash"
+    threshold: float = 0.8
+    floor: float = 0.5
+    shingle_words: int = 2
+    numbers: Literal["differ", "ignore"] = "differ"
+    num_perm: int = 128
+    rng_seed: int = 1
+    max_chars: int = 20_000
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """Two questions alike: `a` came before `b`; `score` is the share of common shingles, 1 for kind "exact"."""
+
+    a: str
+    b: str
+    score: float
+    kind: Literal["exact", "near"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Duplicates:
+    """The pairs found among `num_items` questions, in the order of their later member, best first."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    num_items: int = 0
+    options: DedupOptions = field(default_factory=DedupOptions)
+
+    def dropped(self, threshold: float | None = None) -> dict[str, str]:
+        """Return the id of each question to drop with the id of the kept question it repeats.
+
+        The first of a group in the given order is kept. A question goes only if a *kept* one is alike, so chains
+        of small changes do not eat their middle. `threshold` defaults to the options'; one below their floor raises
+        ValueError, because such pairs were not looked for.
+        """
+        threshold = self.options.threshold if threshold is None else threshold
+        if threshold < self.options.floor:
+            raise ValueError(f"threshold {threshold} is below the floor {self.options.floor} of this search.")
+        dropped: dict[str, str] = {}
+        for pair in self.pairs:
+            if pair.b in dropped or pair.score < threshold:
+                continue
+            if pair.kind == "exact":
+                dropped[pair.b] = dropped.get(pair.a, pair.a)
+            elif pair.a not in dropped:
+                dropped[pair.b] = pair.a
+        return dropped
+
+
+@dataclass(kw_only=True)
+class Texts:
+    """The distinct questions, as compact as comparing them allows."""
+
+    ids: list[str] = field(default_factory=list)
+    positions: array[int] = field(default_factory=lambda: array("Q"))
+    joined: list[str] = field(default_factory=list)
+    groups: array[int] = field(default_factory=lambda: array("Q"))
+    exact: list[tuple[int, Pair]] = field(default_factory=list)
+
+
+def find_duplicates(items: Iterable[tuple[str, str]], options: DedupOptions | None = None) -> Duplicates:
+    """Return the pairs of alike questions among `items` of (id, text); reads them once, in order.
+
+    Texts without a single word are equal to each other only if they are the same characters. Needs about 600 bytes
+    per question besides its text. Raises ValueError for impossible options, MissingExtraError without `rensa`.
+    """
+    options = options or DedupOptions()
+    check_options(options)
+    texts = Texts()
+    bands: list[NDArray[np.uint64]] = []
+    first_of: dict[bytes, int] = {}
+    stream = iter(items)
+    position = 0
+    while chunk := list(islice(stream, CHUNK)):
+        start = len(texts.joined)
+        for item_id, text in chunk:
+            add_text(texts, first_of, item_id, text, position, options)
+            position += 1
+        if options.method == "minhash" and len(texts.joined) > start:
+            bands.append(band_hashes(texts.joined[start:], texts.groups[start:], options))
+    found = texts.exact
+    if bands:
+        found = found + near_pairs(texts, bands, options)
+    found.sort(key=lambda placed: (placed[0], placed[1].kind, -placed[1].score))
+    return Duplicates(pairs=[pair for _, pair in found], num_items=position, options=options)
+
+
+def check_options(options: DedupOptions) -> None:
+    """Raise ValueError for options that cannot work."""
+    if not 0 < options.floor <= options.threshold <= 1:
+        raise ValueError(f"expected 0 < floor <= threshold <= 1, found {options.floor} and {options.threshold}.")
+    if options.num_perm < SLOTS_PER_BAND or options.num_perm % SLOTS_PER_BAND or options.shingle_words < 1:
+        raise ValueError(f"expected shingle_words >= 1 and num_perm a multiple of {SLOTS_PER_BAND}.")
+
+
+def add_text(
+    texts: Texts, first_of: dict[bytes, int], item_id: str, text: str, position: int, options: DedupOptions
+) -> None:
+    """Put a question among the distinct ones, or pair it with the one it repeats."""
+    text = text[: options.max_chars]
+    found = words(text)
+    if options.numbers == "ignore":
+        found = ["#" if token[-1].isdigit() else token for token in found]
+        group = b""
+    else:
+        group = "\0".join(signature(text, found)).encode("utf-8", "surrogatepass")
+    joined = " ".join(found)
+    digest = blake2b(joined.encode("utf-8", "surrogatepass") if found else text.encode("utf-8", "surrogatepass"))
+    digest.update(b"\1" + group)
+    index = first_of.setdefault(digest.digest()[:16], len(texts.joined))
+    if index < len(texts.joined):
+        texts.exact.append((position, Pair(texts.ids[index], item_id, 1.0, "exact")))
+        return
+    texts.ids.append(item_id)
+    texts.positions.append(position)
+    texts.joined.append(joined)
+    texts.groups.append(int.from_bytes(blake2b(group, digest_size=8).digest(), "little"))
+
+
+def band_hashes(joined: Sequence[str], groups: Sequence[int], options: DedupOptions) -> NDArray[np.uint64]:
+    """Return one hash per text and band, shape (len(joined), bands); only texts of one group can share a hash."""
+    rminhash = load_rminhash()
+    import numpy as np
+
+    token_sets = [shingles(text.split(), options.shingle_words) for text in joined]
+    matrix = rminhash.digest_matrix_from_token_sets(token_sets, options.num_perm, options.rng_seed)
+    slots = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(joined), -1, SLOTS_PER_BAND)
+    hashes = np.array(groups, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
+    hashes = np.repeat(hashes, slots.shape[1], axis=1)
+    for slot in range(SLOTS_PER_BAND):
+        hashes = (hashes ^ slots[:, :, slot]) * np.uint64(0xFF51AFD7ED558CCD)
+        hashes ^= hashes >> np.uint64(33)
+    return hashes
+
+
+def load_rminhash() -> Any:
+    """Return rensa's MinHash over whole token sets."""
+    try:
+        import numpy  # noqa: F401
+        import rensa
+    except ModuleNotFoundError as error:
+        raise missing_extra(error.name or "rensa", "curate") from error
+    return rensa.RMinHash
+
+
+def near_pairs(texts: Texts, bands: list[NDArray[np.uint64]], options: DedupOptions) -> list[tuple[int, Pair]]:
+    """Return the pairs that meet in a band and whose shingles overlap by at least the floor."""
+    candidates = candidate_pairs(bands)
+    sets = shingle_sets(texts.joined, options.shingle_words)
+    found = []
+    for code in candidates.tolist():
+        first, second = code >> 32, code & 0xFFFFFFFF
+        score = jaccard(sets(first), sets(second))
+        if score >= options.floor:
+            pair = Pair(texts.ids[first], texts.ids[second], round(score, 4), "near")
+            found.append((texts.positions[second], pair))
+    return found
+
+
+def candidate_pairs(bands: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """Return each pair (first << 32 | second) of rows that share a band's hash, once, sorted by its second row."""
+    import numpy as np
+
+    codes = np.zeros(0, dtype=np.uint64)
+    for band in range(bands[0].shape[1]):
+        hashes = np.concatenate([chunk[:, band] for chunk in bands])
+        order = np.argsort(hashes, kind="stable").astype(np.uint64)
+        runs = hashes[order]
+        starts = np.concatenate([[True], runs[1:] != runs[:-1]])
+        run_start = np.maximum.accumulate(np.where(starts, np.arange(len(runs)), 0))
+        rank = np.arange(len(runs)) - run_start
+        found = [codes]
+        for offset in range(min(int(rank.max(initial=0)), MAX_COMPARED)):
+            later = np.flatnonzero(rank > offset)
+            found.append(order[run_start[later] + offset] << np.uint64(32) | order[later])
+        codes = np.unique(np.concatenate(found))
+    return codes[np.lexsort((codes, codes & np.uint64(0xFFFFFFFF)))]
+
+
+def shingle_sets(joined: Sequence[str], size: int) -> Callable[[int], set[str]]:
+    """Return a function from a row to its set of shingles that remembers the last few thousand."""
+    from functools import lru_cache
+
+    return lru_cache(maxsize=20_000)(lambda row: set(shingles(joined[row].split(), size)))
+
+
+def items_of(rows: Iterable[tuple[int, dict[str, Any]]], id_field: str, text_field: str) -> Iterator[tuple[str, str]]:
+    """Yield (id, text) of the rows that have text; the line number stands in for an absent id."""
+    for number, row in rows:
+        text = row.get(text_field)
+        if isinstance(text, str):
+            yield str(row.get(id_field, number)), text

@@ -1,0 +1,111 @@
+"""Reduce a question to its words and its numbers, so that two of them can be compared. Knows nothing of datasets."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from itertools import pairwise
+
+# A number (thousands separators inside), a word, an operator, or a bracket that opens a formula.
+TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+|[^\W\d_]+|[+*/^=<>%|!×÷≤≥·-]|[(\[{](?=[-+\d\\]|[a-z]\b)")
+NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+")
+# Marks of LaTeX that change how a formula looks and not what it says.
+SPACING = re.compile(r"\\(?:left|right|displaystyle|text|mathrm|quad|qquad|[,!;: ])|[\s~]")
+FORMULA = re.compile(r"\$([^$]{1,400})\$|\\\[(.{1,400}?)\\\]|\\\((.{1,400}?)\\\)", re.DOTALL)
+PROSE = re.compile(r"(?<![\\a-z])[a-z]{2,}")
+HYPHEN = re.compile(r"(?<=[a-z]{2})-(?=[a-z]{2})")
+SMALL_NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty"
+)
+# Words that are numbers, with the number they stand for; one that is not a quantity does no harm in a comparison.
+NUMBER_WORDS = {word: str(value) for value, word in enumerate(SMALL_NUMBERS.split())} | {
+    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
+    "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "half": "1/2", "twice": "2x",
+    "double": "2x", "thrice": "3x", "triple": "3x", "third": "1/3", "thirds": "1/3", "quarter": "1/4",
+    "quarters": "1/4", "fourth": "1/4", "fifth": "1/5", "sixth": "1/6", "tenth": "1/10",
+}  # fmt: skip
+
+# Words whose exchange makes another problem of the same sentence.
+TURNING_TEXT = (
+    "larger smaller largest smallest more less fewer greater greatest least most maximum minimum max min sum "
+    "difference product quotient increase decrease increased decreased gained lost before after even odd "
+    "positive negative first second last perimeter area volume circumference radius diameter mean median mode range ascending "
+    "descending without not neither both either inside outside domain sine cosine tangent sin cos tan sec csc cot"
+)
+TURNING = frozenset(TURNING_TEXT.split())
+CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
+
+
+def fold(text: str) -> str:
+    """Return the text in lower case with one form for each character and plain dashes and quotes."""
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(PLAIN)
+    text = text.lower()
+    return HYPHEN.sub(" ", text) if "-" in text else text
+
+
+PLAIN = {ord(mark): plain for marks, plain in (("–—−‐‑", "-"), ("‘’", "'"), ("“”", '"')) for mark in marks}
+
+
+def canonical_number(text: str) -> str:
+    """Return a number without separators and idle zeros: `1,250.50` and `1250.5` are the same."""
+    text = text.replace(",", "")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+        return "0" + text if text.startswith(".") else text or "0"
+    return text.lstrip("0") or "0" if text[0] == "0" else text
+
+
+def words(text: str) -> list[str]:
+    """Return the words, numbers and operators of a question in order; punctuation and layout are gone."""
+    found = TOKEN.findall(clean_latex(fold(text)))
+    return [canonical_number(token) if token[-1].isdigit() else token for token in found]
+
+
+def clean_latex(text: str) -> str:
+    """Return folded text with LaTeX's spacing gone and its variants of a command as one."""
+    if "\\" not in text:
+        return text
+    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cdot", "*").replace("\\times", "*")
+    return SPACING.sub(" ", text)
+
+
+def numbers(found: list[str]) -> list[str]:
+    """Return the numbers among `words`, sorted; number words count as numbers."""
+    values = [token if token[-1].isdigit() else NUMBER_WORDS.get(token) for token in found]
+    return sorted(value for value in values if value is not None)
+
+
+def formulas(text: str) -> list[str]:
+    """Return the formulas between `$` or other LaTeX delimiters, without layout, sorted; `$5 and $6` is money."""
+    if "$" not in text and "\\" not in text:
+        return []
+    found = ("".join(match) for match in FORMULA.findall(clean_latex(fold(text))))
+    return sorted("".join(formula.split()) for formula in found if not PROSE.search(formula))
+
+
+def signature(text: str, found: list[str]) -> tuple[str, ...]:
+    """Return what two wordings of one problem must share; `found` are its `words`.
+
+    That is its numbers, its formulas, words that turn a question around (larger, smaller), and words in capitals,
+    which are its data ("the letters of the word CEASE").
+    """
+    turning = sorted(TURNING.intersection(found)) if not TURNING.isdisjoint(found) else ()
+    return (*numbers(found), "|", *formulas(text), "|", *turning, "|", *sorted(CAPITALS.findall(text)))
+
+
+def shingles(found: list[str], size: int) -> list[str]:
+    """Return the runs of `size` words; a shorter text is one shingle, an empty one has none."""
+    if size == 1 or len(found) < size:
+        return found if size == 1 else [" ".join(found)] if found else []
+    if size == 2:
+        return [f"{first} {second}" for first, second in pairwise(found)]
+    return [" ".join(found[start : start + size]) for start in range(len(found) - size + 1)]
+
+
+def jaccard(first: set[str], second: set[str]) -> float:
+    """Return the share of shingles that two sets have in common; 1 for two empty sets."""
+    shared = len(first & second)
+    union = len(first) + len(second) - shared
+    return shared / union if union else 1.0
