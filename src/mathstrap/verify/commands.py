@@ -1,0 +1,359 @@
+"""Read numbers, names and LaTeX commands for the parser: fractions, roots, functions, matrices, sets, subscripts."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from mathstrap.verify.nodes import (
+    EMPTY,
+    HALF,
+    INFINITY,
+    Based,
+    Call,
+    Group,
+    Matrix,
+    Mul,
+    Node,
+    Num,
+    Pow,
+    Relation,
+    Sym,
+    divide,
+)
+from mathstrap.verify.tokens import NotMathError, Token
+from mathstrap.verify.words import NUMBER_WORDS
+
+if TYPE_CHECKING:
+    from mathstrap.verify.parse import Parser
+
+_TRIG = ("sin", "cos", "tan", "cot", "sec", "csc")
+_ARCS = tuple(f"arc{name}" for name in _TRIG)
+_OTHERS = "sinh cosh tanh log ln lg exp sqrt pi infty gcd lcm max min frac abs factorial det"
+FUNCTIONS = frozenset((*_TRIG, *_ARCS, *_OTHERS.split()))
+_ARC_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
+_GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi
+    omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar angle triangle star perp parallel partial
+    nabla Re Im aleph bullet spadesuit heartsuit forall exists mho bigstar"""
+_SYMBOLS: dict[str, Sym] = {name: Sym(name) for name in _GREEK.split()} | {
+    "pi": Sym("pi"), "infty": INFINITY, "emptyset": EMPTY, "varnothing": EMPTY, "ldots": Sym("..."), "dots": Sym("..."),
+    "cdots": Sym("..."), "varphi": Sym("phi"), "varepsilon": Sym("epsilon"), "vartheta": Sym("theta"),
+    "imath": Sym("i"), "infin": INFINITY, "square": Sym("square"), "Box": Sym("square"),
+}  # fmt: skip
+_ACCENTS = frozenset({"overline", "bar", "vec", "hat", "widehat", "overrightarrow", "tilde", "widetilde", "underline",
+                      "mathbb", "mathcal", "mathfrak", "mathscr", "dot", "ddot", "overleftrightarrow"})  # fmt: skip
+_MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "array", "smallmatrix", "psmallmatrix"})
+_NOT_MATHS_NAMES = frozenset({"nan", "NaN", "yes", "no", "Yes", "No", "odd", "all", "any", "or", "if", "NA", "N"}) - {
+    "N"
+}
+MAX_EXPONENT = 2000
+
+
+def read_number(parser: Parser, token: Token) -> Node:
+    """Read a numeral with what belongs to it: exponent, repeating digits, space-grouped thousands, a mixed fraction."""
+    text = token.text
+    nxt = parser.peek()
+    while nxt.kind == "number" and nxt.spaced and len(nxt.text) == 3 and nxt.text.isdigit() and _is_group(text):
+        text += nxt.text
+        parser.position += 1
+        nxt = parser.peek()
+    if nxt.kind == "sign" and nxt.text == "." and not nxt.spaced:
+        following = parser.peek(1)
+        if following.text == "overline" and not following.spaced:
+            parser.position += 1
+            nxt = following
+        elif following.kind == "end" or following.spaced or following.kind == "command":
+            parser.position += 1  # the full stop of `5.`
+            nxt = parser.peek()
+    if nxt.text in ("overline", "bar") and not nxt.spaced:
+        return _read_repeating(parser, text)
+    value = Num(Fraction(text), len(text.partition(".")[2]))
+    if nxt.kind == "name" and not nxt.spaced and nxt.text in ("e", "E"):
+        return _read_scientific(parser, value)
+    if text.isdigit():
+        return _read_mixed(parser, value)
+    return value
+
+
+def _is_group(text: str) -> bool:
+    return (
+        text.isdigit() and (len(text) <= 3 or len(text) % 3 == 0 or len(text) % 3 + 3 <= len(text)) and len(text) < 30
+    )
+
+
+def _read_repeating(parser: Parser, text: str) -> Node:
+    parser.position += 1
+    digits = _raw_group(parser)
+    if not digits.isdigit() or len(digits) > 50:
+        raise NotMathError("the repeating part of a decimal must be digits")
+    whole, _, decimals = text.partition(".")
+    scale = 10 ** len(decimals)
+    return Num(Fraction(int(whole + decimals), scale) + Fraction(int(digits), scale * (10 ** len(digits) - 1)))
+
+
+def _read_scientific(parser: Parser, value: Num) -> Node:
+    sign, offset = 1, 1
+    if parser.peek(1).text in ("-", "+") and not parser.peek(1).spaced:
+        sign, offset = (-1 if parser.peek(1).text == "-" else 1), 2
+    digits = parser.peek(offset)
+    if digits.kind != "number" or digits.spaced or not digits.text.isdigit():
+        return value
+    parser.position += offset + 1
+    exponent = sign * int(digits.text)
+    if abs(exponent) > MAX_EXPONENT:
+        return Mul((value, Pow(Num(Fraction(10)), Num(Fraction(exponent)))))
+    return Num(value.value * Fraction(10) ** exponent, max(value.decimals - exponent, 0))
+
+
+def _read_mixed(parser: Parser, whole: Num) -> Node:
+    r"""Read `2\frac{1}{2}` and `2 1/2` as two and a half; anything else leaves the cursor and the number alone."""
+    first = parser.peek()
+    start = parser.position
+    if first.kind == "command" and first.text in ("frac", "dfrac", "tfrac", "cfrac"):
+        parser.position += 1
+        part = _read_fraction(parser)
+        is_part = type(part) is Num and 0 < part.value < 1 and parser.peek().text not in ("^", "_")
+        if is_part and (start < 2 or parser.tokens[start - 2].text not in ("^", "/", "*")):
+            return Num(whole.value + part.value)  # type: ignore[attr-defined]
+        parser.position = start
+    elif first.kind == "number" and first.spaced and first.text.isdigit() and parser.peek(1).text == "/":
+        bottom = parser.peek(2)
+        if bottom.kind == "number" and bottom.text.isdigit() and 0 < int(first.text) < int(bottom.text):
+            parser.position += 3
+            return Num(whole.value + Fraction(int(first.text), int(bottom.text)))
+    return whole
+
+
+def read_name(parser: Parser, token: Token) -> Node:
+    """Read a run of letters: a function, a constant, a label before `=` or `:`, or a product of variables."""
+    name = token.text
+    if name in FUNCTIONS or name in _ARC_NAMES:
+        return read_command(parser, _ARC_NAMES.get(name, name))
+    nxt = parser.peek()
+    if len(name) == 1:
+        if nxt.text == "(" and not nxt.spaced and (name in "fghFGH" or _is_head(parser)):
+            parser.position += 1
+            args = parser.items()
+            parser.expect(")")
+            return Call(name, args)
+        return Sym(name)
+    if nxt.text in ("=", ":") and nxt.kind == "sign":
+        return Sym(name)
+    if name == "oo" or name.lower() == "inf":
+        return INFINITY
+    if nxt.text == "_" and name.isupper():
+        return Sym(name)
+    if len(name) > 3 or name in _NOT_MATHS_NAMES:
+        number = NUMBER_WORDS.get(name.lower())
+        if number is not None and parser.position == 1:
+            return Num(Fraction(number))
+        raise NotMathError(f"cannot read the word {name[:20]!r}")
+    parser.position -= 1
+    split_name(parser)
+    return read_name(parser, parser.take())
+
+
+def split_name(parser: Parser) -> None:
+    """Replace the next token, a run of letters, by one token per letter: `xy^2` is x times y^2."""
+    token = parser.peek()
+    letters = [Token("name", letter, token.spaced and not index) for index, letter in enumerate(token.text)]
+    parser.tokens[parser.position : parser.position + 1] = letters
+
+
+def _is_head(parser: Parser) -> bool:
+    """Say whether `(`, one name or number, `)`, `=` comes next, as in `T(10) = 2`."""
+    return (
+        parser.peek(1).kind in ("name", "number")
+        and parser.peek(2).text == ")"
+        and parser.peek(3).text == "="
+        and parser.peek(3).kind == "sign"
+    )
+
+
+def read_subscript(parser: Parser, node: Node) -> Node:
+    """Read `_...` after a node: a base after a numeral, else a part of the name."""
+    start = parser.position
+    parser.position += 1
+    subscript = _raw_group(parser)
+    if type(node) is Num:
+        base = NUMBER_WORDS.get(subscript.lower(), int(subscript) if subscript.isdigit() and len(subscript) < 3 else 0)
+        if not 2 <= base <= 36 or node.value.denominator != 1 or node.value < 0:
+            raise NotMathError("the base of a numeral must be from 2 to 36")
+        digits = parser.tokens[start - 1].text
+        return Based(digits.lstrip("0") or "0", base)
+    if type(node) is Sym:
+        return Sym(f"{node.name}_{subscript}")
+    raise NotMathError("a subscript stands after something that is not a name")
+
+
+def _raw_group(parser: Parser) -> str:
+    """Consume `{...}` or one token and return its text without spaces."""
+    first = parser.take()
+    if first.text != "{":
+        return first.text
+    parts: list[str] = []
+    depth = 1
+    while True:
+        token = parser.take()
+        if token.kind == "end":
+            raise NotMathError("a brace is not closed")
+        depth += (token.text == "{") - (token.text == "}")
+        if depth == 0:
+            return "".join(parts)
+        parts.append(token.text)
+
+
+def read_mark(parser: Parser) -> str:
+    r"""Read what stands after `^` and is no exponent: `deg`, `prime`, `ordinal`; "" leaves the cursor alone."""
+    first = parser.peek()
+    braced = first.text == "{" and first.kind == "sign"
+    inner = parser.peek(1) if braced else first
+    mark = ""
+    if inner.kind == "command" and inner.text in ("circ", "degree"):
+        mark = "deg"
+    elif inner.kind == "command" and inner.text == "prime":
+        mark = "prime"
+    elif inner.kind in ("text", "name") and inner.text in ("th", "st", "nd", "rd"):
+        mark = "ordinal"
+    if mark and braced:
+        if parser.peek(2).text != "}":
+            return ""
+        parser.position += 3
+    elif mark:
+        parser.position += 1
+    return mark
+
+
+def _argument(parser: Parser) -> Node:
+    """Read a LaTeX argument: a braced group, one digit, or one atom."""
+    token = parser.peek()
+    if token.kind == "number" and len(token.text) > 1:
+        parser.tokens[parser.position] = Token("number", token.text[1:], False)
+        return Num(Fraction(token.text[0])) if token.text[0] != "." else _fail("a fraction has no top")
+    return parser.atom()
+
+
+def _fail(message: str) -> Node:
+    raise NotMathError(message)
+
+
+def _read_fraction(parser: Parser) -> Node:
+    top = _argument(parser)
+    return divide(top, _argument(parser))
+
+
+def read_command(parser: Parser, name: str) -> Node:
+    """Read what follows a command or a function's name; raises NotMathError for commands that are not known."""
+    symbol = _SYMBOLS.get(name)
+    if symbol is not None:
+        return symbol
+    if name in ("frac", "dfrac", "tfrac", "cfrac"):
+        if parser.peek().text == "(":
+            raise NotMathError("frac needs braces")
+        return _read_fraction(parser)
+    if name == "sqrt":
+        return _read_root(parser)
+    if name in ("binom", "dbinom", "tbinom"):
+        return Call("binom", (_argument(parser), _argument(parser)))
+    if name in FUNCTIONS:
+        return _read_function(parser, name)
+    if name in ("{", "lbrace"):
+        return _read_set(parser)
+    if name in ("langle", "lbrack"):
+        return parser.bracket("(" if name == "langle" else "[")
+    if name in ("lvert", "vert", "lfloor", "lceil"):
+        inner = parser.sum()
+        parser.expect({"lvert": "rvert", "vert": "vert", "lfloor": "rfloor", "lceil": "rceil"}[name])
+        return Call({"lfloor": "floor", "lceil": "ceil"}.get(name, "abs"), (inner,))
+    if name in _ACCENTS:
+        text = _raw_group(parser)
+        return Sym("reals") if name == "mathbb" and text == "R" else Sym(f"{name}:{text}")
+    if name == "begin":
+        return _read_matrix(parser)
+    if name in ("boxed", "fbox", "mathop", "mathrm", "text"):
+        return parser.atom()
+    raise NotMathError(f"the command \\{name[:20]} is not known")
+
+
+def _read_root(parser: Parser) -> Node:
+    if parser.peek().text == "[":
+        parser.position += 1
+        degree = parser.sum()
+        parser.expect("]")
+        return Call("root", (parser.atom(), degree))
+    return Pow(parser.atom(), HALF)
+
+
+def _read_function(parser: Parser, name: str) -> Node:
+    power: Node | None = None
+    base: Node | None = None
+    if parser.accept("_"):
+        base = parser.atom()
+    if parser.accept("^"):
+        power = parser.power() if parser.peek().text != "-" else parser.bracket("{")
+    nxt = parser.peek()
+    if nxt.text in ("(", "{", "["):
+        parser.position += 1
+        args = parser.items()
+        parser.expect({"(": ")", "{": "}", "[": "]"}[nxt.text])
+    else:
+        factors = [parser.power()]
+        while parser.starts_factor() and parser.peek().text not in FUNCTIONS and parser.peek().text not in ("(", "|"):
+            factors.append(parser.power())
+        args = (factors[0] if len(factors) == 1 else Mul(tuple(factors)),)
+    if name == "exp":
+        return Pow(Sym("e"), args[0])
+    node: Node
+    if name in ("log", "ln", "lg"):
+        log = Call("ln", args)
+        base = base or (Num(Fraction(10)) if name == "lg" else None)
+        node = log if base is None else divide(log, Call("ln", (base,)))
+    elif base is not None:
+        raise NotMathError(f"{name} takes no subscript")
+    elif power == Num(Fraction(-1)) and name in _TRIG:
+        return Call(f"arc{name}", args)
+    else:
+        node = Call(name, args)
+    return node if power is None else Pow(node, power)
+
+
+def _read_set(parser: Parser) -> Node:
+    before, parser.bar_closes = parser.bar_closes, True
+    if parser.accept("}", "rbrace"):
+        return EMPTY
+    items = parser.items()
+    if parser.accept("|", "mid", "vert", ":"):
+        items = parser.items()  # a set given by a condition is that condition
+        parser.bar_closes = before
+        parser.expect("}") if parser.peek().text == "}" else parser.expect("rbrace")
+        if len(items) != 1 or type(items[0]) is not Relation:
+            raise NotMathError("cannot read the condition of a set")
+        return items[0]
+    parser.bar_closes = before
+    if not parser.accept("}", "rbrace"):
+        raise NotMathError("a set is not closed")
+    return Group("{", items, "}")
+
+
+def _read_matrix(parser: Parser) -> Node:
+    kind = _raw_group(parser).rstrip("*")
+    if kind not in _MATRICES:
+        raise NotMathError(f"the environment {kind[:20]} is not an answer")
+    if kind == "array" and parser.peek().text == "{":
+        _raw_group(parser)
+    rows: list[tuple[Node, ...]] = []
+    row: list[Node] = []
+    while True:
+        row.append(parser.item())
+        if parser.accept("&"):
+            continue
+        rows.append(tuple(row))
+        row = []
+        ended = not parser.accept("\\")
+        if parser.accept("end"):
+            break
+        if ended:
+            raise NotMathError("a matrix is not closed")
+    if _raw_group(parser).rstrip("*") != kind or len({len(cells) for cells in rows}) != 1:
+        raise NotMathError("the rows of a matrix differ in length")
+    return Matrix(tuple(rows))

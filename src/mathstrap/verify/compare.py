@@ -1,0 +1,361 @@
+"""Decide whether two parsed answers are equal, by their structure first and by their expressions at the leaves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from mathstrap.verify.exact import rational
+from mathstrap.verify.identity import same_expression, strip_marks
+from mathstrap.verify.nodes import (
+    MINUS_ONE,
+    Add,
+    Based,
+    Call,
+    Group,
+    Matrix,
+    Mul,
+    Node,
+    Num,
+    Pow,
+    Quantity,
+    Ratio,
+    Relation,
+    Sym,
+    Union,
+    divide,
+    negate,
+    replace,
+    symbols,
+)
+from mathstrap.verify.numeric import decimal_value
+from mathstrap.verify.residue import NoResidueError, Residue
+from mathstrap.verify.structure import as_interval, canonical, relation_name
+from mathstrap.verify.words import unit_scale
+
+Answer = bool | None
+MAX_UNORDERED = 200
+_HUNDRED = Num(Fraction(100))
+
+
+def same_answer(gold: Node, got: Node) -> Answer:
+    """Say whether `got` is the gold answer; None when the rules could not tell."""
+    if gold == got:
+        return True
+    return _same(canonical(gold), canonical(got))
+
+
+def _same(gold: Node, got: Node) -> Answer:
+    if gold == got:
+        return True
+    if isinstance(gold, Relation) or isinstance(got, Relation):
+        return _same_relations(gold, got)
+    if isinstance(gold, Matrix) or isinstance(got, Matrix):
+        return _same_matrices(gold, got)
+    if isinstance(gold, Union) or isinstance(got, Union):
+        return _same_unions(gold, got)
+    if isinstance(gold, Group) or isinstance(got, Group):
+        return _same_groups(gold, got)
+    if isinstance(gold, Ratio) or isinstance(got, Ratio):
+        return _same_ratios(gold, got)
+    if isinstance(gold, Based) or isinstance(got, Based):
+        return False
+    return _same_values(gold, got)
+
+
+def _all(answers: Sequence[Answer]) -> Answer:
+    if False in answers:
+        return False
+    return None if None in answers else True
+
+
+def _ordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
+    if len(gold) != len(got):
+        return False
+    found: Answer = True
+    for left, right in zip(gold, got, strict=True):
+        answer = _same(canonical(left), canonical(right))
+        if answer is False:
+            return False
+        found = found and answer
+    return found
+
+
+def _unordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
+    if len(gold) != len(got):
+        return False
+    in_order = _ordered(gold, got)
+    if in_order or len(gold) > MAX_UNORDERED or Sym("...") in gold:
+        return in_order
+    left = list(got)
+    unsure = False
+    for item in gold:
+        for index, other in enumerate(left):
+            answer = _same(canonical(item), canonical(other))
+            if answer:
+                del left[index]
+                break
+            unsure = unsure or answer is None
+        else:
+            return None if unsure else False
+    return True
+
+
+def _same_groups(gold: Node, got: Node) -> Answer:
+    if not isinstance(gold, Group) or not isinstance(got, Group):
+        group, other = (gold, got) if isinstance(gold, Group) else (got, gold)
+        if isinstance(group, Group) and len(group.items) == 1 and group.opening in ("", "{"):
+            return _same(*((group.items[0], other) if group is gold else (other, group.items[0])))
+        return False
+    loose = ("", "{")
+    if gold.opening in loose and got.opening in loose:
+        return _same_lists(gold.items, got.items)
+    if (gold.opening, gold.closing) != (got.opening, got.closing):
+        return False
+    return _ordered(gold.items, got.items)
+
+
+def _same_lists(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
+    named_gold, named_got = _names(gold), _names(got)
+    if (named_gold and not named_got) or (named_got and not named_gold):
+        names = named_gold or named_got
+        plain_gold = [item.items[1] if isinstance(item, Relation) else item for item in gold]
+        plain_got = [item.items[1] if isinstance(item, Relation) else item for item in got]
+        by_order = len(set(names)) == len(names) and not all(len(name) > 3 and name.isalpha() for name in names)
+        return _ordered(plain_gold, plain_got) if by_order else _unordered(plain_gold, plain_got)
+    return _unordered(gold, got)
+
+
+def _names(items: Sequence[Node]) -> list[str]:
+    """Return the names of `a = 1, b = 2`, or nothing unless every item has one."""
+    names: list[str] = []
+    for item in items:
+        if not (isinstance(item, Relation) and item.signs == ("=",)):
+            return []
+        head = item.items[0]
+        names.append(head.name if isinstance(head, Sym) else repr(head))
+    return names
+
+
+def _same_matrices(gold: Node, got: Node) -> Answer:
+    if isinstance(gold, Matrix) and isinstance(got, Matrix):
+        if len(gold.rows) != len(got.rows) or len(gold.rows[0]) != len(got.rows[0]):
+            return False
+        return _ordered([cell for row in gold.rows for cell in row], [cell for row in got.rows for cell in row])
+    matrix, other = (gold, got) if isinstance(gold, Matrix) else (got, gold)
+    if not isinstance(matrix, Matrix) or not isinstance(other, Group) or other.opening not in ("(", "["):
+        return False
+    if other.opening == "[" and all(isinstance(item, Group) and item.opening == "[" for item in other.items):
+        rows = [item.items for item in other.items if isinstance(item, Group)]
+        if [len(row) for row in rows] != [len(row) for row in matrix.rows]:
+            return False
+        cells = [cell for row in rows for cell in row]
+    elif other.opening == "(" and other.closing == ")" and 1 in (len(matrix.rows), len(matrix.rows[0])):
+        cells = list(other.items)
+    else:
+        return False
+    mine = [cell for row in matrix.rows for cell in row]
+    return _ordered(mine, cells) if matrix is gold else _ordered(cells, mine)
+
+
+def _same_unions(gold: Node, got: Node) -> Answer:
+    left = gold.parts if isinstance(gold, Union) else (gold,)
+    right = got.parts if isinstance(got, Union) else (got,)
+    return _unordered(left, right)
+
+
+def _same_ratios(gold: Node, got: Node) -> Answer:
+    if isinstance(gold, Ratio) and isinstance(got, Ratio):
+        return _ordered(gold.items, got.items)
+    ratio, other = (gold, got) if isinstance(gold, Ratio) else (got, gold)
+    if isinstance(ratio, Ratio) and len(ratio.items) == 2:
+        value = rational(other)
+        if value is not None and value.denominator != 1:
+            quotient = divide(*ratio.items)
+            return _same_values(*((quotient, other) if ratio is gold else (other, quotient)))
+    return False
+
+
+def _same_relations(gold: Node, got: Node) -> Answer:
+    if isinstance(gold, Relation) and isinstance(got, Relation):
+        if set(gold.signs) == {"="} == set(got.signs):
+            return _same_equations(gold, got)
+        if gold.signs == got.signs and (answer := _ordered(gold.items, got.items)):
+            return answer
+        if gold.signs == got.signs == ("!=",):
+            return _unordered(gold.items, got.items)
+        if relation_name(gold) != relation_name(got):
+            return False
+    relation, other = (gold, got) if isinstance(gold, Relation) else (got, gold)
+    if isinstance(relation, Relation) and set(relation.signs) == {"="} and not isinstance(other, Relation):
+        return _same_as_equation(gold, got)
+    left, right = as_interval(gold), as_interval(got)
+    if left is None or right is None:
+        return False
+    if isinstance(left, Group) and isinstance(right, Group):
+        return _same_groups(left, right)
+    return _same_unions(canonical(left), canonical(right))
+
+
+def _is_solved(node: Relation) -> bool:
+    from mathstrap.verify.structure import is_head
+
+    return len(node.items) == 2 and is_head(node.items[0]) and not is_head(node.items[1])
+
+
+def _same_as_equation(gold: Node, got: Node) -> Answer:
+    """Compare `name = value` with a bare value."""
+    equation, other = (gold, got) if isinstance(gold, Relation) else (got, gold)
+    assert isinstance(equation, Relation), "one side is a relation here"
+    if _is_solved(equation):
+        value = equation.items[1]
+        return _same(*((value, other) if equation is gold else (other, value)))
+    if equation is gold and len(equation.items) == 2 and symbols(other):
+        # `y + 1 = 2x` answered by the right-hand side for y alone: put it in and see whether the equation holds.
+        difference = Add((equation.items[0], negate(equation.items[1])))
+        if "y" in symbols(difference) and "y" not in symbols(other):
+            return same_expression(replace(difference, "y", other), Num(Fraction(0)))
+    return False
+
+
+def _same_equations(gold: Relation, got: Relation) -> Answer:
+    if _is_solved(gold) and _is_solved(got):
+        head, other = gold.items[0], got.items[0]
+        if head == other:
+            return _same(gold.items[1], got.items[1])
+        if isinstance(head, Call) and isinstance(other, Call) and head.name == other.name:
+            value = got.items[1]
+            for mine, theirs in zip(head.args, other.args, strict=False):
+                if isinstance(theirs, Sym):
+                    value = replace(value, theirs.name, mine)
+            return _same(gold.items[1], value) if len(head.args) == len(other.args) else False
+        if not (symbols(gold.items[1]) or symbols(got.items[1])):
+            word = any(not isinstance(name, Sym) or len(name.name) > 2 for name in (head, other))
+            return _same(gold.items[1], got.items[1]) if word else False
+    elif _is_solved(gold) != _is_solved(got) and len(symbols(gold.items[0]) | symbols(gold.items[1])) < 2:
+        return False
+    if len(gold.items) != 2 or len(got.items) != 2:
+        return _ordered(gold.items, got.items)
+    return _proportional(gold, got)
+
+
+def _proportional(gold: Relation, got: Relation) -> Answer:
+    """Say whether one equation is the other times a constant."""
+    left = Add((gold.items[0], negate(gold.items[1])))
+    right = Add((got.items[0], negate(got.items[1])))
+    if symbols(left) != symbols(right):
+        return False
+    residues: list[tuple[int, int]] = []
+    has_atoms = False
+    try:
+        for salt in ("", " first", " second"):
+            residue = Residue(salt)
+            residues.append((residue.of(left), residue.of(right)))
+            has_atoms = has_atoms or residue.has_atoms
+    except NoResidueError:
+        return None
+    from mathstrap.verify.residue import PRIME
+
+    first = residues[0]
+    if first[0] == 0 or first[1] == 0:
+        return None
+    if all((first[0] * b - a * first[1]) % PRIME == 0 for a, b in residues[1:]):
+        return True
+    return same_expression(left, right) if has_atoms else False
+
+
+def _same_values(gold: Node, got: Node) -> Answer:
+    if isinstance(gold, Quantity) and isinstance(got, Quantity):
+        mine, theirs = unit_scale(gold.unit), unit_scale(got.unit)
+        if mine and theirs:
+            if mine[0] != theirs[0]:
+                return False
+            return same_expression(
+                Mul((Num(Fraction(mine[1])), gold.value)), Mul((Num(Fraction(theirs[1])), got.value))
+            )
+    mark_gold, mark_got = _mark(gold), _mark(got)
+    left, right = strip_marks(gold), strip_marks(got)
+    answer = _same_numbers(left, right)
+    if answer or mark_gold == mark_got:
+        return answer
+    if mark_gold == "percent" and not mark_got:
+        hundredth = divide(left, _HUNDRED)
+        if isinstance(left, Num) and left.decimals:
+            hundredth = Num(left.value / 100, left.decimals + 2)
+        return _same_numbers(hundredth, right)
+    if mark_got == "percent" and not mark_gold:
+        value = rational(left)
+        return same_expression(left, divide(right, _HUNDRED)) if value is None or value.denominator != 1 else False
+    if "deg" in (mark_gold, mark_got) and "" in (mark_gold, mark_got) and _has_pi(left) != _has_pi(right):
+        return same_expression(gold, got)
+    return answer
+
+
+def _mark(node: Node) -> str:
+    while isinstance(node, Quantity):
+        node = node.value
+    return node.name if isinstance(node, Call) and node.name in ("percent", "deg") else ""
+
+
+def _has_pi(node: Node) -> bool:
+    parts: tuple[Node, ...] = ()
+    if isinstance(node, Add):
+        parts = node.terms
+    elif isinstance(node, Mul):
+        parts = node.factors
+    elif isinstance(node, Pow):
+        parts = (node.base, node.exponent)
+    return node == Sym("pi") or any(_has_pi(part) for part in parts)
+
+
+def _same_numbers(gold: Node, got: Node) -> Answer:
+    """Compare two values exactly, then as a float's digits or as the rounding a decimal gold asks for."""
+    answer = same_expression(gold, got)
+    if answer or symbols(gold) or symbols(got):
+        return answer
+    decimals = gold.decimals if isinstance(gold, Num) else 0
+    if isinstance(gold, Num) and isinstance(got, Num) and (_is_float_noise(gold, got) or _is_float_noise(got, gold)):
+        return True
+    if isinstance(gold, Num) and decimals >= 2 and not (isinstance(got, Num) and got.decimals):
+        return _rounds_to(got, gold.value, decimals)
+    if isinstance(got, Num) and got.decimals and _digits(got) >= 10 and not _terminates(gold):
+        value = decimal_value(gold, _digits(got))
+        if value is not None and abs(value - got.value) < Fraction(1, 10**got.decimals):
+            return True
+    return answer
+
+
+def _rounds_to(node: Node, gold: Fraction, decimals: int) -> Answer:
+    if len(str(abs(gold.numerator * 10**decimals // gold.denominator))) < 3:
+        return False
+    value = rational(node)
+    if value is not None and value.denominator == 1:
+        return False
+    value = decimal_value(node, decimals + 10) if value is None else value
+    return value is not None and abs(value - gold) <= Fraction(1, 2 * 10**decimals)
+
+
+def _digits(number: Num) -> int:
+    return len(str(abs(number.value.numerator * 10**number.decimals // number.value.denominator)))
+
+
+def _terminates(node: Node) -> bool:
+    value = rational(node)
+    if value is None:
+        return False
+    bottom = value.denominator
+    for prime in (2, 5):
+        while bottom % prime == 0:
+            bottom //= prime
+    return bottom == 1
+
+
+def _is_float_noise(exact: Num, noisy: Num) -> bool:
+    """Say whether `noisy` is how a double near `exact` prints: 16 or 17 digits, a few units in the last place away."""
+    if not noisy.decimals or not 16 <= _digits(noisy) <= 17 or abs(exact.value) > 10**15:
+        return False
+    return abs(noisy.value - exact.value) <= 4 * Fraction(math.ulp(float(exact.value)))
+
+
+__all__ = ["MINUS_ONE", "same_answer"]

@@ -1,0 +1,114 @@
+"""Compare a bare answer with the gold, tier by tier: text, number, then structure and expression. Nothing is executed.
+
+Each tier either decides or passes on; what no tier decides is undecided, which is neither correct nor wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from mathstrap.types import Outcome
+from mathstrap.verify.compare import same_answer
+from mathstrap.verify.nodes import Add, Call, Group, Matrix, Mul, Node, Num, Pow, Ratio, Relation, Sym, Union
+from mathstrap.verify.normalize import clean, compact, is_text, plain_number, words_key, words_set
+from mathstrap.verify.parse import parse
+from mathstrap.verify.tokens import NotMathError
+from mathstrap.verify.words import number_from_words
+
+Tier = Literal["empty", "number", "text", "structure", "expression", "none"]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What the tiers say of two bare answers."""
+
+    outcome: Outcome
+    tier: Tier
+    reason: str
+
+
+NO_GOLD = Decision("undecided", "empty", "the gold answer is empty")
+NO_ANSWER = Decision("wrong", "empty", "the answer is empty")
+SAME_NUMBER = Decision("correct", "number", "the same number")
+OTHER_NUMBER = Decision("wrong", "number", "different numbers")
+SAME_TEXT = Decision("correct", "text", "the same text")
+OTHER_TEXT = Decision("wrong", "text", "different text")
+
+
+def decide(gold: str, got: str) -> Decision:
+    """Compare a bare answer with the gold answer. Never raises, and is bounded in time and memory for any text."""
+    left, right = plain_number(gold), plain_number(got)
+    if left is not None and right is not None and (left == right or len(left) < 15 > len(right)):
+        return SAME_NUMBER if left == right else OTHER_NUMBER
+    gold_text, got_text = clean(gold), clean(got)
+    if not gold_text:
+        return NO_GOLD
+    if not got_text:
+        return NO_ANSWER
+    left, right = plain_number(gold_text), plain_number(got_text)
+    if left is not None and right is not None and (left == right or len(left) < 15 > len(right)):
+        return SAME_NUMBER if left == right else OTHER_NUMBER
+    if compact(gold_text) == compact(got_text):
+        return SAME_TEXT
+    return _decide_words(gold, gold_text, got_text) or _decide_parsed(gold_text, got_text)
+
+
+def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
+    key = words_key(gold_text)
+    if key is None:
+        return None
+    other = words_key(got_text)
+    if other is not None and (key == other or words_set(key) == words_set(other)):
+        return SAME_TEXT
+    if is_text(gold) and key.isalpha():  # \text{odd} is a word, never o times d times d
+        return OTHER_TEXT
+    return None
+
+
+def _parsed(text: str, *, join_thousands: bool = True) -> Node | NotMathError:
+    try:
+        return parse(text, join_thousands=join_thousands)
+    except NotMathError as error:
+        number = number_from_words(text) if len(text) < 100 else None
+        if number is not None:
+            return parse(str(number))
+        return error
+    except RecursionError:
+        return NotMathError("the answer is nested too deeply")
+
+
+def _decide_parsed(gold_text: str, got_text: str) -> Decision:
+    gold = _parsed(gold_text)
+    got = _parsed(got_text)
+    if isinstance(gold, NotMathError):
+        if words_key(gold_text) is not None and len(gold_text) < 200:
+            return OTHER_TEXT
+        return Decision("undecided", "none", f"the gold is not mathematics: {gold}")
+    if isinstance(got, NotMathError):
+        return Decision("wrong", "text", f"the answer is not mathematics: {got}")
+    answer = _compare(gold, got)
+    if answer is not True and "," in gold_text and "," in got_text:
+        mine, theirs = _parsed(gold_text, join_thousands=False), _parsed(got_text, join_thousands=False)
+        if (mine, theirs) != (gold, got) and isinstance(mine, Group) and isinstance(theirs, Group):
+            answer = _compare(mine, theirs) or answer
+    tier: Tier = "expression" if _is_expression(gold) and _is_expression(got) else "structure"
+    if type(gold) is Num and type(got) is Num:
+        tier = "number"
+    if answer is None:
+        return Decision("undecided", "none", "neither equality nor a difference could be established")
+    what = {"number": "number", "expression": "value", "structure": "structure"}[tier]
+    return Decision("correct", tier, f"the same {what}") if answer else Decision("wrong", tier, f"a different {what}")
+
+
+def _compare(gold: Node, got: Node) -> bool | None:
+    try:
+        return same_answer(gold, got)
+    except (RecursionError, ArithmeticError, ValueError, MemoryError):
+        return None
+
+
+def _is_expression(node: Node) -> bool:
+    return isinstance(node, Num | Sym | Add | Mul | Pow | Call) and not isinstance(
+        node, Group | Matrix | Ratio | Relation | Union
+    )

@@ -1,0 +1,115 @@
+"""Evaluate a constant to an exact rational number, or say that it is not one. Sizes are capped; floats never appear."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow
+
+MAX_BITS = 200_000
+MAX_FACTORIAL = 3_000
+
+
+def rational(node: Node) -> Fraction | None:
+    """Return the value of a constant expression of rationals, whole powers, exact roots and factorials; else None."""
+    kind = type(node)
+    if kind is Num:
+        return node.value  # type: ignore[attr-defined, no-any-return]
+    if kind is Add:
+        total = Fraction(0)
+        for term in node.terms:  # type: ignore[attr-defined]
+            value = rational(term)
+            if value is None:
+                return None
+            total += value
+        return _capped(total)
+    if kind is Mul:
+        product = Fraction(1)
+        for factor in node.factors:  # type: ignore[attr-defined]
+            value = rational(factor)
+            if value is None:
+                return None
+            product *= value
+        return _capped(product)
+    if isinstance(node, Pow):
+        base = rational(node.base)
+        exponent = rational(node.exponent) if base is not None else None
+        return None if base is None or exponent is None else _power(base, exponent)
+    if isinstance(node, Call):
+        return _call(node)
+    return None
+
+
+def _capped(value: Fraction) -> Fraction | None:
+    return value if value.numerator.bit_length() + value.denominator.bit_length() <= MAX_BITS else None
+
+
+def _power(base: Fraction, exponent: Fraction) -> Fraction | None:
+    if exponent.denominator == 1:
+        count = exponent.numerator
+        if base == 0:
+            return Fraction(0) if count > 0 else None
+        if abs(base) == 1:
+            return base if count % 2 else Fraction(1)
+        bits = max(base.numerator.bit_length(), base.denominator.bit_length())
+        return base**count if bits * abs(count) <= MAX_BITS else None
+    if base < 0 or exponent.denominator > 64:
+        return None
+    top = _root(base.numerator, exponent.denominator)
+    bottom = _root(base.denominator, exponent.denominator)
+    if top is None or bottom is None:
+        return None
+    return _power(Fraction(top, bottom), Fraction(exponent.numerator))
+
+
+def _root(value: int, degree: int) -> int | None:
+    """Return the whole `degree`-th root of a non-negative whole number, or None if it has none."""
+    if degree == 2:
+        root = math.isqrt(value)
+        return root if root * root == value else None
+    if value.bit_length() > 2_000:
+        return None
+    low, high = 0, 1 << (value.bit_length() // degree + 1)
+    while low < high:
+        middle = (low + high) // 2
+        if middle**degree < value:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low**degree == value else None
+
+
+def _call(node: Call) -> Fraction | None:
+    args = [rational(arg) for arg in node.args]
+    if any(arg is None for arg in args):
+        return None
+    values = [arg for arg in args if arg is not None]
+    first = values[0]
+    match node.name:
+        case "percent":
+            return first / 100
+        case "abs":
+            return abs(first)
+        case "floor":
+            return Fraction(math.floor(first))
+        case "ceil":
+            return Fraction(math.ceil(first))
+        case "max":
+            return max(values)
+        case "min":
+            return min(values)
+        case "root" if len(values) == 2 and values[1].denominator == 1 and 0 < values[1] <= 64:
+            sign = -1 if first < 0 and values[1] % 2 else 1
+            root = _power(sign * first, 1 / values[1])
+            return None if root is None else sign * root
+    if any(value.denominator != 1 or value < 0 for value in values):
+        return None
+    counts = [value.numerator for value in values]
+    if node.name == "factorial" and counts[0] <= MAX_FACTORIAL:
+        return Fraction(math.factorial(counts[0]))
+    if node.name == "binom" and len(counts) == 2 and counts[0] <= MAX_FACTORIAL:
+        return Fraction(math.comb(counts[0], counts[1]))
+    if node.name in ("gcd", "lcm"):
+        return Fraction(math.gcd(*counts) if node.name == "gcd" else math.lcm(*counts))
+    return None

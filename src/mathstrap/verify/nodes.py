@@ -1,0 +1,180 @@
+"""The tree an answer is parsed into: expressions, and the structures answers are given in. Knows no text."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+import msgspec
+
+
+class Node(msgspec.Struct, frozen=True):
+    """The base of every node; nodes are values: equal trees are equal and hashable."""
+
+
+class Num(Node, frozen=True):
+    """An exact rational number; decimals are exact too. `decimals` counts the digits written after the point."""
+
+    value: Fraction
+    decimals: int = 0
+
+
+class Sym(Node, frozen=True):
+    """A variable, a named constant (`pi`, `e`, `i`, `oo`) or a name such as `x_1`."""
+
+    name: str
+
+
+class Add(Node, frozen=True):
+    """A sum of two or more terms."""
+
+    terms: tuple[Node, ...]
+
+
+class Mul(Node, frozen=True):
+    """A product of two or more factors; a quotient is a factor to the power -1."""
+
+    factors: tuple[Node, ...]
+
+
+class Pow(Node, frozen=True):
+    """A power, principal branch."""
+
+    base: Node
+    exponent: Node
+
+
+class Call(Node, frozen=True):
+    """A function applied to arguments: known ones (`sin`, `root`, `factorial`) and unknown ones (`f`)."""
+
+    name: str
+    args: tuple[Node, ...]
+
+
+class PlusMinus(Node, frozen=True):
+    """`left + right` and `left - right`; `lower_first` for a minus-plus sign."""
+
+    left: Node
+    right: Node
+    lower_first: bool = False
+
+
+class Group(Node, frozen=True):
+    """Items in brackets: a tuple, an interval or a set, told apart by `opening` and `closing`; "" for a bare list."""
+
+    opening: Literal["", "(", "[", "{"]
+    items: tuple[Node, ...]
+    closing: Literal["", ")", "]", "}"]
+
+
+class Union(Node, frozen=True):
+    """A union of sets or intervals."""
+
+    parts: tuple[Node, ...]
+
+
+class Matrix(Node, frozen=True):
+    """Rows of cells."""
+
+    rows: tuple[tuple[Node, ...], ...]
+
+
+class Relation(Node, frozen=True):
+    """A chain `items[0] signs[0] items[1] ...`; the signs are = < > <= >= != ~ and "in"."""
+
+    items: tuple[Node, ...]
+    signs: tuple[str, ...]
+
+
+class Ratio(Node, frozen=True):
+    """Numbers joined by colons: a ratio or a time of day."""
+
+    items: tuple[Node, ...]
+
+
+class Based(Node, frozen=True):
+    """A numeral written in a stated base."""
+
+    digits: str
+    base: int
+
+
+class Quantity(Node, frozen=True):
+    """A value with a unit; the unit is a phrase of lower-case words, `%` for percent, `deg` for degrees."""
+
+    value: Node
+    unit: str
+
+
+class Word(Node, frozen=True):
+    """A piece of text that is not mathematics, lower case."""
+
+    text: str
+
+
+MINUS_ONE = Num(Fraction(-1))
+ONE = Num(Fraction(1))
+HALF = Num(Fraction(1, 2))
+INFINITY = Sym("oo")
+EMPTY = Sym("emptyset")
+
+
+def negate(node: Node) -> Node:
+    """Return -node; a number stays a number."""
+    if type(node) is Num:
+        return Num(-node.value, node.decimals)
+    if type(node) is Mul:
+        return Mul((MINUS_ONE, *node.factors))
+    return Mul((MINUS_ONE, node))
+
+
+def divide(top: Node, bottom: Node) -> Node:
+    """Return top / bottom; a quotient of whole numbers becomes a number."""
+    if type(top) is Num and type(bottom) is Num and bottom.value:
+        return Num(top.value / bottom.value)
+    return Mul((top, Pow(bottom, MINUS_ONE)))
+
+
+def children(node: Node) -> tuple[Node, ...]:
+    """Return the direct parts of a node, in order; leaves have none."""
+    match node:
+        case Add(terms=parts) | Mul(factors=parts) | Call(args=parts) | Group(items=parts) | Union(parts=parts):
+            return parts
+        case Relation(items=parts) | Ratio(items=parts):
+            return parts
+        case Pow(base=left, exponent=right) | PlusMinus(left=left, right=right):
+            return (left, right)
+        case Matrix(rows=rows):
+            return tuple(cell for row in rows for cell in row)
+        case Quantity(value=value):
+            return (value,)
+    return ()
+
+
+CONSTANTS = frozenset({"pi", "e", "i", "oo", "emptyset", "reals", "..."})
+
+
+def symbols(node: Node) -> frozenset[str]:
+    """Return the names of the free variables in a tree, constants left out."""
+    if type(node) is Sym:
+        return frozenset() if node.name in CONSTANTS else frozenset((node.name,))
+    found: frozenset[str] = frozenset()
+    for child in children(node):
+        found |= symbols(child)
+    return found
+
+
+def replace(node: Node, name: str, value: Node) -> Node:
+    """Return the expression with every Sym `name` replaced by `value`; structures inside are left as they are."""
+    match node:
+        case Sym(name=own):
+            return value if own == name else node
+        case Add(terms=terms):
+            return Add(tuple(replace(term, name, value) for term in terms))
+        case Mul(factors=factors):
+            return Mul(tuple(replace(factor, name, value) for factor in factors))
+        case Pow(base=base, exponent=exponent):
+            return Pow(replace(base, name, value), replace(exponent, name, value))
+        case Call(name=function, args=args):
+            return Call(function, tuple(replace(arg, name, value) for arg in args))
+    return node

@@ -1,0 +1,227 @@
+"""Compare two expressions by their values at several complex points, with 30 digits and more; never by a float.
+
+Points lie in every quadrant: a test on positive numbers alone would take sqrt(x^2) for x. Magnitudes are guarded before
+anything is raised to a power, so a tower of exponents costs nothing. Each thread has its own mpmath context.
+"""
+
+from __future__ import annotations
+
+import threading
+from fractions import Fraction
+from typing import Any
+
+from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow, Sym, symbols
+from mathstrap.verify.residue import element
+
+DIGITS = 30
+CHECK_DIGITS = 60
+POINTS = 4
+MAX_MAGNITUDE = 10**7  # the largest natural logarithm a value may have
+MAX_GAMMA = 10**6
+_REAL_ONLY = frozenset({"abs", "floor", "ceil", "max", "min"})
+_local = threading.local()
+
+
+class NoValueError(ArithmeticError):
+    """The expression has no value at this point, or one beyond the guard."""
+
+
+def _context(digits: int) -> Any:
+    contexts: dict[int, Any] = _local.__dict__.setdefault("contexts", {})
+    if digits not in contexts:
+        import mpmath
+
+        contexts[digits] = mpmath.ctx_mp.MPContext()
+        contexts[digits].dps = digits
+    return contexts[digits]
+
+
+def same_values(left: Node, right: Node) -> bool | None:
+    """Say whether two expressions agree at every test point; None when neither has a value at any of them."""
+    names = sorted(symbols(left) | symbols(right))
+    if not names:
+        agreed = _agree(left, right, names, 0, DIGITS, False)
+        return _agree(left, right, names, 0, CHECK_DIGITS, False) if agreed else agreed
+    real = _uses(left, _REAL_ONLY) or _uses(right, _REAL_ONLY)
+    found: bool | None = None
+    for point in range(POINTS):
+        agreed = _agree(left, right, names, point, DIGITS, real)
+        if agreed is False:
+            return False
+        found = found or agreed
+    return found
+
+
+def real_value(node: Node) -> float | None:
+    """Return a float near the value of a real constant, for ordering interval ends; None if it is not one."""
+    if type(node) is Sym and node.name == "oo":
+        return float("inf")
+    if type(node) is Mul and len(node.factors) == 2 and node.factors[1] == Sym("oo"):
+        sign = node.factors[0]
+        return float("-inf") if type(sign) is Num and sign.value < 0 else float("inf")
+    if symbols(node):
+        return None
+    try:
+        value = _Values(_context(DIGITS), {}).of(node)
+        if abs(value.imag) > 1e-20:
+            return None
+        return float(value.real)
+    except (ArithmeticError, ValueError, TypeError, OverflowError):
+        return None
+
+
+def decimal_value(node: Node, digits: int) -> Fraction | None:
+    """Return a real constant to about `digits` significant digits as a fraction; None if it is not one."""
+    try:
+        value = _Values(_context(DIGITS if digits <= DIGITS - 10 else CHECK_DIGITS), {}).of(node)
+        if symbols(node) or value.imag or not _context(DIGITS).isfinite(value.real):
+            return None
+        sign, mantissa, exponent, _ = value.real._mpf_
+        if abs(exponent) > 5_000:
+            return None
+        size = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+        return -size if sign else size
+    except (ArithmeticError, ValueError, TypeError, OverflowError):
+        return None
+
+
+def _uses(node: Node, names: frozenset[str]) -> bool:
+    if type(node) is Call and node.name in names:
+        return True
+    parts = node.terms if isinstance(node, Add) else node.factors if isinstance(node, Mul) else ()
+    if isinstance(node, Pow):
+        parts = (node.base, node.exponent)
+    elif isinstance(node, Call):
+        parts = node.args
+    return any(_uses(part, names) for part in parts)
+
+
+def _agree(left: Node, right: Node, names: list[str], point: int, digits: int, real: bool) -> bool | None:
+    context = _context(digits)
+    values = {name: _coordinate(context, name, index, point, real) for index, name in enumerate(names)}
+    evaluation = _Values(context, values)
+    first = _value_or_none(evaluation, left)
+    second = _value_or_none(evaluation, right)
+    if first is None or second is None:
+        return None
+    size = max(abs(first), abs(second))
+    near = max(size * context.mpf(10) ** (10 - digits), evaluation.scale * context.mpf(10) ** (4 - digits))
+    return bool(abs(first - second) <= near)
+
+
+def _value_or_none(evaluation: _Values, node: Node) -> Any:
+    try:
+        return evaluation.of(node)
+    except (ArithmeticError, ValueError, TypeError, OverflowError):
+        return None
+
+
+def _coordinate(context: Any, name: str, index: int, point: int, real: bool) -> Any:
+    seed = element(name + str(point))
+    size = context.mpf(seed % 10**12 + 4 * 10**11) / (4 * 10**11) / 2  # 0.5 to 1.75
+    other = context.mpf(seed // 10**12 % 10**12 + 2 * 10**11) / (8 * 10**11)
+    quadrant = (point + index) % 4
+    sign = 1 if quadrant in (0, 3) else -1
+    return sign * size if real else context.mpc(sign * size, other if quadrant < 2 else -other)
+
+
+class _Values:
+    """Evaluates nodes at one point; `scale` is the largest term ever added, which bounds the rounding noise."""
+
+    def __init__(self, context: Any, values: dict[str, Any]) -> None:
+        self.context = context
+        self.values = values
+        self.scale = context.mpf(0)
+
+    def of(self, node: Node) -> Any:
+        context = self.context
+        if isinstance(node, Num):
+            return context.mpf(node.value.numerator) / node.value.denominator
+        if isinstance(node, Sym):
+            return self._symbol(node.name)
+        if isinstance(node, Add):
+            total = context.mpf(0)
+            for term in node.terms:
+                value = self.of(term)
+                self.scale = max(self.scale, abs(value))
+                total += value
+            return total
+        if isinstance(node, Mul):
+            product = context.mpf(1)
+            for factor in node.factors:
+                product *= self.of(factor)
+            return product
+        if isinstance(node, Pow):
+            return self._power(self.of(node.base), self.of(node.exponent))
+        if isinstance(node, Call):
+            return self._call(node.name, [self.of(arg) for arg in node.args])
+        raise NoValueError("a structure has no value")
+
+    def _symbol(self, name: str) -> Any:
+        if name in self.values:
+            return self.values[name]
+        match name:
+            case "pi":
+                return +self.context.pi
+            case "e":
+                return +self.context.e
+            case "i":
+                return self.context.mpc(0, 1)
+        raise NoValueError(f"{name} has no value")
+
+    def _power(self, base: Any, exponent: Any) -> Any:
+        if base == 0:
+            if exponent.real > 0:
+                return self.context.mpf(0)
+            raise NoValueError("a divisor is zero")
+        size = abs(base)
+        if abs(exponent) > MAX_MAGNITUDE or abs(exponent) * abs(self.context.mag(size)) > MAX_MAGNITUDE:
+            raise NoValueError("a power is too large")
+        return self.context.power(base, exponent)
+
+    def _call(self, name: str, args: list[Any]) -> Any:
+        context = self.context
+        first = args[0]
+        if name in ("factorial", "binom"):
+            if any(abs(arg) > MAX_GAMMA for arg in args):
+                raise NoValueError("a factorial is too large")
+            return context.factorial(first) if name == "factorial" else context.binomial(*args)
+        if name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"):
+            if abs(first) > 10**6:
+                raise NoValueError("an angle is too large")
+            return getattr(context, _FUNCTIONS[name])(first)
+        if name in _FUNCTIONS:
+            return getattr(context, _FUNCTIONS[name])(first)
+        match name:
+            case "ln":
+                return context.ln(first)
+            case "abs":
+                return abs(first)
+            case "percent":
+                return first / 100
+            case "deg":
+                return first * context.pi / 180
+            case "root":
+                return self._root(first, args[1])
+            case "floor" | "ceil":
+                return getattr(context, name)(first.real)
+            case "max" | "min":
+                return (max if name == "max" else min)(arg.real for arg in args)
+        # An unknown function is one fixed function of its arguments, rounded so that noise does not change it.
+        rounded = [context.nstr(arg, 15) for arg in args]
+        return context.mpf(element(f"{name} {rounded}") % 10**15) / 10**15 + 1
+
+    def _root(self, base: Any, degree: Any) -> Any:
+        whole = int(degree.real)
+        if whole != degree or whole == 0:
+            return self._power(base, 1 / degree)
+        if base.imag == 0 and base.real < 0 and whole % 2:
+            return -self._power(-base.real, self.context.mpf(1) / whole)
+        return self._power(base, self.context.mpf(1) / whole)
+
+
+_FUNCTIONS = {
+    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "sinh": "sinh", "cosh": "cosh",
+    "tanh": "tanh", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec",
+    "arccsc": "acsc",
+}  # fmt: skip
