@@ -31,6 +31,7 @@ _TRIG = ("sin", "cos", "tan", "cot", "sec", "csc")
 _ARCS = tuple(f"arc{name}" for name in _TRIG)
 _OTHERS = "sinh cosh tanh log ln lg exp sqrt pi infty gcd lcm max min frac abs factorial det"
 FUNCTIONS = frozenset((*_TRIG, *_ARCS, *_OTHERS.split()))
+_ARGUMENT_ENDS = FUNCTIONS - {"pi", "sqrt", "frac", "infty"} | {"(", "|"}  # sin 2x cos x is sin(2x) times cos(x)
 _ARC_NAMES = {"asin": "arcsin", "acos": "arccos", "atan": "arctan"}
 _GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi
     omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar angle triangle star perp parallel partial
@@ -139,14 +140,14 @@ def read_name(parser: Parser, token: Token) -> Node:
         return Sym(name)
     if nxt.text in ("=", ":") and nxt.kind == "sign":
         return Sym(name)
+    number = NUMBER_WORDS.get(name.lower()) if len(parser.tokens) == 1 else None
+    if number is not None:
+        return Num(Fraction(number))
     if name == "oo" or name.lower() == "inf":
         return INFINITY
     if nxt.text == "_" and name.isupper():
         return Sym(name)
     if len(name) > 3 or name in _NOT_MATHS_NAMES:
-        number = NUMBER_WORDS.get(name.lower())
-        if number is not None and parser.position == 1:
-            return Num(Fraction(number))
         raise NotMathError(f"cannot read the word {name[:20]!r}")
     parser.position -= 1
     split_name(parser)
@@ -298,7 +299,7 @@ def _read_function(parser: Parser, name: str) -> Node:
         parser.expect({"(": ")", "{": "}", "[": "]"}[nxt.text])
     else:
         factors = [parser.power()]
-        while parser.starts_factor() and parser.peek().text not in FUNCTIONS and parser.peek().text not in ("(", "|"):
+        while parser.starts_factor() and parser.peek().text not in _ARGUMENT_ENDS:
             factors.append(parser.power())
         args = (factors[0] if len(factors) == 1 else Mul(tuple(factors)),)
     if name == "exp":

@@ -1,44 +1,194 @@
-"""Find the final answer a completion states. Knows nothing of equality."""
+r"""Find the final answer a completion states. Knows nothing of equality.
+
+The last explicit statement wins: `#### X`, `The answer is X`, `\boxed{X}`, `The value of x is X`. What follows a closing
+`</think>` outranks what stands before it. Only without any of these is the closing sentence read, and only in flexible
+mode the last number. Every search starts from the end of the text and is linear in its length.
+"""
 
 from __future__ import annotations
 
 import re
+from typing import Literal
+
+import msgspec
 
 from mathstrap.verify.record import Extraction, Mode
+from mathstrap.verify.sentence import answer_span, bare_answer, closing_value, last_number, value_of_sentence
 
-_STATED = re.compile(r"(?:the (?:final )?answer is:?|####)[ \t]*([^\n]+)", re.IGNORECASE)
-_NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?")
+MAX_CHARS = 200_000  # the end of a text; what stands before is not searched
+MAX_TRIES = 50
+Name = Literal["hash", "stated", "boxed", "value_of"]
+
+_STATED = re.compile(
+    r"(?i:nswers?)\*{0,2}\s{0,3}(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}"
+    r"\*{0,2}:?|\*{0,2}[:：=])\*{0,2}"
+)
+_VALUE_OF = re.compile(
+    r"(?i:value of )(?:the )?(?:unknown )?(?:variable )?[$\\(]{0,3}[A-Za-z][$\\)]{0,3} (?:is|=|equals):? "
+)
+_NEGATED = re.compile(r"\s{0,3}(?:not|n't|never)\b")
+_TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
+_POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
+_BETWEEN_BOXES = re.compile(r"(?:[\s$\\()\[\].,;]|\\quad|\\text\s?\{[^{}]{0,60}\}|and|or){0,40}")
+_CONNECTED = re.compile(r"\b(?:and|or)\b|,")
+
+
+class Found(msgspec.Struct, frozen=True):
+    """An answer, where its statement starts, and the rule that found it."""
+
+    position: int
+    answer: str
+    extractor: Name
 
 
 def extract_answer(text: str, mode: Mode = "strict") -> Extraction | None:
-    """Return the last explicitly stated answer, in flexible mode else the last number; None if there is neither."""
-    boxed = _last_boxed(text)
-    stated = None
-    for match in _STATED.finditer(text):
-        stated = match
-    if stated is not None and (boxed is None or stated.start() > boxed[0]):
-        answer = stated[1].strip().strip("$").rstrip(".").strip()
+    """Return the answer a completion states, or None. Flexible mode falls back to the last number of the text."""
+    text = _own_words(text)
+    thought, marker, rest = text.rpartition("</think>")
+    if marker:
+        extraction = _extract(rest, "strict")
+        if extraction is not None:
+            return extraction
+        text = thought if not rest.strip() else text
+    return _extract(text, mode)
+
+
+def extract_all(text: str) -> tuple[Extraction, ...]:
+    """Return what each rule alone would find, best rule first; rules that find nothing are left out."""
+    text = _own_words(text).rpartition("</think>")[2]
+    found = sorted(_explicit(text), key=lambda each: -each.position)
+    rules = [Extraction(each.answer, each.extractor) for each in found]
+    for name, answer in (
+        ("bare", bare_answer(text)),
+        ("closing", closing_value(text)),
+        ("last_number", last_number(text)),
+    ):
         if answer:
-            return Extraction(answer, "stated")
-    if boxed is not None:
-        return Extraction(boxed[1], "boxed")
-    if mode == "flexible":
-        numbers = _NUMBER.findall(text)
-        if numbers:
-            return Extraction(numbers[-1], "last_number")
+            rules.append(Extraction(answer, name))
+    return tuple(rules)
+
+
+def _own_words(text: str) -> str:
+    """Return the completion without what follows a chat marker and without the closing politeness."""
+    text = text[-MAX_CHARS:]
+    if "<|" in text or "</s>" in text or "<eos>" in text or "INST]" in text:
+        marker = _TURN.search(text)
+        if marker and text[: marker.start()].strip():
+            text = text[: marker.start()]
+    text = text.rstrip()
+    return _POLITE.sub("", text[-200:]).join((text[:-200], "")) if text.endswith(("correct.", "correct")) else text
+
+
+def _extract(text: str, mode: Mode) -> Extraction | None:
+    found = _explicit(text)
+    if found:
+        last = max(found, key=lambda each: each.position)
+        return Extraction(last.answer, last.extractor) if last.answer else None
+    bare = bare_answer(text)
+    if bare:
+        return Extraction(bare, "bare")
+    closing = closing_value(text)
+    if closing:
+        return Extraction(closing, "closing")
+    number = last_number(text) if mode == "flexible" else None
+    return Extraction(number, "last_number") if number else None
+
+
+def _explicit(text: str) -> list[Found]:
+    """Return the last statement of each kind."""
+    found = (_hash(text), _stated(text), _boxed(text), _value_of(text))
+    return [each for each in found if each is not None]
+
+
+def _hash(text: str) -> Found | None:
+    start = text.rfind("####")
+    if start < 0:
+        return None
+    line = text[start + 4 :].lstrip("# \t*:").partition("\n")[0].strip()
+    return Found(start, line, "hash") if line else None
+
+
+def _stated(text: str) -> Found | None:
+    end = len(text)
+    for _ in range(MAX_TRIES):
+        end = text.rfind("nswer", 0, end)
+        if end < 0:
+            return None
+        match = _STATED.match(text, end)
+        if match and not _NEGATED.match(text, match.end()):
+            span = answer_span(text, match.end())
+            if span and "\\boxed" not in span:
+                return Found(end, value_of_sentence(span), "stated")
     return None
 
 
-def _last_boxed(text: str) -> tuple[int, str] | None:
-    start = text.rfind("\\boxed{")
+def _value_of(text: str) -> Found | None:
+    end = len(text)
+    for _ in range(MAX_TRIES):
+        end = text.rfind("alue of", 0, end)
+        if end < 1:
+            return None
+        match = _VALUE_OF.match(text, end - 1)
+        if match:
+            span = answer_span(text, match.end())
+            if span and "\\boxed" not in span:
+                return Found(end, value_of_sentence(span), "value_of")
+    return None
+
+
+def _boxed(text: str) -> Found | None:
+    start = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
     if start < 0:
         return None
+    answer = _box_content(text, start)
+    if answer is None:
+        return Found(start, "", "boxed")
+    answers = [answer]
+    connectors: list[str] = []
+    first = start
+    for _ in range(MAX_TRIES):  # boxes joined by "and" are one answer
+        before = text.rfind("\\boxed", 0, first)
+        content = _box_content(text, before) if before >= 0 else None
+        if content is None:
+            break
+        after = text.index(content, before) + len(content) + 1
+        between = text[after:first]
+        if len(between) > 80 or not _BETWEEN_BOXES.fullmatch(between) or not _CONNECTED.search(between):
+            break
+        if content.strip() not in (each.strip() for each in answers):
+            answers.append(content)
+        connectors.append(between)
+        first = before
+    joined = ", ".join(reversed(answers))
+    if len(answers) == 1:
+        joined += _unit_after(text, start)
+    return Found(start, joined.strip(), "boxed")
+
+
+def _unit_after(text: str, start: int) -> str:
+    """Return ` percent` if the box is followed by a percent sign or word, which belongs to the answer."""
+    content = _box_content(text, start) or ""
+    end = text.index(content, start) + len(content) + 1
+    match = re.match(r"[\s$\\)]{0,4}(?:%|pct\b|percent\b)", text[end : end + 16])
+    return " percent" if match and content.strip()[-1:].isdigit() else ""
+
+
+def _box_content(text: str, start: int) -> str | None:
+    """Return what a box holds: a braced group, or the one token after a space; None if it is not closed."""
+    index = start + (6 if text.startswith("\\boxed", start) else 5)
+    while index < len(text) and text[index] in " \t\n":
+        index += 1
+    if index >= len(text):
+        return None
+    if text[index] != "{":
+        return text[index : index + 200].split("$")[0].split()[0].rstrip(".") if text[index] not in "$}" else None
     depth = 0
-    for index in range(start + 6, len(text)):
-        if text[index] == "{":
+    for end in range(index, len(text)):
+        char = text[end]
+        if char == "{":
             depth += 1
-        elif text[index] == "}":
+        elif char == "}":
             depth -= 1
             if depth == 0:
-                return start, text[start + 7 : index].strip()
+                return text[index + 1 : end]
     return None

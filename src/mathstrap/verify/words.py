@@ -9,15 +9,15 @@ def _words(text: str) -> list[str]:
 
 # Unit words that may touch the number they measure (`5cm`) or stand before a power (`cm^2`).
 UNITS = frozenset(
-    _words("""mm cm dm km ft in inch inches foot feet yd yards yard mi mile miles mph kph kmh mps meter
-    meters
-    metre metres centimeter centimeters kilometer kilometers millimeter millimeters mg kg lb lbs oz gram grams kilogram kilograms
-    pound pounds ounce ounces ton tons ml mL cl dl kl liter liters litre litres gal gallon gallons quart quarts pint
-    pints cup cups sec secs second seconds min mins minute minutes hr hrs hour hours day days week weeks month months
-    year years yr yrs decade decades century centuries am pm usd dollar dollars cent cents euro euros yuan rupees rupee
-    pesos yen bucks unit units sq square cubic cu degree degrees deg rad radian radians fps rpm bpm hz kwh kw watt
-    watts volt volts joule joules newton newtons amp amps calorie calories kcal acre acres hectare hectares percent pct
-    times people person students points sqft cc per each""")
+    _words("""mm cm dm km ft in inch inches foot feet yd yards yard mi mile miles mph kph kmh mps meter meters metre
+    metres centimeter centimeters kilometer kilometers millimeter millimeters mg kg lb lbs oz gram grams
+    kilogram kilograms pound pounds ounce ounces ton tons ml mL cl dl kl liter liters litre litres gal
+    gallon gallons quart quarts pint pints cup cups sec secs second seconds min mins minute minutes hr hrs
+    hour hours day days week weeks month months year years yr yrs decade decades century centuries am pm usd
+    dollar dollars cent cents euro euros yuan rupees rupee pesos yen bucks unit units sq square cubic cu
+    degree degrees deg rad radian radians fps rpm bpm hz kwh kw watt watts volt volts joule joules newton
+    newtons amp amps calorie calories kcal acre acres hectare hectares percent pct times people person
+    students points sqft cc per each""")
 )
 SINGLE_LETTER_UNITS = frozenset("mgsLhNJWVAK")
 

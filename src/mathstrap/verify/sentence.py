@@ -1,0 +1,130 @@
+"""Find the value a sentence states: the span after an anchor, the closing sentence, the last number."""
+
+from __future__ import annotations
+
+import re
+
+MAX_SPAN = 2_000
+_NUMBER_TAIL = r"-?\$?\d[\d,]*(?:\.\d+)?%?"
+_LAST_NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
+_STOP = re.compile(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
+_MATHS = re.compile(r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]")
+_VERB = re.compile(
+    r"(?:\b(?:is|are|was|were|be|equals|equal to|by|has|have|had|get|gets|find that|find|need|needs|costs?|of|takes?|took|"
+    r"spends?|spent|earns?|earned|makes?|made|left|total|totals|gives?|pays?|paid|sells?|sold)|=|:|≈)\s{0,3}"
+    r"(?:about |approximately |only |exactly |a total of |equal to )?$"
+)
+_WORD_NUMBERS = re.compile(r"\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE)
+_HEDGED = re.compile(
+    r"\b(?:not|n't|cannot|unknown|maybe|perhaps|possibly|or|impossible|but|unclear|assum\w*)\b|n't", re.I
+)
+_PROSE = re.compile(r"[A-Za-z]{2,}")
+_QUANTITY = re.compile(
+    r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)"
+)
+_UNIT = re.compile(r"\s?(?:percent|pct|%|\\%|million|billion|thousand|hundred|dozen)\b")
+
+
+def answer_span(text: str, start: int) -> str:
+    """Return the text an anchor introduces: to the end of its sentence, line, display formula or environment."""
+    rest = text[start : start + MAX_SPAN].lstrip(" \t*:")
+    if rest[:1] in "\n\r":
+        rest = rest.lstrip().lstrip("*")
+    opening = rest[:2]
+    if opening in ("\\[", "$$"):
+        inner, closed, _ = rest[2:].partition("\\]" if opening == "\\[" else "$$")
+        return inner.strip() if closed else ""
+    if opening == "\\(":
+        inner, closed, after = rest[2:].partition("\\)")
+        if closed and not after[:1].isalnum():
+            rest = inner.replace("\n", " ") + after
+    line = rest.partition("\n")[0]
+    if "\\begin" in line or line.count("{") > line.count("}"):
+        line = _balanced(rest)
+    return _first_sentence(line).strip().strip("*").strip()
+
+
+def _balanced(rest: str) -> str:
+    """Extend a line over the following ones until its braces and environments close."""
+    lines = rest.split("\n")
+    for count in range(1, min(len(lines), 40) + 1):
+        part = "\n".join(lines[:count])
+        if part.count("{") <= part.count("}") and part.count("\\begin") <= part.count("\\end"):
+            return part
+    return lines[0]
+
+
+def _first_sentence(line: str) -> str:
+    for match in _STOP.finditer(line):
+        before = line[: match.start()]
+        if match[0][0] == "!" and before[-1:].isdigit():
+            continue  # a factorial
+        if before.count("{") == before.count("}") and before.strip():
+            return before
+        if match.end() >= len(line):
+            return before
+    return line
+
+
+def value_of_sentence(span: str) -> str:
+    """Return the value a stated span is about: the span itself, or what its verb introduces when it is a sentence."""
+    words = _PROSE.findall(_MATHS.sub(" ", span))
+    if len(words) < 3 or not (span[:1].isalpha() and span[1:2].isalpha()) or not any(char.isdigit() for char in span):
+        return span
+    if _HEDGED.search(span):
+        return span
+    return _stated_value(span) or span
+
+
+def closing_value(text: str) -> str | None:
+    """Return the value the last sentence of a text states, or None if it states none or several."""
+    text = text.rstrip()
+    if not text or text.endswith("```"):
+        return None
+    line = text[-1_000:].rpartition("\n")[2].strip()
+    sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
+    sentence = sentences[-1] if sentences else ""
+    if not _PROSE.search(_MATHS.sub(" ", sentence)) or _HEDGED.search(_MATHS.sub(" ", sentence)):
+        return None
+    return _stated_value(sentence)
+
+
+def _stated_value(sentence: str) -> str | None:
+    formulas = [
+        (match.start(), match.end(), str(next(filter(None, match.groups())))) for match in _MATHS.finditer(sentence)
+    ]
+    plain = _MATHS.sub(lambda match: " " * len(match[0]), sentence)
+    values = formulas + [(match.start(), match.end(), match[0].strip()) for match in _QUANTITY.finditer(plain)]
+    values.sort()
+    if not values:
+        words = _WORD_NUMBERS.findall(sentence)
+        return str(words[0]) if len(words) == 1 else None
+    chosen = values[0] if len(values) == 1 else None
+    for value in values:
+        if _VERB.search(sentence[max(0, value[0] - 40) : value[0]]):
+            chosen = value
+    if chosen is None:
+        return None
+    unit = _UNIT.match(sentence, chosen[1])
+    return chosen[2] + (unit[0] if unit else "")
+
+
+def bare_answer(text: str) -> str | None:
+    """Return the text itself if it is nothing but an answer: one short line or formula without prose."""
+    text = text.strip()
+    if not text or len(text) > 300:
+        return None
+    text = str(re.sub(r"^Answer\s+(?=[$\\])", "", text))
+    rest = _PROSE.sub(" ", re.sub(r"\\[A-Za-z]+", " ", text))
+    words = _PROSE.findall(re.sub(r"\\(?:text|mbox)\s?\{[^{}]*\}|\\[A-Za-z]+|\{[a-z]*matrix\}", " ", text))
+    words = [word for word in words if len(word) > 3]
+    if len(words) > (1 if any(char.isdigit() for char in rest) else 0) or text.count("\n") > 8:
+        return None
+    return text if not words or any(char.isdigit() for char in rest) else None
+
+
+def last_number(text: str) -> str | None:
+    """Return the last number written in a text."""
+    tail = text[-MAX_SPAN:]
+    numbers = _LAST_NUMBER.findall(tail) or _LAST_NUMBER.findall(text[-20_000:])
+    return str(numbers[-1]).rstrip(",") if numbers else None
