@@ -143,7 +143,6 @@ def grade_all(
         Job(
             candidate=candidate.id,
             gold=problems[candidate.problem].answer,
-            text=candidate.text,
             answer=candidate.answer,
             grader=grader_for(problems[candidate.problem], recipe),
             mode=recipe.verify.mode,
@@ -170,28 +169,20 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     candidate: str
     gold: str
-    text: str
     answer: str
     grader: str
     mode: Mode
 
 
 def grader_for(problem: Problem, recipe: RunRecipe) -> str:
-    """Return the grader's name; the reference's rules differ between its two datasets."""
+    """Return the grader's name; `metamath-2024` has one per style."""
     name = recipe.verify.grader
     return f"{name}-{problem.style}" if name == "metamath-2024" else name
 
 
 def grade_one(job: Job) -> Verdict:
-    """Compare one candidate's answer with the gold; the reference's graders read the whole reply instead."""
-    whole = job.grader.startswith("metamath-2024")
-    found = grade(
-        job.gold,
-        job.text if whole else job.answer,
-        grader=job.grader,
-        form="completion" if whole else "answer",
-        mode=job.mode,
-    )
+    """Compare one candidate's answer with the gold."""
+    found = grade(job.gold, job.answer, grader=job.grader, mode=job.mode)
     return Verdict(
         candidate=job.candidate, outcome=found.outcome, got=found.got, expected=found.expected,
         grader=job.grader, tier=found.tier, reason=found.reason,

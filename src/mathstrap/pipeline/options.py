@@ -129,9 +129,10 @@ def check_run_recipe(recipe: RunRecipe) -> None:
             raise RecipeError(f"methods.{name}: count and draws must be 1 or more; set enabled: false to leave it out.")
     if not any(recipe.method(name).enabled for name in ("ans_aug", "rephrase", "self_verification", "fobar")):
         raise RecipeError("methods: all four are disabled. Enable at least one.")
-    if recipe.verify.grader not in GRADERS:
+    graders = [*GRADERS, "metamath-2024"]
+    if recipe.verify.grader not in graders:
         raise RecipeError(
-            f'verify.grader: no such grader "{recipe.verify.grader}".{suggest(recipe.verify.grader, list(GRADERS))}'
+            f'verify.grader: no such grader "{recipe.verify.grader}".{suggest(recipe.verify.grader, graders)}'
         )
     for name in recipe.export.formats:
         if name not in FORMATS:

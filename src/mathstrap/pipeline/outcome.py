@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Iterable
-from typing import TypeVar
 
 import msgspec
 
@@ -15,33 +13,10 @@ from mathstrap.pipeline.derive import METHODS, rewrite_prompt, solve_prompt
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
 from mathstrap.pipeline.teacher import Teacher
+from mathstrap.report import analyse_run, write_report
 from mathstrap.rundir import RunDir
-from mathstrap.stats import FUNNEL, Analysis, Records, analyse
-from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
-
-R = TypeVar("R", bound=msgspec.Struct)
-
-
-def count_records(run: RunDir, teacher: Teacher) -> Analysis:
-    """Count a run's records; files that a stage has not written yet count as empty."""
-    price = teacher.meter.price
-
-    def records(name: str, kind: type[R]) -> Iterable[R]:
-        return run.read_records(name, kind) if run.has(name) else ()
-
-    return analyse(
-        Records(
-            problems=records("problems", Problem),
-            rewrites=run.completions("rewrite"),
-            replies=run.completions("solve"),
-            failures=run.failures(),
-            candidates=records("candidates", Candidate),
-            verdicts=records("verdicts", Verdict),
-            rejects=records("rejects", Reject),
-            samples=records("samples", Sample),
-        ),
-        usd=price.usd if price else None,
-    )
+from mathstrap.stats import FUNNEL, Analysis
+from mathstrap.types import Sample
 
 
 def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
@@ -62,7 +37,7 @@ def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
 
 def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher) -> Analysis:
     """Write metrics.json, manifest.json, card.md and report.html, and return the numbers."""
-    analysis = count_records(run, teacher)
+    analysis = analyse_run(run)
     hashes = prompt_hashes(recipe, seeds)
     meter = teacher.meter
     run.write_json("metrics.json", msgspec.to_builtins(analysis))
@@ -86,8 +61,6 @@ def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher
         seconds=seconds,
     )
     run.write_text("card.md", data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes)))
-    from mathstrap.report import write_report
-
     write_report(run, analysis)
     return analysis
 
