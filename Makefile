@@ -37,5 +37,5 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Mathstrap and what its tests use into $(VENV) ..."
-	$(PIP_INSTALL) -e ".[local,curate,eval,explore,train,dev]"
+	$(PIP_INSTALL) -e ".[local,embed,eval,explore,train,dev]"
 	@touch $@

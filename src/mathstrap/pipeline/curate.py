@@ -1,4 +1,7 @@
-"""Choose which graded answers become samples. Reads a run's records twice, so that texts never pile up in memory."""
+"""Choose which questions are answered and which answers become samples.
+
+A run's answers are read twice, so that texts never pile up in memory.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from mathstrap.dedup import DedupOptions, Pair, find_duplicates
 from mathstrap.pipeline.derive import make_sample
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
-from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict, root_of
+from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, root_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +22,24 @@ class Chosen:
 
     ids: set[str]
     rejects: list[Reject] = field(default_factory=list)
+
+
+# Questions are compared within a kind: FOBAR and self-verification of one mask say nearly the same, on purpose.
+KINDS: tuple[tuple[Method, ...], ...] = (("ans_aug", "rephrase"), ("self_verification",), ("fobar",))
+
+
+def repeated_questions(problems: Iterable[Problem], options: DedupOptions) -> tuple[dict[str, str], list[Pair]]:
+    """Return the questions to drop, each with the one it repeats, and all pairs that are alike; seeds come first."""
+    dropped: dict[str, str] = {}
+    pairs: list[Pair] = []
+    by_method: dict[str, list[tuple[str, str]]] = {}
+    for problem in problems:
+        by_method.setdefault(problem.method, []).append((problem.id, problem.question))
+    for kind in KINDS:
+        found = find_duplicates((item for method in kind for item in by_method.get(method, [])), options)
+        dropped.update(found.dropped())
+        pairs += found.pairs
+    return dropped, pairs
 
 
 def graded(candidates: Iterable[Candidate], verdicts: Iterable[Verdict]) -> Iterator[tuple[Candidate, Verdict]]:

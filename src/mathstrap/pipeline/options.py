@@ -9,6 +9,7 @@ from typing import Literal
 from mathstrap.augment import Mode
 from mathstrap.backends import TeacherOptions
 from mathstrap.budget import Budget
+from mathstrap.dedup import DedupOptions, check_options
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.export import FORMATS, ExportOptions
 from mathstrap.limits import Limits
@@ -77,7 +78,7 @@ class RunRecipe:
 
     `mode`: "default" fixes every known trap of the reference; "metamath-2024" reproduces it. The run directory is
     `out/name`; an empty name takes the recipe file's. Rewriting and solving have their own sampling; temperature 0.7 is
-    the paper's.
+    the paper's. `dedup` drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them.
     """
 
     name: str = ""
@@ -90,6 +91,7 @@ class RunRecipe:
     prompts: PromptsOptions = field(default_factory=PromptsOptions)
     rewriting: Sampling = field(default_factory=Sampling)
     solving: Sampling = field(default_factory=Sampling)
+    dedup: DedupOptions | None = field(default_factory=DedupOptions)
     verify: VerifyOptions = field(default_factory=VerifyOptions)
     curate: CurateOptions = field(default_factory=CurateOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
@@ -129,6 +131,11 @@ def check_run_recipe(recipe: RunRecipe) -> None:
             raise RecipeError(f"methods.{name}: count and draws must be 1 or more; set enabled: false to leave it out.")
     if not any(recipe.method(name).enabled for name in ("ans_aug", "rephrase", "self_verification", "fobar")):
         raise RecipeError("methods: all four are disabled. Enable at least one.")
+    if recipe.dedup is not None:
+        try:
+            check_options(recipe.dedup)
+        except ValueError as error:
+            raise RecipeError(f"dedup: {error}") from None
     graders = [*GRADERS, "metamath-2024"]
     if recipe.verify.grader not in graders:
         raise RecipeError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from mathstrap.engine import AskReport
 from mathstrap.events import Listener
 from mathstrap.export import FORMATS
-from mathstrap.pipeline.curate import choose, graded, samples_of
+from mathstrap.pipeline.curate import choose, graded, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
     grade_all,
@@ -120,8 +120,14 @@ class Bootstrap:
         return kept
 
     def filter(self, problems: list[Problem]) -> list[Problem]:
-        """Drop what should not be paid for again."""
-        return problems
+        """Drop what should not be paid for again: questions that repeat another one of their kind."""
+        if self.recipe.dedup is None or self.recipe.mode == "metamath-2024":
+            return problems
+        dropped, pairs = repeated_questions(problems, self.recipe.dedup)
+        self.run.write_records("pairs", pairs)
+        for problem_id, kept_id in dropped.items():
+            self.rejects.append(Reject(id=problem_id, stage="filter", reason="duplicate", detail=kept_id))
+        return [problem for problem in problems if problem.id not in dropped]
 
     def solve(self, problems: list[Problem]) -> None:
         """Ask for the answers."""
