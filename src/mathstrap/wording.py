@@ -30,8 +30,8 @@ NUMBER_WORDS = {word: str(value) for value, word in enumerate(SMALL_NUMBERS.spli
 TURNING_TEXT = (
     "larger smaller largest smallest more less fewer greater greatest least most maximum minimum max min sum "
     "difference product quotient increase decrease increased decreased gained lost before after even odd "
-    "positive negative first second last perimeter area volume circumference radius diameter mean median mode range ascending "
-    "descending without not neither both either inside outside domain sine cosine tangent sin cos tan sec csc cot"
+    "positive negative first second last perimeter area volume circumference radius diameter mean median mode range "
+    "ascending descending without not neither both either inside outside sine cosine tangent sin cos tan sec csc cot"
 )
 TURNING = frozenset(TURNING_TEXT.split())
 CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
