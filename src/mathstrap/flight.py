@@ -6,40 +6,24 @@ import asyncio
 import heapq
 import itertools
 import random
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from mathstrap.asking import AskReport, Sink, Terms
-from mathstrap.budget import Hold, hold_for
+from mathstrap.budget import hold_for
 from mathstrap.errors import MathstrapError, StorageError, TeacherError, TransientError
+from mathstrap.ledger import Job, Ledger
 from mathstrap.limits import AdaptiveLimit, Breaker, Pace, backoff
-from mathstrap.types import Completion, Failure, Request
+from mathstrap.types import Completion, Request
 
 if TYPE_CHECKING:
     from mathstrap.backends import Backend
 
-NO_HOLD = Hold(requests=0, tokens_in=0, tokens_out=0)
-# Kinds of TransientError after which the server may have charged although no reply arrived.
-UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "error"})
-# The teacher is there, but says "not now": shrink, and do not count it as a failed try.
+# The teacher is there, but says "not now": go slower.
 REFUSED_KINDS = frozenset({"rate_limit", "overloaded"})
+# Nothing is wrong with the request or the teacher: neither a failed try nor a reason to stop sending.
+FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
 MAX_DRAWS_PER_CALL = 16
-SAVE_AGAIN_SECONDS = 5.0
-
-
-class Job:
-    """Draws of one prompt that go out as one call, and how often they did."""
-
-    __slots__ = ("attempt", "deadline", "hold", "requests", "tokens", "tries")
-
-    def __init__(self, requests: Sequence[Request]) -> None:
-        self.requests = requests
-        self.attempt = 0  # calls sent
-        self.tries = 0  # calls that count against max_attempts
-        self.deadline = 0.0
-        self.hold = NO_HOLD
-        self.tokens = 0.0
 
 
 class Flight:
@@ -51,10 +35,10 @@ class Flight:
 
     def __init__(self, requests: Iterable[Request], sink: Sink, backend: Backend, terms: Terms) -> None:
         limits = terms.limits
-        self.sink = sink
         self.backend = backend
         self.terms = terms
-        self.report = AskReport(stage=terms.stage)
+        self.ledger = Ledger(sink, terms)
+        self.report = self.ledger.report
         self._source = iter(requests)
         self._ahead: Request | None = None
         self._exhausted = False
@@ -75,14 +59,9 @@ class Flight:
         self._closed = False  # nothing more is sent
         self._cut = False  # what is in flight is left
         self._error: BaseException | None = None
-        self._unsaved: list[Completion] = []
-        self._slowest = 0.0
-        self._errors: Counter[str] = Counter()
-        self._other_models: set[str] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._changed = asyncio.Event()
-        self._uncertain_before = terms.meter.usd_uncertain or 0.0
 
     async def run(self) -> AskReport:
         """Send until there is nothing left to send, then wait for what is in flight."""
@@ -104,8 +83,8 @@ class Flight:
                 if timer is not None:
                     timer.cancel()
             await self._land()
-        await self._save_again()
-        self._sum_up(self._now() - started)
+        await self.ledger.save_again()
+        self.ledger.finish(self._now() - started)
         if self._error is not None:
             raise self._error
         return self.report
@@ -169,6 +148,8 @@ class Flight:
         try:
             while job is not None:
                 await self._send(job)
+                if self._has_room(1):
+                    self._changed.set()
                 job = self._take() if self._has_room(0) else None
         finally:
             self._active -= 1
@@ -185,7 +166,7 @@ class Flight:
             return None
         now = self._now()
         ends_at = self.terms.meter.ends_at
-        if ends_at is not None and now + self._slowest >= ends_at:
+        if ends_at is not None and now + self.ledger.slowest_seconds >= ends_at:
             self._close("budget", self.terms.meter.sentence("max_seconds"))
             return None
         wait = max(self._breaker.wait(now), self._hold_until - now)
@@ -252,154 +233,80 @@ class Flight:
 
     async def _send(self, job: Job) -> None:
         """Send one call and deal with its outcome; raises nothing but what ends the run."""
-        now = self._now()
         job.attempt += 1
         trial = self._breaker.sent()
         if job.attempt == 1:
-            job.deadline = now + self.terms.limits.deadline_seconds
-        self.report.asked += 1
-        if self.terms.events:
-            request = job.requests[0]
-            self.terms.emit("asked", id=request.id, attempt=job.attempt, draws=len(job.requests))
+            job.deadline = self._now() + self.terms.limits.deadline_seconds
+        self.ledger.asked(job)
         try:
             if job.attempt == 1:
                 completions = await self.backend.ask(job.requests)
             else:
                 async with asyncio.timeout_at(job.deadline):
                     completions = await self.backend.ask(job.requests)
-            if not completions and (len(job.requests) == 1 or self.backend.supports_n):
-                raise TransientError("the teacher answered without a reply", kind="malformed")
         except TransientError as error:
             self._broken(job, error, trial=trial)
         except MathstrapError as error:
-            self.terms.meter.release(job.hold)
+            self.ledger.settle_broken(job, "refused")
             self._fail(error)
         except asyncio.CancelledError:
-            self._charge_unknown(job)
+            self.ledger.settle_broken(job, "timeout")
             raise
         except TimeoutError:
             self._broken(job, TransientError("no answer before the deadline", kind="timeout"), trial=trial)
         except Exception as error:  # noqa: BLE001 the retry boundary: one broken call must not end the others
             self._broken(job, TransientError(f"{type(error).__name__}: {error}"), trial=trial)
         else:
-            self._answered(job, completions)
+            self._answered(job, completions, trial=trial)
 
-    def _answered(self, job: Job, completions: list[Completion]) -> None:
-        meter, report = self.terms.meter, self.report
-        tokens_in = tokens_out = 0
-        seconds = 0.0
-        for completion in completions:
-            self._store(completion)
-            meter.paid(completion)
-            tokens_in += completion.tokens_in
-            tokens_out += completion.tokens_out
-            seconds = max(seconds, completion.seconds)
-            if completion.model and completion.model != job.requests[0].model:
-                self._check_model(completion.model, job.requests[0].model)
-        if self._needs_hold:
-            meter.release(job.hold)
-            if self._tokens_pace:
-                self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
-        report.answered += len(completions)
-        report.tokens_in += tokens_in
-        report.tokens_out += tokens_out
-        self._slowest = max(seconds, self._slowest * 0.99)
+    def _answered(self, job: Job, completions: list[Completion], *, trial: bool) -> None:
+        rest = job.requests[len(completions) :]
+        if rest and not completions and (len(rest) == 1 or self.backend.supports_n):
+            self._broken(job, TransientError("the teacher answered with no reply", kind="malformed"), trial=trial)
+            return
+        try:
+            tokens_in, tokens_out, seconds = self.ledger.answered(job, completions)
+        except StorageError as error:
+            self._fail(error)
+            return
+        if self._tokens_pace is not None:
+            self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
         if self._breaker.succeeded():
             self.terms.emit("resumed")
             self._changed.set()
         if self._limit.answered(self._now(), seconds, tokens_out):
             self._limit_changed()
-        if self.terms.events:
-            self.terms.emit(
-                "answered",
-                id=job.requests[0].id,
-                attempt=job.attempt,
-                draws=len(completions),
-                tokens_in=tokens_in,
-                tokens_out=tokens_out,
-                seconds=seconds,
-                usd=meter.price.usd(tokens_in, tokens_out) if meter.price else None,
-            )
-        rest = job.requests[len(completions) :]
-        if rest and not self.backend.supports_n:
-            for request in rest:
-                self._push(Job((request,)), self._now())
-        elif rest:
-            self._push(Job(rest), self._now())
-
-    def _store(self, completion: Completion) -> None:
-        if self._unsaved:
-            self._unsaved.append(completion)
-            return
-        try:
-            self.sink.completion(completion)
-        except StorageError as error:
-            self._unsaved.append(completion)
-            self._fail(error)
-
-    async def _save_again(self) -> None:
-        """Try for a few seconds to store what could not be stored: space may have been freed."""
-        give_up_at = self._now() + SAVE_AGAIN_SECONDS
-        while self._unsaved:
-            try:
-                self.sink.completion(self._unsaved[0])
-                del self._unsaved[0]
-            except StorageError as error:
-                if self._now() >= give_up_at:
-                    lost = len(self._unsaved)
-                    self._error = StorageError(f"{error} {lost} paid replies that had arrived could not be stored.")
-                    return
-                await asyncio.sleep(0.25)
+        if rest:
+            parts = [rest] if self.backend.supports_n else [[request] for request in rest]
+            for part in parts:
+                self._push(Job(part), self._now())
 
     def _broken(self, job: Job, error: TransientError, *, trial: bool) -> None:
         """Send the job again later, or leave it to the next run."""
-        limits, now = self.terms.limits, self._now()
-        kind, detail = error.kind, str(error)
-        self._errors[kind] += 1
-        if kind in UNCERTAIN_KINDS:
-            self._charge_unknown(job)
-        else:
-            self.terms.meter.release(job.hold)
-        job.hold = NO_HOLD
+        limits, now, kind = self.terms.limits, self._now(), error.kind
+        asked_wait = error.retry_after_seconds
         if kind == "rate_limit":
             self._breaker.succeeded()
-        else:
+        elif kind not in FREE_KINDS:
             job.tries += 1
-            self._trip(now, detail, trial=trial)
+            self._trip(now, str(error), trial=trial)
+        else:
+            self._breaker.not_tried()
         wait = backoff(max(1, min(job.attempt, 16)), limits, self._rng)
-        if error.retry_after_seconds is not None:
-            wait = error.retry_after_seconds + self._rng.uniform(0.0, limits.backoff_seconds)
+        if asked_wait is not None:
+            wait = asked_wait + self._rng.uniform(0.0, min(asked_wait, limits.backoff_seconds))
+        if kind == "unavailable" and asked_wait is not None:
+            self._hold_until = max(self._hold_until, now + asked_wait)
         if kind in REFUSED_KINDS:
-            if self._limit.mostly_refused and error.retry_after_seconds:
-                self._hold_until = max(self._hold_until, now + error.retry_after_seconds)
+            if self._limit.mostly_refused and asked_wait is not None:
+                self._hold_until = max(self._hold_until, now + asked_wait)
             if self._limit.refused(now):
                 self._limit_changed()
-        given_up = job.tries >= limits.max_attempts or now + wait > job.deadline
-        if not given_up:
-            self.report.retried += 1
-            self._push(job, now + wait)
-        if self.terms.events:
-            self.terms.emit(
-                "failed" if given_up else "retried",
-                id=job.requests[0].id,
-                attempt=job.attempt,
-                draws=len(job.requests),
-                wait_seconds=0.0 if given_up else wait,
-                reason=kind,
-                detail=detail,
-            )
-        if given_up:
-            self.report.failed += len(job.requests)
-            for request in job.requests:
-                self.sink.failure(Failure(id=request.id, key=request.key, error=detail, kind=kind))
-
-    def _charge_unknown(self, job: Job) -> None:
-        """Count a call that was sent and brought nothing back at the most it can have cost."""
-        meter = self.terms.meter
-        if job.hold is NO_HOLD:
-            job.hold = hold_for(job.requests)
-            meter.hold(job.hold)
-        meter.release(job.hold, uncertain=True)
+        if job.tries >= limits.max_attempts or (now + wait > job.deadline and kind != "unavailable"):
+            self.ledger.broken(job, error, wait_seconds=None)
+            return
+        self.ledger.broken(job, error, wait_seconds=wait)
+        self._push(job, now + wait)
 
     def _trip(self, now: float, detail: str, *, trial: bool) -> None:
         breaker = self._breaker
@@ -438,14 +345,6 @@ class Flight:
         self.terms.emit("limit", in_flight=self._limit.current, detail=self._limit.reason)
         self._changed.set()
 
-    def _check_model(self, got: str, wanted: str) -> None:
-        # Servers answer with a dated name, or with the last part of a path.
-        same = got.startswith(wanted) or wanted.endswith(f"/{got}") or got.endswith(f"/{wanted}")
-        if not same and got not in self._other_models:
-            self._other_models.add(got)
-            detail = f'Asked for model "{wanted}", the server answers as "{got}". The replies are kept under that name.'
-            self.terms.emit("warning", reason="other_model", detail=detail)
-
     def _close(self, why: Literal["budget", "interrupted"], message: str) -> None:
         """Send nothing more."""
         if not self._closed:
@@ -463,21 +362,3 @@ class Flight:
                 self.terms.emit("stopping", in_flight=self._active, reason=type(error).__name__, detail=str(error))
         self._closed = True
         self._changed.set()
-
-    def _sum_up(self, seconds: float) -> None:
-        report, meter, before = self.report, self.terms.meter, self._uncertain_before
-        report.seconds = seconds
-        report.errors = dict(self._errors)
-        if meter.price is not None:
-            report.usd = meter.price.usd(report.tokens_in, report.tokens_out)
-            report.usd_uncertain = (meter.usd_uncertain or 0.0) - before
-        self.terms.emit(
-            "finished",
-            total=report.answered,
-            tokens_in=report.tokens_in,
-            tokens_out=report.tokens_out,
-            seconds=seconds,
-            usd=report.usd,
-            reason=report.stopped,
-            detail=report.message,
-        )

@@ -158,6 +158,11 @@ class Pace:
             return 0.0
         return (needed - self._level) / self._per_second
 
+    def peek(self, now: float) -> float:
+        """Return the seconds until one call can be let through, taking nothing."""
+        since = 0.0 if self._at is None else now - self._at
+        return max(0.0, 1.0 - (self._level + since * self._per_second)) / self._per_second
+
     def give_back(self, amount: float) -> None:
         """Return what a reply turned out not to need."""
         self._level = min(self._size, self._level + amount)
@@ -192,6 +197,10 @@ class Breaker:
             return False
         self._trial_running = True
         return True
+
+    def not_tried(self) -> None:
+        """Note that the trial did not reach the teacher: another call may be it."""
+        self._trial_running = False
 
     def succeeded(self) -> bool:
         """Close; returns whether it was open."""

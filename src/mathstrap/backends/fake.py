@@ -145,7 +145,7 @@ class FakeTeacher:
 
 
 def open_teacher(options: TeacherOptions) -> FakeTeacher:
-    """Return a fake teacher; settings: accuracy, latency_seconds, fail_share, golds (JSON lines: id, question, answer)."""
+    """Return a fake teacher; settings: accuracy, latency_seconds, fail_share, golds (a path)."""
     known = ["accuracy", "fail_share", "golds", "latency_seconds"]
     settings: dict[str, Any] = dict(options.settings)
     for name in settings:

@@ -1,0 +1,127 @@
+"""Several servers for one model: the least busy healthy one is next; one that fails is set aside for a while."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+
+from mathstrap.backends import EndpointOptions, TeacherOptions
+from mathstrap.backends.keys import bare_url, read_key
+from mathstrap.errors import InputError, TransientError
+from mathstrap.limits import Pace
+
+MOST_IN_FLIGHT = 256
+FAILURES_TO_SET_ASIDE = 3
+LONGEST_ASIDE_SECONDS = 60.0
+DEFAULT_URL = "https://api.openai.com/v1"
+
+
+class Endpoint:
+    """One server and how it fares."""
+
+    def __init__(self, options: EndpointOptions, *, key: str, key_from: str, headers: Mapping[str, str]) -> None:
+        self.url = options.url.rstrip("/")
+        self.shown = bare_url(self.url)
+        self.key = key
+        self.key_from = key_from
+        self.headers = {"Content-Type": "application/json", **headers}
+        if key:
+            self.headers["Authorization"] = f"Bearer {key}"
+        self.most = options.max_in_flight
+        self.pace = Pace(options.requests_per_minute) if options.requests_per_minute else None
+        self.in_flight = 0
+        self.failures = 0  # in a row
+        self.ready_at = 0.0  # set by its own rate limits
+        self.aside_until = 0.0
+        self.num_asides = 0
+
+    def wait(self, now: float) -> float:
+        """Return the seconds until this server may be asked; 0 for now."""
+        if self.aside_until and self.in_flight:
+            return max(0.5, self.aside_until - now)  # its trial is running
+        return max(self.ready_at, self.aside_until) - now if max(self.ready_at, self.aside_until) > now else 0.0
+
+
+class Endpoints:
+    """All servers of a teacher; times are the event loop's clock."""
+
+    def __init__(self, options: TeacherOptions) -> None:
+        given = options.endpoints or tuple(EndpointOptions(url=url) for url in _urls(options.base_url))
+        self.all = [_open(endpoint, options) for endpoint in given]
+        self._most = options.max_in_flight or MOST_IN_FLIGHT * len(self.all)
+        self._rng = random.Random(0)
+
+    @property
+    def keys(self) -> set[str]:
+        """Return every key in use, for `redact`."""
+        return {endpoint.key for endpoint in self.all if endpoint.key}
+
+    @property
+    def max_in_flight(self) -> int:
+        """Return how many calls the healthy servers take together; at least one, so that a trial can run."""
+        if len(self.all) == 1:
+            return min(self._most, self.all[0].most or self._most)
+        healthy = [endpoint for endpoint in self.all if not endpoint.aside_until]
+        trials = len(self.all) - len(healthy)
+        return max(1, min(self._most, sum(endpoint.most or self._most for endpoint in healthy) + trials))
+
+    def pick(self, now: float) -> Endpoint:
+        """Return the server to ask, counted as busy; raises TransientError of kind "unavailable" if none may be asked.
+
+        A server that just failed comes after those that did not: one that fails fast is always the least busy.
+        """
+        if len(self.all) == 1:
+            best = self.all[0]
+            wait = best.ready_at - now
+        else:
+            best = min(self.all, key=lambda endpoint: _rank(endpoint, now))
+            wait = best.wait(now)
+        if wait <= 0 and best.pace is not None:
+            wait = best.pace.wait(now)
+        if wait > 0:
+            raise TransientError(f"{best.shown}: may be asked again in {wait:.1f} s", wait, kind="unavailable")
+        best.in_flight += 1
+        return best
+
+    def answered(self, endpoint: Endpoint) -> None:
+        """Note that a server answered, if only with a refusal: it is alive."""
+        endpoint.failures = 0
+        endpoint.aside_until = 0.0
+        endpoint.num_asides = 0
+
+    def failed(self, endpoint: Endpoint, now: float) -> None:
+        """Count a failure; the third in a row sets the server aside, each failed trial for twice as long."""
+        endpoint.failures += 1
+        if len(self.all) == 1 or endpoint.failures < FAILURES_TO_SET_ASIDE:
+            return
+        if endpoint.aside_until <= now:
+            span = min(LONGEST_ASIDE_SECONDS, 2.0**endpoint.num_asides)
+            endpoint.num_asides += 1
+            endpoint.aside_until = now + span * self._rng.uniform(0.75, 1.25)
+
+
+def _rank(endpoint: Endpoint, now: float) -> tuple[float, bool, int, float]:
+    full = bool(endpoint.most and endpoint.in_flight >= endpoint.most)
+    paced = endpoint.pace.peek(now) if endpoint.pace else 0.0
+    return max(endpoint.wait(now), paced), full, endpoint.failures, endpoint.in_flight / (endpoint.most or 1)
+
+
+def _urls(base_url: str | tuple[str, ...]) -> tuple[str, ...]:
+    urls = tuple(base_url.replace(",", " ").split()) if isinstance(base_url, str) else tuple(base_url)
+    return urls or (DEFAULT_URL,)
+
+
+def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:
+    if not endpoint.url.startswith(("http://", "https://")):
+        raise InputError(
+            f'teacher.base_url: "{bare_url(endpoint.url)}" is no address; expected one like http://localhost:8000/v1.'
+        )
+    for name in options.extra_headers:
+        if name.lower() in {"authorization", "api-key", "x-api-key"}:
+            raise InputError(
+                f'teacher.extra_headers: "{name}" would put a key into the recipe. Use api_key_env or api_key_command.'
+            )
+    env = endpoint.api_key_env or options.api_key_env
+    command = "" if endpoint.api_key_env else options.api_key_command
+    key_from = "teacher.api_key_command" if command else f"the environment variable {env or '(none named)'}"
+    return Endpoint(endpoint, key=read_key(env=env, command=command), key_from=key_from, headers=options.extra_headers)

@@ -1,0 +1,71 @@
+"""Fetch a key from the environment or a command, and keep it out of every message."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from mathstrap.errors import InputError
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HIDDEN = "[key]"
+COMMAND_SECONDS = 60.0
+
+
+def read_key(*, env: str, command: str) -> str:
+    """Return the key, or "" where the variable is not set; the command comes first.
+
+    Raises InputError without repeating what was found: it may be the key itself, put in the wrong place.
+    """
+    if command:
+        return _usable(_run(command), "teacher.api_key_command")
+    if env and (not _VARIABLE.fullmatch(env) or env.startswith("sk_") or len(env) > 64):
+        raise InputError(
+            "teacher.api_key_env: expected the name of an environment variable, for example OPENAI_API_KEY, and found "
+            "something else. If that is the key itself, take it out of the recipe and put it into the variable."
+        )
+    return _usable(os.environ.get(env, "").strip(), f"the variable {env}") if env else ""
+
+
+def _run(command: str) -> str:
+    try:
+        done = subprocess.run(  # noqa: S603 the user's own command, without a shell
+            shlex.split(command), capture_output=True, text=True, timeout=COMMAND_SECONDS, check=False
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        raise InputError(
+            f"teacher.api_key_command: the command could not be run ({type(error).__name__}). Try it in a shell."
+        ) from None
+    lines = done.stdout.strip().splitlines()
+    if done.returncode != 0 or not lines:
+        raise InputError(
+            f"teacher.api_key_command: the command ended with code {done.returncode} and "
+            f"{'no output' if not lines else 'some output'}; expected code 0 and the key. Try it in a shell."
+        )
+    return lines[0].strip()
+
+
+def _usable(key: str, where: str) -> str:
+    if key and not (key.isascii() and key.isprintable()):
+        raise InputError(f"{where}: the key holds characters that cannot be sent in a header. Set it again.")
+    return key
+
+
+def redact(text: str, keys: Iterable[str]) -> str:
+    """Return `text` without the keys, also where a server repeats one in its error message."""
+    for key in keys:
+        if len(key) >= 4:
+            text = text.replace(key, _HIDDEN)
+    return text
+
+
+def bare_url(url: str) -> str:
+    """Return `url` without user, password and query, fit to be shown."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{host}{port}{parts.path}"

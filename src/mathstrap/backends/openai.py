@@ -1,0 +1,193 @@
+"""Any OpenAI-compatible server over HTTP: one session, bytes in, bytes out."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import urllib.request
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.backends.chat import (
+    body_of,
+    completions_of,
+    encode,
+    error_detail,
+    error_for,
+    exhausted_for,
+    filtered,
+    path_of,
+)
+from mathstrap.backends.endpoints import Endpoint, Endpoints
+from mathstrap.backends.keys import redact
+from mathstrap.errors import InputError, TeacherError, TransientError, suggest
+from mathstrap.types import Completion, Request
+
+MOST_DRAWS_PER_CALL = 16
+LARGEST_REPLY_BYTES = 64 << 20
+
+
+class OpenAITeacher:
+    """Asks `/chat/completions`, or `/completions` for raw prompts."""
+
+    def __init__(self, options: TeacherOptions) -> None:
+        if not options.model:
+            raise InputError("teacher.model: empty; expected the model's name as the server knows it.")
+        known = ["max_n"]
+        for name in options.settings:
+            if name not in known:
+                raise InputError(f'teacher.settings: no such setting "{name}".{suggest(name, known)}')
+        self.model = options.model
+        self.supports_n = options.supports_n is not False
+        self.max_n = int(options.settings.get("max_n", MOST_DRAWS_PER_CALL))
+        self._options = options
+        self._endpoints = Endpoints(options)
+        self._keys = self._endpoints.keys
+        self._tokens_field = "max_tokens"
+        self._session: Any = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._proxies: dict[str, str | None] = {}
+
+    @property
+    def max_in_flight(self) -> int:
+        """Return how many calls may run at once; fewer while an endpoint is set aside."""
+        return self._endpoints.max_in_flight
+
+    async def ask(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer the draws of one prompt in one call."""
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop:
+            self._open_session(loop)
+        endpoint = self._endpoints.pick(loop.time())
+        alive = False
+        try:
+            completions = await self._call(endpoint, requests, loop)
+            alive = True
+        except TransientError as error:
+            alive = error.kind == "rate_limit"
+            if error.retry_after_seconds is not None:
+                endpoint.ready_at = max(endpoint.ready_at, self._own_pause(endpoint, error, loop.time()))
+            raise
+        except TeacherError:
+            alive = True
+            raise
+        finally:
+            endpoint.in_flight -= 1
+            if alive:
+                self._endpoints.answered(endpoint)
+            else:
+                self._endpoints.failed(endpoint, loop.time())
+        return completions
+
+    async def release(self) -> None:
+        """Close the connections, which belong to the running event loop."""
+        if self._session is not None:
+            await self._session.close()
+        self._session = self._loop = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.release()
+
+    async def _call(
+        self, endpoint: Endpoint, requests: Sequence[Request], loop: asyncio.AbstractEventLoop
+    ) -> list[Completion]:
+        import aiohttp
+
+        first, draws = requests[0], len(requests)
+        tokens_field = self._tokens_field
+        data = encode(body_of(first, draws=draws, tokens_field=tokens_field, extra=self._options.extra_body))
+        started = loop.time()
+        try:
+            async with self._session.post(
+                endpoint.url + path_of(first),
+                data=data,
+                headers=endpoint.headers,
+                allow_redirects=False,
+                proxy=self._proxies[endpoint.url],
+            ) as response:
+                body = await response.read()
+                status, headers = response.status, response.headers
+        except aiohttp.ClientConnectorError as error:
+            raise TransientError(f"{endpoint.shown}: cannot connect ({self._hide(error)})", kind="connect") from None
+        except TimeoutError:
+            seconds = self._options.timeout_seconds
+            raise TransientError(f"{endpoint.shown}: no whole reply in {seconds:g} s", kind="timeout") from None
+        except aiohttp.InvalidURL as error:
+            raise TeacherError(f"teacher.base_url: {self._hide(error)} is no address.") from None
+        except (aiohttp.ClientError, OSError) as error:
+            detail = f"{type(error).__name__}: {self._hide(error)}"
+            raise TransientError(f"{endpoint.shown}: the connection broke ({detail})", kind="connection") from None
+        pause = exhausted_for(headers)
+        if pause:
+            endpoint.ready_at = max(endpoint.ready_at, loop.time() + pause)
+        if status != 200:
+            if (
+                status in {400, 422}
+                and (adapted := self._adapt(requests, error_detail(body), tokens_field)) is not None
+            ):
+                return adapted
+            raise error_for(
+                status,
+                redact(body[:20_000].decode("utf-8", "replace"), self._keys).encode(),
+                headers,
+                where=endpoint.shown,
+                request=first,
+                key_from=endpoint.key_from,
+            )
+        completions = completions_of(requests, body, loop.time() - started)
+        if len(completions) < draws:
+            self.supports_n = False
+        return completions
+
+    def _adapt(self, requests: Sequence[Request], detail: str, tokens_field: str) -> list[Completion] | None:
+        """Adapt to what the server does not know, so that asking again helps; None if the fault is not of that kind."""
+        if "max_completion_tokens" in detail and tokens_field == "max_tokens":
+            self._tokens_field = "max_completion_tokens"
+            raise TransientError("the server wants max_completion_tokens; asking again with it", 0.0, kind="adapted")
+        if refused := filtered(requests, detail):
+            return refused
+        if len(requests) > 1:
+            self.supports_n = False
+            return []
+        return None
+
+    def _own_pause(self, endpoint: Endpoint, error: TransientError, now: float) -> float:
+        """Return until when a Retry-After keeps this server from being asked; with one server the engine decides."""
+        if len(self._endpoints.all) == 1 or error.kind not in {"rate_limit", "overloaded"}:
+            return endpoint.ready_at
+        return now + (error.retry_after_seconds or 0.0)
+
+    def _hide(self, error: BaseException) -> str:
+        return redact(str(error), self._keys)[:300]
+
+    def _open_session(self, loop: asyncio.AbstractEventLoop) -> None:
+        import aiohttp
+
+        # Sockets are bounded by the engine; a cookie jar and a name lookup per call cost more than the call.
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60.0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=self._options.timeout_seconds, sock_connect=30.0),
+            headers={"User-Agent": "mathstrap"},
+            loop=loop,
+        )
+        self._loop = loop
+        self._proxies = {endpoint.url: _proxy_for(endpoint.url) for endpoint in self._endpoints.all}
+
+
+def open_teacher(options: TeacherOptions) -> OpenAITeacher:
+    """Return a teacher that asks a server."""
+    return OpenAITeacher(options)
+
+
+def _proxy_for(url: str) -> str | None:
+    """Return the proxy that the environment names for this address."""
+    parts = urlsplit(url)
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

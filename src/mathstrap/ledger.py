@@ -1,0 +1,188 @@
+"""What came back of an `ask`: stored, counted, told. Decides nothing about what is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+from mathstrap.asking import AskReport, Sink, Terms
+from mathstrap.budget import Hold, hold_for
+from mathstrap.errors import StorageError, TransientError
+from mathstrap.types import Completion, Failure, Request
+
+NO_HOLD = Hold(requests=0, tokens_in=0, tokens_out=0)
+# Kinds of TransientError after which the server may have charged although no reply arrived.
+UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "error"})
+SAVE_AGAIN_SECONDS = 5.0
+
+
+class Job:
+    """Draws of one prompt that go out as one call, and how often they did."""
+
+    __slots__ = ("attempt", "deadline", "hold", "requests", "tokens", "tries")
+
+    def __init__(self, requests: Sequence[Request]) -> None:
+        self.requests = requests
+        self.attempt = 0  # calls sent
+        self.tries = 0  # calls that count against max_attempts
+        self.deadline = 0.0
+        self.hold = NO_HOLD
+        self.tokens = 0.0
+
+
+class Ledger:
+    """The books of one `ask`: the sink, the meter's settlements, the report and the events."""
+
+    def __init__(self, sink: Sink, terms: Terms) -> None:
+        self.report = AskReport(stage=terms.stage)
+        self.slowest_seconds = 0.0  # of the recent replies
+        self._sink = sink
+        self._terms = terms
+        self._meter = terms.meter
+        self._unsaved: list[Completion] = []
+        self._errors: Counter[str] = Counter()
+        self._other_models: set[str] = set()
+        self._warned_of_usage = False
+        self._uncertain_before = terms.meter.usd_uncertain or 0.0
+
+    def asked(self, job: Job) -> None:
+        """Count a call that is about to be sent."""
+        self.report.asked += 1
+        if self._terms.events is not None:
+            self._terms.emit("asked", id=job.requests[0].id, attempt=job.attempt, draws=len(job.requests))
+
+    def answered(self, job: Job, completions: list[Completion]) -> tuple[int, int, float]:
+        """Store the replies of a call, then count them; returns tokens in, tokens out and seconds.
+
+        Raises StorageError if one could not be stored; it is kept for `save_again`.
+        """
+        tokens_in = tokens_out = 0
+        seconds = 0.0
+        error = None
+        for completion in completions:
+            error = self._store(completion) or error
+            self._meter.paid(completion)
+            tokens_in += completion.tokens_in
+            tokens_out += completion.tokens_out
+            seconds = max(seconds, completion.seconds)
+            if completion.model != job.requests[0].model and completion.model:
+                self._check_model(completion.model, job.requests[0].model)
+        if tokens_in == tokens_out == 0 and any(completion.text for completion in completions):
+            self._no_usage(job)
+        elif job.hold is not NO_HOLD:
+            self._meter.release(job.hold)
+        report = self.report
+        report.answered += len(completions)
+        report.tokens_in += tokens_in
+        report.tokens_out += tokens_out
+        self.slowest_seconds = max(seconds, self.slowest_seconds * 0.99)
+        if self._terms.events is not None:
+            price = self._meter.price
+            self._terms.emit(
+                "answered",
+                id=job.requests[0].id,
+                attempt=job.attempt,
+                draws=len(completions),
+                tokens_in=tokens_in,
+                tokens_out=tokens_out,
+                seconds=seconds,
+                usd=price.usd(tokens_in, tokens_out) if price else None,
+            )
+        if error is not None:
+            raise error
+        return tokens_in, tokens_out, seconds
+
+    def broken(self, job: Job, error: TransientError, *, wait_seconds: float | None) -> None:
+        """Count a call that broke; `wait_seconds` None gives its requests up until the next run."""
+        self._errors[error.kind] += 1
+        self.settle_broken(job, error.kind)
+        given_up = wait_seconds is None
+        if given_up:
+            self.report.failed += len(job.requests)
+        else:
+            self.report.retried += 1
+        if self._terms.events is not None:
+            self._terms.emit(
+                "failed" if given_up else "retried",
+                id=job.requests[0].id,
+                attempt=job.attempt,
+                draws=len(job.requests),
+                wait_seconds=wait_seconds or 0.0,
+                reason=error.kind,
+                detail=str(error),
+            )
+        if given_up:
+            for request in job.requests:
+                self._sink.failure(Failure(id=request.id, key=request.key, error=str(error), kind=error.kind))
+
+    def settle_broken(self, job: Job, kind: str) -> None:
+        """End the reservation of a call that brought nothing; one that may have been charged stays counted."""
+        if kind in UNCERTAIN_KINDS:
+            if job.hold is NO_HOLD:
+                job.hold = hold_for(job.requests)
+                self._meter.hold(job.hold)
+            self._meter.release(job.hold, uncertain=True)
+        elif job.hold is not NO_HOLD:
+            self._meter.release(job.hold, unsent=kind == "unavailable")
+        job.hold = NO_HOLD
+
+    async def save_again(self) -> None:
+        """Try for a few seconds to store what could not be stored: space may have been freed."""
+        tries = int(SAVE_AGAIN_SECONDS / 0.25)
+        while self._unsaved:
+            try:
+                self._sink.completion(self._unsaved[0])
+                del self._unsaved[0]
+            except StorageError as error:
+                tries -= 1
+                if tries <= 0:
+                    lost = len(self._unsaved)
+                    raise StorageError(f"{error} {lost} paid replies that had arrived could not be stored.") from error
+                await asyncio.sleep(0.25)
+
+    def finish(self, seconds: float) -> None:
+        """Complete the report and tell that the stage is over."""
+        report, meter = self.report, self._meter
+        report.seconds = seconds
+        report.errors = dict(self._errors)
+        if meter.price is not None:
+            report.usd = meter.price.usd(report.tokens_in, report.tokens_out)
+            report.usd_uncertain = (meter.usd_uncertain or 0.0) - self._uncertain_before
+        self._terms.emit(
+            "finished",
+            total=report.answered,
+            tokens_in=report.tokens_in,
+            tokens_out=report.tokens_out,
+            seconds=seconds,
+            usd=report.usd,
+            reason=report.stopped,
+            detail=report.message,
+        )
+
+    def _store(self, completion: Completion) -> StorageError | None:
+        if self._unsaved:
+            self._unsaved.append(completion)
+            return None
+        try:
+            self._sink.completion(completion)
+        except StorageError as error:
+            self._unsaved.append(completion)
+            return error
+        return None
+
+    def _no_usage(self, job: Job) -> None:
+        """Count a reply without token counts at the most it can have cost."""
+        self.settle_broken(job, "malformed")
+        if not self._warned_of_usage:
+            self._warned_of_usage = True
+            detail = "The server does not say how many tokens it used. Budgets count each call at its maximum."
+            self._terms.emit("warning", reason="no_usage", detail=detail)
+
+    def _check_model(self, got: str, wanted: str) -> None:
+        # Servers answer with a dated name, or with the last part of a path.
+        same = got.startswith(wanted) or wanted.endswith(f"/{got}") or got.endswith(f"/{wanted}")
+        if not same and got not in self._other_models:
+            self._other_models.add(got)
+            detail = f'Asked for model "{wanted}", the server answers as "{got}". The replies are kept under that name.'
+            self._terms.emit("warning", reason="other_model", detail=detail)
