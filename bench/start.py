@@ -41,7 +41,8 @@ def main() -> None:
     arguments = parser.parse_args()
     seconds = {name: best_seconds(command, arguments.rounds) for name, command in COMMANDS.items()}
     bare = seconds["python -c pass"]
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    revision = subprocess.run(command, capture_output=True, text=True, check=False)
     result = {
         "machine": platform.platform(),
         "python": platform.python_version(),
