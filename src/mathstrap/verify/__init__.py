@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from mathstrap.types import Outcome
-from mathstrap.verify.extract import extract_answer
-from mathstrap.verify.graders import GRADERS, Grader, grade
+from mathstrap.verify.extract import extract_all, extract_answer
+from mathstrap.verify.graders import GRADERS, Grader, grade, grader_named
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 
-__all__ = ["GRADERS", "Extraction", "Form", "Grade", "Grader", "Mode", "answers_agree", "extract_answer", "grade"]
+__all__ = [
+    "GRADERS",
+    "Extraction",
+    "Form",
+    "Grade",
+    "Grader",
+    "Mode",
+    "answers_agree",
+    "extract_all",
+    "extract_answer",
+    "grade",
+    "grader_named",
+]
 
 
 def answers_agree(a: str, b: str) -> Outcome:

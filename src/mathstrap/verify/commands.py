@@ -15,13 +15,14 @@ from mathstrap.verify.nodes import (
     Matrix,
     Mul,
     Node,
+    NotMathError,
     Num,
     Pow,
     Relation,
     Sym,
     divide,
 )
-from mathstrap.verify.tokens import NotMathError, Token
+from mathstrap.verify.tokens import Token
 from mathstrap.verify.words import NUMBER_WORDS
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _is_group(text: str) -> bool:
 
 def _read_repeating(parser: Parser, text: str) -> Node:
     parser.position += 1
-    digits = _raw_group(parser)
+    digits = raw_group(parser)
     if not digits.isdigit() or len(digits) > 50:
         raise NotMathError("the repeating part of a decimal must be digits")
     whole, _, decimals = text.partition(".")
@@ -97,7 +98,10 @@ def _read_scientific(parser: Parser, value: Num) -> Node:
     if parser.peek(1).text in ("-", "+") and not parser.peek(1).spaced:
         sign, offset = (-1 if parser.peek(1).text == "-" else 1), 2
     digits = parser.peek(offset)
-    if digits.kind != "number" or digits.spaced or not digits.text.isdigit():
+    after = parser.peek(offset + 1)
+    if digits.kind != "number" or digits.spaced or not digits.text.isdigit() or len(digits.text) > 12:
+        return value
+    if after.kind == "name" and not after.spaced:  # 4e+7p is a sum of two products
         return value
     parser.position += offset + 1
     exponent = sign * int(digits.text)
@@ -175,10 +179,10 @@ def read_subscript(parser: Parser, node: Node) -> Node:
     """Read `_...` after a node: a base after a numeral, else a part of the name."""
     start = parser.position
     parser.position += 1
-    subscript = _raw_group(parser)
+    subscript = raw_group(parser)
     if type(node) is Num:
         base = NUMBER_WORDS.get(subscript.lower(), int(subscript) if subscript.isdigit() and len(subscript) < 3 else 0)
-        if not 2 <= base <= 36 or node.value.denominator != 1 or node.value < 0:
+        if not 2 <= base <= 36 or parser.tokens[start - 1].kind != "number":
             raise NotMathError("the base of a numeral must be from 2 to 36")
         digits = parser.tokens[start - 1].text
         return Based(digits.lstrip("0") or "0", base)
@@ -187,7 +191,7 @@ def read_subscript(parser: Parser, node: Node) -> Node:
     raise NotMathError("a subscript stands after something that is not a name")
 
 
-def _raw_group(parser: Parser) -> str:
+def raw_group(parser: Parser) -> str:
     """Consume `{...}` or one token and return its text without spaces."""
     first = parser.take()
     if first.text != "{":
@@ -267,7 +271,7 @@ def read_command(parser: Parser, name: str) -> Node:
         parser.expect({"lvert": "rvert", "vert": "vert", "lfloor": "rfloor", "lceil": "rceil"}[name])
         return Call({"lfloor": "floor", "lceil": "ceil"}.get(name, "abs"), (inner,))
     if name in _ACCENTS:
-        text = _raw_group(parser)
+        text = raw_group(parser)
         return Sym("reals") if name == "mathbb" and text == "R" else Sym(f"{name}:{text}")
     if name == "begin":
         return _read_matrix(parser)
@@ -337,11 +341,11 @@ def _read_set(parser: Parser) -> Node:
 
 
 def _read_matrix(parser: Parser) -> Node:
-    kind = _raw_group(parser).rstrip("*")
+    kind = raw_group(parser).rstrip("*")
     if kind not in _MATRICES:
         raise NotMathError(f"the environment {kind[:20]} is not an answer")
     if kind == "array" and parser.peek().text == "{":
-        _raw_group(parser)
+        raw_group(parser)
     rows: list[tuple[Node, ...]] = []
     row: list[Node] = []
     while True:
@@ -355,6 +359,6 @@ def _read_matrix(parser: Parser) -> Node:
             break
         if ended:
             raise NotMathError("a matrix is not closed")
-    if _raw_group(parser).rstrip("*") != kind or len({len(cells) for cells in rows}) != 1:
+    if raw_group(parser).rstrip("*") != kind or len({len(cells) for cells in rows}) != 1:
         raise NotMathError("the rows of a matrix differ in length")
     return Matrix(tuple(rows))

@@ -32,9 +32,10 @@ from mathstrap.verify.nodes import (
 from mathstrap.verify.numeric import decimal_value
 from mathstrap.verify.residue import NoResidueError, Residue
 from mathstrap.verify.structure import as_interval, canonical, relation_name
-from mathstrap.verify.words import unit_scale
+from mathstrap.verify.words import unit_power, unit_scale
 
 Answer = bool | None
+_STRUCTURES = (Group, Matrix, Union, Relation, Ratio)
 MAX_UNORDERED = 200
 _HUNDRED = Num(Fraction(100))
 
@@ -267,6 +268,8 @@ def _proportional(gold: Relation, got: Relation) -> Answer:
 
 def _same_values(gold: Node, got: Node) -> Answer:
     if isinstance(gold, Quantity) and isinstance(got, Quantity):
+        if _units_differ(gold.unit, got.unit):
+            return False
         mine, theirs = unit_scale(gold.unit), unit_scale(got.unit)
         if mine and theirs:
             if mine[0] != theirs[0]:
@@ -276,6 +279,8 @@ def _same_values(gold: Node, got: Node) -> Answer:
             )
     mark_gold, mark_got = _mark(gold), _mark(got)
     left, right = strip_marks(gold), strip_marks(got)
+    if isinstance(left, _STRUCTURES) or isinstance(right, _STRUCTURES):
+        return _same(left, right) if type(left) is type(right) else False
     answer = _same_numbers(left, right)
     if answer or mark_gold == mark_got:
         return answer
@@ -290,6 +295,14 @@ def _same_values(gold: Node, got: Node) -> Answer:
     if "deg" in (mark_gold, mark_got) and "" in (mark_gold, mark_got) and _has_pi(left) != _has_pi(right):
         return same_expression(gold, got)
     return answer
+
+
+def _units_differ(gold: str, got: str) -> bool:
+    """Say whether two units measure different things by their power or by the half of the day."""
+    if gold in ("am", "pm") and got in ("am", "pm"):
+        return gold != got
+    powers = [unit_power(unit) for unit in (gold, got)]
+    return 0 not in powers and powers[0] != powers[1]
 
 
 def _mark(node: Node) -> str:

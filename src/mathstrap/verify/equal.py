@@ -11,10 +11,26 @@ import msgspec
 
 from mathstrap.types import Outcome
 from mathstrap.verify.compare import same_answer
-from mathstrap.verify.nodes import Add, Call, Group, Matrix, Mul, Node, Num, Pow, Ratio, Relation, Sym, Union
+from mathstrap.verify.exact import rational
+from mathstrap.verify.identity import strip_marks
+from mathstrap.verify.nodes import (
+    Add,
+    Call,
+    Group,
+    Matrix,
+    Mul,
+    Node,
+    NotMathError,
+    Num,
+    Pow,
+    Ratio,
+    Relation,
+    Sym,
+    Union,
+)
 from mathstrap.verify.normalize import clean, compact, is_text, plain_number, words_key, words_set
 from mathstrap.verify.parse import parse
-from mathstrap.verify.tokens import NotMathError
+from mathstrap.verify.structure import canonical
 from mathstrap.verify.words import number_from_words
 
 Tier = Literal["empty", "number", "text", "structure", "expression", "none"]
@@ -99,6 +115,20 @@ def _decide_parsed(gold_text: str, got_text: str) -> Decision:
         return Decision("undecided", "none", "neither equality nor a difference could be established")
     what = {"number": "number", "expression": "value", "structure": "structure"}[tier]
     return Decision("correct", tier, f"the same {what}") if answer else Decision("wrong", tier, f"a different {what}")
+
+
+def is_number(text: str) -> bool:
+    """Say whether an answer is one rational number, with or without a unit, a name before it or a percent sign."""
+    text = clean(text)
+    if plain_number(text) is not None:
+        return True
+    node = _parsed(text)
+    if isinstance(node, NotMathError):
+        return False
+    node = canonical(node)
+    if isinstance(node, Relation) and node.signs == ("=",):
+        node = node.items[1]
+    return rational(strip_marks(node)) is not None
 
 
 def _compare(gold: Node, got: Node) -> bool | None:

@@ -26,7 +26,9 @@ _STATED = re.compile(
 _VALUE_OF = re.compile(
     r"(?i:value of )(?:the )?(?:unknown )?(?:variable )?[$\\(]{0,3}[A-Za-z][$\\)]{0,3} (?:is|=|equals):? "
 )
-_NEGATED = re.compile(r"\s{0,3}(?:not|n't|never)\b")
+_NO_STATEMENT = re.compile(
+    r"\s{0,3}(?:not|n't|never|(?:in)?correct|right|wrong|valid|reasonable|as follows|given by|found|obtained|clear)\b"
+)
 _TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
 _POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
 _BETWEEN_BOXES = re.compile(r"(?:[\s$\\()\[\].,;]|\\quad|\\text\s?\{[^{}]{0,60}\}|and|or){0,40}")
@@ -68,6 +70,34 @@ def extract_all(text: str) -> tuple[Extraction, ...]:
     return tuple(rules)
 
 
+def extract_boxed(text: str, mode: Mode = "strict") -> Extraction | None:
+    """Return what the last box holds, as the MATH release does; None if there is no closed box."""
+    del mode
+    start = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
+    answer = _box_content(text, start) if start >= 0 else None
+    return None if answer is None else Extraction(answer, "boxed")
+
+
+def extract_minerva(text: str, mode: Mode = "strict") -> Extraction | None:
+    """Return what stands between Minerva's closing phrases, else the last box."""
+    _, anchor, rest = text.rpartition("The final answer is ")
+    if anchor:
+        return Extraction(rest.partition("I hope it is correct")[0].strip().removesuffix(".").strip(), "stated")
+    return extract_boxed(text, mode)
+
+
+def looks_like_completion(text: str) -> bool:
+    """Say whether a text is a worked solution rather than a bare answer: several lines, an anchor, or a sentence."""
+    if len(text) < 40 and "nswer" not in text and "####" not in text:
+        return False
+    if "####" in text or _STATED.search(text[-2_000:]) or "</think>" in text:
+        return True
+    stripped = text.strip()
+    if stripped.startswith("\\begin") or (stripped.startswith("\\boxed") and stripped.endswith("}")):
+        return False
+    return "\n" in stripped or "\\boxed" in stripped or bare_answer(stripped) is None
+
+
 def _own_words(text: str) -> str:
     """Return the completion without what follows a chat marker and without the closing politeness."""
     text = text[-MAX_CHARS:]
@@ -83,6 +113,9 @@ def _extract(text: str, mode: Mode) -> Extraction | None:
     found = _explicit(text)
     if found:
         last = max(found, key=lambda each: each.position)
+        box = next((each for each in found if each.extractor == "boxed" and each.answer), None)
+        if box and last.extractor == "stated" and _is_remark(last.answer) and not _is_remark(box.answer):
+            last = box
         return Extraction(last.answer, last.extractor) if last.answer else None
     bare = bare_answer(text)
     if bare:
@@ -92,6 +125,11 @@ def _extract(text: str, mode: Mode) -> Extraction | None:
         return Extraction(closing, "closing")
     number = last_number(text) if mode == "flexible" else None
     return Extraction(number, "last_number") if number else None
+
+
+def _is_remark(answer: str) -> bool:
+    """Say whether a stated answer is only lower-case words, as in `the answer is positive`."""
+    return answer[:1].islower() and not any(char.isdigit() or char in "\\$=^" for char in answer) and len(answer) > 3
 
 
 def _explicit(text: str) -> list[Found]:
@@ -115,7 +153,7 @@ def _stated(text: str) -> Found | None:
         if end < 0:
             return None
         match = _STATED.match(text, end)
-        if match and not _NEGATED.match(text, match.end()):
+        if match and not _NO_STATEMENT.match(text, match.end()):
             span = answer_span(text, match.end())
             if span and "\\boxed" not in span:
                 return Found(end, value_of_sentence(span), "stated")

@@ -1,32 +1,90 @@
-"""The graders by name, and `grade`, which picks one and prepares its input."""
+"""The graders by name, and `grade`, which picks one and prepares its input.
+
+`math` is the default: exact where values are exact, structural, never by code execution. `gsm8k` asks for a number. The
+others reproduce published rules for comparability.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from mathstrap.verify.equal import decide
-from mathstrap.verify.extract import extract_answer
-from mathstrap.verify.record import Form, Grade, Mode
+from mathstrap.errors import InputError, suggest
+from mathstrap.verify.equal import decide, is_number
+from mathstrap.verify.extract import extract_answer, extract_boxed, extract_minerva, looks_like_completion
+from mathstrap.verify.record import Extraction, Form, Grade, Mode
+from mathstrap.verify.released import compare_released_gsm8k, compare_released_math, extract_released
+from mathstrap.verify.strings import hendrycks_form, minerva_form
 
-Grader = Callable[[str, str], Grade]
+
+@dataclass(frozen=True, kw_only=True)
+class Grader:
+    """How a completion's answer is found, and how a bare answer is compared with the gold."""
+
+    extract: Callable[[str, Mode], Extraction | None]
+    compare: Callable[[str, str], Grade]
 
 
-def _math(gold: str, got: str) -> Grade:
+def compare_math(gold: str, got: str) -> Grade:
+    """Compare two bare answers by the tiers: text, number, structure, expression."""
     decision = decide(gold, got)
     return Grade(decision.outcome, decision.tier, decision.reason, got, gold)
 
 
+def compare_gsm8k(gold: str, got: str) -> Grade:
+    """Compare two answers that must be numbers; units, currency and separators are allowed around them."""
+    if not is_number(gold):
+        return Grade("undecided", "number", "the gold answer is not a number", got, gold)
+    if not is_number(got):
+        return Grade("wrong", "number", "the answer is not a number", got, gold)
+    return compare_math(gold, got)
+
+
+def compare_hendrycks(gold: str, got: str) -> Grade:
+    """Compare two answers as strings after the normalisation released with MATH."""
+    return compare_released_math(gold, got)
+
+
+def compare_minerva(gold: str, got: str) -> Grade:
+    """Compare two answers as strings after Minerva's normalisation, then as expressions."""
+    left, right = minerva_form(gold), minerva_form(got)
+    if left == right or hendrycks_form(left) == hendrycks_form(right):
+        return Grade("correct" if got.strip() else "wrong", "text", "compared as normalised strings", got, gold)
+    decision = decide(left, right)
+    return Grade(decision.outcome, decision.tier, decision.reason, got, gold)
+
+
 GRADERS: Mapping[str, Grader] = MappingProxyType(
-    dict.fromkeys(("math", "gsm8k", "metamath-2024-gsm8k", "metamath-2024-math", "hendrycks", "minerva"), _math)
+    {
+        "math": Grader(extract=extract_answer, compare=compare_math),
+        "gsm8k": Grader(extract=extract_answer, compare=compare_gsm8k),
+        "metamath-2024-gsm8k": Grader(extract=extract_released, compare=compare_released_gsm8k),
+        "metamath-2024-math": Grader(extract=extract_released, compare=compare_released_math),
+        "hendrycks": Grader(extract=extract_boxed, compare=compare_hendrycks),
+        "minerva": Grader(extract=extract_minerva, compare=compare_minerva),
+    }
 )
 
 
+def grader_named(name: str) -> Grader:
+    """Return a grader by its name; raises InputError with a suggestion for a name that is not known."""
+    grader = GRADERS.get(name)
+    if grader is None:
+        raise InputError(f'No grader is called "{name}".{suggest(name, sorted(GRADERS))}')
+    return grader
+
+
 def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "answer", mode: Mode = "strict") -> Grade:
-    """Decide whether `prediction` (a bare answer or a whole completion, see `form`) equals `gold`. Never raises."""
-    if form == "completion" or (form == "auto" and "\n" in prediction):
-        extraction = extract_answer(prediction, mode)
+    """Decide whether `prediction` equals `gold`. Raises nothing for any two strings; unknown graders raise InputError.
+
+    `form` says what the prediction is: a bare answer, a whole completion, or "auto" to tell the two apart. A completion
+    without a final answer is wrong, with tier "extraction". Mode "flexible" may take the last number of a completion.
+    """
+    chosen = grader_named(grader)
+    if form == "completion" or (form == "auto" and looks_like_completion(prediction)):
+        extraction = chosen.extract(prediction, mode)
         if extraction is None:
             return Grade("wrong", "extraction", "no final answer is stated", "", gold)
         prediction = extraction.answer
-    return GRADERS[grader](gold, prediction)
+    return chosen.compare(gold, prediction)

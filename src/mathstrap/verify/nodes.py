@@ -8,6 +8,10 @@ from typing import Literal
 import msgspec
 
 
+class NotMathError(ValueError):
+    """The text is not mathematics this parser reads, or is larger than it accepts."""
+
+
 class Node(msgspec.Struct, frozen=True):
     """The base of every node; nodes are values: equal trees are equal and hashable."""
 
@@ -129,8 +133,10 @@ def negate(node: Node) -> Node:
 
 
 def divide(top: Node, bottom: Node) -> Node:
-    """Return top / bottom; a quotient of whole numbers becomes a number."""
-    if type(top) is Num and type(bottom) is Num and bottom.value:
+    """Return top / bottom; a quotient of whole numbers becomes a number. Raises NotMathError for a divisor of zero."""
+    if type(bottom) is Num and not bottom.value:
+        raise NotMathError("a divisor is zero")
+    if type(top) is Num and type(bottom) is Num:
         return Num(top.value / bottom.value)
     return Mul((top, Pow(bottom, MINUS_ONE)))
 

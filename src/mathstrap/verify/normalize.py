@@ -13,6 +13,7 @@ _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorn
 _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 _CURRENCY = re.compile(r"(?:USD|US\$|EUR|GBP|CAD|AUD|INR|Rs\.?)\s*(?=[\d$\\])")
+_CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
 _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9A-Za-z])\s+|\s+(?![0-9A-Za-z])")  # never one between digits: 1 1/2 is not 11/2
 _NUMBER = re.compile(r"([+-]?)([0-9]{1,400})(?:\.([0-9]{1,400}))?")
@@ -49,7 +50,8 @@ def clean(text: str) -> str:
         if shorter == text:
             break
         text = shorter
-    return _CURRENCY.sub("", text, count=1)
+    text = _CURRENCY.sub("", text, count=1)
+    return _CLOCK.sub(lambda match: f" {match[1].lower()}m", text) if ":" in text else text
 
 
 def _unwrap(text: str) -> str:
@@ -68,6 +70,8 @@ def _unwrap(text: str) -> str:
             return inner
         if _closes_at_end(inner):
             return inner[1:-1]
+    if text.startswith("{") and "," not in text and _closes_at_end(text):
+        return text[1:-1]
     match = _TEXT.fullmatch(text)
     return match[1] if match else text
 

@@ -18,6 +18,7 @@ from mathstrap.verify.nodes import (
     Group,
     Mul,
     Node,
+    NotMathError,
     Num,
     PlusMinus,
     Pow,
@@ -29,7 +30,7 @@ from mathstrap.verify.nodes import (
     divide,
     negate,
 )
-from mathstrap.verify.tokens import END, NotMathError, Token, tokenize
+from mathstrap.verify.tokens import END, Token, tokenize
 from mathstrap.verify.words import DEGREE_WORDS, MAGNITUDES, NOT_A_UNIT, PERCENT_WORDS, UNITS
 
 MAX_DEPTH = 50
@@ -151,10 +152,10 @@ class Parser:
                     words[-1] += token.text  # the s of m/s
                 else:
                     words += token.text.lower().replace(",", " ").replace(".", " ").split()
-            elif words and token.text == "^" and self.peek(1).text in ("2", "3", "{"):
+            elif words and token.text == "^" and (self.peek(1).text == "{" or self.peek(1).kind == "number"):
                 self.position += 1
-                if self.peek().text == "{" and self.peek(1).text in ("2", "3") and self.peek(2).text == "}":
-                    self.position += 2
+                words[-1] += "^" + commands.raw_group(self)
+                self.position -= 1
             elif not (token.text == "/" and token.kind == "sign"):
                 if words and token.kind == "number":
                     raise NotMathError("a number stands among the words after the value")

@@ -11,7 +11,7 @@ import hashlib
 from functools import lru_cache
 
 from mathstrap.verify.exact import rational
-from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow, Sym
+from mathstrap.verify.nodes import Add, Based, Call, Mul, Node, Num, Pow, Sym
 
 PRIME = 2**127 - 39  # 1 modulo 4, so that -1 has a square root in the field
 IMAGINARY = 155782814877520920072798144727220504337
@@ -53,6 +53,8 @@ class Residue:
                 return self.of(node.args[0]) * pow(100, -1, PRIME) % PRIME
             self.has_atoms = True
             return element(f"{node.name} {[self.of(arg) for arg in node.args]}")
+        if isinstance(node, Based):
+            return element(f"{node.digits}_{node.base}")
         raise NoResidueError("a structure has no residue")
 
     def _power(self, node: Pow) -> int:

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.verify.nodes import NotMathError
 from mathstrap.verify.words import SINGLE_LETTER_UNITS, UNITS
 
 MAX_CHARS = 10_000
@@ -25,10 +26,6 @@ class Token(msgspec.Struct, frozen=True, gc=False):
 
 
 END = Token("end", "", True)
-
-
-class NotMathError(ValueError):
-    """The text is not mathematics this parser reads, or is larger than it accepts."""
 
 
 _TEXT_COMMANDS = (
@@ -122,9 +119,9 @@ def _text_tokens(part: str, content: str, before: Token, spaced: bool) -> list[T
         return []
     if len(words) == 1 and words[0].isdigit() and len(words[0]) < MAX_DIGITS:
         return [Token("number", words[0], spaced)]
-    if style and len(words) == 1 and words[0].isalpha():
-        is_unit = before.kind == "number" or before.text in ("}", ")")
-        if not (is_unit and (words[0] in SINGLE_LETTER_UNITS or words[0].lower() in UNITS)):
+    if len(words) == 1 and words[0].isalpha() and (style or len(words[0]) == 1):
+        is_unit = before.kind == "number" or before.text in ("}", ")", "circ", "degree")
+        if not (is_unit and (not style or words[0] in SINGLE_LETTER_UNITS or words[0].lower() in UNITS)):
             return [Token("name", words[0], spaced)]
     tokens: list[Token] = []
     first = words[0].strip(",").lower()

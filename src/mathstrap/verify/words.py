@@ -73,6 +73,18 @@ def unit_scale(unit: str) -> tuple[str, int] | None:
     return None
 
 
+def unit_power(unit: str) -> int:
+    """Return the power a unit states: 2 for `cm^2` and `square feet`, 0 when it states none."""
+    words = unit.split()
+    for word in words:
+        digits = word.partition("^")[2]
+        if digits.isdigit():
+            return int(digits[:3])
+    if "square" in words or "sq" in words:
+        return 2
+    return 3 if "cubic" in words or "cu" in words else 0
+
+
 def number_from_words(text: str) -> int | None:
     """Return the whole number below a million that `text` spells (`twenty-five`), or None."""
     total = group = 0
