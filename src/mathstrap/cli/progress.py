@@ -1,0 +1,216 @@
+"""Show what the engine does: a live line per stage, plain lines where there is no terminal, or the events as JSON."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TYPE_CHECKING, TextIO
+
+import msgspec
+
+from mathstrap.events import Event
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.text import Text
+
+PLAIN_SECONDS = 10.0
+WINDOW_SECONDS = 15.0
+
+
+@dataclass(kw_only=True)
+class StageState:
+    """How far one stage is; `recent` holds (time, replies, tokens) of the last seconds."""
+
+    name: str
+    total: int | None
+    started: float
+    now: float
+    in_flight: int = 0
+    done: int = 0
+    failed: int = 0
+    retried: int = 0
+    tokens: int = 0
+    usd: float | None = None
+    finished: bool = False
+    recent: deque[tuple[float, int, int]] = field(default_factory=deque)
+
+    def answered(self, event: Event) -> None:
+        """Count a call's replies."""
+        tokens = event.tokens_in + event.tokens_out
+        self.done += event.draws
+        self.tokens += tokens
+        if event.usd is not None:
+            self.usd = (self.usd or 0.0) + event.usd
+        self.recent.append((event.at, event.draws, tokens))
+
+    def rates(self) -> tuple[float, float]:
+        """Return replies and tokens per second, over the last seconds or over the whole stage once it is finished."""
+        if self.finished:
+            span = max(self.now - self.started, 1e-3)
+            return self.done / span, self.tokens / span
+        while self.recent and self.recent[0][0] < self.now - WINDOW_SECONDS:
+            self.recent.popleft()
+        span = max(min(WINDOW_SECONDS, self.now - self.started), 1e-3)
+        return sum(row[1] for row in self.recent) / span, sum(row[2] for row in self.recent) / span
+
+    def line(self) -> str:
+        """Return the stage as one line of text."""
+        replies, tokens = self.rates()
+        total = f"/{self.total:,}" if self.total is not None else ""
+        share = f" {self.done / self.total:.0%}" if self.total else ""
+        parts = [f"{self.name or 'asking':<8} {self.done:,}{total}{share}", f"{replies:,.1f} req/s"]
+        if self.tokens:
+            parts.append(f"{_short(tokens)} tokens/s")
+        if self.usd is not None:
+            parts.append(_money(self.usd, self.done, self.total))
+        if self.finished:
+            parts.append(f"in {_span(self.now - self.started)}")
+        elif self.total and replies > 0:
+            parts.append(f"{_span((self.total - self.done) / replies)} left")
+        if self.retried:
+            parts.append(f"{self.retried:,} retried")
+        if self.failed:
+            parts.append(f"{self.failed:,} left to the next run")
+        return "  ".join(parts)
+
+
+class Progress:
+    """Takes the engine's events; use it as a context manager and pass it as `events`.
+
+    Progress goes to stderr. `json` writes every event to `json_stream` (stdout) as one line and shows nothing else;
+    `quiet` shows only warnings and why it stopped.
+    """
+
+    def __init__(
+        self,
+        *,
+        quiet: bool = False,
+        json: bool = False,
+        stream: TextIO | None = None,
+        json_stream: TextIO | None = None,
+        terminal: bool | None = None,
+    ) -> None:
+        self._quiet = quiet
+        self._json = json
+        self._stream = stream or sys.stderr
+        self._json_stream = json_stream or sys.stdout
+        self._is_terminal = self._stream.isatty() if terminal is None else terminal
+        self._stages: list[StageState] = []
+        self._live: Live | None = None
+        self._next_plain = 0.0
+        self._failures_shown = 0
+        self._encode = msgspec.json.Encoder().encode
+
+    def __enter__(self) -> Progress:
+        if self._is_terminal and not self._quiet and not self._json:
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = Live(
+                console=Console(file=self._stream), get_renderable=self._render, refresh_per_second=4, transient=False
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def __call__(self, event: Event) -> None:
+        """Take in one event."""
+        if self._json:
+            self._json_stream.write(self._encode(event).decode() + "\n")
+            self._json_stream.flush()
+            return
+        if event.kind == "started":
+            self._stages.append(
+                StageState(
+                    name=event.stage, total=event.total, started=event.at, now=event.at, in_flight=event.in_flight
+                )
+            )
+            self._next_plain = event.at + PLAIN_SECONDS
+        if not self._stages:
+            return
+        stage = self._stages[-1]
+        stage.now = event.at
+        if event.kind == "answered":
+            stage.answered(event)
+        elif event.kind == "retried":
+            stage.retried += 1
+        elif event.kind == "failed":
+            stage.failed += event.draws
+            self._failures_shown += 1
+            if self._failures_shown <= 3:
+                self._say(f"{event.id}: {event.detail} It is asked again on the next run.")
+        elif event.kind == "finished":
+            stage.finished = True
+            self._plain(stage, event.at)
+        self._remark(event)
+        if event.at >= self._next_plain:
+            self._plain(stage, event.at)
+
+    def _remark(self, event: Event) -> None:
+        if event.kind == "warning":
+            self._say(f"warning: {event.detail}")
+        elif event.kind == "stopping":
+            waiting = (
+                f" Waiting for {event.in_flight:,} calls in flight; Ctrl-C leaves them." if event.in_flight else ""
+            )
+            self._say(f"{event.detail}{waiting}")
+        elif event.kind == "paused":
+            self._say(f"every call fails ({event.detail}); trying again in {event.wait_seconds:.0f} s")
+        elif event.kind == "resumed":
+            self._say("the teacher answers again")
+
+    def _plain(self, stage: StageState, now: float) -> None:
+        self._next_plain = now + PLAIN_SECONDS
+        if not self._is_terminal and not self._quiet:
+            self._say(stage.line())
+
+    def _say(self, text: str) -> None:
+        if self._live is not None:
+            from rich.text import Text
+
+            self._live.console.print(Text(text))
+        else:
+            self._stream.write(text + "\n")
+            self._stream.flush()
+
+    def _render(self) -> Text:
+        from rich.text import Text
+
+        if self._stages and not self._stages[-1].finished:
+            self._stages[-1].now = time.time()
+        return Text("\n".join(stage.line() for stage in self._stages), no_wrap=True, overflow="ellipsis")
+
+
+def show_progress(*, quiet: bool = False, json_lines: bool = False) -> Progress:
+    """Return what a verb passes as `events`: `with show_progress(...) as listener`."""
+    return Progress(quiet=quiet, json=json_lines)
+
+
+def _money(usd: float, done: int, total: int | None) -> str:
+    digits = 2 if usd >= 1 or usd == 0 else 4
+    if total and 0 < done < total:
+        return f"${usd:,.{digits}f} of about ${usd / done * total:,.{digits}f}"
+    return f"${usd:,.{digits}f}"
+
+
+def _short(number: float) -> str:
+    for size, letter in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            return f"{number / size:.1f}{letter}"
+    return f"{number:.0f}"
+
+
+def _span(seconds: float) -> str:
+    whole = int(seconds + 0.5)
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
