@@ -47,9 +47,7 @@ def main() -> None:
         "machine": platform.platform(),
         "python": platform.python_version(),
         "date": time.strftime("%Y-%m-%d"),
-        "commit": subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-        ).stdout.strip(),
+        "commit": revision.stdout.strip(),
         "seconds": {name: round(value, 4) for name, value in seconds.items()},
         "ratio_to_bare_python": {name: round(value / bare, 2) for name, value in seconds.items()},
     }

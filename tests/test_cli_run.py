@@ -1,0 +1,125 @@
+"""The verbs of bootstrapping as a user types them."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bootstrapping import small_values
+
+
+def mathstrap(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "mathstrap", *arguments]
+    environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **(env or {})}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120, check=False)
+
+
+@pytest.fixture
+def small(tmp_path):
+    (tmp_path / "small.yaml").write_text(yaml.safe_dump(small_values(tmp_path)))
+    return tmp_path
+
+
+def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(small):
+    done = mathstrap("run", "small.yaml", "--dry-run", cwd=small)
+    assert done.returncode == 0, done.stderr
+    for part in ("rewrite rephrase", "rewrite self_verification", "solve ans_aug", "solve fobar", "cost: about $0.00"):
+        assert part in done.stdout
+    assert done.stdout.count("First prompt") == 6
+    assert not (small / "runs").exists()
+
+
+def test_run_prints_the_funnel_and_what_to_do_next(small):
+    done = mathstrap("run", "small.yaml", "--quiet", cwd=small)
+    assert done.returncode == 0, done.stderr
+    for part in ("ans_aug", "fobar", "kept of asked", "verified samples", "mathstrap show", "mathstrap explore"):
+        assert part in done.stdout
+    again = mathstrap("run", "small.yaml", "--dry-run", cwd=small)
+    assert "rewrite rephrase" in again.stdout
+
+
+def test_run_json_prints_one_event_per_line(small):
+    done = mathstrap("run", "small.yaml", "--json", cwd=small)
+    assert done.returncode == 0, done.stderr
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {"started", "answered", "finished"} <= {event["kind"] for event in events}
+
+
+def test_show_prints_every_prompt_and_reply_of_a_family(small):
+    mathstrap("run", "small.yaml", "--quiet", cwd=small)
+    seed = json.loads((small / "runs/small/samples.jsonl").read_text().splitlines()[0])["seed"]
+    done = mathstrap("show", f"{seed}/fobar.1#0", "--run", "runs/small", cwd=small)
+    assert done.returncode == 0, done.stderr
+    assert f"{seed}  seed, gold" in done.stdout
+    for part in ("/ans_aug.1#0", "/rephrase.1", "/fobar.1#0", "reply (", "=> "):
+        assert part in done.stdout
+
+
+def test_show_suggests_the_id_that_was_meant(small):
+    mathstrap("run", "small.yaml", "--quiet", cwd=small)
+    done = mathstrap("show", "mini-gsm-0001", "--run", "runs/small", cwd=small)
+    assert done.returncode == 1
+    assert 'Did you mean "mini-gsm-001"' in done.stderr
+
+
+def test_recipes_are_listed_printed_and_copied(tmp_path):
+    listed = mathstrap("recipes", cwd=tmp_path).stdout
+    assert {"demo", "starter", "metamathqa-gsm8k", "metamathqa-math"} <= {
+        line.split()[0] for line in listed.splitlines()
+    }
+    assert mathstrap("recipes", "demo", cwd=tmp_path).stdout.startswith("#")
+    assert mathstrap("recipes", "demo", "--copy", "mine.yaml", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "mine.yaml").read_text().startswith("#")
+    again = mathstrap("recipes", "demo", "--copy", "mine.yaml", cwd=tmp_path)
+    assert (again.returncode, "already exists" in again.stderr) == (1, True)
+
+
+def test_init_writes_a_recipe_that_runs_on_the_users_own_file(tmp_path):
+    (tmp_path / "q.csv").write_text("question,answer\nAna has 3 figs and buys 4. How many figs has she now?,7\n")
+    assert mathstrap("init", "mine.yaml", "--seeds", "q.csv", cwd=tmp_path).returncode == 0
+    fake = ["teacher.backend=fake", "teacher.model=x"]
+    assert mathstrap("run", "mine.yaml", "--dry-run", *fake, cwd=tmp_path).returncode == 0
+    done = mathstrap("run", "mine.yaml", "--quiet", *fake, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/mine/export-alpaca.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "demmo"], 'Did you mean "demo"'),
+        (["run", "small.yaml", "sovling.temperature=1"], 'Did you mean "solving"'),
+        (["run", "small.yaml", "--only", "slove"], 'Did you mean "solve"'),
+        (["run", "small.yaml", "seeds.0=3"], "seeds"),
+        (["show", "x", "--run", "nowhere"], "nowhere"),
+        (["run", "small.yaml", "teacher={backend: openai, model: m, base_url: 'http://127.0.0.1:9'}"], "127.0.0.1:9"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_without_a_traceback(small, arguments, message):
+    limits = ["limits.max_attempts=1", "limits.breaker_give_up_seconds=1"] if arguments[0] == "run" else []
+    done = mathstrap(*arguments, *limits, cwd=small)
+    assert done.returncode != 0
+    assert message in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
+
+
+def test_the_paper_recipes_plan_the_counts_of_table_1(tmp_path, data_path):
+    done = mathstrap(
+        "run", "metamathqa-gsm8k", "--dry-run", f"seeds.source={data_path / 'gsm8k_train.jsonl'}", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    planned = {
+        line.split("│")[1].strip(): int(line.split("│")[2].strip().replace(",", ""))
+        for line in done.stdout.splitlines()
+        if line.startswith("│ solve")
+    }
+    assert planned["solve ans_aug"] >= 80_000
+    assert planned["solve rephrase"] >= 80_000
+    assert planned["solve self_verification"] >= 40_000
+    assert planned["solve fobar"] >= 40_000
