@@ -10,7 +10,7 @@ from mathstrap.types import Problem, Reject
 
 def rewrite(
     parent: Problem,
-    count: int,  # noqa: ARG001
+    count: int | None,  # noqa: ARG001
     *,
     mode: Mode = "default",  # noqa: ARG001
     rng_seed: int = 0,  # noqa: ARG001

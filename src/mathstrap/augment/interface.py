@@ -36,10 +36,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rewrite(Protocol):
-    """Plan up to `count` derived problems of a parent: finished ones, drafts for the teacher, or why there is none."""
+    """Plan up to `count` derived problems of a parent: finished ones, drafts for the teacher, or why there is none.
+
+    A count of None means one for every number of the question, and a single one for methods that hide no number.
+    """
 
     def __call__(
-        self, parent: Problem, count: int, *, mode: Mode = "default", rng_seed: int = 0
+        self, parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0
     ) -> list[Draft | Problem | Reject]:
         """Return them in id order; the same arguments give the same list."""
         ...

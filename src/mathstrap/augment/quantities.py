@@ -42,17 +42,20 @@ _WORDS = rf"(?:(?:{_HUNDREDS}|a)[- ]thousand(?:,?(?: and)? {_HUNDREDS})?|{_HUNDR
 _PART = "(?:" + "|".join(sorted(PARTS, key=len, reverse=True)) + ")"
 _HALF = r"(?:an? half|one[- ]half|1/2|an? quarter|one[- ]quarter|three[- ]quarters|1/4|3/4|an? third)"
 
-# In order of preference: the first alternative that matches at a place wins, so the long forms come first.
+# In order of preference: the first alternative that matches at a place wins, so the long forms come first. The look
+# ahead in front of each half skips most places at once.
 NUMBER = re.compile(
+    rf"(?=[\d.{''.join(GLYPHS)}])(?:"
     rf"(?P<mixed>(?<![\w.,/:])\d+(?:[ -]\d+/\d+|{_GLYPH}|(?: and {_HALF})))(?![\w/])"
-    rf"|(?P<mixed_words>\b{_SMALL} and {_HALF})\b(?!/)"
     rf"|(?P<fraction>(?<![\w.,/:])\d+/\d+)(?![\w/]|[.,]\d)"
-    rf"|(?P<glyph>(?<![\w]){_GLYPH})(?!\w)"
-    rf"|(?P<part>\b(?:an?|{_UNIT})[- ]{_PART})\b"
-    rf"|(?P<digits>(?<!\w)(?<!\d[.,]){_DIGITS})(?!\d)"
-    rf"|(?P<words>\b{_WORDS})\b"
-    r"|(?P<dozen>\ba dozen)\b"
-    r"|(?P<half>\b(?:half|halves|halved|halving))\b",
+    rf"|(?P<glyph>(?<!\w){_GLYPH})(?!\w)"
+    rf"|(?P<digits>(?<!\w)(?<!\d[.,]){_DIGITS})(?!\d))"
+    r"|\b(?=[aefhnostz])(?:"
+    rf"(?P<mixed_words>{_SMALL} and {_HALF})\b(?!/)"
+    rf"|(?P<part>(?:an?|{_UNIT})[- ]{_PART})\b"
+    rf"|(?P<words>{_WORDS})\b"
+    r"|(?P<dozen>a dozen)\b"
+    r"|(?P<half>half|halves|halved|halving)\b)",
     re.IGNORECASE,
 )
 

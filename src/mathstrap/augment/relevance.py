@@ -1,23 +1,207 @@
-"""Say whether hiding a number leaves a question with one answer. STUB."""
+"""Say whether a hidden number matters to the answer and whether the answer gives it back, from the worked solution.
+
+The solution's calculations (`<<48/2=24>>`, or `48/2 = 24` where nothing is annotated) are read as a small graph: a
+number that equals an earlier result continues it, any other number is an input. The hidden number is put to the test
+by changing its input and following the change to the final answer. Nothing is guessed: every reading of the solution
+that is possible has to agree, and where that fails (several sources for one value, a rounded step, an answer that no
+calculation ends in) the verdict is "unknown".
+"""
 
 from __future__ import annotations
 
+import itertools
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Literal
 
+from mathstrap.augment.arithmetic import Step, as_fraction, evaluate, read_steps
+from mathstrap.augment.sources import Sources, find_sources, parts_of, related_to
 from mathstrap.types import Problem
 
 Known = Literal["yes", "no", "unknown"]
+Form = Callable[[Fraction], Fraction]
+Place = tuple[int, int]
+# What a number of a step is taken for: the hidden number, the result of an earlier step, or an input of its own.
+Role = Literal["hidden", "earlier", "input"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """Whether the answer depends on a hidden number, and whether the answer gives it back."""
+    """Whether the final answer depends on a hidden number (relevant), and determines it (unique)."""
 
     relevant: Known
     unique: Known
 
 
-def judge_mask(parent: Problem, answer: str, *, is_percent: bool) -> Judgement:
-    """Judge."""
-    return Judgement(relevant="unknown", unique="unknown")
+UNKNOWN = Judgement(relevant="unknown", unique="unknown")
+UNUSED = Judgement(relevant="no", unique="no")
+
+_SCALES = [Fraction(n, 4) for n in (2, 3, 5, 7, 8, 12, 40)]
+_MAX_READINGS = 64
+# Small numbers may count the things a question lists without saying how many they are.
+_COUNTS = {Fraction(number) for number in (*range(1, 11), 100)}
+
+
+def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Judgement:
+    """Return what the parent's worked solution says about hiding the number `answer`."""
+    value, gold = as_fraction(answer), as_fraction(parent.answer)
+    steps = _steps_to(parent.solution, gold) if gold is not None else ()
+    if not steps or value is None or value <= 0:
+        return UNKNOWN
+    sources = find_sources(parent.question)
+    own = value / 100 if is_percent else value
+    for form in _forms_of(value, is_percent=is_percent):
+        used = form(value)
+        places = [(i, j) for i, step in enumerate(steps) for j, number in enumerate(step.numbers) if number == used]
+        if not places:
+            continue
+        num_rivals = sources.whole[own] - 1 + (sources.whole[used] if used != own else 0)
+        if (
+            used in sources.implied
+            or sources.parts[used] > (own.denominator > 1 and used in parts_of(own))
+            or num_rivals >= len(places)
+        ):
+            return UNKNOWN
+        readings = _readings(steps, sources, set(places), has_rivals=num_rivals > 0)
+        return _agreement([_follow(steps, reading, sources, form, value) for reading in readings])
+    is_mentioned = re.search(rf"(?<![\d.,]){re.escape(answer)}(?!\d)", parent.solution.replace(",", "")) is not None
+    # A solution leaves out what is multiplied by 1; a number that it mentions it may use without saying so.
+    return UNKNOWN if value == 1 or is_mentioned else _judge_unused(steps, sources, value, is_percent=is_percent)
+
+
+def _steps_to(solution: str, gold: Fraction) -> tuple[Step, ...]:
+    """Return the steps up to the last that ends in the gold answer; none where one does not compute."""
+    steps = read_steps(solution)
+    final = max((index for index, step in enumerate(steps) if step.result == gold), default=-1)
+    steps = steps[: final + 1]
+    return steps if all(_computes(step) for step in steps) else ()
+
+
+def _computes(step: Step) -> bool:
+    """Tell whether a step's value is what is written, up to the rounding of a repeating decimal."""
+    value = evaluate(step.expression, [float(number) for number in step.numbers])
+    return value is not None and abs(value - step.result) <= abs(step.result) / 500
+
+
+def _forms_of(value: Fraction, *, is_percent: bool) -> Iterator[Form]:
+    """Yield how a number may enter a calculation: as it is, as a percentage, as what is left of a whole."""
+    if is_percent:
+        yield lambda v: v / 100
+    yield lambda v: v
+    if is_percent:
+        yield from (lambda v: 1 - v / 100, lambda v: 1 + v / 100, lambda v: 100 - v, lambda v: 100 + v)
+        yield lambda v: 100 / v
+    elif value.denominator > 1:
+        yield from (lambda v: 1 - v, lambda v: 1 + v, lambda v: value.numerator / v)
+
+
+def _readings(
+    steps: Sequence[Step], sources: Sources, places: set[Place], *, has_rivals: bool
+) -> list[dict[Place, Role]]:
+    """Return every way to read the numbers of the steps; none where there are too many.
+
+    A reading that leaves the result of a step unused counts only where all do.
+    """
+    options: dict[Place, tuple[Role, ...]] = {}
+    earlier: set[Fraction] = set()
+    for index, step in enumerate(steps):
+        for slot, number in enumerate(step.numbers):
+            roles: list[Role] = ["hidden"] if (index, slot) in places else []
+            if number in earlier:
+                roles.append("earlier")
+            if not roles or (has_rivals and roles[0] == "hidden") or (roles == ["earlier"] and sources.offers(number)):
+                roles.append("input")
+            options[index, slot] = tuple(roles)
+        earlier.add(step.result)
+    num_readings = 1
+    for roles_here in options.values():
+        num_readings *= len(roles_here)
+    if num_readings > _MAX_READINGS:
+        return []
+    readings = [dict(zip(options, roles, strict=True)) for roles in itertools.product(*options.values())]
+    readings = [reading for reading in readings if "hidden" in reading.values()]
+    return [reading for reading in readings if _uses_every_step(steps, reading)] or readings
+
+
+def _uses_every_step(steps: Sequence[Step], reading: Mapping[Place, Role]) -> bool:
+    used = {steps[index].numbers[slot] for (index, slot), role in reading.items() if role == "earlier"}
+    return all(step.result in used for step in steps[:-1])
+
+
+def _follow(
+    steps: Sequence[Step], reading: Mapping[Place, Role], sources: Sources, form: Form, value: Fraction
+) -> Judgement:
+    """Change the hidden number in one reading of the solution and compare the final answers.
+
+    A step outside the calculations (a comparison, something worked out in the head) shows as a result that is never
+    used or as an input from nowhere; then nothing is said to be irrelevant, or to have one answer.
+    """
+    inputs = [steps[index].numbers[slot] for (index, slot), role in reading.items() if role == "input"]
+    is_closed = all(sources.offers(number) or number in _COUNTS for number in inputs)
+    links = _link(steps, reading)
+    points: dict[Fraction, float] = {}
+    for point in (value, *(value * scale for scale in _SCALES)):
+        answer = _final(steps, links, float(form(point)))
+        if answer is not None:
+            points[point] = float(f"{answer:.9g}")
+    answers = [points[point] for point in sorted(points)]
+    if value not in points or len(answers) < 4:
+        return UNKNOWN
+    if len(set(answers)) == 1:
+        return UNUSED if is_closed and _uses_every_step(steps, reading) else UNKNOWN
+    rises = {later > earlier for earlier, later in itertools.pairwise(answers)}
+    if len(set(answers)) == len(answers) and len(rises) == 1:
+        return Judgement(relevant="yes", unique="yes" if is_closed else "unknown")
+    return Judgement(relevant="yes", unique="no" if answers.count(points[value]) > 1 else "unknown")
+
+
+def _final(steps: Sequence[Step], links: Sequence[Sequence[float | int | None]], changed: float) -> float | None:
+    """Return the last step's value; a number is a float, or the index of an earlier step, or None if it is hidden."""
+    results: list[float] = []
+    for step, numbers in zip(steps, links, strict=True):
+        values = [changed if n is None else results[n] if isinstance(n, int) else n for n in numbers]
+        outcome = evaluate(step.expression, values)
+        if outcome is None:
+            return None
+        results.append(outcome)
+    return results[-1]
+
+
+def _link(steps: Sequence[Step], reading: Mapping[Place, Role]) -> list[list[float | int | None]]:
+    """Return where each number of each step comes from in a reading; see _final."""
+    links: list[list[float | int | None]] = []
+    latest: dict[Fraction, int] = {}
+    for index, step in enumerate(steps):
+        numbers: list[float | int | None] = []
+        for slot, number in enumerate(step.numbers):
+            role = reading[index, slot]
+            numbers.append(None if role == "hidden" else latest[number] if role == "earlier" else float(number))
+        links.append(numbers)
+        latest[step.result] = index
+    return links
+
+
+def _agreement(verdicts: Sequence[Judgement]) -> Judgement:
+    """Return what all verdicts say; "unknown" where they differ or there is none."""
+    relevant = {verdict.relevant for verdict in verdicts}
+    unique = {verdict.unique for verdict in verdicts}
+    return Judgement(
+        relevant=relevant.pop() if len(relevant) == 1 else "unknown",
+        unique=unique.pop() if len(unique) == 1 else "unknown",
+    )
+
+
+def _judge_unused(steps: Sequence[Step], sources: Sources, value: Fraction, *, is_percent: bool) -> Judgement:
+    """Return "no" where every input of the solution is some other number and none could come from the hidden one."""
+    related = related_to(value, is_percent=is_percent)
+    earlier: set[Fraction] = set()
+    for step in steps:
+        for number in step.numbers:
+            if number in earlier or number == 1:
+                continue
+            if number in related or not sources.offers(number):
+                return UNKNOWN
+        earlier.add(step.result)
+    return UNUSED

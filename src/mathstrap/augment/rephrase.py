@@ -14,7 +14,7 @@ from mathstrap.types import Completion, Problem, Reject
 
 def rewrite(
     parent: Problem,
-    count: int,
+    count: int | None,
     *,
     mode: Mode = "default",
     rng_seed: int = 0,  # noqa: ARG001
@@ -30,7 +30,7 @@ def rewrite(
             draw=index - 1,
             tags={**parent.tags, "original_question": parent.question, "original_answer": parent.answer},
         )
-        for index in range(1, count + 1)
+        for index in range(1, (1 if count is None else count) + 1)
     ]
 
 

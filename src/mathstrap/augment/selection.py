@@ -95,7 +95,9 @@ def _find_reference(parent: Problem, method: Method) -> list[HiddenNumber]:
     return found
 
 
-def choose_hidden(parent: Problem, count: int, *, mode: Mode, rng_seed: int, method: Method) -> list[HiddenNumber]:
+def choose_hidden(
+    parent: Problem, count: int | None, *, mode: Mode, rng_seed: int, method: Method
+) -> list[HiddenNumber]:
     """Return up to `count` numbers to hide, in the order of the question; a larger count adds to a smaller one.
 
     Where there are more numbers than `count` the choice is random, seeded by the run and the problem. In the default
@@ -106,7 +108,7 @@ def choose_hidden(parent: Problem, count: int, *, mode: Mode, rng_seed: int, met
     rng_for(rng_seed, parent.id, method).shuffle(order)
     if mode == "default":
         order.sort(key=lambda number: number.judgement.relevant == "no")
-    return sorted(order[: max(count, 0)], key=lambda number: number.index)
+    return sorted(order[: None if count is None else max(count, 0)], key=lambda number: number.index)
 
 
 def no_number(parent: Problem, method: Method) -> Reject:

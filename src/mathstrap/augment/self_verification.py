@@ -14,7 +14,7 @@ from mathstrap.types import Completion, Problem, Reject
 
 
 def rewrite(
-    parent: Problem, count: int, *, mode: Mode = "default", rng_seed: int = 0
+    parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0
 ) -> list[Draft | Problem | Reject]:
     """Return a draft for each of up to `count` hidden numbers; its id ends in the number's place in the question."""
     hidden = choose_hidden(parent, count, mode=mode, rng_seed=rng_seed, method="self_verification")

@@ -23,13 +23,14 @@ _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Mt|No|Nos|vs|etc|e\.g|i
 _END = re.compile(r"[.?!]+[\"'”’)\]]*(?=\s|\Z)|(?<=[a-z)\d][.?!])(?=[A-Z][a-z])|\n\s*\n")
 _STARTS_SENTENCE = re.compile(r"\s*(?:[A-Z0-9\"'“‘($¢£€\[\\]|\Z)")
 _IMPERATIVE = re.compile(
-    r"(?:^|[,;:]\s+|\b(?:then|and|please)\s+)(?:find|calculate|compute|determine|evaluate|solve|simplify|factor|expand|count|estimate|"
+    r"(?:^|[,;:]\s+|\b(?:then|and|please)\s+)"
+    r"(?:find|calculate|compute|determine|evaluate|solve|simplify|factor|expand|count|estimate|"
     r"prove|show|list|name|write|give|state|tell|work out|figure out|convert|identify)\b",
     re.IGNORECASE,
 )
 _FORMAT_NOTE = re.compile(
-    r"^(?:please |and |\()?(?:express|round|write|give|enter|leave|put|state|assume|note|simplify|report|submit|type|use|"
-    r"answer|order|separate|list|include|do not|hint|recall)\b.*"
+    r"^(?:please |and |\()?(?:express|round|write|give|enter|leave|put|state|assume|note|simplify|report|submit|type|"
+    r"use|answer|order|separate|list|include|do not|hint|recall)\b.*"
     r"(?:answer|form|fraction|decimal|nearest|integer|terms|percent|radical|degrees|radians|simplest|place|hundredth|"
     r"tenth|cent|dollar|units|mixed|number|notation|commas?)",
     re.IGNORECASE | re.DOTALL,

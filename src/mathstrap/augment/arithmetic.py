@@ -1,0 +1,161 @@
+"""Read a line of arithmetic into a tree and evaluate it exactly. No eval: the text comes from data files."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+_TOKEN = re.compile(r"\s*(?:(\d[\d,]*(?:\.\d+)?|\.\d+)(%?)|([-+*/()×÷x·]))")
+_MAX_TOKENS = 200
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number as written; `slot` counts the numbers of the expression from the left."""
+
+    value: Fraction
+    slot: int
+
+
+@dataclass(frozen=True)
+class Operation:
+    """Two operands and one of + - * /."""
+
+    sign: str
+    left: Node
+    right: Node
+
+
+Node = Number | Operation
+
+
+@dataclass
+class _Reader:
+    tokens: list[tuple[str, bool]]
+    at: int = 0
+    slot: int = 0
+
+    def peek(self) -> str:
+        return self.tokens[self.at][0] if self.at < len(self.tokens) else ""
+
+    def sum(self) -> Node | None:
+        left = self.product()
+        while left is not None and self.peek() in ("+", "-"):
+            sign = self.peek()
+            self.at += 1
+            right = self.product()
+            left = Operation(sign, left, right) if right is not None else None
+        return left
+
+    def product(self) -> Node | None:
+        left = self.factor()
+        while left is not None and (self.peek() in ("*", "/", "(")):
+            sign = "*" if self.peek() == "(" else self.peek()
+            self.at += self.peek() != "("
+            right = self.factor()
+            left = Operation(sign, left, right) if right is not None else None
+        return left
+
+    def factor(self) -> Node | None:
+        here = self.peek()
+        if here == "-":
+            self.at += 1
+            inner = self.factor()
+            return Operation("*", Number(Fraction(-1), -1), inner) if inner is not None else None
+        if here == "(":
+            self.at += 1
+            inner = self.sum()
+            if inner is None or self.peek() != ")":
+                return None
+            self.at += 1
+            return inner
+        if here and (here[0].isdigit() or here[0] == "."):
+            is_percent = self.tokens[self.at][1]
+            self.at += 1
+            number = Number(Fraction(here), self.slot)
+            self.slot += 1
+            return Operation("/", number, Number(Fraction(100), -1)) if is_percent else number
+        return None
+
+
+def parse_expression(text: str) -> Node | None:
+    """Return the tree of an expression of numbers, + - * / and brackets (x, ×, ÷ too); None if it is anything else."""
+    tokens: list[tuple[str, bool]] = []
+    at = 0
+    text = text.replace("$", "").strip()
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        if match is None or len(tokens) > _MAX_TOKENS:
+            return None
+        symbol = match[3]
+        tokens.append(
+            ({"×": "*", "x": "*", "·": "*", "÷": "/"}.get(symbol, symbol), False)
+            if symbol
+            else (match[1].replace(",", ""), bool(match[2]))
+        )
+        at = match.end()
+    reader = _Reader(tokens)
+    tree = reader.sum()
+    return tree if reader.at == len(tokens) else None
+
+
+def numbers_in(node: Node) -> list[Fraction]:
+    """Return the numbers written in an expression, from the left; the index is the number's slot."""
+    if isinstance(node, Number):
+        return [node.value] if node.slot >= 0 else []
+    return numbers_in(node.left) + numbers_in(node.right)
+
+
+def evaluate(node: Node, values: Sequence[float]) -> float | None:
+    """Return the value with `values` as the numbers written in it, from the left; None where it divides by zero."""
+    if isinstance(node, Number):
+        return values[node.slot] if node.slot >= 0 else float(node.value)
+    left, right = evaluate(node.left, values), evaluate(node.right, values)
+    if left is None or right is None:
+        return None
+    if node.sign == "+":
+        return left + right
+    if node.sign == "-":
+        return left - right
+    if node.sign == "*":
+        return left * right
+    return left / right if right else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One calculation of a solution: its expression, the numbers in it from the left, and the result behind it."""
+
+    expression: Node
+    numbers: tuple[Fraction, ...]
+    result: Fraction
+
+
+_ANNOTATION = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,40})>>")
+_WRITTEN = re.compile(
+    r"((?:[$(]*\d[\d,.]*%?[)]*[ ]*[-+*/×÷x][ ]*){1,20}[$(]*\d[\d,.]*%?\)*) *= *[$€£]?(-?\d[\d,]*(?:\.\d+)?)"
+)
+
+
+@lru_cache(maxsize=4096)
+def read_steps(solution: str) -> tuple[Step, ...]:
+    """Return the calculations of a solution, in order; none at all when one of them cannot be read."""
+    steps = []
+    for left, right in _ANNOTATION.findall(solution) or _WRITTEN.findall(solution):
+        expression, result = parse_expression(left), as_fraction(right)
+        if result is None or not isinstance(expression, Operation):
+            return ()
+        steps.append(Step(expression=expression, numbers=tuple(numbers_in(expression)), result=result))
+    return tuple(steps)
+
+
+def as_fraction(text: str) -> Fraction | None:
+    """Return the value of a plain number (1,200; $3.50; 20%; 3/4), None for anything else or anything huge."""
+    cleaned = re.sub(r"[,$€£\s]", "", text).rstrip("%.")
+    if not re.fullmatch(r"-?(?:\d{1,18}(?:\.\d{1,12})?|\.\d{1,12})(?:/[1-9]\d{0,11})?", cleaned):
+        return None
+    above, _, below = cleaned.partition("/")
+    return Fraction(above if above[0] != "." else f"0{above}") / Fraction(below or 1)

@@ -1,0 +1,84 @@
+"""Where a number of a worked solution may come from: stated in the question, part of a fraction, implied by a word."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+
+from mathstrap.augment.quantities import count_numbers, find_quantities
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """The numbers a question offers: values as they are stated, the parts of its fractions, and implied constants."""
+
+    whole: Counter[Fraction]
+    parts: Counter[Fraction]
+    implied: frozenset[Fraction]
+
+    def offers(self, number: Fraction) -> bool:
+        """Tell whether the number stands in the question in some way."""
+        return number in self.whole or number in self.parts or number in self.implied or 100 * number in self.whole
+
+
+# A word that brings numbers with it: a week has 7 days wherever it stands, "both" means 2.
+_IMPLIED: dict[str, tuple[int, ...]] = {
+    r"\b(?:halves|both|pairs?|couples?|twins?|round[- ]trip|and back|each way|sides?|equally|diameter)\b": (2,),
+    r"\bdozens?\b|\byears?\b|\byearly\b|\bmonth|\binch|\bfeet\b|\bfoot\b|\bannual": (12,),
+    r"\bweek|\bdaily\b|\bevery ?day\b": (5, 7, 52),
+    r"\bmonth": (4, 30, 31),
+    r"\byear|\bannual": (4, 52, 365),
+    r"\bdays?\b|\bhour": (24,),
+    r"\bhour|\bminute|\bsecond|\bspeed": (60, 3600),
+    r"\bcents?\b|\bpenn|%|\bpercent|\bcentimeter|\bcm\b": (100,),
+    r"\bdimes?\b": (10,),
+    r"\bquarters?\b": (4, 25),
+    r"\bnickels?\b": (5, 20),
+    r"\byard|\btriang": (3,),
+    r"\bkilo|\bkm\b|\bliter|\bmilli|\bgram": (1000,),
+    r"\bpound|\bounce": (16,),
+    r"\bsquare|\bquart|\bgallon|\blegs?\b|\bwheels?\b|\bcars?\b|\brectang|\bcups?\b": (2, 4, 8, 16),
+    r"\bleap\b": (366, 29),
+}
+_COMPILED = [(re.compile(pattern), numbers) for pattern, numbers in _IMPLIED.items()]
+
+
+@lru_cache(maxsize=4096)
+def find_sources(question: str) -> Sources:
+    """Return the numbers that a question offers."""
+    text = question.lower()
+    whole = count_numbers(question)
+    whole[Fraction(1)] += len(re.findall(r"\bone\b", text))
+    parts: Counter[Fraction] = Counter()
+    for quantity in find_quantities(question):
+        if quantity.value.denominator > 1 and quantity.form != "digits":
+            parts.update(parts_of(quantity.value))
+    implied = frozenset(
+        Fraction(number) for pattern, numbers in _COMPILED if pattern.search(text) for number in numbers
+    )
+    return Sources(whole=whole, parts=parts, implied=implied)
+
+
+def parts_of(value: Fraction) -> set[Fraction]:
+    """Return the numbers that a solution may write for a fraction: above, below, and what is left of the whole."""
+    above, below = value.numerator, value.denominator
+    return {Fraction(number) for number in (above, below, abs(below - above)) if number != 1}
+
+
+_UNITS = (3, 4, 7, 12, 16, 24, 52, 60, 100, 365, 1000)
+
+
+def related_to(value: Fraction, *, is_percent: bool) -> set[Fraction]:
+    """Return the numbers a solution may write where it uses this one: other forms, other units, one more or less."""
+    base = {value, value + 1, value - 1, 1 / value}
+    for unit in _UNITS:
+        base |= {value * unit, value / unit}
+    if is_percent:
+        base |= {100 - value, 100 + value, 1 - value / 100, 1 + value / 100, 100 / value}
+        base |= parts_of(value / 100)
+    if value.denominator > 1:
+        base |= {1 - value, 1 + value, *parts_of(value)}
+    return base
