@@ -13,9 +13,9 @@ from typing import Literal
 import msgspec
 
 from mathstrap.evaluate.chain import number
-from mathstrap.evaluate.score import ScoredDraw
+from mathstrap.evaluate.score import ScoredDraw, found_answer, stated_answer
 from mathstrap.types import Style
-from mathstrap.verify import extract_answer, grade
+from mathstrap.verify import grade
 
 Rule = Literal["strict-match", "flexible-extract", "hendrycks_math"]
 RULES: dict[Style, tuple[Rule, ...]] = {"gsm8k": ("strict-match", "flexible-extract"), "math": ("hendrycks_math",)}
@@ -73,7 +73,8 @@ def differences(draw: ScoredDraw) -> list[Difference]:
         ours = draw.strict if rule == "strict-match" else draw.flexible
         theirs = harness_correct(draw.text, draw.expected, rule)
         if ours != theirs:
-            extraction = extract_answer(draw.text, "strict" if rule == "strict-match" else "flexible")
+            stated = stated_answer(draw.text)
+            extraction = stated if rule == "strict-match" else stated or found_answer(draw.text)
             mine, their = extraction.answer if extraction else "", harness_answer(draw.text, rule)
             found.append(
                 Difference(
@@ -86,7 +87,7 @@ def differences(draw: ScoredDraw) -> list[Difference]:
 
 def cause(draw: ScoredDraw, rule: Rule, mine: str, their: str, *, ours: bool) -> str:
     """Return the one reason for a difference; every reply falls into one of them."""
-    stated = extract_answer(draw.text, "strict")
+    stated = stated_answer(draw.text)
     if draw.finish_reason == "length" and stated is None and not ours:
         return "cut off before an answer: it takes what number comes last, we take none"
     if rule == "hendrycks_math":
@@ -98,9 +99,13 @@ def cause(draw: ScoredDraw, rule: Rule, mine: str, their: str, *, ours: bool) ->
         if their == INVALID:
             return "stated in another form than `#### number`: it reads that form only"
         return "`####` stands there more than once, or with more behind the number: it takes the first, we the last"
-    if stated is not None and _value(mine) != value:
+    if their == INVALID or not any(char.isdigit() for char in their):
+        return "the answer is a word or a formula: it reads digits only"
+    if value is None:
+        return "several numbers, or one with other signs: it compares their characters as they stand"
+    if stated is not None:
         return "a stated answer is followed by another number: it takes the last number, we what is stated"
-    return "the last number is written so that the two patterns cut it differently"
+    return "the closing sentence names its value before another number: it takes the last number, we the value"
 
 
 def _math_cause(draw: ScoredDraw, their: str, *, ours: bool) -> str:

@@ -16,7 +16,8 @@ import msgspec
 
 from mathstrap.evaluate.protocols import ScoreName
 from mathstrap.types import Completion, FinishReason, Message, Outcome, Problem, Style, root_of
-from mathstrap.verify import Grade, extract_answer, grade
+from mathstrap.verify import Extraction, Grade, extract_answer, grade
+from mathstrap.verify.extract import extract_all
 
 DrawReason = Literal["correct", "wrong_answer", "no_answer", "truncated", "empty", "refused", "undecided"]
 SCORES: tuple[ScoreName, ...] = ("strict", "flexible", "symbolic", "reference")
@@ -30,6 +31,9 @@ REASON_TEXT: dict[DrawReason, str] = {
     "refused": "the server's content filter ended the reply",
     "undecided": "the grader could not decide",
 }
+# The rules by which a reply names its answer; the others guess from where a number stands.
+STATED = ("hash", "stated", "boxed", "value_of")
+_SENTENCE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[ ,.:]+(?:\S+ )*\S")
 TEXT_GRADER: dict[Style, str] = {"gsm8k": "gsm8k", "math": "hendrycks"}
 REFERENCE_GRADER: dict[Style, str] = {"gsm8k": "metamath-2024-gsm8k", "math": "metamath-2024-math"}
 
@@ -71,15 +75,15 @@ def score_draw(
 ) -> ScoredDraw:
     """Return the graded reply; `headline` names the score that decides `is_correct`."""
     text, gold, style = completion.text, problem.answer, problem.style
-    stated = extract_answer(text, "strict")
+    stated = stated_answer(text)
     # A reply cut off before it stated an answer ends in a number by accident: the last number is not its answer.
     cut = completion.finish_reason == "length" and stated is None
-    found = stated if cut else extract_answer(text, "flexible")
+    found = stated if cut else stated or found_answer(text)
     grades: dict[ScoreName, Grade] = {"reference": grade(gold, text, grader=REFERENCE_GRADER[style], form="completion")}
     nothing = Grade("wrong", "extraction", "no final answer is stated", "", gold)
     by_text = TEXT_GRADER[style]
-    grades["strict"] = grade(gold, stated.answer, grader=by_text) if stated else nothing
-    grades["flexible"] = grade(gold, found.answer, grader=by_text) if found else nothing
+    grades["strict"] = grade(gold, undelimited(stated.answer), grader=by_text) if stated else nothing
+    grades["flexible"] = grade(gold, undelimited(found.answer), grader=by_text) if found else nothing
     grades["symbolic"] = grade(gold, found.answer) if found else nothing
     chosen = grades[headline]
     extraction = stated if headline == "strict" else found
@@ -113,6 +117,31 @@ def score_draw(
         prompt="\n\n".join(f"[{message.role}]\n{message.content}" for message in messages),
         text=text,
     )
+
+
+def stated_answer(text: str) -> Extraction | None:
+    """Return the answer that the reply says is its answer; None where it merely ends in one."""
+    found = extract_answer(text, "strict")
+    return found if found is not None and found.extractor in STATED else None
+
+
+def found_answer(text: str) -> Extraction | None:
+    """Return the best answer in a reply that states none: the reply itself if it is one, its closing value or number."""
+    rules = {rule.extractor: rule for rule in extract_all(text)}
+    bare = rules.pop("bare", None)
+    if bare is not None and not _SENTENCE.search(bare.answer):
+        return bare
+    return rules.get("closing") or rules.get("last_number") or bare
+
+
+def undelimited(answer: str) -> str:
+    r"""Return an answer without the dollars or `\( \)` around the whole of it, which no text scorer forgives."""
+    bare = answer.strip()
+    for opening, closing in (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")):
+        inside = bare[len(opening) : -len(closing)]
+        if len(bare) > 2 * len(opening) and bare.startswith(opening) and bare.endswith(closing) and "$" not in inside:
+            return inside.strip()
+    return bare
 
 
 def reason_of(chosen: Grade, completion: Completion, has_answer: bool) -> DrawReason:
