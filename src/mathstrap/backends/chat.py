@@ -156,10 +156,12 @@ def error_detail(data: bytes) -> str:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
         found = data[:2000].decode("utf-8", "replace")
-    for _ in range(3):
+    for _ in range(4):
+        if isinstance(found, list) and found:
+            found = found[0]
         if isinstance(found, dict):
             parts = [found.get(name) for name in ("message", "code", "type") if isinstance(found.get(name), str)]
-            inner = found.get("error") or found.get("detail")
+            inner = found.get("error") or found.get("detail") or found.get("data")
             found = inner if inner else " ".join(str(part) for part in parts)
     text = found if isinstance(found, str) else str(found)
     text = " ".join(text.split())

@@ -81,6 +81,12 @@ class OpenAITeacher:
                 self._endpoints.failed(endpoint, loop.time())
         return completions
 
+    def body(self, requests: Sequence[Request]) -> dict[str, Any]:
+        """Return the JSON object that asks for these draws of one prompt."""
+        return body_of(
+            requests[0], draws=len(requests), tokens_field=self._tokens_field, extra=self._options.extra_body
+        )
+
     async def release(self) -> None:
         """Close the connections, which belong to the running event loop."""
         if self._session is not None:
@@ -98,7 +104,7 @@ class OpenAITeacher:
 
         first, draws = requests[0], len(requests)
         tokens_field = self._tokens_field
-        data = encode(body_of(first, draws=draws, tokens_field=tokens_field, extra=self._options.extra_body))
+        data = encode(self.body(requests))
         started = loop.time()
         try:
             async with self._session.post(

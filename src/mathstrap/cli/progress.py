@@ -192,7 +192,7 @@ class Progress:
 
 
 def show_progress(*, quiet: bool = False, json_lines: bool = False) -> Progress:
-    """Return what a verb passes as `events`: `with show_progress(...) as listener`."""
+    """Return what a verb enters with `with` and passes on as `events`."""
     return Progress(quiet=quiet, json=json_lines)
 
 

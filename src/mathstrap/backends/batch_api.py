@@ -1,0 +1,142 @@
+"""The files and batches endpoints of an OpenAI-compatible server: upload, create, find, look, download."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+import msgspec
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.backends.chat import error_for
+from mathstrap.backends.endpoints import Endpoints
+from mathstrap.backends.keys import redact
+from mathstrap.errors import TransientError
+from mathstrap.limits import Limits, backoff
+from mathstrap.types import Request, Sampling
+
+PAGE = 100
+# error_for speaks of a request; these calls are about none in particular.
+NO_REQUEST = Request(id="-", key="", model="", messages=(), sampling=Sampling())
+
+
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch as the server shows it."""
+
+    id: str
+    status: str
+    output_file_id: str | None = None
+    error_file_id: str | None = None
+    errors: Any = None
+    metadata: dict[str, str] | None = None
+
+
+class _Page(msgspec.Struct):
+    data: list[Batch]
+    has_more: bool = False
+
+
+class BatchApi:
+    """One server's Batch API, in one event loop; every call is tried again where that can help and do no harm."""
+
+    def __init__(self, options: TeacherOptions, limits: Limits) -> None:
+        import aiohttp
+
+        endpoints = Endpoints(options)
+        self._endpoint = endpoints.all[0]
+        self._keys = endpoints.keys
+        self._model = options.model
+        self._limits = limits
+        self._rng = random.Random(0)
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=options.timeout_seconds), trust_env=True
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+    async def upload(self, lines: bytes) -> str:
+        """Upload a batch's input and return the file's id."""
+        import aiohttp
+
+        def form() -> aiohttp.FormData:
+            data = aiohttp.FormData()
+            data.add_field("purpose", "batch")
+            data.add_field("file", lines, filename="mathstrap.jsonl", content_type="application/jsonl")
+            return data
+
+        reply = await self._retried("POST", "/files", form=form)
+        return str(msgspec.json.decode(reply)["id"])
+
+    async def create_once(self, file_id: str, *, path: str, token: str) -> Batch:
+        """Create a batch marked with `token`; a TransientError leaves open whether it exists."""
+        body = {
+            "input_file_id": file_id,
+            "endpoint": f"/v1{path}",
+            "completion_window": "24h",
+            "metadata": {"mathstrap": token},
+        }
+        return msgspec.json.decode(await self._call("POST", "/batches", body=body), type=Batch)
+
+    async def find(self, token: str) -> Batch | None:
+        """Return the batch marked with `token`, or None if the server has none."""
+        after = ""
+        while True:
+            query = f"?limit={PAGE}" + (f"&after={after}" if after else "")
+            page = msgspec.json.decode(await self._retried("GET", f"/batches{query}"), type=_Page)
+            for batch in page.data:
+                if (batch.metadata or {}).get("mathstrap") == token:
+                    return batch
+            if not page.has_more or not page.data:
+                return None
+            after = page.data[-1].id
+
+    async def look(self, batch_id: str) -> Batch:
+        """Return a batch's state."""
+        return msgspec.json.decode(await self._retried("GET", f"/batches/{batch_id}"), type=Batch)
+
+    async def download(self, file_id: str) -> bytes:
+        """Return a file's content."""
+        return await self._retried("GET", f"/files/{file_id}/content")
+
+    async def _retried(self, method: str, path: str, *, form: Any = None) -> bytes:
+        for attempt in range(1, self._limits.max_attempts + 1):
+            try:
+                return await self._call(method, path, form=form)
+            except TransientError as error:
+                if attempt == self._limits.max_attempts:
+                    raise
+                await asyncio.sleep(error.retry_after_seconds or backoff(attempt, self._limits, self._rng))
+        raise AssertionError("max_attempts is at least 1")
+
+    async def _call(self, method: str, path: str, *, body: Any = None, form: Any = None) -> bytes:
+        import aiohttp
+
+        endpoint = self._endpoint
+        headers = dict(endpoint.headers)
+        if body is None:
+            del headers["Content-Type"]
+        data = form() if form is not None else None if body is None else msgspec.json.encode(body)
+        try:
+            async with self._session.request(
+                method, endpoint.url + path, data=data, headers=headers, allow_redirects=False
+            ) as response:
+                reply: bytes = await response.read()
+                if response.status == 200:
+                    return reply
+                hidden = redact(reply[:20_000].decode("utf-8", "replace"), self._keys).encode()
+                raise error_for(
+                    response.status,
+                    hidden,
+                    response.headers,
+                    where=f"{endpoint.shown}{path.partition('?')[0]}",
+                    request=msgspec.structs.replace(NO_REQUEST, model=self._model),
+                    key_from=endpoint.key_from,
+                )
+        except TimeoutError:
+            raise TransientError(f"{endpoint.shown}{path}: no reply in time", kind="timeout") from None
+        except (aiohttp.ClientError, OSError) as error:
+            detail = redact(f"{type(error).__name__}: {error}", self._keys)[:300]
+            raise TransientError(f"{endpoint.shown}{path}: {detail}", kind="connection") from None

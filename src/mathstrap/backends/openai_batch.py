@@ -1,0 +1,321 @@
+"""The Batch API: half the price for an answer within a day. Submits, polls, and finds its batches again after a crash.
+
+A line in the stage's journal is written before a batch is created (with a token that the batch carries as metadata),
+one when it exists, and one when its results are stored. A crash between any two of them neither loses nor repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import hashlib
+import time
+import uuid
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from mathstrap.asking import AskReport, Sink, Terms
+from mathstrap.backends import TeacherOptions
+from mathstrap.backends.batch_api import Batch, BatchApi
+from mathstrap.backends.batch_journal import Journal, Submitted
+from mathstrap.backends.chat import completions_of, encode, error_detail, error_for, path_of
+from mathstrap.backends.openai import OpenAITeacher
+from mathstrap.budget import hold_for
+from mathstrap.errors import InputError, TeacherError, TransientError, suggest
+from mathstrap.ledger import Job, Ledger
+from mathstrap.types import Request
+
+ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
+LARGEST_FILE_BYTES = 100 << 20  # half of what the service takes
+LISTED_AFTER_SECONDS = 20.0  # a batch just created may be missing from the list for a moment
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSettings:
+    """What `teacher.settings` may hold.
+
+    lines          the most requests in a batch (the service's limit is 50,000)
+    batches        the most batches at once
+    poll_seconds   how often they are looked at
+    max_n          the most draws in one line
+    """
+
+    lines: int = 10_000
+    batches: int = 4
+    poll_seconds: float = 30.0
+    max_n: int = 16
+
+
+class BatchTeacher(OpenAITeacher):
+    """Takes the whole plan at once; a single `ask` goes to the ordinary endpoint."""
+
+    def __init__(self, options: TeacherOptions) -> None:
+        known = list(BatchSettings.__dataclass_fields__)
+        for name in options.settings:
+            if name not in known:
+                raise InputError(f'teacher.settings: no such setting "{name}".{suggest(name, known)}')
+        self._settings = BatchSettings(**options.settings)
+        super().__init__(dataclasses.replace(options, settings={}))
+        self.max_n = self._settings.max_n
+
+    async def ask_many(self, requests: Iterable[Request], sink: Sink, terms: Terms) -> AskReport:
+        """Do what `engine.ask` does."""
+        api = BatchApi(self._options, terms.limits)
+        try:
+            return await _Filling(self, api, requests, sink, terms).run()
+        finally:
+            await api.close()
+
+
+class _Filling:
+    """One `ask_many` while it runs."""
+
+    def __init__(
+        self, teacher: BatchTeacher, api: BatchApi, requests: Iterable[Request], sink: Sink, terms: Terms
+    ) -> None:
+        self._teacher = teacher
+        self._settings = teacher._settings
+        self._api = api
+        self._terms = terms
+        self._ledger = Ledger(sink, terms)
+        self._journal = Journal(sink)
+        self._open: dict[str, Submitted] = {}
+        self._elsewhere: set[str] = set()  # in a batch of an earlier process
+        self._met: dict[str, Request] = {}  # of those, the ones the plan has come to
+        self._again: deque[Job] = deque()
+        self._plan = self._jobs(iter(requests))
+        self._next: Job | None = None
+        self._error: BaseException | None = None
+        self._changed = asyncio.Event()
+
+    async def run(self) -> AskReport:
+        started = asyncio.get_running_loop().time()
+        terms, report = self._terms, self._ledger.report
+        terms.stop.listen(self._changed)
+        ends_at = terms.meter.begin(started)
+        terms.emit("started", total=terms.total)
+        await self._resume()
+        while True:
+            stopping = bool(terms.stop.presses) or self._error is not None or report.stopped != "done"
+            while not stopping and len(self._open) < self._settings.batches:
+                jobs = self._chunk()
+                if not jobs:
+                    break
+                await self._submit(jobs)
+            if not self._open:
+                break
+            await self._collect_ended()
+            over = ends_at is not None and asyncio.get_running_loop().time() >= ends_at
+            if terms.stop.presses or over or self._error is not None:
+                break
+            if self._open:
+                await self._pause(ends_at)
+        if self._open and report.stopped == "done":
+            report.stopped = "interrupted" if terms.stop.presses else "budget"
+        if self._open and report.stopped != "done":
+            report.message = (
+                f"{len(self._open)} batches are still with the server: run the same command to collect their replies."
+            )
+        elif terms.stop.presses and report.stopped == "done" and self._peek() is not None:
+            report.stopped, report.message = "interrupted", "Interrupted. Run the same command to go on."
+        await self._ledger.save_again()
+        self._ledger.finish(asyncio.get_running_loop().time() - started)
+        if self._error is not None:
+            raise self._error
+        return report
+
+    # What is submitted
+
+    def _jobs(self, requests: Iterator[Request]) -> Iterator[Job]:
+        """Yield the plan as lines: draws of one prompt together, without what earlier batches hold."""
+        held: list[Request] = []
+        for request in requests:
+            name = f"{request.id}\0{request.key}"
+            if name in self._elsewhere:
+                self._met[name] = request
+                continue
+            most = self._teacher.max_n if self._teacher.supports_n and request.sampling.temperature > 0 else 1
+            if held and (held[0].key != request.key or len(held) >= most):
+                yield Job(held)
+                held = []
+            held.append(request)
+        if held:
+            yield Job(held)
+
+    def _peek(self) -> Job | None:
+        if self._next is None:
+            self._next = self._again.popleft() if self._again else next(self._plan, None)
+        return self._next
+
+    def _chunk(self) -> dict[str, Job]:
+        """Return the next batch's lines, as many as fit into a file and into the budget."""
+        jobs: dict[str, Job] = {}
+        size = 0
+        path = ""
+        while len(jobs) < self._settings.lines and size < LARGEST_FILE_BYTES:
+            job = self._peek()
+            if job is None or (path and path_of(job.requests[0]) != path):
+                break
+            job.hold = hold_for(job.requests)
+            refused = self._terms.meter.reserve(job.hold)
+            if refused:
+                if not jobs and not self._open:
+                    self._ledger.report.stopped = "budget"
+                    self._ledger.report.message = self._terms.meter.sentence(refused)
+                break
+            path = path_of(job.requests[0])
+            size += job.hold.tokens_in + 200
+            first = job.requests[0]
+            jobs[hashlib.blake2b(f"{first.id} {first.key} {job.attempt}".encode(), digest_size=16).hexdigest()] = job
+            self._next = None
+        return jobs
+
+    async def _submit(self, jobs: dict[str, Job]) -> None:
+        path = path_of(next(iter(jobs.values())).requests[0])
+        lines = [
+            {"custom_id": name, "method": "POST", "url": f"/v1{path}", "body": self._teacher.body(job.requests)}
+            for name, job in jobs.items()
+        ]
+        try:
+            file_id = await self._api.upload(b"\n".join(encode(line) for line in lines) + b"\n")
+            submitted = Submitted(token=uuid.uuid4().hex, jobs=jobs, at=time.time())
+            self._journal.submitting(submitted)
+            submitted.batch_id = (await self._create(file_id, path, submitted.token)).id
+        except (TransientError, TeacherError) as error:
+            self._error = error if isinstance(error, TeacherError) else TeacherError(f"{error} Run it again later.")
+            for job in jobs.values():
+                self._terms.meter.release(job.hold)
+            return
+        self._journal.submitted(submitted)
+        self._open[submitted.token] = submitted
+        for job in jobs.values():
+            job.attempt += 1
+            self._ledger.asked(job)
+
+    async def _create(self, file_id: str, path: str, token: str) -> Batch:
+        """Create the batch, once: where the outcome is unknown, look for it before trying again."""
+        for attempt in range(self._terms.limits.max_attempts):
+            try:
+                return await self._api.create_once(file_id, path=path, token=token)
+            except TransientError as error:
+                found = await self._find(token, sent_at=time.time())
+                if found is not None:
+                    return found
+                if attempt + 1 == self._terms.limits.max_attempts:
+                    raise
+                await asyncio.sleep(error.retry_after_seconds or self._terms.limits.backoff_seconds)
+        raise AssertionError("max_attempts is at least 1")
+
+    async def _find(self, token: str, *, sent_at: float) -> Batch | None:
+        while True:
+            found = await self._api.find(token)
+            wait = sent_at + min(LISTED_AFTER_SECONDS, 4 * self._settings.poll_seconds) - time.time()
+            if found is not None or wait <= 0:
+                return found
+            await asyncio.sleep(min(wait, self._settings.poll_seconds))
+
+    # What is found again
+
+    async def _resume(self) -> None:
+        """Take over the batches that the journal knows and nobody collected."""
+        for submitted in self._journal.unfinished():
+            if not submitted.batch_id:
+                found = await self._find(submitted.token, sent_at=submitted.at)
+                if found is None:
+                    self._journal.closed(submitted)
+                    continue
+                submitted.batch_id = found.id
+                self._journal.submitted(submitted)
+            self._open[submitted.token] = submitted
+            for job in submitted.jobs.values():
+                self._terms.meter.hold(job.hold)
+                self._elsewhere.update(f"{request.id}\0{request.key}" for request in job.requests)
+
+    # What comes back
+
+    async def _collect_ended(self) -> None:
+        for submitted in list(self._open.values()):
+            batch = await self._api.look(submitted.batch_id)
+            if batch.status in ENDED:
+                await self._collect(submitted, batch)
+                self._journal.closed(submitted)
+                del self._open[submitted.token]
+
+    async def _collect(self, submitted: Submitted, batch: Batch) -> None:
+        """Store every reply of an ended batch; what has none is asked again."""
+        left = dict(submitted.jobs)
+        for file_id in (batch.output_file_id, batch.error_file_id):
+            if file_id:
+                for line in (await self._api.download(file_id)).splitlines():
+                    if line.strip():
+                        self._take_line(msgspec.json.decode(line), left)
+        if batch.status == "failed":
+            detail = error_detail(msgspec.json.encode(batch.errors))
+            self._error = TeacherError(f"Batch {batch.id} was refused: {detail} Nothing of it was charged.")
+        for job in left.values():
+            self._ask_again(job, TransientError(f"batch {batch.id} {batch.status} without a reply", kind="expired"))
+
+    def _take_line(self, line: dict[str, Any], left: dict[str, Job]) -> None:
+        job = left.pop(str(line["custom_id"]), None)
+        if job is None:
+            return
+        response = line.get("response") or {}
+        status = int(response.get("status_code") or 0)
+        body = msgspec.json.encode(response.get("body") or line.get("error") or {})
+        try:
+            if status != 200:
+                raise error_for(status or 500, body, {}, where="Batch API", request=job.requests[0], key_from="the key")
+            completions = completions_of(job.requests, body, 0.0)
+            self._ledger.answered(job, completions)
+        except TransientError as error:
+            self._ask_again(job, error)
+            return
+        except TeacherError as error:
+            self._ledger.settle_broken(job, "refused")
+            self._error = self._error or error
+            return
+        rest = job.requests[len(completions) :]
+        if rest:
+            self._teacher.supports_n = False
+            self._again.extend(Job([request]) for request in self._known(list(rest)))
+
+    def _ask_again(self, job: Job, error: TransientError) -> None:
+        job.tries += 1
+        given_up = job.tries >= self._terms.limits.max_attempts
+        self._ledger.broken(job, error, wait_seconds=None if given_up else 0.0)
+        if given_up:
+            return
+        requests = self._known(list(job.requests))
+        if requests:
+            job.requests = requests
+            self._again.append(job)
+
+    def _known(self, requests: list[Request]) -> list[Request]:
+        """Return the requests whose prompts are at hand; the plan still comes to the others, and keeps them."""
+        found = []
+        for request in requests:
+            name = f"{request.id}\0{request.key}"
+            self._elsewhere.discard(name)
+            whole = self._met.pop(name, None) if not request.messages else request
+            if whole is not None:
+                found.append(whole)
+        return found
+
+    async def _pause(self, ends_at: float | None) -> None:
+        seconds = self._settings.poll_seconds
+        if ends_at is not None:
+            seconds = min(seconds, max(0.0, ends_at - asyncio.get_running_loop().time()))
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return
+        self._changed.clear()
+
+
+def open_teacher(options: TeacherOptions) -> BatchTeacher:
+    """Return a teacher that asks through the Batch API."""
+    return BatchTeacher(options)
