@@ -1,4 +1,4 @@
-"""Print lm-evaluation-harness's own verdicts on replies; run by the Python that has it installed, one JSON line each way.
+"""Print lm-evaluation-harness's own verdicts on replies; run by the Python that has it, a JSON line each.
 
 Reads {"style", "text", "gold", "solution"} from standard input. Its filters, metric and normalisation come from its own
 task files; nothing of it is rewritten here.

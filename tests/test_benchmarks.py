@@ -19,19 +19,23 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "gsm8k-platinum": [{"question": "A?", "answer": "x\n#### 1,200", "cleaning_status": "revised"}],
     "gsm-plus": [
         {
-            "question": "Ann has 3 red pens. How many?", "solution": "3", "answer": "3", "perturbation_type": "numerical variation",
+            "question": "Ann has 3 red pens. How many?", "solution": "3", "answer": "3",
+            "perturbation_type": "numerical variation",
             "seed_question": "Ann has 2 pens. How many?", "seed_solution": "2", "seed_answer": "2",
         },
         {
-            "question": "Ann has pens. How many?", "solution": "", "answer": "None", "perturbation_type": "critical thinking",
+            "question": "Ann has pens. How many?", "solution": "", "answer": "None",
+            "perturbation_type": "critical thinking",
             "seed_question": "Ann has 2 pens. How many?", "seed_solution": "2", "seed_answer": "2",
         },
     ],
     "gsm-hard": [{"input": "Many?", "code": "def solution(): ...", "target": -9867630.0}],
     "svamp": [{"Body": "There are 87 figs", "Question": "How many?", "Answer": 87.0, "Type": "Addition", "ID": "c-1"}],
-    "asdiv": [{"body": "Two figs.", "question": "How many?", "answer": "2 (figs)", "formula": "2=2", "solution_type": "Sum"}],
+    "asdiv": [
+        {"body": "Two figs.", "question": "How many?", "answer": "2 (figs)", "formula": "2=2", "solution_type": "Sum"},
+    ],
     "mawps": [{"input": "Joan has 3.5 figs. How many?", "target": 3.5, "type": "singleeq"}],
-    "math": [{"problem": "$1+1$?", "level": "Level 2", "type": "Algebra", "solution": "It is $\\boxed{\\frac{4}{2}}$."}],
+    "math": [{"problem": "$1+1$?", "level": "Level 2", "type": "Algebra", "solution": "$\\boxed{\\frac{4}{2}}$."}],
     "math500": [{"problem": "$x$?", "solution": "s", "answer": "\\frac{1}{2}", "subject": "Algebra", "level": 5}],
     "aime24": [{"id": 60, "problem": "Find it.", "solution": "s", "answer": "073", "year": "2024"}],
     "aime25": [{"id": "0", "problem": "Find it.", "answer": "588"}],
@@ -43,8 +47,9 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     ],
     "gsm8k-backward": [
         {
-            "question": "A pen costs $x. Two?\nIf we know the answer of the above question is 4, what is the value of unknown "
-            "variable x?", "answer": "2", "original_question": "A pen costs $2. Two?", "original_answer": "4", "output": "",
+            "question": "A pen costs $x. Two?\nIf we know the answer of the above question is 4, what is the value of "
+            "unknown variable x?", "answer": "2", "original_question": "A pen costs $2. Two?", "original_answer": "4",
+            "output": "",
         },
     ],
 }  # fmt: skip
@@ -114,8 +119,9 @@ def test_a_drop_question_without_a_number_is_left_out(tmp_path: Path) -> None:
 
 def test_a_published_backward_gold_with_a_lost_point_is_flagged(tmp_path: Path) -> None:
     row = {
-        "question": "A call costs $x a minute. Ten?\nIf we know the answer of the above question is 1, what is the value of "
-        "unknown variable x?", "answer": "1", "original_question": "A call costs $.1 a minute. Ten?", "original_answer": "1",
+        "question": "A call costs $x a minute. Ten?\nIf we know the answer of the above question is 1, what is the value "
+        "of unknown variable x?", "answer": "1", "original_question": "A call costs $.1 a minute. Ten?",
+        "original_answer": "1",
     }  # fmt: skip
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps(row))

@@ -228,13 +228,13 @@ def print_result(result: EvalResult) -> None:
 
     console = Console(highlight=False)
     found = result.evaluation
-    table = Table(title=found.model, title_style="bold", box=None, pad_edge=False)
-    for heading in ("set", "questions", "accuracy", "95 % interval", "strict", "flexible", "symbolic", "reference"):
-        table.add_column(heading, justify="left" if heading == "set" else "right", no_wrap=heading == "set")
+    table = Table(title=found.model, title_style="bold", box=None, padding=(0, 2, 0, 0))
+    for heading in ("set", "n", "accuracy", "95 %", "strict", "flexible", "symbolic", "reference"):
+        table.add_column(heading, justify="left" if heading == "set" else "right", no_wrap=True)
     for s in found.summaries:
         scores = [f"{s.scores[name].value:.1%}" for name in ("strict", "flexible", "symbolic", "reference")]
         count = f"{s.num_problems:,}" + (f" x {s.num_draws}" if s.num_draws > 1 else "")
-        spread = f"{s.accuracy.low * 100:.1f} - {s.accuracy.high:.1%}"
+        spread = f"{s.accuracy.low * 100:.1f}-{s.accuracy.high * 100:.1f}"
         table.add_row(s.benchmark, count, f"{s.accuracy.value:.1%}", spread, *scores)
     console.print(table)
     for s in found.summaries:

@@ -79,13 +79,13 @@ def differences(draw: ScoredDraw) -> list[Difference]:
             found.append(
                 Difference(
                     id=draw.id, rule=rule, ours=ours, theirs=theirs, our_answer=mine[:80], their_answer=their[:80],
-                    cause=cause(draw, rule, mine, their, ours=ours),
+                    cause=cause(draw, rule, their, ours=ours),
                 )
             )  # fmt: skip
     return found
 
 
-def cause(draw: ScoredDraw, rule: Rule, mine: str, their: str, *, ours: bool) -> str:
+def cause(draw: ScoredDraw, rule: Rule, their: str, *, ours: bool) -> str:
     """Return the one reason for a difference; every reply falls into one of them."""
     stated = stated_answer(draw.text)
     if draw.finish_reason == "length" and stated is None and not ours:

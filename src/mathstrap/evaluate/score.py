@@ -126,7 +126,7 @@ def stated_answer(text: str) -> Extraction | None:
 
 
 def found_answer(text: str) -> Extraction | None:
-    """Return the best answer in a reply that states none: the reply itself if it is one, its closing value or number."""
+    """Return the best answer in a reply that states none: itself if it is one, its closing value or number."""
     rules = {rule.extractor: rule for rule in extract_all(text)}
     bare = rules.pop("bare", None)
     if bare is not None and not _SENTENCE.search(bare.answer):

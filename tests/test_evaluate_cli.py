@@ -1,0 +1,81 @@
+"""The verbs eval and compare, as a user types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from mathstrap.cli import app
+from mathstrap.cli.eval import choose_teacher
+from mathstrap.errors import InputError
+
+
+def rows(tmp_path: Path) -> tuple[str, str]:
+    test, outputs = tmp_path / "gsm8k_test.jsonl", tmp_path / "outputs.jsonl"
+    test.write_text("\n".join(json.dumps({"question": f"{i}+1?", "answer": f"#### {i + 1}"}) for i in range(6)))
+    lines = [{"id": f"gsm8k-{i:05d}", "text": f"The answer is: {i + (i != 2)}"} for i in range(6)]
+    outputs.write_text("\n".join(map(json.dumps, lines)))
+    return f"gsm8k={test}", str(outputs)
+
+
+def test_outputs_are_evaluated_and_compared(tmp_path: Path) -> None:
+    benchmark, outputs = rows(tmp_path)
+    run = CliRunner()
+    for name in ("a", "b"):
+        done = run.invoke(app, ["eval", "-b", benchmark, "--outputs", outputs, "--out", str(tmp_path / name)])
+        assert done.exit_code == 0, done.output
+        assert "83.3%" in done.output
+        assert "report.html" in done.output
+    found = run.invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b")])
+    assert found.exit_code == 0, found.output
+    assert "p = 1" in found.output
+    as_json = run.invoke(app, ["compare", "--json", str(tmp_path / "a"), str(tmp_path / "b")])
+    assert json.loads(as_json.output)["sets"]["gsm8k"]["num"] == 6
+
+
+def test_every_benchmark_is_listed() -> None:
+    done = CliRunner().invoke(app, ["eval", "--list"])
+    assert done.exit_code == 0
+    assert "drop-number" in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-b", "gsm8"], 'Did you mean "gsm8k"'),
+        (["--logs", "inspekt"], 'Did you mean "inspect"'),
+        (["limits.max_in_flight=many"], "limits.max_in_flight"),
+        (["bogus=1"], 'no such key "bogus"'),
+    ],
+)
+def test_bad_arguments_are_sentences(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(app, ["eval", *arguments])
+    assert isinstance(done.exception, InputError)
+    assert message in str(done.exception)
+
+
+def test_incomplete_outputs_exit_with_3_when_skipped(tmp_path: Path) -> None:
+    benchmark, outputs = rows(tmp_path)
+    lines = Path(outputs).read_text().splitlines()
+    Path(outputs).write_text("\n".join(lines[:4]))
+    arguments = ["eval", "-b", benchmark, "--outputs", outputs, "--out", str(tmp_path / "run")]
+    done = CliRunner().invoke(app, [*arguments, "--on-bad", "skip"])
+    assert done.exit_code == 3
+    assert "2 of 6 replies are missing" in done.output
+
+
+def test_the_backend_is_told_from_the_model(tmp_path: Path) -> None:
+    assert choose_teacher("", "", "") == {"backend": "embedded"}
+    assert choose_teacher("x.gguf", "", "") == {"backend": "embedded", "model_path": "x.gguf"}
+    assert choose_teacher(str(tmp_path), "", "") == {"backend": "hf", "model_path": str(tmp_path)}
+    assert choose_teacher("m", "", "http://h/v1") == {"backend": "openai", "model": "m", "base_url": "http://h/v1"}
+    assert choose_teacher("gpt-4o-mini", "", "") == {"backend": "openai", "model": "gpt-4o-mini"}
+    assert choose_teacher("m", "vllm", "") == {"backend": "vllm", "model": "m"}
+
+
+def test_a_directory_that_is_no_run_is_said(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["compare", str(tmp_path), str(tmp_path)])
+    assert "not a run directory" in str(done.exception)
