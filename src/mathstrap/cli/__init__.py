@@ -9,6 +9,7 @@ import typer
 from mathstrap import __version__
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import run
+from mathstrap.cli import train as training
 from mathstrap.errors import MathstrapError
 
 app = typer.Typer(
@@ -52,3 +53,4 @@ app.command("recipes")(run.recipes)
 app.command("init")(run.init)
 app.command("eval")(evaluation.eval_)
 app.command("compare")(evaluation.compare)
+app.command("train")(training.train)

@@ -1,0 +1,51 @@
+"""Describe a trained model: data, recipe, scores. A pure function of the manifest and the curve."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mathstrap.train.watch import Point, Validation
+
+LONG = {"lora", "best", "data"}
+
+
+def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations: Sequence[Validation]) -> str:
+    """Return the card as Markdown with the header the Hugging Face hub reads."""
+    recipe, data, batch = manifest["recipe"], manifest["data"], manifest["batch"]
+    method = {"full": "Full fine-tuning", "lora": "LoRA", "qlora": "QLoRA (NF4)"}[recipe["method"]]
+    paths = recipe["data"]["path"]
+    named = ", ".join(f"`{path}`" for path in ([paths] if isinstance(paths, str) else paths))
+    fell = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in {**data["dropped"], **data["skipped"]}.items()]
+    lines = [
+        "---", "library_name: transformers", f"base_model: {recipe['model']}", "tags: [mathstrap, math]", "---", "",
+        f"# {method} of {recipe['model']}", "",
+        f"{method} of `{recipe['model']}` ({manifest['model']['trained']:,} of {manifest['model']['parameters']:,} "
+        f"weights trained) with mathstrap {manifest['versions']['mathstrap']}.", "",
+        "## Data", "",
+        f"{data['samples']:,} samples from {named}: {data['tokens']:,} tokens, {data['response_tokens']:,} of them learnt "
+        f"(the responses and their end mark). Held out by seed problem: {data['held_out']:,}. "
+        f"Left out: {', '.join(fell) or 'none'}.", "",
+        f"Prompt: `{recipe['data']['prompt']}`. Fingerprint of the tokens: `{data['hash']}`.", "",
+        "## Recipe", "", "| setting | value |", "| --- | --- |",
+    ]  # fmt: skip
+    lines += [f"| {key} | {value} |" for key, value in recipe.items() if key not in LONG | {"out", "artefacts"}]
+    if recipe["method"] != "full":
+        lines += [f"| lora.{key} | {value} |" for key, value in recipe["lora"].items()]
+    lines += [
+        f"| micro-batch x accumulation x processes | {batch['micro_batch']:g} x {batch['accumulation']} x "
+        f"{batch['processes']} |",
+        f"| multiplied in | {manifest['hardware']['precision']} on {manifest['hardware']['name']} |", "",
+        "## Scores", "",
+    ]  # fmt: skip
+    if points:
+        lines.append(f"Training loss {points[0].loss:.4f} at step {points[0].step}, {points[-1].loss:.4f} at the end.")
+    if validations:
+        lines += ["", "| step | held-out loss | accuracy |", "| --- | --- | --- |"]
+        lines += [
+            f"| {one.step} | {one.eval_loss:.4f} | {'' if one.accuracy is None else f'{one.accuracy:.3f}'} |"
+            for one in validations
+        ]
+    lines += ["", "Run `mathstrap eval` on this folder for accuracy on benchmarks with intervals.", "", "## Versions", ""]
+    lines += [", ".join(f"{name} {version}" for name, version in manifest["versions"].items()), ""]
+    return "\n".join(lines)

@@ -1,0 +1,108 @@
+"""Keep checkpoints whole: one is written beside its place, moved there when complete, and only then an older one goes."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mathstrap.errors import StorageError
+
+STAGING = ".writing"
+PREFIX = "checkpoint-"
+WRITE_ERRORS = {
+    errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EPERM,
+}  # fmt: skip
+
+
+def step_of(path: Path) -> int:
+    """Return the optimiser step a checkpoint was taken at."""
+    return int(path.name.removeprefix(PREFIX))
+
+
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the complete checkpoints, oldest first."""
+    found = [path for path in folder.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdigit()]
+    return sorted(found, key=step_of)
+
+
+def last_checkpoint(folder: Path) -> Path | None:
+    """Return the newest complete checkpoint, or None."""
+    return next(reversed(list_checkpoints(folder)), None)
+
+
+def publish(folder: Path, step: int) -> Path:
+    """Move the checkpoint of a step from the staging folder into its place and make the move durable."""
+    import os
+
+    final = folder / f"{PREFIX}{step}"
+    shutil.rmtree(final, ignore_errors=True)
+    (folder / STAGING / f"{PREFIX}{step}").rename(final)
+    for path in [*final.rglob("*"), final, folder]:
+        handle = os.open(path, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+    return final
+
+
+def clear_staging(folder: Path) -> None:
+    """Remove what a killed run left half written."""
+    shutil.rmtree(folder / STAGING, ignore_errors=True)
+
+
+def best_step(scores: Mapping[int, float], *, lower_is_better: bool) -> int | None:
+    """Return the step with the best score, the earliest of equals; None without scores."""
+    if not scores:
+        return None
+    sign = 1 if lower_is_better else -1
+    return min(scores, key=lambda step: (sign * scores[step], step))
+
+
+def prune(folder: Path, keep: int, best: int | None) -> None:
+    """Delete all but the newest `keep` checkpoints and the best one."""
+    for path in list_checkpoints(folder)[:-keep]:
+        if step_of(path) != best:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def check_room(folder: Path, needed: int) -> None:
+    """Raise StorageError where the disk cannot hold one more checkpoint of `needed` bytes."""
+    existing = next(parent for parent in [folder, *folder.parents] if parent.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed:
+        raise StorageError(
+            f"{folder}: {free / 1e9:.1f} GB free, but a checkpoint takes about {needed / 1e9:.1f} GB. "
+            "Free some space or point out= at another disk."
+        )
+
+
+@contextlib.contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Turn a failed write into a StorageError that says what is safe."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StorageError) or error.errno not in WRITE_ERRORS:
+            raise
+        raise failed_write(folder, error.strerror or "write failed") from None
+    except SafetensorError as error:
+        if "I/O" not in str(error):
+            raise
+        raise failed_write(folder, "write failed, probably the disk is full") from None
+    except RuntimeError as error:
+        # torch.save reports a short write in its own words.
+        if "PytorchStreamWriter" not in str(error) and "file write failed" not in str(error):
+            raise
+        raise failed_write(folder, "write failed, probably the disk is full") from None
+
+
+def failed_write(folder: Path, reason: str) -> StorageError:
+    """Return the sentence for a write that failed, with the checkpoint that a next run resumes from."""
+    last = last_checkpoint(folder)
+    kept = f"{last.name} is whole; run the same command again to go on from it" if last else "no checkpoint was written yet"
+    clear_staging(folder)
+    return StorageError(f"{folder}: {reason}. Free some space. {kept[:1].upper()}{kept[1:]}.")

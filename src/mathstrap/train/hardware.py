@@ -1,0 +1,78 @@
+"""Say what this process runs on and how many tokens fit into one forward pass."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any, Literal
+
+# Beyond these a micro-batch gains no speed: a CPU's products are saturated (bench/train.py), a GPU's nearly so.
+ENOUGH_TOKENS = {"cpu": 1024, "cuda": 16384}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One process of a run: which of how many, on what device, and how many share its machine."""
+
+    device: Literal["cpu", "cuda"]
+    rank: int
+    processes: int
+    local_processes: int
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+
+def find_setting() -> Setting:
+    """Return the setting that torchrun or accelerate put into the environment, or a single process."""
+    import torch
+
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    return Setting(
+        device="cuda" if torch.cuda.is_available() else "cpu", rank=int(os.environ.get("RANK", "0")),
+        processes=processes, local_processes=int(os.environ.get("LOCAL_WORLD_SIZE", str(processes))),
+    )  # fmt: skip
+
+
+def free_memory(setting: Setting) -> int:
+    """Return the bytes free to this process: of its GPU, or its share of the machine's memory."""
+    import psutil
+    import torch
+
+    if setting.device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return int(psutil.virtual_memory().available) // setting.local_processes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """The parts of a model that decide memory: parameters, and the bytes that one token's activations hold."""
+
+    num_parameters: int
+    num_trained: int
+    bytes_per_token: int
+
+
+def footprint(model: Any, *, checkpoint_layers: bool) -> Footprint:
+    """Measure a model. Activations are an estimate for a Llama-like block in bf16, rounded up."""
+    config = model.config.get_text_config()
+    hidden, layers = config.hidden_size, config.num_hidden_layers
+    inner = getattr(config, "intermediate_size", None) or 4 * hidden
+    block = 24 * hidden + 12 * inner
+    live = block + layers * 2 * hidden if checkpoint_layers else layers * block
+    parameters = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    return Footprint(
+        num_parameters=sum(count for count, _ in parameters), num_trained=sum(count for count, on in parameters if on),
+        # Logits of the response rows: bf16, and a slice of them in fp32.
+        bytes_per_token=int(1.5 * live) + 3 * config.vocab_size,
+    )  # fmt: skip
+
+
+def derive_micro_tokens(found: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int) -> int:
+    """Return the tokens of one forward pass: what fits beside gradients and optimiser, at most what helps."""
+    # fp32 gradient and two moments per trained weight, a bf16 copy of each weight while multiplying.
+    states = (12 * found.num_trained + 2 * found.num_parameters) // num_shards
+    fits = int(0.8 * free_bytes - states) // max(found.bytes_per_token, 1)
+    return max(max_length, min(fits, ENOUGH_TOKENS[device]))

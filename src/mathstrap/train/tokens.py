@@ -1,0 +1,187 @@
+"""Turn texts into token ids with an exact border between prompt and response, once, and keep them in a cache.
+
+The border: a model is prompted with the tokens of the prompt alone, so every sample starts with exactly those, whatever
+the tokenizer would merge across the border when it sees prompt and response as one text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mathstrap.errors import InputError
+from mathstrap.train.prompt import Text
+
+log = logging.getLogger(__name__)
+
+CACHE_VERSION = 1
+CHUNK = 4096
+# Texts that no tokenizer merges with what follows; the first that leaves the response intact is taken.
+FENCES = ("\n", "\n\n", "\t", ".", "#")
+
+
+@dataclass(frozen=True)
+class TokenTable:
+    """Token ids of many samples, end to end: sample i is ids[offsets[i]:offsets[i+1]], its prompt the first starts[i].
+
+    `kept` maps samples to the texts they came from; `dropped` counts the others by reason; `merged` counts the samples
+    whose prompt's last token would have melted into the response if both had been tokenised as one text.
+    """
+
+    ids: Any
+    offsets: Any
+    starts: Any
+    kept: Any
+    dropped: dict[str, int]
+    merged: int
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    @property
+    def lengths(self) -> Any:
+        """Tokens of each sample."""
+        return self.offsets[1:] - self.offsets[:-1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ends:
+    """How a sample opens and closes: ids put before the prompt (a BOS the tokenizer would add) and after the response."""
+
+    before: tuple[int, ...]
+    end: int
+
+
+def find_ends(tokenizer: Any, kind: str) -> Ends:
+    """Return the tokens around a sample; raises InputError for a tokenizer without an end mark."""
+    if tokenizer.eos_token_id is None:
+        raise InputError(
+            "the tokenizer has no EOS token, so the model could never learn where to stop. "
+            'Add one: set "eos_token" in tokenizer_config.json.'
+        )
+    if kind == "chat":
+        return Ends(before=(), end=turn_end(tokenizer))
+    opened = tokenizer("a", add_special_tokens=True).input_ids
+    bos = tokenizer.bos_token_id
+    return Ends(before=(bos,) if bos is not None and opened[:1] == [bos] else (), end=tokenizer.eos_token_id)
+
+
+def turn_end(tokenizer: Any) -> int:
+    """Return the special token with which the chat template closes the assistant's turn, else EOS."""
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "PROBE"}]
+    text = str(tokenizer.apply_chat_template(turns, tokenize=False))
+    tail = tokenizer(text.rpartition("PROBE")[2].strip(), add_special_tokens=False).input_ids
+    closing = tail[0] if tail else None
+    return int(closing if closing in set(tokenizer.all_special_ids) else tokenizer.eos_token_id)
+
+
+def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
+    """Tokenise all texts; samples over `max_length` tokens, end mark included, are dropped and counted, never cut."""
+    import numpy as np
+
+    specials = [token for token in tokenizer.all_special_tokens if len(token) > 2]
+    pieces: list[Any] = []
+    starts: list[int] = []
+    kept: list[int] = []
+    dropped = {"too_long": 0, "special_token": 0}
+    merged = 0
+    for low in range(0, len(texts), CHUNK):
+        chunk = texts[low : low + CHUNK]
+        prompts = tokenizer([text.prompt for text in chunk], add_special_tokens=False).input_ids
+        wholes = tokenizer([text.prompt + text.response for text in chunk], add_special_tokens=False).input_ids
+        for index, (text, prompt, whole) in enumerate(zip(chunk, prompts, wholes, strict=True), low):
+            if any(token in text.response for token in specials):
+                dropped["special_token"] += 1
+                continue
+            response = whole[len(prompt) :]
+            if whole[: len(prompt)] != prompt or not response:
+                merged += 1
+                response = continuation(tokenizer, text.response)
+            ids = [*ends.before, *prompt, *response]
+            if ids[-1] != ends.end:
+                ids.append(ends.end)
+            if len(ids) > max_length:
+                dropped["too_long"] += 1
+                continue
+            pieces.append(np.array(ids, dtype=np.int32))
+            starts.append(len(ends.before) + len(prompt))
+            kept.append(index)
+    offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
+    np.cumsum([len(piece) for piece in pieces], out=offsets[1:])
+    return TokenTable(
+        np.concatenate(pieces) if pieces else np.zeros(0, dtype=np.int32), offsets, np.array(starts, dtype=np.int64),
+        np.array(kept, dtype=np.int64), {reason: count for reason, count in dropped.items() if count}, merged,
+    )  # fmt: skip
+
+
+def continuation(tokenizer: Any, response: str) -> list[int]:
+    """Return the ids of a response as it follows other text, independent of the prompt's last token.
+
+    Tokenised on its own, SentencePiece would open it with a space that is not there; behind a fence it does not.
+    """
+    for fence in FENCES:
+        opening = tokenizer(fence, add_special_tokens=False).input_ids
+        both = tokenizer(fence + response, add_special_tokens=False).input_ids
+        if both[: len(opening)] == opening and len(both) > len(opening):
+            return list(both[len(opening) :])
+    return list(tokenizer(response, add_special_tokens=False).input_ids)
+
+
+def cache_folder() -> Path:
+    """Return where token tables are kept: MATHSTRAP_CACHE, else the user's cache folder."""
+    given = os.environ.get("MATHSTRAP_CACHE")
+    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mathstrap"
+
+
+def encode_cached(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int, folder: Path) -> TokenTable:
+    """Return `encode`'s table from the cache where the same texts met the same tokenizer before."""
+    path = folder / "tokens" / f"{table_key(texts, tokenizer, ends, max_length)}.safetensors"
+    if path.exists():
+        return read_table(path)
+    table = encode(texts, tokenizer, ends, max_length)
+    try:
+        write_table(table, path)
+    except OSError as error:
+        log.warning("tokens are not cached: %s cannot be written (%s)", path, error.strerror)
+    return table
+
+
+def table_key(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -> str:
+    """Return a hash of everything the table depends on."""
+    digest = hashlib.blake2b(f"{CACHE_VERSION} {ends} {max_length}".encode(), digest_size=16)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    digest.update((backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))).encode())
+    for text in texts:
+        digest.update(f"\0{len(text.prompt)}\0{text.prompt}{text.response}".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def write_table(table: TokenTable, path: Path) -> None:
+    """Write the table to a file of its own and move it into place."""
+    from safetensors.numpy import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    counts = {f"dropped.{reason}": str(count) for reason, count in table.dropped.items()}
+    arrays = {"ids": table.ids, "offsets": table.offsets, "starts": table.starts, "kept": table.kept}
+    try:
+        save_file(arrays, temporary, metadata={"merged": str(table.merged), **counts})
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_table(path: Path) -> TokenTable:
+    """Read a table back."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="np") as file:
+        notes = file.metadata()
+        ids, offsets, starts, kept = (file.get_tensor(name) for name in ("ids", "offsets", "starts", "kept"))
+    dropped = {name.removeprefix("dropped."): int(count) for name, count in notes.items() if name.startswith("dropped.")}
+    return TokenTable(ids, offsets, starts, kept, dropped, int(notes["merged"]))

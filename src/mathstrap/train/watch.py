@@ -1,0 +1,140 @@
+"""Follow a run step by step: the loss curve, the speed, the time left, and the moment to stop. Writes one small file."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mathstrap.errors import MathstrapError
+
+SMOOTH = 0.9
+SETTLED_STEPS = 10
+
+
+class DivergedError(MathstrapError, RuntimeError):
+    """The loss left the numbers or climbed away; the message says at which step and what to change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One point of the curve. `loss` in nats per response token, mean of the steps since the last point."""
+
+    step: int
+    num_steps: int
+    epoch: float
+    loss: float
+    lr: float
+    grad_norm: float
+    tokens_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """The held-out loss after a step, and the accuracy where it was asked for."""
+
+    step: int
+    eval_loss: float
+    accuracy: float | None = None
+
+
+Listener = Callable[[Point | Validation], None]
+
+
+@dataclass
+class Watch:
+    """The running state of what is seen: the points so far and the smallest smoothed loss."""
+
+    path: Path
+    divergence: float
+    listener: Listener | None = None
+    points: list[Point] = field(default_factory=list)
+    validations: list[Validation] = field(default_factory=list)
+    smoothed: float = math.nan
+    lowest: float = math.inf
+    num_losses: int = 0
+    tokens: int = 0
+    started: float = field(default_factory=time.monotonic)
+    started_step: int = 0
+
+    def resume(self, step: int, *, rewrite: bool) -> None:
+        """Read back the curve up to the step a checkpoint was taken at; later points are about to be made again."""
+        points, validations = read_curve(self.path)
+        self.points = [point for point in points if point.step <= step]
+        self.validations = [validation for validation in validations if validation.step <= step]
+        if rewrite:
+            write_curve(self.path, [*self.points, *self.validations])
+
+    def start(self, step: int) -> None:
+        """Start the clock at a step."""
+        self.started, self.started_step, self.tokens = time.monotonic(), step, 0
+
+    def check(self, step: int, loss: float, grad_norm: float) -> None:
+        """Raise DivergedError for a loss or gradient that is no number, or a loss that climbs away."""
+        if not math.isfinite(loss) or not math.isfinite(grad_norm):
+            what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {grad_norm}"
+            raise DivergedError(
+                f"step {step}: {what}; stopped before it reached the weights. Lower lr, set max_grad_norm, or look for a "
+                "broken sample near this step; the last checkpoint is whole."
+            )
+        self.smoothed = loss if math.isnan(self.smoothed) else SMOOTH * self.smoothed + (1 - SMOOTH) * loss
+        self.num_losses += 1
+        if self.num_losses > SETTLED_STEPS and self.divergence and self.smoothed > self.divergence * self.lowest:
+            raise DivergedError(
+                f"step {step}: the loss climbed to {self.smoothed:.3g} from {self.lowest:.3g}: training diverges. "
+                f"Lower lr or raise warmup; divergence={self.divergence:g} is the limit, 0 turns it off."
+            )
+        self.lowest = min(self.lowest, self.smoothed)
+
+    def point(self, *, step: int, num_steps: int, epoch: float, loss: float, lr: float, grad_norm: float) -> Point:
+        """Make a point of the curve, keep it, and tell the listener."""
+        seconds = max(time.monotonic() - self.started, 1e-9)
+        done = max(step - self.started_step, 1)
+        made = Point(
+            step=step, num_steps=num_steps, epoch=epoch, loss=loss, lr=lr, grad_norm=grad_norm,
+            tokens_per_second=self.tokens / seconds, seconds_left=seconds / done * (num_steps - step),
+        )  # fmt: skip
+        self.points.append(made)
+        self.keep(made)
+        return made
+
+    def validation(self, made: Validation) -> None:
+        """Keep a validation, and tell the listener."""
+        self.validations.append(made)
+        self.keep(made)
+
+    def keep(self, made: Point | Validation) -> None:
+        """Append a line to the curve file and tell the listener."""
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(asdict(made)) + "\n")
+        if self.listener:
+            self.listener(made)
+
+
+def read_curve(path: Path) -> tuple[list[Point], list[Validation]]:
+    """Return the points and validations of a curve file; a torn last line is left out."""
+    points: list[Point] = []
+    validations: list[Validation] = []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                values: dict[str, Any] = json.loads(line)
+            except ValueError:
+                continue
+            if "eval_loss" in values:
+                validations.append(Validation(**values))
+            else:
+                points.append(Point(**values))
+    return points, validations
+
+
+def write_curve(path: Path, lines: list[Point | Validation]) -> None:
+    """Write the curve anew, in one move."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines), encoding="utf-8")
+    temporary.replace(path)
