@@ -104,7 +104,7 @@ def _can_stand_alone(before: str, after: str, match: re.Match[str]) -> bool:
     if re.search(r"_\s?\Z|_\{[^{}]*\Z|\\sqrt\s?\[[^\]]*\Z|\\\\\[[^\]]*\Z", before) or _ARGUMENT.search(before):
         return False
     if is_fraction:
-        return True
+        return re.search(r"\\[A-Za-z]+\Z|[\^_]\s?\Z", before) is None
     if raised := re.search(r"(?P<base>.?)\^\s?(?P<brace>\{[^{}]*)?\Z", before):
         # 2^5 asks for the exponent of a number; x^2 is the shape of an expression, not a quantity.
         return raised["base"].isdigit() and (raised["brace"] is not None or len(match[0]) == 1)
