@@ -10,7 +10,10 @@ from mathstrap.decontaminate import DecontaminateOptions, Index, Match, contamin
 from mathstrap.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
 from mathstrap.prompts import load_prompt
 
-DUCKS = "Janet's ducks lay 16 eggs per day. She eats three for breakfast and sells the rest for $2 each. What does she earn?"
+DUCKS = (
+    "Janet's ducks lay 16 eggs per day. She eats three for breakfast and sells the rest for $2 each. "
+    "What does she earn?"
+)
 SHORT = "What is the sum of 14 and 29?"
 TINY = "Compute 2+2."
 
