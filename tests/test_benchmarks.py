@@ -119,8 +119,8 @@ def test_a_drop_question_without_a_number_is_left_out(tmp_path: Path) -> None:
 
 def test_a_published_backward_gold_with_a_lost_point_is_flagged(tmp_path: Path) -> None:
     row = {
-        "question": "A call costs $x a minute. Ten?\nIf we know the answer of the above question is 1, what is the value "
-        "of unknown variable x?", "answer": "1", "original_question": "A call costs $.1 a minute. Ten?",
+        "question": "A call costs $x a minute. Ten?\nIf we know the answer of the above question is 1, what is the "
+        "value of unknown variable x?", "answer": "1", "original_question": "A call costs $.1 a minute. Ten?",
         "original_answer": "1",
     }  # fmt: skip
     path = tmp_path / "rows.jsonl"

@@ -267,3 +267,27 @@ def test_a_finished_evaluation_is_read_back_whole(options: EvalOptions) -> None:
     assert evaluation == result.evaluation
     assert draws == result.draws
     assert draws[0].prompt.startswith("[user]\n")
+
+
+def test_a_model_we_trained_is_asked_with_its_training_prompt(tmp_path: Path) -> None:
+    from mathstrap.evaluate.own import protocol_for
+
+    (tmp_path / "manifest.json").write_text(json.dumps({"recipe": {"data": {"prompt": "metamath-2024"}}}))
+    (tmp_path / "model").mkdir()
+    protocol = protocol_for("own", Changes(), str(tmp_path / "model"))
+    assert (protocol.prompt, protocol.template) == ("trained", "raw")
+    one = Problem(id="q", dataset="d", style="gsm8k", question="One?", answer="1")
+    two = Problem(id="q", dataset="d", style="gsm8k", question="One?\nTwo?", answer="1")
+    assert messages_for(protocol, one)[0].content.endswith("### Instruction:\nOne?\n\n### Response:")
+    # Trained with the first line as instruction and the rest as input: asked in the same way.
+    assert messages_for(protocol, two)[0].content.endswith("Instruction:\nOne?\n\n### Input:\nTwo?\n\n### Response:")
+    elsewhere = protocol_for("own", Changes(), str(tmp_path / "model" / "none"))
+    assert (elsewhere.prompt, elsewhere.template) == ("terse", "chat")
+
+
+def test_the_training_prompt_is_the_trainers_own(tmp_path: Path) -> None:
+    prompt = pytest.importorskip("mathstrap.train.prompt")
+    protocol = choose_protocol("default", Changes(prompt="trained", template="raw"))
+    for question in ("One?", "One?\nTwo?\n\nThree?"):
+        problem = Problem(id="q", dataset="d", style="math", question=question, answer="1")
+        assert messages_for(protocol, problem)[0].content == prompt.metamath_prompt(question)

@@ -30,7 +30,7 @@ def eval_(
     base_url: str = typer.Option("", "--base-url", help="An OpenAI-compatible server, up to and including /v1."),
     benchmarks: str = typer.Option("gsm8k", "--benchmarks", "-b", help="Names or name=path, with commas; see --list."),
     outputs: str = typer.Option("", "--outputs", help="Grade a file of replies made elsewhere instead of a model."),
-    protocol: str = typer.Option("default", "--protocol", "-p", help="default, few-shot or metamath-2024."),
+    protocol: str = typer.Option("default", "--protocol", "-p", help="default, few-shot, metamath-2024 or own."),
     prompt: list[str] = typer.Option([], "--prompt", help="Another prompt; given twice or more: a sensitivity run."),
     template: str = typer.Option("", "--template", help="chat (the model's own template) or raw (plain continuation)."),
     shots: int = typer.Option(-1, "--shots", help="Demonstrations before the question."),

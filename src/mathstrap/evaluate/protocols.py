@@ -66,18 +66,20 @@ class Changes:
 
 
 def choose_protocol(name: str, changes: Changes | None = None) -> Protocol:
-    """Return the protocol of that name with the changes made; a changed one is called `<name>+changed`."""
+    """Return the protocol of that name with the changes made."""
     if name not in PROTOCOLS:
-        raise InputError(f'no protocol "{name}".{suggest(name, list(PROTOCOLS))}')
-    protocol = PROTOCOLS[name]
-    if changes is None:
-        return protocol
+        raise InputError(f'no protocol "{name}".{suggest(name, [*PROTOCOLS, "own"])}')
+    return make_changes(PROTOCOLS[name], changes or Changes())
+
+
+def make_changes(protocol: Protocol, changes: Changes) -> Protocol:
+    """Return a protocol with changes made; one that differs is called `<name>+changed`."""
     made = {key: value for key, value in vars(changes).items() if value is not None}
     if "max_tokens" in made:
         made["max_tokens"] = dict.fromkeys(protocol.max_tokens, made["max_tokens"])
     changed = replace(protocol, **made)
     check_decoding(changed)
-    return protocol if changed == protocol else replace(changed, name=f"{name}+changed")
+    return protocol if changed == protocol else replace(changed, name=f"{protocol.name}+changed")
 
 
 def check_decoding(protocol: Protocol) -> None:
@@ -89,16 +91,17 @@ def check_decoding(protocol: Protocol) -> None:
         raise InputError("max_tokens must be at least 1 and shots at least 0.")
 
 
-def prompt_for(protocol: Protocol, style: Style) -> Prompt:
-    """Return the prompt file a protocol uses for a style."""
+def prompt_for(protocol: Protocol, style: Style, question: str = "") -> Prompt:
+    """Return the prompt file a protocol uses for a style; a family may have another for questions with line breaks."""
     if "/" in protocol.prompt or protocol.prompt.endswith(".txt"):
         return load_prompt(protocol.prompt)
     names = prompt_names()
-    for name in (f"{PREFIX}{protocol.prompt}.{style}", f"{PREFIX}{protocol.prompt}"):
+    families = (f"{protocol.prompt}-input", protocol.prompt) if "\n" in question else (protocol.prompt,)
+    for name in (f"{PREFIX}{family}{ending}" for family in families for ending in (f".{style}", "")):
         if name in names:
             return load_prompt(name)
-    families = sorted({name.split(".")[1] for name in names if name.startswith(PREFIX) and ".shots." not in name})
-    hint = suggest(protocol.prompt, families)
+    known = sorted({name.split(".")[1] for name in names if name.startswith(PREFIX)} - {"shots", "trained-input"})
+    hint = suggest(protocol.prompt, known)
     raise InputError(f'no evaluation prompt "{protocol.prompt}".{hint} Or name a .txt file.')
 
 
@@ -120,10 +123,12 @@ def messages_for(protocol: Protocol, problem: Problem) -> tuple[Message, ...]:
     raw prompt is repeated per demonstration. Where template and prompt differ, turns are joined to one text, or the
     text becomes a user's turn.
     """
-    prompt = prompt_for(protocol, problem.style)
-    shown = render(prompt, {"question": problem.question})
+    prompt = prompt_for(protocol, problem.style, problem.question)
+    first, _, rest = problem.question.partition("\n")
+    shown = render(prompt, {"question": problem.question, "instruction": first, "input": rest})
     pairs = demonstrations(problem.style, protocol.shots)
-    asked = [render(prompt, {"question": question})[-1] for question, _ in pairs]
+    plain = prompt_for(protocol, problem.style)
+    asked = [render(plain, {"question": question})[-1] for question, _ in pairs]
     if shown[0].role == "raw":
         text = "".join(f"{turn.content} {answer}\n\n" for turn, (_, answer) in zip(asked, pairs, strict=True))
         return (Message("raw" if protocol.template == "raw" else "user", text + shown[0].content),)
@@ -146,6 +151,6 @@ def sampling_for(protocol: Protocol, style: Style) -> Sampling:
 
 def prompt_hash(protocol: Protocol, style: Style) -> str:
     """Return 12 hexadecimal digits over the prompt file, the template and the demonstrations."""
-    prompt = prompt_for(protocol, style)
-    parts = [prompt.hash, protocol.template, *(part for pair in demonstrations(style, protocol.shots) for part in pair)]
+    hashes = dict.fromkeys(prompt_for(protocol, style, question).hash for question in ("", "\n"))
+    parts = [*hashes, protocol.template, *(part for pair in demonstrations(style, protocol.shots) for part in pair)]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()

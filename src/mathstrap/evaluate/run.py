@@ -19,10 +19,10 @@ from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_
 from mathstrap.evaluate.live import Grading, Progress
 from mathstrap.evaluate.metrics import TieRule
 from mathstrap.evaluate.outputs import Outputs, read_outputs, store_outputs
+from mathstrap.evaluate.own import protocol_for
 from mathstrap.evaluate.protocols import (
     Changes,
     Protocol,
-    choose_protocol,
     messages_for,
     prompt_for,
     prompt_hash,
@@ -127,7 +127,7 @@ def evaluate(
     progress: Callable[[Progress], None] | None = None,
 ) -> EvalResult:
     """Evaluate one model under one protocol and write the run directory; `backend` replaces the options' teacher."""
-    protocol = choose_protocol(options.protocol, options.changes)
+    protocol = protocol_for(options.protocol, options.changes, options.teacher.model_path)
     sets = load_sets(options)
     problems = [problem for loaded in sets for problem in loaded.problems]
     outputs = None
