@@ -10,6 +10,7 @@ from mathstrap import __version__
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import run
 from mathstrap.cli import train as training
+from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
 
 app = typer.Typer(
@@ -54,3 +55,4 @@ app.command("init")(run.init)
 app.command("eval")(evaluation.eval_)
 app.command("compare")(evaluation.compare)
 app.command("train")(training.train)
+app.command("verify")(verification.verify)

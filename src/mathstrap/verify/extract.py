@@ -1,8 +1,8 @@
 r"""Find the final answer a completion states. Knows nothing of equality.
 
-The last explicit statement wins: `#### X`, `The answer is X`, `\boxed{X}`, `The value of x is X`. What follows a closing
-`</think>` outranks what stands before it. Only without any of these is the closing sentence read, and only in flexible
-mode the last number. Every search starts from the end of the text and is linear in its length.
+The last explicit statement wins: `#### X`, `The answer is X`, `\boxed{X}`, `The value of x is X`. What follows the
+`</think>` mark outranks what stands before it. Only without any of these is the closing sentence read, and only in
+flexible mode the last number. Every search starts from the end of the text and is linear in its length.
 """
 
 from __future__ import annotations

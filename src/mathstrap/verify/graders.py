@@ -14,8 +14,13 @@ from mathstrap.errors import InputError, suggest
 from mathstrap.verify.equal import decide, is_number
 from mathstrap.verify.extract import extract_answer, extract_boxed, extract_minerva, looks_like_completion
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
-from mathstrap.verify.released import compare_released_gsm8k, compare_released_math, extract_released
-from mathstrap.verify.strings import hendrycks_form, minerva_form
+from mathstrap.verify.released import (
+    compare_released_gsm8k,
+    compare_released_math,
+    extract_released_gsm8k,
+    extract_released_math,
+)
+from mathstrap.verify.strings import minerva_form, same_hendrycks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +54,7 @@ def compare_hendrycks(gold: str, got: str) -> Grade:
 def compare_minerva(gold: str, got: str) -> Grade:
     """Compare two answers as strings after Minerva's normalisation, then as expressions."""
     left, right = minerva_form(gold), minerva_form(got)
-    if left == right or hendrycks_form(left) == hendrycks_form(right):
+    if left == right or same_hendrycks(left, right):
         return Grade("correct" if got.strip() else "wrong", "text", "compared as normalised strings", got, gold)
     decision = decide(left, right)
     return Grade(decision.outcome, decision.tier, decision.reason, got, gold)
@@ -59,8 +64,8 @@ GRADERS: Mapping[str, Grader] = MappingProxyType(
     {
         "math": Grader(extract=extract_answer, compare=compare_math),
         "gsm8k": Grader(extract=extract_answer, compare=compare_gsm8k),
-        "metamath-2024-gsm8k": Grader(extract=extract_released, compare=compare_released_gsm8k),
-        "metamath-2024-math": Grader(extract=extract_released, compare=compare_released_math),
+        "metamath-2024-gsm8k": Grader(extract=extract_released_gsm8k, compare=compare_released_gsm8k),
+        "metamath-2024-math": Grader(extract=extract_released_math, compare=compare_released_math),
         "hendrycks": Grader(extract=extract_boxed, compare=compare_hendrycks),
         "minerva": Grader(extract=extract_minerva, compare=compare_minerva),
     }

@@ -14,6 +14,7 @@ _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 _CURRENCY = re.compile(r"(?:USD|US\$|EUR|GBP|CAD|AUD|INR|Rs\.?)\s*(?=[\d$\\])")
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
+_CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-J])\)?")
 _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9A-Za-z])\s+|\s+(?![0-9A-Za-z])")  # never one between digits: 1 1/2 is not 11/2
 _NUMBER = re.compile(r"([+-]?)([0-9]{1,400})(?:\.([0-9]{1,400}))?")
@@ -50,6 +51,9 @@ def clean(text: str) -> str:
         if shorter == text:
             break
         text = shorter
+    choice = _CHOICE.fullmatch(text)
+    if choice:
+        return choice[1]
     text = _CURRENCY.sub("", text, count=1)
     return _CLOCK.sub(lambda match: f" {match[1].lower()}m", text) if ":" in text else text
 

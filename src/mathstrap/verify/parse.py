@@ -44,14 +44,23 @@ _STOPS = frozenset({"cup", "cupdot", "sqcup", "cap", "setminus", "pm", "mp", "co
 _CLOSING: dict[str, Literal[")", "]", "}"]] = {")": ")", "]": "]", "rangle": ")", "rbrack": "]"}
 
 
-@lru_cache(maxsize=4096)
+MAX_CACHED_CHARS = 300  # golds are graded many times over; long texts are not worth their memory
+
+
 def parse(text: str, *, join_thousands: bool = True) -> Node:
     """Parse a whole answer; several items outside brackets become a Group without brackets. Raises NotMathError."""
+    return (_cached if len(text) <= MAX_CACHED_CHARS else _parse)(text, join_thousands)
+
+
+def _parse(text: str, join_thousands: bool) -> Node:
     parser = Parser(tokenize(text, join_thousands=join_thousands))
     items = parser.items()
     if parser.peek() is not END:
         raise NotMathError(f"cannot read what starts with {parser.peek().text[:20]!r}")
     return items[0] if len(items) == 1 else Group("", items, "")
+
+
+_cached = lru_cache(maxsize=4096)(_parse)
 
 
 class Parser:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from mathstrap.verify.record import Extraction, Grade, Mode
-from mathstrap.verify.strings import hendrycks_form
+from mathstrap.verify.strings import same_hendrycks
 
 ANCHOR = "The answer is: "
 MAX_DIGITS = 400  # a longer numeral overflows the float the scorer rounds
@@ -17,7 +17,7 @@ _FIRST_NUMBER = re.compile(r"[-+]?[0-9]*[.,/]?[0-9]+")
 
 
 def released_number(text: str) -> int | None:
-    """Return the whole number the GSM8K scorer reads: the first numeral of the text, rounded half to even; else None."""
+    """Return the whole number the GSM8K scorer reads, the first numeral rounded half to even, or None."""
     match = _FIRST_NUMBER.search(text)
     if match is None or len(match[0]) > MAX_DIGITS:
         return None
@@ -30,7 +30,14 @@ def released_number(text: str) -> int | None:
         return None
 
 
-def extract_released(text: str, mode: Mode = "strict") -> Extraction | None:
+def extract_released_gsm8k(text: str, mode: Mode = "strict") -> Extraction | None:
+    """Return everything after the last exact anchor; the number is read from it when it is compared."""
+    del mode  # the released scorers know one way
+    _, anchor, rest = text.rpartition(ANCHOR)
+    return Extraction(rest.strip(), "released") if anchor else None
+
+
+def extract_released_math(text: str, mode: Mode = "strict") -> Extraction | None:
     """Return what follows the last exact anchor, up to a full stop at a line's end and without one at the end."""
     del mode  # the released scorers know one way
     _, anchor, rest = text.rpartition(ANCHOR)
@@ -54,5 +61,5 @@ def compare_released_gsm8k(gold: str, got: str) -> Grade:
 
 def compare_released_math(gold: str, got: str) -> Grade:
     """Compare as `eval_math.py` does: both sides after the Hendrycks normalisation, as strings."""
-    same = hendrycks_form(gold) == hendrycks_form(got)
+    same = same_hendrycks(gold, got)
     return Grade("correct" if same else "wrong", "text", "compared as normalised strings", got, gold)

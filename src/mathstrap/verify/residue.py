@@ -71,8 +71,14 @@ class Residue:
         return pow(element(f"root {base} {exponent.denominator}"), exponent.numerator, PRIME)
 
 
-@lru_cache(maxsize=4096)
 def element(name: str) -> int:
     """Return the field element that stands for a name: the same in every process."""
+    return _known(name) if len(name) < 200 else _digest(name)
+
+
+def _digest(name: str) -> int:
     digest = hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
     return int.from_bytes(digest) % PRIME
+
+
+_known = lru_cache(maxsize=4096)(_digest)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 
 MAX_SPAN = 2_000
-_NUMBER_TAIL = r"-?\$?\d[\d,]*(?:\.\d+)?%?"
 _LAST_NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
 _STOP = re.compile(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
-_MATHS = re.compile(r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]")
+_MATHS = re.compile(
+    r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$"
+    r"|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]"
+)
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|equals|equal to|by|has|have|had|get|gets|find that|find|need|needs|costs?|of|takes?|took|"
     r"spends?|spent|earns?|earned|makes?|made|left|total|totals|gives?|pays?|paid|sells?|sold)|=|:|≈)\s{0,3}"

@@ -61,12 +61,37 @@ def canonical(node: Node) -> Node:
         return Group(node.opening, tuple(items), node.closing)
     if isinstance(node, Union):
         return _merged(tuple(canonical(part) for part in node.parts))
+    if isinstance(node, Call) and node.name == "setminus":
+        return _without_points(node)
     if isinstance(node, Mul) and sum(isinstance(factor, Matrix) for factor in node.factors) == 1:
         return _scaled(node)
     if node == Sym("reals"):
         return Group("(", (MINUS_INFINITY, INFINITY), ")")
     expanded = expand_signs(node)
     return Group("", expanded, "") if len(expanded) > 1 else node
+
+
+def _without_points(node: Call) -> Node:
+    """Write an interval without some points as a union of intervals; anything else stays as it is."""
+    whole, removed = canonical(node.args[0]), node.args[1]
+    if (
+        not isinstance(whole, Group)
+        or not isinstance(removed, Group)
+        or removed.opening != "{"
+        or len(whole.items) != 2
+    ):
+        return node
+    points = [(real_value(item), item) for item in removed.items]
+    ends = real_value(whole.items[0]), real_value(whole.items[1])
+    inside = sorted((value, item) for value, item in points if value is not None)
+    if None in ends or len(inside) != len(points) or any(not ends[0] < value < ends[1] for value, _ in inside):  # type: ignore[operator]
+        return node
+    parts: list[Node] = []
+    opening, low = whole.opening, whole.items[0]
+    for _, item in inside:
+        parts.append(Group(opening, (low, item), ")"))
+        opening, low = "(", item
+    return Union((*parts, Group(opening, (low, whole.items[1]), whole.closing)))
 
 
 def _scaled(node: Mul) -> Node:

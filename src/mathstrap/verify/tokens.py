@@ -49,6 +49,7 @@ _SPACES = frozenset({"quad", "qquad", ",", ";", ":", " ", "\n"})
 _THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])")
 _GROUPED = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,|\{\\,\})(?=\s{0,9}[0-9]{3}(?![0-9]))\s*")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z(\[{}])")
+_ROW_SKIP = re.compile(r"\\\\\[-?[0-9.]{1,8}\s?[a-z]{2}\]")
 _STYLES = frozenset({"mathrm", "rm", "bf", "operatorname", "mathbf", "mathit", "mathsf", "bold", "boldsymbol", "bm"})
 
 
@@ -59,8 +60,8 @@ def tokenize(text: str, *, join_thousands: bool = True) -> list[Token]:
     """
     if len(text) > MAX_CHARS:
         raise NotMathError("the answer is longer than 10,000 characters")
-    if "\\\\" in text and "\\begin" not in text:
-        text = _DOUBLED.sub(r"\\", text)
+    if "\\\\" in text:
+        text = _ROW_SKIP.sub(r"\\\\", text) if "\\begin" in text else _DOUBLED.sub(r"\\", text)
     if "," in text:
         text = _GROUPED.sub("", text)
         if join_thousands:

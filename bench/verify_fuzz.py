@@ -1,0 +1,122 @@
+"""Grade random and mutated answers by the million: nothing may raise, hang, execute, or grow.
+
+    python bench/verify_fuzz.py --inputs 1000000
+
+Each input is a gold and a prediction made from LaTeX fragments, digits, Unicode, attacks and mutations of each other; a
+tenth are whole completions. Checked: no exception, no verdict over a second, formatting of a gold is still that gold, no
+file appears in the working directory (the run moves to an empty one), peak memory after the first tenth stays where it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from verify_common import write_result
+
+from mathstrap.verify import GRADERS, extract_answer, grade
+
+FRAGMENTS = [
+    *"0123456789", *"0123456789", *"xyzabnkie", *"+-*/^_=<>(){}[]|,;:.!%$&'\"~ \\\n\t", "\\frac", "\\dfrac", "\\sqrt",
+    "\\frac{1}{2}", "\\sqrt{2}", "\\sqrt[3]{", "\\left(", "\\right)", "\\pm", "\\cdot", "\\times", "\\pi", "\\infty",
+    "\\cup", "\\in", "\\le", "\\text{", "\\text{ and }", "\\text{cm}", "\\mathrm{", "\\begin{pmatrix}", "\\end{pmatrix}",
+    "\\\\", "\\{", "\\}", "^\\circ", "\\%", "\\boxed{", "\\sin", "\\log_", "\\ln", "\\binom{", "\\overline{", "\\ldots",
+    "sqrt(", "sin(", "log", " and ", " or ", " percent", " million", " cm", "apples", "1,000", "1/2", "e10", "9^9^9",
+    "\\emptyset", "\\mathbb{R}", "\\setminus", "π", "√", "²", "½", "−", "５", "°", "\u200b", "б", "∞", "\U0001d7d3", "\x00",
+    "\ud800", "The answer is: ", "#### ", "</think>", "<|im_end|>", "__import__('os').system('touch CANARY_fuzz')",
+    "open('CANARY_fuzz','w')", "eval(", "lambda:0", "1e999999999", "99999999999999999999", "f(x)", "x_{1}", "!",
+]  # fmt: skip
+REPEATED = [
+    "{",
+    "(",
+    "[",
+    "\\frac{",
+    "\\sqrt{",
+    "9^",
+    "-",
+    "1+",
+    "5,",
+    "\\boxed{",
+    "$",
+    "x^{",
+    "\\text{",
+    "!",
+    "1 ",
+    "\\left(",
+]
+
+
+def random_text(rng: random.Random) -> str:
+    kind = rng.random()
+    if kind < 0.02:
+        return rng.choice(REPEATED) * rng.choice((10, 60, 300, 5_000)) + rng.choice(("", "5", "}" * 50))
+    return "".join(rng.choice(FRAGMENTS) for _ in range(rng.choice((1, 2, 3, 5, 8, 13, 30))))
+
+
+def mutate(text: str, rng: random.Random) -> str:
+    where = rng.randrange(len(text) + 1)
+    if rng.random() < 0.5 and text:
+        return text[:where] + text[where + 1 :]
+    return text[:where] + rng.choice(FRAGMENTS) + text[where:]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "verify_fuzz.json")
+    options = parser.parse_args()
+    out = options.out.resolve()
+    rng = random.Random(options.seed)
+    names = sorted(GRADERS)
+    worst, worst_input, slow = 0.0, "", 0
+    outcomes: dict[str, int] = {}
+    not_itself: list[str] = []
+    early_memory = 0
+    with tempfile.TemporaryDirectory() as folder:
+        os.chdir(folder)
+        began = time.perf_counter()
+        for index in range(options.inputs):
+            gold = random_text(rng)
+            got = gold if rng.random() < 0.3 else random_text(rng)
+            for _ in range(rng.randrange(3)):
+                got = mutate(got, rng)
+            whole = rng.random() < 0.1
+            name = "math" if rng.random() < 0.8 else rng.choice(names)
+            start = time.perf_counter()
+            verdict = grade(gold, got, grader=name, form="completion" if whole else "answer", mode="flexible")
+            seconds = time.perf_counter() - start
+            if seconds > worst:
+                worst, worst_input = seconds, f"{gold[:200]!r} | {got[:200]!r}"
+            slow += seconds > 0.01
+            outcomes[verdict.outcome] = outcomes.get(verdict.outcome, 0) + 1
+            if index % 50 == 0:
+                again = grade(gold, f"${gold}$")
+                if gold.strip(" .$\n\t,;:") and again.outcome == "wrong" and extract_answer(gold) is None:
+                    not_itself.append(gold[:100])
+            if index == options.inputs // 10:
+                early_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        seconds = time.perf_counter() - began
+        files = os.listdir(folder)
+        os.chdir("/")
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = {
+        "inputs": options.inputs, "seed": options.seed, "crashes": 0, "files_created": files, "outcomes": outcomes,
+        "worst_seconds": round(worst, 4), "worst_input": worst_input, "over_10_ms": slow,
+        "per_second": round(options.inputs / seconds), "peak_mib_after_a_tenth": early_memory // 1024,
+        "peak_mib": memory // 1024, "golds_not_themselves": not_itself[:20],
+    }  # fmt: skip
+    write_result(out, result)
+    if files or worst > 1:
+        raise SystemExit("a check failed")
+
+
+if __name__ == "__main__":
+    main()

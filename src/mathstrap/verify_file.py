@@ -1,0 +1,185 @@
+"""Grade a file of answers: rows in, the same rows out with `outcome`, `got`, `tier` and `reason`. Streams; never whole.
+
+Knows nothing of how answers are compared; that is `verify`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mathstrap.errors import InputError
+from mathstrap.rows import Row, iter_rows
+from mathstrap.tables import replacing
+from mathstrap.verify import Form, Grade, Mode, grade, grader_named
+from mathstrap.verify.fallback import Fallback
+
+ROWS_PER_CHUNK = 500
+COLUMNS = ("outcome", "got", "tier", "reason")
+Chunk = list[Row]
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifyFileOptions:
+    """How a file is graded; `gold` and `prediction` are column names, `workers` counts processes."""
+
+    gold: str = "gold"
+    prediction: str = "prediction"
+    form: Form = "auto"
+    grader: str = "math"
+    mode: Mode = "strict"
+    workers: int = 1
+    math_verify: bool = False
+
+
+@dataclass(kw_only=True)
+class VerifySummary:
+    """What grading a file came to."""
+
+    rows: int = 0
+    seconds: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    tiers: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def accuracy(self) -> float:
+        """The share of rows that are correct; 0 for an empty file."""
+        return self.outcomes["correct"] / self.rows if self.rows else 0.0
+
+
+def verify_file(
+    path: Path,
+    options: VerifyFileOptions,
+    *,
+    out: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> VerifySummary:
+    """Grade every row of a JSONL, CSV or Parquet file, in order, and write the rows with their verdicts to `out`.
+
+    `out` is .jsonl or .parquet, written whole or not at all. `progress` is called with the rows done so far. Raises
+    InputError for a missing column, a value that is not text, or an unknown grader.
+    """
+    grader_named(options.grader)
+    if options.workers < 1:
+        raise InputError(f"workers is {options.workers}. Expected at least 1.")
+    if out is not None and out.suffix.lower() not in (".jsonl", ".parquet"):
+        raise InputError(f'{out}: cannot write "{out.suffix}" files. Name a .jsonl or .parquet file.')
+    if out is not None and not out.parent.is_dir():
+        raise InputError(f"{out.parent}: no such directory. Create it, or name another file for the result.")
+    summary = VerifySummary()
+    began = time.perf_counter()
+    with ExitStack() as stack:
+        fallback = stack.enter_context(Fallback()) if options.math_verify else None
+        graded = _graded(path, options, fallback, stack)
+        rows = _counted(graded, summary, progress)
+        if out is None:
+            deque(rows, maxlen=0)
+        elif out.suffix.lower() == ".parquet":
+            _write_parquet(out, rows)
+        else:
+            with replacing(out) as temporary, temporary.open("wb") as file:
+                file.writelines(msgspec.json.encode(row) + b"\n" for row in rows)
+    summary.seconds = time.perf_counter() - began
+    return summary
+
+
+def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, list[Pair]]]:
+    rows = iter_rows(path)
+    while numbered := list(islice(rows, ROWS_PER_CHUNK)):
+        pairs = [
+            (_text(path, number, row, options.gold), _text(path, number, row, options.prediction))
+            for number, row in numbered
+        ]
+        yield [row for _, row in numbered], pairs
+
+
+def _text(path: Path, number: int, row: Row, column: str) -> str:
+    if column not in row:
+        found = ", ".join(f'"{name}"' for name in row)
+        raise InputError(f'{path}:{number}: no column "{column}". Found {found}. Name it with --gold or --prediction.')
+    value = row[column]
+    if value is None:
+        return ""
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise InputError(f'{path}:{number}: "{column}" holds a {type(value).__name__}, expected text or a number.')
+
+
+def grade_pairs(pairs: list[Pair], options: VerifyFileOptions) -> list[Grade]:
+    """Grade a chunk; what a worker process runs."""
+    return [
+        grade(gold, prediction, grader=options.grader, form=options.form, mode=options.mode)
+        for gold, prediction in pairs
+    ]
+
+
+def _graded(
+    path: Path, options: VerifyFileOptions, fallback: Fallback | None, stack: ExitStack
+) -> Iterator[tuple[Row, Grade]]:
+    """Yield each row with its verdict in file order, a few chunks ahead of the consumer when there are workers."""
+    results: Iterable[tuple[Chunk, list[Grade]]]
+    if options.workers == 1:
+        results = ((rows, grade_pairs(pairs, options)) for rows, pairs in _chunks(path, options))
+    else:
+        pool = stack.enter_context(ProcessPoolExecutor(options.workers, mp_context=get_context("spawn")))
+        results = _in_pool(pool, path, options)
+    for rows, verdicts in results:
+        for row, verdict in zip(rows, verdicts, strict=True):
+            yield row, verdict if fallback is None else fallback.settle(verdict)
+
+
+def _in_pool(pool: ProcessPoolExecutor, path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, list[Grade]]]:
+    waiting: deque[tuple[Chunk, Future[list[Grade]]]] = deque()
+    for rows, pairs in _chunks(path, options):
+        waiting.append((rows, pool.submit(grade_pairs, pairs, options)))
+        if len(waiting) > 2 * options.workers:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    for rows, future in waiting:
+        yield rows, future.result()
+
+
+def _counted(
+    graded: Iterator[tuple[Row, Grade]], summary: VerifySummary, progress: Callable[[int], None] | None
+) -> Iterator[dict[str, Any]]:
+    for row, verdict in graded:
+        summary.rows += 1
+        summary.outcomes[verdict.outcome] += 1
+        summary.tiers[verdict.tier] += 1
+        if progress is not None and summary.rows % ROWS_PER_CHUNK == 0:
+            progress(summary.rows)
+        yield row | {"outcome": verdict.outcome, "got": verdict.got, "tier": verdict.tier, "reason": verdict.reason}
+
+
+def _write_parquet(out: Path, rows: Iterator[dict[str, Any]]) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    with replacing(out) as temporary, ExitStack() as stack:
+        writer: Any = None
+        schema: Any = None
+        while chunk := list(islice(rows, 20_000)):
+            try:
+                table = pyarrow.Table.from_pylist(chunk, schema=schema)
+            except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError) as error:
+                raise InputError(f"{out}: the rows do not fit one table ({error}). Write .jsonl instead.") from None
+            if writer is None:
+                schema = table.schema
+                writer = stack.enter_context(pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd"))
+            writer.write_table(table)
+        if writer is None:
+            fields = [(name, pyarrow.string()) for name in COLUMNS]
+            pyarrow.parquet.write_table(
+                pyarrow.table({name: [] for name in COLUMNS}, pyarrow.schema(fields)), temporary
+            )
