@@ -198,7 +198,7 @@ class FakeServer:
                 return response
             for start in range(0, len(data), 8):
                 await response.write(data[start : start + 8])
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.02)
             return response
         return web.Response(body=data, content_type="application/json", headers=self.script.headers)
 

@@ -97,6 +97,22 @@ class Killed(BaseException):
     """Stands for the death of the process at a chosen step."""
 
 
+class DyingSink:
+    """A stage's sink whose process dies before or after it writes a step into the journal."""
+
+    def __init__(self, sink, step, time):
+        self.completion, self.failure, self.journal_entries = sink.completion, sink.failure, sink.journal_entries
+        self._sink, self._step, self._time = sink, step, time
+
+    def journal(self, record):
+        dies = record["event"] == self._step
+        if dies and self._time == "before":
+            raise Killed
+        self._sink.journal(record)
+        if dies:
+            raise Killed
+
+
 @pytest.mark.parametrize("step", ["submitting", "submitted", "closed"])
 def test_a_death_between_any_two_steps_submits_nothing_twice(server, tmp_path, step):
     for time in ("before", "after"):
@@ -111,17 +127,7 @@ def test_a_death_between_any_two_steps_submits_nothing_twice(server, tmp_path, s
             for number in range(10)
         ]
         with RunDir.open(path) as run:
-            sink = run.sink("solve")
-            write = sink.journal
-
-            def dying(record, write=write, time=time):
-                if record["event"] == step and time == "before":
-                    raise Killed
-                write(record)
-                if record["event"] == step:
-                    raise Killed
-
-            sink.journal = dying
+            sink = DyingSink(run.sink("solve"), step, time)
             with pytest.raises(Killed):
                 ask_all(requests, sink, backend=teacher(server), limits=Limits(), stage="solve")
         before = len(server.batches)
@@ -138,15 +144,7 @@ def test_a_death_between_any_two_steps_submits_nothing_twice(server, tmp_path, s
 
 def test_a_resumed_batch_that_expired_is_asked_again(server, tmp_path):
     with RunDir.open(tmp_path / "run") as run:
-        sink = run.sink("solve")
-        write = sink.journal
-
-        def dying(record):
-            write(record)
-            if record["event"] == "submitted":
-                raise Killed
-
-        sink.journal = dying
+        sink = DyingSink(run.sink("solve"), "submitted", "after")
         with pytest.raises(Killed):
             ask_all(plan(10), sink, backend=teacher(server), limits=Limits(), stage="solve")
     server.script.batch_fault = "expire"

@@ -101,6 +101,9 @@ class Endpoints:
 
 
 def _rank(endpoint: Endpoint, now: float) -> tuple[float, bool, int, float]:
+    """Return what the servers are sorted by: first one whose trial is due, then those that are free to be asked."""
+    if 0 < endpoint.aside_until <= now and not endpoint.in_flight:
+        return -1.0, False, 0, 0.0
     full = bool(endpoint.most and endpoint.in_flight >= endpoint.most)
     paced = endpoint.pace.peek(now) if endpoint.pace else 0.0
     return max(endpoint.wait(now), paced), full, endpoint.failures, endpoint.in_flight / (endpoint.most or 1)
