@@ -11,7 +11,6 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from mathstrap.errors import missing_extra
 from mathstrap.hostile import drop_unseen, escape_silently
 
 if TYPE_CHECKING:
@@ -50,11 +49,8 @@ _ENTITY = re.compile(r"&#x([0-9A-Fa-f]{1,6});")
 @functools.lru_cache(maxsize=4096)
 def to_mathml(source: str, *, display: bool) -> str | None:
     """Return `source` as a `<math>` element, or None where it is too long or deep, or is not LaTeX."""
-    try:
-        from latex2mathml import exceptions
-        from latex2mathml.converter import Converter
-    except ImportError as error:
-        raise missing_extra("latex2mathml", "explore") from error
+    from latex2mathml import exceptions
+    from latex2mathml.converter import Converter
 
     if (
         not source.strip()

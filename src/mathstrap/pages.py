@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mathstrap import svg
-from mathstrap.errors import missing_extra
 from mathstrap.estimates import Estimate
 from mathstrap.hostile import escape
 from mathstrap.render import Budget, render, render_answer
@@ -41,10 +40,8 @@ DASH = "–"
 
 def environment() -> Environment:
     """Return the templates' environment: everything is escaped unless a function of ours made it HTML."""
-    try:
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
-    except ImportError as error:
-        raise missing_extra("jinja2", "explore") from error
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     env = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,

@@ -48,15 +48,15 @@ def whisker(estimate: Estimate, *, low: float = 0.0, high: float = 1.0, label: s
     def place(value: float) -> float:
         return 100 * min(1.0, max(0.0, (value - low) / span))
 
-    lines = "".join(f'<line class="grid" x1="{x}%" x2="{x}%" y1="0" y2="20"/>' for x in (0, 25, 50, 75, 100))
+    lines = "".join(f'<line class="grid" x1="{x}%" x2="{x}%" y1="0" y2="28"/>' for x in (0, 25, 50, 75, 100))
     marks = ""
     if not math.isnan(estimate.value):
         if not math.isnan(estimate.low):
             left, right = place(estimate.low), place(estimate.high)
-            marks += f'<line class="interval" x1="{left:.2f}%" x2="{right:.2f}%" y1="10" y2="10"/>'
-        marks += f'<circle class="dot" cx="{place(estimate.value):.2f}%" cy="10" r="4"/>'
+            marks += f'<line class="interval" x1="{left:.2f}%" x2="{right:.2f}%" y1="14" y2="14"/>'
+        marks += f'<circle class="dot" cx="{place(estimate.value):.2f}%" cy="14" r="4"/>'
     name = escape_silently(label)
-    return f'<svg class="whisker" width="100%" height="20" role="img" aria-label="{name}">{lines}{marks}</svg>'
+    return f'<svg class="whisker" width="100%" height="28" role="img" aria-label="{name}">{lines}{marks}</svg>'
 
 
 def histogram(counts: Mapping[int, int], *, low: int, high: int, label: str = "", height: int = 56) -> str:
@@ -67,8 +67,9 @@ def histogram(counts: Mapping[int, int], *, low: int, high: int, label: str = ""
         bins[max(0, min(len(bins) - 1, int((value - low) / size)))] += rows
     top = max(bins) or 1
     step = 100 / len(bins)
+    width = min(step * 0.88, 9.0)
     bars = "".join(
-        f'<rect class="fill" x="{place * step + step * 0.06:.2f}%" width="{step * 0.88:.2f}%" '
+        f'<rect class="fill" x="{place * step + (step - width) / 2:.2f}%" width="{width:.2f}%" '
         f'y="{height - height * rows / top:.1f}" height="{height * rows / top:.1f}"/>'
         for place, rows in enumerate(bins)
         if rows

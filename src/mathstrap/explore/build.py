@@ -1,0 +1,330 @@
+"""Put a run's records into SQLite and keep them fresh while the run goes on. Reads the run, writes only the database.
+
+Replies are appended to by a running stage, so they are followed from the byte where the last look ended. The derived
+files are written whole; when one of them changes, the tables are filled again in one transaction, which readers do not
+see until it is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mathstrap.errors import InputError
+from mathstrap.explore.schema import INDEXES, TABLES
+from mathstrap.explore.summary import write_summary
+from mathstrap.rundir import RunDir
+from mathstrap.stats import count_steps, difficulty_of, method_of
+from mathstrap.types import Completion, Problem, Reject, Sample, Verdict, problem_of, root_of
+
+VERSION = "1"
+DERIVED = ("problems", "verdicts", "rejects", "samples")
+MAX_CELL = 500
+BATCH = 2_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a file looked like when it was last read: enough to know that it changed, and whether it only grew."""
+
+    inode: int = 0
+    size: int = 0
+    modified_ns: int = 0
+
+
+def database_path(run: Path, cache: Path) -> Path:
+    """Return where a run's database is kept: named after the run and a hash of where it lies."""
+    place = blake2b(str(run.resolve()).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
+    name = "".join(char if char.isalnum() or char in "-_" else "-" for char in run.resolve().name)[:60]
+    return cache / f"{name}-{place}.sqlite"
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a database for writing beside readers."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+    connection.execute("pragma journal_mode = wal")
+    connection.execute("pragma synchronous = off")  # derived: a torn database is built again
+    connection.execute("pragma cache_size = -200000")
+    connection.execute("pragma temp_store = memory")
+    return connection
+
+
+def refresh(run: RunDir, path: Path) -> bool:
+    """Bring the database at `path` up to date with the run; returns whether anything changed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    connection = connect(path)
+    try:
+        seen = _seen(connection)
+        derived = {f"{name}.jsonl": _look(run.path / f"{name}.jsonl") for name in DERIVED}
+        flags = _look(run.path / "flags.jsonl")
+        paid = {stage: run.path / f"completions-{stage}.jsonl" for stage in ("rewrite", "solve")}
+        shrunk = any(_look(file).size < int(seen.get(file.name, 0)) for file in paid.values())
+        if seen.get("version") != VERSION or shrunk or seen.get("derived") != _text(derived):
+            fill(connection, run, paid)
+        elif not _follow(connection, paid["solve"], seen) and seen.get("flags") == _text({"flags": flags}):
+            return False
+        _load_flags(connection, run)
+        write_summary(connection)
+        _remember(connection, "derived", _text(derived))
+        _remember(connection, "flags", _text({"flags": flags}))
+        _remember(connection, "version", VERSION)
+        _remember(connection, "revision", str(int(seen.get("revision", 0)) + 1))
+        return True
+    finally:
+        connection.close()
+
+
+def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> None:
+    """Fill every table from the run's files, in one transaction."""
+    connection.execute("begin")
+    try:
+        for (name,) in connection.execute(
+            "select name from sqlite_master where type = 'table' and name in"
+            " ('questions_fts', 'answers_fts', 'questions', 'answers', 'rejects', 'flags', 'about') order by name desc"
+        ).fetchall():
+            connection.execute(f'drop table if exists "{name}"')
+        _script(connection, TABLES)
+        seeds = _load_questions(connection, run, paid["rewrite"])
+        _stage_derived(connection, run)
+        # The newest reply to a request is the one that counts, so replacing rows needs its index from the start.
+        connection.execute("create unique index answers_id on answers(id)")
+        offset = _insert_answers(connection, paid["solve"], 0, seeds)
+        _remember(connection, paid["solve"].name, str(offset))
+        _remember(connection, paid["rewrite"].name, str(_look(paid["rewrite"]).size))
+        _insert_unanswered(connection, run, seeds)
+        connection.execute(
+            "update questions set (answers, correct, kept) = (select n, c, k from (select problem, count(*) n,"
+            " sum(outcome = 'correct') c, sum(kept = 'yes') k from answers group by problem)"
+            " where problem = questions.id) where id in (select problem from answers)"
+        )
+        _script(connection, INDEXES)
+        connection.execute("insert into questions_fts(questions_fts) values ('rebuild')")
+        connection.execute("insert into answers_fts(answers_fts) values ('rebuild')")
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    connection.execute("pragma analysis_limit = 1000")
+    connection.execute("analyze")
+    connection.execute("pragma wal_checkpoint(truncate)")
+
+
+def tail(path: Path, offset: int, kind: type[Completion] = Completion) -> Iterator[tuple[Completion, int]]:
+    """Yield the whole lines after a byte offset with the offset behind each; a torn last line waits for its rest."""
+    decode = msgspec.json.Decoder(kind).decode
+    if not path.exists():
+        return
+    with path.open("rb", buffering=1 << 20) as lines:
+        lines.seek(offset)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            try:
+                yield decode(line), offset
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise InputError(f"{path}: before byte {offset}: not a stored reply ({error}).") from error
+
+
+STAGING = """
+drop table if exists temp.graded;
+drop table if exists temp.chosen;
+drop table if exists temp.fallen;
+create temp table graded (id text primary key, outcome, reason, tier, got, expected) without rowid;
+create temp table chosen (id text primary key) without rowid;
+create temp table fallen (id text primary key, reason) without rowid
+"""
+Seeds = dict[str, tuple[str, str, str, str]]  # seed id -> dataset, style, level, subject
+
+
+def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) -> Seeds:
+    seeds: Seeds = {}
+    connection.execute("create unique index questions_loaded on questions(id)")
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for problem in run.read_records("problems", Problem) if run.has("problems") else ():
+            tags, seed = problem.tags, root_of(problem.id)
+            if problem.method == "seed":
+                subject = tags.get("subject") or tags.get("type") or ""
+                seeds[problem.id] = (problem.dataset, problem.style, difficulty_of(problem), str(subject))
+            dataset, style, level, subject = seeds.get(seed, (problem.dataset, problem.style, "", ""))
+            yield (
+                problem.id, seed, problem.parent, dataset, style, problem.method, level, subject,
+                "seed" if problem.method == "seed" else "usable", "", problem.solution, problem.answer,
+                str(tags.get("mask_text") or ""), msgspec.json.encode(tags).decode(), problem.question,
+            )  # fmt: skip
+
+    insert = (
+        "insert or replace into questions (id, seed, parent, dataset, style, method, level, subject, status, reason,"
+        " detail, answer, masked, tags, question) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    )
+    connection.executemany(insert, rows())
+    drafts = {}
+    for reject in run.read_records("rejects", Reject) if run.has("rejects") else ():
+        if reject.stage in ("rewrite", "filter"):
+            drafts[reject.id] = reject
+    texts = {reply.request: reply.text for reply, _ in tail(rewrites, 0) if reply.request in drafts}
+
+    def fallen() -> Iterator[tuple[Any, ...]]:
+        for reject in drafts.values():
+            seed = root_of(reject.id)
+            dataset, style, level, subject = seeds.get(seed, ("", "gsm8k", "", ""))
+            yield (
+                reject.id, seed, seed, dataset, style, method_of(reject.id), level, subject, "rejected", reject.reason,
+                reject.detail, "", "", "{}", texts.get(reject.id, ""),
+            )  # fmt: skip
+
+    connection.executemany(insert, fallen())
+    connection.execute("drop index questions_loaded")
+    return seeds
+
+
+def _stage_derived(connection: sqlite3.Connection, run: RunDir) -> None:
+    """Load verdicts, kept ids and rejects where the answers can look them up by id."""
+    _script(connection, STAGING)
+    verdicts = run.read_records("verdicts", Verdict) if run.has("verdicts") else ()
+    connection.executemany(
+        "insert or replace into graded values (?, ?, ?, ?, ?, ?)",
+        (
+            (row.candidate, row.outcome, row.reason[:MAX_CELL], row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
+            for row in verdicts
+        ),
+    )
+    samples = run.read_records("samples", Sample) if run.has("samples") else ()
+    connection.executemany("insert or replace into chosen values (?)", ((row.id,) for row in samples))
+    rejects = list(run.read_records("rejects", Reject)) if run.has("rejects") else []
+    connection.executemany(
+        "insert or replace into fallen values (?, ?)", ((row.id, row.reason) for row in rejects if "#" in row.id)
+    )
+    connection.executemany(
+        "insert into rejects select ?1, ?2, (select dataset from questions where id = ?2), ?3, ?4, ?5, ?6",
+        ((row.id, root_of(row.id), _method(row), row.stage, row.reason, row.detail) for row in rejects),
+    )
+
+
+def _method(reject: Reject) -> str:
+    return "seed" if reject.stage == "seeds" else method_of(reject.id)
+
+
+_INSERT_ANSWER = """
+insert or replace into answers
+select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
+  coalesce(graded.outcome, case when fallen.reason is null then 'not graded' else 'rejected' end),
+  case when graded.outcome = 'correct' then coalesce(fallen.reason, '') else coalesce(fallen.reason, graded.reason, '')
+  end, case when chosen.id is null then 'no' else 'yes' end,
+  ?9, coalesce(graded.tier, ''), ?10, ?11, ?12, ?13, ?14, ?15, ?16,
+  coalesce(graded.got, ''), coalesce(graded.expected, ''), ?17
+from (select ?1 as id) this left join graded using (id) left join chosen using (id) left join fallen using (id)
+"""
+
+
+def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, seeds: Seeds) -> int:
+    """Insert the replies that lie behind `offset` and return the offset reached."""
+    reached = offset
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        nonlocal reached
+        for reply, reached in tail(path, offset):  # noqa: B007 the last one is what was reached
+            seed = root_of(reply.request)
+            dataset, style, level, subject = seeds.get(seed, ("", "gsm8k", "", ""))
+            draw = reply.request.rpartition("#")[2]
+            yield (
+                reply.request, seed, problem_of(reply.request), dataset, style, method_of(reply.request), level,
+                subject, reply.finish_reason, reply.model, int(draw) if draw.isdigit() else 0, reply.tokens_in,
+                reply.tokens_out, round(reply.seconds, 3), len(reply.text.split()), count_steps(reply.text),
+                reply.text.encode("utf-8", "replace").decode("utf-8"),
+            )  # fmt: skip
+
+    connection.executemany(_INSERT_ANSWER, rows())
+    return reached
+
+
+def _insert_unanswered(connection: sqlite3.Connection, run: RunDir, seeds: Seeds) -> None:
+    def rows() -> Iterator[tuple[Any, ...]]:
+        for failure in run.failures():
+            if "#" in failure.id:
+                seed = root_of(failure.id)
+                dataset, style, level, subject = seeds.get(seed, ("", "gsm8k", "", ""))
+                yield (
+                    failure.id, seed, problem_of(failure.id), dataset, style, method_of(failure.id), level, subject,
+                    "unanswered", failure.kind or "error", "no", "", "", "", failure.error[:MAX_CELL],
+                )  # fmt: skip
+
+    connection.executemany(
+        "insert or ignore into answers (id, seed, problem, dataset, style, method, level, subject, outcome, reason,"
+        " kept, finish_reason, tier, model, text) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        rows(),
+    )
+
+
+def _follow(connection: sqlite3.Connection, path: Path, seen: dict[str, str]) -> bool:
+    """Add the replies that came since the last look; returns whether there were any."""
+    offset = int(seen.get(path.name, 0))
+    if _look(path).size == offset:
+        return False
+    seeds: Seeds = {
+        row[0]: row[1:]
+        for row in connection.execute("select id, dataset, style, level, subject from questions where status = 'seed'")
+    }
+    connection.execute("begin")
+    try:
+        _script(connection, STAGING)
+        last = connection.execute("select coalesce(max(rowid), 0) from answers").fetchone()[0]
+        reached = _insert_answers(connection, path, offset, seeds)
+        connection.execute(
+            "insert into answers_fts(rowid, text) select rowid, text from answers where rowid > ?", (last,)
+        )
+        _remember(connection, path.name, str(reached))
+        connection.execute("commit")
+    except BaseException:
+        connection.execute("rollback")
+        raise
+    return reached != offset
+
+
+def _load_flags(connection: sqlite3.Connection, run: RunDir) -> None:
+    flags = run.flags()
+    connection.execute("begin")
+    connection.execute("delete from flags")
+    connection.executemany(
+        "insert into flags values (?, ?, ?)", ((name, root_of(name), note) for name, note in flags.items())
+    )
+    connection.execute("commit")
+
+
+def _script(connection: sqlite3.Connection, text: str) -> None:
+    """Run several statements inside the open transaction; `executescript` would commit it."""
+    for statement in text.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def _seen(connection: sqlite3.Connection) -> dict[str, str]:
+    try:
+        return dict(connection.execute("select name, value from about").fetchall())
+    except sqlite3.OperationalError:
+        return {}  # a new database
+
+
+def _remember(connection: sqlite3.Connection, name: str, value: str) -> None:
+    connection.execute("insert or replace into about values (?, ?)", (name, value))
+
+
+def _look(path: Path) -> Source:
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return Source()
+    return Source(inode=found.st_ino, size=found.st_size, modified_ns=found.st_mtime_ns)
+
+
+def _text(sources: dict[str, Source]) -> str:
+    plain: Iterable[tuple[str, Source]] = sorted(sources.items())
+    return json.dumps([[name, file.inode, file.size, file.modified_ns] for name, file in plain])

@@ -1,0 +1,145 @@
+"""Read one seed's family from the explorer's database: its questions, their answers, and what fell out."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mathstrap.explore.diff import NumberDiff, diff_html, masked_html, number_diff, unknown_html
+from mathstrap.render import Budget, render
+from mathstrap.stats import METHODS
+from mathstrap.types import Style, root_of
+
+# More than any sensible recipe makes of one seed; a page must end somewhere.
+MAX_QUESTIONS, MAX_ANSWERS = 400, 1_500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One question of a family, ready to show; `html` is safe, the rest is text as it was stored."""
+
+    id: str
+    method: str
+    status: str
+    reason: str
+    detail: str
+    answer: str
+    masked: str
+    html: str
+    origin_html: str
+    numbers: NumberDiff | None
+    answers: list[dict[str, Any]]
+    flag: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A seed with everything made from it."""
+
+    seed: str
+    style: Style
+    facts: dict[str, Any]
+    html: str
+    solution_html: str
+    members: list[Member]
+    own_answers: list[dict[str, Any]]
+    flag: str | None
+    other_rejects: list[dict[str, Any]]
+    is_cut: bool
+
+
+def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget | None = None) -> Family | None:
+    """Return the family that a seed, question or answer id belongs to; None where the run has none of that id."""
+    budget = budget or Budget()
+    seed_id = root_of(row_id)
+    connection.row_factory = sqlite3.Row
+    rows = _rows(connection, "select * from questions where seed = ? order by id limit ?", seed_id, MAX_QUESTIONS)
+    answers = _rows(
+        connection, "select * from answers where seed = ? order by problem, draw limit ?", seed_id, MAX_ANSWERS
+    )
+    if not rows and not answers:
+        return None
+    rejects = _rows(connection, "select * from rejects where seed = ? order by id limit ?", seed_id, MAX_QUESTIONS)
+    flags = {row["id"]: row["note"] for row in _rows(connection, "select id, note from flags where seed = ?", seed_id)}
+    by_problem: dict[str, list[dict[str, Any]]] = {}
+    details = {row["id"]: row["detail"] for row in rejects}
+    for answer in answers:
+        answer["flag"] = flags.get(answer["id"])
+        answer["detail"] = details.get(answer["id"], "")
+        by_problem.setdefault(answer["problem"], []).append(answer)
+    seed = next((row for row in rows if row["id"] == seed_id), None) or _stand_in(seed_id)
+    style: Style = "math" if seed["style"] == "math" else "gsm8k"
+    members = [_member(row, seed, style, by_problem, flags, budget) for row in rows if row["id"] != seed_id]
+    order = {method: place for place, method in enumerate(METHODS)}
+    members.sort(key=lambda member: (order.get(member.method, 9), member.id))
+    shown = {row["id"] for row in rows} | {row["id"] for row in answers}
+    return Family(
+        seed=seed_id,
+        style=style,
+        facts=seed,
+        html=render(seed["question"] or "", style, budget=budget),
+        solution_html=render(seed["detail"] or "", style, budget=budget),
+        members=members,
+        own_answers=by_problem.get(seed_id, []),
+        flag=flags.get(seed_id),
+        other_rejects=[row for row in rejects if row["id"] not in shown],
+        is_cut=len(rows) == MAX_QUESTIONS or len(answers) == MAX_ANSWERS,
+    )
+
+
+def _member(
+    row: Mapping[str, Any],
+    seed: Mapping[str, Any],
+    style: Style,
+    answers: Mapping[str, list[dict[str, Any]]],
+    flags: Mapping[str, str],
+    budget: Budget,
+) -> Member:
+    tags = _tags(row["tags"])
+    question, original = row["question"] or "", seed["question"] or ""
+    numbers, origin = None, ""
+    if row["method"] == "rephrase" and question:
+        html = diff_html(original, question, style, budget=budget)
+        numbers = number_diff(original, question)
+    elif row["method"] in ("fobar", "self_verification"):
+        html = unknown_html(question, str(tags.get("variable") or "x"), style, budget=budget)
+        start, end = tags.get("mask_start"), tags.get("mask_end")
+        if isinstance(start, int) and isinstance(end, int):
+            origin = masked_html(original, start, end, style, budget=budget)
+    else:
+        html = "" if question == original else render(question, style, budget=budget)
+    return Member(
+        id=row["id"],
+        method=row["method"],
+        status=row["status"],
+        reason=row["reason"] or "",
+        detail=row["detail"] or "" if row["status"] == "rejected" else "",
+        answer=row["answer"] or "",
+        masked=row["masked"] or "",
+        html=html,
+        origin_html=origin,
+        numbers=numbers,
+        answers=answers.get(row["id"], []),
+        flag=flags.get(row["id"]),
+    )
+
+
+def _rows(connection: sqlite3.Connection, sql: str, *values: Any) -> list[dict[str, Any]]:
+    return [dict(row) for row in connection.execute(sql, values)]
+
+
+def _stand_in(seed_id: str) -> dict[str, Any]:
+    """Return a seed's row while its stage has not written it yet."""
+    names = ("dataset", "style", "level", "subject", "answer", "detail", "question", "method", "status")
+    return {"id": seed_id, **dict.fromkeys(names, "")}
+
+
+def _tags(text: str | None) -> dict[str, Any]:
+    try:
+        found = json.loads(text or "{}")
+    except json.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,296 @@
+"""Our pages on top of Datasette 0.65: hooks and routes. Pages read the database; only a flag writes, to the run."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import re
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from mathstrap.errors import InputError
+from mathstrap.explore.family import read_family
+from mathstrap.explore.flags import set_flag
+from mathstrap.explore.flips import read_flips
+from mathstrap.explore.guard import guarded
+from mathstrap.hostile import escape
+from mathstrap.pages import TEMPLATES as SHARED_TEMPLATES
+from mathstrap.pages import as_html, text_functions, vocabulary
+from mathstrap.render import Budget
+from mathstrap.stats import FUNNEL
+
+logger = logging.getLogger(__name__)
+
+HERE = Path(__file__).parent
+TEMPLATES = HERE / "templates"
+PAGE_SECONDS = 1.5  # of formulas; the rest of a page is shown as source
+OUR_TABLES = ("questions", "answers", "rejects", "flags")
+ID_COLUMNS = ("id", "seed", "problem", "parent")
+STAGE_FILTERS = {
+    "asked": {},
+    "answered": {"outcome__not": "unanswered"},
+    "parsed": {"outcome__in": "correct,wrong,undecided"},
+    "correct": {"outcome": "correct"},
+    "kept": {"kept": "yes"},
+}
+NOISY_HANDLER = "datasette.handle_exception"
+HOOKS = (
+    "register_routes", "extra_template_vars", "prepare_jinja2_environment", "prepare_connection", "render_cell",
+    "asgi_wrapper", "handle_exception",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A run on show: its name in addresses, its directory, its database."""
+
+    name: str
+    run: Path
+    database: Path
+
+
+class Explorer:
+    """Datasette's hooks for one set of runs; `refresh` brings one run's database up to date."""
+
+    def __init__(self, runs: list[Shown], refresh: Callable[[Shown], bool]) -> None:
+        self.runs = {shown.name: shown for shown in runs}
+        self.refresh = refresh
+        self.datasette: Any = None
+        self.replaced: Any = None
+        self.__name__ = "mathstrap"  # Datasette lists its plug-ins by module name
+
+    def _serves(self, datasette: Any) -> bool:
+        """Say whether a hook is called for our Datasette; while it is being made, it is not known yet."""
+        return self.datasette is None or datasette is self.datasette
+
+    # Hooks
+
+    def register_routes(self, datasette: Any) -> list[tuple[str, Any]]:
+        """Add our pages to Datasette's."""
+        if not self._serves(datasette):
+            return []
+        return [
+            (r"^/-/look\.css$", self.look),
+            (r"^/-/explore\.js$", self.script),
+            (r"^/-/pulse\.json$", self.pulse),
+            (r"^/-/family/(?P<run>[\w-]+)$", self.family),
+            (r"^/-/flips/(?P<a>[\w-]+)/(?P<b>[\w-]+)$", self.flips),
+            (r"^/-/flag/(?P<run>[\w-]+)$", self.flag),
+        ]
+
+    def prepare_jinja2_environment(self, env: Any) -> None:
+        """Give every template our functions."""
+        env.globals.update(vocabulary())
+        env.globals.update(
+            family_url=family_url, rows_url=rows_url, anchor=anchor, funnel=FUNNEL, stage_filters=STAGE_FILTERS,
+            dict=dict, as_safe=as_html(str),
+        )  # fmt: skip
+
+    def prepare_connection(self, conn: sqlite3.Connection) -> None:
+        """Let a reader map the whole file: counting 400,000 rows is then a walk through memory."""
+        conn.execute("pragma mmap_size = 8000000000")
+        conn.execute("pragma cache_size = -64000")
+
+    async def _template_vars(self, view_name: str | None, database: str | None) -> dict[str, Any]:
+        values: dict[str, Any] = {**text_functions(Budget(seconds=PAGE_SECONDS)), "runs": list(self.runs.values())}
+        if view_name == "index":
+            values["summaries"] = {name: await self.summary(name) for name in self.runs}
+        if view_name == "database" and database in self.runs:
+            values["summary"] = await self.summary(database)
+            values["others"] = [name for name in self.runs if name != database]
+        if view_name == "table" and database in self.runs:
+            values["questions_of"] = self.questions_of
+        return values
+
+    def extra_template_vars(self, view_name: str | None, database: str | None, datasette: Any) -> Any:
+        """Give the run page its counts, and every page its budget for formulas."""
+        if not self._serves(datasette):
+            return {}
+        return self._template_vars(view_name, database)
+
+    def render_cell(self, value: Any, column: str, table: str | None, database: str | None, datasette: Any) -> Any:
+        """Link ids to their families; show any other text escaped, with what hides in it made visible."""
+        if not self._serves(datasette) or not isinstance(value, str):
+            return None
+        if table in OUR_TABLES and column in ID_COLUMNS and database in self.runs:
+            return as_html(lambda: f'<a href="{family_url(database, value)}">{escape(value)}</a>')()
+        cut = value if len(value) <= 2_000 else value[:2_000] + "…"
+        return as_html(escape)(cut)
+
+    def asgi_wrapper(self, datasette: Any) -> Any:
+        """Put the guard in front of everything."""
+        return guarded if self._serves(datasette) else lambda app: app
+
+    def handle_exception(self, datasette: Any, request: Any, exception: Exception) -> Any:
+        """Answer errors with a page; Datasette's own handler prints local variables, model text among them."""
+        if not self._serves(datasette):
+            return None
+        status = getattr(exception, "status", 500)
+        if status == 500:
+            logger.error("%s %s: %s", request.method, request.path.split("?")[0], type(exception).__name__)
+        message = str(exception) if status != 500 else "Something went wrong here; the page could not be made."
+        return self._error(request, message, status)
+
+    # Pages
+
+    async def look(self) -> Any:
+        """Return the style sheet: the report's look and the explorer's own."""
+        text = (SHARED_TEMPLATES / "look.css").read_text() + (HERE / "static" / "explore.css").read_text()
+        return _response(text, content_type="text/css; charset=utf-8")
+
+    async def script(self) -> Any:
+        """Return the script that keeps the page of a going run fresh."""
+        text = (HERE / "static" / "explore.js").read_text()
+        return _response(text, content_type="text/javascript; charset=utf-8")
+
+    async def pulse(self) -> Any:
+        """Return each run's revision: a number that grows when its database changes."""
+        revisions = {name: await self._about(name, "revision") for name in self.runs}
+        return _response(json.dumps(revisions), content_type="application/json")
+
+    async def family(self, request: Any) -> Any:
+        """Show everything made from one seed."""
+        shown = self._run(request.url_vars["run"])
+        row_id = request.args.get("id") or ""
+        budget = Budget(seconds=PAGE_SECONDS)
+        family = await self._read(shown, lambda connection: read_family(connection, row_id, budget=budget))
+        if family is None:
+            return await self._error(request, f"The run {shown.name} has nothing with this id.", 404)
+        values = {"run": shown.name, "family": family, "asked_for": row_id, **text_functions(budget)}
+        return await self._page(request, "family.html", values)
+
+    async def flips(self, request: Any) -> Any:
+        """Show where two runs differ."""
+        a, b = self._run(request.url_vars["a"]), self._run(request.url_vars["b"])
+        page = request.args.get("page") or "0"
+        found = await asyncio.to_thread(
+            read_flips,
+            a.database,
+            b.database,
+            kind=request.args.get("kind") or "lost",
+            page=int(page) if page.isdigit() and len(page) < 9 else 0,
+        )
+        return await self._page(request, "flips.html", {"a": a.name, "b": b.name, "flips": found})
+
+    async def flag(self, request: Any) -> Any:
+        """Write a reviewer's flag to the run and go back to the family."""
+        shown = self._run(request.url_vars["run"])
+        if request.method != "POST":
+            return await self._error(request, "Flags are set with the form on a family page.", 405)
+        form = await request.post_vars()
+        row_id = form.get("id", "")
+        known = await self._read(
+            shown,
+            lambda connection: connection.execute(
+                "select 1 from questions where id = ?1 union all select 1 from answers where id = ?1", (row_id,)
+            ).fetchone(),
+        )
+        if not known:
+            return await self._error(request, f"The run {shown.name} has nothing with this id.", 404)
+        note = None if form.get("action") == "remove" else form.get("note", "")
+        try:
+            await asyncio.to_thread(set_flag, shown.run, row_id, note)
+        except InputError as error:
+            return await self._error(request, str(error), 400)
+        await asyncio.to_thread(self.refresh, shown)
+        return _redirect(f"{family_url(shown.name, row_id)}#{anchor(row_id)}")
+
+    # What the pages stand on
+
+    async def questions_of(self, database: str, ids: list[str]) -> dict[str, str]:
+        """Return id -> question text, for rows of answers."""
+        marks = ", ".join("?" for _ in ids)
+        sql = f"select id, question from questions where id in ({marks})"  # noqa: S608 marks only
+        rows = await self._read(self._run(database), lambda connection: connection.execute(sql, ids).fetchall())
+        return dict(rows)
+
+    async def summary(self, name: str) -> dict[str, Any]:
+        """Return the counts of a run."""
+        found: dict[str, Any] = json.loads(await self._about(name, "summary") or "{}")
+        return found
+
+    async def _about(self, name: str, key: str) -> str:
+        sql = "select value from about where name = ?"
+        row = await self._read(self._run(name), lambda connection: connection.execute(sql, (key,)).fetchone())
+        return str(row[0]) if row else ""
+
+    async def _read(self, shown: Shown, function: Callable[[sqlite3.Connection], Any]) -> Any:
+        def read(connection: sqlite3.Connection) -> Any:
+            before = connection.row_factory
+            try:
+                connection.row_factory = None
+                return function(connection)
+            finally:
+                connection.row_factory = before
+
+        return await self.datasette.get_database(shown.name).execute_fn(read)
+
+    def _run(self, name: str) -> Shown:
+        from datasette import NotFound
+
+        if name not in self.runs:
+            raise NotFound("There is no run of this name here.")
+        return self.runs[name]
+
+    async def _page(self, request: Any, template: str, values: dict[str, Any], status: int = 200) -> Any:
+        text = await self.datasette.render_template(template, values, request=request, view_name="mathstrap")
+        return _response(text, status=status, content_type="text/html; charset=utf-8")
+
+    async def _error(self, request: Any, message: str, status: int) -> Any:
+        if request.path.split("?")[0].endswith(".json"):
+            body = json.dumps({"ok": False, "error": message, "status": status})
+            return _response(body, status=status, content_type="application/json")
+        return await self._page(request, "error.html", {"error": message, "status": status, "title": None}, status)
+
+
+def family_url(run: str, row_id: str) -> str:
+    """Return the address of the family a row belongs to, at that row."""
+    return f"/-/family/{run}?id={quote(row_id, safe='')}#{anchor(row_id)}"
+
+
+def rows_url(run: str, table: str, **filters: str) -> str:
+    """Return the address of a table's rows under filters."""
+    query = urlencode({name: value for name, value in filters.items() if value is not None})
+    return f"/{run}/{table}" + (f"?{query}" if query else "")
+
+
+def anchor(row_id: str) -> str:
+    """Return a name for a row's place on a page; letters, digits and hyphens whatever the id holds."""
+    return "row-" + re.sub(r"[^A-Za-z0-9]+", "-", row_id)[:120]
+
+
+def register(explorer: Explorer) -> None:
+    """Mark the hooks and hand them to Datasette's plugin manager."""
+    from datasette import hookimpl
+    from datasette.plugins import pm
+
+    for name in HOOKS:
+        hookimpl(getattr(Explorer, name))
+    pm.register(explorer)
+    # It prints the local variables of every failed request to the terminal, model text and escapes among them.
+    explorer.replaced = pm.unregister(name=NOISY_HANDLER)
+
+
+def unregister(explorer: Explorer) -> None:
+    """Take the hooks away again."""
+    from datasette.plugins import pm
+
+    pm.unregister(explorer)
+    pm.register(explorer.replaced, name=NOISY_HANDLER)
+
+
+def _response(body: str, *, content_type: str, status: int = 200) -> Any:
+    from datasette import Response
+
+    return Response(body, status=status, content_type=content_type)
+
+
+def _redirect(url: str) -> Any:
+    from datasette import Response
+
+    return Response.redirect(url, status=303)

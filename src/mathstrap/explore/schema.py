@@ -1,0 +1,49 @@
+"""The explorer's tables. One row per question and one per answer asked for, whatever became of them.
+
+Facets count over an index that holds every facet column (`answers_facets`), so that no text is read for them; each
+facet column has an index of its own besides, in which rows of one value lie in page order.
+"""
+
+from __future__ import annotations
+
+ANSWER_FACETS = ("method", "outcome", "reason", "dataset", "level", "kept", "subject", "finish_reason", "tier", "model")
+QUESTION_FACETS = ("method", "status", "reason", "dataset", "level", "subject")
+REJECT_FACETS = ("stage", "reason", "method", "dataset")
+
+TABLES = """
+create table questions (
+  id text not null, seed text not null, parent text, dataset text, style text, method text, level text, subject text,
+  status text, reason text, detail text, answer text, answers integer default 0, correct integer default 0,
+  kept integer default 0, masked text, tags text, question text
+);
+create table answers (
+  id text not null, seed text not null, problem text not null, dataset text, style text, method text, level text,
+  subject text, outcome text, reason text, kept text, finish_reason text, tier text, model text, draw integer,
+  tokens_in integer, tokens_out integer, seconds real, words integer, steps integer, got text, expected text, text text
+);
+create table rejects (id text, seed text, dataset text, method text, stage text, reason text, detail text);
+create table flags (id text, seed text, note text);
+create table about (name text primary key, value text);
+create virtual table questions_fts using fts5(question, content='questions', detail='column');
+create virtual table answers_fts using fts5(text, content='answers', detail='column', columnsize=0);
+"""
+
+INDEXES = "\n".join(
+    [
+        "create unique index questions_id on questions(id);",
+        "create index questions_seed on questions(seed);",
+        "create index answers_seed on answers(seed);",
+        "create index answers_problem on answers(problem);",
+        "create index rejects_id on rejects(id);",
+        "create index rejects_seed on rejects(seed);",
+        "create index flags_id on flags(id);",
+        f"create index questions_facets on questions({', '.join(QUESTION_FACETS)});",
+        f"create index answers_facets on answers({', '.join(ANSWER_FACETS)});",
+        *(f"create index questions_{name} on questions({name});" for name in QUESTION_FACETS[1:]),
+        *(f"create index answers_{name} on answers({name});" for name in ANSWER_FACETS[1:]),
+        *(f"create index rejects_{name} on rejects({name});" for name in REJECT_FACETS),
+    ]
+)
+
+# Tables that people do not come to read.
+HIDDEN = ("about",)

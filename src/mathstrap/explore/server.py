@@ -1,0 +1,149 @@
+"""Build the databases, put Datasette over them and serve them on loopback; look for news of going runs meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mathstrap.errors import InputError, missing_extra
+from mathstrap.explore.build import database_path, refresh
+from mathstrap.explore.plugin import TEMPLATES, Explorer, Shown, register, unregister
+from mathstrap.explore.schema import ANSWER_FACETS, HIDDEN, QUESTION_FACETS, REJECT_FACETS
+from mathstrap.pages import TEMPLATES as SHARED_TEMPLATES
+from mathstrap.rundir import RunDir
+
+logger = logging.getLogger(__name__)
+
+WATCH_SECONDS = 2.0
+SETTINGS = {
+    "default_page_size": 25,
+    "default_facet_size": 12,
+    "max_returned_rows": 1_000,
+    "sql_time_limit_ms": 5_000,
+    "facet_time_limit_ms": 5_000,
+    "suggest_facets": False,
+    "allow_download": False,
+    "truncate_cells_html": 2_000,
+}
+
+
+def cache_folder() -> Path:
+    """Return where databases are kept: they are derived and may be deleted at any time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mathstrap" / "explore"
+
+
+def show_runs(paths: Sequence[Path], cache: Path) -> list[Shown]:
+    """Return the runs to show with names that differ; raises InputError where a path is no run directory."""
+    shown: list[Shown] = []
+    for path in paths:
+        RunDir.read(path)
+        if not any(path.glob("*.jsonl")):
+            raise InputError(f"{path}: no records here. Expected a run directory, as `mathstrap run` makes it.")
+        base = (
+            "".join(char if char.isascii() and char.isalnum() else "-" for char in path.resolve().name).strip("-")
+            or "run"
+        )
+        name, number = base, 2
+        while any(other.name == name for other in shown):
+            name, number = f"{base}-{number}", number + 1
+        shown.append(Shown(name=name, run=path.resolve(), database=database_path(path, cache)))
+    return shown
+
+
+def refresh_shown(shown: Shown) -> bool:
+    """Bring one run's database up to date."""
+    return refresh(RunDir.read(shown.run), shown.database)
+
+
+@contextmanager
+def explorer_app(paths: Sequence[Path], cache: Path | None = None) -> Iterator[Any]:
+    """Give a Datasette over the runs, their databases built; raises MissingExtraError without datasette."""
+    try:
+        from datasette.app import Datasette
+        from datasette.database import Database
+    except ImportError as error:
+        raise missing_extra("datasette", "explore") from error
+
+    runs = show_runs(paths, cache or cache_folder())
+    for shown in runs:
+        refresh_shown(shown)
+    explorer = Explorer(runs, refresh_shown)
+    register(explorer)
+    try:
+        datasette = Datasette(
+            settings=SETTINGS,
+            metadata={"title": "Mathstrap", "databases": {shown.name: _metadata() for shown in runs}},
+            template_dir=str(TEMPLATES),
+        )
+        explorer.datasette = datasette
+        datasette.mathstrap = explorer
+        _share_templates(datasette)
+        for shown in runs:
+            datasette.add_database(Database(datasette, path=str(shown.database), is_mutable=True), name=shown.name)
+        yield datasette
+    finally:
+        unregister(explorer)
+
+
+def serve(paths: Sequence[Path], *, port: int = 0, announce: Any, cache: Path | None = None) -> None:
+    """Serve the runs on 127.0.0.1 until interrupted; `announce` is called with the address. Port 0 takes a free one."""
+    with explorer_app(paths, cache) as datasette:
+        import uvicorn
+
+        listener = listen(port)
+        stop = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(datasette.mathstrap, stop), name="mathstrap-watch", daemon=True)
+        watcher.start()
+        announce(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+        try:
+            config = uvicorn.Config(datasette.app(), log_level="warning", server_header=False)
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            stop.set()
+            listener.close()
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on loopback only; raises InputError where the port is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InputError(f"--port {port}: cannot be used ({error}). Name another, or 0 for any free one.") from error
+    return listener
+
+
+def _watch(explorer: Explorer, stop: threading.Event) -> None:
+    while not stop.wait(WATCH_SECONDS):
+        for shown in explorer.runs.values():
+            try:
+                refresh_shown(shown)
+            except (InputError, OSError) as error:  # a file caught between two writes; the next look finds it whole
+                logger.warning("%s: %s", shown.run, error)
+
+
+def _metadata() -> dict[str, Any]:
+    return {
+        "tables": {
+            "answers": {"facets": list(ANSWER_FACETS[:6]), "title": "Answers"},
+            "questions": {"facets": list(QUESTION_FACETS[:5]), "title": "Questions"},
+            "rejects": {"facets": list(REJECT_FACETS), "title": "Rejects"},
+            "flags": {"title": "Flags"},
+            **{name: {"hidden": True} for name in HIDDEN},
+        }
+    }
+
+
+def _share_templates(datasette: Any) -> None:
+    """Let our pages use the report's parts too."""
+    from jinja2 import FileSystemLoader
+
+    datasette.jinja_env.loader.loaders.append(FileSystemLoader(SHARED_TEMPLATES))
