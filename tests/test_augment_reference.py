@@ -271,7 +271,8 @@ MATH_SEED = Problem(
 
 def test_fobar_writes_the_strings_of_the_reference() -> None:
     problems = AUGMENTATIONS["fobar"].rewrite(SEED, None, mode="metamath-2024")
-    assert [p.question for p in problems if isinstance(p, Problem)][0] == (
+    assert isinstance(problems[0], Problem)
+    assert problems[0].question == (
         "A wallet costs x. Betty has half of the money and gets $15, how much does she need?\n"
         "If we know the answer to the above question is 35, what is the value of unknown variable x?"
     )

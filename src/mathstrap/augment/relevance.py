@@ -38,7 +38,7 @@ class Judgement:
 UNKNOWN = Judgement(relevant="unknown", unique="unknown")
 UNUSED = Judgement(relevant="no", unique="no")
 
-_SCALES = [Fraction(n, 4) for n in (2, 3, 5, 7, 8, 12, 40)]
+_SCALES = [Fraction(n, 4) for n in (2, 3, 5, 6, 8, 12, 40)]
 _MAX_READINGS = 64
 # Small numbers may count the things a question lists without saying how many they are.
 _COUNTS = {Fraction(number) for number in (*range(1, 11), 100)}
