@@ -147,7 +147,9 @@ class Flight:
         job: Job | None = first
         try:
             while job is not None:
-                await self._send(job)
+                pause = await self._send(job)
+                if pause:
+                    await asyncio.sleep(pause)
                 if self._has_room(1):
                     self._changed.set()
                 job = self._take() if self._has_room(0) else None
@@ -231,12 +233,13 @@ class Flight:
 
     # What comes back
 
-    async def _send(self, job: Job) -> None:
-        """Send one call and deal with its outcome; raises nothing but what ends the run."""
+    async def _send(self, job: Job) -> float:
+        """Send one call and deal with its outcome; returns for how long its place stays taken. Raises only a cancel."""
         job.attempt += 1
+        job.sent_at = self._now()
         trial = self._breaker.sent()
         if job.attempt == 1:
-            job.deadline = self._now() + self.terms.limits.deadline_seconds
+            job.deadline = job.sent_at + self.terms.limits.deadline_seconds
         self.ledger.asked(job)
         try:
             if job.attempt == 1:
@@ -246,6 +249,9 @@ class Flight:
                     completions = await self.backend.ask(job.requests)
         except TransientError as error:
             self._broken(job, error, trial=trial)
+            if error.kind in REFUSED_KINDS:
+                # A refusal comes back at once: without a pause its place would be refused again and again.
+                return min(self.ledger.usual_seconds, self.terms.limits.backoff_seconds)
         except MathstrapError as error:
             self.ledger.settle_broken(job, "refused")
             self._fail(error)
@@ -258,6 +264,7 @@ class Flight:
             self._broken(job, TransientError(f"{type(error).__name__}: {error}"), trial=trial)
         else:
             self._answered(job, completions, trial=trial)
+        return 0.0
 
     def _answered(self, job: Job, completions: list[Completion], *, trial: bool) -> None:
         rest = job.requests[len(completions) :]
@@ -300,7 +307,7 @@ class Flight:
         if kind in REFUSED_KINDS:
             if self._limit.mostly_refused and asked_wait is not None:
                 self._hold_until = max(self._hold_until, now + asked_wait)
-            if self._limit.refused(now):
+            if self._limit.refused(now, job.sent_at):
                 self._limit_changed()
         if job.tries >= limits.max_attempts or (now + wait > job.deadline and kind != "unavailable"):
             self.ledger.broken(job, error, wait_seconds=None)

@@ -20,13 +20,13 @@ SAVE_AGAIN_SECONDS = 5.0
 class Job:
     """Draws of one prompt that go out as one call, and how often they did."""
 
-    __slots__ = ("attempt", "deadline", "hold", "requests", "tokens", "tries")
+    __slots__ = ("attempt", "deadline", "hold", "requests", "sent_at", "tokens", "tries")
 
     def __init__(self, requests: Sequence[Request]) -> None:
         self.requests = requests
         self.attempt = 0  # calls sent
         self.tries = 0  # calls that count against max_attempts
-        self.deadline = 0.0
+        self.deadline = self.sent_at = 0.0
         self.hold = NO_HOLD
         self.tokens = 0.0
 
@@ -36,7 +36,7 @@ class Ledger:
 
     def __init__(self, sink: Sink, terms: Terms) -> None:
         self.report = AskReport(stage=terms.stage)
-        self.slowest_seconds = 0.0  # of the recent replies
+        self.slowest_seconds = self.usual_seconds = 0.0  # of the recent replies
         self._sink = sink
         self._terms = terms
         self._meter = terms.meter
@@ -77,6 +77,7 @@ class Ledger:
         report.tokens_in += tokens_in
         report.tokens_out += tokens_out
         self.slowest_seconds = max(seconds, self.slowest_seconds * 0.99)
+        self.usual_seconds += (seconds - self.usual_seconds) * 0.05
         if self._terms.events is not None:
             price = self._meter.price
             self._terms.emit(

@@ -46,9 +46,10 @@ def backoff(attempt: int, limits: Limits, rng: random.Random) -> float:
 class AdaptiveLimit:
     """The number of calls in flight, judged once per window of answers.
 
-    Refusals (429, 503) shrink it by their share of the window, at most by half. Latency that rises without more
-    answers per second shrinks it by a tenth; if that costs throughput the step is taken back and not tried for a while.
-    Otherwise it grows by a tenth towards `most`.
+    Refusals (429, 503) take the last step up back, or shrink it by their share of the window, at most by half. Latency
+    that rises without more answers per second shrinks it by a tenth; if that costs throughput the step is taken back
+    and not tried for a while. Otherwise it grows by a tenth towards `most`. Calls sent before the last change say
+    nothing about it and are not counted.
     """
 
     WINDOW_SECONDS = 0.5
@@ -68,6 +69,7 @@ class AdaptiveLimit:
         # The window before the last step: limit, work per second, mean latency.
         self._before: tuple[int, float, float] | None = None
         self._probing_down = False
+        self._stepped_up = False
         self._hold = 0
 
     def answered(self, now: float, seconds: float, tokens_out: int) -> bool:
@@ -77,8 +79,10 @@ class AdaptiveLimit:
         self._weight += tokens_out or 1
         return self._judge(now)
 
-    def refused(self, now: float) -> bool:
-        """Count a 429 or 503; returns whether `current` changed."""
+    def refused(self, now: float, sent_at: float) -> bool:
+        """Count a 429 or 503 to a call sent at `sent_at`; returns whether `current` changed."""
+        if self._begun is not None and sent_at < self._begun:
+            return False
         self._refusals += 1
         return self._judge(now)
 
@@ -110,8 +114,13 @@ class AdaptiveLimit:
         step = max(1, self.current // 10)
         before, self._before = self._before, (self.current, rate, latency)
         self._hold = max(0, self._hold - 1)
+        stepped_up, self._stepped_up = self._stepped_up, False
         if share > self.REFUSED_SHARE:
             self._probing_down = False
+            if stepped_up and before is not None:
+                self._hold = self.HOLD_WINDOWS
+                self.reason = f"{share:.0%} of the calls were refused at {self.current}"
+                return before[0]
             self.reason = f"{share:.0%} of the calls were refused"
             return int(self.current * (1 - min(0.5, share)))
         if self._probing_down and before is not None:
@@ -128,6 +137,7 @@ class AdaptiveLimit:
             return self.current - step
         if self.current < self.most and not self._hold:
             self.reason = "the server keeps up"
+            self._stepped_up = True
             return self.current + step
         return self.current
 
