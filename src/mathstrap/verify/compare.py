@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 
 from mathstrap.verify.exact import rational
 from mathstrap.verify.identity import same_expression, strip_marks
 from mathstrap.verify.nodes import (
-    MINUS_ONE,
     Add,
     Based,
     Call,
     Group,
     Matrix,
-    Mul,
     Node,
     Num,
-    Pow,
-    Quantity,
     Ratio,
     Relation,
     Sym,
@@ -29,15 +24,13 @@ from mathstrap.verify.nodes import (
     replace,
     symbols,
 )
-from mathstrap.verify.numeric import decimal_value
-from mathstrap.verify.residue import NoResidueError, Residue
-from mathstrap.verify.structure import as_interval, canonical, relation_name
-from mathstrap.verify.words import unit_power, unit_scale
+from mathstrap.verify.residue import PRIME, NoResidueError, Residue
+from mathstrap.verify.structure import as_interval, canonical, is_head, relation_name
+from mathstrap.verify.values import same_value, units_differ
 
 Answer = bool | None
 _STRUCTURES = (Group, Matrix, Union, Relation, Ratio)
 MAX_UNORDERED = 200
-_HUNDRED = Num(Fraction(100))
 
 
 def same_answer(gold: Node, got: Node) -> Answer:
@@ -62,13 +55,10 @@ def _same(gold: Node, got: Node) -> Answer:
         return _same_ratios(gold, got)
     if isinstance(gold, Based) or isinstance(got, Based):
         return False
-    return _same_values(gold, got)
-
-
-def _all(answers: Sequence[Answer]) -> Answer:
-    if False in answers:
-        return False
-    return None if None in answers else True
+    inner, other = strip_marks(gold), strip_marks(got)
+    if isinstance(inner, _STRUCTURES) or isinstance(other, _STRUCTURES):
+        return False if units_differ(gold, got) or type(inner) is not type(other) else _same(inner, other)
+    return same_value(gold, got)
 
 
 def _ordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
@@ -174,7 +164,7 @@ def _same_ratios(gold: Node, got: Node) -> Answer:
         value = rational(other)
         if value is not None and value.denominator != 1:
             quotient = divide(*ratio.items)
-            return _same_values(*((quotient, other) if ratio is gold else (other, quotient)))
+            return same_value(*((quotient, other) if ratio is gold else (other, quotient)))
     return False
 
 
@@ -200,8 +190,6 @@ def _same_relations(gold: Node, got: Node) -> Answer:
 
 
 def _is_solved(node: Relation) -> bool:
-    from mathstrap.verify.structure import is_head
-
     return len(node.items) == 2 and is_head(node.items[0]) and not is_head(node.items[1])
 
 
@@ -256,119 +244,9 @@ def _proportional(gold: Relation, got: Relation) -> Answer:
             has_atoms = has_atoms or residue.has_atoms
     except NoResidueError:
         return None
-    from mathstrap.verify.residue import PRIME
-
     first = residues[0]
     if first[0] == 0 or first[1] == 0:
         return None
     if all((first[0] * b - a * first[1]) % PRIME == 0 for a, b in residues[1:]):
         return True
     return same_expression(left, right) if has_atoms else False
-
-
-def _same_values(gold: Node, got: Node) -> Answer:
-    if isinstance(gold, Quantity) and isinstance(got, Quantity):
-        if _units_differ(gold.unit, got.unit):
-            return False
-        mine, theirs = unit_scale(gold.unit), unit_scale(got.unit)
-        if mine and theirs:
-            if mine[0] != theirs[0]:
-                return False
-            return same_expression(
-                Mul((Num(Fraction(mine[1])), gold.value)), Mul((Num(Fraction(theirs[1])), got.value))
-            )
-    mark_gold, mark_got = _mark(gold), _mark(got)
-    left, right = strip_marks(gold), strip_marks(got)
-    if isinstance(left, _STRUCTURES) or isinstance(right, _STRUCTURES):
-        return _same(left, right) if type(left) is type(right) else False
-    answer = _same_numbers(left, right)
-    if answer or mark_gold == mark_got:
-        return answer
-    if mark_gold == "percent" and not mark_got:
-        hundredth = divide(left, _HUNDRED)
-        if isinstance(left, Num) and left.decimals:
-            hundredth = Num(left.value / 100, left.decimals + 2)
-        return _same_numbers(hundredth, right)
-    if mark_got == "percent" and not mark_gold:
-        value = rational(left)
-        return same_expression(left, divide(right, _HUNDRED)) if value is None or value.denominator != 1 else False
-    if "deg" in (mark_gold, mark_got) and "" in (mark_gold, mark_got) and _has_pi(left) != _has_pi(right):
-        return same_expression(gold, got)
-    return answer
-
-
-def _units_differ(gold: str, got: str) -> bool:
-    """Say whether two units measure different things by their power or by the half of the day."""
-    if gold in ("am", "pm") and got in ("am", "pm"):
-        return gold != got
-    powers = [unit_power(unit) for unit in (gold, got)]
-    return 0 not in powers and powers[0] != powers[1]
-
-
-def _mark(node: Node) -> str:
-    while isinstance(node, Quantity):
-        node = node.value
-    return node.name if isinstance(node, Call) and node.name in ("percent", "deg") else ""
-
-
-def _has_pi(node: Node) -> bool:
-    parts: tuple[Node, ...] = ()
-    if isinstance(node, Add):
-        parts = node.terms
-    elif isinstance(node, Mul):
-        parts = node.factors
-    elif isinstance(node, Pow):
-        parts = (node.base, node.exponent)
-    return node == Sym("pi") or any(_has_pi(part) for part in parts)
-
-
-def _same_numbers(gold: Node, got: Node) -> Answer:
-    """Compare two values exactly, then as a float's digits or as the rounding a decimal gold asks for."""
-    answer = same_expression(gold, got)
-    if answer or symbols(gold) or symbols(got):
-        return answer
-    decimals = gold.decimals if isinstance(gold, Num) else 0
-    if isinstance(gold, Num) and isinstance(got, Num) and (_is_float_noise(gold, got) or _is_float_noise(got, gold)):
-        return True
-    if isinstance(gold, Num) and decimals >= 2 and not (isinstance(got, Num) and got.decimals):
-        return _rounds_to(got, gold.value, decimals)
-    if isinstance(got, Num) and got.decimals and _digits(got) >= 10 and not _terminates(gold):
-        value = decimal_value(gold, _digits(got))
-        if value is not None and abs(value - got.value) < Fraction(1, 10**got.decimals):
-            return True
-    return answer
-
-
-def _rounds_to(node: Node, gold: Fraction, decimals: int) -> Answer:
-    if len(str(abs(gold.numerator * 10**decimals // gold.denominator))) < 3:
-        return False
-    value = rational(node)
-    if value is not None and value.denominator == 1:
-        return False
-    value = decimal_value(node, decimals + 10) if value is None else value
-    return value is not None and abs(value - gold) <= Fraction(1, 2 * 10**decimals)
-
-
-def _digits(number: Num) -> int:
-    return len(str(abs(number.value.numerator * 10**number.decimals // number.value.denominator)))
-
-
-def _terminates(node: Node) -> bool:
-    value = rational(node)
-    if value is None:
-        return False
-    bottom = value.denominator
-    for prime in (2, 5):
-        while bottom % prime == 0:
-            bottom //= prime
-    return bottom == 1
-
-
-def _is_float_noise(exact: Num, noisy: Num) -> bool:
-    """Say whether `noisy` is how a double near `exact` prints: 16 or 17 digits, a few units in the last place away."""
-    if not noisy.decimals or not 16 <= _digits(noisy) <= 17 or abs(exact.value) > 10**15:
-        return False
-    return abs(noisy.value - exact.value) <= 4 * Fraction(math.ulp(float(exact.value)))
-
-
-__all__ = ["MINUS_ONE", "same_answer"]

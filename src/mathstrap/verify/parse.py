@@ -1,7 +1,7 @@
 """Parse an answer into nodes by recursive descent over tokens. Nothing is evaluated and nothing is executed.
 
 Loosest to tightest: list, relation, ratio, union, sum, product, power, postfix, atom. Names and LaTeX commands are read
-by `commands.py`. Depth, tokens and digits are capped, so the work is bounded by the length of the text.
+by `latex.py`. Depth, tokens and digits are capped, so the work is bounded by the length of the text.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from mathstrap.verify import commands
+from mathstrap.verify import latex, names
 from mathstrap.verify.nodes import (
     Add,
-    Based,
     Call,
     Group,
     Mul,
@@ -22,7 +21,6 @@ from mathstrap.verify.nodes import (
     Num,
     PlusMinus,
     Pow,
-    Quantity,
     Ratio,
     Relation,
     Sym,
@@ -30,8 +28,9 @@ from mathstrap.verify.nodes import (
     divide,
     negate,
 )
+from mathstrap.verify.quantity import read_quantity
 from mathstrap.verify.tokens import END, Token, tokenize
-from mathstrap.verify.words import DEGREE_WORDS, MAGNITUDES, NOT_A_UNIT, PERCENT_WORDS, UNITS
+from mathstrap.verify.words import UNITS
 
 MAX_DEPTH = 50
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "lt": "<", "gt": ">", "le": "<=", "leq": "<=", "leqslant": "<=",
@@ -119,7 +118,7 @@ class Parser:
         """Read a relation chain, or a single value with its unit."""
         if self.peek().kind == "sign" and self.peek().text == "=":  # `=5`
             self.position += 1
-        items = [self._quantity()]
+        items = [read_quantity(self)]
         signs: list[str] = []
         while True:
             token = self.peek()
@@ -132,46 +131,11 @@ class Parser:
             elif sign == "=" and self.peek().text in ("<", ">"):  # `=<`
                 sign = self.take().text + "="
             signs.append(sign)
-            items.append(self._quantity())
+            items.append(read_quantity(self))
         return Relation(tuple(items), tuple(signs)) if signs else items[0]
 
-    def _quantity(self) -> Node:
-        value = self._ratio()
-        unit = self._unit_phrase()
-        if not unit:
-            return value
-        first = unit.split()[0]
-        if first in MAGNITUDES:
-            value, unit = Mul((Num(Fraction(MAGNITUDES[first])), value)), unit[len(first) :].strip()
-        words = set(unit.split())
-        if words & NOT_A_UNIT:
-            raise NotMathError("the words after the value say more than a unit")
-        if words & PERCENT_WORDS:
-            return Call("percent", (value,))
-        if unit in DEGREE_WORDS:
-            return Call("deg", (value,))
-        return Quantity(value, unit) if unit else value
-
-    def _unit_phrase(self) -> str:
-        words: list[str] = []
-        while True:
-            token = self.peek()
-            if token.kind == "text" or (token.kind == "name" and token.text not in ("and", "or")):
-                if len(token.text) == 1 and not token.spaced and words and self.peek(-1).kind == "sign":
-                    words[-1] += token.text  # the s of m/s
-                else:
-                    words += token.text.lower().replace(",", " ").replace(".", " ").split()
-            elif words and token.text == "^" and (self.peek(1).text == "{" or self.peek(1).kind == "number"):
-                self.position += 1
-                words[-1] += "^" + commands.raw_group(self)
-                self.position -= 1
-            elif not (token.text == "/" and token.kind == "sign"):
-                if words and token.kind == "number":
-                    raise NotMathError("a number stands among the words after the value")
-                return " ".join(words)
-            self.position += 1
-
-    def _ratio(self) -> Node:
+    def ratio(self) -> Node:
+        """Read values joined by colons."""
         first = self.union()
         if not (self.peek().text in (":", "colon") and self.peek().kind in ("sign", "command")):
             return first
@@ -263,7 +227,7 @@ class Parser:
                 token.text in UNITS and (token.spaced or self.peek(-1).kind == "number")
             ):
                 return False
-            return len(token.text) <= 3 or token.text in commands.FUNCTIONS
+            return len(token.text) <= 3 or token.text in latex.FUNCTIONS
         if token.kind == "command":
             return token.text not in _STOPS and token.text not in _RELATIONS and token.text not in _TIMES
         if token.kind == "number":
@@ -279,7 +243,7 @@ class Parser:
             if self.accept("^") or (
                 self.peek().text == "*" and self.peek(1).text == "*" and not self.peek(1).spaced and self._skip_two()
             ):
-                mark = commands.read_mark(self)
+                mark = names.read_mark(self)
                 if mark == "deg":
                     base = Call("deg", (base,))
                 elif mark == "prime" and type(base) is Sym:
@@ -302,8 +266,8 @@ class Parser:
             if self.accept("-"):
                 return negate(self._exponent())
             self.accept("+")
-            if self.peek().kind == "name" and self.peek().text not in commands.FUNCTIONS:
-                commands.split_name(self)  # a^bc is a^b times c
+            if self.peek().kind == "name" and self.peek().text not in latex.FUNCTIONS:
+                names.split_name(self)  # a^bc is a^b times c
             node = self._postfix()
             return Pow(node, self._exponent()) if self.accept("^") else node
         finally:
@@ -319,7 +283,7 @@ class Parser:
         token = self.peek()
         if token.kind == "sign" and token.text in "!%'_":
             if token.text == "_":
-                return commands.read_subscript(self, node)
+                return names.read_subscript(self, node)
             self.position += 1
             if token.text == "'":
                 if type(node) is not Sym:
@@ -343,11 +307,11 @@ class Parser:
         try:
             token = self.take()
             if token.kind == "number":
-                return commands.read_number(self, token)
+                return names.read_number(self, token)
             if token.kind == "name":
-                return commands.read_name(self, token)
+                return names.read_name(self, token)
             if token.kind == "command":
-                return commands.read_command(self, token.text)
+                return latex.read_command(self, token.text)
             if token.kind == "sign" and token.text in "([{|":
                 return self._bar() if token.text == "|" else self.bracket(token.text)
             raise NotMathError(f"cannot read {token.text[:20]!r} here")
@@ -379,6 +343,3 @@ class Parser:
 
 def _add(terms: list[Node]) -> Node:
     return terms[0] if len(terms) == 1 else Add(tuple(terms))
-
-
-__all__ = ["Based", "NotMathError", "Parser", "parse"]

@@ -12,8 +12,8 @@ _MATHS = re.compile(
     r"|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]"
 )
 _VERB = re.compile(
-    r"(?:\b(?:is|are|was|were|be|equals|equal to|by|has|have|had|get|gets|find that|find|need|needs|costs?|of|takes?|took|"
-    r"spends?|spent|earns?|earned|makes?|made|left|total|totals|gives?|pays?|paid|sells?|sold)|=|:|≈)\s{0,3}"
+    r"(?:\b(?:is|are|was|were|be|equals|equal to|by|has|have|had|get|gets|find that|find|needs?|costs?|of|takes?|took"
+    r"|spends?|spent|earns?|earned|makes?|made|left|total|totals|gives?|pays?|paid|sells?|sold)|=|:|≈)\s{0,3}"
     r"(?:about |approximately |only |exactly |a total of |equal to )?$"
 )
 _WORD_NUMBERS = re.compile(r"\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE)
