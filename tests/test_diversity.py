@@ -70,15 +70,24 @@ def bag_of_letters(texts):
     return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1)
 
 
-def test_methods_are_measured_against_answers_of_other_seeds():
+def test_each_method_is_measured_against_the_base_and_the_base_against_rows_kept_out():
     samples = make(40).samples
     base, new = split_base(samples, DiversityOptions())
     assert {sample.method for sample in base} == {"ans_aug"}
-    assert not {sample.seed for sample in base} & {sample.seed for sample in new["ans_aug"]}
+    assert new["ans_aug"]
+    assert not {sample.id for sample in base} & {sample.id for sample in new["ans_aug"]}
     gains = {gain.method: gain for gain in gains_by_method(samples, bag_of_letters)}
     assert list(gains) == ["ans_aug", "rephrase", "self_verification", "fobar"]
-    assert gains["rephrase"].gain.value > 0
+    assert gains["rephrase"].gain.value > gains["ans_aug"].gain.value
     assert gains["fobar"].num_base == len(base)
+
+
+def test_more_answers_to_questions_of_the_base_gain_nothing_as_questions_and_something_as_triples():
+    samples = [sample for sample in make(60, draws=6, right=1.0).samples if sample.method == "ans_aug"]
+    (as_questions,) = gains_by_method(samples, bag_of_letters)
+    (as_triples,) = gains_by_method(samples, bag_of_letters, DiversityOptions(text="triple"))
+    assert as_questions.gain.value == 0.0
+    assert as_triples.gain.value > 0.0
 
 
 def test_with_nothing_held_out_questions_of_answer_augmentation_gain_nothing():

@@ -33,7 +33,8 @@ class DiversityOptions:
 
     text        "question" embeds the query alone, "triple" the query with the reply and the answer.
     base        the method whose samples are the base set; the paper's is answer augmentation.
-    held_out    the share of the base method's seeds kept out of the base, to be measured as new rows of that method.
+    held_out    the share of the base method's rows kept out of the base, to be measured as new rows of that method: what
+                more of the same adds. On questions alone that is 0, since their seeds' questions are in the base.
     max_new, max_base   at most this many rows of each method, drawn by a hash of the id; 0 = all. The paper uses 20,000
                 new rows; the gain shrinks as the base grows, so compare runs at equal bases only.
     """
@@ -105,8 +106,7 @@ def diversity_gain(new: Floats, base: Floats, *, clusters: Sequence[str] | None 
 def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityOptions | None = None) -> list[Gain]:
     """Return the gain of every method over the base method; raises InputError where the base method has no rows.
 
-    The base method is measured on the rows of held-out seeds, which the base then lacks. Two passes' worth of texts
-    are held at most: those drawn, not the run.
+    The base method is measured on rows that are held out of the base.
     """
     options = options or DiversityOptions()
     base, new = split_base(samples, options)
@@ -130,7 +130,7 @@ def split_base(samples: Iterable[Sample], options: DiversityOptions) -> tuple[li
     base: list[Sample] = []
     new: dict[str, list[Sample]] = {}
     for sample in samples:
-        if sample.method == options.base and hash_share(sample.seed) >= options.held_out:
+        if sample.method == options.base and hash_share(sample.id) >= options.held_out:
             base.append(sample)
         else:
             new.setdefault(sample.method, []).append(sample)

@@ -9,6 +9,7 @@ import msgspec
 
 from mathstrap.diversity import DiversityOptions, Gain, gains_by_method
 from mathstrap.errors import InputError
+from mathstrap.pages import METHOD_NAMES
 from mathstrap.perplexity import PartPerplexity
 from mathstrap.rundir import RunDir
 from mathstrap.types import Sample
@@ -52,11 +53,17 @@ def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tu
         if type(error) is not InputError:
             raise
         return [], str(error)
-    base = gains[0].num_base if gains else 0
     return gains, (
-        f"Questions, embedded by averaged word vectors; base: {base:,} rows of answer augmentation to other seeds. "
+        f"Questions, embedded by averaged word vectors; {base_note(gains, 'ans_aug')} "
         "`mathstrap stats RUN --diversity` measures all rows with the full encoder."
     )
+
+
+def base_note(gains: Sequence[Gain], base: str) -> str:
+    """Return the sentence on what the base set was."""
+    size = gains[0].num_base if gains else 0
+    name = METHOD_NAMES.get(base, base).lower()
+    return f"base: {size:,} rows of {name}, whose own gain is that of rows held out of it."
 
 
 def _read(run: RunDir, name: str, key: str, kind: type[T]) -> tuple[list[T], str]:

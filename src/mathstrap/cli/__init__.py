@@ -8,7 +8,7 @@ import typer
 
 from mathstrap import __version__
 from mathstrap.cli import eval as evaluation
-from mathstrap.cli import run
+from mathstrap.cli import run, see
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
@@ -56,3 +56,6 @@ app.command("eval")(evaluation.eval_)
 app.command("compare")(evaluation.compare)
 app.command("train")(training.train)
 app.command("verify")(verification.verify)
+app.command("stats")(see.stats)
+app.command("report")(see.report)
+app.command("explore")(see.explore)

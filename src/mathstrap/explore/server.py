@@ -133,13 +133,18 @@ def _watch(explorer: Explorer, stop: threading.Event) -> None:
 def _metadata() -> dict[str, Any]:
     return {
         "tables": {
-            "answers": {"facets": list(ANSWER_FACETS[:6]), "title": "Answers"},
-            "questions": {"facets": list(QUESTION_FACETS[:5]), "title": "Questions"},
+            "answers": {"facets": list(ANSWER_FACETS[:6]), "title": "Answers", **searched("answers_fts")},
+            "questions": {"facets": list(QUESTION_FACETS[:5]), "title": "Questions", **searched("questions_fts")},
             "rejects": {"facets": list(REJECT_FACETS), "title": "Rejects"},
             "flags": {"title": "Flags"},
             **{name: {"hidden": True} for name in HIDDEN},
         }
     }
+
+
+def searched(index: str) -> dict[str, str]:
+    """Return what tells Datasette which full-text index a table has."""
+    return {"fts_table": index, "fts_pk": "rowid"}
 
 
 def _share_templates(datasette: Any) -> None:
