@@ -58,7 +58,7 @@ def test_a_number_matters_if_changing_it_changes_the_answer(hidden: str, verdict
         # 7 may be the days of a week
         (("He eats 7 plums a day. How many a week?", "<<7*7=49>>", "49", "7"), ("unknown", "unknown")),
         # a rounded step
-        (("7 bikes need 3 boxes each of 2. How many trips?", "<<7/2=4>> <<4*3=12>>", "12", "7"), ("unknown", "unknown")),
+        (("7 bikes in 3 boxes each of 2. How many?", "<<7/2=4>> <<4*3=12>>", "12", "7"), ("unknown", "unknown")),
         # a comparison is outside the arithmetic
         (("Ann has 4 of 100 and Bob 5 of 80. What has the winner?", "<<4*100=400>> <<5*80=400>>", "400", "100"),
          ("unknown", "unknown")),
