@@ -20,7 +20,7 @@ LAYERS = [
     ["rows", "problems", "rundir", "backends", "budget", "prices", "events", "audit", "verify_file", "embed_endpoint"],
     ["engine", "evaluate", "train"],
     ["recipe"],
-    ["pipeline", "derive", "report"],
+    ["pipeline", "derive", "report", "see_extras", "compare_runs"],
     ["cluster"],
     ["cli", "explore"],
 ]  # fmt: skip

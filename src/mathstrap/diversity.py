@@ -33,7 +33,7 @@ class DiversityOptions:
 
     text        "question" embeds the query alone, "triple" the query with the reply and the answer.
     base        the method whose samples are the base set; the paper's is answer augmentation.
-    held_out    the share of the base method's rows kept out of the base, to be measured as new rows of that method: what
+    held_out    the share of the base method's rows kept out of the base and measured as new rows of that method: what
                 more of the same adds. On questions alone that is 0, since their seeds' questions are in the base.
     max_new, max_base   at most this many rows of each method, drawn by a hash of the id; 0 = all. The paper uses 20,000
                 new rows; the gain shrinks as the base grows, so compare runs at equal bases only.
