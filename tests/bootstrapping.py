@@ -51,6 +51,4 @@ def small_recipe(folder: Path, **changes: object) -> RunRecipe:
 
 def digests(path: Path) -> dict[str, str]:
     """Return name -> hash of every derived file that exists."""
-    return {
-        name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in DERIVED if (path / name).exists()
-    }
+    return {name: hashlib.sha256((path / name).read_bytes()).hexdigest() for name in DERIVED if (path / name).exists()}

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from bootstrapping import digests, small_recipe, small_values
 
+from bootstrapping import digests, small_recipe, small_values
 from mathstrap.errors import InputError, RecipeError, RunLocked
 from mathstrap.pipeline import bootstrap
 from mathstrap.problems import last_boxed
@@ -84,9 +84,8 @@ def test_a_changed_prompt_asks_exactly_the_requests_it_touches(tmp_path):
     prompt = tmp_path / "mine.txt"
     prompt.write_text("[[user]]\nSolve this. End with `The answer is: N`.\n\nQuestion: [[question]]\n")
     changed = bootstrap(small_recipe(tmp_path, prompts={"files": {"backward.gsm8k": str(prompt)}}))
-    backward = sum(
-        group.counts["asked"] for name, group in first.analysis.by_method.items() if name in ("fobar", "self_verification")
-    )
+    groups = first.analysis.by_method
+    backward = sum(groups[name].counts["asked"] for name in ("fobar", "self_verification"))
     assert asked(changed)["rewrite"] == 0
     assert 0 < asked(changed)["solve"] <= backward
 
@@ -237,3 +236,102 @@ def test_boxed_answers_of_the_bundled_set_are_its_golds(tmp_path):
     for problem in records(summary.path, "problems", Problem):
         if problem.method == "seed" and "\\boxed" in problem.solution:
             assert last_boxed(problem.solution) == problem.answer
+
+
+def test_until_draws_more_where_answers_fail_and_stops_where_they_do_not(tmp_path):
+    sampling = {"policy": "until", "target": 2, "max_tries": 8, "max_per_round": 3}
+    recipe = small_recipe(tmp_path, sampling=sampling, curate={"same_reply": "keep"})
+    summary = bootstrap(recipe)
+    correct, tries = Counter(), Counter()
+    for verdict in records(summary.path, "verdicts", Verdict):
+        problem = verdict.candidate.rpartition("#")[0]
+        tries[problem] += 1
+        correct[problem] += verdict.outcome == "correct"
+    assert all(correct[problem] >= 2 or tries[problem] == 8 for problem in tries)
+    assert len(set(tries.values())) > 1
+    missing = sum(max(0, 2 - correct[problem]) for problem in tries)
+    assert sum(short.missing for short in summary.shortfall) == missing
+    before = digests(summary.path)
+    assert asked(bootstrap(recipe)) == {"rewrite": 0, "solve": 0}
+    assert digests(summary.path) == before
+
+
+def test_a_budget_is_shared_between_methods(tmp_path):
+    one = bootstrap(small_recipe(tmp_path, name="whole"))
+    rewrites = one.reports[0].answered
+    wanted = one.analysis.everything.counts["asked"]
+    half = bootstrap(small_recipe(tmp_path, name="half", budget={"max_requests": rewrites + wanted // 2}))
+    shares = {
+        name: half.analysis.by_method[name].counts["asked"] / group.counts["asked"]
+        for name, group in one.analysis.by_method.items()
+    }
+    assert all(0.3 < share < 0.7 for share in shares.values()), shares
+    assert {short.group for short in half.shortfall} == set(shares)
+
+
+def test_questions_without_answers_are_labelled_by_their_majority(tmp_path):
+    rows = [{"id": f"q{n}", "question": f"Ana has {n + 2} figs and buys {n + 3} more. How many?"} for n in range(6)]
+    path = tmp_path / "q.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    golds = tmp_path / "golds.jsonl"
+    golds.write_text("".join(json.dumps({**row, "answer": str(2 * n + 5)}) + "\n" for n, row in enumerate(rows)))
+    recipe = small_recipe(
+        tmp_path,
+        seeds={"source": str(path), "gold": "voted"},
+        teacher={"backend": "fake", "settings": {"golds": str(golds), "accuracy": 0.8}},
+        vote={"draws": 8},
+    )
+    summary = bootstrap(recipe)
+    seeds = {p.id: p for p in records(summary.path, "problems", Problem) if p.method == "seed"}
+    assert len(seeds) >= 4
+    assert all(seed.answer == str(2 * int(name[1:]) + 5) for name, seed in seeds.items())
+    samples = records(summary.path, "samples", Sample)
+    assert {sample.gold for sample in samples} == {"voted"}
+    assert all(0.5 <= sample.confidence <= 1 for sample in samples)
+    draws = [c for c in records(summary.path, "candidates", Candidate) if c.problem == "q0/ans_aug.1"]
+    assert len(draws) == 8, "the vote's draws serve as answer augmentation and are not paid for twice"
+
+
+def test_a_mix_keeps_counts_and_says_what_fell_short(tmp_path):
+    targets = [{"where": {"method": "fobar"}, "count": 3}, {"where": {"method": "rephrase"}, "count": 500}]
+    summary = bootstrap(small_recipe(tmp_path, mix={"targets": targets}))
+    kinds = Counter(sample.method for sample in records(summary.path, "samples", Sample))
+    assert kinds["fobar"] == 3
+    assert set(kinds) == {"fobar", "rephrase"}
+    assert [part.shortfall > 0 for part in summary.parts] == [False, True]
+
+
+def test_false_arithmetic_is_flagged_or_dropped(tmp_path):
+    rows = [{"id": "q", "question": "Ana has 2 figs and buys 3 more. How many figs has she now?", "answer": "5"}]
+    (tmp_path / "q.jsonl").write_text(json.dumps(rows[0]) + "\n")
+    replies = tmp_path / "replies"
+    common = {"seeds": {"source": str(tmp_path / "q.jsonl")}, "methods": {"ans_aug": {"draws": 2}}}
+    for name in ("rephrase", "self_verification", "fobar"):
+        common["methods"][name] = {"enabled": False}
+    recipe = small_recipe(replies.parent, **common)
+    with RunDir.open(recipe.path) as run:
+        from mathstrap.pipeline.derive import plan_rewrites, plan_solves
+        from mathstrap.problems import SeedsOptions, load_problems
+        from mathstrap.types import Completion
+
+        seeds = load_problems(SeedsOptions(source=str(tmp_path / "q.jsonl"))).problems
+        texts = ["2 + 3 = 5. The answer is: 5", "2 + 3 = 6, but one is bad. The answer is: 5"]
+        sink = run.sink("solve")
+        for request, text in zip(plan_solves(plan_rewrites(seeds, recipe).problems, recipe), texts, strict=True):
+            sink.completion(Completion(request=request.id, key=request.key, text=text, finish_reason="stop"))
+    flagged = records(bootstrap(recipe).path, "samples", Sample)
+    assert [bool(sample.tags.get("bad_arithmetic")) for sample in flagged] == [False, True]
+    dropped = bootstrap(small_recipe(replies.parent, **common, curate={"bad_arithmetic": "drop"}))
+    assert dropped.num_samples == 1
+    assert {r.reason for r in records(dropped.path, "rejects", Reject)} == {"bad_arithmetic"}
+
+
+def test_validation_rows_share_no_seed_with_training_rows(tmp_path):
+    summary = bootstrap(small_recipe(tmp_path, export={"formats": ["metamathqa"], "validation_share": 0.25}))
+    train, held = (
+        {json.loads(line)["original_question"] for line in (summary.path / name).read_text().splitlines()}
+        for name in ("export-metamathqa.jsonl", "export-metamathqa-validation.jsonl")
+    )
+    assert train
+    assert held
+    assert not train & held

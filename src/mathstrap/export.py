@@ -25,10 +25,12 @@ class ExportOptions:
 
     `ending`: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter for MATH-like),
     "answer" = `The answer is: a` alone, "boxed" = `The answer is \boxed{a}.`, "keep" = as the teacher wrote it.
+    `validation_share` of the seeds, with all that descends from them, goes to a file of its own.
     """
 
     formats: tuple[str, ...] = ("metamathqa",)
     ending: Ending = "paper"
+    validation_share: float = 0.0
 
 
 def finish_response(text: str, answer: str, style: Style, ending: Ending) -> str:

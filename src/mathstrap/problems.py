@@ -41,7 +41,8 @@ class SeedsOptions:
 
     `source`: a path (.jsonl, .csv, .parquet), `bundled:gsm8k`, `bundled:math`, `gsm8k`, `math`, or `hf:owner/name`.
     `fields` maps our names (id, question, answer, solution) to the columns of the source. `style` says whether
-    questions are plain word problems (gsm8k) or carry LaTeX (math); empty = decided from the rows.
+    questions are plain word problems (gsm8k) or carry LaTeX (math); empty = decided from the rows. `gold: voted` reads
+    questions without answers; the majority of the teacher's draws labels them.
     """
 
     source: str = "bundled:gsm8k"
@@ -52,6 +53,7 @@ class SeedsOptions:
     split: str = "train"
     offset: int = 0
     limit: int | None = None
+    gold: Literal["given", "voted"] = "given"
     on_bad: Literal["stop", "skip"] = "stop"
 
 
@@ -97,7 +99,7 @@ def load_problems(options: SeedsOptions) -> LoadedProblems:
             bad(number, f'id "{shaped.id}" was already used by row {seen[shaped.id]}')
             continue
         seen[shaped.id] = number
-        if not gold_passes(shaped):
+        if options.gold == "given" and not gold_passes(shaped):
             reason = f'the gold answer "{shorten(shaped.answer)}" is not recognised by the grader'
             bad(number, reason, "gold_fails_grader")
             continue
@@ -185,6 +187,31 @@ def shape_row(row: Mapping[str, Any], options: SeedsOptions, dataset: str, numbe
     context = pick(row, fields.get("context"), ("body", "Body"))
     if isinstance(context, str) and context.strip():
         question = f"{context.strip()} {question}"
+    gold = ("", "") if options.gold == "voted" else read_gold(row, fields)
+    if isinstance(gold, str):
+        return gold
+    answer, solution = gold
+    question = question.strip()
+    if not question:
+        return "the question is empty"
+    if len(question) > MAX_QUESTION_CHARS:
+        return f"the question has {len(question):,} characters, expected at most {MAX_QUESTION_CHARS:,}"
+    given_id = pick(row, fields.get("id"), ("id",))
+    if isinstance(given_id, MissingField):
+        if "id" in fields:
+            return given_id.reason(row, "id")
+        given_id = f"{dataset}-{number - 1:05d}"
+    tags = {name: row[fields.get(name, name)] for name in TAG_FIELDS if is_tag(row.get(fields.get(name, name)))}
+    if options.gold == "voted":
+        tags["gold"] = "voted"
+    return Problem(
+        id=safe_id(given_id), dataset=dataset, style=options.style or guess_style(question, answer),
+        question=question, answer=answer, solution=solution, tags=tags,
+    )  # fmt: skip
+
+
+def read_gold(row: Mapping[str, Any], fields: Mapping[str, str]) -> tuple[str, str] | str:
+    """Return (gold answer, solution) of a row, or say what is wrong with it."""
     solution = pick(row, fields.get("solution"), ("solution", "rationale"))
     if isinstance(solution, MissingField):
         if "solution" in fields:
@@ -192,7 +219,7 @@ def shape_row(row: Mapping[str, Any], options: SeedsOptions, dataset: str, numbe
         solution = ""
     answer = pick(row, fields.get("answer"), ("answer", "target", "Answer", "final_answer"))
     if isinstance(answer, MissingField):
-        if "answer" in fields:
+        if "answer" in fields or not solution:
             return answer.reason(row, "answer")
         answer = ""
     if "####" in answer:
@@ -202,23 +229,9 @@ def shape_row(row: Mapping[str, Any], options: SeedsOptions, dataset: str, numbe
         if boxed is None:
             return 'no answer field, and the solution has neither "####" nor \\boxed{}, so the gold answer is unknown'
         answer = boxed
-    question, answer, solution = question.strip(), answer.strip(), solution.strip()
-    if not question:
-        return "the question is empty"
-    if len(question) > MAX_QUESTION_CHARS:
-        return f"the question has {len(question):,} characters, expected at most {MAX_QUESTION_CHARS:,}"
-    if not answer:
+    if not answer.strip():
         return "the gold answer is empty"
-    given_id = pick(row, fields.get("id"), ("id",))
-    if isinstance(given_id, MissingField):
-        if "id" in fields:
-            return given_id.reason(row, "id")
-        given_id = f"{dataset}-{number - 1:05d}"
-    tags = {name: row[fields.get(name, name)] for name in TAG_FIELDS if is_tag(row.get(fields.get(name, name)))}
-    return Problem(
-        id=safe_id(given_id), dataset=dataset, style=options.style or guess_style(question, answer),
-        question=question, answer=answer, solution=solution, tags=tags,
-    )  # fmt: skip
+    return answer.strip(), solution.strip()
 
 
 @dataclass(frozen=True)
@@ -233,7 +246,8 @@ class MissingField:
         if self.found:
             return f'field "{self.name}" holds {self.found}, expected text'
         have = ", ".join(sorted(map(str, row))[:12])
-        return f'no field "{self.name}" for the {ours} (the row has: {have}); set seeds.fields.{ours}'
+        hint = ", or seeds.gold=voted if there is none" if ours == "answer" else ""
+        return f'no field "{self.name}" for the {ours} (the row has: {have}); set seeds.fields.{ours}{hint}'
 
 
 def pick(row: Mapping[str, Any], mapped: str | None, usual: tuple[str, ...]) -> str | MissingField:

@@ -175,6 +175,10 @@ class RunDir:
         places = self.index(stage).places
         return (request for request in requests if f"{request.id}\0{request.key}" not in places)
 
+    def request_ids(self, stage: str) -> Iterator[str]:
+        """Yield the id of every held reply; one whose prompt was changed since may come twice."""
+        return (place.partition("\0")[0] for place in self.index(stage).places)
+
     def num_done(self, stage: str) -> int:
         """Return how many replies are held for a stage, whatever recipe asked for them."""
         return len(self.index(stage).places)

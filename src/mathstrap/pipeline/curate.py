@@ -10,17 +10,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from msgspec.structs import replace
+
 from mathstrap.dedup import DedupOptions, Pair, find_duplicates
+from mathstrap.paths import bad_arithmetic, select_paths
 from mathstrap.pipeline.derive import make_sample
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
-from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, root_of
+from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The ids of the answers that become samples, and why the others of the wanted outcome do not."""
+    """The answers that become samples, each with its false calculations, and why others of the outcome do not."""
 
-    ids: set[str]
+    ids: dict[str, tuple[str, ...]]
     rejects: list[Reject] = field(default_factory=list)
 
 
@@ -51,36 +54,68 @@ def graded(candidates: Iterable[Candidate], verdicts: Iterable[Verdict]) -> Iter
 
 def choose(pairs: Iterable[tuple[Candidate, Verdict]], options: CurateOptions, flags: Mapping[str, str]) -> Chosen:
     """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note."""
-    ids: set[str] = set()
+    ids: dict[str, tuple[str, ...]] = {}
     rejects: list[Reject] = []
-    for problem_id, group in groupby(pairs, key=lambda pair: pair[0].problem):
+
+    def drop(candidate: Candidate, reason: str, detail: str) -> None:
+        rejects.append(Reject(id=candidate.id, stage="curate", reason=reason, detail=detail))
+
+    for _, group in groupby(pairs, key=lambda pair: pair[0].problem):
         seen: dict[bytes, str] = {}
+        kept: dict[str, Candidate] = {}
         for candidate, verdict in group:
             if verdict.outcome != options.outcome:
                 continue
-            note = next((flags[key] for key in (candidate.id, problem_id, root_of(problem_id)) if key in flags), None)
-            if note is not None:
-                rejects.append(Reject(id=candidate.id, stage="curate", reason="flagged", detail=note))
-                continue
+            note = next((flags[key] for key in lineage(candidate.id) if key in flags), None)
             digest = hashlib.blake2b(" ".join(candidate.text.split()).encode(), digest_size=12).digest()
-            if options.same_reply == "drop" and digest in seen:
-                rejects.append(Reject(id=candidate.id, stage="curate", reason="same_reply", detail=seen[digest]))
-                continue
-            seen[digest] = candidate.id
-            ids.add(candidate.id)
+            false = tuple(bad_arithmetic(candidate.text))
+            if note is not None:
+                drop(candidate, "flagged", note)
+            elif options.same_reply == "drop" and digest in seen:
+                drop(candidate, "same_reply", seen[digest])
+            elif options.bad_arithmetic == "drop" and false:
+                drop(candidate, "bad_arithmetic", "; ".join(false)[:300])
+            else:
+                seen[digest] = candidate.id
+                kept[candidate.id] = candidate
+                ids[candidate.id] = false
+        for candidate in surplus(kept, options):
+            del ids[candidate.id]
+            drop(candidate, "same_path" if options.paths == "distinct" else "not_needed", "")
     return Chosen(ids=ids, rejects=rejects)
+
+
+def surplus(kept: Mapping[str, Candidate], options: CurateOptions) -> list[Candidate]:
+    """Return the answers of one problem that are too many: repeated paths, or beyond the most per problem."""
+    if options.paths == "distinct":
+        wanted = set(select_paths(((key, candidate.text) for key, candidate in kept.items()), options.max_per_problem))
+    elif options.max_per_problem is not None:
+        wanted = set(list(kept)[: options.max_per_problem])
+    else:
+        return []
+    return [candidate for key, candidate in kept.items() if key not in wanted]
+
+
+def lineage(candidate_id: str) -> tuple[str, str, str]:
+    """Return a candidate's own id, its problem's and its seed's."""
+    return candidate_id, problem_of(candidate_id), root_of(candidate_id)
 
 
 def samples_of(
     pairs: Iterable[tuple[Candidate, Verdict]],
-    ids: set[str],
+    ids: Mapping[str, tuple[str, ...]],
     problems: Mapping[str, Problem],
     prompt_hashes: Mapping[str, str],
     recipe: RunRecipe,
 ) -> Iterator[Sample]:
-    """Yield the training rows of the chosen answers, in order; `prompt_hashes` is keyed by problem id."""
+    """Yield the training rows of the chosen answers, in order; `prompt_hashes` is keyed by problem id.
+
+    A solution with false calculations carries them in its tag `bad_arithmetic`.
+    """
     for candidate, verdict in pairs:
         if candidate.id in ids:
             problem = problems[candidate.problem]
             seed = problems[root_of(problem.id)]
-            yield make_sample(candidate, verdict, problem, seed, recipe, prompt_hashes[problem.id])
+            sample = make_sample(candidate, verdict, problem, seed, recipe, prompt_hashes[problem.id])
+            false = ids[candidate.id]
+            yield replace(sample, tags={**sample.tags, "bad_arithmetic": list(false)}) if false else sample

@@ -108,18 +108,23 @@ def parse_rewrite(planned: PlannedRewrite, completion: Completion) -> Problem | 
 
 
 def draws_of(problem: Problem, recipe: RunRecipe) -> int:
-    """Return how many answers the recipe asks for, before any adaptive round."""
-    return recipe.method(problem.method).draws
+    """Return how many answers the recipe asks for, before any adaptive round; what was paid for a vote counts too."""
+    draws = recipe.method(problem.method).draws
+    is_voted = problem.method == "ans_aug" and problem.tags.get("gold") == "voted"
+    return max(draws, recipe.vote.draws) if is_voted else draws
 
 
 def plan_solves(
-    problems: Iterable[Problem], recipe: RunRecipe, draws: Mapping[str, int] | None = None
+    problems: Iterable[Problem], recipe: RunRecipe, draws: Mapping[str, range] | None = None
 ) -> Iterator[Request]:
-    """Yield the solving requests in problem order, draws of one problem together; lazily, so memory does not grow."""
+    """Yield the solving requests in problem order, draws of one problem together; lazily, so memory does not grow.
+
+    `draws` says which draws of which problem; without it, those of the recipe before any adaptive round.
+    """
     for problem in problems:
-        num_draws = draws_of(problem, recipe) if draws is None else draws.get(problem.id, 0)
+        wanted = range(draws_of(problem, recipe)) if draws is None else draws.get(problem.id, range(0))
         prompt = solve_prompt(problem, recipe)
-        for draw in range(num_draws):
+        for draw in wanted:
             yield solve_request(problem, draw, prompt=prompt, model=recipe.teacher.model, sampling=recipe.solving)
 
 
@@ -139,16 +144,7 @@ def grade_all(
     num_workers: int = 1,
 ) -> Iterator[Verdict]:
     """Yield the verdict of each candidate, in order; more than one worker gives the same verdicts sooner."""
-    jobs = (
-        Job(
-            candidate=candidate.id,
-            gold=problems[candidate.problem].answer,
-            answer=candidate.answer,
-            grader=grader_for(problems[candidate.problem], recipe),
-            mode=recipe.verify.mode,
-        )
-        for candidate in candidates
-    )
+    jobs = (job_for(candidate, problems[candidate.problem], recipe) for candidate in candidates)
     first = list(islice(jobs, POOL_FROM if num_workers > 1 else 0))
     if len(first) < POOL_FROM:
         yield from map(grade_one, first)
@@ -172,6 +168,17 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     answer: str
     grader: str
     mode: Mode
+
+
+def job_for(candidate: Candidate, problem: Problem, recipe: RunRecipe) -> Job:
+    """Return the comparison of a candidate with its problem's gold."""
+    return Job(
+        candidate=candidate.id,
+        gold=problem.answer,
+        answer=candidate.answer,
+        grader=grader_for(problem, recipe),
+        mode=recipe.verify.mode,
+    )
 
 
 def grader_for(problem: Problem, recipe: RunRecipe) -> str:
@@ -205,6 +212,8 @@ def make_sample(
         dataset=seed.dataset,
         method=problem.method,
         answer=answer,
+        gold="voted" if seed.tags.get("gold") == "voted" else "given",
+        confidence=float(seed.tags.get("confidence", 1.0)),
         outcome=verdict.outcome,
         teacher=recipe.teacher.model or recipe.teacher.backend,
         prompt_hash=prompt_hash,

@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from mathstrap.errors import InputError, suggest
-from mathstrap.pipeline.derive import plan_rewrites, plan_solves
+from mathstrap.pipeline.derive import draws_of, plan_rewrites, plan_solves
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.rundir import RunDir
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, root_of
@@ -45,6 +45,16 @@ def records_of(root: str, run: RunDir, name: str, kind: type[R], id_of: Callable
     return [row for row in run.read_records(name, kind) if root_of(id_of(row)) == root] if run.has(name) else []
 
 
+def draws_held(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[str, range]:
+    """Return the draws of each problem: the recipe's, and those that adaptive rounds added."""
+    most = {problem.id: draws_of(problem, recipe) for problem in problems}
+    for request_id in run.request_ids("solve"):
+        problem_id, _, draw = request_id.rpartition("#")
+        if problem_id in most:
+            most[problem_id] = max(most[problem_id], int(draw) + 1)
+    return {problem_id: range(count) for problem_id, count in most.items()}
+
+
 def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
     """Return the whole family of the seed that an id descends from; raises InputError for an unknown id."""
     root = root_of(record_id)
@@ -75,6 +85,6 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
         seed=seed,
         problems=derived,
         rewrites=list(exchanges("rewrite", [planned.request for planned in plan_rewrites([seed], recipe).rewrites])),
-        solves=list(exchanges("solve", list(plan_solves(derived, recipe)))),
+        solves=list(exchanges("solve", list(plan_solves(derived, recipe, draws_held(derived, recipe, run))))),
         rejects=rejects,
     )

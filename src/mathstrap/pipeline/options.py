@@ -13,9 +13,12 @@ from mathstrap.dedup import DedupOptions, check_options
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.export import FORMATS, ExportOptions
 from mathstrap.limits import Limits
+from mathstrap.mix import MixOptions, check_mix
 from mathstrap.problems import SeedsOptions
 from mathstrap.prompts import Shape
+from mathstrap.sampling import SamplingOptions, check_sampling
 from mathstrap.types import Method, Sampling
+from mathstrap.vote import VoteOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,19 +69,29 @@ class CurateOptions:
 
     outcome          "correct", or "wrong" for the paper's incorrect-answer experiment (4.7)
     same_reply       whether a solution that repeats another draw of its problem word for word stays
+    bad_arithmetic   whether a solution with a false calculation stays, marked by a tag, or goes
+    paths            "distinct" keeps one solution per equation list, the most different ones first (RFT)
+    max_per_problem  most solutions of one question, null = all
     """
 
     outcome: Literal["correct", "wrong"] = "correct"
     same_reply: Literal["drop", "keep"] = "drop"
+    bad_arithmetic: Literal["flag", "drop"] = "flag"
+    paths: Literal["all", "distinct"] = "all"
+    max_per_problem: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecipe:
     """A bootstrapping run. Every key has a default; `mathstrap init` writes a commented starter.
 
-    `mode`: "default" fixes every known trap of the reference; "metamath-2024" reproduces it. The run directory is
-    `out/name`; an empty name takes the recipe file's. Rewriting and solving have their own sampling; temperature 0.7 is
-    the paper's. `dedup` drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them.
+    mode      "default" fixes every known trap of the reference; "metamath-2024" reproduces it
+    name, out the run directory is `out/name`; an empty name takes the recipe file's
+    rewriting, solving   how replies are drawn; temperature 0.7 is the paper's
+    dedup     drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them
+    sampling  whether draws are fixed, as under `methods`, or go where they are needed
+    vote      labels seeds without a gold answer
+    mix       counts or shares of the samples
     """
 
     name: str = ""
@@ -92,8 +105,11 @@ class RunRecipe:
     rewriting: Sampling = field(default_factory=Sampling)
     solving: Sampling = field(default_factory=Sampling)
     dedup: DedupOptions | None = field(default_factory=DedupOptions)
+    sampling: SamplingOptions = field(default_factory=SamplingOptions)
+    vote: VoteOptions = field(default_factory=VoteOptions)
     verify: VerifyOptions = field(default_factory=VerifyOptions)
     curate: CurateOptions = field(default_factory=CurateOptions)
+    mix: MixOptions = field(default_factory=MixOptions)
     export: ExportOptions = field(default_factory=ExportOptions)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
@@ -131,11 +147,15 @@ def check_run_recipe(recipe: RunRecipe) -> None:
             raise RecipeError(f"methods.{name}: count and draws must be 1 or more; set enabled: false to leave it out.")
     if not any(recipe.method(name).enabled for name in ("ans_aug", "rephrase", "self_verification", "fobar")):
         raise RecipeError("methods: all four are disabled. Enable at least one.")
-    if recipe.dedup is not None:
-        try:
+    try:
+        check_mix(recipe.mix)
+        check_sampling(recipe.sampling)
+        if recipe.dedup is not None:
             check_options(recipe.dedup)
-        except ValueError as error:
-            raise RecipeError(f"dedup: {error}") from None
+    except ValueError as error:
+        raise RecipeError(str(error)) from None
+    if recipe.curate.max_per_problem is not None and recipe.curate.max_per_problem < 1:
+        raise RecipeError("curate.max_per_problem: expected 1 or more, or null for all.")
     graders = [*GRADERS, "metamath-2024"]
     if recipe.verify.grader not in graders:
         raise RecipeError(

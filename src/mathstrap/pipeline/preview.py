@@ -60,6 +60,7 @@ class Preview:
 def preview(recipe: RunRecipe) -> Preview:
     """Plan every request of a recipe without sending one; rewrites are assumed to succeed.
 
+    An adaptive policy is counted at its most: `max_tries` draws for every question.
     Replies that the run directory already holds are counted as paid and cost nothing more.
     """
     check_run_recipe(recipe)
@@ -77,7 +78,9 @@ def preview(recipe: RunRecipe) -> Preview:
         count("rewrite", planned.method, planned.request)
     problems = sorted([*plan.problems, *assumed(plan.rewrites)], key=lambda problem: problem.id)
     methods = {problem.id: problem.method for problem in problems}
-    for request in plan_solves(problems, recipe):
+    is_fixed = recipe.sampling.policy == "fixed"
+    draws = None if is_fixed else {problem.id: range(recipe.sampling.max_tries) for problem in problems}
+    for request in plan_solves(problems, recipe, draws):
         count("solve", methods[request.id.rpartition("#")[0]], request)
     price = price_of(recipe)
     tokens_in = sum(stage.tokens_in for stage in stages.values())

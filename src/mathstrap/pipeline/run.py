@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mathstrap.engine import AskReport
 from mathstrap.events import Listener
 from mathstrap.export import FORMATS
-from mathstrap.pipeline.curate import choose, graded, repeated_questions, samples_of
+from mathstrap.mix import Part, label_keys, meta_of, mix, split
+from mathstrap.pipeline.curate import Chosen, choose, graded, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
     grade_all,
@@ -20,19 +21,25 @@ from mathstrap.pipeline.derive import (
     plan_solves,
     solve_prompt,
 )
+from mathstrap.pipeline.label import label_seeds, question_of
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.pipeline.outcome import write_outcome
+from mathstrap.pipeline.rounds import Rounds
 from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
 from mathstrap.rundir import RunDir
+from mathstrap.sampling import Shortfall
 from mathstrap.stats import Analysis
 from mathstrap.types import Candidate, Problem, Reject, Sample, Stage, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What a run came to: where it is, what each paid stage did, and whether anything is left to do."""
+    """What a run came to: where it is, what each paid stage did, and whether anything is left to do.
+
+    `shortfall` says what each method did not get of its draws or correct answers, `parts` what became of the mix.
+    """
 
     path: Path
     num_seeds: int
@@ -40,7 +47,8 @@ class RunSummary:
     num_samples: int
     analysis: Analysis
     reports: list[AskReport] = field(default_factory=list)
-    shortfall: dict[str, tuple[int, int]] = field(default_factory=dict)
+    shortfall: list[Shortfall] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     @property
     def is_complete(self) -> bool:
@@ -72,10 +80,14 @@ class Bootstrap:
     teacher: Teacher
     only: Stage | None
     rejects: list[Reject] = field(default_factory=list)
+    draws: dict[str, range] = field(default_factory=dict)
+    shortfall: list[Shortfall] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     def go(self) -> RunSummary:
         """Run every stage, or up to `only`."""
         self.rejects = list(self.seeds.rejects)
+        self.label()
         plan = plan_rewrites(self.seeds.problems, self.recipe)
         self.rejects += plan.rejects
         problems = self.rewrite(plan)
@@ -99,6 +111,22 @@ class Bootstrap:
         """Say whether the run was told to go no further."""
         earlier = {"rewrite": ("seeds", "rewrite", "filter"), "solve": ("solve",), "verify": ("verify",)}
         return self.only in earlier[stage]
+
+    def label(self) -> None:
+        """Give seeds without an answer the majority of their draws; those without a majority fall out."""
+        asked = [
+            question for seed in self.seeds.problems if not seed.answer for question in question_of(seed, self.recipe)
+        ]
+        if not asked:
+            return
+        draws = {question.id: range(self.recipe.vote.draws) for question in asked}
+        if self.pays("solve"):
+            num_draws = sum(map(len, draws.values()))
+            self.teacher.fill("solve", plan_solves(asked, self.recipe, draws), num_draws)
+        answered = self.run.answered("solve", plan_solves(asked, self.recipe, draws))
+        labels, rejects = label_seeds(self.seeds.problems, asked, answered, self.recipe)
+        self.seeds = replace(self.seeds, problems=labels)
+        self.rejects += rejects
 
     def rewrite(self, plan: Plan) -> list[Problem]:
         """Ask for the rewrites, derive the problems, drop duplicates and contaminated ones before they cost more."""
@@ -130,15 +158,20 @@ class Bootstrap:
         return [problem for problem in problems if problem.id not in dropped]
 
     def solve(self, problems: list[Problem]) -> None:
-        """Ask for the answers."""
-        if self.pays("solve"):
-            total = sum(1 for _ in plan_solves(problems, self.recipe))
-            self.teacher.fill("solve", plan_solves(problems, self.recipe), total)
+        """Ask for the answers, round by round until nothing is wanted or left."""
+        rounds = Rounds(problems, self.recipe, spent=self.run.spent("rewrite"), price=self.teacher.meter.price)
+        while draws := rounds.next():
+            if self.pays("solve"):
+                num_draws = sum(map(len, draws.values()))
+                self.teacher.fill("solve", plan_solves(problems, self.recipe, draws), num_draws)
+            rounds.take(draws, self.run.answered("solve", plan_solves(problems, self.recipe, draws)))
+        self.draws = rounds.totals()
+        self.shortfall = rounds.shortfall()
 
     def verify(self, problems: list[Problem]) -> None:
         """Parse and grade every answer; wrong and undecided ones are kept beside the correct ones."""
         by_id = {problem.id: problem for problem in problems}
-        answered = self.run.answered("solve", plan_solves(problems, self.recipe))
+        answered = self.run.answered("solve", plan_solves(problems, self.recipe, self.draws))
         self.run.write_records("candidates", self.candidates_of(parse_answers(answered, by_id, self.recipe)))
         graded = grade_all(
             self.run.read_records("candidates", Candidate), by_id, self.recipe, num_workers=os.cpu_count() or 1
@@ -156,15 +189,40 @@ class Bootstrap:
     def curate(self, problems: list[Problem]) -> int:
         """Choose the samples, write them and their formats, and return how many there are."""
         chosen = choose(self.graded(), self.recipe.curate, self.run.flags())
-        self.rejects += chosen.rejects
         by_id = {problem.id: problem for problem in [*self.seeds.problems, *problems]}
         hashes = {problem.id: solve_prompt(problem, self.recipe).hash for problem in problems}
-        samples = samples_of(self.graded(), chosen.ids, by_id, hashes, self.recipe)
-        num_samples = self.run.write_records("samples", samples, parquet=Sample)
-        for name in self.recipe.export.formats:
-            rows = map(FORMATS[name], self.run.read_records("samples", Sample))
-            self.run.write_records(f"export-{name}", rows)
+        metas = (meta_of(sample, label_keys(self.recipe.mix)) for sample in self.samples(chosen, by_id, hashes))
+        mixed = mix(metas, self.recipe.mix, rng_seed=self.recipe.rng_seed)
+        wanted = set(mixed.ids)
+        self.rejects += chosen.rejects
+        self.rejects += [
+            Reject(id=sample_id, stage="curate", reason="not_needed")
+            for sample_id in chosen.ids
+            if sample_id not in wanted
+        ]
+        self.parts = mixed.parts if self.recipe.mix.targets or self.recipe.mix.total else []
+        chosen = replace(chosen, ids={sample_id: chosen.ids[sample_id] for sample_id in mixed.ids})
+        num_samples = self.run.write_records("samples", self.samples(chosen, by_id, hashes), parquet=Sample)
+        self.export()
         return num_samples
+
+    def samples(self, chosen: Chosen, problems: dict[str, Problem], prompt_hashes: dict[str, str]) -> Iterator[Sample]:
+        """Stream the training rows of the chosen answers."""
+        return samples_of(self.graded(), chosen.ids, problems, prompt_hashes, self.recipe)
+
+    def export(self) -> None:
+        """Write the samples in every format of the recipe, split by seed where a validation share is asked for."""
+        options = self.recipe.export
+        held = split(
+            (seed.id for seed in self.seeds.problems), options.validation_share, rng_seed=self.recipe.rng_seed
+        ).validation
+        for name in options.formats:
+            for suffix, is_held in (("", False), ("-validation", True)):
+                if is_held and not held:
+                    continue
+                samples = self.run.read_records("samples", Sample)
+                rows = (FORMATS[name](sample) for sample in samples if (sample.seed in held) == is_held)
+                self.run.write_records(f"export-{name}{suffix}", rows)
 
     def graded(self) -> Iterator[tuple[Candidate, Verdict]]:
         """Stream the graded answers of the run."""
@@ -182,4 +240,6 @@ class Bootstrap:
             num_samples=num_samples,
             reports=self.teacher.reports,
             analysis=analysis,
+            shortfall=self.shortfall,
+            parts=self.parts,
         )
