@@ -26,10 +26,12 @@ from mathstrap.verify import GRADERS, extract_answer, grade
 FRAGMENTS = [
     *"0123456789", *"0123456789", *"xyzabnkie", *"+-*/^_=<>(){}[]|,;:.!%$&'\"~ \\\n\t", "\\frac", "\\dfrac", "\\sqrt",
     "\\frac{1}{2}", "\\sqrt{2}", "\\sqrt[3]{", "\\left(", "\\right)", "\\pm", "\\cdot", "\\times", "\\pi", "\\infty",
-    "\\cup", "\\in", "\\le", "\\text{", "\\text{ and }", "\\text{cm}", "\\mathrm{", "\\begin{pmatrix}", "\\end{pmatrix}",
+    "\\cup", "\\in", "\\le", "\\text{", "\\text{ and }", "\\text{cm}", "\\mathrm{", "\\begin{pmatrix}",
+    "\\end{pmatrix}",
     "\\\\", "\\{", "\\}", "^\\circ", "\\%", "\\boxed{", "\\sin", "\\log_", "\\ln", "\\binom{", "\\overline{", "\\ldots",
     "sqrt(", "sin(", "log", " and ", " or ", " percent", " million", " cm", "apples", "1,000", "1/2", "e10", "9^9^9",
-    "\\emptyset", "\\mathbb{R}", "\\setminus", "π", "√", "²", "½", "−", "５", "°", "\u200b", "б", "∞", "\U0001d7d3", "\x00",
+    "\\emptyset", "\\mathbb{R}", "\\setminus", "π", "√", "²", "½", "−", "５", "°", "\u200b", "б", "∞", "\U0001d7d3",
+    "\x00",
     "\ud800", "The answer is: ", "#### ", "</think>", "<|im_end|>", "__import__('os').system('touch CANARY_fuzz')",
     "open('CANARY_fuzz','w')", "eval(", "lambda:0", "1e999999999", "99999999999999999999", "f(x)", "x_{1}", "!",
 ]  # fmt: skip

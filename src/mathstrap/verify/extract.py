@@ -29,6 +29,7 @@ _VALUE_OF = re.compile(
 _NO_STATEMENT = re.compile(
     r"\s{0,3}(?:not|n't|never|(?:in)?correct|right|wrong|valid|reasonable|as follows|given by|found|obtained|clear)\b"
 )
+_CHECKED = re.compile(r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$")
 _TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
 _POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
 _BETWEEN_BOXES = re.compile(r"(?:[\s$\\()\[\].,;]|\\quad|\\text\s?\{[^{}]{0,60}\}|and|or){0,40}")
@@ -61,7 +62,7 @@ def extract_all(text: str) -> tuple[Extraction, ...]:
     found = sorted(_explicit(text), key=lambda each: -each.position)
     rules = [Extraction(each.answer, each.extractor) for each in found]
     for name, answer in (
-        ("bare", bare_answer(text)),
+        ("bare", None if found else bare_answer(text)),
         ("closing", closing_value(text)),
         ("last_number", last_number(text)),
     ):
@@ -152,7 +153,7 @@ def _stated(text: str) -> Found | None:
         end = text.rfind("nswer", 0, end)
         if end < 0:
             return None
-        match = _STATED.match(text, end)
+        match = None if _CHECKED.search(text, max(0, end - 24), end) else _STATED.match(text, end)
         if match and not _NO_STATEMENT.match(text, match.end()):
             span = answer_span(text, match.end())
             if span and "\\boxed" not in span:

@@ -11,10 +11,11 @@ _MATHS = re.compile(
     r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$"
     r"|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]"
 )
-_VERB = re.compile(
-    r"(?:\b(?:is|are|was|were|be|equals|equal to|by|has|have|had|get|gets|find that|find|needs?|costs?|of|takes?|took"
-    r"|spends?|spent|earns?|earned|makes?|made|left|total|totals|gives?|pays?|paid|sells?|sold)|=|:|≈)\s{0,3}"
-    r"(?:about |approximately |only |exactly |a total of |equal to )?$"
+_ADVERB = r"(?:about |approximately |only |exactly |a total of |equal to )?$"
+_STATES = re.compile(r"(?:\b(?:is|are|be|equals|equal to|to be|find that)|=|:|≈)\s{0,3}" + _ADVERB)
+_HOLDS = re.compile(
+    r"\b(?:was|were|by|has|have|had|gets?|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?|made|left"
+    r"|totals?|gives?|pays?|paid|sells?|sold)\s{0,3}" + _ADVERB
 )
 _WORD_NUMBERS = re.compile(r"\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE)
 _HEDGED = re.compile(
@@ -103,7 +104,8 @@ def _stated_value(sentence: str) -> str | None:
         return str(words[0]) if len(words) == 1 else None
     chosen = values[0] if len(values) == 1 else None
     for value in values:
-        if _VERB.search(sentence[max(0, value[0] - 40) : value[0]]):
+        before = sentence[max(0, value[0] - 40) : value[0]]
+        if _STATES.search(before) or (value is values[-1] and _HOLDS.search(before)):
             chosen = value
     if chosen is None:
         return None
@@ -114,12 +116,12 @@ def _stated_value(sentence: str) -> str | None:
 def bare_answer(text: str) -> str | None:
     """Return the text itself if it is nothing but an answer: one short line or formula without prose."""
     text = text.strip()
-    if not text or len(text) > 300:
+    if not text or len(text) > 300 or "```" in text:
         return None
     text = str(re.sub(r"^Answer\s+(?=[$\\])", "", text))
     rest = _PROSE.sub(" ", re.sub(r"\\[A-Za-z]+", " ", text))
     words = _PROSE.findall(re.sub(r"\\(?:text|mbox)\s?\{[^{}]*\}|\\[A-Za-z]+|\{[a-z]*matrix\}", " ", text))
-    words = [word for word in words if len(word) > 3]
+    words = [word for word in words if len(word) > 3 or "\n" in text]
     if len(words) > (1 if any(char.isdigit() for char in rest) else 0) or text.count("\n") > 8:
         return None
     return text if not words or any(char.isdigit() for char in rest) else None

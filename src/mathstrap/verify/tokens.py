@@ -50,6 +50,7 @@ _THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:,[0-9]{3})+(?![0-9,])")
 _GROUPED = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,|\{\\,\})(?=\s{0,9}[0-9]{3}(?![0-9]))\s*")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z(\[{}])")
 _ROW_SKIP = re.compile(r"\\\\\[-?[0-9.]{1,8}\s?[a-z]{2}\]")
+_BRACED_UNIT = re.compile(r"(?<=[0-9])\{([a-z]{2,12})\}")  # 4{cm}, from tools that lose the \text
 _STYLES = frozenset({"mathrm", "rm", "bf", "operatorname", "mathbf", "mathit", "mathsf", "bold", "boldsymbol", "bm"})
 
 
@@ -62,6 +63,8 @@ def tokenize(text: str, *, join_thousands: bool = True) -> list[Token]:
         raise NotMathError("the answer is longer than 10,000 characters")
     if "\\\\" in text:
         text = _ROW_SKIP.sub(r"\\\\", text) if "\\begin" in text else _DOUBLED.sub(r"\\", text)
+    if "{" in text:
+        text = _BRACED_UNIT.sub(lambda match: f"\\text{{{match[1]}}}" if match[1] in UNITS else match[0], text)
     if "," in text:
         text = _GROUPED.sub("", text)
         if join_thousands:
