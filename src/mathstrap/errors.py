@@ -6,7 +6,6 @@
         MissingExtraError            an optional package is not installed
       TeacherError (RuntimeError)    asking again cannot help: bad key, unknown model, prompt too long
       TransientError (RuntimeError)  asking again may help: rate limit, server error, time-out, broken connection
-      BudgetExceeded (RuntimeError)  a budget of the recipe is spent
       RunLocked (RuntimeError)       another process holds the run directory
       StorageError (OSError)         the run directory cannot be written
 
@@ -46,10 +45,6 @@ class TransientError(MathstrapError, RuntimeError):
 
     def __reduce__(self) -> tuple[type[TransientError], tuple[str, float | None, str]]:
         return type(self), (str(self), self.retry_after_seconds, self.kind)
-
-
-class BudgetExceeded(MathstrapError, RuntimeError):
-    """The next request could exceed a budget of the recipe."""
 
 
 class RunLocked(MathstrapError, RuntimeError):
