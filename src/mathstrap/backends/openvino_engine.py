@@ -126,11 +126,9 @@ class OpenVinoEngine:
                 return
             handle = self._pipeline.add_request(next(self._ids), ids, self._config(draw, room))
         except RuntimeError as error:
+            refusal = TeacherError(f"The embedded engine refuses a request: {_first_line(error)}. Check its sampling.")
             for each in (draw, *followers):
-                if not each.future.cancelled():
-                    each.future.set_exception(
-                        InputError(f"the embedded engine refuses a request: {_first_line(error)}")
-                    )
+                _refuse(each.future, refusal)
             return
         self._running.append(
             _Running(draw=draw, handle=handle, tokens_in=tokens_in, started=time.monotonic(), followers=followers)
