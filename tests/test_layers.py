@@ -15,7 +15,7 @@ LAYERS = [
     [
         "verify", "prompts", "augment", "solve", "quirks", "bundled", "dedup", "paths", "embedding", "wordpiece",
         "decontaminate", "mix", "sampling", "vote", "export", "stats", "diversity", "perplexity", "render", "mathml",
-        "hostile", "svg", "estimates", "picks", "pages",
+        "hostile", "svg", "estimates", "picks", "pages", "arithmetic", "wording", "columns", "certificate", "judge",
     ],
     ["rows", "problems", "rundir", "backends", "budget", "prices", "events", "audit", "verify_file", "embed_endpoint"],
     ["engine", "evaluate", "train"],

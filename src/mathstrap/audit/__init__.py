@@ -1,0 +1,184 @@
+"""Audit a dataset made elsewhere: stream its rows, count every defect, and write those worth keeping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from mathstrap.audit.check import Checked, Facts, Seed, check_all, question_key, read_row, row_key
+from mathstrap.audit.defects import DEFECTS, AuditRow, Defect
+from mathstrap.audit.report import AuditReport, DefectCount, Tally, table
+from mathstrap.columns import find_columns, question_of
+from mathstrap.decontaminate import Index
+from mathstrap.dedup import DedupOptions, find_duplicates
+from mathstrap.errors import InputError, suggest
+from mathstrap.problems import SeedsOptions, source_rows
+from mathstrap.rows import Row
+from mathstrap.tables import replacing
+
+__all__ = ["DEFECTS", "AuditOptions", "AuditReport", "Defect", "DefectCount", "Seed", "audit", "seed_map", "table"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditOptions:
+    """How a dataset is audited.
+
+    fields       part (query, response, original, gold, type, chat) to column; the usual names are found without it.
+    drop, keep   defects to drop rows for beyond, or not to drop rows for against, each defect's own default.
+    skip         detectors that are not run.
+    near         how near-duplicate questions are searched; None does not search, which halves the memory.
+    num_workers  processes that run the detectors.
+    """
+
+    fields: dict[str, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    near: DedupOptions | None = field(default_factory=DedupOptions)
+    num_workers: int = 1
+
+    @property
+    def dropping(self) -> frozenset[str]:
+        """The defects for which a row is dropped."""
+        named = {name for name, defect in DEFECTS.items() if defect.drops}
+        return frozenset((named | set(self.drop)) - set(self.keep))
+
+
+def seed_map(seeds: Iterable[tuple[str, str, str]]) -> dict[bytes, Seed]:
+    """Return seeds of (question, answer, solution) by their normalised question, as `audit` looks them up."""
+    return {question_key(question): Seed(answer=answer, solution=solution) for question, answer, solution in seeds}
+
+
+def audit(
+    source: str,
+    options: AuditOptions | None = None,
+    *,
+    seeds: Mapping[bytes, Seed] | None = None,
+    index: Index | None = None,
+    clean_path: Path | None = None,
+    dropped_path: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> AuditReport:
+    """Stream the rows of a file or hub dataset (`hf:owner/name`) and return what is wrong with them.
+
+    `clean_path` receives the rows that stay, unchanged and in order, `dropped_path` the others as
+    {line, reasons, row}; both are JSON Lines, written whole or not at all. A row that cannot be read is counted and
+    dropped, never fatal. Raises InputError where the file is missing or empty or no column holds the question.
+    """
+    options = options or AuditOptions()
+    for name in (*options.drop, *options.keep, *options.skip):
+        if name not in DEFECTS:
+            raise InputError(f'audit: no such defect "{name}".{suggest(name, list(DEFECTS))}')
+    seeds_options = SeedsOptions(source=source)
+    columns = find_columns(_first_row(seeds_options), options.fields, where=source)
+    if not columns.response and not columns.chat:
+        raise InputError(f"{source}: no column holds the response. Name it: response=COLUMN.")
+    skip = frozenset(options.skip)
+    near = None
+    if options.near is not None and "near_duplicate" not in skip:
+        near = _near_twins(seeds_options, Facts(columns=columns), options.near)
+    facts = Facts(columns=columns, seeds=seeds or {}, index=index, skip=skip, near=near)
+    tally = Tally(drop=options.dropping)
+    with ExitStack() as stack:
+        clean = _writer(stack, clean_path)
+        dropped = _writer(stack, dropped_path)
+        passing = _Passing(seeds_options, facts, tally, keep_rows=clean is not None or dropped is not None)
+        for checked, row in passing.results(options.num_workers):
+            reasons = _reasons(checked, passing, tally)
+            if clean is not None and not reasons:
+                clean.write(msgspec.json.encode(row) + b"\n")
+            if dropped is not None and reasons:
+                dropped.write(msgspec.json.encode({"line": checked.line, "reasons": reasons, "row": row}) + b"\n")
+            if progress is not None and tally.num_rows % 1000 == 0:
+                progress(tally.num_rows)
+    return tally.report(source, columns, skip)
+
+
+class _Passing:
+    """Rows on their way through the detectors: hands them on, remembers the raw ones and the keys of all before."""
+
+    def __init__(self, source: SeedsOptions, facts: Facts, tally: Tally, *, keep_rows: bool) -> None:
+        self.source = source
+        self.facts = facts
+        self.tally = tally
+        self.keep_rows = keep_rows
+        self.raw: dict[int, Row] = {}
+        self.unreadable: list[tuple[int, str]] = []
+        self.rows_seen: dict[bytes, int] = {}
+        self.paths_seen: dict[bytes, int] = {}
+
+    def results(self, num_workers: int) -> Iterator[tuple[Checked, Any]]:
+        """Yield each row's result with the raw row, and unreadable ones as results too, as soon as they are known."""
+        for checked in check_all(self.readable(), self.facts, num_workers=num_workers):
+            yield from self.take_unreadable()
+            yield checked, self.raw.pop(checked.line, None)
+        yield from self.take_unreadable()
+
+    def take_unreadable(self) -> Iterator[tuple[Checked, Any]]:
+        """Yield the rows that could not be read since the last call."""
+        waiting, self.unreadable = self.unreadable, []
+        for line, reason in waiting:
+            self.tally.add_bad(line, reason)
+            yield Checked(line, reason, (), ()), self.raw.pop(line, None)
+
+    def readable(self) -> Iterator[AuditRow]:
+        """Yield the rows the detectors can judge, with the line of an equal row before them."""
+        for line, raw in source_rows(self.source, lambda number, reason: self.unreadable.append((number, reason))):
+            if self.keep_rows:
+                self.raw[line] = raw
+            row = read_row(line, raw, self.facts)
+            if isinstance(row, str):
+                self.unreadable.append((line, row))
+                continue
+            first = self.rows_seen.setdefault(row_key(row.query, row.response), line)
+            row.twin = first if first != line else 0
+            yield row
+
+
+def _reasons(checked: Checked, passing: _Passing, tally: Tally) -> list[str]:
+    """Count a result and return why its row is dropped; empty for a row that stays."""
+    if not checked.judged and not checked.findings:
+        return [f"bad_row: {checked.type}"]
+    findings = [(finding.defect, finding.detail) for finding in checked.findings]
+    if checked.path_key is not None:
+        first = passing.paths_seen.setdefault(checked.path_key, checked.line)
+        if first != checked.line and all(name != "duplicate" for name, _ in findings):
+            findings.append(("same_path", f"the equations of line {first}"))
+    dropping = tally.add(checked.line, checked.type, findings, checked.judged)
+    details = dict(findings)
+    return [f"{name}: {details[name]}" for name in dropping]
+
+
+def _first_row(source: SeedsOptions) -> Row:
+    """Return the first row that can be read; raises InputError where there is none."""
+    reasons: list[str] = []
+    for _, row in source_rows(source, lambda number, reason: reasons.append(f"line {number}: {reason}")):
+        return row
+    if reasons:
+        raise InputError(f"{source.source}: no row could be read; the first: {reasons[0]}.")
+    raise InputError(f"{source.source}: no rows. Expected at least one question with its response.")
+
+
+def _near_twins(source: SeedsOptions, facts: Facts, options: DedupOptions) -> dict[bytes, int]:
+    """Return, by its key, each question that nearly repeats another one, with the first line of that one."""
+    first_line: dict[bytes, int] = {}
+
+    def questions() -> Iterator[tuple[str, str]]:
+        for line, row in source_rows(source, lambda *_: None):
+            text = question_of(row, facts.columns)
+            if text is not None and first_line.setdefault(question_key(text), line) == line:
+                yield str(line), text
+
+    dropped = find_duplicates(questions(), options).dropped()
+    return {key: int(dropped[str(line)]) for key, line in first_line.items() if str(line) in dropped}
+
+
+def _writer(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
+    if path is None:
+        return None
+    return stack.enter_context(stack.enter_context(replacing(path)).open("wb", buffering=1 << 20))

@@ -1,0 +1,261 @@
+"""The defects a training row can have, each a small pure function of the row. A new one is an entry of DEFECTS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from mathstrap.audit.unmask import Hidden
+from mathstrap.paths import ANNOTATION, bad_arithmetic
+from mathstrap.types import Style
+
+TAIL = 2_000
+STATEMENT = re.compile(r"(?:####[ \t]*|[Tt]he (?:final )?answer is:?[ \t]*)([^\n]{1,200})")
+OPEN_STATEMENT = re.compile(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
+# What a text may end in that was not cut off.
+ENDINGS = tuple(".!?)]}\"'”’$%。*")
+COMMAND = re.compile(r"\\[A-Za-z]+")
+MAX_STATEMENTS = 6
+PAIRS = ((r"\left", r"\right"), (r"\begin", r"\end"), (r"\[", r"\]"), (r"\(", r"\)"))
+
+
+class AuditRow(msgspec.Struct, kw_only=True):
+    """One row of a dataset, with what is known about it; a detector reads and never asks anything itself.
+
+    `stated` is the final answer its response states. `gold` is the row's own gold, or its seed's for a question that
+    asks the same thing. `hidden` is the number a backward question hides. `twin` and `path_twin` are lines of earlier
+    rows with the same texts, or the same question and equations; `near_twin` of one with nearly the same question.
+    """
+
+    line: int
+    query: str
+    response: str
+    original: str = ""
+    type: str = ""
+    style: Style = "gsm8k"
+    is_backward: bool = False
+    gold: str = ""
+    seed_answer: str = ""
+    seed_solution: str = ""
+    stated: str | None = None
+    hidden: Hidden | None = None
+    twin: int = 0
+    path_twin: int = 0
+    near_twin: int = 0
+    contamination: str = ""
+    checks_contamination: bool = False
+    checks_near: bool = False
+
+
+def always(row: AuditRow) -> bool:  # noqa: ARG001 - the shape of `applies`
+    """Say that a detector can judge every row."""
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defect:
+    """A defect: what it is, whether a row with it is dropped by default, how it is found, which rows can be judged.
+
+    `find` returns what is wrong in a few words, or None. `needs` says what has to be given for it to apply at all.
+    """
+
+    sentence: str
+    drops: bool
+    find: Callable[[AuditRow], str | None]
+    applies: Callable[[AuditRow], bool] = always
+    needs: str = ""
+
+
+def no_answer(row: AuditRow) -> str | None:
+    """Find responses that state no final answer."""
+    return "no final answer is stated" if row.stated is None else None
+
+
+def wrong_answer(row: AuditRow) -> str | None:
+    """Find responses whose final answer the grader calls wrong; undecided is not wrong."""
+    if row.stated is None or _outcome(row.gold, row.stated) != "wrong":
+        return None
+    return f"states {_short(row.stated)}, the gold is {_short(row.gold)}"
+
+
+def statements(row: AuditRow) -> list[str]:
+    """Return the final answers stated at the end of a response, in order."""
+    found = STATEMENT.findall(ANNOTATION.sub("", row.response[-TAIL:]))[-MAX_STATEMENTS:]
+    return [text.strip().rstrip(".") for text in found if text.strip()]
+
+
+def conflicting_answers(row: AuditRow) -> str | None:
+    """Find responses that state two final answers that differ."""
+    found = statements(row)
+    for earlier in found[:-1]:
+        if earlier != found[-1] and _outcome(found[-1], earlier) == "wrong":
+            return f"states {_short(earlier)} and {_short(found[-1])}"
+    return None
+
+
+def double_answer(row: AuditRow) -> str | None:
+    """Find responses that state the same final answer twice, as MetaMathQA's GSM8K rows do on purpose."""
+    found = statements(row)
+    if len(found) > 1 and conflicting_answers(row) is None:
+        return f"states {_short(found[-1])} {len(found)} times"
+    return None
+
+
+def truncated(row: AuditRow) -> str | None:
+    """Find responses that break off: in a statement of the answer, in a formula, or without any ending."""
+    text = row.response.rstrip()
+    if not text:
+        return "the response is empty"
+    if OPEN_STATEMENT.search(text[-60:]):
+        return f'ends in "{_short(text[-30:])}"'
+    last_line = text[text.rfind("\n") + 1 :]
+    if _depth(last_line) > 0 and _depth(text[-TAIL:]) > 0:
+        return f'ends inside brackets: "{_short(text[-30:])}"'
+    if text.endswith(ENDINGS) or STATEMENT.search(last_line) or _is_display(text):
+        return None
+    return f'ends in "{_short(text[-30:])}"'
+
+
+def _is_display(text: str) -> bool:
+    return text.endswith(("\\]", "\\)")) or re.search(r"\\end\{[a-z*]{1,20}\}\Z", text[-30:]) is not None
+
+
+def _depth(text: str) -> int:
+    plain = text.replace("\\{", "").replace("\\}", "")
+    return plain.count("{") - plain.count("}")
+
+
+def broken_math(row: AuditRow) -> str | None:
+    """Find formulas that do not close: dollar signs, braces, environments, `<<` without `>>`."""
+    for name, text in (("question", row.query), ("response", row.response)):
+        problem = broken_formula(text, is_math=row.style == "math" or COMMAND.search(text) is not None)
+        if problem:
+            return f"{name}: {problem}"
+    return None
+
+
+def broken_formula(text: str, *, is_math: bool) -> str | None:
+    """Return what does not close in a text; single dollar signs are money unless `is_math`."""
+    if text.count("<<") != text.count(">>"):
+        return "<< and >> do not pair up"
+    if not is_math:
+        return None
+    plain = text.replace("\\\\", "").replace("\\$", "").replace("\\{", "").replace("\\}", "")
+    if plain.count("$") % 2:
+        return "an odd number of $"
+    if plain.count("{") != plain.count("}"):
+        return "{ and } do not pair up"
+    for opening, closing in PAIRS:
+        if _num_commands(plain, opening) != _num_commands(plain, closing):
+            return f"{opening} and {closing} do not pair up"
+    return None
+
+
+def _num_commands(text: str, command: str) -> int:
+    r"""Return how often a command stands in a text; `\left` does not stand in `\leftarrow`."""
+    return len(re.findall(re.escape(command) + (r"(?![a-zA-Z])" if command[-1].isalpha() else ""), text))
+
+
+def lost_dollar(row: AuditRow) -> str | None:
+    """Find backward questions whose hidden number took a dollar sign with it: `$100.` became `x.`."""
+    return f"${row.hidden.answer} became x" if row.hidden is not None and row.hidden.lost_dollar else None
+
+
+def wrong_backward_gold(row: AuditRow) -> str | None:
+    """Find backward rows whose gold, or without one their stated answer, is not the number that was hidden."""
+    claimed = row.gold or row.stated
+    if row.hidden is None or claimed is None or _outcome(row.hidden.answer, claimed) != "wrong":
+        return None
+    return f"hides {row.hidden.answer}, the gold is {_short(claimed)}"
+
+
+def false_arithmetic(row: AuditRow) -> str | None:
+    """Find responses with an equation between numbers that is false."""
+    found = bad_arithmetic(row.response)
+    return _short("; ".join(found[:3])) if found else None
+
+
+def irrelevant_mask(row: AuditRow) -> str | None:
+    """Find backward questions whose hidden number the seed's worked solution never needs."""
+    from mathstrap.augment.relevance import judge_mask
+    from mathstrap.types import Problem
+
+    assert row.hidden is not None, "applies only to rows whose hidden number is known"
+    seed = Problem(
+        id="seed", dataset="audit", style=row.style, question=row.original, answer=row.seed_answer,
+        solution=row.seed_solution,
+    )  # fmt: skip
+    judged = judge_mask(seed, row.hidden.answer, is_percent=row.hidden.is_percent)
+    return f"the answer does not depend on {row.hidden.answer}" if judged.relevant == "no" else None
+
+
+def duplicate(row: AuditRow) -> str | None:
+    """Find rows whose question and response repeat an earlier row's, layout and case aside."""
+    return f"repeats line {row.twin}" if row.twin else None
+
+
+def same_path(row: AuditRow) -> str | None:
+    """Find rows that answer a question by the same equations as an earlier row."""
+    return f"the equations of line {row.path_twin}" if row.path_twin and not row.twin else None
+
+
+def near_duplicate(row: AuditRow) -> str | None:
+    """Find rows whose question nearly repeats that of an earlier row."""
+    return f"nearly the question of line {row.near_twin}" if row.near_twin else None
+
+
+def contaminated(row: AuditRow) -> str | None:
+    """Find rows whose question a test set asks."""
+    return row.contamination or None
+
+
+def _outcome(gold: str, answer: str) -> str:
+    from mathstrap.verify import answers_agree
+
+    return answers_agree(gold, answer)
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= 80 else text[:79] + "…"
+
+
+DEFECTS: dict[str, Defect] = {
+    "no_answer": Defect(sentence="no final answer can be extracted", drops=True, find=no_answer),
+    "wrong_answer": Defect(
+        sentence="the final answer disagrees with the gold", drops=True, find=wrong_answer,
+        applies=lambda row: bool(row.gold), needs="a gold column, or the seeds",
+    ),
+    "conflicting_answers": Defect(
+        sentence="two final answers that differ", drops=True, find=conflicting_answers,
+    ),
+    "double_answer": Defect(sentence="the same final answer stated twice", drops=False, find=double_answer),
+    "truncated": Defect(sentence="the response breaks off", drops=True, find=truncated),
+    "broken_math": Defect(sentence="a formula does not close", drops=True, find=broken_math),
+    "lost_dollar": Defect(
+        sentence="masking took a dollar sign away", drops=False, find=lost_dollar,
+        applies=lambda row: row.hidden is not None, needs="original questions of backward rows",
+    ),
+    "wrong_backward_gold": Defect(
+        sentence="the gold of a backward question is not the hidden number", drops=True, find=wrong_backward_gold,
+        applies=lambda row: row.hidden is not None, needs="original questions of backward rows",
+    ),
+    "false_arithmetic": Defect(sentence="an equation is false", drops=True, find=false_arithmetic),
+    "irrelevant_mask": Defect(
+        sentence="the hidden number does not matter", drops=True, find=irrelevant_mask,
+        applies=lambda row: row.hidden is not None and bool(row.seed_solution), needs="the seeds with their solutions",
+    ),
+    "duplicate": Defect(sentence="question and response repeat an earlier row", drops=True, find=duplicate),
+    "same_path": Defect(sentence="the same equations for the same question", drops=False, find=same_path),
+    "near_duplicate": Defect(
+        sentence="the question nearly repeats another", drops=False, find=near_duplicate,
+        applies=lambda row: row.checks_near, needs="near-duplicate search",
+    ),
+    "contaminated": Defect(
+        sentence="a test set asks the question", drops=True, find=contaminated,
+        applies=lambda row: row.checks_contamination, needs="test sets",
+    ),
+}  # fmt: skip
