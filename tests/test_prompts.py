@@ -107,7 +107,7 @@ def test_a_missing_field_is_a_sentence() -> None:
 
 
 def test_unknown_prompts_and_files_are_sentences(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match='no packaged prompt "solve.chat.gsm8".*Did you mean "solve.chat.gsm8k"'):
+    with pytest.raises(InputError, match=r'no packaged prompt "solve\.chat\.gsm8"\..*Did you mean "solve\.chat\.gsm8k"'):
         load_prompt("solve.chat.gsm8")
     with pytest.raises(InputError, match="cannot be read"):
         load_prompt(str(tmp_path / "absent.txt"))
@@ -124,7 +124,7 @@ def test_the_users_own_file_replaces_one_prompt(tmp_path: Path) -> None:
     assert choose_prompt("solve", "math", files=files).name == str(path)
     assert choose_prompt("solve", "gsm8k", files=files).name == "solve.tiny.gsm8k"
     assert choose_prompt("rephrase", "math", shape="fewshot", files=files).name == "rephrase.fewshot.math"
-    with pytest.raises(InputError, match='no such key "slove".*Did you mean "solve"'):
+    with pytest.raises(InputError, match=r'no such key "slove"\. Did you mean "solve"'):
         check_prompt_files({"slove": str(path)})
 
 

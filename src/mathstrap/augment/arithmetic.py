@@ -141,10 +141,13 @@ _WRITTEN = re.compile(
 
 
 @lru_cache(maxsize=4096)
-def read_steps(solution: str) -> tuple[Step, ...]:
-    """Return the calculations of a solution, in order; none at all when one of them cannot be read."""
+def read_steps(solution: str, *, plain: bool = True) -> tuple[Step, ...]:
+    """Return the calculations of a solution, in order; none at all when one of them cannot be read.
+
+    Without annotations, calculations in the running text are read if `plain` is set.
+    """
     steps = []
-    for left, right in _ANNOTATION.findall(solution) or _WRITTEN.findall(solution):
+    for left, right in _ANNOTATION.findall(solution) or (_WRITTEN.findall(solution) if plain else []):
         expression, result = parse_expression(left), as_fraction(right)
         if result is None or not isinstance(expression, Operation):
             return ()

@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Literal
 
 from mathstrap.augment.arithmetic import Step, as_fraction, evaluate, read_steps
+from mathstrap.augment.quantities import find_quantities
 from mathstrap.augment.sources import Sources, find_sources, parts_of, related_to
 from mathstrap.types import Problem
 
@@ -25,6 +26,9 @@ Form = Callable[[Fraction], Fraction]
 Place = tuple[int, int]
 # What a number of a step is taken for: the hidden number, the result of an earlier step, or an input of its own.
 Role = Literal["hidden", "earlier", "input"]
+# Where a number comes from in a reading: the hidden number (None), the step of that index, or an input as it is.
+Source = int | Fraction | None
+Reading = list[list[Source]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,10 @@ UNUSED = Judgement(relevant="no", unique="no")
 
 _SCALES = [Fraction(n, 4) for n in (2, 3, 5, 6, 8, 12, 40)]
 _MAX_READINGS = 64
+_REPEATED = re.compile(
+    r"[ -](?:year|month|week|day|night|hour|minute|second|time|round|game|turn|lap|trip|kilometer|mile|step|level)s?\b",
+    re.IGNORECASE,
+)
 # Small numbers may count the things a question lists without saying how many they are.
 _COUNTS = {Fraction(number) for number in (*range(1, 11), 100)}
 
@@ -47,7 +55,7 @@ _COUNTS = {Fraction(number) for number in (*range(1, 11), 100)}
 def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Judgement:
     """Return what the parent's worked solution says about hiding the number `answer`."""
     value, gold = as_fraction(answer), as_fraction(parent.answer)
-    steps = _steps_to(parent.solution, gold) if gold is not None else ()
+    steps = _steps_to(parent, gold) if gold is not None else ()
     if not steps or value is None or value <= 0:
         return UNKNOWN
     sources = find_sources(parent.question)
@@ -66,14 +74,26 @@ def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Jud
             return UNKNOWN
         readings = _readings(steps, sources, set(places), has_rivals=num_rivals > 0)
         return _agreement([_follow(steps, reading, sources, form, value) for reading in readings])
-    is_mentioned = re.search(rf"(?<![\d.,]){re.escape(answer)}(?!\d)", parent.solution.replace(",", "")) is not None
-    # A solution leaves out what is multiplied by 1; a number that it mentions it may use without saying so.
-    return UNKNOWN if value == 1 or is_mentioned else _judge_unused(steps, sources, value, is_percent=is_percent)
+    if value == 1 or _may_be_used_unseen(parent, answer, value):
+        return UNKNOWN
+    return _judge_unused(steps, sources, value, is_percent=is_percent)
 
 
-def _steps_to(solution: str, gold: Fraction) -> tuple[Step, ...]:
-    """Return the steps up to the last that ends in the gold answer; none where one does not compute."""
-    steps = read_steps(solution)
+def _may_be_used_unseen(parent: Problem, answer: str, value: Fraction) -> bool:
+    """Tell whether the solution mentions the number, or may repeat a step that often ("after two years")."""
+    if re.search(rf"(?<![\d.,]){re.escape(answer)}(?!\d)", parent.solution.replace(",", "")):
+        return True
+    question = parent.question
+    repeats = [q for q in find_quantities(question) if q.value == value and _REPEATED.match(question, q.end)]
+    return bool(repeats)
+
+
+def _steps_to(parent: Problem, gold: Fraction) -> tuple[Step, ...]:
+    """Return the steps up to the last that ends in the gold answer; none where one does not compute.
+
+    The running text of a MATH solution is algebra, of which lines of plain arithmetic are only a part.
+    """
+    steps = read_steps(parent.solution, plain=parent.style == "gsm8k")
     final = max((index for index, step in enumerate(steps) if step.result == gold), default=-1)
     steps = steps[: final + 1]
     return steps if all(_computes(step) for step in steps) else ()
@@ -97,9 +117,7 @@ def _forms_of(value: Fraction, *, is_percent: bool) -> Iterator[Form]:
         yield from (lambda v: 1 - v, lambda v: 1 + v, lambda v: value.numerator / v)
 
 
-def _readings(
-    steps: Sequence[Step], sources: Sources, places: set[Place], *, has_rivals: bool
-) -> list[dict[Place, Role]]:
+def _readings(steps: Sequence[Step], sources: Sources, places: set[Place], *, has_rivals: bool) -> list[Reading]:
     """Return every way to read the numbers of the steps; none where there are too many.
 
     A reading that leaves the result of a step unused counts only where all do.
@@ -120,67 +138,88 @@ def _readings(
         num_readings *= len(roles_here)
     if num_readings > _MAX_READINGS:
         return []
-    readings = [dict(zip(options, roles, strict=True)) for roles in itertools.product(*options.values())]
-    readings = [reading for reading in readings if "hidden" in reading.values()]
-    return [reading for reading in readings if _uses_every_step(steps, reading)] or readings
+    choices = (dict(zip(options, roles, strict=True)) for roles in itertools.product(*options.values()))
+    readings = [_link(steps, roles) for roles in choices if "hidden" in roles.values()]
+    return [reading for reading in readings if _uses_every_step(reading)] or readings
 
 
-def _uses_every_step(steps: Sequence[Step], reading: Mapping[Place, Role]) -> bool:
-    used = {steps[index].numbers[slot] for (index, slot), role in reading.items() if role == "earlier"}
-    return all(step.result in used for step in steps[:-1])
+def _link(steps: Sequence[Step], roles: Mapping[Place, Role]) -> Reading:
+    """Return where each number of each step comes from; of equal results the one unused for longest is continued."""
+    reading: list[list[Source]] = []
+    unused: dict[Fraction, list[int]] = {}
+    for index, step in enumerate(steps):
+        numbers: list[Source] = []
+        for slot, number in enumerate(step.numbers):
+            role = roles[index, slot]
+            if role == "earlier":
+                waiting = unused[number]
+                numbers.append(waiting.pop(0) if len(waiting) > 1 else waiting[0])
+            else:
+                numbers.append(None if role == "hidden" else number)
+        reading.append(numbers)
+        unused.setdefault(step.result, []).append(index)
+    return reading
 
 
-def _follow(
-    steps: Sequence[Step], reading: Mapping[Place, Role], sources: Sources, form: Form, value: Fraction
-) -> Judgement:
-    """Change the hidden number in one reading of the solution and compare the final answers.
+def _users(reading: Reading) -> list[set[int]]:
+    """Return for each step the steps that continue its result."""
+    users: list[set[int]] = [set() for _ in reading]
+    for index, numbers in enumerate(reading):
+        for number in numbers:
+            if isinstance(number, int):
+                users[number].add(index)
+    return users
 
-    A step outside the calculations (a comparison, something worked out in the head) shows as a result that is never
-    used or as an input from nowhere; then nothing is said to be irrelevant, or to have one answer.
+
+def _uses_every_step(reading: Reading) -> bool:
+    return all(_users(reading)[:-1])
+
+
+def _is_closed(steps: Sequence[Step], reading: Reading, sources: Sources) -> bool:
+    """Tell whether a reading accounts for everything.
+
+    It does not where an input comes from nowhere, where a result is never used (a comparison, something worked out in
+    the head), or where two steps have the same result and different steps continue them, in an order nobody knows.
     """
-    inputs = [steps[index].numbers[slot] for (index, slot), role in reading.items() if role == "input"]
-    is_closed = all(sources.offers(number) or number in _COUNTS for number in inputs)
-    links = _link(steps, reading)
+    users = _users(reading)
+    inputs = [number for numbers in reading for number in numbers if isinstance(number, Fraction)]
+    twins = [
+        (one, other)
+        for one, other in itertools.combinations(range(len(steps)), 2)
+        if steps[one].result == steps[other].result and users[one] != users[other]
+    ]
+    return not twins and all(sources.offers(number) or number in _COUNTS for number in inputs)
+
+
+def _follow(steps: Sequence[Step], reading: Reading, sources: Sources, form: Form, value: Fraction) -> Judgement:
+    """Change the hidden number in one reading of the solution and compare the final answers."""
     points: dict[Fraction, float] = {}
     for point in (value, *(value * scale for scale in _SCALES)):
-        answer = _final(steps, links, float(form(point)))
+        answer = _final(steps, reading, float(form(point)))
         if answer is not None:
             points[point] = float(f"{answer:.9g}")
     answers = [points[point] for point in sorted(points)]
     if value not in points or len(answers) < 4:
         return UNKNOWN
+    is_closed = _is_closed(steps, reading, sources)
     if len(set(answers)) == 1:
-        return UNUSED if is_closed and _uses_every_step(steps, reading) else UNKNOWN
+        return UNUSED if value != 1 and is_closed and _uses_every_step(reading) else UNKNOWN
     rises = {later > earlier for earlier, later in itertools.pairwise(answers)}
     if len(set(answers)) == len(answers) and len(rises) == 1:
         return Judgement(relevant="yes", unique="yes" if is_closed else "unknown")
-    return Judgement(relevant="yes", unique="no" if answers.count(points[value]) > 1 else "unknown")
+    return Judgement(relevant="yes", unique="no" if is_closed and answers.count(points[value]) > 1 else "unknown")
 
 
-def _final(steps: Sequence[Step], links: Sequence[Sequence[float | int | None]], changed: float) -> float | None:
-    """Return the last step's value; a number is a float, or the index of an earlier step, or None if it is hidden."""
+def _final(steps: Sequence[Step], reading: Reading, changed: float) -> float | None:
+    """Return the last step's value when the hidden number is `changed` and results are carried on."""
     results: list[float] = []
-    for step, numbers in zip(steps, links, strict=True):
-        values = [changed if n is None else results[n] if isinstance(n, int) else n for n in numbers]
+    for step, numbers in zip(steps, reading, strict=True):
+        values = [changed if n is None else results[n] if isinstance(n, int) else float(n) for n in numbers]
         outcome = evaluate(step.expression, values)
         if outcome is None:
             return None
         results.append(outcome)
     return results[-1]
-
-
-def _link(steps: Sequence[Step], reading: Mapping[Place, Role]) -> list[list[float | int | None]]:
-    """Return where each number of each step comes from in a reading; see _final."""
-    links: list[list[float | int | None]] = []
-    latest: dict[Fraction, int] = {}
-    for index, step in enumerate(steps):
-        numbers: list[float | int | None] = []
-        for slot, number in enumerate(step.numbers):
-            role = reading[index, slot]
-            numbers.append(None if role == "hidden" else latest[number] if role == "earlier" else float(number))
-        links.append(numbers)
-        latest[step.result] = index
-    return links
 
 
 def _agreement(verdicts: Sequence[Judgement]) -> Judgement:

@@ -20,8 +20,9 @@ class Sources:
     implied: frozenset[Fraction]
 
     def offers(self, number: Fraction) -> bool:
-        """Tell whether the number stands in the question in some way."""
-        return number in self.whole or number in self.parts or number in self.implied or 100 * number in self.whole
+        """Tell whether the number stands in the question in some way; 25 % is offered as 0.25 and as 25."""
+        is_stated = number in self.whole or number / 100 in self.whole or 100 * number in self.whole
+        return is_stated or number in self.parts or number in self.implied
 
 
 # A word that brings numbers with it: a week has 7 days wherever it stands, "both" means 2.

@@ -8,6 +8,7 @@ import typer
 
 from mathstrap import __version__
 from mathstrap.cli import eval as evaluation
+from mathstrap.cli import quirks as reference_quirks
 from mathstrap.cli import run, see
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
@@ -59,3 +60,4 @@ app.command("verify")(verification.verify)
 app.command("stats")(see.stats)
 app.command("report")(see.report)
 app.command("explore")(see.explore)
+app.command("quirks")(reference_quirks.quirks)

@@ -1,0 +1,52 @@
+"""The verb `quirks`: what the reference code would have done to the user's own seeds."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+import typer
+
+
+def quirks(
+    source: str = typer.Argument(..., metavar="FILE", help="Seeds: a JSONL, CSV or Parquet file, or bundled:gsm8k."),
+    style: str = typer.Option("", help="gsm8k (plain text) or math (LaTeX); decided row by row if left out."),
+    limit: int | None = typer.Option(None, min=1, help="Look at the first rows only."),
+    as_json: bool = typer.Option(False, "--json", help="Print one JSON document instead of text."),
+) -> None:
+    """Count, per quirk of the reference code, how many of your seeds it would have spoiled."""
+    import dataclasses
+    import json
+
+    from mathstrap.errors import InputError
+    from mathstrap.problems import SeedsOptions, load_problems
+    from mathstrap.quirks import count_quirks
+
+    if style not in ("", "gsm8k", "math"):
+        raise InputError(f'--style: found "{style}", expected gsm8k or math.')
+    chosen = cast(Literal["", "gsm8k", "math"], style)
+    loaded = load_problems(SeedsOptions(source=source, style=chosen, limit=limit, on_bad="skip"))
+    counts = count_quirks(loaded.problems)
+    if as_json:
+        document = {
+            "source": source,
+            "num_seeds": len(loaded.problems),
+            "num_bad_rows": len(loaded.rejects),
+            "quirks": [dataclasses.asdict(count) for count in counts],
+        }
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        return
+    typer.echo(f"{source}: {len(loaded.problems):,} seeds, {len(loaded.rejects):,} unusable rows left out\n")
+    for count in counts:
+        if not count.count:
+            continue
+        share = f"{count.total:,} {count.unit}s ({count.count / count.total:.1%})"
+        typer.echo(
+            f"{count.name:<17}{count.count:>7,} of {share}, in {count.num_seeds:,} seeds\n"
+            f"    reference   {count.reference}\n"
+            f"    Mathstrap   {count.ours}\n"
+            f"    example     {count.example_id}: {count.example}"
+        )
+    clean = [count.name for count in counts if not count.count]
+    if clean:
+        typer.echo(f"none: {', '.join(clean)}")
+    typer.echo("\ndocs/fidelity.md describes each quirk; `mode: metamath-2024` in a recipe reproduces them.")
