@@ -66,7 +66,6 @@ def save_sentencepiece(folder: Path, *, kind: str = "bpe") -> None:
     """SentencePiece as LLaMA's: BPE with byte fallback, a space before the text, BOS in front."""
     import sentencepiece
     from transformers import LlamaTokenizerFast
-    from transformers.convert_slow_tokenizer import LlamaConverter
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "corpus.txt").write_text("\n".join(line.replace("\n", " ") for line in corpus()))
@@ -75,9 +74,7 @@ def save_sentencepiece(folder: Path, *, kind: str = "bpe") -> None:
         byte_fallback=True, normalization_rule_name="identity", split_digits=True, remove_extra_whitespaces=False,
         minloglevel=2, hard_vocab_limit=False,
     )  # fmt: skip
-    tokenizer = LlamaTokenizerFast.from_pretrained(folder)
-    assert LlamaConverter
-    tokenizer.save_pretrained(folder)
+    LlamaTokenizerFast.from_pretrained(folder, add_bos_token=True).save_pretrained(folder)
 
 
 def save_llama(folder: Path, *, seed: int = 0, layers: int = 2, hidden: int = 64) -> Path:

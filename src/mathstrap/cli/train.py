@@ -12,7 +12,7 @@ import typer
 
 def train(
     recipe: str = typer.Argument(..., help="A recipe file, or the name of a shipped one such as sft-tiny."),
-    overrides: list[str] = typer.Argument(None, help="Settings as dotted.key=value, for example data.path=samples.jsonl."),
+    overrides: list[str] = typer.Argument(None, help="Settings, for example data.path=samples.jsonl."),
     processes: int = typer.Option(1, "--processes", "-p", min=1, help="Processes on this machine, one per GPU."),
 ) -> None:
     """Fine-tune a model from a recipe; the same command goes on where an interrupted run stopped."""

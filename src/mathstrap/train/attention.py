@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 NAME = "mathstrap_packed"
@@ -47,7 +48,7 @@ def packed_attention() -> Any:
                 dropout_p=dropout if module.training else 0.0, is_causal=True, scale=scaling,
                 enable_gqa=query.shape[1] != key.shape[1],
             )
-            for low, high in zip(borders, borders[1:], strict=False)
+            for low, high in itertools.pairwise(borders)
         ]  # fmt: skip
         return torch.cat(parts, dim=2).transpose(1, 2), None
 

@@ -80,8 +80,7 @@ def plan_epoch(lengths: Sequence[int], cut: Cut, *, rng_seed: int, epoch: int, r
         step = order[low : low + cut.global_batch]
         parts = cut.accumulation if len(step) == cut.global_batch else last_accumulation(len(step), cut)
         bins = deal(step, lengths, parts * cut.processes)
-        for part in range(parts):
-            micro_batches.append(bins[part * cut.processes + rank] or [~step[0]])
+        micro_batches += [bins[part * cut.processes + rank] or [~step[0]] for part in range(parts)]
     return micro_batches
 
 

@@ -23,8 +23,8 @@ def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations
         f"{method} of `{recipe['model']}` ({manifest['model']['trained']:,} of {manifest['model']['parameters']:,} "
         f"weights trained) with mathstrap {manifest['versions']['mathstrap']}.", "",
         "## Data", "",
-        f"{data['samples']:,} samples from {named}: {data['tokens']:,} tokens, {data['response_tokens']:,} of them learnt "
-        f"(the responses and their end mark). Held out by seed problem: {data['held_out']:,}. "
+        f"{data['samples']:,} samples from {named}: {data['tokens']:,} tokens, {data['response_tokens']:,} of them "
+        f"learnt (the responses and their end mark). Held out by seed problem: {data['held_out']:,}. "
         f"Left out: {', '.join(fell) or 'none'}.", "",
         f"Prompt: `{recipe['data']['prompt']}`. Fingerprint of the tokens: `{data['hash']}`.", "",
         "## Recipe", "", "| setting | value |", "| --- | --- |",
@@ -46,6 +46,6 @@ def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations
             f"| {one.step} | {one.eval_loss:.4f} | {'' if one.accuracy is None else f'{one.accuracy:.3f}'} |"
             for one in validations
         ]
-    lines += ["", "Run `mathstrap eval` on this folder for accuracy on benchmarks with intervals.", "", "## Versions", ""]
+    lines += ["", "Run `mathstrap eval` on this folder for benchmark accuracy.", "", "## Versions", ""]
     lines += [", ".join(f"{name} {version}" for name, version in manifest["versions"].items()), ""]
     return "\n".join(lines)

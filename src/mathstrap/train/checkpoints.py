@@ -1,4 +1,4 @@
-"""Keep checkpoints whole: one is written beside its place, moved there when complete, and only then an older one goes."""
+"""Keep checkpoints whole: one is written aside, moved into place when complete, and only then an older one goes."""
 
 from __future__ import annotations
 
@@ -103,6 +103,6 @@ def storage_errors(folder: Path) -> Iterator[None]:
 def failed_write(folder: Path, reason: str) -> StorageError:
     """Return the sentence for a write that failed, with the checkpoint that a next run resumes from."""
     last = last_checkpoint(folder)
-    kept = f"{last.name} is whole; run the same command again to go on from it" if last else "no checkpoint was written yet"
+    kept = f"{last.name} is whole: the same command goes on from it" if last else "no checkpoint was written yet"
     clear_staging(folder)
     return StorageError(f"{folder}: {reason}. Free some space. {kept[:1].upper()}{kept[1:]}.")

@@ -48,7 +48,7 @@ def pack(samples: Sequence[tuple[Any, int]]) -> dict[str, Any]:
 
 
 class EpochPlan:
-    """A DataLoader's batch sampler over `plan_epoch`; the trainer sets the epoch, also when it resumes in its middle."""
+    """A DataLoader's batch sampler over `plan_epoch`; the trainer sets the epoch, also to resume in its middle."""
 
     def __init__(self, lengths: Sequence[int], cut: Cut, *, rng_seed: int, rank: int) -> None:
         self.lengths = [int(length) for length in lengths]
@@ -69,7 +69,7 @@ class EpochPlan:
 
 
 def train_loader(table: TokenTable, plan: EpochPlan) -> Any:
-    """Return a DataLoader over the plan that passes `set_epoch` on; its order draws nothing from the global generator."""
+    """Return a DataLoader over the plan that passes `set_epoch` on; it draws nothing from the global generator."""
     import torch
     from torch.utils.data import DataLoader
 

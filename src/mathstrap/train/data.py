@@ -77,7 +77,8 @@ def load_pairs(options: DataOptions, *, rng_seed: int) -> Pairs:
             reason = found.partition(":")[0].partition(" (")[0]
             skipped[reason] = skipped.get(reason, 0) + 1
     if not pairs:
-        raise InputError(f"{', '.join(paths)}: no usable row ({sum(skipped.values())} skipped). Expected query, response.")
+        found = f"{', '.join(paths)}: no usable row ({sum(skipped.values())} skipped)"
+        raise InputError(f"{found}. Expected columns query and response.")
     train, held_out = split_by_seed(pairs, options.validation, rng_seed)
     return Pairs(train, held_out, skipped)
 

@@ -87,7 +87,7 @@ def choose_precision(asked: str, supported: bool) -> Literal["bf16", "fp32"]:
     """Return what to multiply in; raises InputError for bf16 where the hardware would only emulate it."""
     if asked == "bf16" and not supported:
         raise InputError(
-            "precision=bf16: this hardware has no native bf16 (a CPU needs AMX or AVX-512 bf16, a GPU Ampere or later). "
+            "precision=bf16: no native bf16 here (a CPU needs AMX or AVX-512 bf16, a GPU Ampere or later). "
             "Set precision=fp32 or precision=auto."
         )
     return "bf16" if supported and asked != "fp32" else "fp32"
@@ -139,7 +139,7 @@ def model_errors(name: str) -> Iterator[None]:
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
-            f"model: {name} cannot be loaded ({reason}). Expected a Hugging Face model folder, a model's name on the hub, "
+            f"model: {name} cannot be loaded ({reason}). Expected a Hugging Face model folder, a name on the hub, "
             'or "embedded".'
         ) from None
 
@@ -162,7 +162,7 @@ def choose_attention(asked: str, device: str) -> str:
 
 
 def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, num_shards: int) -> Any:
-    """Return the model ready to train, wrapped for the recipe's method, weights in fp32 (frozen ones in `precision`)."""
+    """Return the model ready to train: wrapped for the method, trained weights in fp32, frozen ones in `precision`."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -58,7 +58,8 @@ def generate(
             chosen = order[low : low + BATCH]
             longest = len(prompts[chosen[-1]])
             ids = torch.tensor([[end] * (longest - len(prompts[i])) + list(prompts[i]) for i in chosen], device=device)
-            mask = torch.tensor([[0] * (longest - len(prompts[i])) + [1] * len(prompts[i]) for i in chosen], device=device)
+            blanks = [longest - len(prompts[i]) for i in chosen]
+            mask = torch.tensor([[0] * blank + [1] * (longest - blank) for blank in blanks], device=device)
             with torch.no_grad(), in_bf16:
                 made = model.generate(
                     input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=max_tokens, use_cache=True,

@@ -31,7 +31,7 @@ FREE_KEYS = {"out", "report_to", "artefacts", "keep_checkpoints", "log_every", "
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """What a run came to. Losses in nats per response token; `files` by kind: model, adapter, merged, gguf, curve, card."""
+    """What a run came to. Losses in nats per response token; `files` by kind: model, adapter, gguf, curve, card."""
 
     num_steps: int
     num_samples: int
@@ -56,7 +56,10 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
 
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
     setting = hardware.find_setting()
+    if setting.device == "cpu":
+        hardware.hold_memory()
     precision = choose_precision(recipe.precision, has_bf16())
     out = Path(recipe.out)
     folder = out / CHECKPOINTS
@@ -71,9 +74,7 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
         table = tokenise(pairs.train, tokenizer, recipe)
         held_out = tokenise(pairs.held_out, tokenizer, recipe) if pairs.held_out else None
     if not len(table):
-        raise InputError(
-            f"no sample is left of {len(pairs.train)}: dropped {table.dropped}. Raise data.max_length or check the data."
-        )
+        raise InputError(f"no sample is left of {len(pairs.train)}: dropped {table.dropped}. Raise data.max_length.")
     last = checkpoints.last_checkpoint(folder)
     if last is not None:
         check_same_run(out, recipe, table)

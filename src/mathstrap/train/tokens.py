@@ -51,7 +51,7 @@ class TokenTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Ends:
-    """How a sample opens and closes: ids put before the prompt (a BOS the tokenizer would add) and after the response."""
+    """How a sample opens and closes: ids before the prompt (a BOS the tokenizer would add) and after the response."""
 
     before: tuple[int, ...]
     end: int
@@ -76,8 +76,9 @@ def turn_end(tokenizer: Any) -> int:
     turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "PROBE"}]
     text = str(tokenizer.apply_chat_template(turns, tokenize=False))
     tail = tokenizer(text.rpartition("PROBE")[2].strip(), add_special_tokens=False).input_ids
-    closing = tail[0] if tail else None
-    return int(closing if closing in set(tokenizer.all_special_ids) else tokenizer.eos_token_id)
+    closing: Any = tail[0] if tail else None
+    end: int = closing if closing in set(tokenizer.all_special_ids) else tokenizer.eos_token_id
+    return end
 
 
 def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
@@ -181,7 +182,7 @@ def read_table(path: Path) -> TokenTable:
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:
-        notes = file.metadata()
+        notes: dict[str, str] = file.metadata()
         ids, offsets, starts, kept = (file.get_tensor(name) for name in ("ids", "offsets", "starts", "kept"))
-    dropped = {name.removeprefix("dropped."): int(count) for name, count in notes.items() if name.startswith("dropped.")}
-    return TokenTable(ids, offsets, starts, kept, dropped, int(notes["merged"]))
+    counts = {name.removeprefix("dropped."): int(count) for name, count in notes.items() if "." in name}
+    return TokenTable(ids, offsets, starts, kept, counts, int(notes["merged"]))

@@ -47,12 +47,13 @@ def arguments(recipe: TrainRecipe, setting: Setting, folder: Path) -> Any:
         else "constant_with_warmup", weight_decay=recipe.weight_decay, max_grad_norm=recipe.max_grad_norm,
         optim="adamw_torch_fused", tf32=True if setting.device == "cuda" else None,
         logging_strategy="steps", logging_steps=recipe.log_every, logging_first_step=True,
-        logging_nan_inf_filter=False, save_strategy="no", eval_strategy="no", report_to=list(recipe.report_to) or "none",
-        disable_tqdm=True, remove_unused_columns=False, use_liger_kernel=recipe.liger,
+        logging_nan_inf_filter=False, save_strategy="no", eval_strategy="no",
+        report_to=list(recipe.report_to) or "none", disable_tqdm=True, remove_unused_columns=False,
+        use_liger_kernel=recipe.liger,
     )  # fmt: skip
 
 
-def attention_inputs(recipe: TrainRecipe, model: Any, batch: dict[str, Any]) -> dict[str, Any]:
+def attention_inputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     """Return the borders of the samples in the words of the attention in use; sdpa and eager read the positions."""
     name = model.config.get_text_config()._attn_implementation
     borders = batch["cu_seq_lens"]
@@ -66,14 +67,14 @@ def attention_inputs(recipe: TrainRecipe, model: Any, batch: dict[str, Any]) -> 
     return {}
 
 
-def sum_of_losses(model: Any, plain: Any, batch: dict[str, Any], recipe: TrainRecipe) -> Any:
+def sum_of_losses(model: Any, plain: Any, batch: dict[str, Any]) -> Any:
     """Return the summed loss of a packed batch in nats; only the rows that carry loss reach the vocabulary.
 
     `model` is what is called (perhaps wrapped for several processes), `plain` the model inside.
     """
     output = model(
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], logits_to_keep=batch["rows"],
-        use_cache=False, **attention_inputs(recipe, plain, batch),
+        use_cache=False, **attention_inputs(plain, batch),
     )  # fmt: skip
     return summed_loss()(output.logits[0], batch["targets"])
 
@@ -114,7 +115,7 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
             self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
         ) -> Any:
             assert not return_outputs, "only the loss is computed"
-            total = sum_of_losses(model, self.accelerator.unwrap_model(self.model), inputs, recipe)
+            total = sum_of_losses(model, self.accelerator.unwrap_model(self.model), inputs)
             # Processes average their gradients, so each loss counts once per process.
             loss = total / num_items_in_batch * setting.processes
             self.step_loss = self.step_loss + loss.detach()
@@ -142,12 +143,12 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
             assert job.held_out is not None, "validation needs held-out samples"
             self.model.eval()
             sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
-            for indices in plan_epoch(
-                job.held_out.lengths.tolist(), job.cut, rng_seed=0, epoch=0, rank=setting.rank
-            ):
+            lengths = job.held_out.lengths.tolist()
+            for indices in plan_epoch(lengths, job.cut, rng_seed=0, epoch=0, rank=setting.rank):
                 batch = self._prepare_inputs(pack([Samples(job.held_out)[index] for index in indices]))
                 with torch.no_grad(), self.compute_loss_context_manager():
-                    sums[0] += sum_of_losses(self.model_wrapped, self.accelerator.unwrap_model(self.model), batch, recipe)
+                    plain = self.accelerator.unwrap_model(self.model)
+                    sums[0] += sum_of_losses(self.model_wrapped, plain, batch)
                 sums[1] += batch["targets"].numel()
             sums = self.accelerator.reduce(sums, "sum")
             metrics = {"eval_loss": float(sums[0] / sums[1])}
@@ -159,7 +160,8 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
                     step=self.state.global_step, eval_loss=metrics["eval_loss"], accuracy=metrics.get("eval_accuracy")
                 ))  # fmt: skip
             self.log(metrics)
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+            handler = self.callback_handler
+            self.control: Any = handler.on_evaluate(self.args, self.state, self.control, metrics)
             return metrics
 
         def _get_output_dir(self, trial: Any) -> str:
@@ -203,18 +205,18 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
     class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
         saved = -1
 
-        def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
             watch.start(state.global_step)
 
-        def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
             trainer.check_step()
 
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_step_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
             step = state.global_step
             is_due = bool(recipe.save_every) and step % recipe.save_every == 0
             self.mark(step, control, is_due or step >= state.max_steps)
 
-        def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        def on_epoch_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
             is_due = not recipe.save_every and state.global_step != self.saved
             self.mark(state.global_step, control, is_due, ended_epoch=True)
 

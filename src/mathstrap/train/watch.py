@@ -1,4 +1,4 @@
-"""Follow a run step by step: the loss curve, the speed, the time left, and the moment to stop. Writes one small file."""
+"""Follow a run step by step: the loss curve, the speed, the time left, the moment to stop. Writes one small file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ class DivergedError(MathstrapError, RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One point of the curve. `loss` in nats per response token, mean of the steps since the last point."""
+    """One point of the curve. `loss` in nats per response token, mean of the steps since the last point.
+
+    `tokens` counts what was trained on since this run of the command started, padding (there is none) left out.
+    """
 
     step: int
     num_steps: int
@@ -30,6 +33,7 @@ class Point:
     loss: float
     lr: float
     grad_norm: float
+    tokens: int
     tokens_per_second: float
     seconds_left: float
 
@@ -79,8 +83,8 @@ class Watch:
         if not math.isfinite(loss) or not math.isfinite(grad_norm):
             what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {grad_norm}"
             raise DivergedError(
-                f"step {step}: {what}; stopped before it reached the weights. Lower lr, set max_grad_norm, or look for a "
-                "broken sample near this step; the last checkpoint is whole."
+                f"step {step}: {what}; stopped before it reached the weights. Lower lr, set max_grad_norm, or look for "
+                "a broken sample near this step; the last checkpoint is whole."
             )
         self.smoothed = loss if math.isnan(self.smoothed) else SMOOTH * self.smoothed + (1 - SMOOTH) * loss
         self.num_losses += 1
@@ -97,7 +101,8 @@ class Watch:
         done = max(step - self.started_step, 1)
         made = Point(
             step=step, num_steps=num_steps, epoch=epoch, loss=loss, lr=lr, grad_norm=grad_norm,
-            tokens_per_second=self.tokens / seconds, seconds_left=seconds / done * (num_steps - step),
+            tokens=self.tokens, tokens_per_second=self.tokens / seconds,
+            seconds_left=seconds / done * (num_steps - step),
         )  # fmt: skip
         self.points.append(made)
         self.keep(made)
