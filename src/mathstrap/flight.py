@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-import itertools
 import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
@@ -12,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 from mathstrap.asking import AskReport, Sink, Terms
 from mathstrap.budget import hold_for
 from mathstrap.errors import MathstrapError, StorageError, TeacherError, TransientError
-from mathstrap.ledger import Job, Ledger
+from mathstrap.jobs import Job, Jobs
+from mathstrap.ledger import Ledger
 from mathstrap.limits import AdaptiveLimit, Breaker, Pace, backoff
 from mathstrap.types import Completion, Request
 
@@ -39,21 +38,17 @@ class Flight:
         self.terms = terms
         self.ledger = Ledger(sink, terms)
         self.report = self.ledger.report
-        self._source = iter(requests)
-        self._ahead: Request | None = None
-        self._exhausted = False
-        self._pending: Job | None = None  # taken, but not allowed to go yet
-        self._retries: list[tuple[float, int, Job]] = []
-        self._order = itertools.count()
         self._active = 0
         self._workers: set[asyncio.Task[None]] = set()
         most = backend.max_in_flight
         most = min(most, limits.max_in_flight) if limits.max_in_flight else most
+        self._jobs = Jobs(requests, most_waiting=4 * most + 64)
         self._limit = AdaptiveLimit(most=most, start=limits.start_in_flight, adapt=limits.adapt)
         self._breaker = Breaker(limits)
         self._requests_pace = Pace(limits.requests_per_minute) if limits.requests_per_minute else None
         self._tokens_pace = Pace(limits.tokens_per_minute) if limits.tokens_per_minute else None
         self._needs_hold = bool(terms.meter.needs_holds or self._tokens_pace or self._requests_pace)
+        self._held = 0  # reservations of calls in flight
         self._hold_until = 0.0
         self._rng = random.Random(0)
         self._closed = False  # nothing more is sent
@@ -62,6 +57,7 @@ class Flight:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
         self._changed = asyncio.Event()
+        self._max_n: int = getattr(backend, "max_n", MAX_DRAWS_PER_CALL)
 
     async def run(self) -> AskReport:
         """Send until there is nothing left to send, then wait for what is in flight."""
@@ -140,7 +136,7 @@ class Flight:
     def _is_over(self) -> bool:
         if self._active:
             return False
-        return self._closed or (self._exhausted and self._pending is None and not self._retries)
+        return self._closed or self._jobs.are_done
 
     async def _work(self, first: Job) -> None:
         """Send calls one after the other for as long as there is room."""
@@ -168,47 +164,23 @@ class Flight:
             return None
         now = self._now()
         ends_at = self.terms.meter.ends_at
-        if ends_at is not None and now + self.ledger.slowest_seconds >= ends_at:
+        if ends_at is not None and now + 1.1 * self.ledger.slowest_seconds >= ends_at:
             self._close("budget", self.terms.meter.sentence("max_seconds"))
             return None
         wait = max(self._breaker.wait(now), self._hold_until - now)
         if wait > 0:
             self._wake_at(now + wait)
             return None
-        job = self._pending or self._next_retry(now) or self._next_new()
-        self._pending = None
+        job = self._jobs.next(now, most_draws=self._max_n if self.backend.supports_n else 1)
         if job is None:
-            if self._retries:
-                self._wake_at(self._retries[0][0])
+            if self._jobs.due is not None:
+                self._wake_at(self._jobs.due)
         elif self._needs_hold and not self._may_send(job, now):
-            self._pending = job
+            self._jobs.put_back(job)
             return None
+        else:
+            job.is_trial = self._breaker.sent()
         return job
-
-    def _next_retry(self, now: float) -> Job | None:
-        if self._retries and self._retries[0][0] <= now:
-            return heapq.heappop(self._retries)[2]
-        return None
-
-    def _next_new(self) -> Job | None:
-        # A storm of failures must not pull the whole plan into memory.
-        if self._exhausted or len(self._retries) > 4 * self._limit.most + 64:
-            return None
-        first = self._ahead or next(self._source, None)
-        self._ahead = None
-        if first is None:
-            self._exhausted = True
-            return None
-        draws = [first]
-        if self.backend.supports_n and first.sampling.temperature > 0:
-            most = getattr(self.backend, "max_n", MAX_DRAWS_PER_CALL)
-            while len(draws) < most:
-                following = next(self._source, None)
-                if following is None or following.key != first.key:
-                    self._ahead = following
-                    break
-                draws.append(following)
-        return Job(draws)
 
     def _may_send(self, job: Job, now: float) -> bool:
         """Reserve the job's most, in the budget and in the minute's allowances."""
@@ -217,7 +189,7 @@ class Flight:
         refused = meter.reserve(job.hold)
         if refused:
             # A call in flight that costs less than its most makes room; requests sent never come back.
-            if self._active <= 1 or refused == "max_requests":
+            if self._held == 0 or refused == "max_requests":
                 self._close("budget", meter.sentence(refused))
             return False
         wait = self._requests_pace.wait(now) if self._requests_pace else 0.0
@@ -229,7 +201,9 @@ class Flight:
         if wait:
             meter.release(job.hold, unsent=True)
             self._wake_at(now + wait)
-        return wait == 0
+            return False
+        self._held += 1
+        return True
 
     # What comes back
 
@@ -237,7 +211,6 @@ class Flight:
         """Send one call and deal with its outcome; returns for how long its place stays taken. Raises only a cancel."""
         job.attempt += 1
         job.sent_at = self._now()
-        trial = self._breaker.sent()
         if job.attempt == 1:
             job.deadline = job.sent_at + self.terms.limits.deadline_seconds
         self.ledger.asked(job)
@@ -248,7 +221,7 @@ class Flight:
                 async with asyncio.timeout_at(job.deadline):
                     completions = await self.backend.ask(job.requests)
         except TransientError as error:
-            self._broken(job, error, trial=trial)
+            self._broken(job, error)
             if error.kind in REFUSED_KINDS:
                 # A refusal comes back at once: without a pause its place would be refused again and again.
                 return min(self.ledger.usual_seconds, self.terms.limits.backoff_seconds)
@@ -259,20 +232,24 @@ class Flight:
             self.ledger.settle_broken(job, "timeout")
             raise
         except TimeoutError:
-            self._broken(job, TransientError("no answer before the deadline", kind="timeout"), trial=trial)
+            self._broken(job, TransientError("no answer before the deadline", kind="timeout"))
         except Exception as error:  # noqa: BLE001 the retry boundary: one broken call must not end the others
-            self._broken(job, TransientError(f"{type(error).__name__}: {error}"), trial=trial)
+            self._broken(job, TransientError(f"{type(error).__name__}: {error}"))
         else:
-            self._answered(job, completions, trial=trial)
+            self._answered(job, completions)
+        finally:
+            if self._needs_hold:
+                self._held -= 1
         return 0.0
 
-    def _answered(self, job: Job, completions: list[Completion], *, trial: bool) -> None:
+    def _answered(self, job: Job, completions: list[Completion]) -> None:
         rest = job.requests[len(completions) :]
         if rest and not completions and (len(rest) == 1 or self.backend.supports_n):
-            self._broken(job, TransientError("the teacher answered with no reply", kind="malformed"), trial=trial)
+            self._broken(job, TransientError("the teacher answered with no reply", kind="malformed"))
             return
+        seconds = self._now() - job.sent_at
         try:
-            tokens_in, tokens_out, seconds = self.ledger.answered(job, completions)
+            tokens_in, tokens_out = self.ledger.answered(job, completions, seconds)
         except StorageError as error:
             self._fail(error)
             return
@@ -288,7 +265,7 @@ class Flight:
             for part in parts:
                 self._push(Job(part), self._now())
 
-    def _broken(self, job: Job, error: TransientError, *, trial: bool) -> None:
+    def _broken(self, job: Job, error: TransientError) -> None:
         """Send the job again later, or leave it to the next run."""
         limits, now, kind = self.terms.limits, self._now(), error.kind
         asked_wait = error.retry_after_seconds
@@ -296,7 +273,7 @@ class Flight:
             self._breaker.succeeded()
         elif kind not in FREE_KINDS:
             job.tries += 1
-            self._trip(now, str(error), trial=trial)
+            self._trip(now, str(error), trial=job.is_trial)
         else:
             self._breaker.not_tried()
         wait = backoff(max(1, min(job.attempt, 16)), limits, self._rng)
@@ -330,7 +307,7 @@ class Flight:
             )
 
     def _push(self, job: Job, due: float) -> None:
-        heapq.heappush(self._retries, (due, next(self._order), job))
+        self._jobs.again(job, due)
         self._wake_at(due)
 
     # Around it

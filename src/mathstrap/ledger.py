@@ -4,31 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
 
 from mathstrap.asking import AskReport, Sink, Terms
-from mathstrap.budget import Hold, hold_for
+from mathstrap.budget import hold_for
 from mathstrap.errors import StorageError, TransientError
-from mathstrap.types import Completion, Failure, Request
+from mathstrap.jobs import NO_HOLD, Job
+from mathstrap.types import Completion, Failure
 
-NO_HOLD = Hold(requests=0, tokens_in=0, tokens_out=0)
 # Kinds of TransientError after which the server may have charged although no reply arrived.
 UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "error"})
-SAVE_AGAIN_SECONDS = 5.0
-
-
-class Job:
-    """Draws of one prompt that go out as one call, and how often they did."""
-
-    __slots__ = ("attempt", "deadline", "hold", "requests", "sent_at", "tokens", "tries")
-
-    def __init__(self, requests: Sequence[Request]) -> None:
-        self.requests = requests
-        self.attempt = 0  # calls sent
-        self.tries = 0  # calls that count against max_attempts
-        self.deadline = self.sent_at = 0.0
-        self.hold = NO_HOLD
-        self.tokens = 0.0
+SAVE_AGAIN_SECONDS = 3.0
 
 
 class Ledger:
@@ -52,20 +37,18 @@ class Ledger:
         if self._terms.events is not None:
             self._terms.emit("asked", id=job.requests[0].id, attempt=job.attempt, draws=len(job.requests))
 
-    def answered(self, job: Job, completions: list[Completion]) -> tuple[int, int, float]:
-        """Store the replies of a call, then count them; returns tokens in, tokens out and seconds.
+    def answered(self, job: Job, completions: list[Completion], seconds: float) -> tuple[int, int]:
+        """Store the replies of a call that took `seconds`, then count them; returns tokens in and out.
 
         Raises StorageError if one could not be stored; it is kept for `save_again`.
         """
         tokens_in = tokens_out = 0
-        seconds = 0.0
         error = None
         for completion in completions:
             error = self._store(completion) or error
             self._meter.paid(completion)
             tokens_in += completion.tokens_in
             tokens_out += completion.tokens_out
-            seconds = max(seconds, completion.seconds)
             if completion.model != job.requests[0].model and completion.model:
                 self._check_model(completion.model, job.requests[0].model)
         if tokens_in == tokens_out == 0 and any(completion.text for completion in completions):
@@ -92,7 +75,7 @@ class Ledger:
             )
         if error is not None:
             raise error
-        return tokens_in, tokens_out, seconds
+        return tokens_in, tokens_out
 
     def broken(self, job: Job, error: TransientError, *, wait_seconds: float | None) -> None:
         """Count a call that broke; `wait_seconds` None gives its requests up until the next run."""

@@ -43,13 +43,20 @@ def backoff(attempt: int, limits: Limits, rng: random.Random) -> float:
     return rng.uniform(0.0, ceiling)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Window:
+    limit: int
+    rate: float
+    latency: float
+
+
 class AdaptiveLimit:
     """The number of calls in flight, judged once per window of answers.
 
     Refusals (429, 503) take the last step up back, or shrink it by their share of the window, at most by half. Latency
-    that rises without more answers per second shrinks it by a tenth; if that costs throughput the step is taken back
-    and not tried for a while. Otherwise it grows by a tenth towards `most`. Calls sent before the last change say
-    nothing about it and are not counted.
+    that rises without more work per second shrinks it by tenths for as long as that costs no throughput. Otherwise it
+    grows by tenths towards `most`, for as long as that gains any. A step that was taken back is not tried again for a
+    while. Refusals of calls sent before the last change say nothing about it and are not counted.
     """
 
     WINDOW_SECONDS = 0.5
@@ -66,10 +73,9 @@ class AdaptiveLimit:
         self._begun: float | None = None
         self._answers = self._refusals = 0
         self._weight = self._seconds = 0.0
-        # The window before the last step: limit, work per second, mean latency.
-        self._before: tuple[int, float, float] | None = None
-        self._probing_down = False
-        self._stepped_up = False
+        self._before: _Window | None = None
+        self._anchor = _Window(limit=self.current, rate=0.0, latency=0.0)  # where the steps down began
+        self._direction = 0  # of the step that the running window judges
         self._hold = 0
 
     def answered(self, now: float, seconds: float, tokens_out: int) -> bool:
@@ -111,35 +117,40 @@ class AdaptiveLimit:
         return self.current != old
 
     def _next(self, share: float, rate: float, latency: float) -> int:
+        """Return the next limit: `rate` is work per second, `latency` the mean of the window that just ended."""
         step = max(1, self.current // 10)
-        before, self._before = self._before, (self.current, rate, latency)
+        last = _Window(limit=self.current, rate=rate, latency=latency)
+        before, self._before = self._before, last
         self._hold = max(0, self._hold - 1)
-        stepped_up, self._stepped_up = self._stepped_up, False
+        direction, self._direction = self._direction, 0
         if share > self.REFUSED_SHARE:
-            self._probing_down = False
-            if stepped_up and before is not None:
-                self._hold = self.HOLD_WINDOWS
-                self.reason = f"{share:.0%} of the calls were refused at {self.current}"
-                return before[0]
-            self.reason = f"{share:.0%} of the calls were refused"
+            self.reason = f"{share:.0%} of the calls were refused at {self.current}"
+            if direction > 0 and before is not None:
+                return self._back_to(before)
             return int(self.current * (1 - min(0.5, share)))
-        if self._probing_down and before is not None:
-            self._probing_down = False
-            if rate < before[1] * 0.97:
-                self._hold = self.HOLD_WINDOWS
-                self.reason = "fewer calls at once answered less per second"
-                return before[0]
-            self._hold = 2
-            return self.current
-        if before is not None and not self._hold and latency > before[2] * self.SLOWER and rate < before[1] * 1.05:
-            self._probing_down = True
-            self.reason = f"latency rose from {before[2]:.2f} s to {latency:.2f} s at no gain"
-            return self.current - step
+        if direction > 0 and before is not None and rate < before.rate * 1.02 and latency > before.latency * 1.05:
+            self.reason = "more calls at once answer no more per second"
+            return self._back_to(before)
+        if direction < 0 and before is not None:
+            if rate < self._anchor.rate * 0.97:
+                self.reason = "fewer calls at once answer less per second"
+                return self._back_to(before)
+            return self._step(-step, "fewer calls at once answer as much per second")
+        if before is not None and latency > before.latency * self.SLOWER and rate < before.rate * 1.05:
+            self._anchor = last
+            return self._step(-step, f"latency rose from {before.latency:.2f} s to {latency:.2f} s at no gain")
         if self.current < self.most and not self._hold:
-            self.reason = "the server keeps up"
-            self._stepped_up = True
-            return self.current + step
+            return self._step(step, "the server keeps up")
         return self.current
+
+    def _step(self, size: int, reason: str) -> int:
+        self._direction = 1 if size > 0 else -1
+        self.reason = reason
+        return self.current + size
+
+    def _back_to(self, window: _Window) -> int:
+        self._hold = self.HOLD_WINDOWS
+        return window.limit
 
 
 class Pace:
@@ -187,6 +198,7 @@ class Breaker:
         self._failures_allowed = limits.breaker_failures
         self._first_pause = limits.breaker_seconds
         self._give_up = limits.breaker_give_up_seconds
+        self._longest = min(self.LONGEST_SECONDS, max(self._first_pause, self._give_up / 8))
         self._in_a_row = 0
         self._pause = 0.0
         self._trial_running = False
@@ -228,7 +240,7 @@ class Breaker:
             if not trial:
                 return False
             self._trial_running = False
-            self._pause = min(self.LONGEST_SECONDS, self._pause * 2)
+            self._pause = min(self._longest, self._pause * 2)
         elif self._failures_allowed and self._in_a_row >= self._failures_allowed:
             self.open_since = now
             self._pause = self._first_pause

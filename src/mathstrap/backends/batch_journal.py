@@ -7,7 +7,7 @@ from typing import Any
 
 from mathstrap.asking import Sink
 from mathstrap.budget import Hold
-from mathstrap.ledger import Job
+from mathstrap.jobs import Job
 from mathstrap.types import Request, Sampling
 
 

@@ -26,7 +26,8 @@ from mathstrap.backends.chat import completions_of, encode, error_detail, error_
 from mathstrap.backends.openai import OpenAITeacher
 from mathstrap.budget import hold_for
 from mathstrap.errors import InputError, TeacherError, TransientError, suggest
-from mathstrap.ledger import Job, Ledger
+from mathstrap.jobs import Job
+from mathstrap.ledger import Ledger
 from mathstrap.types import Request
 
 ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
@@ -270,7 +271,7 @@ class _Filling:
             if status != 200:
                 raise error_for(status or 500, body, {}, where="Batch API", request=job.requests[0], key_from="the key")
             completions = completions_of(job.requests, body, 0.0)
-            self._ledger.answered(job, completions)
+            self._ledger.answered(job, completions, 0.0)
         except TransientError as error:
             self._ask_again(job, error)
             return

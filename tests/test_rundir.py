@@ -1,0 +1,227 @@
+"""The run directory: what is written stays, what is torn is cut, who may write, and what it says when it cannot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import msgspec
+import pyarrow.parquet
+import pytest
+
+from mathstrap.budget import Usage
+from mathstrap.errors import InputError, RunLocked, StorageError
+from mathstrap.paid import AppendLog, Index
+from mathstrap.rundir import RunDir
+from mathstrap.tables import write_atomically
+from mathstrap.types import Completion, Failure, Message, Problem, Request, Sample, Sampling
+
+
+def reply(number: int, key: str = "k", text: str = "x", **fields) -> Completion:
+    return Completion(request=f"s-{number:03}#0", key=key, text=text, finish_reason="stop", **fields)
+
+
+def asked(number: int, key: str = "k") -> Request:
+    return Request(id=f"s-{number:03}#0", key=key, model="m", messages=(Message("user", "q"),), sampling=Sampling())
+
+
+def filled(path, numbers, **fields):
+    with RunDir.open(path) as run:
+        sink = run.sink("solve")
+        for number in numbers:
+            sink.completion(reply(number, **fields))
+    return path
+
+
+def test_replies_come_back_verbatim_in_id_order(tmp_path):
+    texts = ["line\nbreak", "\u2028 \U0001f600 \x00", "", '"quotes" \\frac{1}{2}', "x" * 100_000]
+    with RunDir.open(tmp_path / "run") as run:
+        sink = run.sink("solve")
+        for number in [4, 2, 0, 3, 1]:
+            sink.completion(reply(number, text=texts[number], tokens_in=2, tokens_out=number, seconds=0.5))
+        assert [completion.text for completion in run.completions("solve")] == texts
+    with RunDir.read(tmp_path / "run") as run:
+        assert [completion.text for completion in run.completions("solve")] == texts
+        assert run.spent("solve", "rewrite") == Usage(requests=5, tokens_in=10, tokens_out=10)
+
+
+def test_done_is_the_same_id_and_the_same_key(tmp_path):
+    filled(tmp_path / "run", [1, 3])
+    with RunDir.open(tmp_path / "run") as run:
+        assert run.is_done(asked(1), "solve")
+        assert not run.is_done(asked(1, key="changed prompt"), "solve")
+        assert not run.is_done(asked(1), "rewrite")
+        assert [request.id for request in run.todo("solve", map(asked, range(5)))] == ["s-000#0", "s-002#0", "s-004#0"]
+        assert run.num_done("solve") == 2
+
+
+def test_a_reply_already_held_is_not_written_twice(tmp_path):
+    filled(tmp_path / "run", [1, 1])
+    filled(tmp_path / "run", [1])
+    assert (tmp_path / "run" / "completions-solve.jsonl").read_bytes().count(b"\n") == 1
+
+
+def test_replies_to_an_older_prompt_stay_and_answered_leaves_them_out(tmp_path):
+    filled(tmp_path / "run", [1], key="old", text="old")
+    filled(tmp_path / "run", [1, 2], key="new", text="new")
+    with RunDir.read(tmp_path / "run") as run:
+        assert [completion.text for completion in run.completions("solve")] == ["new", "old", "new"]
+        plan = [asked(2, "new"), asked(9, "new"), asked(1, "new")]
+        assert [(request.id, held.text) for request, held in run.answered("solve", plan)] == [
+            ("s-002#0", "new"),
+            ("s-001#0", "new"),
+        ]
+
+
+@pytest.mark.parametrize("torn", [b'{"request":"s-', b"\x00" * 5000, b'{"request":"s-009#0","key":"k","text":"a'])
+def test_a_torn_last_line_is_cut_on_opening_and_left_out_on_reading(tmp_path, torn):
+    filled(tmp_path / "run", [1, 2])
+    path = tmp_path / "run" / "completions-solve.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + torn)
+    with RunDir.read(tmp_path / "run") as run:
+        assert len(list(run.completions("solve"))) == 2
+    assert path.read_bytes() == whole + torn
+    filled(tmp_path / "run", [3])
+    assert path.read_bytes().startswith(whole)
+    with RunDir.read(tmp_path / "run") as run:
+        assert [completion.request for completion in run.completions("solve")] == ["s-001#0", "s-002#0", "s-003#0"]
+
+
+def test_a_file_that_is_one_torn_line_becomes_empty(tmp_path):
+    filled(tmp_path / "run", [])
+    path = tmp_path / "run" / "completions-solve.jsonl"
+    path.write_bytes(b"x" * 200_000)
+    filled(tmp_path / "run", [1])
+    assert path.read_bytes().count(b"\n") == 1
+
+
+@pytest.mark.parametrize("line", [b"not json\n", b'{"key": 1}\n', b"\xff\xfe\n", b"[]\n"])
+def test_a_broken_line_in_the_middle_is_named_with_what_to_do(tmp_path, line):
+    filled(tmp_path / "run", [1])
+    path = tmp_path / "run" / "completions-solve.jsonl"
+    path.write_bytes(path.read_bytes() + line + path.read_bytes())
+    with RunDir.open(tmp_path / "run") as run, pytest.raises(InputError, match=r"jsonl:2: not a stored reply.*Delete"):
+        run.index("solve")
+
+
+def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
+    with RunDir.open(tmp_path / "run"):
+        with pytest.raises(RunLocked, match=f"process {os.getpid()} on .* is writing to this run"):
+            RunDir.open(tmp_path / "run")
+        code = "import sys; from mathstrap.rundir import RunDir; RunDir.open(sys.argv[1])"
+        other = subprocess.run(
+            [sys.executable, "-c", code, tmp_path / "run"], capture_output=True, text=True, check=False
+        )
+        assert "RunLocked" in other.stderr
+        RunDir.read(tmp_path / "run").close()
+    RunDir.open(tmp_path / "run").close()
+
+
+def test_a_reader_sees_what_a_writer_has_written_so_far(tmp_path):
+    with RunDir.open(tmp_path / "run") as writing:
+        writing.sink("solve").completion(reply(1))
+        with RunDir.read(tmp_path / "run") as reading:
+            assert reading.num_done("solve") == 1
+
+
+def test_a_missing_run_says_how_to_start_one(tmp_path):
+    with pytest.raises(InputError, match="there is no run directory here"):
+        RunDir.read(tmp_path / "none")
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_no_partial_line(tmp_path):
+    with pytest.raises(StorageError, match=r"/dev/full: cannot be written: No space left.*run the same command again"):
+        AppendLog("/dev/full").append(b"x")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_directory_one_may_not_write_is_a_sentence(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(StorageError, match="write permission"):
+        RunDir.open(tmp_path / "run")
+
+
+def test_a_file_in_the_way_is_a_sentence(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        RunDir.open(tmp_path / "run")
+    with pytest.raises(StorageError, match="cannot be written"):
+        RunDir.open(tmp_path / "run" / "deeper")
+
+
+def test_failures_are_kept_in_order(tmp_path):
+    with RunDir.open(tmp_path / "run") as run:
+        for number in range(3):
+            run.sink("solve").failure(Failure(id=f"s-{number}", key="k", error="reset", kind="connection"))
+        assert [failure.id for failure in run.failures()] == ["s-0", "s-1", "s-2"]
+
+
+# Derived files
+
+
+def test_records_are_written_whole_and_read_back(tmp_path):
+    problems = [
+        Problem(id=f"p-{number}", dataset="d", style="gsm8k", question="q", answer="1", tags={"level": number})
+        for number in range(5)
+    ]
+    with RunDir.open(tmp_path / "run") as run:
+        assert run.write_records("problems", iter(problems)) == 5
+        assert run.write_records("problems", problems[:3]) == 3
+        assert list(run.read_records("problems", Problem)) == problems[:3]
+        with pytest.raises(InputError, match="Run the recipe to its end"):
+            list(run.read_records("verdicts", Problem))
+
+
+def test_a_derivation_that_fails_leaves_what_was_there(tmp_path):
+    def failing():
+        yield reply(1)
+        raise RuntimeError("stop")
+
+    with RunDir.open(tmp_path / "run") as run:
+        run.write_records("samples", [reply(7)])
+        before = sorted(path.name for path in run.path.iterdir())
+        with pytest.raises(RuntimeError, match="stop"):
+            run.write_records("samples", failing())
+        assert [row.request for row in run.read_records("samples", Completion)] == ["s-007#0"]
+        assert sorted(path.name for path in run.path.iterdir()) == before
+
+
+def test_records_become_a_table_with_their_types(tmp_path):
+    sample = Sample(
+        id="a", type="GSM_Rephrased", query="q", original_question="o", response="r\u2028", problem="p", seed="s",
+        dataset="d", method="rephrase", answer="1", draw=3, tags={"level": 1},
+    )  # fmt: skip
+    with RunDir.open(tmp_path / "run") as run:
+        run.write_records("samples", [sample, msgspec.structs.replace(sample, id="b")], parquet=Sample)
+    table = pyarrow.parquet.read_table(tmp_path / "run" / "samples.parquet")
+    assert table.column_names == list(Sample.__struct_fields__)
+    row = table.to_pylist()[0]
+    assert (row["query"], row["response"], row["draw"], row["confidence"], row["tags"]) == (
+        "q", "r\u2028", 3, 1.0, '{"level":1}',
+    )  # fmt: skip
+
+
+def test_the_manifest_is_merged(tmp_path):
+    with RunDir.open(tmp_path / "run") as run:
+        run.update_manifest(version="1", counts={"seeds": 3})
+        run.update_manifest(seconds=2.5)
+    with RunDir.read(tmp_path / "run") as run:
+        assert run.manifest == {"version": "1", "counts": {"seeds": 3}, "seconds": 2.5}
+
+
+def test_a_whole_file_on_a_full_disk_is_a_sentence(tmp_path):
+    with pytest.raises(StorageError, match="cannot be written"):
+        write_atomically(tmp_path / "no-such-folder" / "x", [b"1"])
+
+
+def test_the_index_is_small_and_quick(tmp_path):
+    path = tmp_path / "completions.jsonl"
+    encode = msgspec.json.Encoder().encode
+    with path.open("wb") as out:
+        for number in range(20_000):
+            out.write(encode(reply(number, text="y" * 500, tokens_out=1)) + b"\n")
+    index = Index()
+    index.scan(path)
+    assert (len(index.places), index.tokens_out) == (20_000, 20_000)
