@@ -9,7 +9,7 @@ import typer
 from mathstrap import __version__
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
-from mathstrap.cli import run, see
+from mathstrap.cli import curate, run, see
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
@@ -61,3 +61,6 @@ app.command("stats")(see.stats)
 app.command("report")(see.report)
 app.command("explore")(see.explore)
 app.command("quirks")(reference_quirks.quirks)
+app.command("dedup")(curate.dedup)
+app.command("decontaminate")(curate.decontaminate)
+app.command("audit")(curate.audit)

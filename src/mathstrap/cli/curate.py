@@ -1,0 +1,257 @@
+"""The verbs of curation: dedup, decontaminate, audit, on a run's files or on any dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from mathstrap.errors import InputError, suggest
+
+if TYPE_CHECKING:
+    from mathstrap.audit import AuditReport, Seed
+    from mathstrap.certificate import Certificate
+    from mathstrap.curate_file import Sifted
+    from mathstrap.decontaminate import Index
+    from mathstrap.dedup import Duplicates
+
+FILE = typer.Argument(..., metavar="FILE", help="A .jsonl, .csv or .parquet file, or hf:owner/name.")
+FIELD = typer.Option([], "--field", metavar="PART=COLUMN", help="Which column holds query, response, original, gold.")
+OUT = typer.Option(None, "--out", help="Write the rows that stay here, as JSON Lines.")
+DROPPED = typer.Option(None, "--dropped", help="Write the other rows here, each with its reason.")
+AGAINST = typer.Option([], "--against", metavar="SET", help="A test set by name, name=path, or a file; repeatable.")
+DATA = typer.Option("", "--data", help="Folder with the files of the named test sets (else MATHSTRAP_DATA, the hub).")
+
+
+def dedup(
+    file: str = FILE,
+    field: list[str] = FIELD,
+    threshold: float = typer.Option(0.8, help="Share of common word pairs from which the later question goes."),
+    numbers: str = typer.Option("differ", help="differ: other numbers make another question; ignore: they do not."),
+    method: str = typer.Option("minhash", help="minhash, or exact: only texts equal after normalisation."),
+    out: Path | None = OUT,
+    dropped: Path | None = DROPPED,
+    pairs: Path | None = typer.Option(None, help="Write all pairs and scores here, as JSON."),
+    reuse: Path | None = typer.Option(None, help="Read the pairs of an earlier search: only the threshold is new."),
+) -> None:
+    """Drop questions that repeat an earlier one: equal, or nearly so."""
+    import msgspec
+
+    from mathstrap.curate_file import Source, dedup_file
+    from mathstrap.dedup import DedupOptions, Duplicates, check_options
+    from mathstrap.tables import write_atomically
+
+    check_choice("--numbers", numbers, ["differ", "ignore"])
+    check_choice("--method", method, ["minhash", "exact"])
+    options = DedupOptions(threshold=threshold, numbers=numbers, method=method)  # type: ignore[arg-type]
+    try:
+        check_options(options)
+    except ValueError as error:
+        raise InputError(f"--threshold {threshold}: {error}") from None
+    known = None
+    if reuse is not None:
+        try:
+            known = msgspec.json.decode(reuse.read_bytes(), type=Duplicates)
+        except (OSError, msgspec.DecodeError) as error:
+            raise InputError(
+                f"{reuse}: not the pairs of an earlier search ({error}). Make them with --pairs."
+            ) from None
+    found, sifted = dedup_file(
+        Source(name=file, fields=field_map(field)), options, known=known, out=out, dropped_out=dropped
+    )
+    if pairs is not None:
+        write_atomically(pairs, [msgspec.json.encode(found)])
+    print_duplicates(found, sifted, threshold)
+
+
+def decontaminate(
+    file: str = FILE,
+    field: list[str] = FIELD,
+    against: list[str] = AGAINST,
+    data: str = DATA,
+    seeds: str = typer.Option("", help="The untouched seeds, as the baseline; else the file's original questions."),
+    ngram: int = typer.Option(8, help="Length of the compared runs of words."),
+    coverage: float = typer.Option(0.5, help="Share of a test question that shared runs must cover."),
+    numbers: str = typer.Option("keep", help="keep, or mask: find test questions with other numbers too."),
+    embedding: str = typer.Option("off", help="off, static or minilm: report nearest neighbours as well."),
+    out: Path | None = OUT,
+    dropped: Path | None = DROPPED,
+    matches: Path | None = typer.Option(None, help="Write every match here, as JSON Lines."),
+    certificate: Path | None = typer.Option(None, help="Write the certificate here: .md, or .json."),
+) -> None:
+    """Drop questions that test sets ask too, and certify the overlap beside that of the seeds."""
+    import msgspec
+
+    from mathstrap.curate_file import Source, decontaminate_file
+    from mathstrap.tables import write_atomically
+
+    index = build_index(against, data, ngram=ngram, coverage=coverage, numbers=numbers, embedding=embedding)
+    record, sifted = decontaminate_file(
+        Source(name=file, fields=field_map(field)),
+        index,
+        seeds=Source(name=seeds) if seeds else None,
+        out=out,
+        dropped_out=dropped,
+        matches_out=matches,
+    )
+    if certificate is not None:
+        is_json = certificate.suffix == ".json"
+        write_atomically(certificate, [msgspec.json.encode(record) if is_json else record.to_markdown().encode()])
+    print_certificate(record, sifted)
+
+
+def audit(
+    file: str = FILE,
+    field: list[str] = FIELD,
+    seeds: str = typer.Option("", help="The seeds with answers and solutions: gives golds and checks masks."),
+    against: list[str] = AGAINST,
+    data: str = DATA,
+    drop: list[str] = typer.Option([], metavar="DEFECT", help="Drop rows with this defect too; repeatable."),
+    keep: list[str] = typer.Option([], metavar="DEFECT", help="Do not drop rows for this defect; repeatable."),
+    skip: list[str] = typer.Option([], metavar="DEFECT", help="Do not look for this defect; repeatable."),
+    near: bool = typer.Option(True, "--near/--no-near", help="Search near-duplicate questions (reads the file twice)."),
+    out: Path | None = OUT,
+    dropped: Path | None = DROPPED,
+    json_out: Path | None = typer.Option(None, "--json", help="Write the report here, as JSON."),
+    workers: int = typer.Option(1, help="Processes."),
+    certificate: bool = typer.Option(True, "--contamination/--no-contamination", help="Compare with the test sets."),
+) -> None:
+    """Count the defects of a dataset made elsewhere and write a cleaned one."""
+    import msgspec
+
+    from mathstrap.audit import AuditOptions
+    from mathstrap.audit import audit as audit_dataset
+    from mathstrap.dedup import DedupOptions
+    from mathstrap.tables import write_atomically
+
+    options = AuditOptions(
+        fields=field_map(field), drop=tuple(drop), keep=tuple(keep), skip=tuple(skip),
+        near=DedupOptions() if near else None, num_workers=workers,
+    )  # fmt: skip
+    report = audit_dataset(
+        file,
+        options,
+        seeds=read_seeds(seeds) if seeds else None,
+        index=build_index(against, data) if certificate and (against or has_test_sets(data)) else None,
+        clean_path=out,
+        dropped_path=dropped,
+        progress=show_progress,
+    )
+    if json_out is not None:
+        write_atomically(json_out, [msgspec.json.format(msgspec.json.encode(report), indent=1)])
+    print_report(report, out)
+
+
+def field_map(pairs: list[str]) -> dict[str, str]:
+    """Return the part=column pairs as a mapping."""
+    split = [pair.partition("=") for pair in pairs]
+    for pair, (part, equals, column) in zip(pairs, split, strict=True):
+        if not (part and equals and column):
+            raise InputError(f'--field {pair}: expected PART=COLUMN, for example "query=question".')
+    return {part: column for part, _, column in split}
+
+
+def check_choice(option: str, value: str, choices: list[str]) -> None:
+    """Raise InputError where a value is none of the choices."""
+    if value not in choices:
+        raise InputError(f"{option} {value}: expected {' or '.join(choices)}.{suggest(value, choices)}")
+
+
+def has_test_sets(data: str) -> bool:
+    """Say whether the named test sets can be read without the hub."""
+    import os
+
+    from mathstrap.evaluate.benchmarks import DATA_VARIABLE
+
+    return bool(data or os.environ.get(DATA_VARIABLE))
+
+
+def build_index(
+    against: list[str],
+    data: str,
+    *,
+    ngram: int = 8,
+    coverage: float = 0.5,
+    numbers: str = "keep",
+    embedding: str = "off",
+) -> Index:
+    """Read the test sets and return their index; the usual seven where none is named."""
+    from mathstrap.decontaminate import DecontaminateOptions, Index
+    from mathstrap.testsets import DEFAULT, load_test_sets
+
+    check_choice("--numbers", numbers, ["keep", "mask"])
+    check_choice("--embedding", embedding, ["off", "static", "minilm"])
+    options = DecontaminateOptions(
+        ngram_words=ngram, min_coverage=coverage, numbers=numbers, embedding=embedding,  # type: ignore[arg-type]
+    )  # fmt: skip
+    try:
+        return Index.build(load_test_sets(against or DEFAULT, data=data), options)
+    except ValueError as error:
+        raise error if isinstance(error, InputError) else InputError(f"decontaminate: {error}") from None
+
+
+def read_seeds(source: str) -> dict[bytes, Seed]:
+    """Return the seeds of a file by question; rows that cannot be used are left out."""
+    from mathstrap.audit import seed_map
+    from mathstrap.problems import SeedsOptions, load_problems
+
+    loaded = load_problems(SeedsOptions(source=source, on_bad="skip"))
+    return seed_map((seed.question, seed.answer, seed.solution) for seed in loaded.problems)
+
+
+def show_progress(num_rows: int) -> None:
+    """Show how far the audit is, where a person is watching."""
+    import sys
+
+    if sys.stderr.isatty():
+        typer.echo(f"\r{num_rows:,} rows", nl=False, err=True)
+
+
+def print_duplicates(found: Duplicates, sifted: Sifted, threshold: float) -> None:
+    """Print what was found, and what other thresholds would drop."""
+    kinds = {"exact": 0, "near": 0}
+    for pair in found.pairs:
+        kinds[pair.kind] += 1
+    typer.echo(f"{sifted.num_rows:,} rows: {sifted.kept:,} kept, {sifted.dropped:,} dropped", nl=False)
+    typer.echo(f" ({sifted.bad_rows:,} of them without a question)" if sifted.bad_rows else "")
+    typer.echo(f"{kinds['exact']:,} repeat an earlier question exactly; {kinds['near']:,} pairs are alike")
+    for other in sorted({0.5, 0.6, 0.7, 0.8, 0.9, 1.0, threshold}):
+        if other >= found.options.floor:
+            mark = " <" if other == threshold else ""
+            typer.echo(f"  threshold {other:<5g} drops {len(found.dropped(other)):>9,}{mark}")
+
+
+def print_certificate(record: Certificate, sifted: Sifted) -> None:
+    """Print the certificate as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    table = Table("test set", "questions", "by seeds", "by derived", "introduced", "derived rows", box=None)
+    for row in record.overlaps:
+        counts = (row.num_items, row.seed_items, row.derived_items, row.items_introduced, row.derived)
+        table.add_row(row.test_set, *(f"{count:,}" for count in counts))
+    console.print(table)
+    for match in record.derived_examples[:3]:
+        console.print(
+            f"  {match.id} ~ {match.test_set} {match.test_id} ({match.score:.2f}): {match.span}", markup=False
+        )
+    typer.echo(f"{sifted.num_rows:,} rows: {sifted.kept:,} kept, {sifted.dropped:,} dropped")
+
+
+def print_report(report: AuditReport, out: Path | None) -> None:
+    """Print the audit as a table."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mathstrap.audit import table
+
+    console = Console(highlight=False)
+    shown = Table("defect", "rows", "share", "row is", "what it means", box=None)
+    for row in table(report):
+        shown.add_row(*row)
+    console.print(shown)
+    typer.echo(f"{report.num_rows:,} rows: {report.kept:,} sound, {report.dropped:,} with a defect that drops them")
+    if out is not None:
+        typer.echo(f"{out}: the {report.kept:,} sound rows")

@@ -1,0 +1,200 @@
+"""Deduplicate or decontaminate a dataset made elsewhere: rows in, the rows that stay out, each other row with a reason.
+
+Streams: texts are held only as compactly as comparing them needs. A row without a question is counted and set aside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from mathstrap.certificate import Certificate, certificate
+from mathstrap.columns import Columns, find_columns, question_of, text_of
+from mathstrap.decontaminate import Index, Match
+from mathstrap.dedup import DedupOptions, Duplicates, find_duplicates
+from mathstrap.errors import InputError
+from mathstrap.problems import SeedsOptions, source_rows
+from mathstrap.rows import Row
+from mathstrap.tables import replacing
+
+MAX_QUESTION = 1_000_000
+
+
+@dataclass(kw_only=True)
+class Source:
+    """The rows of a file or hub dataset, read as often as needed; `bad` collects those without a question."""
+
+    name: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    columns: Columns | None = None
+    num_rows: int = 0
+    bad: dict[int, str] = field(default_factory=dict)
+
+    def rows(self) -> Iterator[tuple[int, Row | None, str]]:
+        """Yield (line, row, question); a row that is of no use comes as (line, row or None, "")."""
+        self.num_rows, self.bad = 0, {}
+        unread: list[int] = []
+
+        def bad(line: int, reason: str) -> None:
+            self.bad[line] = reason
+            unread.append(line)
+
+        for line, row in source_rows(SeedsOptions(source=self.name), bad):
+            yield from self.unreadable(unread)
+            self.num_rows += 1
+            self.columns = self.columns or find_columns(row, self.fields, where=self.name)
+            question = question_of(row, self.columns) or ""
+            if not question:
+                self.bad[line] = f'no text for the question in "{self.columns.query or self.columns.chat}"'
+            elif len(question) > MAX_QUESTION:
+                self.bad[line] = f"the question has {len(question):,} characters, expected at most {MAX_QUESTION:,}"
+                question = ""
+            yield line, row, question
+        yield from self.unreadable(unread)
+
+    def unreadable(self, lines: list[int]) -> Iterator[tuple[int, Row | None, str]]:
+        """Yield the lines that are no rows at all."""
+        self.num_rows += len(lines)
+        for line in lines:
+            yield line, None, ""
+        lines.clear()
+
+    def questions(self) -> Iterator[tuple[str, str]]:
+        """Yield (line as text, question) of every usable row; raises InputError where there is none."""
+        found = False
+        for line, _, question in self.rows():
+            if question:
+                found = True
+                yield str(line), question
+        if not found:
+            first = next((f" The first: line {line}: {reason}." for line, reason in self.bad.items()), "")
+            raise InputError(f"{self.name}: no row with a question.{first}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sifted:
+    """What became of a file: rows read, without a question, dropped, kept."""
+
+    num_rows: int
+    bad_rows: int
+    dropped: int
+    kept: int
+
+
+def dedup_file(
+    source: Source,
+    options: DedupOptions,
+    *,
+    known: Duplicates | None = None,
+    out: Path | None = None,
+    dropped_out: Path | None = None,
+) -> tuple[Duplicates, Sifted]:
+    """Find the questions of a file that repeat earlier ones and write what stays; `known` spares the search.
+
+    Ids are line numbers. Raises InputError if `known` is of another file or was searched with other options.
+    """
+    if known is None:
+        known = find_duplicates(source.questions(), options)
+    else:
+        if _search_options(known.options) != _search_options(options):
+            raise InputError("the pairs were searched with other options; only the threshold may differ.")
+        num_items = sum(1 for _ in source.questions())
+        if num_items != known.num_items:
+            raise InputError(
+                f"{source.name} has {num_items:,} questions, the pairs are of {known.num_items:,}. Search again."
+            )
+    reasons = {int(line): f"duplicate: repeats line {kept}" for line, kept in known.dropped(options.threshold).items()}
+    return known, sift(source, reasons, out, dropped_out)
+
+
+def _search_options(options: DedupOptions) -> tuple[Any, ...]:
+    return (options.method, options.floor, options.shingle_words, options.numbers, options.num_perm, options.rng_seed)
+
+
+def decontaminate_file(
+    source: Source,
+    index: Index,
+    *,
+    seeds: Source | None = None,
+    out: Path | None = None,
+    dropped_out: Path | None = None,
+    matches_out: Path | None = None,
+    on_match: Callable[[Match], None] | None = None,
+) -> tuple[Certificate, Sifted]:
+    """Compare a file's questions with test sets and write what stays.
+
+    The baseline are the questions of `seeds`, else the file's own distinct original questions, else nothing.
+    """
+    reasons: dict[int, str] = {}
+    with ExitStack() as stack:
+        matches = _writer(stack, matches_out)
+
+        def note(match: Match) -> None:
+            line = int(match.id.rpartition("/")[2])
+            if matches is not None:
+                matches.write(msgspec.json.encode(match) + b"\n")
+            if match.kind in index.options.drop and line not in reasons:
+                reasons[line] = f"contaminated: {match.test_set} {match.test_id}, {match.kind} {match.score:.2f}"
+            if on_match is not None:
+                on_match(match)
+
+        record = certificate(index, _seed_questions(source, seeds), _derived_questions(source), on_match=note)
+    return record, sift(source, reasons, out, dropped_out)
+
+
+def _seed_key(text: str) -> str:
+    from hashlib import blake2b
+
+    folded = " ".join(text.lower().split())
+    return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def _seed_questions(source: Source, seeds: Source | None) -> Iterator[tuple[str, str]]:
+    """Yield the baseline's questions, each once, under a key that derived questions can name."""
+    seen: set[str] = set()
+    for _, row, question in (seeds or source).rows():
+        if row is None or not question:
+            continue
+        text = question
+        if seeds is None:
+            assert source.columns is not None, "set with the first row"
+            text = text_of(row, source.columns.original) or ""
+        key = _seed_key(text)
+        if text and key not in seen:
+            seen.add(key)
+            yield key, text
+
+
+def _derived_questions(source: Source) -> Iterator[tuple[str, str]]:
+    """Yield (seed's key / line, question): the id's root is its seed."""
+    for line, row, question in source.rows():
+        if row is not None and question:
+            assert source.columns is not None, "set with the first row"
+            yield f"{_seed_key(text_of(row, source.columns.original) or question)}/{line}", question
+
+
+def sift(source: Source, reasons: Mapping[int, str], out: Path | None, dropped_out: Path | None) -> Sifted:
+    """Write the rows without a reason to `out` and the others with theirs to `dropped_out`, whole or not at all."""
+    kept = dropped = 0
+    with ExitStack() as stack:
+        stay, go = _writer(stack, out), _writer(stack, dropped_out)
+        for line, row, _ in source.rows():
+            reason = reasons.get(line) or (f"bad_row: {source.bad[line]}" if line in source.bad else "")
+            kept += not reason
+            dropped += bool(reason)
+            if stay is not None and not reason:
+                stay.write(msgspec.json.encode(row) + b"\n")
+            if go is not None and reason:
+                go.write(msgspec.json.encode({"line": line, "reasons": [reason], "row": row}) + b"\n")
+    return Sifted(num_rows=source.num_rows, bad_rows=len(source.bad), dropped=dropped, kept=kept)
+
+
+def _writer(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
+    if path is None:
+        return None
+    return stack.enter_context(stack.enter_context(replacing(path)).open("wb", buffering=1 << 20))
