@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from mathstrap.errors import InputError, suggest
@@ -93,16 +94,22 @@ def check_decoding(protocol: Protocol) -> None:
 
 def prompt_for(protocol: Protocol, style: Style, question: str = "") -> Prompt:
     """Return the prompt file a protocol uses for a style; a family may have another for questions with line breaks."""
-    if "/" in protocol.prompt or protocol.prompt.endswith(".txt"):
-        return load_prompt(protocol.prompt)
+    return find_prompt(protocol.prompt, style, "\n" in question)
+
+
+@lru_cache(maxsize=64)
+def find_prompt(family: str, style: Style, has_lines: bool) -> Prompt:
+    """Return a packaged evaluation prompt by its family, or a prompt file by its path."""
+    if "/" in family or family.endswith(".txt"):
+        return load_prompt(family)
     names = prompt_names()
-    families = (f"{protocol.prompt}-input", protocol.prompt) if "\n" in question else (protocol.prompt,)
-    for name in (f"{PREFIX}{family}{ending}" for family in families for ending in (f".{style}", "")):
+    families = (f"{family}-input", family) if has_lines else (family,)
+    for name in (f"{PREFIX}{each}{ending}" for each in families for ending in (f".{style}", "")):
         if name in names:
             return load_prompt(name)
     known = sorted({name.split(".")[1] for name in names if name.startswith(PREFIX)} - {"shots", "trained-input"})
-    hint = suggest(protocol.prompt, known)
-    raise InputError(f'no evaluation prompt "{protocol.prompt}".{hint} Or name a .txt file.')
+    hint = suggest(family, known)
+    raise InputError(f'no evaluation prompt "{family}".{hint} Or name a .txt file.')
 
 
 def demonstrations(style: Style, shots: int) -> list[tuple[str, str]]:
