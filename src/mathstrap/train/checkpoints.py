@@ -12,6 +12,7 @@ from mathstrap.errors import StorageError
 
 STAGING = ".writing"
 PREFIX = "checkpoint-"
+TORCH_WRITE_ERRORS = ("PytorchStreamWriter", "inline_container", "file write failed")
 WRITE_ERRORS = {
     errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO, errno.EPERM,
 }  # fmt: skip
@@ -95,7 +96,7 @@ def storage_errors(folder: Path) -> Iterator[None]:
         raise failed_write(folder, "write failed, probably the disk is full") from None
     except RuntimeError as error:
         # torch.save reports a short write in its own words.
-        if "PytorchStreamWriter" not in str(error) and "file write failed" not in str(error):
+        if not any(words in str(error) for words in TORCH_WRITE_ERRORS):
             raise
         raise failed_write(folder, "write failed, probably the disk is full") from None
 

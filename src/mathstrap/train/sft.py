@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import platform
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,7 +18,9 @@ from mathstrap.train.data import Pairs, load_pairs
 from mathstrap.train.model import METHODS, choose_precision, has_bf16, load_model, load_tokenizer, resolve_model
 from mathstrap.train.options import TrainRecipe
 from mathstrap.train.prompt import render
+from mathstrap.train.score import accuracy
 from mathstrap.train.tokens import TokenTable, cache_folder, encode_cached, find_ends
+from mathstrap.train.trainer import Job, arguments, best_of, build_trainer
 from mathstrap.train.watch import Listener, Watch
 
 log = logging.getLogger(__name__)
@@ -42,18 +45,59 @@ class TrainReport:
     files: dict[str, str]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """What a run knows before it loads the model."""
+
+    recipe: TrainRecipe
+    setting: hardware.Setting
+    precision: str
+    is_sharded: bool
+    args: Any
+    base: str
+    tokenizer: Any
+    pairs: Pairs
+    table: TokenTable
+    held_out: TokenTable | None
+    folder: Path
+    last: Path | None
+
+
 def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainReport | None:
     """Fine-tune as the recipe says; an interrupted run goes on from its last checkpoint, a finished one only reports.
 
     Every process of a distributed run calls this; all but the first return None. Raises InputError for what the user
     can fix, StorageError for the disk, DivergedError for a loss that is no number or climbs away.
     """
+    ready = prepare(recipe)
+    out = Path(recipe.out)
+    watch = Watch(path=out / CURVE, divergence=recipe.divergence, listener=listener if ready.setting.is_first else None)
+    if ready.last is not None:
+        watch.resume(checkpoints.step_of(ready.last), rewrite=ready.setting.is_first)
+    elif ready.setting.is_first:
+        watch.path.unlink(missing_ok=True)
+    if ready.last is None or checkpoints.step_of(ready.last) < num_steps(recipe, len(ready.table)):
+        fit(ready, watch)
+    if not ready.setting.is_first:
+        return None
+    steps = [checkpoints.step_of(path) for path in checkpoints.list_checkpoints(ready.folder)]
+    chosen = best_of(recipe, watch, ready.folder) or steps[-1]
+    with checkpoints.storage_errors(ready.folder):
+        files = finish.write_outputs(recipe, out, ready.folder / f"{checkpoints.PREFIX}{chosen}", ready.base, watch)
+    return TrainReport(
+        num_steps=steps[-1], num_samples=len(ready.table), chosen_step=chosen, files=files,
+        loss=watch.points[-1].loss if watch.points else float("nan"),
+        eval_loss=watch.validations[-1].eval_loss if watch.validations else None,
+        tokens_per_second=watch.points[-1].tokens_per_second if watch.points else 0.0,
+    )  # fmt: skip
+
+
+def prepare(recipe: TrainRecipe) -> Prepared:
+    """Check what can be checked and tokenise, before the model is loaded."""
     try:
         import transformers
     except ImportError:
         raise missing_extra("transformers", "train") from None
-    from mathstrap.train import trainer as trainers
-
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
@@ -66,65 +110,65 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
     with checkpoints.storage_errors(folder):
         prepare_folder(out)
     is_sharded = choose_sharding(recipe, setting.processes)
-    args = trainers.arguments(recipe, setting, folder)
-    path = resolve_model(recipe.model)
-    tokenizer = load_tokenizer(path)
+    args = arguments(recipe, setting, folder)
+    base = resolve_model(recipe.model)
+    tokenizer = load_tokenizer(base)
     pairs = load_pairs(recipe.data, rng_seed=recipe.rng_seed)
     with args.main_process_first(desc="tokenising"):
         table = tokenise(pairs.train, tokenizer, recipe)
         held_out = tokenise(pairs.held_out, tokenizer, recipe) if pairs.held_out else None
-    if not len(table):
-        raise InputError(f"no sample is left of {len(pairs.train)}: dropped {table.dropped}. Raise data.max_length.")
+    if not len(table) or (held_out is not None and not len(held_out)):
+        dropped = table.dropped if held_out is None or not len(table) else held_out.dropped
+        raise InputError(f"no sample is left of {len(pairs.train)}: dropped {dropped}. Raise data.max_length.")
     last = checkpoints.last_checkpoint(folder)
     if last is not None:
         check_same_run(out, recipe, table)
+    return Prepared(
+        recipe=recipe, setting=setting, precision=precision, is_sharded=is_sharded, args=args, base=base,
+        tokenizer=tokenizer, pairs=pairs, table=table, held_out=held_out, folder=folder, last=last,
+    )  # fmt: skip
+
+
+def fit(ready: Prepared, watch: Watch) -> None:
+    """Load the model, cut the batch and train to the last step."""
+    import transformers
+
+    recipe, setting, last, out = ready.recipe, ready.setting, ready.last, Path(ready.recipe.out)
+    num_shards = setting.processes if ready.is_sharded else 1
     transformers.set_seed(recipe.rng_seed)
     model = load_model(
-        str(last) if last is not None and is_sharded else path, recipe, device=setting.device, precision=precision,
-        num_shards=setting.processes if is_sharded else 1,
+        str(last) if last is not None and ready.is_sharded else ready.base, recipe, device=setting.device,
+        precision=ready.precision, num_shards=num_shards,
     )  # fmt: skip
     found = hardware.footprint(model, checkpoint_layers=recipe.checkpoint_layers)
     cut = resumed_cut(out) if last is not None else None
     if cut is None or cut.processes != setting.processes:
+        fitting = recipe.micro_tokens or hardware.derive_micro_tokens(
+            found, free_bytes=hardware.free_memory(setting), device=setting.device, num_shards=num_shards,
+            max_length=recipe.data.max_length,
+        )  # fmt: skip
         cut = cut_batch(
-            table.lengths.tolist(), global_batch=recipe.global_batch, processes=setting.processes,
-            micro_tokens=agreed(args, recipe.micro_tokens or hardware.derive_micro_tokens(
-                found, free_bytes=hardware.free_memory(setting), device=setting.device,
-                num_shards=setting.processes if is_sharded else 1, max_length=recipe.data.max_length,
-            )),
+            ready.table.lengths.tolist(), global_batch=recipe.global_batch, processes=setting.processes,
+            micro_tokens=agreed(ready.args, fitting),
         )  # fmt: skip
     if setting.is_first:
-        checkpoints.check_room(folder, 4 * found.num_parameters * (recipe.method == "full") + 12 * found.num_trained)
-        write_manifest(out, recipe, cut, pairs, table, held_out, found, precision, is_sharded)
-    args.gradient_accumulation_steps = cut.accumulation
-    args.per_device_train_batch_size = max(1, round(cut.micro_batch))
-    watch = Watch(path=out / CURVE, divergence=recipe.divergence, listener=listener if setting.is_first else None)
-    if last is not None:
-        watch.resume(checkpoints.step_of(last), rewrite=setting.is_first)
-    elif setting.is_first:
-        watch.path.unlink(missing_ok=True)
-    job = trainers.Job(
-        recipe=recipe, setting=setting, cut=cut, train=table, held_out=held_out, watch=watch, folder=folder,
-        precision=precision, is_sharded=is_sharded, score=scorer(recipe, pairs, tokenizer, setting),
+        weights = found.num_parameters if recipe.method == "full" else found.num_trained
+        checkpoints.check_room(ready.folder, 4 * weights + 8 * found.num_trained)
+        write_manifest(ready, cut, found)
+    ready.args.gradient_accumulation_steps = cut.accumulation
+    ready.args.per_device_train_batch_size = max(1, round(cut.micro_batch))
+    job = Job(
+        recipe=recipe, setting=setting, cut=cut, train=ready.table, held_out=ready.held_out, watch=watch,
+        folder=ready.folder, precision=ready.precision, is_sharded=ready.is_sharded, score=scorer(ready),
     )  # fmt: skip
-    trainer = trainers.build_trainer(model, tokenizer, job, args)
-    with checkpoints.storage_errors(folder):
+    trainer = build_trainer(model, ready.tokenizer, job, ready.args)
+    with checkpoints.storage_errors(ready.folder):
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
-    if is_sharded:
-        from mathstrap.train.sharded import is_spread
 
-        assert is_spread(trainer.model), "shard=full_shard, but the weights were not sharded"
-    if not setting.is_first:
-        return None
-    chosen = trainers.best_of(recipe, watch, folder) or checkpoints.step_of(checkpoints.list_checkpoints(folder)[-1])
-    with checkpoints.storage_errors(folder):
-        files = finish.write_outputs(recipe, out, folder / f"{checkpoints.PREFIX}{chosen}", path, watch)
-    return TrainReport(
-        num_steps=trainer.state.global_step, num_samples=len(table), chosen_step=chosen, files=files,
-        loss=watch.points[-1].loss if watch.points else float("nan"),
-        eval_loss=watch.validations[-1].eval_loss if watch.validations else None,
-        tokens_per_second=watch.points[-1].tokens_per_second if watch.points else 0.0,
-    )  # fmt: skip
+
+def num_steps(recipe: TrainRecipe, num_samples: int) -> int:
+    """Return the optimiser steps of the whole run."""
+    return recipe.max_steps or math.ceil(recipe.epochs * math.ceil(num_samples / recipe.global_batch))
 
 
 def tokenise(pairs: list[Any], tokenizer: Any, recipe: TrainRecipe) -> TokenTable:
@@ -134,16 +178,14 @@ def tokenise(pairs: list[Any], tokenizer: Any, recipe: TrainRecipe) -> TokenTabl
     return encode_cached(texts, tokenizer, ends, recipe.data.max_length, cache_folder())
 
 
-def scorer(recipe: TrainRecipe, pairs: Pairs, tokenizer: Any, setting: hardware.Setting) -> Any:
+def scorer(ready: Prepared) -> Any:
     """Return what measures accuracy at a validation, or None where it was not asked for."""
-    if recipe.best.metric != "accuracy":
+    if ready.recipe.best.metric != "accuracy":
         return None
-    if choose_sharding(recipe, setting.processes):
+    if ready.is_sharded:
         raise InputError("best.metric=accuracy answers questions on one process: set shard=off or best.metric=loss.")
-    from mathstrap.train.score import accuracy
-
-    questions = pairs.held_out[: recipe.best.questions]
-    return lambda model: accuracy(model, tokenizer, questions, recipe, precision=choose_precision("auto", has_bf16()))
+    questions = ready.pairs.held_out[: ready.recipe.best.questions]
+    return lambda model: accuracy(model, ready.tokenizer, questions, ready.recipe, precision=ready.precision)
 
 
 def choose_sharding(recipe: TrainRecipe, processes: int) -> bool:
@@ -208,10 +250,7 @@ def resumed_cut(out: Path) -> Cut | None:
     return Cut(**{name: values[name] for name in names}) if values else None
 
 
-def write_manifest(
-    out: Path, recipe: TrainRecipe, cut: Cut, pairs: Pairs, table: TokenTable, held_out: TokenTable | None,
-    found: hardware.Footprint, precision: str, is_sharded: bool,
-) -> None:  # fmt: skip
+def write_manifest(ready: Prepared, cut: Cut, found: hardware.Footprint) -> None:
     """Write what the run is: recipe, data, the cut of the batch, precision, versions."""
     import accelerate
     import peft
@@ -220,18 +259,19 @@ def write_manifest(
 
     from mathstrap import __version__
 
-    setting = hardware.find_setting()
+    setting, table, held_out, out = ready.setting, ready.table, ready.held_out, Path(ready.recipe.out)
     values = {
-        "recipe": asdict(recipe),
+        "recipe": asdict(ready.recipe),
         "batch": {**asdict(cut), "micro_batch": cut.micro_batch},
         "data": {
             "hash": data_hash(table), "samples": len(table), "held_out": len(held_out) if held_out else 0,
             "tokens": int(table.lengths.sum()), "response_tokens": int((table.lengths - table.starts).sum()),
-            "dropped": table.dropped, "skipped": pairs.skipped, "melted_borders": table.merged,
+            "dropped": table.dropped, "skipped": ready.pairs.skipped, "melted_borders": table.merged,
         },
         "model": {"parameters": found.num_parameters, "trained": found.num_trained},
         "hardware": {
-            "device": setting.device, "machine": platform.machine(), "precision": precision, "sharded": is_sharded,
+            "device": setting.device, "machine": platform.machine(), "precision": ready.precision,
+            "sharded": ready.is_sharded,
             "name": torch.cuda.get_device_name() if setting.device == "cuda" else platform.processor() or "cpu",
         },
         "versions": {

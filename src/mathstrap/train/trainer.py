@@ -206,6 +206,7 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
         saved = -1
 
         def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            check_wrapper(trainer.model_wrapped, job)
             watch.start(state.global_step)
 
         def on_pre_optimizer_step(self, *_: Any, **__: Any) -> None:
@@ -231,6 +232,18 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
     trainer = PackedTrainer(model=model, args=args, processing_class=tokenizer, callbacks=[Cadence()])
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def check_wrapper(model: Any, job: Job) -> None:
+    """Assert that the model is spread as asked: on a CPU the Trainer's own `fsdp=` runs as DDP without a word."""
+    if job.is_sharded:
+        from mathstrap.train.sharded import is_spread
+
+        assert is_spread(model), f"the weights were to be sharded, but the model is a {type(model).__name__}"
+    elif job.setting.processes > 1:
+        from torch.nn.parallel import DistributedDataParallel
+
+        assert isinstance(model, DistributedDataParallel), f"expected DDP, found a {type(model).__name__}"
 
 
 def best_of(recipe: TrainRecipe, watch: Watch, folder: Path) -> int | None:
