@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError
 
 if TYPE_CHECKING:
     from mathstrap.evaluate import EvalOptions, EvalResult
@@ -140,7 +140,6 @@ def build_options(
 ) -> EvalOptions:  # fmt: skip
     """Return the options: a recipe's, then the flags', then key=value."""
     from mathstrap.evaluate import EvalOptions
-    from mathstrap.evaluate.logs import LOGS
     from mathstrap.recipe import apply_override, build_recipe, parse_yaml, read_yaml_file
 
     values = parse_yaml(read_yaml_file(Path(recipe)), recipe) if recipe else {}
@@ -156,9 +155,6 @@ def build_options(
             values[section] = {**(values.get(section) or {}), **chosen}
     for override in overrides:
         apply_override(values, override)
-    for name in values.get("logs", []):
-        if name not in LOGS:
-            raise InputError(f'--logs: no such format "{name}".{suggest(name, list(LOGS))}')
     values.setdefault("out", f"runs/eval-{slug(values)}")
     return build_recipe(EvalOptions, values, recipe or "eval")
 

@@ -14,9 +14,10 @@ import msgspec
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.budget import Budget
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, suggest
 from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark
 from mathstrap.evaluate.live import Grading, Progress
+from mathstrap.evaluate.logs import LOGS
 from mathstrap.evaluate.metrics import TieRule
 from mathstrap.evaluate.outputs import Outputs, read_outputs, store_outputs
 from mathstrap.evaluate.own import protocol_for
@@ -166,6 +167,9 @@ def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
         find_benchmark(name.partition("=")[0])
     if options.draws < 0 or (options.limit is not None and options.limit < 1) or options.offset < 0:
         raise InputError("draws and offset must be 0 or more, limit 1 or more.")
+    for name in options.logs:
+        if name not in LOGS:
+            raise InputError(f'no log format "{name}".{suggest(name, list(LOGS))}')
     names = list(dict.fromkeys(options.benchmarks))
     return [
         load_benchmark(
@@ -250,7 +254,6 @@ def write(
     run: RunDir, evaluation: Evaluation, draws: list[ScoredDraw], rejects: list[Reject], logs: Sequence[str]
 ) -> None:  # fmt: skip
     """Write the derived files: draws (JSON lines and Parquet), rejects, metrics, the page and the logs asked for."""
-    from mathstrap.evaluate.logs import LOGS
     from mathstrap.evaluate.page import page
 
     run.write_records("draws", draws, parquet=ScoredDraw)
