@@ -6,7 +6,7 @@ The paper's text speaks of questions and its formula of (question, reply, answer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 # 1,024 x 8,192 distances are 32 MB; larger blocks are no faster on a laptop's cache.
 NEW_BLOCK = 1_024
 BASE_BLOCK = 8_192
+EMBED_BLOCK = 8_192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,15 @@ class DiversityOptions:
     held_out: float = 0.2
     max_new: int = 20_000
     max_base: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Row:
+    """What is needed of a sample to measure it."""
+
+    id: str
+    seed: str
+    text: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +116,8 @@ def diversity_gain(new: Floats, base: Floats, *, clusters: Sequence[str] | None 
 def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityOptions | None = None) -> list[Gain]:
     """Return the gain of every method over the base method; raises InputError where the base method has no rows.
 
-    The base method is measured on rows that are held out of the base.
+    The base method is measured on rows that are held out of the base. New rows are embedded block by block; the base's
+    vectors are held, 1.5 KB a row.
     """
     options = options or DiversityOptions()
     base, new = split_base(samples, options)
@@ -114,34 +125,41 @@ def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityO
         raise InputError(
             f'diversity gain: the run has no samples of the base method "{options.base}". Name another with --base.'
         )
-    base_vectors = embed([text_of(sample, options.text) for sample in base])
+    base_vectors = embed([row.text for row in base])
     gains = []
     for method, rows in new.items():
-        vectors = embed([text_of(sample, options.text) for sample in rows])
-        gain = diversity_gain(vectors, base_vectors, clusters=[sample.seed for sample in rows])
-        gains.append(Gain(method=method, gain=gain, num_new=len(rows), num_base=len(base)))
+        top: dict[str, float] = {}
+        bottom: dict[str, float] = {}
+        for start in range(0, len(rows), EMBED_BLOCK):
+            block = rows[start : start + EMBED_BLOCK]
+            distances, _ = nearest_squared(embed([row.text for row in block]), base_vectors)
+            for row, distance in zip(block, distances.tolist(), strict=True):
+                top[row.seed] = top.get(row.seed, 0.0) + distance
+                bottom[row.seed] = bottom.get(row.seed, 0.0) + 1
+        gains.append(Gain(method=method, gain=ratio(top, bottom), num_new=len(rows), num_base=len(base)))
     return gains
 
 
-def split_base(samples: Iterable[Sample], options: DiversityOptions) -> tuple[list[Sample], Mapping[str, list[Sample]]]:
+def split_base(samples: Iterable[Sample], options: DiversityOptions) -> tuple[list[Row], dict[str, list[Row]]]:
     """Return the base rows and each method's new rows, drawn by hashes of ids so that order does not matter."""
     from mathstrap.stats import METHODS
 
-    base: list[Sample] = []
-    new: dict[str, list[Sample]] = {}
+    base: list[Row] = []
+    new: dict[str, list[Row]] = {}
     for sample in samples:
-        if sample.method == options.base and hash_share(sample.id) >= options.held_out:
-            base.append(sample)
-        else:
-            new.setdefault(sample.method, []).append(sample)
+        in_base = sample.method == options.base and hash_share(sample.id) >= options.held_out
+        rows, most = (base, options.max_base) if in_base else (new.setdefault(sample.method, []), options.max_new)
+        rows.append(Row(id=sample.id, seed=sample.seed, text=text_of(sample, options.text)))
+        if most and len(rows) >= 2 * most:  # hold two draws' worth of texts at most, whatever the run's size
+            rows[:] = draw(rows, most)
     order = [*(method for method in METHODS if method in new), *sorted(set(new) - set(METHODS))]
     return draw(base, options.max_base), {method: draw(new[method], options.max_new) for method in order}
 
 
-def draw(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """Return the `count` samples with the smallest hashes of their ids (all for 0), in order of id."""
-    chosen = sorted(samples, key=lambda sample: hash_share(sample.id))[:count] if count else samples
-    return sorted(chosen, key=lambda sample: sample.id)
+def draw(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return the `count` rows with the smallest hashes of their ids (all for 0), in order of id."""
+    chosen = sorted(rows, key=lambda row: hash_share(row.id))[:count] if count else rows
+    return sorted(chosen, key=lambda row: row.id)
 
 
 def text_of(sample: Sample, text: Literal["question", "triple"]) -> str:

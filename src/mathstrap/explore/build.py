@@ -99,11 +99,7 @@ def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> 
         _remember(connection, paid["solve"].name, str(offset))
         _remember(connection, paid["rewrite"].name, str(_look(paid["rewrite"]).size))
         _insert_unanswered(connection, run, seeds)
-        connection.execute(
-            "update questions set (answers, correct, kept) = (select n, c, k from (select problem, count(*) n,"
-            " sum(outcome = 'correct') c, sum(kept = 'yes') k from answers group by problem)"
-            " where problem = questions.id) where id in (select problem from answers)"
-        )
+        _script(connection, COUNT_ANSWERS)
         _script(connection, INDEXES)
         connection.execute("insert into questions_fts(questions_fts) values ('rebuild')")
         connection.execute("insert into answers_fts(answers_fts) values ('rebuild')")
@@ -141,12 +137,19 @@ create temp table graded (id text primary key, outcome, reason, tier, got, expec
 create temp table chosen (id text primary key) without rowid;
 create temp table fallen (id text primary key, reason) without rowid
 """
+COUNT_ANSWERS = """
+drop table if exists temp.counted;
+create temp table counted (problem text primary key, n, c, k) without rowid;
+insert into counted
+  select problem, count(*), sum(outcome = 'correct'), sum(kept = 'yes') from answers group by problem;
+update questions set answers = n, correct = c, kept = k from counted where counted.problem = questions.id
+"""
 Seeds = dict[str, tuple[str, str, str, str]]  # seed id -> dataset, style, level, subject
 
 
 def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) -> Seeds:
     seeds: Seeds = {}
-    connection.execute("create unique index questions_loaded on questions(id)")
+    connection.execute("create unique index questions_id on questions(id)")
 
     def rows() -> Iterator[tuple[Any, ...]]:
         for problem in run.read_records("problems", Problem) if run.has("problems") else ():
@@ -182,7 +185,6 @@ def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path)
             )  # fmt: skip
 
     connection.executemany(insert, fallen())
-    connection.execute("drop index questions_loaded")
     return seeds
 
 

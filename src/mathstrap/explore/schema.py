@@ -28,9 +28,9 @@ create virtual table questions_fts using fts5(question, content='questions', det
 create virtual table answers_fts using fts5(text, content='answers', detail='column', columnsize=0);
 """
 
+# Made after the rows; the unique indexes on ids are there from the start, for rows replace and look up each other.
 INDEXES = "\n".join(
     [
-        "create unique index questions_id on questions(id);",
         "create index questions_seed on questions(seed);",
         "create index answers_seed on answers(seed);",
         "create index answers_problem on answers(problem);",
