@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from mathstrap.augment.arithmetic import Step, as_fraction, evaluate, read_steps
@@ -54,11 +55,18 @@ _COUNTS = {Fraction(number) for number in (*range(1, 11), 100)}
 
 def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Judgement:
     """Return what the parent's worked solution says about hiding the number `answer`."""
-    value, gold = as_fraction(answer), as_fraction(parent.answer)
-    steps = _steps_to(parent, gold) if gold is not None else ()
-    if not steps or value is None or value <= 0:
+    # The running text of a MATH solution is algebra, of which lines of plain arithmetic are only a part.
+    steps = _steps_to(parent.solution, parent.answer, plain=parent.style == "gsm8k")
+    return _judge(parent.question, parent.solution, steps, answer, is_percent=is_percent) if steps else UNKNOWN
+
+
+# Both backward methods ask about the same masks, one after the other.
+@lru_cache(maxsize=512)
+def _judge(question: str, solution: str, steps: tuple[Step, ...], answer: str, *, is_percent: bool) -> Judgement:
+    value = as_fraction(answer)
+    if value is None or value <= 0:
         return UNKNOWN
-    sources = find_sources(parent.question)
+    sources = find_sources(question)
     own = value / 100 if is_percent else value
     for form in _forms_of(value, is_percent=is_percent):
         used = form(value)
@@ -74,27 +82,24 @@ def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Jud
             return UNKNOWN
         readings = _readings(steps, sources, set(places), has_rivals=num_rivals > 0)
         return _agreement([_follow(steps, reading, sources, form, value) for reading in readings])
-    if value == 1 or _may_be_used_unseen(parent, answer, value):
+    if value == 1 or _may_be_used_unseen(question, solution, answer, value):
         return UNKNOWN
     return _judge_unused(steps, sources, value, is_percent=is_percent)
 
 
-def _may_be_used_unseen(parent: Problem, answer: str, value: Fraction) -> bool:
+def _may_be_used_unseen(question: str, solution: str, answer: str, value: Fraction) -> bool:
     """Tell whether the solution mentions the number, or may repeat a step that often ("after two years")."""
-    if re.search(rf"(?<![\d.,]){re.escape(answer)}(?!\d)", parent.solution.replace(",", "")):
+    if re.search(rf"(?<![\d.,]){re.escape(answer)}(?!\d)", solution.replace(",", "")):
         return True
-    question = parent.question
     repeats = [q for q in find_quantities(question) if q.value == value and _REPEATED.match(question, q.end)]
     return bool(repeats)
 
 
-def _steps_to(parent: Problem, gold: Fraction) -> tuple[Step, ...]:
-    """Return the steps up to the last that ends in the gold answer; none where one does not compute.
-
-    The running text of a MATH solution is algebra, of which lines of plain arithmetic are only a part.
-    """
-    steps = read_steps(parent.solution, plain=parent.style == "gsm8k")
-    final = max((index for index, step in enumerate(steps) if step.result == gold), default=-1)
+@lru_cache(maxsize=512)
+def _steps_to(solution: str, gold: str, *, plain: bool) -> tuple[Step, ...]:
+    """Return the steps up to the last that ends in the gold answer; none where one does not compute."""
+    steps, value = read_steps(solution, plain=plain), as_fraction(gold)
+    final = max((index for index, step in enumerate(steps) if step.result == value), default=-1)
     steps = steps[: final + 1]
     return steps if all(_computes(step) for step in steps) else ()
 
