@@ -53,7 +53,7 @@ def test_each_quirk_is_found_where_it_strikes(
 
 def test_an_irrelevant_number_is_found_by_the_worked_solution() -> None:
     solution = "<<2*3=6>>6"
-    counts = counts_of("A shop 17 years old sells 2 pens for $3 each. How much?", "6", solution=solution)
+    counts = counts_of("A shop with 17 lamps sells 2 pens for $3 each. How much?", "6", solution=solution)
     assert counts["irrelevant_mask"].count == 1
     assert counts["irrelevant_mask"].example.startswith("17:")
 
