@@ -70,7 +70,7 @@ def test_limit_and_offset_cut_the_rows(tmp_path):
         ("[1, 2]", "expected"),
         ("7", "expected an object with named fields"),
         ('{"text": "How many?", "answer": "7"}', 'no field "question" for the question (the row has: answer, text)'),
-        ('{"question": "How many?"}', "gold answer"),
+        ('{"question": "How many?"}', 'no field "answer" for the answer'),
         ('{"question": "  ", "answer": "7"}', "the question is empty"),
         ('{"question": "How many?", "answer": ""}', "the gold answer is empty"),
         ('{"question": ["How many?"], "answer": "7"}', 'field "question" holds a list, expected text'),
@@ -172,3 +172,22 @@ def test_last_boxed_balances_braces(text, boxed):
 def test_every_gold_of_the_public_sets_passes_its_own_grader(data_path, name, rows):
     loaded = load(data_path / f"{name}.jsonl")
     assert (len(loaded.problems), loaded.rejects) == (rows, [])
+
+
+@pytest.mark.parametrize(
+    ("question", "style"),
+    [
+        ("She had $200, spent $30 on a shirt and $46 on pants. How much is left?", "gsm8k"),
+        ("The soda costs $.25 an ounce. He brought $2 and leaves with $.50. How many ounces?", "gsm8k"),
+        ("What is $x+1$ if $x=2$?", "math"),
+        ("Compute \\frac{1}{2}.", "math"),
+    ],
+)
+def test_money_is_not_mathematics(tmp_path, question, style):
+    path = write_rows(tmp_path / "a.jsonl", [{"question": question, "answer": "3"}])
+    assert load(path).problems[0].style == style
+
+
+@pytest.mark.parametrize(("name", "style"), [("gsm8k_train", "gsm8k"), ("svamp_test", "gsm8k"), ("math_test", "math")])
+def test_a_public_set_has_one_style(data_path, name, style):
+    assert {problem.style for problem in load(data_path / f"{name}.jsonl", limit=1000).problems} == {style}

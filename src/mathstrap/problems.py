@@ -12,6 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from mathstrap.errors import InputError, missing_extra, suggest
 from mathstrap.rows import OnBadRow, Row, iter_rows
 from mathstrap.types import Problem, Reject, Style
@@ -32,6 +34,8 @@ HUB_SETS: dict[str, tuple[str, tuple[str, ...]]] = {
 BUNDLED = ("gsm8k", "math")
 # A question longer than this is a document, not a problem; it would not fit the few-shot prompt.
 MAX_QUESTION_CHARS = 20_000
+# Inline mathematics: no space inside the dollars, no digit behind the closing one.
+FORMULA = re.compile(r"\$[^\s$](?:[^$\n]{0,200}[^\s$])?\$(?!\d)")
 TAG_FIELDS = ("level", "type", "subject", "steps", "difficulty", "source")
 
 
@@ -110,6 +114,8 @@ def load_problems(options: SeedsOptions) -> LoadedProblems:
         if not rejects:
             raise InputError(f"{options.source}: no rows left after offset {options.offset}.")
         raise InputError(f"{options.source}: none of {num_rows} rows could be used; the first: {rejects[0].detail}.")
+    if not options.style:
+        problems = with_style(problems)
     return LoadedProblems(problems=problems, rejects=rejects, source=options.source)
 
 
@@ -205,7 +211,7 @@ def shape_row(row: Mapping[str, Any], options: SeedsOptions, dataset: str, numbe
     if options.gold == "voted":
         tags["gold"] = "voted"
     return Problem(
-        id=safe_id(given_id), dataset=dataset, style=options.style or guess_style(question, answer),
+        id=safe_id(given_id), dataset=dataset, style=options.style or "gsm8k",
         question=question, answer=answer, solution=solution, tags=tags,
     )  # fmt: skip
 
@@ -290,10 +296,16 @@ def last_boxed(solution: str) -> str | None:
     return None
 
 
-def guess_style(question: str, answer: str) -> Style:
-    """Return "math" where question or answer carry LaTeX, else "gsm8k"; `$5` alone is money."""
-    text = f"{question}\n{answer}"
-    return "math" if "\\" in text or re.search(r"\$[^$\n]*[\\^_={}a-zA-Z][^$\n]*\$", text) else "gsm8k"
+def looks_like_math(problem: Problem) -> bool:
+    """Say whether a question or its answer carries LaTeX; the dollars of "$5 and spent $3" are money."""
+    text = f"{problem.question}\n{problem.answer}"
+    return "\\" in text or FORMULA.search(text) is not None
+
+
+def with_style(problems: list[Problem]) -> list[Problem]:
+    """Give all problems of a source one style: math where a fifth of them carry LaTeX, for not every question does."""
+    style: Style = "math" if sum(map(looks_like_math, problems)) >= 0.2 * len(problems) else "gsm8k"
+    return [replace(problem, style=style) for problem in problems]
 
 
 def safe_id(text: str) -> str:
