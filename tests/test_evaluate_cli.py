@@ -76,6 +76,16 @@ def test_the_backend_is_told_from_the_model(tmp_path: Path) -> None:
     assert choose_teacher("m", "vllm", "") == {"backend": "vllm", "model": "m"}
 
 
+def test_an_adapter_is_put_on_the_model_it_was_trained_on(tmp_path: Path) -> None:
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "base/model"}))
+    assert choose_teacher(str(tmp_path), "", "") == {
+        "backend": "hf", "model_path": "base/model", "model": tmp_path.name, "settings": {"adapter": str(tmp_path)},
+    }  # fmt: skip
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(InputError, match="names no base model"):
+        choose_teacher(str(tmp_path), "", "")
+
+
 def test_a_directory_that_is_no_run_is_said(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["compare", str(tmp_path), str(tmp_path)])
     assert "not a run directory" in str(done.exception)

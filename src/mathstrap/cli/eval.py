@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mathstrap.evaluate.metrics import Score
     from mathstrap.evaluate.versus import EvaluationComparison, Sensitivity
 
+ADAPTER_CONFIG = "adapter_config.json"
 OVERRIDES = typer.Argument(
     None, metavar="[KEY=VALUE]...", help="Options to set, for example teacher.n_ctx=4096 budget.max_usd=5."
 )
@@ -126,13 +127,31 @@ def choose_teacher(model: str, backend: str, base_url: str) -> dict[str, Any]:
         else:
             backend = "hf" if is_folder else "openai"
     values: dict[str, Any] = {"backend": backend}
-    if backend in ("embedded", "hf", "vllm") and (is_folder or is_weights):
+    if backend == "hf" and is_folder and (Path(model) / ADAPTER_CONFIG).is_file():
+        values |= {"model_path": base_of(Path(model)), "model": Path(model).name, "settings": {"adapter": model}}
+    elif backend in ("embedded", "hf", "vllm") and (is_folder or is_weights):
         values["model_path"] = model
     elif model and model != "embedded":
         values["model"] = model
     if base_url:
         values["base_url"] = base_url
     return values
+
+
+def base_of(adapter: Path) -> str:
+    """Return the model an adapter was trained on, as the adapter records it."""
+    import json
+
+    path = adapter / ADAPTER_CONFIG
+    try:
+        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: cannot be read ({error}).") from None
+    if not isinstance(base, str) or not base:
+        raise InputError(
+            f"{path}: names no base model. Give it: --backend hf teacher.model_path=BASE teacher.settings.adapter={adapter}"
+        )
+    return base
 
 
 def build_options(

@@ -128,7 +128,8 @@ def evaluate(
     progress: Callable[[Progress], None] | None = None,
 ) -> EvalResult:
     """Evaluate one model under one protocol and write the run directory; `backend` replaces the options' teacher."""
-    protocol = protocol_for(options.protocol, options.changes, options.teacher.model_path)
+    trained = str(options.teacher.settings.get("adapter") or options.teacher.model_path)
+    protocol = protocol_for(options.protocol, options.changes, trained)
     sets = load_sets(options)
     problems = [problem for loaded in sets for problem in loaded.problems]
     outputs = None
