@@ -107,7 +107,7 @@ def test_a_missing_field_is_a_sentence() -> None:
 
 
 def test_unknown_prompts_and_files_are_sentences(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r'no packaged prompt "solve\.chat\.gsm8"\..*Did you mean "solve\.chat\.gsm8k"'):
+    with pytest.raises(InputError, match=r"no packaged prompt .* Did you mean .solve\.chat\.gsm8k"):
         load_prompt("solve.chat.gsm8")
     with pytest.raises(InputError, match="cannot be read"):
         load_prompt(str(tmp_path / "absent.txt"))
