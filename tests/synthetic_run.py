@@ -129,7 +129,7 @@ def make(num_seeds: int, *, draws: int = 2, rng_seed: int = 0, hostile: bool = F
             if problem.method not in ("seed", "fobar"):
                 made.rewrites.append(
                     Completion(
-                        request=f"{problem.id}#0",
+                        request=problem.id,
                         key="k1",
                         text=problem.question,
                         finish_reason="stop",

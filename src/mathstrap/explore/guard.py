@@ -26,6 +26,7 @@ HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 WRITABLE = "/-/flag/"
+CSRF_COOKIE = "ds_csrftoken="
 
 
 def guarded(app: App) -> App:
@@ -72,6 +73,8 @@ def refuse(scope: Scope) -> str:
     origin = headers.get("origin", "")
     if origin and (urlsplit(origin).netloc != host or headers.get("sec-fetch-site", "same-origin") != "same-origin"):
         return "A form on another site may not flag rows here."
+    if CSRF_COOKIE not in headers.get("cookie", ""):  # Datasette lets a post without any cookie pass unchecked
+        return "Flags are set with the form on a family page."
     return ""
 
 

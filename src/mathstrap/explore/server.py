@@ -115,6 +115,7 @@ def listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen(128)
     except (OSError, OverflowError) as error:
         listener.close()
         raise InputError(f"--port {port}: cannot be used ({error}). Name another, or 0 for any free one.") from error

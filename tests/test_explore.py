@@ -1,0 +1,365 @@
+"""The explorer: what it holds is the run, and nothing a model wrote or a foreign page sends gets further than text."""
+
+# ruff: noqa: E501
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from html.parser import HTMLParser
+
+import pytest
+
+from mathstrap.errors import InputError
+from mathstrap.explore.build import database_path, refresh
+from mathstrap.explore.diff import diff_html, masked_html, number_diff, unknown_html, word_diff
+from mathstrap.explore.flags import set_flag
+from mathstrap.explore.flips import read_flips
+from mathstrap.explore.guard import refuse
+from mathstrap.explore.server import explorer_app, listen, show_runs
+from mathstrap.rundir import RunDir
+from mathstrap.types import to_json
+from synthetic_run import make, synthetic_run, write
+
+pytest.importorskip("datasette", reason='datasette is not installed: pip install "mathstrap[explore]"')
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return [
+        synthetic_run(folder / "first", 30, hostile=True),
+        synthetic_run(folder / "second", 30, rng_seed=0, right=0.5),
+    ]
+
+
+@pytest.fixture(scope="module")
+def datasette(runs, tmp_path_factory):
+    with explorer_app(runs, tmp_path_factory.mktemp("cache")) as found:
+        yield found
+
+
+def get(datasette, url, **named):
+    return asyncio.run(datasette.client.get(url, **named))
+
+
+def rows(path, sql, *values):
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(sql, values).fetchall()
+    finally:
+        connection.close()
+
+
+# What the database holds
+
+
+def test_the_database_holds_every_answer_and_what_became_of_it(tmp_path):
+    made = make(20)
+    path = tmp_path / "x.sqlite"
+    assert refresh(RunDir.read(write(made, tmp_path / "run")), path)
+    assert rows(path, "select count(*) from answers")[0][0] == len(made.replies) + len(made.failures)
+    assert rows(path, "select count(*) from answers where kept = 'yes'")[0][0] == len(made.samples)
+    assert rows(path, "select count(*) from answers where outcome = 'correct'")[0][0] == sum(
+        verdict.outcome == "correct" for verdict in made.verdicts
+    )
+    assert rows(path, "select count(*) from rejects")[0][0] == len(made.rejects)
+    usable = rows(path, "select count(*) from questions where status in ('seed', 'usable')")[0][0]
+    assert usable == len(made.problems)
+    summary = json.loads(rows(path, "select value from about where name = 'summary'")[0][0])
+    assert summary["all"]["kept"] == len(made.samples)
+    counted = rows(path, "select sum(answers), sum(kept) from questions")[0]
+    assert counted == (len(made.replies) + len(made.failures), len(made.samples))
+
+
+def test_rejected_questions_are_there_with_their_reason_and_text(tmp_path):
+    made = make(30)
+    path = tmp_path / "x.sqlite"
+    refresh(RunDir.read(write(made, tmp_path / "run")), path)
+    found = rows(path, "select id, reason, question from questions where status = 'rejected' and method = 'rephrase'")
+    assert found
+    assert all(reason and question for _, reason, question in found)
+
+
+def test_nothing_new_changes_nothing(tmp_path):
+    run = RunDir.read(synthetic_run(tmp_path / "run", 4))
+    assert refresh(run, tmp_path / "x.sqlite")
+    assert not refresh(run, tmp_path / "x.sqlite")
+
+
+def test_a_going_run_is_followed_reply_by_reply_and_graded_when_the_verdicts_come(tmp_path):
+    made = make(12)
+    late = made.replies[20:]
+    begun = make(12)
+    begun.replies, begun.candidates, begun.verdicts, begun.samples = made.replies[:20], [], [], []
+    path, database = tmp_path / "run", tmp_path / "x.sqlite"
+    write(begun, path)
+    assert refresh(RunDir.read(path), database)
+    assert rows(database, "select distinct outcome from answers where kept = 'no' and finish_reason = 'stop'") != []
+    before = rows(database, "select count(*) from answers where text <> '' and finish_reason <> ''")[0][0]
+    log = path / "completions-solve.jsonl"
+    with log.open("ab") as out:
+        out.write(to_json(late[0]) + b"\n" + to_json(late[1])[:30])  # a torn line waits for its rest
+    assert refresh(RunDir.read(path), database)
+    assert rows(database, "select count(*) from answers where finish_reason <> ''")[0][0] == before + 1
+    with log.open("ab") as out:
+        out.write(to_json(late[1])[30:] + b"\n")
+    assert refresh(RunDir.read(path), database)
+    assert rows(database, "select count(*) from answers where finish_reason <> ''")[0][0] == before + 2
+    word = late[1].text.split()[0].strip(",")
+    found = rows(database, "select count(*) from answers_fts where answers_fts match ?", f'"{word}"')
+    assert found[0][0] >= 1
+    write(made, path)
+    assert refresh(RunDir.read(path), database)
+    assert rows(database, "select count(*) from answers where kept = 'yes'")[0][0] == len(made.samples)
+
+
+def test_the_newest_of_two_replies_to_one_request_counts(tmp_path):
+    made = make(3)
+    first = made.replies[0]
+    path = write(made, tmp_path / "run")
+    with RunDir.open(path) as run:
+        import msgspec
+
+        run.sink("solve").completion(msgspec.structs.replace(first, key="k9", text="the newer one"))
+    refresh(RunDir.read(path), tmp_path / "x.sqlite")
+    assert rows(tmp_path / "x.sqlite", "select text from answers where id = ?", first.request) == [("the newer one",)]
+
+
+def test_databases_of_runs_with_the_same_name_differ(tmp_path):
+    assert database_path(tmp_path / "a" / "run", tmp_path) != database_path(tmp_path / "b" / "run", tmp_path)
+
+
+def test_a_folder_that_is_no_run_is_a_sentence(tmp_path):
+    with pytest.raises(InputError, match="no records here"):
+        show_runs([tmp_path], tmp_path)
+    with pytest.raises(InputError, match="no run directory"):
+        show_runs([tmp_path / "nowhere"], tmp_path)
+
+
+# Diffs
+
+
+def test_words_that_came_and_went_are_marked():
+    runs = [(run.kind, run.text) for run in word_diff("Ann has 5 red pens.", "Ann owns 5 pens today.")]
+    assert ("gone", "has") in runs
+    assert ("added", "owns") in runs
+    assert diff_html("a <b> c", "a <i> c") == "a <del>&lt;b&gt;</del><ins>&lt;i&gt;</ins> c"
+
+
+def test_a_formula_is_one_word_of_a_diff():
+    html = diff_html("Find $x + 1$ now", "Find $x + 2$ now", "math")
+    assert html.count("<math") == 2
+    assert "<ins><math" in html
+
+
+def test_a_diff_of_endless_text_ends():
+    assert word_diff("x " * 9_000, "y " * 9_000)[0].kind == "added"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lost", "gained"),
+    [
+        ("half of 48", "1/2 of 48", "", ""),
+        ("48 clips and 3 boxes", "48 clips", "3", ""),
+        ("5 and 5", "5", "5", ""),
+        ("pays $1,200", "pays $1,300", "1200", "1300"),
+    ],
+)
+def test_numbers_are_compared_as_a_multiset_of_values(old, new, lost, gained):
+    found = number_diff(old, new)
+    assert (found.lost, found.gained) == (lost, gained)
+    assert found.is_same is (not lost and not gained)
+
+
+def test_the_hidden_number_is_marked_in_the_seed():
+    assert masked_html("He has <5> pens", 8, 9) == "He has &lt;<mark>5</mark>&gt; pens"
+    assert "<mark><math" in masked_html("Let $x = 5$ be", 9, 10, "math")
+    assert masked_html("short", 3, 99) == "short"
+
+
+def test_the_unknown_is_marked_where_it_stands_alone():
+    assert unknown_html("Max has x pens, 2x", "x") == "Max has <mark>x</mark> pens, 2x"
+    assert "<mark>" not in unknown_html("a &x; <x>", "(")
+
+
+# Flips
+
+
+def test_only_flips_are_found(runs, tmp_path):
+    shown = show_runs(runs, tmp_path)
+    for each in shown:
+        refresh(RunDir.read(each.run), each.database)
+    lost = read_flips(shown[0].database, shown[1].database, kind="lost", page=0)
+    won = read_flips(shown[0].database, shown[1].database, kind="won", page=0)
+    assert all(row["a_outcome"] == "correct" != row["b_outcome"] for row in lost.rows)
+    assert all(row["b_outcome"] == "correct" != row["a_outcome"] for row in won.rows)
+    assert lost.counts["lost"] == won.counts["lost"] > 0
+    assert lost.counts["won"] < lost.counts["lost"]
+    same = read_flips(shown[0].database, shown[0].database, kind="nonsense", page=99)
+    assert same.rows == []
+    assert same.page == 0
+
+
+# Flags
+
+
+def test_a_flag_is_what_the_next_run_reads(tmp_path):
+    path = synthetic_run(tmp_path / "run", 3)
+    set_flag(path, "gsm8k-train-00001#0", "wrong\n reasoning \x1b[31m")
+    set_flag(path, "math-train-00000", "")
+    assert RunDir.read(path).flags() == {"gsm8k-train-00001#0": "wrong reasoning [31m", "math-train-00000": ""}
+    set_flag(path, "math-train-00000", None)
+    assert list(RunDir.read(path).flags()) == ["gsm8k-train-00001#0"]
+    with pytest.raises(InputError, match="at most"):
+        set_flag(path, "math-train-00000", "x" * 3_000)
+
+
+def test_a_flag_can_be_set_while_the_run_holds_its_lock(tmp_path):
+    path = synthetic_run(tmp_path / "run", 3)
+    with RunDir.open(path):
+        set_flag(path, "math-train-00000", "while running")
+    assert RunDir.read(path).flags()
+
+
+# Pages
+
+
+class Text(HTMLParser):
+    """Collect a page's elements and event-handler attributes."""
+
+    def __init__(self):
+        super().__init__()
+        self.elements, self.handlers, self.scripts = [], [], []
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.handlers += [name for name, _ in attrs if name.startswith("on") or name == "style"]
+        if tag == "script":
+            self.scripts.append(dict(attrs).get("src"))
+
+
+PAGES = [
+    "/", "/first", "/first/answers", "/first/answers?method=fobar&outcome=wrong", "/first/questions?status=rejected",
+    "/first/rejects", "/first/flags", "/first/answers?_search=compare", "/first/questions?_search=candles",
+    "/-/family/first?id=gsm8k-train-00001", "/-/family/first?id=math-train-00003%2Ffobar.1%230", "/-/flips/first/second",
+    "/first?sql=select+*+from+answers+limit+50", "/first/answers/3", "/first?sql=nonsense",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("url", PAGES)
+def test_every_page_is_escaped_and_guarded(datasette, url):
+    reply = get(datasette, url)
+    assert reply.status_code == (400 if url.endswith("nonsense") else 200)
+    parser = Text()
+    parser.feed(reply.text)
+    assert not {"img", "iframe", "object", "embed", "base", "link-x"} & set(parser.elements)
+    assert parser.handlers == []
+    assert parser.scripts == ["/-/explore.js"]
+    assert "\x1b" not in reply.text
+    assert "\u202e" not in reply.text
+    policy = reply.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe-inline" not in policy
+    assert reply.headers["x-content-type-options"] == "nosniff"
+
+
+def test_each_bar_of_the_funnel_leads_to_as_many_rows_as_it_says(datasette):
+    summary = json.loads(
+        rows(datasette.mathstrap.runs["first"].database, "select value from about where name='summary'")[0][0]
+    )
+    from mathstrap.explore.plugin import STAGE_FILTERS, rows_url
+
+    for stage, filters in STAGE_FILTERS.items():
+        for method in (None, "fobar"):
+            url = rows_url("first", "answers.json", **filters, **({"method": method} if method else {}))
+            whole = next(row for row in summary["methods"] if row["name"] == method) if method else summary["all"]
+            assert get(datasette, url).json()["filtered_table_rows_count"] == whole[stage], url
+
+
+def test_search_finds_by_word(datasette):
+    found = get(datasette, "/first/answers.json?_search=simplify&_shape=objects").json()
+    whole = get(datasette, "/first/answers.json?_shape=objects").json()
+    assert 0 < found["filtered_table_rows_count"] < whole["filtered_table_rows_count"]
+
+
+def test_a_family_shows_its_seed_rewrites_masks_replies_and_rejects(datasette, runs):
+    made = make(30, hostile=True)
+    fallen = next(reject for reject in made.rejects if reject.stage == "rewrite")
+    page = get(datasette, f"/-/family/first?id={fallen.id}").text
+    assert fallen.reason.replace("_", " ") in page
+    page = get(datasette, "/-/family/first?id=gsm8k-train-00004").text
+    assert "<ins>" in page
+    assert "<del>" in page
+    assert "<mark>x</mark>" in page
+    assert "All numbers are kept" in page
+    assert page.count('class="card') >= 5
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "/-/family/first?id=../../../etc/passwd", "/-/family/first?id=", "/-/family/first", "/-/family/nowhere?id=x",
+        "/-/family/..%2Fsecond?id=x", "/-/flips/first/..%2f..", "/-/look.css/../../x", "/../etc/passwd",
+        "/static/../schema.py", "/first.db", "/-/family/first?id=%00",
+    ],
+)  # fmt: skip
+def test_odd_paths_and_ids_find_nothing(datasette, url):
+    reply = get(datasette, url)
+    assert reply.status_code in (302, 400, 403, 404)
+    assert "root:" not in reply.text
+
+
+def test_sql_can_only_read(datasette):
+    for sql in (
+        "delete from answers",
+        "attach 'x' as y",
+        "pragma journal_mode=delete",
+        "insert into flags values (1,2,3)",
+    ):
+        reply = get(datasette, "/first", params={"sql": sql})
+        assert reply.status_code == 400, sql
+
+
+def test_a_foreign_host_or_site_is_refused(datasette):
+    assert get(datasette, "/", headers={"host": "evil.example"}).status_code == 403
+    assert get(datasette, "/", headers={"host": "127.0.0.1:99"}).status_code == 200
+    assert get(datasette, "/", headers={"host": "[::1]:8001"}).status_code == 200
+    post = {"type": "http", "method": "POST", "path": "/-/flag/first"}
+    same = [(b"host", b"localhost:8001"), (b"origin", b"http://localhost:8001"), (b"cookie", b"ds_csrftoken=t")]
+    assert refuse({**post, "headers": same}) == ""
+    assert refuse({**post, "headers": same[:2]})
+    assert refuse({**post, "headers": [same[0], (b"origin", b"http://evil.example")]})
+    assert refuse({**post, "headers": [same[0], (b"origin", b"null")]})
+    assert refuse({**post, "path": "/-/messages", "headers": same})
+    assert refuse({"type": "http", "method": "PUT", "path": "/-/flag/first", "headers": same})
+    assert refuse({"type": "http", "method": "GET", "path": "/", "headers": []})
+    assert refuse({"type": "http", "method": "GET", "path": "/", "headers": [(b"host", b"[::1")]})
+
+
+def test_a_flag_without_the_forms_token_is_refused(datasette, runs):
+    before = RunDir.read(runs[0]).flags()
+    form = {"id": "gsm8k-train-00001", "note": "x"}
+    for cookies in ({}, {"ds_csrftoken": "made-up"}):
+        for data in (form, {**form, "csrftoken": "another"}):
+            reply = asyncio.run(datasette.client.post("/-/flag/first", data=data, cookies=cookies))
+            assert reply.status_code == 403
+    assert RunDir.read(runs[0]).flags() == before
+
+
+def test_a_flag_of_a_row_that_is_not_there_is_refused(datasette, runs):
+    page = asyncio.run(datasette.client.get("/-/family/first?id=gsm8k-train-00001"))
+    token = page.cookies["ds_csrftoken"]
+    before = RunDir.read(runs[0]).flags()
+    for row_id in ("no-such-row", "../../x", ""):
+        data = {"id": row_id, "note": "x", "csrftoken": token}
+        reply = asyncio.run(datasette.client.post("/-/flag/first", data=data, cookies={"ds_csrftoken": token}))
+        assert reply.status_code == 404
+    assert RunDir.read(runs[0]).flags() == before
+
+
+def test_the_server_listens_on_loopback_alone():
+    with listen(0) as listener:
+        assert listener.getsockname()[0] == "127.0.0.1"
+        with pytest.raises(InputError, match="--port"):
+            listen(listener.getsockname()[1])
