@@ -2,9 +2,10 @@
 
     python bench/verify_fuzz.py --inputs 1000000
 
-Each input is a gold and a prediction made from LaTeX fragments, digits, Unicode, attacks and mutations of each other; a
-tenth are whole completions. Checked: no exception, no verdict over a second, formatting of a gold is still that gold, no
-file appears in the working directory (the run moves to an empty one), peak memory after the first tenth stays where it is.
+Each input is a gold and a prediction: well-formed expressions, LaTeX fragments, digits, Unicode, attacks, and mutations
+of each other; a tenth are whole completions. Checked: no exception, no verdict over a second, a gold in dollar signs is
+still that gold, no file appears in the working directory (the run moves to an empty one). Peak memory is reported after a
+tenth of the inputs and at the end.
 """
 
 from __future__ import annotations
@@ -35,6 +36,15 @@ FRAGMENTS = [
     "\ud800", "The answer is: ", "#### ", "</think>", "<|im_end|>", "__import__('os').system('touch CANARY_fuzz')",
     "open('CANARY_fuzz','w')", "eval(", "lambda:0", "1e999999999", "99999999999999999999", "f(x)", "x_{1}", "!",
 ]  # fmt: skip
+SHAPES = [
+    "A + B", "A - B", "A B", "A \\cdot B", "\\frac{A}{B}", "(A)^{B}", "\\sqrt{A}", "\\sqrt[3]{A}", "-(A)", "(A, B)",
+    "[A, B)", "A, B",
+    "\\{A, B\\}", "x = A", "A = B", "x < A", "A \\pm B", "\\sin A", "\\cos(A)", "\\ln A", "\\log_A B", "(A)!",
+    "\\binom{A}{B}",
+    "|A|", "f(A)", "A^\\circ", "A\\%", "A \\text{ cm}^2", "\\begin{pmatrix} A \\\\ B \\end{pmatrix}",
+    "(-\\infty, A] \\cup (B, \\infty)",
+    "A : B", "\\text{A}", "A \\text{ and } B", "\\arctan A", "e^{A}", "(A)(B)", "A / B", "\\lfloor A \\rfloor",
+]  # fmt: skip
 REPEATED = [
     "{",
     "(",
@@ -55,14 +65,29 @@ REPEATED = [
 ]
 
 
+def random_expression(rng: random.Random, depth: int = 0) -> str:
+    """Return a well-formed LaTeX expression."""
+    if depth > 3 or rng.random() < 0.3:
+        return rng.choice(
+            ("x", "y", "n", "a_1", "i", "\\pi", "e", str(rng.randrange(100)), str(rng.randrange(10**6)), "0.25")
+        )
+    inner = [random_expression(rng, depth + 1) for _ in range(2)]
+    shape = rng.choice(SHAPES)
+    return shape.replace("A", inner[0]).replace("B", inner[1])
+
+
 def random_text(rng: random.Random) -> str:
+    """Return an expression, a run of fragments, or one fragment repeated very often."""
     kind = rng.random()
+    if kind > 0.6:
+        return random_expression(rng)
     if kind < 0.02:
         return rng.choice(REPEATED) * rng.choice((10, 60, 300, 5_000)) + rng.choice(("", "5", "}" * 50))
     return "".join(rng.choice(FRAGMENTS) for _ in range(rng.choice((1, 2, 3, 5, 8, 13, 30))))
 
 
 def mutate(text: str, rng: random.Random) -> str:
+    """Return the text with one character dropped or one fragment put in."""
     where = rng.randrange(len(text) + 1)
     if rng.random() < 0.5 and text:
         return text[:where] + text[where + 1 :]
@@ -70,6 +95,7 @@ def mutate(text: str, rng: random.Random) -> str:
 
 
 def main() -> None:
+    """Grade, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
@@ -106,7 +132,7 @@ def main() -> None:
             if index == options.inputs // 10:
                 early_memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         seconds = time.perf_counter() - began
-        files = os.listdir(folder)
+        files = [path.name for path in Path(folder).iterdir()]
         os.chdir("/")
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = {

@@ -169,6 +169,9 @@ def _same_ratios(gold: Node, got: Node) -> Answer:
 
 
 def _same_relations(gold: Node, got: Node) -> Answer:
+    gold, got = _one_by_one(gold, got), _one_by_one(got, gold)
+    if isinstance(gold, Group) and isinstance(got, Group):
+        return _same_groups(gold, got)
     if isinstance(gold, Relation) and isinstance(got, Relation):
         if set(gold.signs) == {"="} == set(got.signs):
             return _same_equations(gold, got)
@@ -187,6 +190,16 @@ def _same_relations(gold: Node, got: Node) -> Answer:
     if isinstance(left, Group) and isinstance(right, Group):
         return _same_groups(left, right)
     return _same_unions(canonical(left), canonical(right))
+
+
+def _one_by_one(node: Node, other: Node) -> Node:
+    """Write `(x, y) = (1, 2)` as `x = 1, y = 2` when the other answer is written so."""
+    if isinstance(node, Relation) and isinstance(other, Group) and _names(other.items):
+        names, values = node.items[0], node.items[-1]
+        if isinstance(names, Group) and isinstance(values, Group) and len(names.items) == len(values.items):
+            pairs = zip(names.items, values.items, strict=True)
+            return Group("", tuple(Relation(pair, ("=",)) for pair in pairs), "")
+    return node
 
 
 def _is_solved(node: Relation) -> bool:

@@ -44,6 +44,7 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
 
 
+_EMPTY_SETS = frozenset({"\\emptyset", "\\varnothing", "\\{\\}"})
 NO_GOLD = Decision("undecided", "empty", "the gold answer is empty")
 NO_ANSWER = Decision("wrong", "empty", "the answer is empty")
 SAME_NUMBER = Decision("correct", "number", "the same number")
@@ -76,6 +77,8 @@ def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
         return None
     other = words_key(got_text)
     if other is not None and (key == other or words_set(key) == words_set(other)):
+        return SAME_TEXT
+    if key == "no solutions" and compact(got_text) in _EMPTY_SETS:
         return SAME_TEXT
     if is_text(gold) and key.isalpha():  # \text{odd} is a word, never o times d times d
         return OTHER_TEXT

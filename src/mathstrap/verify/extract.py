@@ -21,7 +21,7 @@ Name = Literal["hash", "stated", "boxed", "value_of"]
 
 _STATED = re.compile(
     r"(?i:nswers?)\*{0,2}\s{0,3}(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}"
-    r"\*{0,2}:?|\*{0,2}[:：=])\*{0,2}"
+    r"\*{0,2}:?|\*{0,2}[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))\*{0,2}"
 )
 _VALUE_OF = re.compile(
     r"(?i:value of )(?:the )?(?:unknown )?(?:variable )?[$\\(]{0,3}[A-Za-z][$\\)]{0,3} (?:is|=|equals):? "
@@ -29,6 +29,7 @@ _VALUE_OF = re.compile(
 _NO_STATEMENT = re.compile(
     r"\s{0,3}(?:not|n't|never|(?:in)?correct|right|wrong|valid|reasonable|as follows|given by|found|obtained|clear)\b"
 )
+_HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
 _CHECKED = re.compile(r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$")
 _TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
 _POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
@@ -89,8 +90,6 @@ def extract_minerva(text: str, mode: Mode = "strict") -> Extraction | None:
 
 def looks_like_completion(text: str) -> bool:
     """Say whether a text is a worked solution rather than a bare answer: several lines, an anchor, or a sentence."""
-    if len(text) < 40 and "nswer" not in text and "####" not in text:
-        return False
     if "####" in text or _STATED.search(text[-2_000:]) or "</think>" in text:
         return True
     stripped = text.strip()
@@ -144,6 +143,8 @@ def _hash(text: str) -> Found | None:
     if start < 0:
         return None
     line = text[start + 4 :].lstrip("# \t*:").partition("\n")[0].strip()
+    if _HEADING.fullmatch(line):
+        line = text[start + 4 :].partition("\n")[2].strip().partition("\n")[0].strip()
     return Found(start, line, "hash") if line else None
 
 

@@ -89,6 +89,8 @@ def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "ans
     chosen = grader_named(grader)
     if form == "completion" or (form == "auto" and looks_like_completion(prediction)):
         extraction = chosen.extract(prediction, mode)
+        if extraction is None and form == "auto":
+            return chosen.compare(gold, prediction)
         if extraction is None:
             return Grade("wrong", "extraction", "no final answer is stated", "", gold)
         prediction = extraction.answer

@@ -37,6 +37,9 @@ def read_number(parser: Parser, token: Token) -> Node:
     if nxt.text in ("overline", "bar") and not nxt.spaced:
         return _read_repeating(parser, text)
     value = Num(Fraction(text), len(text.partition(".")[2]))
+    if nxt.kind == "name" and not nxt.spaced and nxt.text in ("st", "nd", "rd", "th") and text.isdigit():
+        parser.position += 1
+        return Num(Fraction(text))
     if nxt.kind == "name" and not nxt.spaced and nxt.text in ("e", "E"):
         return _read_scientific(parser, value)
     if text.isdigit():
@@ -114,7 +117,7 @@ def read_name(parser: Parser, token: Token) -> Node:
     number = NUMBER_WORDS.get(name.lower()) if len(parser.tokens) == 1 else None
     if number is not None:
         return Num(Fraction(number))
-    if name == "oo" or name.lower() == "inf":
+    if name == "oo" or name.lower() in ("inf", "infinity"):
         return INFINITY
     if nxt.text == "_" and name.isupper():
         return Sym(name)

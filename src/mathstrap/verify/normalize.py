@@ -16,7 +16,8 @@ _CURRENCY = re.compile(r"(?:USD|US\$|EUR|GBP|CAD|AUD|INR|Rs\.?)\s*(?=[\d$\\])")
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
 _CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-J])\)?")
 _ARTICLES = frozenset({"the", "a", "an"})
-_SPACES = re.compile(r"(?<![0-9A-Za-z])\s+|\s+(?![0-9A-Za-z])")  # never one between digits: 1 1/2 is not 11/2
+_SPACES = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # never one between digits: 1 1/2 is not 11/2
+_BRACED_SIGN = re.compile(r"\{([0-9A-Za-z])\}(?![0-9A-Za-z{])")
 _NUMBER = re.compile(r"([+-]?)([0-9]{1,400})(?:\.([0-9]{1,400}))?")
 _THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3}){1,40}(?:\.[0-9]{1,40})?")
 
@@ -96,7 +97,7 @@ def compact(text: str) -> str:
         if command in text:
             text = re.sub(re.escape(command) + ("(?![a-z])" if command[-1].isalpha() else ""), "", text)
     text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    return _SPACES.sub("", text)
+    return _SPACES.sub("", _BRACED_SIGN.sub(r"\1", text))
 
 
 def words_key(text: str) -> str | None:

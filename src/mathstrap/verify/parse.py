@@ -116,8 +116,8 @@ class Parser:
 
     def item(self) -> Node:
         """Read a relation chain, or a single value with its unit."""
-        if self.peek().kind == "sign" and self.peek().text == "=":  # `=5`
-            self.position += 1
+        if not self.accept("="):  # `=5`
+            self.accept("approx")
         items = [read_quantity(self)]
         signs: list[str] = []
         while True:

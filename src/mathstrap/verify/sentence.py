@@ -17,11 +17,18 @@ _HOLDS = re.compile(
     r"\b(?:was|were|by|has|have|had|gets?|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?|made|left"
     r"|totals?|gives?|pays?|paid|sells?|sold)\s{0,3}" + _ADVERB
 )
+_INTRODUCES = re.compile(r"(?::|\b(?:is|are|equals|get|have|be))\s{0,9}$")
 _WORD_NUMBERS = re.compile(r"\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE)
 _HEDGED = re.compile(
-    r"\b(?:not|n't|cannot|unknown|maybe|perhaps|possibly|or|impossible|but|unclear|assum\w*)\b|n't", re.I
+    r"\b(?:not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|assum\w*)\b|n't"
+    r"|\bunknown\b(?! (?:variable|value|number|quantity))",
+    re.IGNORECASE,
 )
+_FILLER = re.compile(r"^(?:therefore|thus|hence|simply|just|then|equal to|approximately|about)[,:]? ")
 _PROSE = re.compile(r"[A-Za-z]{2,}")
+_CONCLUDES = re.compile(r"(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally)\b", re.IGNORECASE)
+_OPTION = re.compile(r".{0,200}\b(?:option|choice|answer) is:? \(?([A-J])\)?\.?", re.IGNORECASE | re.DOTALL)
+_ENUMERATION = re.compile(r"\s{0,3}V(?:(?:,? (?:and|or) |, )V)+[\s.]{0,4}")
 _QUANTITY = re.compile(
     r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)"
 )
@@ -71,6 +78,7 @@ def _first_sentence(line: str) -> str:
 
 def value_of_sentence(span: str) -> str:
     """Return the value a stated span is about: the span itself, or what its verb introduces when it is a sentence."""
+    span = _FILLER.sub("", span)
     words = _PROSE.findall(_MATHS.sub(" ", span))
     if len(words) < 3 or not (span[:1].isalpha() and span[1:2].isalpha()) or not any(char.isdigit() for char in span):
         return span
@@ -81,12 +89,20 @@ def value_of_sentence(span: str) -> str:
 
 def closing_value(text: str) -> str | None:
     """Return the value the last sentence of a text states, or None if it states none or several."""
-    text = text.rstrip()
+    text = text.rstrip().replace("\\$", "")
     if not text or text.endswith("```"):
         return None
+    for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
+        if text.rstrip(".").endswith(closing):
+            start = text.rfind(opening, 0, len(text.rstrip(".")) - 2)
+            if start >= 0 and len(text) - start < 1_000 and _INTRODUCES.search(text[max(0, start - 40) : start]):
+                return text[start + 2 : len(text.rstrip(".")) - 2].strip()
     line = text[-1_000:].rpartition("\n")[2].strip()
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
     sentence = sentences[-1] if sentences else ""
+    option = _OPTION.fullmatch(sentence)
+    if option:
+        return option[1]
     if not _PROSE.search(_MATHS.sub(" ", sentence)) or _HEDGED.search(_MATHS.sub(" ", sentence)):
         return None
     return _stated_value(sentence)
@@ -109,6 +125,14 @@ def _stated_value(sentence: str) -> str | None:
             chosen = value
     if chosen is None:
         return None
+    first = next((value for value in values if _STATES.search(sentence[max(0, value[0] - 40) : value[0]])), None)
+    if first is not None and first is not values[-1]:
+        several = [value for value in values if value[0] >= first[0]]
+        shape = sentence[first[0] :]
+        for start, end, _ in reversed(several):
+            shape = shape[: start - first[0]] + "V" + shape[end - first[0] :]
+        if _ENUMERATION.fullmatch(shape):
+            return ", ".join(value[2] for value in several)
     unit = _UNIT.match(sentence, chosen[1])
     return chosen[2] + (unit[0] if unit else "")
 
@@ -119,12 +143,15 @@ def bare_answer(text: str) -> str | None:
     if not text or len(text) > 300 or "```" in text:
         return None
     text = str(re.sub(r"^Answer\s+(?=[$\\])", "", text))
+    if _CONCLUDES.match(text):
+        return None
     rest = _PROSE.sub(" ", re.sub(r"\\[A-Za-z]+", " ", text))
     words = _PROSE.findall(re.sub(r"\\(?:text|mbox)\s?\{[^{}]*\}|\\[A-Za-z]+|\{[a-z]*matrix\}", " ", text))
-    words = [word for word in words if len(word) > 3 or "\n" in text]
-    if len(words) > (1 if any(char.isdigit() for char in rest) else 0) or text.count("\n") > 8:
+    has_digits = any(char.isdigit() for char in rest)
+    allowed = 3 if text[0].isdigit() or text[0] in "$-+\\([{." else 1
+    if len(words) > (allowed if has_digits and "\n" not in text else 0) or text.count("\n") > 8:
         return None
-    return text if not words or any(char.isdigit() for char in rest) else None
+    return text
 
 
 def last_number(text: str) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
-from mathstrap.verify.identity import same_expression
+from mathstrap.verify.identity import same_expression, strip_marks
 from mathstrap.verify.nodes import (
     INFINITY,
     MINUS_ONE,
@@ -155,15 +155,15 @@ def _canonical_relation(node: Relation) -> Node:
 def _solved(items: tuple[Node, ...]) -> Node:
     heads = [item for item in items if is_head(item)]
     values = [item for item in items if not is_head(item)]
-    if len(items) == 2 and not heads and same_expression(*items) and not symbols(items[0]):
-        return items[0]
+    if len(items) == 2 and not heads and not symbols(items[0]) and same_expression(*map(strip_marks, items)):
+        return items[1]
     if not heads and len(items) > 2 and len(values) > 2:
         heads, values = [values[0]], values[1:]
     if not heads or not values:
         return Relation(items, ("=",) * (len(items) - 1))
     constant = [value for value in values if not symbols(value)]
     chosen = constant or values
-    if not all(same_expression(chosen[0], other) for other in chosen[1:]):
+    if not all(same_expression(strip_marks(chosen[0]), strip_marks(other)) for other in chosen[1:]):
         return Relation(items, ("=",) * (len(items) - 1))
     return Relation((heads[0], canonical(chosen[-1])), ("=",))
 
@@ -210,6 +210,8 @@ def _union_of_relations(items: list[Node]) -> Node | None:
 
 def _merged(parts: tuple[Node, ...]) -> Node:
     """Sort the intervals of a union and join those that touch; symbolic ends leave the union as it is."""
+    if all(isinstance(part, Group) and part.opening == "{" for part in parts):
+        return Group("{", tuple(item for part in parts for item in children(part)), "}")
     pieces: list[tuple[float, bool, float, bool, Node, Node]] = []
     others: list[Node] = []
     for part in parts:

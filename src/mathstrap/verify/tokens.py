@@ -51,6 +51,10 @@ _GROUPED = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,|\{\\,\})(?=\s{0,9}[0-9]{3}(
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z(\[{}])")
 _ROW_SKIP = re.compile(r"\\\\\[-?[0-9.]{1,8}\s?[a-z]{2}\]")
 _BRACED_UNIT = re.compile(r"(?<=[0-9])\{([a-z]{2,12})\}")  # 4{cm}, from tools that lose the \text
+_OVER = re.compile(r"\{([^{}]{0,200})\\over(?![a-z])([^{}]{0,200})\}")
+_WHOLE_OVER = re.compile(r"^([^{}]{1,200}\\(?:over|choose)(?![a-z])[^{}]{1,200})$")
+_CHOOSE = re.compile(r"\{([^{}]{0,200})\\choose(?![a-z])([^{}]{0,200})\}")
+_BARE_REPEATING = re.compile(r"(?<![0-9])\.(?=\\overline)")
 _STYLES = frozenset({"mathrm", "rm", "bf", "operatorname", "mathbf", "mathit", "mathsf", "bold", "boldsymbol", "bm"})
 
 
@@ -63,6 +67,11 @@ def tokenize(text: str, *, join_thousands: bool = True) -> list[Token]:
         raise NotMathError("the answer is longer than 10,000 characters")
     if "\\\\" in text:
         text = _ROW_SKIP.sub(r"\\\\", text) if "\\begin" in text else _DOUBLED.sub(r"\\", text)
+    if "\\over" in text or "\\choose" in text:
+        text = _WHOLE_OVER.sub(r"{\1}", text)
+        text = _OVER.sub(r"\\frac{\1}{\2}", text)
+        text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
+        text = _BARE_REPEATING.sub("0.", text)
     if "{" in text:
         text = _BRACED_UNIT.sub(lambda match: f"\\text{{{match[1]}}}" if match[1] in UNITS else match[0], text)
     if "," in text:
