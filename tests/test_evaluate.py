@@ -291,3 +291,17 @@ def test_the_training_prompt_is_the_trainers_own(tmp_path: Path) -> None:
     for question in ("One?", "One?\nTwo?\n\nThree?"):
         problem = Problem(id="q", dataset="d", style="math", question=question, answer="1")
         assert messages_for(protocol, problem)[0].content == prompt.metamath_prompt(question)
+
+
+def test_retrained_weights_in_the_same_folder_are_another_model(tmp_path: Path) -> None:
+    from mathstrap.backends import TeacherOptions
+    from mathstrap.evaluate.record import model_name
+
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(bytes(300_000))
+    teacher = TeacherOptions(backend="hf", model_path=str(tmp_path))
+    first = model_name("sft", teacher)
+    assert first == model_name("sft", teacher)
+    weights.write_bytes(bytes(150_000) + b"\1" * 150_000)
+    assert model_name("sft", teacher) != first
+    assert model_name("gpt", TeacherOptions(model="gpt")) == "gpt"

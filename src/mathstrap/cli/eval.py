@@ -149,7 +149,8 @@ def base_of(adapter: Path) -> str:
         raise InputError(f"{path}: cannot be read ({error}).") from None
     if not isinstance(base, str) or not base:
         raise InputError(
-            f"{path}: names no base model. Give it: --backend hf teacher.model_path=BASE teacher.settings.adapter={adapter}"
+            f"{path}: names no base model. Give it: --backend hf teacher.model_path=BASE "
+            f"teacher.settings.adapter={adapter}"
         )
     return base
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from mathstrap.evaluate.benchmarks import BENCHMARKS, Benchmark, load_benchmark
 from mathstrap.evaluate.protocols import PROTOCOLS, Changes, Protocol
-from mathstrap.evaluate.run import EvalOptions, EvalResult, Evaluation, evaluate, read_evaluation
+from mathstrap.evaluate.record import Evaluation, read_evaluation
+from mathstrap.evaluate.run import EvalOptions, EvalResult, evaluate
 from mathstrap.evaluate.versus import compare
 
 __all__ = [

@@ -19,7 +19,7 @@ from mathstrap.evaluate.summary import Summary
 from mathstrap.tables import replacing, write_atomically
 
 if TYPE_CHECKING:
-    from mathstrap.evaluate.run import Evaluation
+    from mathstrap.evaluate.record import Evaluation
 
 INSPECT_VERSION = 2
 # A fixed moment for files that carry no time of their own, so that the same run gives the same bytes.

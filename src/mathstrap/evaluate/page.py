@@ -16,7 +16,7 @@ from mathstrap.hostile import escape
 from mathstrap.render import Budget, render, render_answer
 
 if TYPE_CHECKING:
-    from mathstrap.evaluate.run import Evaluation
+    from mathstrap.evaluate.record import Evaluation
 
 # Formulas of a page that come after this are shown as their source.
 MATH_SECONDS = 20.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -25,17 +25,16 @@ from mathstrap.evaluate.protocols import (
     Changes,
     Protocol,
     messages_for,
-    prompt_for,
-    prompt_hash,
     sampling_for,
 )  # fmt: skip
-from mathstrap.evaluate.score import ScoredDraw, grader_name
-from mathstrap.evaluate.summary import Summary, summarize
+from mathstrap.evaluate.record import KIND, Evaluation, model_name, provenance, versions
+from mathstrap.evaluate.score import ScoredDraw
+from mathstrap.evaluate.summary import summarize
 from mathstrap.events import Listener
 from mathstrap.limits import Limits
 from mathstrap.prompts import request as make_request
 from mathstrap.rundir import RunDir
-from mathstrap.types import Problem, Reject, Request, Style
+from mathstrap.types import Problem, Reject, Request
 from mathstrap.verify import answers_agree
 
 if TYPE_CHECKING:
@@ -43,9 +42,6 @@ if TYPE_CHECKING:
     from mathstrap.engine import AskReport
 
 STAGE = "solve"
-KIND = "evaluation"
-# Packages whose version may change a number.
-PACKAGES = ("xllamacpp", "llama_cpp_python", "transformers", "torch", "vllm", "math-verify", "peft")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,40 +70,6 @@ class EvalOptions:
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
-
-
-class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a number depends on, for one style of question."""
-
-    protocol: str
-    grader: str
-    headline: str
-    prompt: str
-    prompt_hash: str
-    template: str
-    shots: int
-    temperature: float
-    top_p: float
-    max_tokens: int
-    stop: tuple[str, ...]
-    draws: int
-    rng_seed: int
-
-
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything `metrics.json` of an evaluation holds."""
-
-    kind: str
-    model: str
-    backend: str
-    provenance: dict[str, Provenance]
-    versions: dict[str, str]
-    summaries: list[Summary]
-
-    @property
-    def num_unanswered(self) -> int:
-        """How many replies are missing over all sets."""
-        return sum(summary.num_unanswered for summary in self.summaries)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +105,7 @@ def evaluate(
     try:
         with RunDir.open(options.out) as run:
             check_kind(run)
-            model = outputs.model if outputs else backend.model if backend else ""
+            model = outputs.model if outputs else model_name(backend.model, options.teacher) if backend else ""
             requests = plan(problems, protocol, draws=draws, model=model)
             grading = Grading(problems, headline=protocol.headline, total=len(requests), progress=progress)
             write_plan(run, options, protocol, problems, model)
@@ -288,42 +250,6 @@ def check_kind(run: RunDir) -> None:
         raise InputError(f"{run.path}: holds a run that is not an evaluation. Name another directory with --out.")
 
 
-def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int) -> Provenance:
-    """Return what a number of this style depends on."""
-    sampling = sampling_for(protocol, style)
-    return Provenance(
-        protocol=protocol.name,
-        grader=grader_name(protocol.headline, style),
-        headline=protocol.headline,
-        prompt=prompt_for(protocol, style).name,
-        prompt_hash=prompt_hash(protocol, style),
-        template=protocol.template,
-        shots=protocol.shots,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        max_tokens=sampling.max_tokens,
-        stop=sampling.stop,
-        draws=draws,
-        rng_seed=rng_seed,
-    )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a number may depend on; reads package data, imports nothing."""
-    import platform
-    from importlib.metadata import PackageNotFoundError, version
-
-    from mathstrap import __version__
-
-    found = {"mathstrap": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
 def open_model(options: EvalOptions) -> Backend:
     """Return the model that the options name."""
     from mathstrap.backends import open_backend
@@ -336,12 +262,3 @@ def close_backend(backend: Backend) -> None:
     import asyncio
 
     asyncio.run(backend.close())
-
-
-def read_evaluation(path: Path | str) -> tuple[Evaluation, list[ScoredDraw]]:
-    """Return the numbers and graded draws of a finished evaluation; raises InputError where there is none."""
-    run = RunDir.read(path)
-    found: Any = run.read_json("metrics.json")
-    if not isinstance(found, dict) or found.get("kind") != KIND:
-        raise InputError(f"{path}: not an evaluation. `mathstrap eval --out {path}` writes one.")
-    return msgspec.convert(found, Evaluation), list(run.read_records("draws", ScoredDraw))

@@ -12,7 +12,8 @@ import msgspec
 
 from mathstrap.errors import InputError
 from mathstrap.evaluate.compare import Comparison, compare_scores
-from mathstrap.evaluate.run import EvalOptions, EvalResult, Evaluation, evaluate, read_evaluation
+from mathstrap.evaluate.record import Evaluation, read_evaluation
+from mathstrap.evaluate.run import EvalOptions, EvalResult, evaluate
 from mathstrap.evaluate.score import ScoredDraw
 
 

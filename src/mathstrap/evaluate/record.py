@@ -1,0 +1,126 @@
+"""What an evaluation leaves behind: the numbers, what they depend on, and how to read them back."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.errors import InputError
+from mathstrap.evaluate.protocols import Protocol, prompt_for, prompt_hash, sampling_for
+from mathstrap.evaluate.score import ScoredDraw, grader_name
+from mathstrap.evaluate.summary import Summary
+from mathstrap.rundir import RunDir
+from mathstrap.types import Style
+
+KIND = "evaluation"
+# Packages whose version may change a number.
+PACKAGES = (
+    "openvino-genai", "xllamacpp", "llama_cpp_python", "transformers", "torch", "vllm", "math-verify", "peft",
+)  # fmt: skip
+WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
+BLOCK = 1 << 16
+BLOCKS = 64
+
+
+class Provenance(msgspec.Struct, frozen=True, kw_only=True):
+    """What a number depends on, for one style of question."""
+
+    protocol: str
+    grader: str
+    headline: str
+    prompt: str
+    prompt_hash: str
+    template: str
+    shots: int
+    temperature: float
+    top_p: float
+    max_tokens: int
+    stop: tuple[str, ...]
+    draws: int
+    rng_seed: int
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything `metrics.json` of an evaluation holds."""
+
+    kind: str
+    model: str
+    backend: str
+    provenance: dict[str, Provenance]
+    versions: dict[str, str]
+    summaries: list[Summary]
+
+    @property
+    def num_unanswered(self) -> int:
+        """How many replies are missing over all sets."""
+        return sum(summary.num_unanswered for summary in self.summaries)
+
+
+def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int) -> Provenance:
+    """Return what a number of this style depends on."""
+    sampling = sampling_for(protocol, style)
+    return Provenance(
+        protocol=protocol.name,
+        grader=grader_name(protocol.headline, style),
+        headline=protocol.headline,
+        prompt=prompt_for(protocol, style).name,
+        prompt_hash=prompt_hash(protocol, style),
+        template=protocol.template,
+        shots=protocol.shots,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        max_tokens=sampling.max_tokens,
+        stop=sampling.stop,
+        draws=draws,
+        rng_seed=rng_seed,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Return the versions that a number may depend on; reads package data, imports nothing."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    from mathstrap import __version__
+
+    found = {"mathstrap": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def model_name(name: str, teacher: TeacherOptions) -> str:
+    """Return the model's name; local weights add a hash, so that retrained ones are not taken for the old."""
+    paths = [Path(str(path)) for path in (teacher.settings.get("adapter"), teacher.model_path) if path]
+    hashes = [weights_hash(path) for path in paths if path.exists()]
+    return f"{name}@{hashes[0]}" if hashes else name
+
+
+def weights_hash(path: Path) -> str:
+    """Return eight hexadecimal digits over a file or folder of weights: sizes, and blocks spread over each file."""
+    digest = hashlib.blake2b(digest_size=4)
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in WEIGHTS)
+    for file in files:
+        size = file.stat().st_size
+        digest.update(f"{file.suffix} {size} ".encode())
+        with file.open("rb") as weights:
+            for block in range(BLOCKS):
+                weights.seek(max(0, size - BLOCK) * block // (BLOCKS - 1))
+                digest.update(weights.read(BLOCK))
+    return digest.hexdigest()
+
+
+def read_evaluation(path: Path | str) -> tuple[Evaluation, list[ScoredDraw]]:
+    """Return the numbers and graded draws of a finished evaluation; raises InputError where there is none."""
+    run = RunDir.read(path)
+    found: Any = run.read_json("metrics.json")
+    if not isinstance(found, dict) or found.get("kind") != KIND:
+        raise InputError(f"{path}: not an evaluation. `mathstrap eval --out {path}` writes one.")
+    return msgspec.convert(found, Evaluation), list(run.read_records("draws", ScoredDraw))
