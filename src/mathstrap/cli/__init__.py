@@ -7,9 +7,9 @@ import sys
 import typer
 
 from mathstrap import __version__
+from mathstrap.cli import curate, run, see
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
-from mathstrap.cli import curate, run, see
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
