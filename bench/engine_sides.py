@@ -1,12 +1,13 @@
 """The sides of bench/engine.py, one per process: each asks the same prompts and prints one line of JSON.
 
-    python bench/engine_sides.py SIDE URL --prompts 5000 --in-flight 256 --out DIR
+python bench/engine_sides.py SIDE URL --prompts 5000 --in-flight 256 --out DIR
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
 import json
 import os
@@ -27,7 +28,7 @@ def prompts(count: int) -> Iterator[str]:
     """Yield distinct prompts of about 600 characters."""
     head = "".join(EXAMPLE.format(a=a, b=a + 3) for a in range(3, 6))
     for number in range(count):
-        yield f"{head}Question: A baker fills {number} trays with 12 rolls each and sells 7. How many are left?\nAnswer:"
+        yield f"{head}Question: A baker fills {number} trays with 12 rolls each and sells 7. How many stay?\nAnswer:"
 
 
 def bare(url: str, count: int, in_flight: int, out: Path) -> int:
@@ -85,7 +86,7 @@ def mathstrap(url: str, count: int, in_flight: int, out: Path) -> int:
     meter = Meter(Budget(max_usd=1000.0), price=find_price(MODEL))
     seen = 0
 
-    def listen(event: object) -> None:
+    def listen(_event: object) -> None:
         nonlocal seen
         seen += 1
 
@@ -147,10 +148,14 @@ def curator(url: str, count: int, in_flight: int, out: Path) -> int:
     from bespokelabs import curator as package
 
     class Solve(package.LLM):  # type: ignore[name-defined, misc]
+        """The prompt as it is, the reply as it is."""
+
         def prompt(self, row: dict[str, str]) -> str:
+            """Return the prompt."""
             return row["prompt"]
 
-        def parse(self, row: dict[str, str], response: str) -> dict[str, str]:
+        def parse(self, row: dict[str, str], response: str) -> dict[str, str]:  # noqa: ARG002 curator's signature
+            """Return the reply."""
             return {"text": response}
 
     solve = Solve(
@@ -170,9 +175,16 @@ def curator(url: str, count: int, in_flight: int, out: Path) -> int:
 
 
 SIDES = {"bare": bare, "mathstrap": mathstrap, "openai": openai_sdk, "curator": curator}
+LIBRARIES = {
+    "bare": ["aiohttp", "msgspec"],
+    "mathstrap": ["aiohttp", "genai_prices", "mathstrap.backends.openai", "mathstrap.engine", "mathstrap.rundir"],
+    "openai": ["openai"],
+    "curator": ["bespokelabs.curator"],
+}
 
 
 def main() -> None:
+    """Run the side that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("side", choices=SIDES)
     parser.add_argument("url")
@@ -182,14 +194,8 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    if options.side == "mathstrap":
-        import mathstrap.engine
-    elif options.side in {"bare"}:
-        import aiohttp  # noqa: F401 imports are not what is measured
-    elif options.side == "openai":
-        import openai  # noqa: F401
-    else:
-        import bespokelabs.curator  # noqa: F401
+    for name in LIBRARIES[options.side]:  # importing is not what is measured
+        importlib.import_module(name)
     before = resource.getrusage(resource.RUSAGE_SELF)
     started = time.perf_counter()
     answered = SIDES[options.side](options.url, options.prompts, options.in_flight, options.out)

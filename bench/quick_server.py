@@ -46,11 +46,13 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send small packets at once."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
         transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def data_received(self, data: bytes) -> None:
+        """Answer every whole request after the latency."""
         self.data += data
         while True:
             end = self.data.find(b"\r\n\r\n")
@@ -65,11 +67,13 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_later(self.latency, self.answer)
 
     def answer(self) -> None:
+        """Send the reply."""
         if self.transport is not None and not self.transport.is_closing():
             self.transport.write(ANSWER)
 
 
 async def serve(port: int) -> None:
+    """Serve until the parent process ends."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Connection, "127.0.0.1", port, backlog=4096)
     print(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1", flush=True)
@@ -79,6 +83,7 @@ async def serve(port: int) -> None:
 
 
 def main() -> None:
+    """Serve until the parent process ends."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latency", type=float, default=0.05, help="seconds from a request to its reply")
     parser.add_argument("--port", type=int, default=0)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from mathstrap.prices import Price
 from mathstrap.types import Completion, Request
 
@@ -41,8 +43,7 @@ class Usage:
     tokens_out: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Hold:
+class Hold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The most one call can still cost."""
 
     requests: int

@@ -32,6 +32,9 @@ _OUT_OF_MONEY = re.compile(
 _FILTERED = re.compile(r"content_filter|content_policy|content management policy", re.IGNORECASE)
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SPAN_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LIMIT_HEADERS = tuple(
+    (f"x-ratelimit-remaining-{what}", f"x-ratelimit-reset-{what}") for what in ("requests", "tokens")
+)
 LONGEST_DETAIL = 300
 
 
@@ -216,10 +219,10 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def exhausted_for(headers: Mapping[str, str]) -> float:
     """Return for how many seconds the x-ratelimit headers say that nothing is left; 0 if something is."""
     wait = 0.0
-    for what in ("requests", "tokens"):
-        remaining = headers.get(f"x-ratelimit-remaining-{what}")
+    for remaining_name, reset_name in _LIMIT_HEADERS:
+        remaining = headers.get(remaining_name)
         if remaining is not None and remaining.strip() in {"0", "0.0", "-1"}:
-            wait = max(wait, span_seconds(headers.get(f"x-ratelimit-reset-{what}", "")))
+            wait = max(wait, span_seconds(headers.get(reset_name, "")))
     return wait
 
 

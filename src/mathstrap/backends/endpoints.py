@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from typing import Any
 
 from mathstrap.backends import EndpointOptions, TeacherOptions
 from mathstrap.backends.keys import bare_url, read_key
@@ -27,6 +28,8 @@ class Endpoint:
         self.headers = {"Content-Type": "application/json", **headers}
         if key:
             self.headers["Authorization"] = f"Bearer {key}"
+        self.session: Any = None  # aiohttp's, open while a loop runs
+        self._addresses: dict[str, Any] = {}
         self.most = options.max_in_flight
         self.pace = Pace(options.requests_per_minute) if options.requests_per_minute else None
         self.in_flight = 0
@@ -34,6 +37,15 @@ class Endpoint:
         self.ready_at = 0.0  # set by its own rate limits
         self.aside_until = 0.0
         self.num_asides = 0
+
+    def address(self, path: str) -> Any:
+        """Return the parsed address of a path below the base URL."""
+        address = self._addresses.get(path)
+        if address is None:
+            from yarl import URL
+
+            address = self._addresses[path] = URL(self.url + path)
+        return address
 
     def wait(self, now: float) -> float:
         """Return the seconds until this server may be asked; 0 for now."""

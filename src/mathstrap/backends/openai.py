@@ -46,9 +46,7 @@ class OpenAITeacher:
         self._endpoints = Endpoints(options)
         self._keys = self._endpoints.keys
         self._tokens_field = "max_tokens"
-        self._session: Any = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._proxies: dict[str, str | None] = {}
 
     @property
     def max_in_flight(self) -> int:
@@ -59,7 +57,7 @@ class OpenAITeacher:
         """Answer the draws of one prompt in one call."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
-            self._open_session(loop)
+            self._open_sessions(loop)
         endpoint = self._endpoints.pick(loop.time())
         alive = False
         try:
@@ -89,9 +87,11 @@ class OpenAITeacher:
 
     async def release(self) -> None:
         """Close the connections, which belong to the running event loop."""
-        if self._session is not None:
-            await self._session.close()
-        self._session = self._loop = None
+        for endpoint in self._endpoints.all:
+            if endpoint.session is not None:
+                await endpoint.session.close()
+                endpoint.session = None
+        self._loop = None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -107,12 +107,8 @@ class OpenAITeacher:
         data = encode(self.body(requests))
         started = loop.time()
         try:
-            async with self._session.post(
-                endpoint.url + path_of(first),
-                data=data,
-                headers=endpoint.headers,
-                allow_redirects=False,
-                proxy=self._proxies[endpoint.url],
+            async with endpoint.session.post(
+                endpoint.address(path_of(first)), data=data, allow_redirects=False
             ) as response:
                 body = await response.read()
                 status, headers = response.status, response.headers
@@ -169,19 +165,21 @@ class OpenAITeacher:
     def _hide(self, error: BaseException) -> str:
         return redact(str(error), self._keys)[:300]
 
-    def _open_session(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _open_sessions(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Open a session per server: what is the same for all its calls is prepared once."""
         import aiohttp
 
-        # Sockets are bounded by the engine; a cookie jar and a name lookup per call cost more than the call.
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60.0),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._options.timeout_seconds, sock_connect=30.0),
-            headers={"User-Agent": "mathstrap"},
-            loop=loop,
-        )
+        for endpoint in self._endpoints.all:
+            # The engine bounds the sockets; a cookie jar per call costs more than it is worth.
+            endpoint.session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60.0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=aiohttp.ClientTimeout(total=self._options.timeout_seconds, sock_connect=30.0),
+                headers={"User-Agent": "mathstrap", **endpoint.headers},
+                proxy=_proxy_for(endpoint.url),
+                loop=loop,
+            )
         self._loop = loop
-        self._proxies = {endpoint.url: _proxy_for(endpoint.url) for endpoint in self._endpoints.all}
 
 
 def open_teacher(options: TeacherOptions) -> OpenAITeacher:
