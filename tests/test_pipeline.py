@@ -335,3 +335,19 @@ def test_validation_rows_share_no_seed_with_training_rows(tmp_path):
     assert train
     assert held
     assert not train & held
+
+
+def test_questions_a_test_set_asks_too_are_dropped_and_certified(tmp_path):
+    from mathstrap.problems import SeedsOptions, load_problems
+
+    seeds = load_problems(SeedsOptions(source="bundled:gsm8k", limit=9)).problems
+    rows = [{"question": seeds[4].question, "answer": seeds[4].answer}]
+    test_set = tmp_path / "test.jsonl"
+    test_set.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    summary = bootstrap(small_recipe(tmp_path, decontaminate={"against": [str(test_set)]}))
+    dropped = [reject for reject in records(summary.path, "rejects", Reject) if reject.reason == "contaminated"]
+    assert {reject.id.partition("/")[0] for reject in dropped} == {seeds[4].id}
+    assert seeds[4].id not in {sample.seed for sample in records(summary.path, "samples", Sample)}
+    card = (summary.path / "card.md").read_text()
+    assert "test.jsonl" in card
+    assert "Not checked" not in card

@@ -9,6 +9,7 @@ from typing import Literal
 from mathstrap.augment import Mode
 from mathstrap.backends import TeacherOptions
 from mathstrap.budget import Budget
+from mathstrap.decontaminate import DecontaminateOptions
 from mathstrap.dedup import DedupOptions, check_options
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.export import FORMATS, ExportOptions
@@ -64,6 +65,24 @@ class VerifyOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ContaminationOptions:
+    """Which test sets the questions are compared with.
+
+    against    names of benchmarks (gsm8k, math, math500, svamp, asdiv, mawps, gsm-hard), `name=path`, or files
+    data       the folder with the named sets; empty = the folder MATHSTRAP_DATA, else the hub
+    matching   what counts as overlap
+    descend    whether everything derived from a seed that a test set asks too goes with it: word runs miss rephrasings
+    judge      whether the teacher decides on the nearest neighbours; needs `matching.embedding`
+    """
+
+    against: tuple[str, ...] = ()
+    data: str = ""
+    matching: DecontaminateOptions = field(default_factory=DecontaminateOptions)
+    descend: bool = True
+    judge: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurateOptions:
     """Which graded answers become samples.
 
@@ -89,6 +108,7 @@ class RunRecipe:
     name, out the run directory is `out/name`; an empty name takes the recipe file's
     rewriting, solving   how replies are drawn; temperature 0.7 is the paper's
     dedup     drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them
+    decontaminate  drops questions that test sets ask too, and certifies the rest
     sampling  whether draws are fixed, as under `methods`, or go where they are needed
     vote      labels seeds without a gold answer
     mix       counts or shares of the samples
@@ -105,6 +125,7 @@ class RunRecipe:
     rewriting: Sampling = field(default_factory=Sampling)
     solving: Sampling = field(default_factory=Sampling)
     dedup: DedupOptions | None = field(default_factory=DedupOptions)
+    decontaminate: ContaminationOptions = field(default_factory=ContaminationOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
     vote: VoteOptions = field(default_factory=VoteOptions)
     verify: VerifyOptions = field(default_factory=VerifyOptions)
@@ -154,6 +175,8 @@ def check_run_recipe(recipe: RunRecipe) -> None:
             check_options(recipe.dedup)
     except ValueError as error:
         raise RecipeError(str(error)) from None
+    if recipe.decontaminate.judge and recipe.decontaminate.matching.embedding == "off":
+        raise RecipeError("decontaminate.judge: decides on neighbours; set matching.embedding to minilm or static.")
     if recipe.curate.max_per_problem is not None and recipe.curate.max_per_problem < 1:
         raise RecipeError("curate.max_per_problem: expected 1 or more, or null for all.")
     graders = [*GRADERS, "metamath-2024"]

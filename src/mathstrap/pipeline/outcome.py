@@ -8,6 +8,7 @@ from collections import Counter
 import msgspec
 
 from mathstrap import __version__
+from mathstrap.certificate import Certificate
 from mathstrap.export import CardFacts, data_card
 from mathstrap.pipeline.derive import METHODS, rewrite_prompt, solve_prompt
 from mathstrap.pipeline.options import RunRecipe
@@ -72,6 +73,8 @@ def card_facts(
     kinds = Counter(sample.type for sample in run.read_records("samples", Sample)) if run.has("samples") else Counter()
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
     usd = teacher.meter.usd
+    found = run.read_json("contamination.json") if recipe.decontaminate.against else None
+    certificate = msgspec.convert(found, Certificate) if found else None
     tokens = f"{teacher.meter.tokens_in:,} prompt and {teacher.meter.tokens_out:,} reply tokens"
     return CardFacts(
         name=recipe.name,
@@ -86,6 +89,7 @@ def card_facts(
         prompt_hashes=hashes,
         rng_seed=recipe.rng_seed,
         version=__version__,
+        contamination=certificate.to_markdown() if certificate else "",
         cost=f"{tokens}, price unknown" if usd is None else f"{tokens}, ${usd:.2f}",
     )
 

@@ -31,7 +31,7 @@ from mathstrap.recipe import recipe_yaml
 from mathstrap.rundir import RunDir
 from mathstrap.sampling import Shortfall
 from mathstrap.stats import Analysis
-from mathstrap.types import Candidate, Problem, Reject, Sample, Stage, Verdict
+from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,14 +148,29 @@ class Bootstrap:
         return kept
 
     def filter(self, problems: list[Problem]) -> list[Problem]:
-        """Drop what should not be paid for again: questions that repeat another one of their kind."""
-        if self.recipe.dedup is None or self.recipe.mode == "metamath-2024":
-            return problems
-        dropped, pairs = repeated_questions(problems, self.recipe.dedup)
-        self.run.write_records("pairs", pairs)
-        for problem_id, kept_id in dropped.items():
-            self.rejects.append(Reject(id=problem_id, stage="filter", reason="duplicate", detail=kept_id))
-        return [problem for problem in problems if problem.id not in dropped]
+        """Drop what should not be paid for again: repeated questions, and those a test set asks too."""
+        gone: dict[str, tuple[str, str]] = {}
+        if self.recipe.dedup is not None and self.recipe.mode != "metamath-2024":
+            dropped, pairs = repeated_questions(problems, self.recipe.dedup)
+            self.run.write_records("pairs", pairs)
+            gone = {problem_id: ("duplicate", kept_id) for problem_id, kept_id in dropped.items()}
+        if self.recipe.decontaminate.against:
+            from mathstrap.pipeline.contamination import check_contamination
+
+            left = [problem for problem in problems if problem.id not in gone]
+            checked = check_contamination(self.seeds.problems, left, self.recipe, self.judge)
+            self.run.write_json("contamination.json", checked.certificate)
+            for problem_id, match in checked.dropped.items():
+                gone[problem_id] = ("contaminated", f"{match.test_set} {match.test_id}: {match.span}")
+        for problem_id, (reason, detail) in gone.items():
+            self.rejects.append(Reject(id=problem_id, stage="filter", reason=reason, detail=detail))
+        return [problem for problem in problems if problem.id not in gone]
+
+    def judge(self, requests: list[Request]) -> Iterator[tuple[Request, Completion]]:
+        """Ask what the contamination judge asks; what is not answered yet is left out."""
+        if self.pays("filter"):
+            self.teacher.fill("filter", requests, len(requests))
+        return self.run.answered("filter", requests)
 
     def solve(self, problems: list[Problem]) -> None:
         """Ask for the answers, round by round until nothing is wanted or left."""

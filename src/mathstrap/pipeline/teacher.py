@@ -13,7 +13,7 @@ from mathstrap.prices import Price, find_price
 from mathstrap.rundir import RunDir
 from mathstrap.types import Request, Stage
 
-PAID_STAGES: tuple[Stage, ...] = ("rewrite", "solve")
+PAID_STAGES: tuple[Stage, ...] = ("rewrite", "filter", "solve")
 
 
 class Teacher:

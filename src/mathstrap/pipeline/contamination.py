@@ -1,0 +1,70 @@
+"""Compare a run's questions with test sets, drop what they ask too, and certify the rest beside the seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from mathstrap.certificate import Certificate, certificate
+from mathstrap.decontaminate import Index, Match, contaminated
+from mathstrap.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.prompts import load_prompt
+from mathstrap.testsets import load_test_sets
+from mathstrap.types import Completion, Problem, Request, root_of
+
+# Asks for the requests that have no reply yet and returns those that have one.
+Ask = Callable[[list[Request]], Iterator[tuple[Request, Completion]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """The questions that have to go, each with its match, and the certificate."""
+
+    dropped: dict[str, Match]
+    certificate: Certificate
+
+
+def check_contamination(seeds: Sequence[Problem], problems: Sequence[Problem], recipe: RunRecipe, ask: Ask) -> Checked:
+    """Compare every question with every test set of the recipe; the judge, if wanted, is the teacher itself."""
+    options = recipe.decontaminate
+    index = Index.build(load_test_sets(options.against, data=options.data), options.matching)
+    matches: list[Match] = []
+    record = certificate(
+        index,
+        ((seed.id, seed.question) for seed in seeds),
+        ((problem.id, problem.question) for problem in problems),
+        on_match=matches.append,
+    )
+    dropped = contaminated(matches, options.matching)
+    if options.descend:
+        roots = contaminated(index.find_all((seed.id, seed.question) for seed in seeds), options.matching)
+        dropped |= {problem.id: roots[root_of(problem.id)] for problem in problems if root_of(problem.id) in roots}
+    if options.judge:
+        dropped.update(judged_same(matches, problems, index, recipe, ask))
+    return Checked(dropped=dropped, certificate=record)
+
+
+def judged_same(
+    matches: Sequence[Match], problems: Sequence[Problem], index: Index, recipe: RunRecipe, ask: Ask
+) -> dict[str, Match]:
+    """Return the neighbours that the judge calls the same problem in either order; needs `matching.embedding`."""
+    prompt = load_prompt(PROMPT)
+    questions = {problem.id: problem.question for problem in problems}
+    tests = dict(zip(index.names, index.texts, strict=True))
+    neighbours = [match for match in matches if match.kind == "embedding"]
+    pairs = {
+        (match.id, match.test_set, match.test_id): judge_requests(
+            match, questions[match.id], tests[match.test_set, match.test_id], prompt=prompt, model=recipe.teacher.model
+        )
+        for match in neighbours
+    }
+    answered = ask([request for pair in pairs.values() for request in pair])
+    replies = {request.id: parse_judgement(reply.text) for request, reply in answered}
+    verdicts = {key: settle(*(replies.get(request.id, "unclear") for request in pair)) for key, pair in pairs.items()}
+    same = {key for key, verdict in verdicts.items() if verdict == "same"}
+    return {
+        match.id: match
+        for match in confirmed(neighbours, verdicts)
+        if (match.id, match.test_set, match.test_id) in same
+    }
