@@ -147,31 +147,35 @@ def test_nested_values_become_rows():
     assert list(Twice(lambda: iter("ab"))) == ["a", "b"]
 
 
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as found:
+        yield found
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (360, "light"), (360, "dark")])
-def test_in_a_browser_nothing_runs_nothing_is_fetched_and_nothing_sticks_out(run, html, tmp_path, width, scheme):
+def test_in_a_browser_nothing_runs_nothing_is_fetched_and_nothing_sticks_out(browser, html, tmp_path, width, scheme):
     path = tmp_path / "report.html"
     path.write_text(html)
-    with chromium() as browser:
-        watched = Watched(browser, width=width, scheme=scheme, home=path.as_uri())
-        watched.page.goto(path.as_uri())
-        assert watched.page.title().endswith("Mathstrap report")
-        assert watched.errors == []
-        assert watched.outside == []
-        assert watched.overflow() <= 0
-        assert watched.page.locator("math mfrac").count() > 0
-        background = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
-        assert (background == "rgb(22, 22, 20)") is (scheme == "dark")
+    watched = Watched(browser, width=width, scheme=scheme, home=path.as_uri())
+    watched.page.goto(path.as_uri())
+    assert watched.page.title().endswith("Mathstrap report")
+    assert watched.errors == []
+    assert watched.outside == []
+    assert watched.overflow() <= 0
+    assert watched.page.locator("math mfrac").count() > 0
+    background = watched.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (background == "rgb(22, 22, 20)") is (scheme == "dark")
 
 
-def test_on_paper_it_is_dark_on_white(run, html, tmp_path):
+def test_on_paper_it_is_dark_on_white(browser, html, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(html)
-    with chromium() as browser:
-        watched = Watched(browser, scheme="dark", home=path.as_uri())
-        watched.page.goto(path.as_uri())
-        watched.page.emulate_media(media="print")
-        colours = watched.page.evaluate(
-            "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
-        )
-        assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
-        assert len(watched.page.pdf()) > 50_000
+    watched = Watched(browser, scheme="dark", home=path.as_uri())
+    watched.page.goto(path.as_uri())
+    watched.page.emulate_media(media="print")
+    colours = watched.page.evaluate(
+        "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    )
+    assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+    assert len(watched.page.pdf()) > 50_000

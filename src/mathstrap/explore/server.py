@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
 SETTINGS = {
+    "default_cache_ttl": 0,  # a going run changes under the browser
     "default_page_size": 25,
     "default_facet_size": 12,
     "max_returned_rows": 1_000,

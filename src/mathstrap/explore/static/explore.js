@@ -6,9 +6,10 @@ if (live) {
   let revision = null;
   const look = async () => {
     try {
-      const revisions = await (await fetch("/-/pulse.json")).json();
+      const revisions = await (await fetch("/-/pulse.json", { cache: "no-store" })).json();
       if (revision !== null && revisions[run] !== revision) {
-        const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+        const text = await (await fetch(location.href, { cache: "no-store" })).text();
+        const page = new DOMParser().parseFromString(text, "text/html");
         const fresh = page.querySelector("[data-live]");
         const here = document.querySelector("[data-live]");
         if (fresh && here) here.replaceWith(document.adoptNode(fresh));
