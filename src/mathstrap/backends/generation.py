@@ -33,6 +33,15 @@ class Draw:
     seed: int
     future: Future[Generation] = field(default_factory=Future)
 
+    def settle(self, outcome: Generation | Exception) -> None:
+        """Give the one who waits the reply or the error; nothing if nobody waits any more."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        if isinstance(outcome, Generation):
+            self.future.set_result(outcome)
+        else:
+            self.future.set_exception(outcome)
+
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:

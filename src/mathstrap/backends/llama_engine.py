@@ -77,15 +77,12 @@ class LlamaEngine:
             error["message"] = str(failure)
         if self._closed:
             draw.future.cancel()
-        if not draw.future.set_running_or_notify_cancel():
-            return
         if error.get("type") == _TOO_LONG:
-            tokens_in = int(error.get("n_prompt_tokens", 0))
-            draw.future.set_result(Generation(text="", finish_reason="length", tokens_in=tokens_in))
+            draw.settle(Generation(text="", finish_reason="length", tokens_in=int(error.get("n_prompt_tokens", 0))))
         elif error:
-            draw.future.set_exception(TransientError(f"llama.cpp: {error.get('message', error)}", kind="engine"))
+            draw.settle(TransientError(f"llama.cpp: {error.get('message', error)}", kind="engine"))
         else:
-            draw.future.set_result(_read(chunks, time.monotonic() - started))
+            draw.settle(_read(chunks, time.monotonic() - started))
 
 
 def _body(draw: Draw) -> dict[str, Any]:

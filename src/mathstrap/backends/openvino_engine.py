@@ -11,7 +11,6 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,18 @@ ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
 _END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|end|>", "</s>")
 
 
+# Prompts that share this many tokens share a prefix worth waiting for: few-shot examples, a long system message.
+_HEAD_TOKENS = 64
+
+
 @dataclass(kw_only=True)
 class _Running:
     draw: Draw
     handle: Any
     tokens_in: int
     started: float
-    followers: list[Draw]
+    followers: list[Sequence[Draw]]
+    head: bytes
     tokens: list[int] = field(default_factory=list)
     reason: Any = None
 
@@ -71,6 +75,9 @@ class OpenVinoEngine:
         self._end_tokens.add(int(self._tokenizer.get_eos_token_id()))
         self._inbox: queue.SimpleQueue[Sequence[Draw] | None] = queue.SimpleQueue()
         self._running: list[_Running] = []
+        # Heads whose first prompt is being computed, with the prompts that wait for it; and heads already computed.
+        self._waiting: dict[bytes, list[Sequence[Draw]]] = {}
+        self._computed: set[bytes] = set()
         self._ids = itertools.count()
         self._thread = threading.Thread(target=self._run, name="mathstrap-openvino", daemon=True)
         self._thread.start()
@@ -92,12 +99,7 @@ class OpenVinoEngine:
                 self._fail(TransientError(f"the embedded engine failed: {_first_line(error)}", kind="engine"))
                 continue
             self._running = [running for running in self._running if not self._is_over(running)]
-        for running in self._running:
-            running.handle.cancel()
-            for draw in (running.draw, *running.followers):
-                draw.future.cancel()
-        self._running.clear()
-        del self._pipeline, self._tokenizer
+        self._give_up()
 
     def _receive(self) -> bool:
         """Start what has been submitted, waiting for it if nothing runs; False when closed."""
@@ -108,31 +110,39 @@ class OpenVinoEngine:
                 return True
             if draws is None:
                 return False
-            # The first draw computes the prompt; the others wait for it and find it in the prefix cache.
-            self._start(draws[0], list(draws[1:]))
+            self._start(draws)
 
-    def _start(self, draw: Draw, followers: list[Draw]) -> None:
-        if draw.future.cancelled():
-            if followers:
-                self._start(followers[0], followers[1:])
+    def _start(self, draws: Sequence[Draw]) -> None:
+        """Start the first draw that is still wanted; the others wait until its prompt is in the prefix cache."""
+        draws = [draw for draw in draws if not draw.future.cancelled()]
+        if not draws:
             return
+        draw = draws[0]
         try:
             ids = self._tokenizer.encode(self._prompt_of(draw), add_special_tokens=draw.raw is not None).input_ids
+            head = ids.data[0, :_HEAD_TOKENS].tobytes()
+            if head in self._waiting:
+                self._waiting[head].append(draws)
+                return
             tokens_in = int(ids.shape[1])
             room = self._context_tokens - tokens_in
             if room <= 0:
-                for each in (draw, *followers):
-                    _finish(each.future, Generation(text="", finish_reason="length", tokens_in=tokens_in))
+                for each in draws:
+                    each.settle(Generation(text="", finish_reason="length", tokens_in=tokens_in))
                 return
             handle = self._pipeline.add_request(next(self._ids), ids, self._config(draw, room))
         except RuntimeError as error:
             refusal = TeacherError(f"The embedded engine refuses a request: {_first_line(error)}. Check its sampling.")
-            for each in (draw, *followers):
-                _refuse(each.future, refusal)
+            for each in draws:
+                each.settle(refusal)
             return
-        self._running.append(
-            _Running(draw=draw, handle=handle, tokens_in=tokens_in, started=time.monotonic(), followers=followers)
-        )
+        if head not in self._computed:
+            self._waiting[head] = []
+        running = _Running(
+            draw=draw, handle=handle, tokens_in=tokens_in, started=time.monotonic(), head=head,
+            followers=[[each] for each in draws[1:]],
+        )  # fmt: skip
+        self._running.append(running)
 
     def _prompt_of(self, draw: Draw) -> str:
         if draw.raw is not None:
@@ -159,23 +169,25 @@ class OpenVinoEngine:
     def _is_over(self, running: _Running) -> bool:
         if running.draw.future.cancelled():
             running.handle.cancel()
-            if running.followers:
-                self._start_later(running)
+            self._release(running, is_computed=False)
             return True
         finished = bool(running.handle.get_status() != self._genai.GenerationStatus.RUNNING)
         while running.handle.can_read():
             for piece in running.handle.read().values():
                 running.tokens += piece.generated_ids
                 running.reason = piece.finish_reason
-        if running.followers and (running.tokens or finished):
-            self._start_later(running)
+        if running.tokens or finished:
+            self._release(running, is_computed=bool(running.tokens))
         if finished:
             self._settle(running)
         return finished
 
-    def _start_later(self, running: _Running) -> None:
-        for draw in running.followers:
-            self._inbox.put([draw])
+    def _release(self, running: _Running, *, is_computed: bool) -> None:
+        """Let those start that waited for this prompt or for its head."""
+        if is_computed:
+            self._computed.add(running.head)
+        for draws in (*running.followers, *self._waiting.pop(running.head, ())):
+            self._inbox.put(draws)
         running.followers = []
 
     def _settle(self, running: _Running) -> None:
@@ -184,8 +196,7 @@ class OpenVinoEngine:
         text = self._tokenizer.decode(ids) if ids else ""
         text, was_cut = cut_at_stop(text, running.draw.sampling.stop)
         stopped = was_cut or running.reason == reasons.STOP
-        _finish(
-            running.draw.future,
+        running.draw.settle(
             Generation(
                 text=text,
                 finish_reason="stop" if stopped else "length",
@@ -196,22 +207,27 @@ class OpenVinoEngine:
         )
 
     def _fail(self, error: Exception) -> None:
+        for draw in self._drop_all():
+            draw.settle(error)
+
+    def _give_up(self) -> None:
+        for draw in self._drop_all():
+            draw.future.cancel()
+        if self._pipeline.has_non_finished_requests():
+            self._pipeline.step()  # frees what the dropped ones held; the library complains on stderr otherwise
+        del self._pipeline, self._tokenizer
+
+    def _drop_all(self) -> list[Draw]:
+        """Cancel what runs and return every draw that has no reply."""
+        left: list[Draw] = []
         for running in self._running:
             running.handle.cancel()
-            for draw in (running.draw, *running.followers):
-                _refuse(draw.future, error)
+            left += [running.draw, *itertools.chain(*running.followers)]
+        for draws in itertools.chain(*self._waiting.values()):
+            left += draws
         self._running.clear()
-
-
-def _finish(future: Future[Generation], generation: Generation) -> None:
-    # Cancelled between the check and here: nobody waits for it.
-    if future.set_running_or_notify_cancel():
-        future.set_result(generation)
-
-
-def _refuse(future: Future[Generation], error: Exception) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_exception(error)
+        self._waiting.clear()
+        return left
 
 
 def _first_line(error: Exception) -> str:

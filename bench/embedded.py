@@ -1,0 +1,150 @@
+"""Measure the engines of the embedded teacher in one run: tokens per second, and agreement with transformers.
+
+    python bench/embedded.py                                  64 prompts, up to 256 new tokens, every engine
+    python bench/embedded.py --prompts 16 --tokens 64 --only openvino-f32 llama.cpp
+    python bench/embedded.py --write-reference tests/data/embedded_greedy.json
+
+Agreement: greedy replies to 20 bundled problems, up to 128 tokens, compared with transformers in float32 on the same
+weights. `equal` counts identical replies, `common` is the mean share of a reply before the first difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mathstrap.backends import Backend, TeacherOptions, open_backend
+from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.types import Completion, Message, Request, Sampling
+
+ROOT = Path(__file__).resolve().parents[1]
+ENGINES: dict[str, TeacherOptions] = {
+    "openvino-f32": TeacherOptions(backend="embedded", settings={"engine": "openvino", "precision": "f32"}),
+    "openvino-bf16": TeacherOptions(backend="embedded", settings={"engine": "openvino", "precision": "bf16"}),
+    "llama.cpp": TeacherOptions(backend="embedded", settings={"engine": "llama.cpp", "sequences": 16}),
+    "transformers": TeacherOptions(backend="hf", settings={"batch_size": 32}),
+}
+NUM_AGREEMENT = 20
+
+
+def requests_for(questions: list[str], sampling: Sampling, tag: str) -> list[Request]:
+    """Return one request per question, as a chat of one turn."""
+    return [
+        Request(
+            id=f"{tag}-{number}#0",
+            key=f"{tag}-{number}",
+            model="",
+            messages=(Message(role="user", content=question),),
+            sampling=sampling,
+        )
+        for number, question in enumerate(questions)
+    ]
+
+
+async def answers(backend: Backend, requests: list[Request]) -> list[Completion]:
+    """Ask everything at once."""
+    replies = await asyncio.gather(*(backend.ask([request]) for request in requests))
+    return [reply[0] for reply in replies]
+
+
+def same_start(got: str, want: str) -> int:
+    """Return how many characters the two begin with in common."""
+    return next(
+        (place for place, (a, b) in enumerate(zip(got, want, strict=False)) if a != b), min(len(got), len(want))
+    )
+
+
+def agreement(got: list[str], want: list[str]) -> dict[str, Any]:
+    """Count identical replies and average the common starts."""
+    shares = [same_start(a, b) / max(1, len(b)) for a, b in zip(got, want, strict=True)]
+    return {
+        "equal": sum(a == b for a, b in zip(got, want, strict=True)),
+        "of": len(want),
+        "common": round(sum(shares) / len(shares), 3),
+    }
+
+
+async def measure(name: str, args: argparse.Namespace, questions: list[str]) -> dict[str, Any]:
+    """Load one engine, take its greedy replies, then its speed."""
+    started = time.perf_counter()
+    backend = open_backend(ENGINES[name])
+    loaded = time.perf_counter() - started
+    greedy = Sampling(temperature=0.0, max_tokens=128)
+    texts = [reply.text for reply in await answers(backend, requests_for(questions[:NUM_AGREEMENT], greedy, "greedy"))]
+    many = [f"{question} Explain every step." for question in (questions * 2)[: args.prompts]]
+    sampling = Sampling(temperature=0.7, max_tokens=args.tokens)
+    started = time.perf_counter()
+    replies = await answers(backend, requests_for(many, sampling, "speed"))
+    seconds = time.perf_counter() - started
+    await backend.close()
+    tokens = sum(reply.tokens_out for reply in replies)
+    return {
+        "engine": name,
+        "load_seconds": round(loaded, 1),
+        "tokens_out": tokens,
+        "tokens_in": sum(reply.tokens_in for reply in replies),
+        "seconds": round(seconds, 1),
+        "tokens_per_second": round(tokens / seconds, 1),
+        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "texts": texts,
+    }
+
+
+def in_its_own_process(name: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Engines bring thread pools and memory of their own: each is measured in a fresh process."""
+    command = [sys.executable, __file__, "--inside", name, "--prompts", str(args.prompts), "--tokens", str(args.tokens)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Measure what the arguments name."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--prompts", type=int, default=64)
+    parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--only", nargs="*", default=list(ENGINES), choices=list(ENGINES))
+    parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "embedded.json")
+    parser.add_argument("--write-reference", type=Path)
+    parser.add_argument("--inside", choices=list(ENGINES), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    questions = [problem.question for problem in load_problems(SeedsOptions(source="bundled:gsm8k")).problems]
+    if args.inside:
+        print(json.dumps(asyncio.run(measure(args.inside, args, questions))))
+        return
+    if args.write_reference:
+        args.prompts, args.tokens = 1, 1
+        texts = in_its_own_process("transformers", args)["texts"]
+        rows = [{"question": question, "reply": text} for question, text in zip(questions, texts, strict=False)]
+        args.write_reference.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
+        return
+    results = [in_its_own_process(name, args) for name in args.only]
+    reference = json.loads((ROOT / "tests" / "data" / "embedded_greedy.json").read_text())
+    for result in results:
+        result["agreement"] = agreement(result.pop("texts"), [row["reply"] for row in reference])
+        print(result)
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    report = {
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "commit": commit.stdout.strip(),
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "prompts": args.prompts,
+        "new_tokens": args.tokens,
+        "load_average_at_end": os.getloadavg()[0],
+        "engines": results,
+    }
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,284 @@
+"""Generate with transformers in this process: for measuring a local checkpoint or adapter, not for speed.
+
+Prompts are batched by length, longest first. Every draw has random numbers of its own, so what it says depends
+neither on its neighbours in the batch (but for rounding) nor on the order of the requests.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.backends.embedded import EmbeddedTeacher
+from mathstrap.backends.generation import Draw, Generation, cut_at_stop
+from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
+
+Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+_POOL_BATCHES = 8  # how many batches' worth of prompts are in flight, so that neighbours in length meet
+
+
+@dataclass(frozen=True, kw_only=True)
+class HfSettings:
+    """What `teacher.settings` may say.
+
+    adapter      folder of a PEFT adapter, put on top of the model
+    batch_size   prompts per batch; 0 is 16 on a CPU and 64 on a GPU; halved when memory runs out
+    dtype        auto is bfloat16 on a GPU and float32 on a CPU
+    device       "cpu", "cuda", "cuda:1"; empty takes a GPU if there is one
+    """
+
+    adapter: str = ""
+    batch_size: int = 0
+    dtype: Dtype = "auto"
+    device: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Waiting:
+    draw: Draw
+    ids: list[int]
+
+
+class HfEngine:
+    """A transformers model and the thread that runs its batches."""
+
+    def __init__(self, model: Any, tokenizer: Any, *, batch_size: int, context_tokens: int) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+        self._batch_size = batch_size
+        self._context_tokens = context_tokens
+        self._inbox: queue.SimpleQueue[Sequence[Draw] | None] = queue.SimpleQueue()
+        self._waiting: list[_Waiting] = []
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="mathstrap-hf", daemon=True)
+        self._thread.start()
+
+    def submit(self, draws: Sequence[Draw]) -> None:
+        """Take the draws of one prompt; each future gets its Generation. A cancelled future is skipped."""
+        self._inbox.put(draws)
+
+    def close(self) -> None:
+        """Stop after the step that runs, end the thread and give the memory back."""
+        self._closed = True
+        self._inbox.put(None)
+        self._thread.join()
+        for waiting in self._waiting:
+            waiting.draw.future.cancel()
+        del self._model
+
+    def _run(self) -> None:
+        import torch
+
+        while self._receive():
+            batch = self._take_batch()
+            if not batch:
+                continue
+            try:
+                with torch.inference_mode():
+                    self._generate(batch)
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                self._smaller(batch)
+            except RuntimeError as error:
+                for waiting in batch:
+                    waiting.draw.settle(TransientError(f"transformers failed: {error}", kind="engine"))
+
+    def _receive(self) -> bool:
+        """Collect what has been submitted; waits if there is nothing to do. False when closed."""
+        wait: float | None = None if not self._waiting else 0.0
+        while True:
+            try:
+                draws = self._inbox.get(timeout=wait) if wait != 0.0 else self._inbox.get_nowait()
+            except queue.Empty:
+                return not self._closed
+            if draws is None:
+                return False
+            for draw in draws:
+                self._accept(draw)
+            # The first prompts of a burst wait a moment for their neighbours.
+            wait = 0.02 if len(self._waiting) < self._batch_size * _POOL_BATCHES else 0.0
+
+    def _accept(self, draw: Draw) -> None:
+        if draw.raw is None and not getattr(self._tokenizer, "chat_template", None):
+            draw.settle(
+                TeacherError(
+                    "This model has no chat template, and the prompt is a chat. Choose prompts that are plain text, "
+                    "or save a chat template with the model's tokenizer."
+                )
+            )
+            return
+        if draw.raw is None:
+            text = self._tokenizer.apply_chat_template(list(draw.messages), tokenize=False, add_generation_prompt=True)
+            ids = self._tokenizer(text, add_special_tokens=False).input_ids
+        else:
+            ids = self._tokenizer(draw.raw).input_ids
+        if len(ids) >= self._context_tokens:
+            draw.settle(Generation(text="", finish_reason="length", tokens_in=len(ids)))
+        else:
+            self._waiting.append(_Waiting(draw=draw, ids=ids))
+
+    def _take_batch(self) -> list[_Waiting]:
+        """Return the longest prompts that share their sampling settings."""
+        self._waiting = [waiting for waiting in self._waiting if not waiting.draw.future.cancelled()]
+        self._waiting.sort(key=lambda waiting: len(waiting.ids), reverse=True)
+        if not self._waiting:
+            return []
+        sampling = self._waiting[0].draw.sampling
+        batch = [waiting for waiting in self._waiting if waiting.draw.sampling == sampling][: self._batch_size]
+        taken = {id(waiting) for waiting in batch}
+        self._waiting = [waiting for waiting in self._waiting if id(waiting) not in taken]
+        return batch
+
+    def _smaller(self, batch: list[_Waiting]) -> None:
+        if len(batch) == 1:
+            batch[0].draw.settle(
+                TeacherError(
+                    f"The memory does not hold one prompt of {len(batch[0].ids)} tokens. Use a smaller model, "
+                    "a lower max_tokens or teacher.settings.dtype=bfloat16."
+                )
+            )
+            return
+        self._batch_size = max(1, len(batch) // 2)
+        self._waiting += batch
+
+    def _generate(self, batch: list[_Waiting]) -> None:
+        import torch
+        from transformers import LogitsProcessorList, StoppingCriteriaList
+
+        started = time.monotonic()
+        sampling = batch[0].draw.sampling
+        device = self._model.device
+        longest = max(len(waiting.ids) for waiting in batch)
+        pad = self._tokenizer.pad_token_id
+        pad = self._tokenizer.eos_token_id if pad is None else pad
+        rows = [[pad] * (longest - len(waiting.ids)) + waiting.ids for waiting in batch]
+        mask = [[0] * (longest - len(waiting.ids)) + [1] * len(waiting.ids) for waiting in batch]
+        more: dict[str, Any] = {}
+        if sampling.temperature > 0:
+            seeds = [waiting.draw.seed for waiting in batch]
+            more["logits_processor"] = LogitsProcessorList([_draw_by_row(seeds, sampling.temperature, sampling.top_p)])
+        if sampling.stop:
+            more |= {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer}
+
+        def nobody_waits(ids: Any, _: Any) -> Any:
+            over = self._closed or all(waiting.draw.future.cancelled() for waiting in batch)
+            return torch.full((ids.shape[0],), over, dtype=torch.bool, device=ids.device)
+
+        made = self._model.generate(
+            torch.tensor(rows, device=device), attention_mask=torch.tensor(mask, device=device),
+            max_new_tokens=min(sampling.max_tokens, self._context_tokens - longest), do_sample=False, num_beams=1,
+            temperature=None, top_p=None, top_k=None, pad_token_id=pad, **more,
+            stopping_criteria=StoppingCriteriaList([nobody_waits]),
+        )[:, longest:].tolist()  # fmt: skip
+        seconds = time.monotonic() - started
+        ends = self._model.generation_config.eos_token_id
+        ends = set(ends) if isinstance(ends, list) else {ends}
+        for waiting, ids in zip(batch, made, strict=True):
+            waiting.draw.settle(self._read(waiting, ids, ends, seconds))
+
+    def _read(self, waiting: _Waiting, ids: list[int], ends: set[int], seconds: float) -> Generation:
+        last = next((place for place, token in enumerate(ids) if token in ends), None)
+        tokens = ids if last is None else ids[: last + 1]
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        text, was_cut = cut_at_stop(text, waiting.draw.sampling.stop)
+        return Generation(
+            text=text,
+            finish_reason="stop" if was_cut or last is not None else "length",
+            tokens_in=len(waiting.ids),
+            # Rows that met a stop string are filled up with the end token.
+            tokens_out=len(tokens) - (was_cut and last is not None),
+            seconds=seconds,
+        )
+
+
+def _draw_by_row(seeds: Sequence[int], temperature: float, top_p: float) -> Any:
+    """Return a logits processor whose highest score is a random draw; scores (B, V).
+
+    The largest of p_i / e_i, with e_i exponential, is i with probability p_i; each row has its own generator.
+    """
+    import torch
+
+    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+
+    def process(_: Any, scores: Any) -> Any:
+        scores = scores.float() / temperature
+        if top_p < 1:
+            ordered, places = scores.sort(dim=-1, descending=True)
+            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
+            scores = scores.masked_fill((before >= top_p).scatter(1, places, before >= top_p), -torch.inf)
+        noise = torch.stack(
+            [torch.empty(scores.shape[1]).exponential_(generator=generator) for generator in generators]
+        )
+        return scores - noise.to(scores.device).log()
+
+    return process
+
+
+def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
+    """Load the checkpoint that `options` names: a folder, a hub name, a GGUF file, or the embedded model ("")."""
+    settings = read_settings(options.settings)
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise missing_extra(str(error.name), "train") from error
+    name = options.model_path or options.model
+    where: dict[str, Any] = {}
+    if name in {"", "embedded"} or name.endswith(".gguf"):
+        from mathstrap.backends.gguf import find_model
+
+        path = find_model(name)
+        name, where = str(path.parent), {"gguf_file": path.name}
+    device = settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = settings.dtype if settings.dtype != "auto" else ("float32" if device == "cpu" else "bfloat16")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **where)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype), **where)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: transformers cannot load this model: {error}") from error
+    if settings.adapter:
+        model = with_adapter(model, settings.adapter)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    if where and tokenizer.eos_token_id is not None:
+        model.generation_config.eos_token_id = tokenizer.eos_token_id
+    model = model.to(device).eval()
+    batch_size = settings.batch_size or (16 if device == "cpu" else 64)
+    context = options.n_ctx or int(getattr(model.config, "max_position_embeddings", 0) or 4096)
+    engine = HfEngine(model, tokenizer, batch_size=batch_size, context_tokens=context)
+    label = options.model or Path(name).name
+    return EmbeddedTeacher(engine, model=label, max_in_flight=options.max_in_flight or batch_size * _POOL_BATCHES)
+
+
+def with_adapter(model: Any, folder: str) -> Any:
+    """Return the model with a PEFT adapter merged into its weights; raises InputError if there is none."""
+    try:
+        import peft
+    except ModuleNotFoundError as error:
+        raise missing_extra("peft", "train") from error
+    if not (Path(folder) / "adapter_config.json").is_file():
+        raise InputError(
+            f"teacher.settings.adapter: {folder} holds no adapter_config.json. Give a PEFT adapter's folder."
+        )
+    return peft.PeftModel.from_pretrained(model, folder).merge_and_unload()
+
+
+def read_settings(settings: dict[str, Any]) -> HfSettings:
+    """Return the checked settings; raises InputError naming the key that is wrong."""
+    known = {one.name: type(one.default) for one in fields(HfSettings)}
+    for key, value in settings.items():
+        if key not in known:
+            raise InputError(f'teacher.settings: the hf teacher has no "{key}".{suggest(key, list(known))}')
+        if not isinstance(value, known[key]) or isinstance(value, bool):
+            raise InputError(f"teacher.settings.{key}: found {value!r}, expected a {known[key].__name__}.")
+    if settings.get("dtype", "auto") not in get_args(Dtype):
+        raise InputError(
+            f"teacher.settings.dtype: found {settings['dtype']!r}, expected one of {', '.join(get_args(Dtype))}."
+        )
+    return HfSettings(**settings)
