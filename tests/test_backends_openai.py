@@ -170,6 +170,17 @@ def test_a_slow_stream_within_the_time_limit_is_a_reply(server):
     assert (len(kept.completions), report.retried) == (5, 0)
 
 
+def test_calls_per_minute_of_the_recipe_are_kept(server):
+    kept = Kept()
+    budget = Budget(max_seconds=1.0)
+    ask_all(plan(500), kept, backend=teacher(server.url), limits=Limits(requests_per_minute=600), budget=budget)
+    assert 6 <= server.calls <= 11
+    server.calls = 0
+    limits = Limits(tokens_per_minute=60 * 1000)  # a call holds about 113 tokens until the reply says it was 23
+    ask_all(plan(500, max_tokens=100), kept, backend=teacher(server.url), limits=limits, budget=budget)
+    assert 20 <= server.calls <= 60
+
+
 def test_retry_after_is_waited_for(server):
     server.script.faults = {"rate_limit_after": 0.999}
     server.script.retry_after = "0.4"

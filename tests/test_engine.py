@@ -86,6 +86,15 @@ def test_an_empty_plan_is_done():
     assert ask_all([], Kept(), backend=FakeTeacher()) == AskReport(seconds=pytest.approx(0, abs=0.5))
 
 
+def test_synchronous_code_inside_a_running_loop_may_ask_too():
+    async def notebook_cell():
+        kept = Kept()
+        ask_all(plan(10), kept, backend=FakeTeacher())
+        return len(kept.completions)
+
+    assert asyncio.run(notebook_cell()) == 10
+
+
 def test_no_more_calls_are_in_flight_than_allowed():
     teacher = Teacher(seconds=lambda request: 0.002)
     report = ask_all(plan(200), Kept(), backend=teacher, limits=Limits(max_in_flight=7))

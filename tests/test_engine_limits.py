@@ -138,6 +138,11 @@ def test_earlier_replies_count_in_a_meter():
     assert meter.reserve(hold) == "max_requests"
 
 
+def test_a_budget_of_money_needs_a_known_price():
+    with pytest.raises(RecipeError, match="usd_per_million_tokens_in"):
+        Meter(Budget(max_usd=1.0))
+
+
 def test_prices_come_from_the_recipe_then_the_library_and_unknown_stays_unknown():
     known = find_price("gpt-4o-mini", base_url="https://api.openai.com/v1")
     assert known is not None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mathstrap.errors import RecipeError
 from mathstrap.prices import Price
 from mathstrap.types import Completion, Request
 
@@ -79,6 +80,11 @@ class Meter:
 
     def __init__(self, budget: Budget | None = None, *, price: Price | None = None, spent: Usage | None = None) -> None:
         self.budget = budget or Budget()
+        if self.budget.max_usd and price is None:
+            raise RecipeError(
+                "budget.max_usd is set, but nobody knows what this model's tokens cost. Set "
+                "budget.usd_per_million_tokens_in and budget.usd_per_million_tokens_out, or use budget.max_tokens."
+            )
         self.price = price
         start = spent or Usage()
         self.requests = start.requests

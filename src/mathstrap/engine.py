@@ -9,6 +9,7 @@ import asyncio
 import signal
 import threading
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mathstrap.asking import AskReport, Sink, Stop, Terms
@@ -93,4 +94,10 @@ def ask_all(
             if release is not None:
                 await release()
 
-    return asyncio.run(main())
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(main())
+    # In a notebook a loop is already running in this thread.
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(asyncio.run, main()).result()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 class Limits:
     """How hard the teacher is driven; 0 means no limit, or the backend's own.
 
-    max_in_flight          the most calls at once; 0 takes the backend's
+    max_in_flight          the most calls at once; a backend may allow fewer
     start_in_flight        how many to begin with; 0 begins at the most and backs off when told to
     adapt                  lower the number in flight on 429 and on latency that buys nothing, raise it again after
     requests_per_minute    calls sent in any minute
@@ -23,7 +23,7 @@ class Limits:
     breaker_give_up_seconds   a teacher that fails for so long ends the run
     """
 
-    max_in_flight: int = 0
+    max_in_flight: int = 256
     start_in_flight: int = 0
     adapt: bool = True
     requests_per_minute: int = 0

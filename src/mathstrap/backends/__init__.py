@@ -45,7 +45,7 @@ class TeacherOptions:
     api_key_env        the environment variable that holds the key; a missing one is fine for servers that ask for none
     api_key_command    a command whose first line of output is the key, for example `pass show openai`; comes first
     timeout_seconds    one attempt, from sending to the last byte
-    max_in_flight      the most requests at once; 0 leaves it to the backend (openai: 256)
+    max_in_flight      the most requests at once, besides the recipe's limits; 0 leaves it to the backend
     supports_n         several draws in one call: yes, no, or None to try and fall back
     extra_body         added to every request's JSON, for example {"reasoning_effort": "low"}
     extra_headers      added to every request; not for keys

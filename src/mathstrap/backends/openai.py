@@ -27,6 +27,7 @@ from mathstrap.types import Completion, Request
 
 MOST_DRAWS_PER_CALL = 16
 LARGEST_REPLY_BYTES = 64 << 20
+SPARE_FILES = 256
 
 
 class OpenAITeacher:
@@ -110,7 +111,7 @@ class OpenAITeacher:
             async with endpoint.session.post(
                 endpoint.address(path_of(first)), data=data, allow_redirects=False
             ) as response:
-                body = await response.read()
+                body = await _whole(response)
                 status, headers = response.status, response.headers
         except aiohttp.ClientConnectorError as error:
             raise TransientError(f"{endpoint.shown}: cannot connect ({self._hide(error)})", kind="connect") from None
@@ -169,6 +170,7 @@ class OpenAITeacher:
         """Open a session per server: what is the same for all its calls is prepared once."""
         import aiohttp
 
+        _allow_sockets(self._endpoints.max_in_flight)
         for endpoint in self._endpoints.all:
             # The engine bounds the sockets; a cookie jar per call costs more than it is worth.
             endpoint.session = aiohttp.ClientSession(
@@ -185,6 +187,30 @@ class OpenAITeacher:
 def open_teacher(options: TeacherOptions) -> OpenAITeacher:
     """Return a teacher that asks a server."""
     return OpenAITeacher(options)
+
+
+async def _whole(response: Any) -> bytes:
+    """Return the body; a server that never stops sending is cut off."""
+    if response.content_length is not None and response.content_length <= LARGEST_REPLY_BYTES:
+        return bytes(await response.read())
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > LARGEST_REPLY_BYTES:
+            raise TransientError(f"the reply is longer than {LARGEST_REPLY_BYTES:,} bytes", kind="malformed")
+    return b"".join(parts)
+
+
+def _allow_sockets(count: int) -> None:
+    """Raise the process's soft limit of open files where the sockets would not fit."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _proxy_for(url: str) -> str | None:
