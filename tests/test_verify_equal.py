@@ -499,3 +499,36 @@ def test_a_percent_gold_accepts_its_number_and_its_value() -> None:
         "correct", "correct", "correct", "wrong", "wrong",
     ]  # fmt: skip
     assert answers_agree("50", "0.5") == "wrong", "a bare number is never multiplied by a hundred"
+
+
+DOMAINS = [
+    (r"\sqrt{ab}", r"\sqrt{a}\sqrt{b}", "correct"),
+    (r"\sqrt{x^3}", r"x\sqrt{x}", "correct"),
+    (r"\ln(ab)", r"\ln a+\ln b", "correct"),
+    (r"\sqrt{1-x^2}", r"\sqrt{1-x}\sqrt{1+x}", "correct"),
+    (r"\sqrt{x^2}", "x", "wrong"),
+    (r"\sqrt{a^2b}", r"a\sqrt b", "wrong"),
+    (r"\sqrt{x+100}", r"\sqrt{x+101}", "wrong"),
+    (r"e^{i\theta}", r"\cos\theta + i\sin\theta", "correct"),
+    ("x^x", r"e^{x\ln x}", "correct"),
+    (r"\arcsin x", r"\frac{\pi}{2}-\arccos x", "correct"),
+    ("(a+b+c+d+e)^{60}", "(e+d+c+b+a)^{60}", "correct"),
+    ("(a+b+c+d+e)^{60}", "(a+b+c+d-e)^{60}", "wrong"),
+]
+
+
+@pytest.mark.parametrize(("gold", "got", "outcome"), DOMAINS)
+def test_expressions_are_equal_where_both_are_real(gold: str, got: str, outcome: str) -> None:
+    assert answers_agree(gold, got) == outcome
+
+
+WRITTEN = [
+    ("18", "18 USD"), (r"\frac12", "one half"), (r"\frac23", "two-thirds"), (r"\text{one}", "1"), ("5", "exactly 5"),
+    (r"6.02\times10^{23}", "6.02 x 10^{23}"), (r"90^\circ", "90^o"), (r"\{1,2\}", r"\{1,2,2\}"), ("-4 1 2", "-4,1,2"),
+    (r"0, \pm 1, \pm 2", "-2,-1,0,1,2"), ("4", "4{cm}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("gold", "got"), WRITTEN)
+def test_other_ways_of_writing_are_read(gold: str, got: str) -> None:
+    assert answers_agree(gold, got) == "correct"

@@ -101,10 +101,17 @@ def _same_groups(gold: Node, got: Node) -> Answer:
         return False
     loose = ("", "{")
     if gold.opening in loose and got.opening in loose:
-        return _same_lists(gold.items, got.items)
+        return _same_lists(_distinct(gold), _distinct(got))
     if (gold.opening, gold.closing) != (got.opening, got.closing):
         return False
     return _ordered(gold.items, got.items)
+
+
+def _distinct(group: Group) -> Sequence[Node]:
+    """Return the items of a set without repetitions; a bare list keeps them."""
+    if group.opening != "{" or len(group.items) > MAX_UNORDERED:
+        return group.items
+    return list(dict.fromkeys(group.items))
 
 
 def _same_lists(gold: Sequence[Node], got: Sequence[Node]) -> Answer:

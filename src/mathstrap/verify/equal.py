@@ -5,6 +5,7 @@ Each tier either decides or passes on; what no tier decides is undecided, which 
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import msgspec
@@ -44,6 +45,7 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
 
 
+_SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
 _EMPTY_SETS = frozenset({"\\emptyset", "\\varnothing", "\\{\\}"})
 NO_GOLD = Decision("undecided", "empty", "the gold answer is empty")
 NO_ANSWER = Decision("wrong", "empty", "the answer is empty")
@@ -80,7 +82,9 @@ def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
         return SAME_TEXT
     if key == "no solutions" and compact(got_text) in _EMPTY_SETS:
         return SAME_TEXT
-    if is_text(gold) and key.isalpha():  # \text{odd} is a word, never o times d times d
+    if (
+        is_text(gold) and key.isalpha() and number_from_words(key) is None
+    ):  # \text{odd} is a word, never o times d times d
         return OTHER_TEXT
     return None
 
@@ -91,7 +95,9 @@ def _parsed(text: str, *, join_thousands: bool = True) -> Node | NotMathError:
     except NotMathError as error:
         number = number_from_words(text) if len(text) < 100 else None
         if number is not None:
-            return parse(str(number))
+            return parse(number)
+        if len(text) < 200 and _SPACED_NUMBERS.fullmatch(text):
+            return parse(", ".join(text.split()))
         return error
     except RecursionError:
         return NotMathError("the answer is nested too deeply")

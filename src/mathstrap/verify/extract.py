@@ -151,7 +151,7 @@ def _hash(text: str) -> Found | None:
 def _stated(text: str) -> Found | None:
     end = len(text)
     for _ in range(MAX_TRIES):
-        end = text.rfind("nswer", 0, end)
+        end = max(text.rfind("nswer", 0, end), text.rfind("NSWER", 0, end))
         if end < 0:
             return None
         match = None if _CHECKED.search(text, max(0, end - 24), end) else _STATED.match(text, end)

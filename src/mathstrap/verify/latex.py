@@ -39,7 +39,7 @@ _SYMBOLS: dict[str, Sym] = {name: Sym(name) for name in _GREEK.split()} | {
     "cdots": Sym("..."), "varphi": Sym("phi"), "varepsilon": Sym("epsilon"), "vartheta": Sym("theta"),
     "imath": Sym("i"), "infin": INFINITY, "square": Sym("square"), "Box": Sym("square"),
 }  # fmt: skip
-_ACCENTS = frozenset({"overline", "bar", "vec", "hat", "widehat", "overrightarrow", "tilde", "widetilde", "underline",
+_ACCENTS = frozenset({"overline", "bar", "vec", "hat", "widehat", "overrightarrow", "tilde", "widetilde",
                       "mathbb", "mathcal", "mathfrak", "mathscr", "dot", "ddot", "overleftrightarrow"})  # fmt: skip
 _MATRICES = frozenset({"matrix", "pmatrix", "bmatrix", "Bmatrix", "array", "smallmatrix", "psmallmatrix"})
 
@@ -108,7 +108,7 @@ def read_command(parser: Parser, name: str) -> Node:
         return Sym("reals") if name == "mathbb" and text == "R" else Sym(f"{name}:{text}")
     if name == "begin":
         return _read_matrix(parser)
-    if name in ("boxed", "fbox", "mathop", "mathrm", "text"):
+    if name in ("boxed", "fbox", "mathop", "mathrm", "text", "underline"):
         return parser.atom()
     raise NotMathError(f"the command \\{name[:20]} is not known")
 

@@ -167,7 +167,9 @@ def read_mark(parser: Parser) -> str:
     braced = first.text == "{" and first.kind == "sign"
     inner = parser.peek(1) if braced else first
     mark = ""
-    if inner.kind == "command" and inner.text in ("circ", "degree"):
+    if (inner.kind == "command" and inner.text in ("circ", "degree")) or (
+        inner.kind == "name" and inner.text == "o" and parser.peek(-2).kind == "number"
+    ):
         mark = "deg"
     elif inner.kind == "command" and inner.text == "prime":
         mark = "prime"

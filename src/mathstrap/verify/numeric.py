@@ -1,7 +1,8 @@
-"""Compare two expressions by their values at several complex points, with 30 digits and more; never by a float.
+"""Compare two expressions by their values at several points, with 30 digits and more; never by a float.
 
-Points lie in every quadrant: a test on positive numbers alone would take sqrt(x^2) for x. Magnitudes are guarded before
-anything is raised to a power, so a tower of exponents costs nothing. Each thread has its own mpmath context.
+Points have both signs, or lie in every quadrant: a test on positive numbers alone would take sqrt(x^2) for x.
+Magnitudes are guarded before anything is raised to a power, so a tower of exponents costs nothing. Each thread has its
+own mpmath context.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import threading
 from fractions import Fraction
 from typing import Any
 
-from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow, Sym, symbols
+from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow, Sym, children, symbols
 from mathstrap.verify.residue import element
 
 DIGITS = 30
 CHECK_DIGITS = 60
 POINTS = 4
+MAX_POINTS = 10
 MAX_MAGNITUDE = 10**7  # the largest natural logarithm a value may have
 MAX_GAMMA = 10**6
-_REAL_ONLY = frozenset({"abs", "floor", "ceil", "max", "min"})
 _local = threading.local()
 
 
@@ -37,19 +38,38 @@ def _context(digits: int) -> Any:
 
 
 def same_values(left: Node, right: Node) -> bool | None:
-    """Say whether two expressions agree at every test point; None when neither has a value at any of them."""
+    """Say whether two expressions agree at every test point; None when there are too few points to tell.
+
+    Without the imaginary unit, points are real and of both signs, and only those count where both sides are real all
+    the way: sqrt(xy) is sqrt(x) sqrt(y), but sqrt(x^2) is not x. Otherwise points are complex, one in each quadrant.
+    """
     names = sorted(symbols(left) | symbols(right))
     if not names:
-        agreed = _agree(left, right, names, 0, DIGITS, False)
-        return _agree(left, right, names, 0, CHECK_DIGITS, False) if agreed else agreed
-    real = _uses(left, _REAL_ONLY) or _uses(right, _REAL_ONLY)
-    found: bool | None = None
-    for point in range(POINTS):
-        agreed = _agree(left, right, names, point, DIGITS, real)
+        agreed = _agree(left, right, {}, DIGITS, real=False)
+        return _agree(left, right, {}, CHECK_DIGITS, real=False) if agreed else agreed
+    if not (_mentions_i(left) or _mentions_i(right)):
+        agreed = _agree_at_points(left, right, names, real=True)
+        if agreed is not None:
+            return agreed
+    return _agree_at_points(left, right, names, real=False)
+
+
+def _agree_at_points(left: Node, right: Node, names: list[str], *, real: bool) -> bool | None:
+    context = _context(DIGITS)
+    agreeing = 0
+    for point in range(MAX_POINTS if real else POINTS):
+        values = {name: _coordinate(context, name, index, point, real) for index, name in enumerate(names)}
+        agreed = _agree(left, right, values, DIGITS, real=real)
         if agreed is False:
             return False
-        found = found or agreed
-    return found
+        agreeing += agreed is True
+        if agreeing == POINTS and point >= MAX_POINTS // 2:
+            break
+    return True if agreeing >= (2 if real else 1) else None
+
+
+def _mentions_i(node: Node) -> bool:
+    return node == Sym("i") or any(_mentions_i(child) for child in children(node))
 
 
 def real_value(node: Node) -> float | None:
@@ -85,23 +105,11 @@ def decimal_value(node: Node, digits: int) -> Fraction | None:
         return None
 
 
-def _uses(node: Node, names: frozenset[str]) -> bool:
-    if type(node) is Call and node.name in names:
-        return True
-    parts = node.terms if isinstance(node, Add) else node.factors if isinstance(node, Mul) else ()
-    if isinstance(node, Pow):
-        parts = (node.base, node.exponent)
-    elif isinstance(node, Call):
-        parts = node.args
-    return any(_uses(part, names) for part in parts)
-
-
-def _agree(left: Node, right: Node, names: list[str], point: int, digits: int, real: bool) -> bool | None:
+def _agree(left: Node, right: Node, values: dict[str, Any], digits: int, *, real: bool) -> bool | None:
     context = _context(digits)
-    values = {name: _coordinate(context, name, index, point, real) for index, name in enumerate(names)}
-    evaluation = _Values(context, values)
+    evaluation = _Values(context, values, real=real)
     first = _value_or_none(evaluation, left)
-    second = _value_or_none(evaluation, right)
+    second = None if first is None else _value_or_none(evaluation, right)
     if first is None or second is None:
         return None
     size = max(abs(first), abs(second))
@@ -119,16 +127,19 @@ def _value_or_none(evaluation: _Values, node: Node) -> Any:
 def _coordinate(context: Any, name: str, index: int, point: int, real: bool) -> Any:
     seed = element(name + str(point))
     size = context.mpf(seed % 10**12 + 4 * 10**11) / (4 * 10**11) / 2  # 0.5 to 1.75
+    if real:  # signs in turn, magnitudes up to 14: conditions such as x > 2 hold at some points
+        sign = 1 if point < 2 or seed >> 64 & 1 else -1
+        return sign * size * (1, 1, 1, 4, 1, 2, 8, 4, 1, 2)[point % 10]
     other = context.mpf(seed // 10**12 % 10**12 + 2 * 10**11) / (8 * 10**11)
     quadrant = (point + index) % 4
-    sign = 1 if quadrant in (0, 3) else -1
-    return sign * size if real else context.mpc(sign * size, other if quadrant < 2 else -other)
+    return context.mpc(size if quadrant in (0, 3) else -size, other if quadrant < 2 else -other)
 
 
 class _Values:
     """Evaluates nodes at one point; `scale` is the largest term ever added, which bounds the rounding noise."""
 
-    def __init__(self, context: Any, values: dict[str, Any]) -> None:
+    def __init__(self, context: Any, values: dict[str, Any], *, real: bool = False) -> None:
+        self.real = real
         self.context = context
         self.values = values
         self.scale = context.mpf(0)
@@ -177,11 +188,19 @@ class _Values:
         size = abs(base)
         if abs(exponent) > MAX_MAGNITUDE or abs(exponent) * abs(self.context.mag(size)) > MAX_MAGNITUDE:
             raise NoValueError("a power is too large")
+        if self.real and base < 0 and exponent != int(exponent):
+            raise NoValueError("a root of a negative number")
         return self.context.power(base, exponent)
 
     def _call(self, name: str, args: list[Any]) -> Any:
         context = self.context
         first = args[0]
+        if self.real and (
+            (name == "ln" and first <= 0)
+            or (name in ("arcsin", "arccos") and abs(first) > 1)
+            or (name in ("arcsec", "arccsc") and abs(first) < 1)
+        ):
+            raise NoValueError("not real here")
         if name in ("factorial", "binom"):
             if any(abs(arg) > MAX_GAMMA for arg in args):
                 raise NoValueError("a factorial is too large")

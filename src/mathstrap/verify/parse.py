@@ -40,6 +40,7 @@ _TIMES = frozenset({"*", "cdot", "times", "ast"})
 _STOPS = frozenset({"cup", "cupdot", "sqcup", "cap", "setminus", "pm", "mp", "colon", "mid", "}", "rangle", "rvert",
                     "rfloor", "rceil", "rbrace", "rbrack", "end", "div", "\\", "%", "circ", "degree", "&", "iff",
                     "vee", "wedge", "implies", "Rightarrow", "to", "rightarrow", "equiv", "sim", "cong"})  # fmt: skip
+_CLOSERS = frozenset({")", "]", "}", "rangle", "rbrace", "rbrack", "end", "&", "\\", "|"})
 _CLOSING: dict[str, Literal[")", "]", "}"]] = {")": ")", "]": "]", "rangle": ")", "rbrack": "]"}
 
 
@@ -99,7 +100,7 @@ class Parser:
         """Read items separated by commas, semicolons, `and` or `or`, up to a closing sign or the end."""
         found = [self.item()]
         while self._separator():
-            if self.peek().kind == "end" or self.peek().text in _STOPS or self.peek().text in (")", "]"):
+            if self.peek().kind == "end" or self.peek().text in _CLOSERS:
                 break
             found.append(self.item())
         return tuple(found)

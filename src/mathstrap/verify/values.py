@@ -89,7 +89,7 @@ def _same_numbers(gold: Node, got: Node) -> bool | None:
 
 
 def _rounds_to(node: Node, gold: Fraction, decimals: int) -> bool | None:
-    if len(str(abs(gold.numerator * 10**decimals // gold.denominator))) < 3:
+    if decimals < 3 and len(str(abs(gold.numerator * 10**decimals // gold.denominator))) < 4:
         return False
     value = rational(node)
     if value is not None and value.denominator == 1:

@@ -17,7 +17,8 @@ UNITS = frozenset(
     dollar dollars cent cents euro euros yuan rupees rupee pesos yen bucks unit units sq square cubic cu
     degree degrees deg rad radian radians fps rpm bpm hz kwh kw watt watts volt volts joule joules newton
     newtons amp amps calorie calories kcal acre acres hectare hectares percent pct times people person
-    students points sqft cc per each""")
+    students USD EUR GBP MPH
+    points sqft cc per each""")
 )
 SINGLE_LETTER_UNITS = frozenset("mgsLhNJWVAK")
 
@@ -85,10 +86,23 @@ def unit_power(unit: str) -> int:
     return 3 if "cubic" in words or "cu" in words else 0
 
 
-def number_from_words(text: str) -> int | None:
-    """Return the whole number below a million that `text` spells (`twenty-five`), or None."""
-    total = group = 0
+_PARTS = {
+    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4, "fifth": 5,
+    "fifths": 5, "sixth": 6, "sixths": 6, "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10,
+}  # fmt: skip
+
+
+def number_from_words(text: str) -> str | None:
+    """Return the number below a million that `text` spells, in digits (`two thirds` is 2/3), or None."""
     words = text.lower().replace("-", " ").split()
+    if len(words) == 2 and words[0] in NUMBER_WORDS and words[1] in _PARTS:
+        return f"{NUMBER_WORDS[words[0]]}/{_PARTS[words[1]]}"
+    whole = _whole_from_words(words)
+    return None if whole is None else str(whole)
+
+
+def _whole_from_words(words: list[str]) -> int | None:
+    total = group = 0
     if not words or len(words) > 12:
         return None
     for word in words:
