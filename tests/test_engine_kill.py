@@ -78,7 +78,7 @@ def live_and_die(tmp_path, *, kills, count, latency):
 
 
 def test_killed_five_times_nothing_paid_is_lost_or_bought_twice(tmp_path):
-    live_and_die(tmp_path, kills=5, count=400, latency=0.02)
+    live_and_die(tmp_path, kills=5, count=300, latency=0.02)
 
 
 @pytest.mark.slow

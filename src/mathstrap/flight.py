@@ -8,11 +8,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from mathstrap.asking import AskReport, Sink, Terms
-from mathstrap.budget import hold_for
 from mathstrap.errors import MathstrapError, StorageError, TeacherError, TransientError
 from mathstrap.jobs import Job, Jobs
 from mathstrap.ledger import Ledger
-from mathstrap.limits import AdaptiveLimit, Breaker, Pace, backoff
+from mathstrap.limits import AdaptiveLimit, Breaker, backoff
 from mathstrap.types import Completion, Request
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ REFUSED_KINDS = frozenset({"rate_limit", "overloaded"})
 # Nothing is wrong with the request or the teacher: neither a failed try nor a reason to stop sending.
 FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
 MAX_DRAWS_PER_CALL = 16
+TOLD_SECONDS = 5.0  # a pause as long as this is told
 
 
 class Flight:
@@ -45,9 +45,7 @@ class Flight:
         self._jobs = Jobs(requests, most_waiting=4 * most + 64)
         self._limit = AdaptiveLimit(most=most, start=limits.start_in_flight, adapt=limits.adapt)
         self._breaker = Breaker(limits)
-        self._requests_pace = Pace(limits.requests_per_minute) if limits.requests_per_minute else None
-        self._tokens_pace = Pace(limits.tokens_per_minute) if limits.tokens_per_minute else None
-        self._needs_hold = bool(terms.meter.needs_holds or self._tokens_pace or self._requests_pace)
+        self._needs_hold = self.ledger.needs_holds
         self._held = 0  # reservations of calls in flight
         self._hold_until = 0.0
         self._rng = random.Random(0)
@@ -86,6 +84,7 @@ class Flight:
         return self.report
 
     async def _drive(self) -> None:
+        self._heed_stop()
         self._pump()
         while not self._is_over() and not self._cut:
             await self._changed.wait()
@@ -184,22 +183,13 @@ class Flight:
 
     def _may_send(self, job: Job, now: float) -> bool:
         """Reserve the job's most, in the budget and in the minute's allowances."""
-        meter = self.terms.meter
-        job.hold = hold_for(job.requests)
-        refused = meter.reserve(job.hold)
-        if refused:
+        wait, spent = self.ledger.reserve(job, now)
+        if spent:
             # A call in flight that costs less than its most makes room; requests sent never come back.
-            if self._held == 0 or refused == "max_requests":
-                self._close("budget", meter.sentence(refused))
+            if self._held == 0 or spent == "max_requests":
+                self._close("budget", self.terms.meter.sentence(spent))
             return False
-        wait = self._requests_pace.wait(now) if self._requests_pace else 0.0
-        if wait == 0 and self._tokens_pace:
-            job.tokens = job.hold.tokens_in / 4 + job.hold.tokens_out
-            wait = self._tokens_pace.wait(now, job.tokens)
-            if wait and self._requests_pace:
-                self._requests_pace.give_back(1.0)
         if wait:
-            meter.release(job.hold, unsent=True)
             self._wake_at(now + wait)
             return False
         self._held += 1
@@ -249,12 +239,10 @@ class Flight:
             return
         seconds = self._now() - job.sent_at
         try:
-            tokens_in, tokens_out = self.ledger.answered(job, completions, seconds)
+            _, tokens_out = self.ledger.answered(job, completions, seconds)
         except StorageError as error:
             self._fail(error)
             return
-        if self._tokens_pace is not None:
-            self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
         if self._breaker.succeeded():
             self.terms.emit("resumed")
             self._changed.set()
@@ -279,24 +267,28 @@ class Flight:
         wait = backoff(max(1, min(job.attempt, 16)), limits, self._rng)
         if asked_wait is not None:
             wait = asked_wait + self._rng.uniform(0.0, min(asked_wait, limits.backoff_seconds))
-        if kind == "unavailable" and asked_wait is not None:
-            self._hold_until = max(self._hold_until, now + asked_wait)
-        if kind in REFUSED_KINDS:
-            if self._limit.mostly_refused and asked_wait is not None:
-                self._hold_until = max(self._hold_until, now + asked_wait)
-            if self._limit.refused(now, job.sent_at):
-                self._limit_changed()
+        if asked_wait is not None and (kind == "unavailable" or (kind in REFUSED_KINDS and self._limit.mostly_refused)):
+            self._hold(now, now + asked_wait, str(error))
+        if kind in REFUSED_KINDS and self._limit.refused(now, job.sent_at):
+            self._limit_changed()
         if job.tries >= limits.max_attempts or (now + wait > job.deadline and kind != "unavailable"):
             self.ledger.broken(job, error, wait_seconds=None)
             return
         self.ledger.broken(job, error, wait_seconds=wait)
         self._push(job, now + wait)
 
+    def _hold(self, now: float, until: float, detail: str) -> None:
+        """Send nothing before `until`, because the server asks for that."""
+        if until > self._hold_until:
+            if until - max(now, self._hold_until) > TOLD_SECONDS:
+                self.terms.emit("paused", wait_seconds=until - now, detail=f"the server asks to wait: {detail}")
+            self._hold_until = until
+
     def _trip(self, now: float, detail: str, *, trial: bool) -> None:
         breaker = self._breaker
         if breaker.failed(now, trial=trial):
             wait = breaker.wait(now)
-            self.terms.emit("paused", wait_seconds=wait, detail=detail)
+            self.terms.emit("paused", wait_seconds=wait, detail=f"every call fails: {detail}")
             self._wake_at(now + wait)
         if breaker.hopeless(now):
             self._fail(

@@ -9,11 +9,13 @@ from mathstrap.asking import AskReport, Sink, Terms
 from mathstrap.budget import hold_for
 from mathstrap.errors import StorageError, TransientError
 from mathstrap.jobs import NO_HOLD, Job
+from mathstrap.limits import Pace
 from mathstrap.types import Completion, Failure
 
 # Kinds of TransientError after which the server may have charged although no reply arrived.
 UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "error"})
-SAVE_AGAIN_SECONDS = 3.0
+SAVE_AGAIN_SECONDS = 2.0
+BYTES_PER_TOKEN = 4.0  # servers estimate a prompt's tokens like this when they count a minute's allowance
 
 
 class Ledger:
@@ -25,11 +27,36 @@ class Ledger:
         self._sink = sink
         self._terms = terms
         self._meter = terms.meter
+        limits = terms.limits
+        self._requests_pace = Pace(limits.requests_per_minute) if limits.requests_per_minute else None
+        self._tokens_pace = Pace(limits.tokens_per_minute) if limits.tokens_per_minute else None
         self._unsaved: list[Completion] = []
         self._errors: Counter[str] = Counter()
         self._other_models: set[str] = set()
         self._warned_of_usage = False
         self._uncertain_before = terms.meter.usd_uncertain or 0.0
+
+    @property
+    def needs_holds(self) -> bool:
+        """Say whether `reserve` can ever refuse."""
+        return bool(self._meter.needs_holds or self._tokens_pace or self._requests_pace)
+
+    def reserve(self, job: Job, now: float) -> tuple[float, str]:
+        """Reserve the most a call can cost; returns the seconds to wait first, or the name of the budget it exceeds."""
+        job.hold = hold_for(job.requests)
+        spent = self._meter.reserve(job.hold)
+        if spent:
+            return 0.0, spent
+        wait = self._requests_pace.wait(now) if self._requests_pace else 0.0
+        if wait == 0 and self._tokens_pace:
+            job.tokens = job.hold.tokens_in / BYTES_PER_TOKEN + job.hold.tokens_out
+            wait = self._tokens_pace.wait(now, job.tokens)
+            if wait and self._requests_pace:
+                self._requests_pace.give_back(1.0)
+        if wait:
+            self._meter.release(job.hold, unsent=True)
+            job.hold = NO_HOLD
+        return wait, ""
 
     def asked(self, job: Job) -> None:
         """Count a call that is about to be sent."""
@@ -55,6 +82,8 @@ class Ledger:
             self._no_usage(job)
         elif job.hold is not NO_HOLD:
             self._meter.release(job.hold)
+        if self._tokens_pace is not None:
+            self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
         report = self.report
         report.answered += len(completions)
         report.tokens_in += tokens_in

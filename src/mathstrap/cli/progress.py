@@ -165,7 +165,7 @@ class Progress:
             )
             self._say(f"{event.detail}{waiting}")
         elif event.kind == "paused":
-            self._say(f"every call fails ({event.detail}); trying again in {event.wait_seconds:.0f} s")
+            self._say(f"{event.detail} (trying again in {event.wait_seconds:.0f} s)")
         elif event.kind == "resumed":
             self._say("the teacher answers again")
 
