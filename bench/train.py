@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-BATCH, LENGTH = 32, 512
+LENGTH = 512
 RESULTS = Path(__file__).parent / "results" / "train.json"
 
 
@@ -52,7 +52,7 @@ class Turn:
         self.start, self.cpu = time.perf_counter(), time.process_time()
 
 
-def reference(pipe: Any, model_path: str, data: str, count: int, micro: int) -> None:
+def reference(pipe: Any, model_path: str, data: str, count: int, batch: int, micro: int) -> None:
     """Train the reference's way, a step per turn."""
     import torch
     import transformers
@@ -73,9 +73,9 @@ def reference(pipe: Any, model_path: str, data: str, count: int, micro: int) -> 
         def __getitem__(self, index: int) -> dict[str, str]:
             return rows[index]
 
-    def collate(batch: list[dict[str, str]]) -> dict[str, Any]:
+    def collate(chosen: list[dict[str, str]]) -> dict[str, Any]:
         ids, labels = [], []
-        for row in batch:
+        for row in chosen:
             prompt = metamath_prompt(row["question"])
             whole = tokenizer(
                 prompt + row["answer"] + tokenizer.eos_token, truncation=True, max_length=LENGTH
@@ -102,7 +102,7 @@ def reference(pipe: Any, model_path: str, data: str, count: int, micro: int) -> 
 
     args = transformers.TrainingArguments(
         output_dir=tempfile.mkdtemp(), use_cpu=True, bf16=True, per_device_train_batch_size=micro,
-        gradient_accumulation_steps=BATCH // micro, num_train_epochs=3, learning_rate=2e-5, warmup_steps=0.03,
+        gradient_accumulation_steps=batch // micro, num_train_epochs=3, learning_rate=2e-5, warmup_steps=0.03,
         lr_scheduler_type="cosine", logging_steps=1, save_strategy="no", report_to="none", disable_tqdm=True,
         remove_unused_columns=False,
     )  # fmt: skip
@@ -114,7 +114,7 @@ def reference(pipe: Any, model_path: str, data: str, count: int, micro: int) -> 
     trainer.train()
 
 
-def ours(pipe: Any, model_path: str, data: str, count: int, micro_tokens: int, compiled: bool) -> None:
+def ours(pipe: Any, model_path: str, data: str, count: int, batch: int, micro_tokens: int, compiled: bool) -> None:
     """Train our way, a step per turn."""
     import torch
 
@@ -131,7 +131,7 @@ def ours(pipe: Any, model_path: str, data: str, count: int, micro_tokens: int, c
     train(
         TrainRecipe(
             model=model_path, out=tempfile.mkdtemp(), data=DataOptions(path=data, limit=count, max_length=LENGTH),
-            global_batch=BATCH, micro_tokens=micro_tokens, epochs=3, lr=2e-5, precision="bf16", compile=compiled,
+            global_batch=batch, micro_tokens=micro_tokens, epochs=3, lr=2e-5, precision="bf16", compile=compiled,
         ),
         listener=listen,
     )  # fmt: skip
@@ -158,6 +158,7 @@ def main() -> None:
     parser.add_argument("--data", default="../shared/data/gsm8k_train.jsonl", help="GSM8K rows (question, answer)")
     parser.add_argument("--model", default="embedded", help="a Hugging Face folder, or embedded")
     parser.add_argument("--samples", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=32, help="samples per optimiser step, for all variants")
     parser.add_argument("--rounds", type=int, default=6, help="steps per variant that count")
     parser.add_argument("--warm", type=int, default=1, help="steps per variant that do not")
     parser.add_argument("--reference-micro", type=int, default=4, help="the reference's micro-batch")
@@ -169,7 +170,7 @@ def main() -> None:
     from mathstrap.train.model import resolve_model
 
     model_path = resolve_model(chosen.model)
-    common = (model_path, chosen.data, chosen.samples)
+    common = (model_path, chosen.data, chosen.samples, chosen.batch)
     started = {
         "reference": (reference, (*common, chosen.reference_micro)),
         "ours": (ours, (*common, chosen.micro_tokens, False)),
@@ -198,13 +199,12 @@ def main() -> None:
             steps[name].append(pipes[name].recv())
             step = steps[name][-1]
             print(f"{name:10} {step['useful'] / step['seconds']:7.0f} tokens/s  {step}", flush=True)
+        result = summarise(steps, rates, chosen)
+        chosen.out.parent.mkdir(parents=True, exist_ok=True)
+        chosen.out.write_text(json.dumps(result, indent=2) + "\n")
     for worker in workers:
         worker.kill()
-
-    result = summarise(steps, rates, chosen)
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps({key: value for key, value in result.items() if key != "steps"}, indent=2))
+    print(json.dumps(result["variants"], indent=2))
 
 
 def summarise(steps: dict[str, list[dict[str, float]]], rates: list[float], chosen: Any) -> dict[str, Any]:
@@ -233,7 +233,7 @@ def summarise(steps: dict[str, list[dict[str, float]]], rates: list[float], chos
         "machine": {"cpu": platform.processor() or platform.machine(), "cores": os.cpu_count(),
                     "load": [round(load, 2) for load in os.getloadavg()],
                     "matmul_bf16_gflops": [round(rate) for rate in rates]},
-        "setting": {"batch": BATCH, "length": LENGTH, "samples": chosen.samples, "rounds": chosen.rounds,
+        "setting": {"batch": chosen.batch, "length": LENGTH, "samples": chosen.samples, "rounds": chosen.rounds,
                     "reference_micro": chosen.reference_micro},
         "variants": variants, "steps": steps,
     }  # fmt: skip

