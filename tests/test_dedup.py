@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("rensa")
 
 from mathstrap.dedup import DedupOptions, Duplicates, Pair, find_duplicates
-from mathstrap.wording import canonical_number, formulas, shingles, signature, words
+from mathstrap.wording import canonical_number, formulas, read, shingles, signature, words
 
 APPLES = "Tom has 3 red apples and buys 4 more green apples at the market. How many apples does Tom have in total?"
 
@@ -168,4 +168,4 @@ def test_words_and_shingles_of_a_question() -> None:
     assert shingles(found[:3], 2) == ["a well", "well known"]
     assert shingles(found[:1], 2) == ["a"]
     assert shingles([], 2) == []
-    assert signature("two 2", words("two 2"))[:2] == ("2", "2")
+    assert signature("two 2", read("two 2")[1]) == ("2", "2", "|")

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from mathstrap.errors import missing_extra
-from mathstrap.wording import jaccard, shingles, signature, words
+from mathstrap.wording import jaccard, read, shingles, signature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +102,7 @@ def find_duplicates(items: Iterable[tuple[str, str]], options: DedupOptions | No
     """Return the pairs of alike questions among `items` of (id, text); reads them once, in order.
 
     Texts without a single word are equal to each other only if they are the same characters. Needs about 600 bytes
-    per question besides its text. Raises ValueError for impossible options, MissingExtraError without `rensa`.
+    per question besides its text. Raises ValueError for impossible options.
     """
     options = options or DedupOptions()
     check_options(options)
@@ -139,12 +138,12 @@ def add_text(
 ) -> None:
     """Put a question among the distinct ones, or pair it with the one it repeats."""
     text = text[: options.max_chars]
-    found = words(text)
+    found, marks = read(text)
     if options.numbers == "ignore":
         found = ["#" if token[-1].isdigit() else token for token in found]
         group = b""
     else:
-        group = "\0".join(signature(text, found)).encode("utf-8", "surrogatepass")
+        group = "\0".join(signature(text, marks)).encode("utf-8", "surrogatepass")
     joined = " ".join(found)
     digest = blake2b(joined.encode("utf-8", "surrogatepass") if found else text.encode("utf-8", "surrogatepass"))
     digest.update(b"\1" + group)
@@ -160,11 +159,11 @@ def add_text(
 
 def band_hashes(joined: Sequence[str], groups: Sequence[int], options: DedupOptions) -> NDArray[np.uint64]:
     """Return one hash per text and band, shape (len(joined), bands); only texts of one group can share a hash."""
-    rminhash = load_rminhash()
     import numpy as np
+    from rensa import RMinHash
 
-    token_sets = [shingles(text.split(), options.shingle_words) for text in joined]
-    matrix = rminhash.digest_matrix_from_token_sets(token_sets, options.num_perm, options.rng_seed)
+    hashes, offsets = shingle_hashes(joined, options.shingle_words)
+    matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, options.num_perm, options.rng_seed)
     slots = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(joined), -1, SLOTS_PER_BAND)
     hashes = np.array(groups, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
     hashes = np.repeat(hashes, slots.shape[1], axis=1)
@@ -174,14 +173,48 @@ def band_hashes(joined: Sequence[str], groups: Sequence[int], options: DedupOpti
     return hashes
 
 
-def load_rminhash() -> Any:
-    """Return rensa's MinHash over whole token sets."""
-    try:
-        import numpy  # noqa: F401
-        import rensa
-    except ModuleNotFoundError as error:
-        raise missing_extra(error.name or "rensa", "curate") from error
-    return rensa.RMinHash
+def shingle_hashes(joined: Sequence[str], size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Return the hashes of the shingles of all texts in one row, and where each text begins; the last entry ends it.
+
+    A text shorter than a shingle is filled up to one, so that it has one shingle; an empty one has none.
+    """
+    import numpy as np
+
+    flat = array("Q")
+    lengths = array("Q")
+    for text in joined:
+        found = [_WORD_HASHES.get(word) or word_hash(word) for word in text.split()]
+        if 0 < len(found) < size:
+            found += [0] * (size - len(found))
+        lengths.append(len(found))
+        flat.extend(found)
+    words_of = np.array(lengths, dtype=np.int64)
+    ends = np.cumsum(words_of)
+    counts = np.maximum(words_of - (size - 1), 0)
+    hashes = np.frombuffer(flat, dtype=np.uint64) if flat else np.zeros(0, dtype=np.uint64)
+    # Every run of `size` words, those that reach into the next text taken out again.
+    inside = np.ones(len(hashes), dtype=bool)
+    for back in range(1, size):
+        inside[ends[words_of > 0] - back] = False
+    runs = np.zeros(len(hashes), dtype=np.uint64)
+    for ahead in range(size):
+        shifted = np.zeros_like(runs)
+        shifted[: len(hashes) - ahead] = hashes[ahead:]
+        runs = (runs ^ shifted) * np.uint64(0xFF51AFD7ED558CCD)
+        runs ^= runs >> np.uint64(29)
+    return runs[inside], np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
+
+
+_WORD_HASHES: dict[str, int] = {}
+MAX_WORD_HASHES = 500_000
+
+
+def word_hash(word: str) -> int:
+    """Return 64 bits of a word, the same in every process."""
+    value = int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+    if len(_WORD_HASHES) < MAX_WORD_HASHES:
+        _WORD_HASHES[word] = value
+    return value
 
 
 def near_pairs(texts: Texts, bands: list[NDArray[np.uint64]], options: DedupOptions) -> list[tuple[int, Pair]]:

@@ -57,10 +57,46 @@ def canonical_number(text: str) -> str:
     return text.lstrip("0") or "0" if text[0] == "0" else text
 
 
+def read(text: str) -> tuple[list[str], list[str]]:
+    """Return the words of a question in order, and its marks: what turns it into another question if it changes.
+
+    Words are words, numbers and operators; punctuation and layout are gone. Marks are numbers (number words count),
+    words that turn a question around (larger, smaller), and words in capitals, which are data ("the word CEASE").
+    """
+    found: list[str] = []
+    marks: list[str] = []
+    known = _CHUNKS
+    for chunk in text.split():
+        entry = known.get(chunk) or _learn(chunk)
+        found += entry[0]
+        if entry[1]:
+            marks += entry[1]
+    return found, marks
+
+
 def words(text: str) -> list[str]:
     """Return the words, numbers and operators of a question in order; punctuation and layout are gone."""
-    found = TOKEN.findall(clean_latex(fold(text)))
-    return [canonical_number(token) if token[-1].isdigit() else token for token in found]
+    return read(text)[0]
+
+
+# What lies between two spaces is read once: questions are made of the same few thousand chunks.
+_CHUNKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+MAX_CHUNKS = 200_000
+MAX_CHUNK = 60
+
+
+def _learn(chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the words and marks of a text without spaces, and remember them if it is short."""
+    found = tuple(
+        canonical_number(token) if token[-1].isdigit() else token for token in TOKEN.findall(clean_latex(fold(chunk)))
+    )
+    values = (token if token[-1].isdigit() else NUMBER_WORDS.get(token) for token in found)
+    marks = [value for value in values if value is not None]
+    marks += [token for token in found if token in TURNING]
+    entry = (found, (*marks, *CAPITALS.findall(chunk)))
+    if len(chunk) <= MAX_CHUNK and len(_CHUNKS) < MAX_CHUNKS:
+        _CHUNKS[chunk] = entry
+    return entry
 
 
 def clean_latex(text: str) -> str:
@@ -71,12 +107,6 @@ def clean_latex(text: str) -> str:
     return SPACING.sub(" ", text)
 
 
-def numbers(found: list[str]) -> list[str]:
-    """Return the numbers among `words`, sorted; number words count as numbers."""
-    values = [token if token[-1].isdigit() else NUMBER_WORDS.get(token) for token in found]
-    return sorted(value for value in values if value is not None)
-
-
 def formulas(text: str) -> list[str]:
     """Return the formulas between `$` or other LaTeX delimiters, without layout, sorted; `$5 and $6` is money."""
     if "$" not in text and "\\" not in text:
@@ -85,14 +115,9 @@ def formulas(text: str) -> list[str]:
     return sorted("".join(formula.split()) for formula in found if not PROSE.search(formula))
 
 
-def signature(text: str, found: list[str]) -> tuple[str, ...]:
-    """Return what two wordings of one problem must share; `found` are its `words`.
-
-    That is its numbers, its formulas, words that turn a question around (larger, smaller), and words in capitals,
-    which are its data ("the letters of the word CEASE").
-    """
-    turning = sorted(TURNING.intersection(found)) if not TURNING.isdisjoint(found) else ()
-    return (*numbers(found), "|", *formulas(text), "|", *turning, "|", *sorted(CAPITALS.findall(text)))
+def signature(text: str, marks: list[str]) -> tuple[str, ...]:
+    """Return what two wordings of one problem must share: its `marks` and its formulas."""
+    return (*sorted(marks), "|", *formulas(text))
 
 
 def shingles(found: list[str], size: int) -> list[str]:
