@@ -9,7 +9,7 @@ import pytest
 from browser import Watched, chromium
 from mathstrap.errors import InputError
 from mathstrap.picks import Few, pick_fallen, pick_samples
-from mathstrap.report import Twice, analyse_run, compare_runs, flatten, render_report, write_report
+from mathstrap.report import Twice, analyse_run, compare_runs, render_report, write_report
 from mathstrap.rundir import RunDir
 from mathstrap.see_extras import load_extras, save_gains, save_perplexities
 from synthetic_run import make, synthetic_run, write
@@ -137,14 +137,46 @@ def test_two_runs_are_set_side_by_side(tmp_path):
     assert not any(line.is_clear for line in same.lines)
 
 
-def test_nested_values_become_rows():
-    assert flatten({"tests": {"gsm8k_test": 1319, "files": ["a", "b"]}, "share": 0.12346}) == [
-        ("tests · gsm8k test", "1,319"),
-        ("tests · files", "a, b"),
-        ("share", "0.1235"),
-    ]
-    assert flatten(None) == []
-    assert list(Twice(lambda: iter("ab"))) == ["a", "b"]
+def test_the_certificate_and_the_quirks_are_shown(tmp_path):
+    from mathstrap.certificate import Certificate, Overlap
+    from mathstrap.decontaminate import DecontaminateOptions, Match
+
+    path = synthetic_run(tmp_path / "r", 12)
+    match = Match(
+        id="gsm8k-train-00001/fobar.1", test_set="gsm8k", test_id="7", kind="ngram", score=0.91, span="a <b> c"
+    )
+    overlap = Overlap(
+        test_set="gsm8k",
+        num_items=1319,
+        seed_items=3,
+        seeds=4,
+        derived_items=5,
+        derived=17,
+        introduced=2,
+        items_introduced=2,
+    )
+    certificate = Certificate(
+        num_seeds=12,
+        num_derived=48,
+        dropped=1,
+        options=DecontaminateOptions(),
+        overlaps=(overlap,),
+        derived_examples=(match,),
+    )
+    with RunDir.open(path) as opened:
+        opened.write_json("contamination.json", certificate)
+        html = render_report(opened)
+    assert "1,319" in html
+    assert "a &lt;b&gt; c" in html
+    assert "Would be touched" in html
+    (path / "contamination.json").write_text('{"num_seeds": "x"}')
+    with pytest.raises(InputError, match=r"contamination\.json"):
+        render_report(RunDir.read(path))
+
+
+def test_a_stream_can_be_gone_through_twice():
+    rows = Twice(lambda: iter("ab"))
+    assert list(rows) == list(rows) == ["a", "b"]
 
 
 @pytest.fixture(scope="module")

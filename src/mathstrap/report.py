@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,13 +14,12 @@ from mathstrap.pages import TEMPLATES, environment, text_functions
 from mathstrap.picks import pick_fallen, pick_samples
 from mathstrap.render import Budget
 from mathstrap.rundir import RunDir
+from mathstrap.see_extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
 from mathstrap.stats import FUNNEL, METHODS, Analysis, Records, analyse, quantile
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
 
 if TYPE_CHECKING:
     from mathstrap.compare_runs import RunComparison
-    from mathstrap.diversity import Gain
-    from mathstrap.perplexity import PartPerplexity
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -29,16 +27,6 @@ EXAMPLES = 10
 # The report's own diversity numbers come from a sample, so that the end of a run is not held up.
 QUICK_NEW, QUICK_BASE = 1_000, 5_000
 FORMULA_SECONDS = 20.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Extras:
-    """Numbers that cost too much to be made at the end of every run: diversity gains, perplexities."""
-
-    gains: list[Gain] = field(default_factory=list)
-    gain_note: str = ""
-    perplexities: list[PartPerplexity] = field(default_factory=list)
-    perplexity_note: str = ""
 
 
 def write_report(run: RunDir, analysis: Analysis | None = None) -> Path:
@@ -67,7 +55,7 @@ def records_of(run: RunDir) -> Records:
 
     return Records(
         problems=rows("problems", Problem),
-        rewrites=run.completions("rewrite"),
+        rewrites=chain(run.completions("filter"), run.completions("rewrite")),
         replies=run.completions("solve"),
         failures=run.failures(),
         candidates=rows("candidates", Candidate),
@@ -142,8 +130,8 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
         "kinds": kinds(samples),
         "lengths": length_panels(analysis),
         "extras": read_extras(run, samples),
-        "contamination": flatten(run.read_json("contamination.json")),
-        "quirks": quirks_of(run, manifest),
+        "certificate": read_certificate(run),
+        "quirks": quirks_of(run),
         "samples": pick_samples(samples, EXAMPLES),
         "fallen": pick_fallen(
             run.read_records("rejects", Reject) if has("rejects") else (),
@@ -194,8 +182,6 @@ def length_panels(analysis: Analysis) -> list[dict[str, Any]]:
 
 def read_extras(run: RunDir, samples: Iterable[Sample]) -> Extras:
     """Return saved diversity and perplexity numbers; where no diversity is saved, a quick one where an embedder is."""
-    from mathstrap.see_extras import load_extras, quick_gains
-
     extras = load_extras(run)
     if extras.gains:
         return extras
@@ -204,33 +190,6 @@ def read_extras(run: RunDir, samples: Iterable[Sample]) -> Extras:
     except MissingExtraError as error:
         gains, note = [], str(error)
     return Extras(gains=gains, gain_note=note, perplexities=extras.perplexities, perplexity_note=extras.perplexity_note)
-
-
-def quirks_of(run: RunDir, manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Return (quirk, how many rows the reference's rule would have touched), from the run's audit."""
-    found = run.read_json("quirks.json") or manifest.get("quirks") or {}
-    return flatten(found)
-
-
-def flatten(value: Any, prefix: str = "") -> list[tuple[str, str]]:
-    """Return nested plain values as (words, text) rows; lists of records are counted."""
-    if value is None:
-        return []
-    if not isinstance(value, dict):
-        return [(prefix, str(value))]
-    rows: list[tuple[str, str]] = []
-    for key, inner in value.items():
-        name = f"{prefix} · {key}".removeprefix(" · ").replace("_", " ")
-        if isinstance(inner, dict):
-            rows += flatten(inner, name)
-        elif isinstance(inner, list):
-            plain = all(isinstance(entry, str | int | float) for entry in inner) and len(inner) <= 12
-            rows.append((name, ", ".join(str(entry) for entry in inner) if plain else f"{len(inner):,}"))
-        elif isinstance(inner, float) and not math.isnan(inner):
-            rows.append((name, f"{inner:,.4g}"))
-        else:
-            rows.append((name, f"{inner:,}" if isinstance(inner, int) and not isinstance(inner, bool) else str(inner)))
-    return rows
 
 
 def compare_runs(a: str | Path, b: str | Path) -> RunComparison:

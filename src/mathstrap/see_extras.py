@@ -1,23 +1,48 @@
-"""Keep the numbers that take minutes (diversity gains, perplexities) with the run, and make quick ones for a report."""
+"""What a report shows besides counts: diversity, perplexity, the contamination certificate, quirks avoided.
+
+Diversity gains and perplexities take minutes, so they are measured on demand and kept with the run; a report without
+them makes quick diversity gains from a sample of rows.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import dataclass, field
+from typing import TypeVar
 
 import msgspec
 
-from mathstrap.diversity import DiversityOptions, Gain, gains_by_method
+from mathstrap.certificate import Certificate
+from mathstrap.diversity import DiversityOptions, Gain, gains_by_method, hash_share
 from mathstrap.errors import InputError
 from mathstrap.pages import METHOD_NAMES
 from mathstrap.perplexity import PartPerplexity
+from mathstrap.quirks import QuirkCount, count_quirks
 from mathstrap.rundir import RunDir
-from mathstrap.types import Sample
-
-if TYPE_CHECKING:
-    from mathstrap.report import Extras
+from mathstrap.types import Problem, Sample
 
 T = TypeVar("T")
+# Finding every spoiled mask of 7,473 seeds takes half a minute; a report counts them on a draw of seeds.
+QUIRK_SEEDS = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """Numbers that cost too much to be made at the end of every run: diversity gains, perplexities."""
+
+    gains: list[Gain] = field(default_factory=list)
+    gain_note: str = ""
+    perplexities: list[PartPerplexity] = field(default_factory=list)
+    perplexity_note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quirks:
+    """What the reference's rules would have spoiled, on `num_counted` of the run's `num_seeds` seeds."""
+
+    counts: list[QuirkCount]
+    num_counted: int
+    num_seeds: int
 
 
 def save_gains(run: RunDir, gains: Sequence[Gain], note: str) -> None:
@@ -32,8 +57,6 @@ def save_perplexities(run: RunDir, parts: Sequence[PartPerplexity], note: str) -
 
 def load_extras(run: RunDir) -> Extras:
     """Return what was saved; empty where nothing was."""
-    from mathstrap.report import Extras
-
     gains, gain_note = _read(run, "diversity.json", "gains", Gain)
     parts, note = _read(run, "perplexity.json", "parts", PartPerplexity)
     return Extras(gains=gains, gain_note=gain_note, perplexities=parts, perplexity_note=note)
@@ -64,6 +87,28 @@ def base_note(gains: Sequence[Gain], base: str) -> str:
     size = gains[0].num_base if gains else 0
     name = METHOD_NAMES.get(base, base).lower()
     return f"base: {size:,} rows of {name}, whose own gain is that of rows held out of it."
+
+
+def read_certificate(run: RunDir) -> Certificate | None:
+    """Return the run's contamination certificate, None where it was compared with no test set."""
+    found = run.read_json("contamination.json")
+    if found is None:
+        return None
+    try:
+        return msgspec.convert(found, Certificate)
+    except msgspec.ValidationError as error:
+        raise InputError(
+            f"{run.path / 'contamination.json'}: {error}. Delete it; the next run makes it again."
+        ) from error
+
+
+def quirks_of(run: RunDir) -> Quirks:
+    """Count the quirks of the reference on the run's seeds, or on a draw of them by a hash of their ids."""
+    rows = run.read_records("problems", Problem) if run.has("problems") else ()
+    seeds = [problem for problem in rows if problem.method == "seed"]
+    drawn = sorted(seeds, key=lambda seed: hash_share(seed.id))[:QUIRK_SEEDS]
+    counts = [count for count in count_quirks(sorted(drawn, key=lambda seed: seed.id)) if count.count]
+    return Quirks(counts=counts, num_counted=len(drawn), num_seeds=len(seeds))
 
 
 def _read(run: RunDir, name: str, key: str, kind: type[T]) -> tuple[list[T], str]:
