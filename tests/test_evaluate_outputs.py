@@ -110,6 +110,10 @@ def test_outputs_are_graded_as_a_models_replies_are(options: EvalOptions, tmp_pa
     assert result.evaluation.summaries[0].accuracy.value == 1.0
     assert result.evaluation.model.startswith("outputs.jsonl@")
     assert result.asked is None
+    # Nothing is claimed about how the replies were made.
+    assert result.evaluation.provenance["gsm8k"].prompt is None
+    assert result.draws[0].prompt == ""
+    assert "prompt and decoding unknown" in (result.path / "report.html").read_text()
 
 
 def test_a_changed_file_is_not_mistaken_for_the_old_one(options: EvalOptions, tmp_path: Path) -> None:

@@ -243,6 +243,8 @@ def print_result(result: EvalResult) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
+    from mathstrap.evaluate.record import describe
+
     found = result.evaluation
     table = Table(title=found.model, title_style="bold", box=None, padding=(0, 2, 0, 0))
     for heading in ("set", "n", "accuracy", "95 %", "strict", "flexible", "symbolic", "reference"):
@@ -264,11 +266,13 @@ def print_result(result: EvalResult) -> None:
             console.print(f"{s.benchmark}: pass@{k} {percent(score)}, {voted}")
         for note in s.notes:
             console.print(f"{s.benchmark}: {note}", soft_wrap=True)
-    for style, p in found.provenance.items():
+    for style, made in found.provenance.items():
+        console.print(describe(style, made), soft_wrap=True, style="dim")
+    asked = result.asked
+    if asked is not None and asked.answered:
         console.print(
-            f"{style}: protocol {p.protocol}, headline {p.headline} ({p.grader}), prompt {p.prompt} {p.prompt_hash}, "
-            f"{p.template}, {p.shots} shots, temperature {p.temperature:g}, top_p {p.top_p:g}, {p.max_tokens} tokens",
-            soft_wrap=True, style="dim",
+            f"asked {asked.answered:,} in {asked.seconds:,.0f} s: {asked.answered / asked.seconds:.2f} replies and "
+            f"{asked.tokens_out / asked.seconds:,.0f} tokens a second", style="dim",
         )  # fmt: skip
     if result.asked is not None and result.asked.message:
         console.print(result.asked.message, soft_wrap=True)
@@ -313,6 +317,7 @@ def print_comparison(found: EvaluationComparison, flips: int) -> None:
         console.print(
             f"a difference of {c.detectable:.1%} is found with 80 % power at this size and this share of flips; "
             f"the power for the one seen is {c.power:.0%}"
+            + (f", {c.needed:,} questions would give 80 %" if c.needed else "")
         )
         if c.only_a or c.only_b:
             console.print(f"left out: {c.only_a} questions only A answered, {c.only_b} only B")

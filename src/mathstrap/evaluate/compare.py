@@ -15,7 +15,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     """Two models on `num` questions both answered. Differences are B minus A; p is two-sided.
 
     `gained` are the questions B does better on, `lost` those where A does. `detectable` is the smallest difference
-    that a study of this size and this share of discordant questions finds with 80 % power at the 5 % level.
+    that a study of this size and this share of discordant questions finds with 80 % power at the 5 % level; `needed`
+    is how many questions would find the difference seen, 0 where there is none.
     """
 
     num: int
@@ -33,6 +34,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     test: str
     detectable: float
     power: float
+    needed: int
     only_a: int = 0
     only_b: int = 0
 
@@ -125,6 +127,7 @@ def compare_scores(a: Mapping[str, float], b: Mapping[str, float], clusters: Map
         test="McNemar, exact" if single else "sign test on mean scores",
         detectable=detectable_difference(num, discordant),
         power=power(num, discordant, difference) if num else 0.0,
+        needed=questions_needed(discordant, difference) if 0 < abs(difference) <= discordant else 0,
         only_a=len(a.keys() - b.keys()),
         only_b=len(b.keys() - a.keys()),
     )

@@ -40,20 +40,23 @@ class Grading:
         headline: ScoreName,
         total: int,
         progress: Callable[[Progress], None] | None = None,
+        is_asked: bool = True,
     ) -> None:
         self._problems = {problem.id: problem for problem in problems}
         self._headline = headline
         self._total = total
         self._progress = progress
+        self._is_asked = is_asked
         self._early: dict[str, tuple[str, ScoredDraw]] = {}
         self.seconds = 0.0
 
     def score(self, request: Request, completion: Completion) -> ScoredDraw:
-        """Return the graded draw with its prompt."""
+        """Return the graded draw with its prompt; replies made elsewhere have none that is known."""
         early = self._early.pop(request.id, None)
         import msgspec
 
-        shown = "\n\n".join(f"[{message.role}]\n{message.content}" for message in request.messages)
+        turns = request.messages if self._is_asked else ()
+        shown = "\n\n".join(f"[{message.role}]\n{message.content}" for message in turns)
         if early is not None and early[0] == completion.key:
             return msgspec.structs.replace(early[1], prompt=shown)
         graded = self._grade(completion)

@@ -101,7 +101,7 @@ def inspect_files(
 def inspect_sample(row: ScoredDraw, model: str) -> dict[str, Any]:
     """Return a draw as an Inspect sample; epochs count from 1, our draws from 0."""
     reply = {"role": "assistant", "content": row.text, "source": "generate", "id": ident(row.id, "reply")}
-    asked = {"role": "user", "content": row.prompt, "source": "input", "id": ident(row.id, "prompt")}
+    asked = {"role": "user", "content": row.prompt or row.question, "source": "input", "id": ident(row.id, "prompt")}
     explanation = f"{row.reason}: {row.detail}"
     scores = {
         name: {
@@ -148,7 +148,11 @@ def lm_eval_rows(evaluation: Evaluation, rows: Sequence[ScoredDraw]) -> Iterator
             target = f"{row.solution}\n#### {row.expected}" if row.style == "gsm8k" else row.expected
             doc = {"question" if row.style == "gsm8k" else "problem": row.question, "answer": target, "id": row.problem}
             made = evaluation.provenance[row.style]
-            decoding = {"until": list(made.stop), "temperature": made.temperature, "max_gen_toks": made.max_tokens}
+            decoding = {
+                "until": list(made.stop or ()),
+                "temperature": made.temperature,
+                "max_gen_toks": made.max_tokens,
+            }
             yield {
                 "doc_id": places[row.problem], "doc": doc, "target": target,
                 "arguments": {"gen_args_0": {"arg_0": row.prompt, "arg_1": decoding}},

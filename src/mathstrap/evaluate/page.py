@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
 
 from mathstrap.evaluate.metrics import Score
+from mathstrap.evaluate.record import Evaluation, describe
 from mathstrap.evaluate.score import REASON_TEXT, SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
 from mathstrap.hostile import escape
 from mathstrap.render import Budget, render, render_answer
-
-if TYPE_CHECKING:
-    from mathstrap.evaluate.record import Evaluation
 
 # Formulas of a page that come after this are shown as their source.
 MATH_SECONDS = 20.0
@@ -85,14 +82,7 @@ def overview(evaluation: Evaluation) -> str:
         for s in evaluation.summaries
     ]
     head = "".join(f"<th class=n>{name}" for name in SCORES)
-    made = []
-    for style, p in evaluation.provenance.items():
-        stop = ", ".join(repr(text) for text in p.stop) or "none"
-        made.append(
-            f"{style} questions: protocol {p.protocol}, headline {p.headline} by grader {p.grader}, prompt {p.prompt} "
-            f"({p.prompt_hash}), template {p.template}, {p.shots} demonstrations, temperature {p.temperature:g}, top_p "
-            f"{p.top_p:g}, at most {p.max_tokens} tokens, stop strings {stop}, {p.draws} draws, seed {p.rng_seed}."
-        )
+    made = [describe(style, provenance) for style, provenance in evaluation.provenance.items()]
     versions = ", ".join(f"{name} {version}" for name, version in evaluation.versions.items())
     return (
         "<table><tr><th>set<th class=n>questions<th class=n>draws<th class=n>accuracy<th class=n>95 % interval"

@@ -27,21 +27,21 @@ BLOCKS = 64
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a number depends on, for one style of question."""
+    """What a number depends on, for one style of question; what is not known of replies made elsewhere is None."""
 
     protocol: str
     grader: str
     headline: str
-    prompt: str
-    prompt_hash: str
-    template: str
-    shots: int
-    temperature: float
-    top_p: float
-    max_tokens: int
-    stop: tuple[str, ...]
     draws: int
     rng_seed: int
+    prompt: str | None = None
+    prompt_hash: str | None = None
+    template: str | None = None
+    shots: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,13 +60,17 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
         return sum(summary.num_unanswered for summary in self.summaries)
 
 
-def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int) -> Provenance:
+def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int, *, made_elsewhere: bool) -> Provenance:
     """Return what a number of this style depends on."""
+    scored = Provenance(
+        protocol=protocol.name, grader=grader_name(protocol.headline, style), headline=protocol.headline, draws=draws,
+        rng_seed=rng_seed,
+    )  # fmt: skip
+    if made_elsewhere:
+        return msgspec.structs.replace(scored, protocol=f"scores of {protocol.name}")
     sampling = sampling_for(protocol, style)
-    return Provenance(
-        protocol=protocol.name,
-        grader=grader_name(protocol.headline, style),
-        headline=protocol.headline,
+    return msgspec.structs.replace(
+        scored,
         prompt=prompt_for(protocol, style).name,
         prompt_hash=prompt_hash(protocol, style),
         template=protocol.template,
@@ -75,8 +79,19 @@ def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int) -> P
         top_p=sampling.top_p,
         max_tokens=sampling.max_tokens,
         stop=sampling.stop,
-        draws=draws,
-        rng_seed=rng_seed,
+    )
+
+
+def describe(style: str, made: Provenance) -> str:
+    """Return what a number depends on as one sentence."""
+    scored = f"{style} questions: protocol {made.protocol}, headline {made.headline} by grader {made.grader}"
+    if made.prompt is None:
+        return f"{scored}, replies made elsewhere (prompt and decoding unknown), {made.draws} draws."
+    stop = ", ".join(repr(text) for text in made.stop or ()) or "none"
+    return (
+        f"{scored}, prompt {made.prompt} ({made.prompt_hash}), template {made.template}, {made.shots} demonstrations, "
+        f"temperature {made.temperature:g}, top_p {made.top_p:g}, at most {made.max_tokens} tokens, "
+        f"stop strings {stop}, {made.draws} draws, seed {made.rng_seed}."
     )
 
 

@@ -107,7 +107,9 @@ def evaluate(
             check_kind(run)
             model = outputs.model if outputs else model_name(backend.model, options.teacher) if backend else ""
             requests = plan(problems, protocol, draws=draws, model=model)
-            grading = Grading(problems, headline=protocol.headline, total=len(requests), progress=progress)
+            grading = Grading(
+                problems, headline=protocol.headline, total=len(requests), progress=progress, is_asked=outputs is None
+            )
             write_plan(run, options, protocol, problems, model)
             if outputs:
                 sink = run.sink(STAGE)
@@ -199,12 +201,18 @@ def derive(
                 agree=lambda a, b: answers_agree(a, b) == "correct",
             )
         )  # fmt: skip
+    if options.limit is not None:
+        cut = f"Limited to the first {options.limit} questions of the set, from number {options.offset}."
+        summaries = [msgspec.structs.replace(summary, notes=[*summary.notes, cut]) for summary in summaries]
     styles = sorted({problem.style for loaded in sets for problem in loaded.problems})
     evaluation = Evaluation(
         kind=KIND,
         model=model,
         backend="outputs" if outputs else options.teacher.backend,
-        provenance={style: provenance(protocol, style, draws, options.rng_seed) for style in styles},
+        provenance={
+            style: provenance(protocol, style, draws, options.rng_seed, made_elsewhere=outputs is not None)
+            for style in styles
+        },
         versions=versions(),
         summaries=summaries,
     )
