@@ -199,7 +199,7 @@ def live(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bar
 
-    columns = (BarColumn(bar_width=24), TextColumn("{task.completed}/{task.total}  {task.description}"))
+    columns = (BarColumn(bar_width=24), TextColumn("{task.description}"))
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("waiting for the first reply", total=None)
 
@@ -211,7 +211,7 @@ def live(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
 
 def live_line(found: Progress) -> str:
     """Return the live numbers as text."""
-    graded = f"{found.correct} right, {found.low:.1%} to {found.high:.1%}"
+    graded = f"{found.done:,}/{found.total:,}  {found.accuracy:.1%} right ({found.low:.1%} to {found.high:.1%})"
     left = found.eta_seconds or 0.0
     rate = found.tokens_out / found.seconds if found.seconds else 0.0
     return f"{graded}  {rate:,.0f} tokens/s  {int(left) // 60}:{int(left) % 60:02d} to go"

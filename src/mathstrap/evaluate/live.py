@@ -18,11 +18,12 @@ from mathstrap.types import Completion, Failure, Problem, Request, problem_of
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far an evaluation is: replies graded, how many right, Wilson's interval, and the seconds still to go."""
+    """How far an evaluation is: replies there, the accuracy of those graded now with its interval, seconds to go."""
 
     done: int
     total: int
     correct: int
+    accuracy: float
     low: float
     high: float
     tokens_out: int
@@ -96,7 +97,8 @@ class Grading:
                 left = self._total - already - done
                 self._progress(
                     Progress(
-                        done=already + done, total=self._total, correct=correct, low=low, high=high, tokens_out=tokens,
+                        done=already + done, total=self._total, correct=correct,
+                        accuracy=correct / done, low=low, high=high, tokens_out=tokens,
                         seconds=elapsed, eta_seconds=elapsed / done * left,
                     )
                 )  # fmt: skip
