@@ -103,9 +103,15 @@ def test_ids_do_not_depend_on_limit_or_offset(data_path: Path) -> None:
 def test_variants_of_a_seed_question_share_a_root(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in SAMPLES["gsm-plus"]))
-    problems = load_benchmark(f"gsm-plus={path}").problems
-    assert len({root_of(problem.id) for problem in problems}) == 1
-    assert {problem.tags["perturbation"] for problem in problems} >= {"numerical-variation"}
+    rows = [SAMPLES["gsm-plus"][0], {**SAMPLES["gsm-plus"][0], "perturbation_type": "distraction insertion"}]
+    path.write_text("\n".join(map(json.dumps, [*rows, SAMPLES["gsm-plus"][1]])))
+    loaded = load_benchmark(f"gsm-plus={path}")
+    assert len({root_of(problem.id) for problem in loaded.problems}) == 1
+    assert [problem.tags["perturbation"] for problem in loaded.problems] == [
+        "numerical-variation",
+        "distraction-insertion",
+    ]
+    assert "no answer to grade" in loaded.rejects[0].detail
 
 
 def test_a_drop_question_without_a_number_is_left_out(tmp_path: Path) -> None:

@@ -63,10 +63,12 @@ def word_problem(row: Mapping[str, Any]) -> Shaped | str:
 
 
 def gsm_plus(row: Mapping[str, Any]) -> Shaped | str:
-    """GSM-Plus: eight perturbations of every GSM8K test question; the answer is "None" where a fact was removed."""
+    """GSM-Plus: eight perturbations of every GSM8K test question; one removes a fact and leaves no answer to grade."""
     question, answer = text_of(row, "question"), text_of(row, "answer")
     if not question or not answer:
         return missing(row, "question" if not question else "answer")
+    if answer == "None":
+        return "a fact was removed from the question, so there is no answer to grade"
     seed = text_of(row, "seed_question")
     kind = re.sub(r"[^a-z0-9]+", "-", text_of(row, "perturbation_type").lower()).strip("-") or "variant"
     return Shaped(
