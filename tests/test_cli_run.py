@@ -38,7 +38,7 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(small):
 def test_run_prints_the_funnel_and_what_to_do_next(small):
     done = mathstrap("run", "small.yaml", "--quiet", cwd=small)
     assert done.returncode == 0, done.stderr
-    for part in ("ans_aug", "fobar", "kept of asked", "verified samples", "mathstrap show", "mathstrap explore"):
+    for part in ("ans_aug", "fobar", "yield", "verified samples", "mathstrap show", "mathstrap explore"):
         assert part in done.stdout
     again = mathstrap("run", "small.yaml", "--dry-run", cwd=small)
     assert "rewrite rephrase" in again.stdout

@@ -72,8 +72,8 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     table = Table(
         title=f"{recipe.name}: {summary.num_seeds:,} seeds, {summary.num_problems:,} questions", title_style="bold"
     )
-    for heading in ("method", "asked", "answered", "parsed", "correct", "kept", "kept of asked"):
-        table.add_column(heading, justify="left" if heading == "method" else "right")
+    for heading in ("method", "asked", "answered", "parsed", "correct", "kept", "yield"):
+        table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
     groups = [*analysis.by_method.items(), ("all", analysis.everything)]
     for name, group in groups:
         counts = group.counts
@@ -148,8 +148,8 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
 
     console = Console(highlight=False)
     table = Table(title=f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked", title_style="bold")
-    for heading in ("stage and method", "requests", "already paid", "tokens in", "tokens out", "at most"):
-        table.add_column(heading, justify="left" if heading.startswith("stage") else "right")
+    for heading in ("stage and method", "requests", "paid", "tokens in", "tokens out", "at most"):
+        table.add_column(heading, justify="left" if heading.startswith("stage") else "right", no_wrap=True)
     for stage in found.stages:
         table.add_row(
             stage.name, f"{stage.num_requests:,}", f"{stage.num_paid:,}", f"~{stage.tokens_in:,}",
