@@ -29,7 +29,7 @@ from mathstrap.verify.nodes import (
     Sym,
     Union,
 )
-from mathstrap.verify.normalize import clean, compact, is_text, plain_number, words_key, words_set
+from mathstrap.verify.normalize import choice_letter, clean, compact, is_text, plain_number, words_key, words_set
 from mathstrap.verify.parse import parse
 from mathstrap.verify.structure import canonical
 from mathstrap.verify.words import number_from_words
@@ -74,6 +74,9 @@ def decide(gold: str, got: str) -> Decision:
 
 
 def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
+    choice, other_choice = choice_letter(gold_text), choice_letter(got_text)
+    if choice and other_choice:
+        return SAME_TEXT if choice == other_choice else OTHER_TEXT
     key = words_key(gold_text)
     if key is None:
         return None

@@ -21,7 +21,7 @@ Name = Literal["hash", "stated", "boxed", "value_of"]
 
 _STATED = re.compile(
     r"(?i:nswers?)\*{0,2}\s{0,3}(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}"
-    r"\*{0,2}:?|\*{0,2}[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))\*{0,2}"
+    r"(?:\*{0,2}:)?|\*{0,2}[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
 )
 _VALUE_OF = re.compile(
     r"(?i:value of )(?:the )?(?:unknown )?(?:variable )?[$\\(]{0,3}[A-Za-z][$\\)]{0,3} (?:is|=|equals):? "

@@ -17,6 +17,7 @@ _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
 _TIMES_TEN = re.compile(r"(?<=[0-9])\s?[xX]\s?(?=10\s?\^)")
 _ADVERB = re.compile(r"^(?:\\text\{\s*)?(?:exactly|only|just|a total of|equal to)(?:\s*\}|\s+)(?=\S)", re.IGNORECASE)
 _CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-J])\)?")
+_CHOICE_WITH_TEXT = re.compile(r"(?:\\text(?:bf)?\s?\{)?\(?([A-J])\)[ }.:]")
 _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # never one between digits: 1 1/2 is not 11/2
 _BRACED_SIGN = re.compile(r"\{([0-9A-Za-z])\}(?![0-9A-Za-z{])")
@@ -114,6 +115,12 @@ def words_key(text: str) -> str | None:
     kept = [word.strip(".,;:'") for word in words if word not in _ARTICLES]
     key = " ".join(word for word in kept if word)
     return SYNONYMS.get(key, key) or None
+
+
+def choice_letter(text: str) -> str | None:
+    """Return the letter of a multiple-choice answer: `A`, `(A)`, `B) 5 apples`, or None if it is not one."""
+    match = _CHOICE.fullmatch(text) or _CHOICE_WITH_TEXT.match(text)
+    return match[1] if match else None
 
 
 def words_set(key: str) -> tuple[str, ...]:

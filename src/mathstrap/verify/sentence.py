@@ -14,7 +14,7 @@ _MATHS = re.compile(
 _ADVERB = r"(?:about |approximately |only |exactly |a total of |equal to )?$"
 _STATES = re.compile(r"(?:\b(?:is|are|be|equals|equal to|to be|find that)|=|:|≈)\s{0,3}" + _ADVERB)
 _HOLDS = re.compile(
-    r"\b(?:was|were|by|has|have|had|gets?|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?|made|left"
+    r"\b(?:was|were|by|has|have|had|gets?|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?|made|left|leaving"
     r"|totals?|gives?|pays?|paid|sells?|sold)\s{0,3}" + _ADVERB
 )
 _INTRODUCES = re.compile(r"(?::|\b(?:is|are|equals|get|have|be))\s{0,9}$")
@@ -24,9 +24,17 @@ _HEDGED = re.compile(
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
     re.IGNORECASE,
 )
+_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
+_AFTERTHOUGHT = re.compile(
+    r"\s{0,3}[,;:\u2013\u2014-]?\s+(?:and (?:that|this|so|we)|as (?:we|required|desired|needed|shown|seen)|that is"
+    r"|because|since|so|which|meaning|given that)\b"
+)
+_REMARK = re.compile(r"(?<=\S)\s+\([^()\\]{0,200}[A-Za-z]{3}[^()\\]{0,200}\)\s{0,3}$")
 _FILLER = re.compile(r"^(?:therefore|thus|hence|simply|just|then|equal to|approximately|about)[,:]? ")
 _PROSE = re.compile(r"[A-Za-z]{2,}")
-_CONCLUDES = re.compile(r"(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally)\b", re.IGNORECASE)
+_CONCLUDES = re.compile(
+    r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally)\b", re.IGNORECASE
+)
 _OPTION = re.compile(r".{0,200}\b(?:option|choice|answer) is:? \(?([A-J])\)?\.?", re.IGNORECASE | re.DOTALL)
 _ENUMERATION = re.compile(r"\s{0,3}V(?:(?:,? (?:and|or) |, )V)+[\s.]{0,4}")
 _QUANTITY = re.compile(
@@ -37,7 +45,7 @@ _UNIT = re.compile(r"\s?(?:percent|pct|%|\\%|million|billion|thousand|hundred|do
 
 def answer_span(text: str, start: int) -> str:
     """Return the text an anchor introduces: to the end of its sentence, line, display formula or environment."""
-    rest = text[start : start + MAX_SPAN].lstrip(" \t*:")
+    rest = text[start : start + MAX_SPAN].lstrip(" \t:")
     if rest[:1] in "\n\r":
         rest = rest.lstrip().lstrip("*")
     opening = rest[:2]
@@ -51,7 +59,9 @@ def answer_span(text: str, start: int) -> str:
     line = rest.partition("\n")[0]
     if "\\begin" in line or line.count("{") > line.count("}"):
         line = _balanced(rest)
-    return _first_sentence(line).strip().strip("*").strip()
+    span = _BOLD.sub(r"\1", _first_sentence(line))
+    span = _AFTERTHOUGHT.split(span, maxsplit=1)[0] or span
+    return _REMARK.sub("", span).strip().strip("*").rstrip("- \u2013\u2014").strip()
 
 
 def _balanced(rest: str) -> str:
@@ -99,6 +109,8 @@ def closing_value(text: str) -> str | None:
                 return text[start + 2 : len(text.rstrip(".")) - 2].strip()
     line = text[-1_000:].rpartition("\n")[2].strip()
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
+    if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
+        sentences.pop()  # "This completes the solution."
     sentence = sentences[-1] if sentences else ""
     option = _OPTION.fullmatch(sentence)
     if option:

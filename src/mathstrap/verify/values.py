@@ -29,6 +29,8 @@ def same_value(gold: Node, got: Node) -> bool | None:
     mark_gold, mark_got = _mark(gold), _mark(got)
     left, right = strip_marks(gold), strip_marks(got)
     answer = _same_numbers(left, right)
+    if mark_gold and mark_got and mark_gold != mark_got:
+        return False
     if answer or mark_gold == mark_got:
         return answer
     if mark_gold == "percent" and not mark_got:
