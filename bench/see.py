@@ -44,7 +44,7 @@ async def pages(datasette: Any, name: str, seed: str) -> dict[str, float]:
 
     def facet(column: str, **filters: str) -> str:
         query = "&".join([f"_facet={column}", *(f"{key}={value}" for key, value in filters.items())])
-        return f"/{name}/answers.json?_nofacet=0&_size=0&{query}"
+        return f"/{name}/answers.json?_size=1&{query}"
 
     urls = {
         "first page": "/",
@@ -58,7 +58,8 @@ async def pages(datasette: Any, name: str, seed: str) -> dict[str, float]:
         "questions": f"/{name}/questions",
         "rejects": f"/{name}/rejects",
         "search questions": f"/{name}/questions?_search=candles+Noor",
-        "search answers": f"/{name}/answers?_search=compare+simplify",
+        "search answers, words in most": f"/{name}/answers?_search=compare+simplify",
+        "search answers, rare words": f"/{name}/answers?_search=897+83",
         "family": f"/-/family/{name}?id={seed}",
     }
     urls |= {f"facet {column}": facet(column) for column in ANSWER_FACETS}
@@ -77,6 +78,7 @@ async def pages(datasette: Any, name: str, seed: str) -> dict[str, float]:
             reply = await datasette.client.get(url)
             seconds.append(time.perf_counter() - start)
             assert reply.status_code == 200, f"{url}: {reply.status_code}"
+            assert "_facet=" not in url or reply.json()["facet_results"], f"{url}: no facet"
         found[label] = round(max(seconds), 3)
         print(f"{found[label]:7.3f} s  {label}", flush=True)
     return found
@@ -89,8 +91,8 @@ def diversity(new_rows: int, base_rows: int, width: int) -> dict[str, Any]:
     from mathstrap.diversity import nearest_squared
 
     rng = numpy.random.default_rng(0)
-    base = rng.normal(size=(base_rows, width)).astype(numpy.float32)
-    new = rng.normal(size=(new_rows, width)).astype(numpy.float32)
+    base = rng.standard_normal((base_rows, width), dtype=numpy.float32)
+    new = rng.standard_normal((new_rows, width), dtype=numpy.float32)
     before = peak_megabytes()
     seconds, _ = timed(lambda: nearest_squared(new, base))
     return {

@@ -82,28 +82,38 @@ class Sums:
 
 def ratio(top: Mapping[str, float], bottom: Mapping[str, float]) -> Estimate:
     """Return sum(top) / sum(bottom) with a 95 % interval from the spread between clusters (the mappings' keys)."""
-    whole, clusters = math.fsum(bottom.values()), len(bottom)
-    if whole <= 0:
-        return NOTHING
-    value = math.fsum(top.values()) / whole
-    if clusters < 2:
-        return Estimate(value=value, low=math.nan, high=math.nan, num=round(whole), clusters=clusters)
-    reach = student(clusters - 1) * math.sqrt(_ratio_variance(top, bottom, value, whole))
-    return Estimate(value=value, low=value - reach, high=value + reach, num=round(whole), clusters=clusters)
+    return ratio_of([(top.get(name, 0.0), size) for name, size in bottom.items()])
 
 
 def share(top: Mapping[str, float], bottom: Mapping[str, float]) -> Estimate:
+    """Return a proportion with Wilson's interval; the mappings' keys are the clusters."""
+    return share_of([(top.get(name, 0.0), size) for name, size in bottom.items()])
+
+
+def ratio_of(pairs: Sequence[tuple[float, float]]) -> Estimate:
+    """Return the ratio of the sums of (top, bottom) pairs, one pair for each cluster, with Student's interval."""
+    whole, clusters = math.fsum(size for _, size in pairs), len(pairs)
+    if whole <= 0:
+        return NOTHING
+    value = math.fsum(part for part, _ in pairs) / whole
+    if clusters < 2:
+        return Estimate(value=value, low=math.nan, high=math.nan, num=round(whole), clusters=clusters)
+    reach = student(clusters - 1) * math.sqrt(_ratio_variance(pairs, value, whole))
+    return Estimate(value=value, low=value - reach, high=value + reach, num=round(whole), clusters=clusters)
+
+
+def share_of(pairs: Sequence[tuple[float, float]]) -> Estimate:
     """Return a proportion with Wilson's interval, its sample size divided by the design effect of the clusters.
 
     Where all or none succeed, the data cannot tell the design effect, and each cluster counts as one observation.
     """
-    whole, clusters = math.fsum(bottom.values()), len(bottom)
+    whole, clusters = math.fsum(size for _, size in pairs), len(pairs)
     if whole <= 0:
         return NOTHING
-    value = math.fsum(top.values()) / whole
+    value = math.fsum(part for part, _ in pairs) / whole
     effective = float(clusters)
     if 0 < value < 1 and clusters > 1:
-        variance = _ratio_variance(top, bottom, value, whole)
+        variance = _ratio_variance(pairs, value, whole)
         effective = min(whole, value * (1 - value) / variance) if variance > 0 else whole
     low, high = wilson(value, effective)
     return Estimate(value=value, low=low, high=high, num=round(whole), clusters=clusters)
@@ -142,7 +152,7 @@ def student(freedom: int) -> float:
     return z + (z**3 + z) / (4 * n) + second / (96 * n**2) + third / (384 * n**3)
 
 
-def _ratio_variance(top: Mapping[str, float], bottom: Mapping[str, float], value: float, whole: float) -> float:
-    clusters = len(bottom)
-    spread = math.fsum((top.get(name, 0.0) - value * size) ** 2 for name, size in bottom.items())
+def _ratio_variance(pairs: Sequence[tuple[float, float]], value: float, whole: float) -> float:
+    clusters = len(pairs)
+    spread = math.fsum((part - value * size) ** 2 for part, size in pairs)
     return clusters / (clusters - 1) * spread / (whole * whole)

@@ -16,7 +16,7 @@ from mathstrap.render import Budget
 from mathstrap.rundir import RunDir
 from mathstrap.see_extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
 from mathstrap.stats import FUNNEL, METHODS, Analysis, Records, analyse, quantile
-from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
+from mathstrap.types import Outcome, Problem, Reject, Sample, Verdict
 
 if TYPE_CHECKING:
     from mathstrap.compare_runs import RunComparison
@@ -27,6 +27,19 @@ EXAMPLES = 10
 # The report's own diversity numbers come from a sample, so that the end of a run is not held up.
 QUICK_NEW, QUICK_BASE = 1_000, 5_000
 FORMULA_SECONDS = 20.0
+
+
+class _Counted(msgspec.Struct):
+    """A candidate without its text, which is skipped and not built."""
+
+    id: str
+
+
+class _Graded(msgspec.Struct):
+    """A verdict without its answers."""
+
+    candidate: str
+    outcome: Outcome
 
 
 def write_report(run: RunDir, analysis: Analysis | None = None) -> Path:
@@ -58,8 +71,8 @@ def records_of(run: RunDir) -> Records:
         rewrites=chain(run.completions("filter"), run.completions("rewrite")),
         replies=run.completions("solve"),
         failures=run.failures(),
-        candidates=rows("candidates", Candidate),
-        verdicts=rows("verdicts", Verdict),
+        candidates=rows("candidates", _Counted),
+        verdicts=rows("verdicts", _Graded),
         rejects=Twice(lambda: rows("rejects", Reject)),
         samples=rows("samples", Sample),
     )

@@ -9,17 +9,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Protocol
 
-from mathstrap.estimates import Estimate, ratio, share
+from mathstrap.estimates import Estimate, ratio_of, share_of
 from mathstrap.types import (
-    Candidate,
     Completion,
     Failure,
+    Outcome,
     Problem,
     Reject,
     Sample,
-    Verdict,
     problem_of,
     root_of,
 )
@@ -28,16 +28,36 @@ METHODS: tuple[str, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
 FUNNEL: tuple[str, ...] = ("asked", "answered", "parsed", "correct", "kept")
 
 
+class HasId(Protocol):
+    """A record with an id."""
+
+    @property
+    def id(self) -> str:
+        """The id."""
+
+
+class HasOutcome(Protocol):
+    """A verdict, or as much of one as is counted."""
+
+    @property
+    def candidate(self) -> str:
+        """The id of the graded answer."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the grader said."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """A run's records; each is gone through once. `rewrites` and `replies` are what the two paid stages returned."""
+    """A run's records; each is gone through once. `rewrites` and `replies` are what the paid stages returned."""
 
     problems: Iterable[Problem] = ()
     rewrites: Iterable[Completion] = ()
     replies: Iterable[Completion] = ()
     failures: Iterable[Failure] = ()
-    candidates: Iterable[Candidate] = ()
-    verdicts: Iterable[Verdict] = ()
+    candidates: Iterable[HasId] = ()
+    verdicts: Iterable[HasOutcome] = ()
     rejects: Iterable[Reject] = ()
     samples: Iterable[Sample] = ()
 
@@ -255,9 +275,12 @@ def _count_answers(tally: _Tally, records: Records, tokens: Mapping[str, int]) -
             units["tokens"][tokens[sample.id]] += 1
 
 
-def _split(
-    cells: Mapping[tuple[str, str], Cell], name: Callable[[str, str], str], usd: Callable[[int, int], float] | None
-) -> dict[str, Group]:
+Cells = Mapping[tuple[str, str], Cell]
+Usd = Callable[[int, int], float] | None
+COUNTED = (*FUNNEL, "wrong", "undecided", "drafted", "questions")
+
+
+def _split(cells: Cells, name: Callable[[str, str], str], usd: Usd) -> dict[str, Group]:
     parts: dict[str, dict[tuple[str, str], Cell]] = {}
     for (method, seed), cell in cells.items():
         parts.setdefault(name(method, seed), {})[method, seed] = cell
@@ -266,30 +289,41 @@ def _split(
     return {part: _group(part, parts[part], usd) for part in names}
 
 
-def _group(name: str, cells: Mapping[tuple[str, str], Cell], usd: Callable[[int, int], float] | None) -> Group:
-    def by_seed(value: Callable[[Cell], float], weight: Callable[[Cell], float]) -> dict[str, float]:
-        sums: dict[str, float] = {}
-        for (_, seed), cell in cells.items():
-            if weight(cell):
-                sums[seed] = sums.get(seed, 0.0) + value(cell)
-        return sums
-
-    def per(top: Callable[[Cell], float], bottom: Callable[[Cell], float], kind: Callable[..., Estimate]) -> Estimate:
-        return kind(by_seed(top, bottom), by_seed(bottom, bottom))
-
-    def per_kept(top: Callable[[Cell], float]) -> Estimate:
-        anything: Callable[[Cell], float] = lambda cell: cell.kept + cell.asked + cell.tokens_out  # noqa: E731
-        return ratio(by_seed(top, anything), by_seed(lambda cell: cell.kept, anything))
-
-    counted = (*FUNNEL, "wrong", "undecided", "drafted", "questions")
+def _group(name: str, cells: Cells, usd: Usd) -> Group:
+    seeds = _by_seed(cells)
+    asked = [cell for cell in seeds if cell.asked]
+    answered = [cell for cell in seeds if cell.answered]
+    kept = [cell for cell in seeds if cell.kept]
+    paid = [cell for cell in seeds if cell.tokens_in + cell.tokens_out or cell.asked or cell.kept]
+    usd_per_kept = ratio_of([(usd(cell.tokens_in, cell.tokens_out), cell.kept) for cell in paid]) if usd else None
     return Group(
         name=name,
-        counts={stage: sum(getattr(cell, stage) for cell in cells.values()) for stage in counted},
-        accuracy=per(lambda cell: cell.correct, lambda cell: cell.answered, share),
-        kept_share=per(lambda cell: cell.kept, lambda cell: cell.asked, share),
-        words=per(lambda cell: cell.words, lambda cell: cell.kept, ratio),
-        tokens=per(lambda cell: cell.kept_tokens, lambda cell: cell.kept, ratio),
-        steps=per(lambda cell: cell.steps, lambda cell: cell.kept, ratio),
-        tokens_per_kept=per_kept(lambda cell: cell.tokens_in + cell.tokens_out),
-        usd_per_kept=per_kept(lambda cell: usd(cell.tokens_in, cell.tokens_out)) if usd else None,
+        counts={stage: sum(getattr(cell, stage) for cell in seeds) for stage in COUNTED},
+        accuracy=share_of([(cell.correct, cell.answered) for cell in answered]),
+        kept_share=share_of([(cell.kept, cell.asked) for cell in asked]),
+        words=ratio_of([(cell.words, cell.kept) for cell in kept]),
+        tokens=ratio_of([(cell.kept_tokens, cell.kept) for cell in kept]),
+        steps=ratio_of([(cell.steps, cell.kept) for cell in kept]),
+        tokens_per_kept=ratio_of([(cell.tokens_in + cell.tokens_out, cell.kept) for cell in paid]),
+        usd_per_kept=usd_per_kept,
     )
+
+
+def _by_seed(cells: Cells) -> list[Cell]:
+    """Return one cell per seed: its methods' cells added up."""
+    merged: dict[str, Cell] = {}
+    shared: set[str] = set()
+    for (_, seed), cell in cells.items():
+        first = merged.get(seed)
+        if first is None:
+            merged[seed] = cell
+            continue
+        if seed not in shared:  # the first cell belongs to its method's group too
+            shared.add(seed)
+            first = merged[seed] = replace(first)
+        for counter in _COUNTERS:
+            setattr(first, counter, getattr(first, counter) + getattr(cell, counter))
+    return list(merged.values())
+
+
+_COUNTERS = tuple(counter.name for counter in fields(Cell))

@@ -24,7 +24,7 @@ from mathstrap.rundir import RunDir
 from mathstrap.stats import count_steps, difficulty_of, method_of
 from mathstrap.types import Completion, Problem, Reject, Sample, Verdict, problem_of, root_of
 
-VERSION = "1"
+VERSION = "2"
 DERIVED = ("problems", "verdicts", "rejects", "samples")
 MAX_CELL = 500
 BATCH = 2_000

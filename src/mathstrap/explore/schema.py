@@ -39,8 +39,8 @@ INDEXES = "\n".join(
         "create index flags_id on flags(id);",
         f"create index questions_facets on questions({', '.join(QUESTION_FACETS)});",
         f"create index answers_facets on answers({', '.join(ANSWER_FACETS)});",
-        *(f"create index questions_{name} on questions({name});" for name in QUESTION_FACETS[1:]),
-        *(f"create index answers_{name} on answers({name});" for name in ANSWER_FACETS[1:]),
+        *(f"create index questions_{name} on questions({name});" for name in QUESTION_FACETS),
+        *(f"create index answers_{name} on answers({name});" for name in ANSWER_FACETS),
         *(f"create index rejects_{name} on rejects({name});" for name in REJECT_FACETS),
     ]
 )
