@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 import pytest
-import tiny_llama
 
+import tiny_llama
 from mathstrap.errors import InputError
 from mathstrap.train import TrainRecipe
 from mathstrap.train.batches import Cut, cut_batch, num_micro_batches, plan_epoch

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-import tiny_llama
 
+import tiny_llama
 from mathstrap.errors import InputError, RecipeError
 from mathstrap.recipe import load_recipe
 from mathstrap.train import BestOptions, DataOptions, TrainRecipe
@@ -48,7 +48,11 @@ def test_every_known_shape_gives_the_same_question_and_response(row):
 
 
 def test_a_system_turn_is_kept_and_the_bare_answer_is_the_gold():
-    turns = [{"role": "system", "content": "s"}, {"role": "user", "content": "q"}, {"role": "assistant", "content": "r"}]
+    turns = [
+        {"role": "system", "content": "s"},
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "r"},
+    ]
     assert to_pair({"messages": turns}, "x:1").system == "s"
     assert to_pair({"query": "q", "response": "so 2", "answer": "2"}, "x:1").gold == "2"
 
@@ -68,7 +72,7 @@ def test_a_system_turn_is_kept_and_the_bare_answer_is_the_gold():
 def test_a_bad_row_is_named_with_its_line_or_skipped_and_counted(tmp_path, row, sentence):
     path = tmp_path / "rows.jsonl"
     path.write_text(json.dumps({"query": "q", "response": "r"}) + "\n" + json.dumps(row) + "\n")
-    with pytest.raises(InputError, match="rows.jsonl:2: ") as caught:
+    with pytest.raises(InputError, match=r"rows\.jsonl:2: ") as caught:
         load_pairs(DataOptions(path=str(path)), rng_seed=0)
     assert sentence in str(caught.value)
     pairs = load_pairs(DataOptions(path=str(path), on_bad="skip"), rng_seed=0)
@@ -77,7 +81,7 @@ def test_a_bad_row_is_named_with_its_line_or_skipped_and_counted(tmp_path, row, 
 
 
 def test_no_path_and_no_usable_row_are_sentences(tmp_path):
-    with pytest.raises(InputError, match="data.path"):
+    with pytest.raises(InputError, match=r"data\.path"):
         load_pairs(DataOptions(), rng_seed=0)
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(InputError, match="no usable row"):
@@ -242,7 +246,7 @@ def test_the_small_presets_load(name):
 )
 def test_a_wrong_setting_is_named(setting, sentence):
     overrides = ["data.validation=0.0", setting] if setting.startswith("best") else [setting]
-    with pytest.raises(RecipeError, match=".") as caught:
+    with pytest.raises(RecipeError, match=r".") as caught:
         load_recipe(TrainRecipe, "sft-tiny", overrides)
     assert sentence in str(caught.value)
 

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import tiny_llama
 
+import tiny_llama
 from mathstrap.train import DataOptions, LoraOptions, TrainRecipe
 from mathstrap.train import checkpoints as kept
 from mathstrap.train.sft import train

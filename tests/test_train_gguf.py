@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-import tiny_llama
 
+import tiny_llama
 from mathstrap.errors import InputError
 from mathstrap.train.gguf import read_vocabulary, splitter_of, write_gguf
 

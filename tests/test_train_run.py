@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import tiny_llama
 
+import tiny_llama
 from mathstrap.errors import InputError, StorageError
 from mathstrap.train import BestOptions, DataOptions, LoraOptions, TrainRecipe
 from mathstrap.train import checkpoints as kept
@@ -43,6 +42,9 @@ train(build_recipe(TrainRecipe, values, "test"), listener=watch)
 def folder(tmp_path_factory):
     """A model, its samples and an empty token cache."""
     path = tmp_path_factory.mktemp("train")
+    import torch
+
+    torch.set_num_threads(1)  # the model is too small to share
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATHSTRAP_CACHE", str(path / "cache"))
         tiny_llama.save_llama(path / "model")
@@ -69,15 +71,19 @@ def run_child(recipe: TrainRecipe, stop: int, *more: str) -> subprocess.Complete
     return subprocess.run([sys.executable, "-c", CHILD, *arguments], capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("method", ["full", "lora", "qlora"])
-def test_each_method_learns_and_leaves_a_model_that_loads(folder, method):
+@pytest.mark.parametrize(
+    ("method", "recompute"),
+    [("full", False), ("lora", False), ("qlora", False), pytest.param("qlora", True, marks=pytest.mark.slow)],
+)
+def test_each_method_learns_and_leaves_a_model_that_loads(folder, method, recompute):
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     recipe = recipe_for(
-        folder, f"out-{method}", method=method, epochs=3, lr=1e-2, artefacts=() if method == "full" else ("merged",)
-    )
+        folder, f"out-{method}-{recompute}", method=method, epochs=3, lr=1e-2, checkpoint_layers=recompute,
+        artefacts=() if method == "full" else ("merged",), save_every=18,
+    )  # fmt: skip
     report = train(recipe)
     curve = curve_of(recipe)
     assert [step for step, _, _ in curve] == list(range(1, 19))
@@ -130,7 +136,7 @@ def test_the_same_seed_gives_the_same_curve_and_another_seed_another(folder):
     assert curve_of(first) != curve_of(other)
 
 
-@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.slow)])
 def test_killed_and_resumed_equals_uninterrupted(folder, method):
     settings = {"method": method, "epochs": 2, "save_every": 3}
     whole = recipe_for(folder, f"out-whole-{method}", **settings)
@@ -163,7 +169,7 @@ def test_a_finished_run_only_reports(folder):
 def test_other_settings_or_data_do_not_continue_a_run(folder, tmp_path):
     recipe = recipe_for(folder, "out-other", max_steps=1)
     train(recipe)
-    with pytest.raises(InputError, match="lr=0.003"):
+    with pytest.raises(InputError, match=r"lr=0\.003"):
         train(dataclasses.replace(recipe, lr=1e-4))
     rows = folder / "changing.jsonl"
     tiny_llama.write_samples(rows, 16)
@@ -192,16 +198,21 @@ def test_a_climbing_loss_stops_and_a_noisy_one_does_not(tmp_path):
     watch = Watch(path=tmp_path / "curve.jsonl", divergence=3.0)
     for step in range(1, 60):
         watch.check(step, 1.0 + 0.8 * (step % 3), 1.0)
+    for step in range(60, 63):
+        watch.check(step, 9.0, 1.0)
     with pytest.raises(DivergedError, match="diverges"):
-        for step in range(60, 100):
-            watch.check(step, float(step), 1.0)
+        watch.check(63, 90.0, 1.0)
     with pytest.raises(DivergedError, match="gradient's norm is inf"):
         Watch(path=tmp_path / "curve.jsonl", divergence=0).check(1, 1.0, float("inf"))
 
 
-def test_no_room_on_disk_is_said_before_and_a_failed_write_keeps_the_last_checkpoint(folder, tmp_path):
+def test_no_room_on_disk_is_said_before_the_first_step(tmp_path):
     with pytest.raises(StorageError, match="GB free, but a checkpoint takes"):
         kept.check_room(tmp_path / "not" / "yet", 10**18)
+
+
+@pytest.mark.slow
+def test_a_write_that_fails_is_a_sentence_and_leaves_nothing_half(folder):
     size = (folder / "model" / "model.safetensors").stat().st_size
     recipe = recipe_for(folder, "out-full-disk", save_every=2)
     # A limit on file size: the weights fit, the optimiser's two moments do not.
@@ -215,7 +226,7 @@ def test_no_room_on_disk_is_said_before_and_a_failed_write_keeps_the_last_checkp
 def test_the_best_checkpoint_by_loss_stays_and_becomes_the_model(folder):
     data = DataOptions(path=str(folder / "rows.jsonl"), validation=0.3)
     recipe = recipe_for(
-        folder, "out-best", data=data, best=BestOptions(metric="loss"), epochs=8, lr=0.05, warmup=0.0,
+        folder, "out-best", data=data, best=BestOptions(metric="loss"), epochs=4, lr=0.2, warmup=0.0,
         schedule="constant", keep_checkpoints=1, divergence=0.0,
     )  # fmt: skip
     report = train(recipe)
@@ -253,6 +264,7 @@ def test_held_out_loss_equals_the_loss_of_those_samples(folder):
         ({"model": "folder"}, "a folder without config.json"),
         ({"method": "lora", "lora": LoraOptions(targets=("q_prj",))}, "lora.targets: q_prj"),
         ({"method": "lora", "shard": "full_shard"}, "shard=full_shard"),
+        ({"report_to": ("wnadb",)}, "report_to=wnadb"),
         ({"global_batch": 64}, "48 samples are fewer than one batch of 64"),
         ({"data": "short"}, "Raise data.max_length"),
     ],
@@ -315,4 +327,4 @@ def test_tensorboard_is_the_trainers_own(folder):
     pytest.importorskip("tensorboard")
     recipe = recipe_for(folder, "out-board", max_steps=1, report_to=("tensorboard",))
     train(recipe)
-    assert list((Path(recipe.out)).rglob("events.out.tfevents.*")), os.listdir(recipe.out)
+    assert list(Path(recipe.out).rglob("events.out.tfevents.*"))

@@ -48,14 +48,18 @@ def free_memory(setting: Setting) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """The parts of a model that decide memory: parameters, and the bytes that one token's activations hold."""
+    """The parts of a model that decide memory: parameters, and the bytes that one token's activations hold.
+
+    `bytes_to_move` are weights that are not yet where they will be multiplied.
+    """
 
     num_parameters: int
     num_trained: int
     bytes_per_token: int
+    bytes_to_move: int = 0
 
 
-def footprint(model: Any, *, checkpoint_layers: bool) -> Footprint:
+def footprint(model: Any, *, checkpoint_layers: bool, device: str = "cpu") -> Footprint:
     """Measure a model. Activations are an estimate for a Llama-like block in bf16, rounded up."""
     config = model.config.get_text_config()
     hidden, layers = config.hidden_size, config.num_hidden_layers
@@ -63,10 +67,13 @@ def footprint(model: Any, *, checkpoint_layers: bool) -> Footprint:
     block = 24 * hidden + 12 * inner
     live = block + layers * 2 * hidden if checkpoint_layers else layers * block
     parameters = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
+    to_move = sum(
+        weight.numel() * weight.element_size() for weight in model.parameters() if weight.device.type != device
+    )
     return Footprint(
         num_parameters=sum(count for count, _ in parameters), num_trained=sum(count for count, on in parameters if on),
         # Logits of the response rows: bf16, and a slice of them in fp32.
-        bytes_per_token=int(1.5 * live) + 3 * config.vocab_size,
+        bytes_per_token=int(1.5 * live) + 3 * config.vocab_size, bytes_to_move=to_move,
     )  # fmt: skip
 
 
@@ -74,7 +81,7 @@ def derive_micro_tokens(found: Footprint, *, free_bytes: int, device: str, num_s
     """Return the tokens of one forward pass: what fits beside gradients and optimiser, at most what helps."""
     # fp32 gradient and two moments per trained weight, a bf16 copy of each weight while multiplying.
     states = (12 * found.num_trained + 2 * found.num_parameters) // num_shards
-    fits = int(0.8 * free_bytes - states) // max(found.bytes_per_token, 1)
+    fits = int(0.8 * free_bytes - states - found.bytes_to_move) // max(found.bytes_per_token, 1)
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
 
 

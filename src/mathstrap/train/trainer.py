@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mathstrap.errors import InputError
 from mathstrap.train import attention, checkpoints
 from mathstrap.train.batches import Cut, plan_epoch
 from mathstrap.train.collate import EpochPlan, Samples, pack, train_loader
@@ -229,7 +230,13 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
             if should_save:
                 self.saved = step
 
-    trainer = PackedTrainer(model=model, args=args, processing_class=tokenizer, callbacks=[Cadence()])
+    try:
+        trainer = PackedTrainer(model=model, args=args, processing_class=tokenizer, callbacks=[Cadence()])
+    except (RuntimeError, ValueError) as error:
+        if not recipe.report_to:
+            raise
+        # The loggers' own checks: a name transformers does not know, or a package that is absent.
+        raise InputError(f"report_to={', '.join(recipe.report_to)}: {error}") from None
     trainer.remove_callback(PrinterCallback)
     return trainer
 
