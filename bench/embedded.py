@@ -4,7 +4,7 @@
     python bench/embedded.py --prompts 16 --tokens 64 --only openvino-f32 llama.cpp
     python bench/embedded.py --write-reference tests/data/embedded_greedy.json
 
-Agreement: greedy replies to 20 bundled problems, up to 128 tokens, compared with transformers in float32 on the same
+Agreement: greedy replies to 20 bundled problems, up to 96 tokens, compared with transformers in float32 on the same
 weights. `equal` counts identical replies, `common` is the mean share of a reply before the first difference.
 """
 
@@ -79,7 +79,7 @@ async def measure(name: str, args: argparse.Namespace, questions: list[str]) -> 
     started = time.perf_counter()
     backend = open_backend(ENGINES[name])
     loaded = time.perf_counter() - started
-    greedy = Sampling(temperature=0.0, max_tokens=128)
+    greedy = Sampling(temperature=0.0, max_tokens=96)
     texts = [reply.text for reply in await answers(backend, requests_for(questions[:NUM_AGREEMENT], greedy, "greedy"))]
     many = [f"{question} Explain every step." for question in (questions * 2)[: args.prompts]]
     sampling = Sampling(temperature=0.7, max_tokens=args.tokens)

@@ -31,7 +31,8 @@ class EmbeddedSettings:
 
     engine       openvino (exact, fast; llama, qwen2 and qwen3), llama.cpp (every GGUF), or auto: openvino for models
                  up to 500 million weights that it can run, llama.cpp for the others
-    precision    openvino: f32 gives the replies of transformers; bf16 is about twice as fast on CPUs that have it
+    precision    openvino: f32 gives the replies of transformers; bf16 is about twice as fast on CPUs that have it,
+                 others fall back to f32
     sequences    how many replies are generated at once; 0 leaves it to the engine (openvino 64, llama.cpp 8)
     cache_gib    openvino: memory for keys and values, shared prefixes counted once
     """

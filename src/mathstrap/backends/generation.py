@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 
 from mathstrap.types import Sampling
 
-Precision = Literal["f32", "bf16", "f16"]
+Precision = Literal["f32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,188 @@
+"""Generate with vLLM in this process: its AsyncLLM engine, with prefix caching, in an event loop of its own.
+
+vLLM's engine belongs to one event loop; a run asks from several, one after the other. So the engine lives in a thread
+with its own loop, and `ask` may be called from any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.backends.embedded import EmbeddedTeacher
+from mathstrap.backends.generation import Draw, Generation, cut_at_stop
+from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class VllmSettings:
+    """What `teacher.settings` may say.
+
+    tensor_parallel_size   GPUs one copy of the model is spread over
+    data_parallel_size     copies of the model, each with its own GPUs; vLLM deals the requests out
+    num_sequences          replies generated at once per copy
+    engine_args            anything else AsyncEngineArgs takes, by its own name, for example {"dtype": "bfloat16"}
+    """
+
+    tensor_parallel_size: int = 1
+    data_parallel_size: int = 1
+    num_sequences: int = 256
+    engine_args: dict[str, Any] = field(default_factory=dict)
+
+
+class VllmEngine:
+    """An AsyncLLM and the thread its event loop runs in."""
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        try:
+            import vllm  # noqa: F401
+        except ModuleNotFoundError as error:
+            raise missing_extra("vllm", "vllm") from error
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="mathstrap-vllm", daemon=True)
+        self._thread.start()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._requests = 0
+        try:
+            self._wait_for(self._open(arguments))
+        except (OSError, ValueError, RuntimeError) as error:
+            self._end_loop()
+            raise InputError(f"{arguments['model']}: vLLM cannot load this model: {error}") from error
+
+    def submit(self, draws: Sequence[Draw]) -> None:
+        """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
+        for draw in draws:
+            self._loop.call_soon_threadsafe(self._start, draw)
+
+    def close(self) -> None:
+        """Stop what runs, end vLLM's processes and its loop."""
+        self._wait_for(self._shut())
+        self._end_loop()
+
+    async def _open(self, arguments: dict[str, Any]) -> None:
+        from vllm.engine.arg_utils import AsyncEngineArgs
+        from vllm.v1.engine.async_llm import AsyncLLM
+
+        self._engine = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        tokenizer = self._engine.get_tokenizer()
+        self._tokenizer: Any = await tokenizer if asyncio.iscoroutine(tokenizer) else tokenizer
+        self._context_tokens = int(self._engine.model_config.max_model_len)
+
+    async def _shut(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._engine.shutdown()
+
+    def _start(self, draw: Draw) -> None:
+        if draw.future.cancelled():
+            return
+        task = self._loop.create_task(self._generate(draw))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        draw.future.add_done_callback(
+            lambda future: self._loop.call_soon_threadsafe(task.cancel) if future.cancelled() else None
+        )
+
+    async def _generate(self, draw: Draw) -> None:
+        started = time.monotonic()
+        self._requests += 1
+        try:
+            ids = self._ids_of(draw)
+            if len(ids) >= self._context_tokens:
+                draw.settle(Generation(text="", finish_reason="length", tokens_in=len(ids)))
+                return
+            stream = self._engine.generate(
+                {"prompt_token_ids": ids}, self._params(draw), request_id=f"mathstrap-{self._requests}"
+            )
+            last: Any = None
+            async for output in stream:
+                last = output
+        except (ValueError, TypeError) as error:
+            draw.settle(TeacherError(f"vLLM refuses a request: {error}"))
+        except RuntimeError as error:
+            draw.settle(TransientError(f"vLLM failed: {error}", kind="engine"))
+        except asyncio.CancelledError:
+            draw.future.cancel()
+            raise
+        else:
+            reply = last.outputs[0]
+            draw.settle(
+                Generation(
+                    text=cut_at_stop(reply.text, draw.sampling.stop)[0],
+                    finish_reason="stop" if reply.finish_reason == "stop" else "length",
+                    tokens_in=len(ids),
+                    tokens_out=len(reply.token_ids),
+                    seconds=time.monotonic() - started,
+                )
+            )
+
+    def _ids_of(self, draw: Draw) -> list[int]:
+        if draw.raw is not None:
+            return list(self._tokenizer(draw.raw).input_ids)
+        text = self._tokenizer.apply_chat_template(list(draw.messages), tokenize=False, add_generation_prompt=True)
+        return list(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    def _params(self, draw: Draw) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        sampling = draw.sampling
+        return SamplingParams(
+            temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens,
+            stop=list(sampling.stop) or None, seed=draw.seed, output_kind=RequestOutputKind.FINAL_ONLY,
+        )  # fmt: skip
+
+    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
+    """Load the model that `options` names, a hub name or a folder; raises InputError if vLLM cannot."""
+    settings = read_settings(options.settings)
+    name = options.model_path or options.model
+    if not name:
+        raise InputError("teacher.model: the vllm teacher needs a model: a Hugging Face name or a folder.")
+    arguments: dict[str, Any] = {
+        "model": name,
+        "tensor_parallel_size": settings.tensor_parallel_size,
+        "data_parallel_size": settings.data_parallel_size,
+        "max_num_seqs": settings.num_sequences,
+        "enable_prefix_caching": True,
+        "disable_log_stats": True,
+    }
+    if options.n_ctx:
+        arguments["max_model_len"] = options.n_ctx
+    engine = VllmEngine(arguments | settings.engine_args)
+    at_once = settings.num_sequences * settings.data_parallel_size
+    return EmbeddedTeacher(
+        engine, model=options.model or Path(name).name, max_in_flight=options.max_in_flight or at_once
+    )
+
+
+def read_settings(settings: dict[str, Any]) -> VllmSettings:
+    """Return the checked settings; raises InputError naming the key that is wrong."""
+    known = [one.name for one in fields(VllmSettings)]
+    for key, value in settings.items():
+        if key not in known:
+            raise InputError(
+                f'teacher.settings: the vllm teacher has no "{key}".{suggest(key, known)} '
+                "Other arguments of vLLM's engine go under engine_args."
+            )
+        if key == "engine_args":
+            if not isinstance(value, dict):
+                raise InputError(f"teacher.settings.engine_args: found {value!r}, expected names with values.")
+        elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise InputError(f"teacher.settings.{key}: found {value!r}, expected a whole number of at least 1.")
+    return VllmSettings(**settings)
