@@ -80,7 +80,9 @@ def test_decontamination_takes_the_original_questions_as_its_baseline(tmp_path: 
     assert (record.num_seeds, record.num_derived, record.dropped) == (3, 3, 2)
     assert (sifted.kept, sifted.dropped) == (1, 2)
     assert lines_of(out) == rows[2:]
-    assert [match["test_id"] for match in lines_of(matches)] == ["0", "1"]
+    assert [(match["id"], match["test_id"]) for match in lines_of(matches)] == [("line 1", "0"), ("line 2", "1")]
+    assert record.seed_examples[0].id == "original question of line 1"
+    assert [match.id for match in record.derived_examples] == ["line 1", "line 2"]
 
 
 def test_decontaminate_on_the_command_line(tmp_path: Path) -> None:

@@ -137,13 +137,25 @@ def decontaminate_file(
         def note(match: Match) -> None:
             line = int(match.id.rpartition("/")[2])
             if matches is not None:
-                matches.write(msgspec.json.encode(match) + b"\n")
+                matches.write(msgspec.json.encode(msgspec.structs.replace(match, id=f"line {line}")) + b"\n")
             if match.kind in index.options.drop and line not in reasons:
                 reasons[line] = f"contaminated: {match.test_set} {match.test_id}, {match.kind} {match.score:.2f}"
             if on_match is not None:
                 on_match(match)
 
-        record = certificate(index, _seed_questions(source, seeds), _derived_questions(source), on_match=note)
+        lines: dict[str, int] = {}
+        record = certificate(index, _seed_questions(source, seeds, lines), _derived_questions(source), on_match=note)
+    where = "seeds line" if seeds is not None else "original question of line"
+    record = msgspec.structs.replace(
+        record,
+        seed_examples=tuple(
+            msgspec.structs.replace(match, id=f"{where} {lines[match.id]}") for match in record.seed_examples
+        ),
+        derived_examples=tuple(
+            msgspec.structs.replace(match, id=f"line {match.id.rpartition('/')[2]}")
+            for match in record.derived_examples
+        ),
+    )
     return record, sift(source, reasons, out, dropped_out)
 
 
@@ -154,10 +166,9 @@ def _seed_key(text: str) -> str:
     return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _seed_questions(source: Source, seeds: Source | None) -> Iterator[tuple[str, str]]:
-    """Yield the baseline's questions, each once, under a key that derived questions can name."""
-    seen: set[str] = set()
-    for _, row, question in (seeds or source).rows():
+def _seed_questions(source: Source, seeds: Source | None, lines: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield the baseline's questions, each once, under a key that derived questions can name; note their lines."""
+    for line, row, question in (seeds or source).rows():
         if row is None or not question:
             continue
         text = question
@@ -165,8 +176,7 @@ def _seed_questions(source: Source, seeds: Source | None) -> Iterator[tuple[str,
             assert source.columns is not None, "set with the first row"
             text = text_of(row, source.columns.original) or ""
         key = _seed_key(text)
-        if text and key not in seen:
-            seen.add(key)
+        if text and lines.setdefault(key, line) == line:
             yield key, text
 
 
