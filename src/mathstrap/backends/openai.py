@@ -48,6 +48,9 @@ class OpenAITeacher:
         self._keys = self._endpoints.keys
         self._tokens_field = "max_tokens"
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._watcher: asyncio.TimerHandle | None = None
+        self._calls: dict[asyncio.Task[Any], float] = {}  # in flight, and since when
+        self._overdue: set[asyncio.Task[Any]] = set()
 
     @property
     def max_in_flight(self) -> int:
@@ -92,7 +95,9 @@ class OpenAITeacher:
             if endpoint.session is not None:
                 await endpoint.session.close()
                 endpoint.session = None
-        self._loop = None
+        if self._watcher is not None:
+            self._watcher.cancel()
+        self._loop = self._watcher = None
 
     async def close(self) -> None:
         """Close the connections."""
@@ -106,7 +111,9 @@ class OpenAITeacher:
         first, draws = requests[0], len(requests)
         tokens_field = self._tokens_field
         data = encode(self.body(requests))
-        started = loop.time()
+        task = asyncio.current_task()
+        assert task is not None, "a coroutine of the event loop runs in a task"
+        started = self._calls[task] = loop.time()
         try:
             async with endpoint.session.post(
                 endpoint.address(path_of(first)), data=data, allow_redirects=False
@@ -116,13 +123,21 @@ class OpenAITeacher:
         except aiohttp.ClientConnectorError as error:
             raise TransientError(f"{endpoint.shown}: cannot connect ({self._hide(error)})", kind="connect") from None
         except TimeoutError:
-            seconds = self._options.timeout_seconds
-            raise TransientError(f"{endpoint.shown}: no whole reply in {seconds:g} s", kind="timeout") from None
+            raise self._timed_out(endpoint) from None
+        except asyncio.CancelledError:
+            if task not in self._overdue:
+                raise
+            self._overdue.discard(task)
+            if task.uncancel() > 0:  # the caller cancels it too
+                raise
+            raise self._timed_out(endpoint) from None
         except aiohttp.InvalidURL as error:
             raise TeacherError(f"teacher.base_url: {self._hide(error)} is no address.") from None
         except (aiohttp.ClientError, OSError) as error:
             detail = f"{type(error).__name__}: {self._hide(error)}"
             raise TransientError(f"{endpoint.shown}: the connection broke ({detail})", kind="connection") from None
+        finally:
+            del self._calls[task]
         pause = exhausted_for(headers)
         if pause:
             endpoint.ready_at = max(endpoint.ready_at, loop.time() + pause)
@@ -176,12 +191,32 @@ class OpenAITeacher:
             endpoint.session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60.0),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=self._options.timeout_seconds, sock_connect=30.0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(30.0, self._options.timeout_seconds)),
                 headers={"User-Agent": "mathstrap", **endpoint.headers},
                 proxy=_proxy_for(endpoint.url),
                 loop=loop,
             )
         self._loop = loop
+        self._watch(loop)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Cut off overdue calls, now and again while the loop is ours.
+
+        One look at all calls every few milliseconds costs less than a timer for each of them.
+        """
+        if self._loop is not loop:
+            return
+        seconds = self._options.timeout_seconds
+        latest = loop.time() - seconds
+        for task, started in self._calls.items():
+            if started <= latest and task not in self._overdue:
+                self._overdue.add(task)
+                task.cancel()
+        self._watcher = loop.call_later(min(1.0, max(0.01, seconds / 20)), self._watch, loop)
+
+    def _timed_out(self, endpoint: Endpoint) -> TransientError:
+        seconds = self._options.timeout_seconds
+        return TransientError(f"{endpoint.shown}: no whole reply in {seconds:g} s", kind="timeout")
 
 
 def open_teacher(options: TeacherOptions) -> OpenAITeacher:
