@@ -64,13 +64,16 @@ def load_run_recipe(name_or_path: str, overrides: list[str]) -> RunRecipe:
 
 def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     """Print the funnel, where everything is, and what to do next."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False)
     analysis = summary.analysis
     table = Table(
-        title=f"{recipe.name}: {summary.num_seeds:,} seeds, {summary.num_problems:,} questions", title_style="bold"
+        title=f"{recipe.name}: {summary.num_seeds:,} seeds, {summary.num_problems:,} questions",
+        title_style="bold",
+        box=SIMPLE_HEAD,
     )
     for heading in ("method", "asked", "answered", "parsed", "correct", "kept", "yield"):
         table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
@@ -143,12 +146,15 @@ def first_seed(summary: RunSummary) -> str:
 
 def print_preview(found: Preview, recipe: RunRecipe) -> None:
     """Print the plan: one line per stage and method, the money, the first prompt of each."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
     console = Console(highlight=False)
-    table = Table(title=f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked", title_style="bold")
-    for heading in ("stage and method", "requests", "paid", "tokens in", "tokens out", "at most"):
+    table = Table(
+        title=f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked", title_style="bold", box=SIMPLE_HEAD
+    )
+    for heading in ("stage, method", "requests", "paid", "tokens in", "out", "at most"):
         table.add_column(heading, justify="left" if heading.startswith("stage") else "right", no_wrap=True)
     for stage in found.stages:
         table.add_row(
