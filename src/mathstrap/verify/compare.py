@@ -98,6 +98,9 @@ def _same_groups(gold: Node, got: Node) -> Answer:
         group, other = (gold, got) if isinstance(gold, Group) else (got, gold)
         if isinstance(group, Group) and len(group.items) == 1 and group.opening in ("", "{"):
             return _same(*((group.items[0], other) if group is gold else (other, group.items[0])))
+        if group is got and isinstance(group, Group) and group.opening == "" and len(group.items) <= 3:
+            # one value written twice, as in "15 39/40, or 639/40"
+            return _all_same(group.items) and _same(gold, group.items[0])
         return False
     loose = ("", "{")
     if gold.opening in loose and got.opening in loose:
@@ -105,6 +108,10 @@ def _same_groups(gold: Node, got: Node) -> Answer:
     if (gold.opening, gold.closing) != (got.opening, got.closing):
         return False
     return _ordered(gold.items, got.items)
+
+
+def _all_same(items: Sequence[Node]) -> bool:
+    return all(_same(items[0], item) for item in items[1:])
 
 
 def _distinct(group: Group) -> Sequence[Node]:

@@ -13,20 +13,19 @@ MAX_FACTORIAL = 3_000
 
 def rational(node: Node) -> Fraction | None:
     """Return the value of a constant expression of rationals, whole powers, exact roots and factorials; else None."""
-    kind = type(node)
-    if kind is Num:
-        return node.value  # type: ignore[attr-defined, no-any-return]
-    if kind is Add:
+    if isinstance(node, Num):
+        return node.value
+    if isinstance(node, Add):
         total = Fraction(0)
-        for term in node.terms:  # type: ignore[attr-defined]
+        for term in node.terms:
             value = rational(term)
             if value is None:
                 return None
             total += value
         return _capped(total)
-    if kind is Mul:
+    if isinstance(node, Mul):
         product = Fraction(1)
-        for factor in node.factors:  # type: ignore[attr-defined]
+        for factor in node.factors:
             value = rational(factor)
             if value is None:
                 return None

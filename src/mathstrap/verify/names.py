@@ -87,9 +87,9 @@ def _read_mixed(parser: Parser, whole: Num) -> Node:
     if first.kind == "command" and first.text in ("frac", "dfrac", "tfrac", "cfrac"):
         parser.position += 1
         part = read_fraction(parser)
-        is_part = type(part) is Num and 0 < part.value < 1 and parser.peek().text not in ("^", "_")
-        if is_part and (start < 2 or parser.tokens[start - 2].text not in ("^", "/", "*")):
-            return Num(whole.value + part.value)  # type: ignore[attr-defined]
+        after = start >= 2 and parser.tokens[start - 2].text in ("^", "/", "*")
+        if isinstance(part, Num) and 0 < part.value < 1 and not after and parser.peek().text not in ("^", "_"):
+            return Num(whole.value + part.value)
         parser.position = start
     elif first.kind == "number" and first.spaced and first.text.isdigit() and parser.peek(1).text == "/":
         bottom = parser.peek(2)

@@ -14,6 +14,9 @@ _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 _CURRENCY = re.compile(r"(?:USD|US\$|EUR|GBP|CAD|AUD|INR|Rs\.?)\s*(?=[\d$\\])")
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
+_UNIT_IN_BRACKETS = re.compile(
+    r"(?<=[0-9%])\s+\((?:[A-Za-z][A-Za-z ./-]{2,60}|ft|cm|mm|km|kg|mg|ml|in|oz|g|m|l)\)$"
+)  # 9 (apples)
 _TIMES_TEN = re.compile(r"(?<=[0-9])\s?[xX]\s?(?=10\s?\^)")
 _ADVERB = re.compile(r"^(?:\\text\{\s*)?(?:exactly|only|just|a total of|equal to)(?:\s*\}|\s+)(?=\S)", re.IGNORECASE)
 _CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-J])\)?")
@@ -55,6 +58,7 @@ def clean(text: str) -> str:
         if shorter == text:
             break
         text = shorter
+    text = _UNIT_IN_BRACKETS.sub("", text)
     text = _TIMES_TEN.sub(r"\\times ", text) if "10" in text else text
     text = _ADVERB.sub("", text)
     choice = _CHOICE.fullmatch(text)

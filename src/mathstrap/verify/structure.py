@@ -81,11 +81,16 @@ def _without_points(node: Call) -> Node:
         or len(whole.items) != 2
     ):
         return node
-    points = [(real_value(item), item) for item in removed.items]
-    ends = real_value(whole.items[0]), real_value(whole.items[1])
-    inside = sorted((value, item) for value, item in points if value is not None)
-    if None in ends or len(inside) != len(points) or any(not ends[0] < value < ends[1] for value, _ in inside):  # type: ignore[operator]
+    low_end, high_end = real_value(whole.items[0]), real_value(whole.items[1])
+    if low_end is None or high_end is None:
         return node
+    inside: list[tuple[float, Node]] = []
+    for item in removed.items:
+        value = real_value(item)
+        if value is None or not low_end < value < high_end:
+            return node
+        inside.append((value, item))
+    inside.sort(key=lambda point: point[0])
     parts: list[Node] = []
     opening, low = whole.opening, whole.items[0]
     for _, item in inside:
