@@ -181,6 +181,7 @@ def test_the_hidden_number_is_marked_in_the_seed():
 def test_the_unknown_is_marked_where_it_stands_alone():
     assert unknown_html("Max has x pens, 2x", "x") == "Max has <mark>x</mark> pens, 2x"
     assert "<mark>" not in unknown_html("a &x; <x>", "(")
+    assert unknown_html("Find $X$ in $X+1$", "X", "math").count("<mark><math") == 1
 
 
 # Flips
@@ -213,6 +214,31 @@ def test_a_flag_is_what_the_next_run_reads(tmp_path):
     assert list(RunDir.read(path).flags()) == ["gsm8k-train-00001#0"]
     with pytest.raises(InputError, match="at most"):
         set_flag(path, "math-train-00000", "x" * 3_000)
+
+
+def test_the_next_run_leaves_out_what_was_flagged(tmp_path):
+    from mathstrap.backends import TeacherOptions
+    from mathstrap.pipeline import bootstrap
+    from mathstrap.pipeline.options import RunRecipe
+    from mathstrap.problems import SeedsOptions
+    from mathstrap.types import Sample
+
+    recipe = RunRecipe(
+        name="r",
+        out=str(tmp_path),
+        seeds=SeedsOptions(source="bundled:gsm8k", limit=20),
+        teacher=TeacherOptions(backend="fake"),
+    )
+    bootstrap(recipe)
+    path = tmp_path / "r"
+    first = next(RunDir.read(path).read_records("samples", Sample))
+    set_flag(path, first.id, "not what was asked")
+    bootstrap(recipe)
+    run = RunDir.read(path)
+    assert first.id not in {sample.id for sample in run.read_records("samples", Sample)}
+    refresh(run, tmp_path / "x.sqlite")
+    found = rows(tmp_path / "x.sqlite", "select reason, kept from answers where id = ?", first.id)
+    assert found == [("flagged", "no")]
 
 
 def test_a_flag_can_be_set_while_the_run_holds_its_lock(tmp_path):

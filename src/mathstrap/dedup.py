@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from mathstrap.wording import jaccard, read, shingles, signature
+from mathstrap.wording import jaccard, read_joined, shingles, signature
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,14 +138,13 @@ def add_text(
 ) -> None:
     """Put a question among the distinct ones, or pair it with the one it repeats."""
     text = text[: options.max_chars]
-    found, marks = read(text)
+    joined, marks = read_joined(text)
     if options.numbers == "ignore":
-        found = ["#" if token[-1].isdigit() else token for token in found]
+        joined = " ".join("#" if word[-1].isdigit() else word for word in joined.split())
         group = b""
     else:
         group = "\0".join(signature(text, marks)).encode("utf-8", "surrogatepass")
-    joined = " ".join(found)
-    digest = blake2b(joined.encode("utf-8", "surrogatepass") if found else text.encode("utf-8", "surrogatepass"))
+    digest = blake2b(joined.encode("utf-8", "surrogatepass") if joined else text.encode("utf-8", "surrogatepass"))
     digest.update(b"\1" + group)
     index = first_of.setdefault(digest.digest()[:16], len(texts.joined))
     if index < len(texts.joined):
@@ -180,18 +179,13 @@ def shingle_hashes(joined: Sequence[str], size: int) -> tuple[NDArray[np.uint64]
     """
     import numpy as np
 
-    flat = array("Q")
-    lengths = array("Q")
-    for text in joined:
-        found = [_WORD_HASHES.get(word) or word_hash(word) for word in text.split()]
-        if 0 < len(found) < size:
-            found += [0] * (size - len(found))
-        lengths.append(len(found))
-        flat.extend(found)
-    words_of = np.array(lengths, dtype=np.int64)
+    # A shorter text gets empty words, which are spaces here: split(" ") gives them back, the hash of "" is 0.
+    padded = [text + " " * max(0, size - 1 - text.count(" ")) if text else "" for text in joined]
+    words_of = np.array([text.count(" ") + 1 if text else 0 for text in padded], dtype=np.int64)
+    flat = map(_WORD_HASHES.__getitem__, " ".join(text for text in padded if text).split(" "))
+    hashes = np.fromiter(flat, dtype=np.uint64, count=int(words_of.sum()))
     ends = np.cumsum(words_of)
     counts = np.maximum(words_of - (size - 1), 0)
-    hashes = np.frombuffer(flat, dtype=np.uint64) if flat else np.zeros(0, dtype=np.uint64)
     # Every run of `size` words, those that reach into the next text taken out again.
     inside = np.ones(len(hashes), dtype=bool)
     for back in range(1, size):
@@ -205,16 +199,18 @@ def shingle_hashes(joined: Sequence[str], size: int) -> tuple[NDArray[np.uint64]
     return runs[inside], np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
 
 
-_WORD_HASHES: dict[str, int] = {}
+class _WordHashes(dict[str, int]):
+    """64 bits of each word, the same in every process."""
+
+    def __missing__(self, word: str) -> int:
+        value = int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+        if len(self) < MAX_WORD_HASHES:
+            self[word] = value
+        return value
+
+
 MAX_WORD_HASHES = 500_000
-
-
-def word_hash(word: str) -> int:
-    """Return 64 bits of a word, the same in every process."""
-    value = int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-    if len(_WORD_HASHES) < MAX_WORD_HASHES:
-        _WORD_HASHES[word] = value
-    return value
+_WORD_HASHES = _WordHashes({"": 0})
 
 
 def near_pairs(texts: Texts, bands: list[NDArray[np.uint64]], options: DedupOptions) -> list[tuple[int, Pair]]:

@@ -63,15 +63,15 @@ def read(text: str) -> tuple[list[str], list[str]]:
     Words are words, numbers and operators; punctuation and layout are gone. Marks are numbers (number words count),
     words that turn a question around (larger, smaller), and words in capitals, which are data ("the word CEASE").
     """
-    found: list[str] = []
-    marks: list[str] = []
-    known = _CHUNKS
-    for chunk in text.split():
-        entry = known.get(chunk) or _learn(chunk)
-        found += entry[0]
-        if entry[1]:
-            marks += entry[1]
-    return found, marks
+    entries = [_CHUNKS[chunk] for chunk in text.split()]
+    return [word for entry in entries for word in entry[0]], [mark for entry in entries for mark in entry[1]]
+
+
+def read_joined(text: str) -> tuple[str, list[str]]:
+    """Return what `read` does, the words as one text with single spaces: half the time."""
+    entries = [_CHUNKS[chunk] for chunk in text.split()]
+    joined = " ".join([entry[2] for entry in entries if entry[2]])
+    return joined, [mark for entry in entries if entry[1] for mark in entry[1]]
 
 
 def words(text: str) -> list[str]:
@@ -79,24 +79,29 @@ def words(text: str) -> list[str]:
     return read(text)[0]
 
 
-# What lies between two spaces is read once: questions are made of the same few thousand chunks.
-_CHUNKS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
+class _Chunks(dict[str, tuple[tuple[str, ...], tuple[str, ...], str]]):
+    """The words, marks and joined words of what lies between two spaces, each read once.
+
+    Questions are made of the same few thousand chunks. Long ones, and all beyond a number, are read each time.
+    """
+
+    def __missing__(self, chunk: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+        found = tuple(
+            canonical_number(token) if token[-1].isdigit() else token
+            for token in TOKEN.findall(clean_latex(fold(chunk)))
+        )
+        values = (token if token[-1].isdigit() else NUMBER_WORDS.get(token) for token in found)
+        marks = [value for value in values if value is not None]
+        marks += [token for token in found if token in TURNING]
+        entry = (found, (*marks, *CAPITALS.findall(chunk)), " ".join(found))
+        if len(chunk) <= MAX_CHUNK and len(self) < MAX_CHUNKS:
+            self[chunk] = entry
+        return entry
+
+
 MAX_CHUNKS = 200_000
 MAX_CHUNK = 60
-
-
-def _learn(chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the words and marks of a text without spaces, and remember them if it is short."""
-    found = tuple(
-        canonical_number(token) if token[-1].isdigit() else token for token in TOKEN.findall(clean_latex(fold(chunk)))
-    )
-    values = (token if token[-1].isdigit() else NUMBER_WORDS.get(token) for token in found)
-    marks = [value for value in values if value is not None]
-    marks += [token for token in found if token in TURNING]
-    entry = (found, (*marks, *CAPITALS.findall(chunk)))
-    if len(chunk) <= MAX_CHUNK and len(_CHUNKS) < MAX_CHUNKS:
-        _CHUNKS[chunk] = entry
-    return entry
+_CHUNKS = _Chunks()
 
 
 def clean_latex(text: str) -> str:

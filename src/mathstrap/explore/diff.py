@@ -103,8 +103,13 @@ def masked_html(
 
 
 def unknown_html(question: str, variable: str, style: Style = "gsm8k", *, budget: Budget | None = None) -> str:
-    """Return a backward question as HTML with every stand-alone occurrence of its unknown marked (plain text only)."""
+    """Return a backward question as HTML with every stand-alone occurrence of its unknown marked.
+
+    In a question with LaTeX the unknown stands alone as a formula of its own, `$X$`.
+    """
     html = render(question, style, budget=budget)
-    if style == "math" or not re.fullmatch(r"[A-Za-z]", variable or ""):
+    if not re.fullmatch(r"[A-Za-z]", variable or ""):
         return html
+    if style == "math":
+        return re.sub(rf'<math [^>]*alttext="{variable}">.*?</math>', r"<mark>\g<0></mark>", html)
     return re.sub(rf"(?<![\w&#;<>\"/=]){variable}(?![\w;=\"])(?![^<]*>)", f"<mark>{variable}</mark>", html)
