@@ -125,3 +125,41 @@ def test_a_model_that_is_not_there_is_a_sentence(tmp_path):
     pytest.importorskip("transformers")
     with pytest.raises(InputError, match="cannot be loaded"):
         load(PerplexityOptions(model=str(tmp_path)))
+
+
+def saved_model(path):
+    """Write a tiny random Llama with a byte-level tokenizer where transformers finds both."""
+    transformers = pytest.importorskip("transformers")
+    tokenizers = pytest.importorskip("tokenizers")
+    alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
+    tokens = {letter: place for place, letter in enumerate(["<s>", *alphabet])}
+    raw = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=tokens, merges=[]))
+    raw.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=raw, bos_token="<s>").save_pretrained(path)
+    torch.manual_seed(0)
+    config = transformers.LlamaConfig(
+        vocab_size=len(tokens), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2
+    )
+    transformers.LlamaForCausalLM(config).save_pretrained(path)
+    return path
+
+
+def test_a_run_is_measured_under_a_saved_model_and_the_report_shows_it(tmp_path):
+    from typer.testing import CliRunner
+
+    from mathstrap.cli import app
+    from mathstrap.report import render_report
+    from mathstrap.rundir import RunDir
+    from synthetic_run import synthetic_run
+
+    run, model = synthetic_run(tmp_path / "run", 6), saved_model(tmp_path / "tiny")
+    result = CliRunner().invoke(app, ["stats", str(run), "--perplexity", str(model), "--rows", "4"])
+    assert result.exit_code == 0, result.output
+    saved = RunDir.read(run).read_json("perplexity.json")
+    assert [part["part"] for part in saved["parts"]][:3] == ["answer only", "seed solution", "ans_aug"]
+    # A random model is about as surprised as a die with one side per token.
+    assert all(150 < part["pooled"] < 400 for part in saved["parts"])
+    assert "Perplexity" in result.output
+    html = render_report(RunDir.read(run))
+    assert "Under tiny" in html
+    assert "Answer only" in html
