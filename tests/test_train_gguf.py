@@ -129,3 +129,26 @@ def test_the_embedded_model_goes_there_and_back(tmp_path):
     prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=True, return_dict=False)
     ours, theirs = greedy_llama_cpp(path, prompt, 24), greedy_transformers(folder, prompt, 24)
     assert ours[:12] == theirs[:12], json.dumps([tokenizer.decode(ours), tokenizer.decode(theirs)])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora", "qlora"])
+def test_a_student_of_the_embedded_model_can_teach(data_path, tmp_path, method):
+    from transformers import AutoTokenizer
+
+    from mathstrap.recipe import load_recipe
+    from mathstrap.train import TrainRecipe
+    from mathstrap.train.sft import train
+
+    name = {"full": "sft-tiny", "lora": "lora-tiny", "qlora": "qlora-tiny"}[method]
+    report = train(load_recipe(TrainRecipe, name, [
+        f"data.path={data_path / 'gsm8k_train.jsonl'}", "data.limit=32", "data.validation=0.1", "global_batch=8",
+        "max_steps=3", f"out={tmp_path / 'out'}",
+    ]))  # fmt: skip
+    assert report is not None
+    assert 0.5 < report.loss < 3.0
+    model, tokenizer = Path(report.files["model"]), AutoTokenizer.from_pretrained(report.files["model"])
+    turns = [{"role": "user", "content": "Ann has 3 apples and buys 14 more. How many apples does Ann have?"}]
+    prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=True, return_dict=False)
+    ours = greedy_llama_cpp(Path(report.files["gguf"]), prompt, 16)
+    assert ours[:8] == greedy_transformers(model, prompt, 16)[:8]

@@ -122,7 +122,7 @@ def prepare(recipe: TrainRecipe) -> Prepared:
         raise InputError(f"no sample is left of {len(pairs.train)}: dropped {dropped}. Raise data.max_length.")
     last = checkpoints.last_checkpoint(folder)
     if last is not None:
-        check_same_run(out, recipe, table)
+        check_same_run(out, recipe, table, is_sharded=is_sharded)
     return Prepared(
         recipe=recipe, setting=setting, precision=precision, is_sharded=is_sharded, args=args, base=base,
         tokenizer=tokenizer, pairs=pairs, table=table, held_out=held_out, folder=folder, last=last,
@@ -221,9 +221,15 @@ def data_hash(table: TokenTable) -> str:
     return digest.hexdigest()
 
 
-def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable) -> None:
-    """Raise InputError where the folder's checkpoints were made by another recipe or from other data."""
+def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_sharded: bool) -> None:
+    """Raise InputError where the folder's checkpoints were made by another recipe, from other data, or sharded."""
     manifest = read_manifest(out)
+    was_sharded = manifest.get("hardware", {}).get("sharded", False)
+    if was_sharded != is_sharded:
+        raise InputError(
+            f"{out}: its checkpoints are {'sharded' if was_sharded else 'not sharded'}, this run would be other. "
+            "Start it with as many processes and the same shard= as before, or name another out=."
+        )
     before, after = manifest.get("recipe", {}), json.loads(json.dumps(asdict(recipe)))
     changed = [key for key in after if key not in FREE_KEYS and after[key] != before.get(key)]
     if changed:
