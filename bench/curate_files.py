@@ -75,7 +75,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=400_000)
-    parser.add_argument("--only", default="", help="Run the measurements whose name holds this.")
+    parser.add_argument("--only", default="", help="Run the measurements whose name holds this; keep the others'.")
     arguments = parser.parse_args()
     seeds = str(arguments.data / "gsm8k_train.jsonl")
     verb = [sys.executable, "-m", "mathstrap"]
@@ -92,6 +92,10 @@ def main() -> None:
             "audit, 2 workers": [*verb, "audit", str(rows), *data, "--seeds", seeds, *clean, "--workers", "2"],
         }
         result: dict[str, Any] = {"rows": arguments.count, "megabytes": round(rows.stat().st_size / 1e6), "verbs": {}}
+        earlier = Path(__file__).parent / "results" / "curate_files.json"
+        if arguments.only and earlier.exists():
+            before = json.loads(earlier.read_text())
+            result["verbs"] = before["verbs"] if before["rows"] == arguments.count else {}
         for name, command in commands.items():
             if arguments.only in name:
                 result["verbs"][name] = measure(command, 2 if "2 workers" in name else 1)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -107,22 +106,15 @@ def find_duplicates(items: Iterable[tuple[str, str]], options: DedupOptions | No
     options = options or DedupOptions()
     check_options(options)
     texts = Texts()
-    bands: list[NDArray[np.uint64]] = []
     first_of: dict[bytes, int] = {}
-    stream = iter(items)
-    position = 0
-    while chunk := list(islice(stream, CHUNK)):
-        start = len(texts.joined)
-        for item_id, text in chunk:
-            add_text(texts, first_of, item_id, text, position, options)
-            position += 1
-        if options.method == "minhash" and len(texts.joined) > start:
-            bands.append(band_hashes(texts.joined[start:], texts.groups[start:], options))
+    position = -1
+    for position, (item_id, text) in enumerate(items):
+        add_text(texts, first_of, item_id, text, position, options)
     found = texts.exact
-    if bands:
-        found = found + near_pairs(texts, bands, options)
+    if options.method == "minhash":
+        found = found + near_pairs(texts, options)
     found.sort(key=lambda placed: (placed[0], placed[1].kind, -placed[1].score))
-    return Duplicates(pairs=[pair for _, pair in found], num_items=position, options=options)
+    return Duplicates(pairs=[pair for _, pair in found], num_items=position + 1, options=options)
 
 
 def check_options(options: DedupOptions) -> None:
@@ -156,7 +148,7 @@ def add_text(
     texts.groups.append(int.from_bytes(blake2b(group, digest_size=8).digest(), "little"))
 
 
-def band_hashes(joined: Sequence[str], groups: Sequence[int], options: DedupOptions) -> NDArray[np.uint64]:
+def band_hashes(joined: Sequence[str], groups: NDArray[np.uint64], options: DedupOptions) -> NDArray[np.uint64]:
     """Return one hash per text and band, shape (len(joined), bands); only texts of one group can share a hash."""
     import numpy as np
     from rensa import RMinHash
@@ -164,7 +156,7 @@ def band_hashes(joined: Sequence[str], groups: Sequence[int], options: DedupOpti
     hashes, offsets = shingle_hashes(joined, options.shingle_words)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, options.num_perm, options.rng_seed)
     slots = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(joined), -1, SLOTS_PER_BAND)
-    hashes = np.array(groups, dtype=np.uint64)[:, None] * np.uint64(0x9E3779B97F4A7C15)
+    hashes = groups[:, None] * np.uint64(0x9E3779B97F4A7C15)
     hashes = np.repeat(hashes, slots.shape[1], axis=1)
     for slot in range(SLOTS_PER_BAND):
         hashes = (hashes ^ slots[:, :, slot]) * np.uint64(0xFF51AFD7ED558CCD)
@@ -213,13 +205,26 @@ MAX_WORD_HASHES = 500_000
 _WORD_HASHES = _WordHashes({"": 0})
 
 
-def near_pairs(texts: Texts, bands: list[NDArray[np.uint64]], options: DedupOptions) -> list[tuple[int, Pair]]:
-    """Return the pairs that meet in a band and whose shingles overlap by at least the floor."""
-    candidates = candidate_pairs(bands)
+def near_pairs(texts: Texts, options: DedupOptions) -> list[tuple[int, Pair]]:
+    """Return the pairs that meet in a band and whose shingles overlap by at least the floor.
+
+    A question whose numbers no other one shares needs no signature: with numbers that differ, that is most of them.
+    """
+    import numpy as np
+
+    groups = np.array(texts.groups, dtype=np.uint64)
+    _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    rows = np.flatnonzero(sizes[group_of] > 1).tolist()
+    bands = [
+        band_hashes([texts.joined[row] for row in chunk], groups[chunk], options)
+        for chunk in (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
+    ]
+    if not bands:
+        return []
     sets = shingle_sets(texts.joined, options.shingle_words)
     found = []
-    for code in candidates.tolist():
-        first, second = code >> 32, code & 0xFFFFFFFF
+    for code in candidate_pairs(bands).tolist():
+        first, second = rows[code >> 32], rows[code & 0xFFFFFFFF]
         score = jaccard(sets(first), sets(second))
         if score >= options.floor:
             pair = Pair(texts.ids[first], texts.ids[second], round(score, 4), "near")
@@ -252,11 +257,3 @@ def shingle_sets(joined: Sequence[str], size: int) -> Callable[[int], set[str]]:
     from functools import lru_cache
 
     return lru_cache(maxsize=20_000)(lambda row: set(shingles(joined[row].split(), size)))
-
-
-def items_of(rows: Iterable[tuple[int, dict[str, Any]]], id_field: str, text_field: str) -> Iterator[tuple[str, str]]:
-    """Yield (id, text) of the rows that have text; the line number stands in for an absent id."""
-    for number, row in rows:
-        text = row.get(text_field)
-        if isinstance(text, str):
-            yield str(row.get(id_field, number)), text
