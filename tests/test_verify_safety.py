@@ -60,11 +60,11 @@ def test_code_is_not_executed(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", LARGE)
 def test_large_values_are_guarded(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     assert grade("5", text).outcome != "correct"
     grade(text, "5")
     grade(text, text + "+1")
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(("part", "count"), REPEATED, ids=[f"{part!r:.20}" for part, _ in REPEATED])
@@ -76,12 +76,12 @@ def test_long_texts_take_linear_time(part: str, count: int) -> None:
         part * 300 + "7",
         part * 45,
     ):
-        start = time.perf_counter()
+        start = time.process_time()
         for name in GRADERS:
             grade("5", text, grader=name, form="completion", mode="flexible")
             grade("5", text, grader=name)
         grade(text, text[:-1])
-        assert time.perf_counter() - start < 2 * len(GRADERS), "a second for each verdict at most"
+        assert time.process_time() - start < 2 * len(GRADERS), "a second for each verdict at most"
 
 
 def test_a_tower_equals_itself_and_nothing_else() -> None:
@@ -136,3 +136,35 @@ def test_odd_characters_do_not_raise(text: str) -> None:
         for form in ("answer", "completion", "auto"):
             grade(text, text, grader=name, form=form)  # type: ignore[arg-type]
             grade("5", text, grader=name, form=form, mode="flexible")  # type: ignore[arg-type]
+
+
+def nested_mixed_numbers(levels: int) -> str:
+    text = "5"
+    for _ in range(levels):
+        text = f"2\\frac{{{text}}}{{3}}"
+    return text
+
+
+HEAVY = [
+    ("5", nested_mixed_numbers(24)),
+    ("1+x!" + "+x!" * 1500, "\\sin^2 x+\\cos^2 x+x!" + "+x!" * 1500),
+    ("1" + "+\\sin(\\cos x)" * 500, "\\sin^2 x+\\cos^2 x" + "+\\sin(\\cos x)" * 500),
+    ("5", "+".join(f"(\\frac{{1}}{{{n}}})^{{{4000 + n}}}" for n in range(3, 250))),
+    (",".join(f"\\sqrt{{{n}}}" for n in range(2, 400)), ",".join(f"1+\\sqrt{{{n}}}" for n in range(2, 400))),
+    ("5", "\\gcd(" + ",".join(["9^{6000}"] * 300) + ")"),
+    ("5", "2000!" + "\\cdot 2000!" * 600),
+    ("5", "\\sqrt[7]{3^{9000}}" * 200),
+]
+
+
+@pytest.mark.parametrize(("gold", "got"), HEAVY, ids=range(len(HEAVY)))
+def test_work_that_adds_up_stops_at_a_ceiling(gold: str, got: str) -> None:
+    start = time.process_time()
+    assert grade(gold, got).outcome != "correct"
+    assert time.process_time() - start < 1
+
+
+def test_long_lists_are_compared_without_trying_every_pair() -> None:
+    numbers = [str(n) for n in range(1500)]
+    assert grade(",".join(numbers), ", ".join(reversed(numbers))).outcome == "correct"
+    assert grade(",".join(numbers), ",".join([*numbers[1:], "-1"])).outcome == "wrong"

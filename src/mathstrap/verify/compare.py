@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -77,11 +78,14 @@ def _unordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
     if len(gold) != len(got):
         return False
     in_order = _ordered(gold, got)
-    if in_order or len(gold) > MAX_UNORDERED or Sym("...") in gold:
+    if in_order or Sym("...") in gold:
         return in_order
-    left = list(got)
+    common = Counter(gold) & Counter(got)
+    left = list((Counter(got) - common).elements())
+    if len(left) > MAX_UNORDERED:
+        return None
     unsure = False
-    for item in gold:
+    for item in (Counter(gold) - common).elements():
         for index, other in enumerate(left):
             answer = _same(canonical(item), canonical(other))
             if answer:

@@ -12,6 +12,7 @@ import msgspec
 
 from mathstrap.types import Outcome
 from mathstrap.verify.compare import same_answer
+from mathstrap.verify.effort import EffortError, begin
 from mathstrap.verify.exact import rational
 from mathstrap.verify.identity import strip_marks
 from mathstrap.verify.nodes import (
@@ -144,9 +145,10 @@ def is_number(text: str) -> bool:
 
 
 def _compare(gold: Node, got: Node) -> bool | None:
+    begin()
     try:
         return same_answer(gold, got)
-    except (RecursionError, ArithmeticError, ValueError, MemoryError):
+    except (EffortError, RecursionError, ArithmeticError, ValueError, MemoryError):
         return None
 
 

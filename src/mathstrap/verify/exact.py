@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
+from mathstrap.verify.effort import spend
 from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow
 
-MAX_BITS = 200_000
+MAX_BITS = 60_000
 MAX_FACTORIAL = 3_000
 
 
@@ -22,7 +23,9 @@ def rational(node: Node) -> Fraction | None:
             if value is None:
                 return None
             total += value
-        return _capped(total)
+            if _capped(total) is None:
+                return None
+        return total
     if isinstance(node, Mul):
         product = Fraction(1)
         for factor in node.factors:
@@ -30,7 +33,9 @@ def rational(node: Node) -> Fraction | None:
             if value is None:
                 return None
             product *= value
-        return _capped(product)
+            if _capped(product) is None:
+                return None
+        return product
     if isinstance(node, Pow):
         base = rational(node.base)
         exponent = rational(node.exponent) if base is not None else None
@@ -41,6 +46,7 @@ def rational(node: Node) -> Fraction | None:
 
 
 def _capped(value: Fraction) -> Fraction | None:
+    spend((value.numerator.bit_length() + value.denominator.bit_length()) // 100)
     return value if value.numerator.bit_length() + value.denominator.bit_length() <= MAX_BITS else None
 
 

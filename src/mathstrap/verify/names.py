@@ -83,20 +83,35 @@ def _read_scientific(parser: Parser, value: Num) -> Node:
 def _read_mixed(parser: Parser, whole: Num) -> Node:
     r"""Read `2\frac{1}{2}` and `2 1/2` as two and a half; anything else leaves the cursor and the number alone."""
     first = parser.peek()
-    start = parser.position
     if first.kind == "command" and first.text in ("frac", "dfrac", "tfrac", "cfrac"):
-        parser.position += 1
-        part = read_fraction(parser)
+        start = parser.position
         after = start >= 2 and parser.tokens[start - 2].text in ("^", "/", "*")
-        if isinstance(part, Num) and 0 < part.value < 1 and not after and parser.peek().text not in ("^", "_"):
-            return Num(whole.value + part.value)
-        parser.position = start
+        if not after and _is_digits_fraction(parser):
+            parser.position += 1
+            part = read_fraction(parser)
+            if isinstance(part, Num) and 0 < part.value < 1 and parser.peek().text not in ("^", "_"):
+                return Num(whole.value + part.value)
+            parser.position = start
     elif first.kind == "number" and first.spaced and first.text.isdigit() and parser.peek(1).text == "/":
         bottom = parser.peek(2)
         if bottom.kind == "number" and bottom.text.isdigit() and 0 < int(first.text) < int(bottom.text):
             parser.position += 3
             return Num(whole.value + Fraction(int(first.text), int(bottom.text)))
     return whole
+
+
+def _is_digits_fraction(parser: Parser) -> bool:
+    r"""Say whether `\frac` is followed by numerals alone; looking ahead only, so that nothing is parsed twice."""
+    ahead = 1
+    for _ in range(2):
+        braced = parser.peek(ahead).text == "{"
+        token = parser.peek(ahead + braced)
+        if token.kind != "number" or (braced and parser.peek(ahead + 2).text != "}"):
+            return False
+        if not braced and len(token.text) == 2 and ahead == 1:  # `\frac12`
+            return token.text.isdigit()
+        ahead += 3 if braced else 1
+    return True
 
 
 def read_name(parser: Parser, token: Token) -> Node:

@@ -11,6 +11,7 @@ import threading
 from fractions import Fraction
 from typing import Any
 
+from mathstrap.verify.effort import spend
 from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow, Sym, children, symbols
 from mathstrap.verify.residue import element
 
@@ -145,6 +146,7 @@ class _Values:
         self.scale = context.mpf(0)
 
     def of(self, node: Node) -> Any:
+        spend(1)
         context = self.context
         if isinstance(node, Num):
             return context.mpf(node.value.numerator) / node.value.denominator
@@ -194,6 +196,7 @@ class _Values:
 
     def _call(self, name: str, args: list[Any]) -> Any:
         context = self.context
+        spend(60 if name in ("factorial", "binom") else 10)
         first = args[0]
         if self.real and (
             (name == "ln" and first <= 0)
