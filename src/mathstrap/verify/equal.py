@@ -82,7 +82,7 @@ def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
     if key is None:
         return None
     other = words_key(got_text)
-    if other is not None and (key == other or words_set(key) == words_set(other)):
+    if other is not None and (key == other or ("(" not in gold_text and words_set(key) == words_set(other))):
         return SAME_TEXT
     if key == "no solutions" and compact(got_text) in _EMPTY_SETS:
         return SAME_TEXT

@@ -21,6 +21,7 @@ _TIMES_TEN = re.compile(r"(?<=[0-9])\s?[xX]\s?(?=10\s?\^)")
 _ADVERB = re.compile(r"^(?:\\text\{\s*)?(?:exactly|only|just|a total of|equal to)(?:\s*\}|\s+)(?=\S)", re.IGNORECASE)
 _CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-J])\)?")
 _CHOICE_WITH_TEXT = re.compile(r"(?:\\text(?:bf)?\s?\{)?\(?([A-J])\)[ }.:]")
+_LONG_WORD = re.compile(r"[A-Za-z]{3,}|\b(?:[Nn]o|[Aa]n?|[Tt]o)\b")
 _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # never one between digits: 1 1/2 is not 11/2
 _BRACED_SIGN = re.compile(r"\{([0-9A-Za-z])\}(?![0-9A-Za-z{])")
@@ -115,7 +116,9 @@ def words_key(text: str) -> str | None:
     text = text.replace("{", "").replace("}", "").replace("$", "").strip()
     if not _WORDS.fullmatch(text) or not _LETTERS.search(text):
         return None
-    words = text.lower().replace("(", " ").replace(")", " ").replace(",", " , ").split()
+    # Two letters are more often a product or a segment than a word: AB is not ab.
+    text = _LONG_WORD.sub(lambda word: word[0].lower(), text)
+    words = text.replace("(", " ").replace(")", " ").replace(",", " , ").split()
     kept = [word.strip(".,;:'") for word in words if word not in _ARTICLES]
     key = " ".join(word for word in kept if word)
     return SYNONYMS.get(key, key) or None
