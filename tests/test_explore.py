@@ -126,6 +126,27 @@ def test_the_newest_of_two_replies_to_one_request_counts(tmp_path):
     assert rows(tmp_path / "x.sqlite", "select text from answers where id = ?", first.request) == [("the newer one",)]
 
 
+def test_an_evaluation_is_shown_by_benchmark_with_its_verdicts(tmp_path):
+    made = make(6)
+    made.problems = [problem for problem in made.problems if problem.method == "seed"]
+    made.replies = [reply for reply in made.replies if "/" not in reply.request]
+    draws = [{"id": verdict.candidate, "outcome": verdict.outcome, "got": "x", "extra": 1} for verdict in made.verdicts]
+    made.candidates, made.verdicts, made.samples, made.rejects, made.failures = [], [], [], [], []
+    path = write(made, tmp_path / "run")
+    with RunDir.open(path) as run:
+        run.update_manifest(kind="evaluation")
+        run.write_records("draws", draws)
+    refresh(RunDir.read(path), tmp_path / "x.sqlite")
+    found = rows(tmp_path / "x.sqlite", "select distinct method from answers order by 1")
+    assert found == [("gsm8k",), ("math",)]
+    right = sum(draw["outcome"] == "correct" and "/" not in draw["id"] for draw in draws)
+    assert rows(tmp_path / "x.sqlite", "select count(*) from answers where outcome = 'correct'") == [(right,)]
+    with explorer_app([path], tmp_path) as datasette:
+        page = get(datasette, "/run").text
+    assert "Evaluation" in page
+    assert "Kept" not in page
+
+
 def test_databases_of_runs_with_the_same_name_differ(tmp_path):
     assert database_path(tmp_path / "a" / "run", tmp_path) != database_path(tmp_path / "b" / "run", tmp_path)
 

@@ -7,9 +7,8 @@ see until it is whole.
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -17,26 +16,42 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.errors import InputError
+from mathstrap.explore.follow import look, remember, script, seen_before, states, tail
 from mathstrap.explore.schema import INDEXES, TABLES
 from mathstrap.explore.summary import write_summary
 from mathstrap.rundir import RunDir
 from mathstrap.stats import count_steps, difficulty_of, method_of
-from mathstrap.types import Completion, Problem, Reject, Sample, Verdict, problem_of, root_of
+from mathstrap.types import Problem, Reject, Sample, Verdict, problem_of, root_of
 
-VERSION = "2"
-DERIVED = ("problems", "verdicts", "rejects", "samples")
+VERSION = "3"
+DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
 MAX_CELL = 500
-BATCH = 2_000
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """What is read of a graded draw of an evaluation; its other fields are skipped."""
+
+    id: str
+    outcome: str
+    reason: str = ""
+    tier: str = ""
+    got: str = ""
+    expected: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
-    """What a file looked like when it was last read: enough to know that it changed, and whether it only grew."""
+class Facts:
+    """What every row of a family shares; `direct` is how answers to the seed itself are called."""
 
-    inode: int = 0
-    size: int = 0
-    modified_ns: int = 0
+    dataset: str = ""
+    style: str = "gsm8k"
+    level: str = ""
+    subject: str = ""
+    direct: str = "ans_aug"
+
+
+Seeds = dict[str, Facts]
+UNKNOWN = Facts()
 
 
 def database_path(run: Path, cache: Path) -> Path:
@@ -61,21 +76,21 @@ def refresh(run: RunDir, path: Path) -> bool:
     path.parent.mkdir(parents=True, exist_ok=True)
     connection = connect(path)
     try:
-        seen = _seen(connection)
-        derived = {f"{name}.jsonl": _look(run.path / f"{name}.jsonl") for name in DERIVED}
-        flags = _look(run.path / "flags.jsonl")
+        seen = seen_before(connection)
+        derived = {f"{name}.jsonl": look(run.path / f"{name}.jsonl") for name in DERIVED}
+        flags = look(run.path / "flags.jsonl")
         paid = {stage: run.path / f"completions-{stage}.jsonl" for stage in ("rewrite", "solve")}
-        shrunk = any(_look(file).size < int(seen.get(file.name, 0)) for file in paid.values())
-        if seen.get("version") != VERSION or shrunk or seen.get("derived") != _text(derived):
+        shrunk = any(look(file).size < int(seen.get(file.name, 0)) for file in paid.values())
+        if seen.get("version") != VERSION or shrunk or seen.get("derived") != states(derived):
             fill(connection, run, paid)
-        elif not _follow(connection, paid["solve"], seen) and seen.get("flags") == _text({"flags": flags}):
+        elif not _follow(connection, paid["solve"], seen) and seen.get("flags") == states({"flags": flags}):
             return False
         _load_flags(connection, run)
         write_summary(connection)
-        _remember(connection, "derived", _text(derived))
-        _remember(connection, "flags", _text({"flags": flags}))
-        _remember(connection, "version", VERSION)
-        _remember(connection, "revision", str(int(seen.get("revision", 0)) + 1))
+        remember(connection, "derived", states(derived))
+        remember(connection, "flags", states({"flags": flags}))
+        remember(connection, "version", VERSION)
+        remember(connection, "revision", str(int(seen.get("revision", 0)) + 1))
         return True
     finally:
         connection.close()
@@ -90,17 +105,17 @@ def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> 
             " ('questions_fts', 'answers_fts', 'questions', 'answers', 'rejects', 'flags', 'about') order by name desc"
         ).fetchall():
             connection.execute(f'drop table if exists "{name}"')
-        _script(connection, TABLES)
+        script(connection, TABLES)
         seeds = _load_questions(connection, run, paid["rewrite"])
         _stage_derived(connection, run)
         # The newest reply to a request is the one that counts, so replacing rows needs its index from the start.
         connection.execute("create unique index answers_id on answers(id)")
         offset = _insert_answers(connection, paid["solve"], 0, seeds)
-        _remember(connection, paid["solve"].name, str(offset))
-        _remember(connection, paid["rewrite"].name, str(_look(paid["rewrite"]).size))
+        remember(connection, paid["solve"].name, str(offset))
+        remember(connection, paid["rewrite"].name, str(look(paid["rewrite"]).size))
         _insert_unanswered(connection, run, seeds)
-        _script(connection, COUNT_ANSWERS)
-        _script(connection, INDEXES)
+        script(connection, COUNT_ANSWERS)
+        script(connection, INDEXES)
         connection.execute("insert into questions_fts(questions_fts) values ('rebuild')")
         connection.execute("insert into answers_fts(answers_fts) values ('rebuild')")
         connection.execute("commit")
@@ -110,23 +125,6 @@ def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> 
     connection.execute("pragma analysis_limit = 1000")
     connection.execute("analyze")
     connection.execute("pragma wal_checkpoint(truncate)")
-
-
-def tail(path: Path, offset: int, kind: type[Completion] = Completion) -> Iterator[tuple[Completion, int]]:
-    """Yield the whole lines after a byte offset with the offset behind each; a torn last line waits for its rest."""
-    decode = msgspec.json.Decoder(kind).decode
-    if not path.exists():
-        return
-    with path.open("rb", buffering=1 << 20) as lines:
-        lines.seek(offset)
-        for line in lines:
-            if not line.endswith(b"\n"):
-                return
-            offset += len(line)
-            try:
-                yield decode(line), offset
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"{path}: before byte {offset}: not a stored reply ({error}).") from error
 
 
 STAGING = """
@@ -144,11 +142,12 @@ insert into counted
   select problem, count(*), sum(outcome = 'correct'), sum(kept = 'yes') from answers group by problem;
 update questions set answers = n, correct = c, kept = k from counted where counted.problem = questions.id
 """
-Seeds = dict[str, tuple[str, str, str, str]]  # seed id -> dataset, style, level, subject
 
 
 def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) -> Seeds:
     seeds: Seeds = {}
+    is_evaluation = run.manifest.get("kind") == "evaluation"
+    remember(connection, "kind", "evaluation" if is_evaluation else "")
     connection.execute("create unique index questions_id on questions(id)")
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -156,10 +155,17 @@ def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path)
             tags, seed = problem.tags, root_of(problem.id)
             if problem.method == "seed":
                 subject = tags.get("subject") or tags.get("type") or ""
-                seeds[problem.id] = (problem.dataset, problem.style, difficulty_of(problem), str(subject))
-            dataset, style, level, subject = seeds.get(seed, (problem.dataset, problem.style, "", ""))
+                seeds[problem.id] = Facts(
+                    dataset=problem.dataset,
+                    style=problem.style,
+                    level=difficulty_of(problem),
+                    subject=str(subject),
+                    direct=problem.dataset if is_evaluation else "ans_aug",
+                )
+            facts = seeds.get(seed) or Facts(dataset=problem.dataset, style=problem.style)
             yield (
-                problem.id, seed, problem.parent, dataset, style, problem.method, level, subject,
+                problem.id, seed, problem.parent, facts.dataset, facts.style, problem.method, facts.level,
+                facts.subject,
                 "seed" if problem.method == "seed" else "usable", "", problem.solution, problem.answer,
                 str(tags.get("mask_text") or ""), msgspec.json.encode(tags).decode(), problem.question,
             )  # fmt: skip
@@ -178,10 +184,10 @@ def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path)
     def fallen() -> Iterator[tuple[Any, ...]]:
         for reject in drafts.values():
             seed = root_of(reject.id)
-            dataset, style, level, subject = seeds.get(seed, ("", "gsm8k", "", ""))
+            facts = seeds.get(seed, UNKNOWN)
             yield (
-                reject.id, seed, seed, dataset, style, method_of(reject.id), level, subject, "rejected", reject.reason,
-                reject.detail, "", "", "{}", texts.get(reject.id, ""),
+                reject.id, seed, seed, facts.dataset, facts.style, method_of(reject.id), facts.level, facts.subject,
+                "rejected", reject.reason, reject.detail, "", "", "{}", texts.get(reject.id, ""),
             )  # fmt: skip
 
     connection.executemany(insert, fallen())
@@ -190,13 +196,21 @@ def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path)
 
 def _stage_derived(connection: sqlite3.Connection, run: RunDir) -> None:
     """Load verdicts, kept ids and rejects where the answers can look them up by id."""
-    _script(connection, STAGING)
+    script(connection, STAGING)
     verdicts = run.read_records("verdicts", Verdict) if run.has("verdicts") else ()
     connection.executemany(
         "insert or replace into graded values (?, ?, ?, ?, ?, ?)",
         (
             (row.candidate, row.outcome, row.reason[:MAX_CELL], row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
             for row in verdicts
+        ),
+    )
+    draws = run.read_records("draws", Draw) if run.has("draws") else ()
+    connection.executemany(
+        "insert or replace into graded values (?, ?, ?, ?, ?, ?)",
+        (
+            (row.id, row.outcome, row.reason[:MAX_CELL], row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
+            for row in draws
         ),
     )
     samples = run.read_records("samples", Sample) if run.has("samples") else ()
@@ -207,12 +221,16 @@ def _stage_derived(connection: sqlite3.Connection, run: RunDir) -> None:
     )
     connection.executemany(
         "insert into rejects select ?1, ?2, (select dataset from questions where id = ?2), ?3, ?4, ?5, ?6",
-        ((row.id, root_of(row.id), _method(row), row.stage, row.reason, row.detail) for row in rejects),
+        ((row.id, root_of(row.id), _fallen_method(row), row.stage, row.reason, row.detail) for row in rejects),
     )
 
 
-def _method(reject: Reject) -> str:
+def _fallen_method(reject: Reject) -> str:
     return "seed" if reject.stage == "seeds" else method_of(reject.id)
+
+
+def _method(request: str, facts: Facts) -> str:
+    return method_of(request) if "/" in request else facts.direct
 
 
 _INSERT_ANSWER = """
@@ -235,12 +253,13 @@ def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, see
         nonlocal reached
         for reply, reached in tail(path, offset):  # noqa: B007 the last one is what was reached
             seed = root_of(reply.request)
-            dataset, style, level, subject = seeds.get(seed, ("", "gsm8k", "", ""))
-            draw = reply.request.rpartition("#")[2]
+            facts = seeds.get(seed, UNKNOWN)
+            number = reply.request.rpartition("#")[2]
+            draw = int(number) if number.isdigit() else 0
             yield (
-                reply.request, seed, problem_of(reply.request), dataset, style, method_of(reply.request), level,
-                subject, reply.finish_reason, reply.model, int(draw) if draw.isdigit() else 0, reply.tokens_in,
-                reply.tokens_out, round(reply.seconds, 3), len(reply.text.split()), count_steps(reply.text),
+                reply.request, seed, problem_of(reply.request), facts.dataset, facts.style,
+                _method(reply.request, facts), facts.level, facts.subject, reply.finish_reason, reply.model, draw,
+                reply.tokens_in, reply.tokens_out, round(reply.seconds, 3), len(reply.text.split()), count_steps(reply.text),
                 reply.text.encode("utf-8", "replace").decode("utf-8"),
             )  # fmt: skip
 
@@ -253,10 +272,11 @@ def _insert_unanswered(connection: sqlite3.Connection, run: RunDir, seeds: Seeds
         for failure in run.failures():
             if "#" in failure.id:
                 seed = root_of(failure.id)
-                dataset, style, level, subject = seeds.get(seed, ("", "gsm8k", "", ""))
+                facts = seeds.get(seed, UNKNOWN)
                 yield (
-                    failure.id, seed, problem_of(failure.id), dataset, style, method_of(failure.id), level, subject,
-                    "unanswered", failure.kind or "error", "no", "", "", "", failure.error[:MAX_CELL],
+                    failure.id, seed, problem_of(failure.id), facts.dataset, facts.style, _method(failure.id, facts),
+                    facts.level, facts.subject, "unanswered", failure.kind or "error", "no", "", "", "",
+                    failure.error[:MAX_CELL],
                 )  # fmt: skip
 
     connection.executemany(
@@ -269,21 +289,24 @@ def _insert_unanswered(connection: sqlite3.Connection, run: RunDir, seeds: Seeds
 def _follow(connection: sqlite3.Connection, path: Path, seen: dict[str, str]) -> bool:
     """Add the replies that came since the last look; returns whether there were any."""
     offset = int(seen.get(path.name, 0))
-    if _look(path).size == offset:
+    if look(path).size == offset:
         return False
+    is_evaluation = seen.get("kind") == "evaluation"
     seeds: Seeds = {
-        row[0]: row[1:]
+        row[0]: Facts(
+            dataset=row[1], style=row[2], level=row[3], subject=row[4], direct=row[1] if is_evaluation else "ans_aug"
+        )
         for row in connection.execute("select id, dataset, style, level, subject from questions where status = 'seed'")
     }
     connection.execute("begin")
     try:
-        _script(connection, STAGING)
+        script(connection, STAGING)
         last = connection.execute("select coalesce(max(rowid), 0) from answers").fetchone()[0]
         reached = _insert_answers(connection, path, offset, seeds)
         connection.execute(
             "insert into answers_fts(rowid, text) select rowid, text from answers where rowid > ?", (last,)
         )
-        _remember(connection, path.name, str(reached))
+        remember(connection, path.name, str(reached))
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
@@ -299,34 +322,3 @@ def _load_flags(connection: sqlite3.Connection, run: RunDir) -> None:
         "insert into flags values (?, ?, ?)", ((name, root_of(name), note) for name, note in flags.items())
     )
     connection.execute("commit")
-
-
-def _script(connection: sqlite3.Connection, text: str) -> None:
-    """Run several statements inside the open transaction; `executescript` would commit it."""
-    for statement in text.split(";"):
-        if statement.strip():
-            connection.execute(statement)
-
-
-def _seen(connection: sqlite3.Connection) -> dict[str, str]:
-    try:
-        return dict(connection.execute("select name, value from about").fetchall())
-    except sqlite3.OperationalError:
-        return {}  # a new database
-
-
-def _remember(connection: sqlite3.Connection, name: str, value: str) -> None:
-    connection.execute("insert or replace into about values (?, ?)", (name, value))
-
-
-def _look(path: Path) -> Source:
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return Source()
-    return Source(inode=found.st_ino, size=found.st_size, modified_ns=found.st_mtime_ns)
-
-
-def _text(sources: dict[str, Source]) -> str:
-    plain: Iterable[tuple[str, Source]] = sorted(sources.items())
-    return json.dumps([[name, file.inode, file.size, file.modified_ns] for name, file in plain])

@@ -44,6 +44,7 @@ def summarise(connection: sqlite3.Connection) -> dict[str, Any]:
         "outcomes": rows("select outcome, count(*) rows from answers group by outcome order by rows desc"),
         "rejects": rows("select stage, reason, count(*) rows from rejects group by stage, reason order by rows desc"),
         "questions": rows("select method, status, count(*) rows from questions group by method, status"),
+        "kind": "".join(row["value"] for row in rows("select value from about where name = 'kind'")),
         "seeds": rows("select count(*) n from questions where status = 'seed'")[0]["n"],
         "flags": rows("select count(*) n from flags")[0]["n"],
     }

@@ -1,0 +1,75 @@
+"""Know what changed in a run's files since the last look, and read what was appended. Writes only its own notes."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mathstrap.errors import InputError
+from mathstrap.types import Completion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What a file looked like when it was last read: enough to know that it changed, and whether it only grew."""
+
+    inode: int = 0
+    size: int = 0
+    modified_ns: int = 0
+
+
+def tail(path: Path, offset: int, kind: type[Completion] = Completion) -> Iterator[tuple[Completion, int]]:
+    """Yield the whole lines after a byte offset with the offset behind each; a torn last line waits for its rest."""
+    decode = msgspec.json.Decoder(kind).decode
+    if not path.exists():
+        return
+    with path.open("rb", buffering=1 << 20) as lines:
+        lines.seek(offset)
+        for line in lines:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            try:
+                yield decode(line), offset
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise InputError(f"{path}: before byte {offset}: not a stored reply ({error}).") from error
+
+
+def script(connection: sqlite3.Connection, text: str) -> None:
+    """Run several statements inside the open transaction; `executescript` would commit it."""
+    for statement in text.split(";"):
+        if statement.strip():
+            connection.execute(statement)
+
+
+def seen_before(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return the notes of the last look; empty for a new database."""
+    try:
+        return dict(connection.execute("select name, value from about").fetchall())
+    except sqlite3.OperationalError:
+        return {}  # a new database
+
+
+def remember(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Note something for the next look."""
+    connection.execute("insert or replace into about values (?, ?)", (name, value))
+
+
+def look(path: Path) -> Source:
+    """Return what a file looks like; all zeros where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return Source()
+    return Source(inode=found.st_ino, size=found.st_size, modified_ns=found.st_mtime_ns)
+
+
+def states(sources: dict[str, Source]) -> str:
+    """Return what files look like as one text to compare with."""
+    plain: Iterable[tuple[str, Source]] = sorted(sources.items())
+    return json.dumps([[name, file.inode, file.size, file.modified_ns] for name, file in plain])
