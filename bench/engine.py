@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=0, help="throughput: 5000, memory: 400000")
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--latency", type=float, default=0.05)
-    parser.add_argument("--waves", type=int, default=20, help="ceiling: prompts per place in flight")
+    parser.add_argument("--waves", type=int, default=40, help="ceiling: prompts per place in flight")
     parser.add_argument("--replies", type=int, default=400_000)
     parser.add_argument("--out", type=Path, default=None, help="used by files")
     options = parser.parse_args()

@@ -393,3 +393,13 @@ def test_every_call_leaves_its_events():
     assert [kinds.count(kind) for kind in ("asked", "retried", "answered", "failed")] == [8, 4, 4, 0]
     assert {event.stage for event in events} == {"solve"}
     assert [event.attempt for event in events if event.kind == "answered"] == [2, 2, 2, 2]
+
+
+def test_a_request_held_back_past_its_deadline_still_gets_its_call():
+    teacher = Teacher(fault=lambda request, attempt: TransientError("down", kind="server") if attempt == 0 else None)
+    limits = Limits(
+        max_in_flight=4, breaker_failures=4, breaker_seconds=0.4, deadline_seconds=0.3, backoff_seconds=0.001
+    )
+    kept = Kept()
+    report = ask_all(plan(4), kept, backend=teacher, limits=limits)
+    assert (len(kept.completions), report.errors) == (4, {"server": 4})

@@ -205,7 +205,7 @@ class Flight:
             job.deadline = job.sent_at + self.terms.limits.deadline_seconds
         self.ledger.asked(job)
         try:
-            if job.attempt == 1:
+            if job.attempt == 1 or job.sent_at >= job.deadline:  # the latter was held back, by no fault of its own
                 completions = await self.backend.ask(job.requests)
             else:
                 async with asyncio.timeout_at(job.deadline):
