@@ -83,12 +83,13 @@ def overview(evaluation: Evaluation) -> str:
     ]
     head = "".join(f"<th class=n>{name}" for name in SCORES)
     made = [describe(style, provenance) for style, provenance in evaluation.provenance.items()]
+    settings = "".join(f", {name} {value}" for name, value in evaluation.settings.items())
     versions = ", ".join(f"{name} {version}" for name, version in evaluation.versions.items())
     return (
         "<table><tr><th>set<th class=n>questions<th class=n>draws<th class=n>accuracy<th class=n>95 % interval"
         f"{head}<th class=n>cut off<th class=n>no answer<th class=n>tokens<th class=n>seconds</tr>"
         f"{''.join(rows)}</table>"
-        f"<p class=made>{escape(' '.join(made))} Backend {escape(evaluation.backend)}. {escape(versions)}.</p>"
+        f"<p class=made>{escape(' '.join(made))} Backend {escape(evaluation.backend + settings)}. {escape(versions)}.</p>"
     )
 
 

@@ -45,12 +45,13 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything `metrics.json` of an evaluation holds."""
+    """Everything `metrics.json` of an evaluation holds; `settings` are the backend's that may move a number."""
 
     kind: str
     model: str
     backend: str
     provenance: dict[str, Provenance]
+    settings: dict[str, Any]
     versions: dict[str, str]
     summaries: list[Summary]
 
@@ -80,6 +81,14 @@ def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int, *, m
         max_tokens=sampling.max_tokens,
         stop=sampling.stop,
     )
+
+
+def engine_settings(teacher: TeacherOptions) -> dict[str, Any]:
+    """Return how the backend was set up, as far as that may move a number."""
+    found: dict[str, Any] = dict(teacher.settings)
+    if teacher.n_ctx:
+        found["n_ctx"] = teacher.n_ctx
+    return found
 
 
 def describe(style: str, made: Provenance) -> str:

@@ -27,7 +27,7 @@ from mathstrap.evaluate.protocols import (
     messages_for,
     sampling_for,
 )  # fmt: skip
-from mathstrap.evaluate.record import KIND, Evaluation, model_name, provenance, versions
+from mathstrap.evaluate.record import KIND, Evaluation, engine_settings, model_name, provenance, versions
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.evaluate.summary import summarize
 from mathstrap.events import Listener
@@ -213,6 +213,7 @@ def derive(
             style: provenance(protocol, style, draws, options.rng_seed, made_elsewhere=outputs is not None)
             for style in styles
         },
+        settings={} if outputs else engine_settings(options.teacher),
         versions=versions(),
         summaries=summaries,
     )

@@ -91,6 +91,8 @@ def warnings(
     other = sum(questions_a[key] != questions_b[key] for key in questions_a.keys() & questions_b.keys())
     if other:
         found.append(f"{other} questions of the same id differ in text or gold: the test files are not the same.")
+    if first.settings != second.settings:
+        found.append(f"the backends were set up differently: {first.settings} against {second.settings}.")
     if first.num_unanswered or second.num_unanswered:
         missing = f"{first.num_unanswered} in the first, {second.num_unanswered} in the second"
         found.append(f"replies are missing: {missing}.")
