@@ -63,6 +63,7 @@ class VllmEngine:
     def close(self) -> None:
         """Stop what runs, end vLLM's processes and its loop."""
         self._wait_for(self._shut())
+        del self._engine  # its finaliser needs modules that are gone when the interpreter ends
         self._end_loop()
 
     async def _open(self, arguments: dict[str, Any]) -> None:
