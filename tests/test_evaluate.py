@@ -305,3 +305,5 @@ def test_retrained_weights_in_the_same_folder_are_another_model(tmp_path: Path) 
     weights.write_bytes(bytes(150_000) + b"\1" * 150_000)
     assert model_name("sft", teacher) != first
     assert model_name("gpt", TeacherOptions(model="gpt")) == "gpt"
+    rounded = TeacherOptions(backend="embedded", settings={"precision": "bf16", "sequences": 4})
+    assert model_name("tiny", rounded) == "tiny precision=bf16"

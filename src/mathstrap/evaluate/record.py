@@ -21,6 +21,8 @@ KIND = "evaluation"
 PACKAGES = (
     "openvino-genai", "xllamacpp", "llama_cpp_python", "transformers", "torch", "vllm", "math-verify", "peft",
 )  # fmt: skip
+# Settings of a backend that make it another model: its replies are kept apart.
+NUMERICS = ("engine", "precision", "dtype")
 WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
 BLOCK = 1 << 16
 BLOCKS = 64
@@ -124,7 +126,8 @@ def model_name(name: str, teacher: TeacherOptions) -> str:
     """Return the model's name; local weights add a hash, so that retrained ones are not taken for the old."""
     paths = [Path(str(path)) for path in (teacher.settings.get("adapter"), teacher.model_path) if path]
     hashes = [weights_hash(path) for path in paths if path.exists()]
-    return f"{name}@{hashes[0]}" if hashes else name
+    numerics = [f"{key}={teacher.settings[key]}" for key in NUMERICS if key in teacher.settings]
+    return " ".join([f"{name}@{hashes[0]}" if hashes else name, *numerics])
 
 
 def weights_hash(path: Path) -> str:
