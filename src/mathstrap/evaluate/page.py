@@ -89,7 +89,8 @@ def overview(evaluation: Evaluation) -> str:
         "<table><tr><th>set<th class=n>questions<th class=n>draws<th class=n>accuracy<th class=n>95 % interval"
         f"{head}<th class=n>cut off<th class=n>no answer<th class=n>tokens<th class=n>seconds</tr>"
         f"{''.join(rows)}</table>"
-        f"<p class=made>{escape(' '.join(made))} Backend {escape(evaluation.backend + settings)}. {escape(versions)}.</p>"
+        f"<p class=made>{escape(' '.join(made))} Backend {escape(evaluation.backend + settings)}. "
+        f"{escape(versions)}.</p>"
     )
 
 
