@@ -152,6 +152,53 @@ def matmul_rate() -> float:
     return best
 
 
+GROUPS = {
+    "products": ("aten::mm", "aten::addmm", "mkldnn", "aten::bmm", "aten::linear"),
+    "attention": ("aten::_scaled_dot_product", "aten::_flash"),
+    "casts and copies": ("aten::copy_", "aten::clone", "aten::cat", "aten::index", "aten::fill_", "aten::zero_"),
+    "loss": ("SummedLoss", "aten::logsumexp", "aten::scatter", "aten::gather", "aten::exp_", "aten::sub_"),
+}
+
+
+def where_time_goes(model_path: str, data: str, micro_tokens: int) -> dict[str, float]:
+    """Return the shares of one micro-batch's forward and backward time by kind of operation."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    from mathstrap.train import DataOptions, TrainRecipe
+    from mathstrap.train.collate import Samples, pack
+    from mathstrap.train.data import load_pairs
+    from mathstrap.train.hardware import hold_memory
+    from mathstrap.train.model import load_model, load_tokenizer
+    from mathstrap.train.sft import tokenise
+    from mathstrap.train.trainer import sum_of_losses
+
+    torch.set_num_threads(2)
+    hold_memory()
+    recipe = TrainRecipe(model=model_path, data=DataOptions(path=data, limit=64), precision="bf16")
+    table = tokenise(load_pairs(recipe.data, rng_seed=0).train, load_tokenizer(model_path), recipe)
+    model = load_model(model_path, recipe, device="cpu", precision="bf16", num_shards=1)
+    chosen = [index for index in range(len(table)) if table.offsets[index + 1] <= micro_tokens]
+    batch = pack([Samples(table)[index] for index in chosen])
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16):
+            loss = sum_of_losses(model, model, batch)
+        loss.backward()
+        model.zero_grad()
+
+    step()
+    step()
+    with profile(activities=[ProfilerActivity.CPU]) as seen:
+        step()
+    shares: dict[str, float] = {}
+    for entry in seen.key_averages():
+        group = next((name for name, keys in GROUPS.items() if entry.key.startswith(keys)), "elementwise and the rest")
+        shares[group] = shares.get(group, 0.0) + entry.self_cpu_time_total
+    whole = sum(shares.values())
+    return {name: round(spent / whole, 3) for name, spent in sorted(shares.items(), key=lambda pair: -pair[1])}
+
+
 def main() -> None:
     """Run the variants in turn and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -165,11 +212,17 @@ def main() -> None:
     parser.add_argument("--micro-tokens", type=int, default=0, help="ours; 0 = derived")
     parser.add_argument("--variants", nargs="+", default=["reference", "ours", "compiled"])
     parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--profile", action="store_true", help="only say where a micro-batch's time goes")
     chosen = parser.parse_args()
 
     from mathstrap.train.model import resolve_model
 
     model_path = resolve_model(chosen.model)
+    if chosen.profile:
+        shares = where_time_goes(model_path, chosen.data, chosen.micro_tokens or 1024)
+        chosen.out.with_name("train-profile.json").write_text(json.dumps(shares, indent=2) + "\n")
+        print(json.dumps(shares, indent=2))
+        return
     common = (model_path, chosen.data, chosen.samples, chosen.batch)
     started = {
         "reference": (reference, (*common, chosen.reference_micro)),

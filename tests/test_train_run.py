@@ -328,3 +328,21 @@ def test_tensorboard_is_the_trainers_own(folder):
     recipe = recipe_for(folder, "out-board", max_steps=1, report_to=("tensorboard",))
     train(recipe)
     assert list(Path(recipe.out).rglob("events.out.tfevents.*"))
+
+
+def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
+    from mathstrap.cli.train import Display, clock
+    from mathstrap.train.watch import Point, Validation
+
+    assert [clock(seconds) for seconds in (5.4, 125, 3725)] == ["0:05", "2:05", "1:02:05"]
+    with Display() as display:
+        for step in (1, 2, 3):
+            display.show(Point(
+                step=step, num_steps=3, epoch=1.0, loss=1.25, lr=0.0, grad_norm=1.0, tokens=10, tokens_per_second=1234.5,
+                seconds_left=61,
+            ))  # fmt: skip
+        display.show(Validation(step=3, eval_loss=1.5, accuracy=0.25))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "step 1/3  loss 1.2500  1,234 tokens/s  1:01 left"
+    assert lines[-1] == "step 3: held-out loss 1.5000, accuracy 0.250"
+    assert len(lines) == 3

@@ -27,7 +27,7 @@ class Samples:
 
 
 def pack(samples: Sequence[tuple[Any, int]]) -> dict[str, Any]:
-    """Return one row of samples: input_ids and position_ids (1, tokens), cu_seq_lens (samples + 1), rows and targets.
+    """Return one row of samples: input_ids and position_ids (1, tokens), borders (samples + 1), rows and targets.
 
     `rows` are the places whose next token is learnt and `targets` those tokens; positions restart with every sample.
     """
@@ -42,7 +42,7 @@ def pack(samples: Sequence[tuple[Any, int]]) -> dict[str, Any]:
     ).astype(np.int64)
     return {
         "input_ids": torch.from_numpy(ids)[None], "position_ids": torch.from_numpy(positions)[None],
-        "cu_seq_lens": torch.from_numpy(borders), "rows": torch.from_numpy(rows),
+        "borders": borders.tolist(), "rows": torch.from_numpy(rows),
         "targets": torch.from_numpy(ids[rows + 1]),
     }  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,14 +57,18 @@ def arguments(recipe: TrainRecipe, setting: Setting, folder: Path) -> Any:
 
 def attention_inputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     """Return the borders of the samples in the words of the attention in use; sdpa and eager read the positions."""
+    import torch
+
     name = model.config.get_text_config()._attn_implementation
-    borders = batch["cu_seq_lens"]
+    borders = batch["borders"]
     if name == attention.NAME:
-        return {"cu_seq_lens_q": borders}
+        # On the CPU: each layer reads the numbers, and a GPU would have to be waited for.
+        return {"cu_seq_lens_q": torch.tensor(borders)}
     if name.startswith("flash"):
-        longest = int((borders[1:] - borders[:-1]).max())
+        on_device = torch.tensor(borders, dtype=torch.int32, device=batch["input_ids"].device)
+        longest = max(high - low for low, high in itertools.pairwise(borders))
         return {
-            "cu_seq_lens_q": borders, "cu_seq_lens_k": borders, "max_length_q": longest, "max_length_k": longest,
+            "cu_seq_lens_q": on_device, "cu_seq_lens_k": on_device, "max_length_q": longest, "max_length_k": longest,
         }  # fmt: skip
     return {}
 
