@@ -40,7 +40,7 @@ def score_planted(made: Planted, folder: Path) -> list[Score]:
     """Audit the planted rows and return the precision and recall of each defect."""
     source, dropped = folder / "planted.jsonl", folder / "dropped.jsonl"
     source.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in made.rows))
-    options = AuditOptions(drop=tuple(DEFECTS), near=None)
+    options = AuditOptions(drop=tuple(DEFECTS))
     audit(str(source), options, seeds=made.seeds, index=made.index, dropped_path=dropped)
     got: dict[str, set[int]] = {name: set() for name in DEFECTS}
     for line in dropped.open():
@@ -141,6 +141,22 @@ def plant(data_path: Path, *, rng_seed: int) -> Planted:
             {"type": "MATH_AnsAug", "query": broken, "original_question": row["problem"], "response": response},
             "broken_math",
         )
+    made = 0
+    while made < 40:
+        row = backward(next(pool))
+        if row is not None and " $x " in row["query"]:
+            add(row | {"query": row["query"].replace(" $x ", " x ")}, "lost_dollar")
+            made += 1
+    for _ in range(40):
+        row = rows[rng.randrange(2000)]
+        first, _, rest = row["response"].partition("\n")
+        add(row | {"response": f"First of all, we see this: {first}\nThen it goes on.\n{rest}"}, "same_path")
+        row = forward(next(pool))
+        add(row)
+        words = row["query"].split(" ")
+        place = rng.randrange(len(words) // 2)
+        changed = " ".join([*words[:place], "indeed", *words[place:]])
+        add(row | {"query": changed, "original_question": "lost"}, "near_duplicate")
     made = 0
     while made < 40:
         row = backward(next(pool))

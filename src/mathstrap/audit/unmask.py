@@ -11,7 +11,7 @@ BACKWARD = re.compile(r"unknown variable|value of \$?[xX]\$?\b")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+/\d+|\d+\.\d+|\.\d+|\d+")
 WORD = re.compile(r"[A-Za-z]+")
 # The variable as the masked question writes it: alone, or with the signs that masking left or put around it.
-VARIABLE = re.compile(r"\$?[xX]\$?(?![A-Za-z])")
+VARIABLE = re.compile(r"(?:\$[xX]\$|[xX])(?![A-Za-z])")
 # The text after the number must go on as the masked question does, for this many characters.
 MIN_TAIL = 6
 
