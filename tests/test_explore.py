@@ -357,6 +357,51 @@ def test_odd_paths_and_ids_find_nothing(datasette, url):
     assert "root:" not in reply.text
 
 
+def test_ids_like_paths_or_html_are_only_text(tmp_path):
+    import msgspec
+
+    from mathstrap.report import render_report
+
+    names = ["../../etc/passwd", "a b<c>&\"d'", "</title><script>x</script>", "%2e%2e\x1b[31m", "ünï\u202ecode", "."]
+    made = make(6)
+    renamed = dict(zip([problem.id for problem in made.problems if problem.method == "seed"], names, strict=True))
+
+    def rename(row_id):
+        seed, slash, rest = row_id.partition("/")
+        seed, hash_, draw = seed.partition("#")
+        return f"{renamed.get(seed, seed)}{slash}{rest}{hash_}{draw}"
+
+    fields = {"id", "parent", "request", "candidate", "problem", "seed"}
+    for group in vars(made).values():
+        group[:] = [
+            msgspec.structs.replace(
+                row,
+                **{
+                    name: rename(getattr(row, name))
+                    for name in fields & set(row.__struct_fields__)
+                    if getattr(row, name)
+                },
+            )
+            for row in group
+        ]
+    path = write(made, tmp_path / "run")
+    assert "<script" not in render_report(RunDir.read(path))
+    with explorer_app([path], tmp_path / "cache") as datasette:
+        for url in ["/run/questions", "/run/answers", "/run/rejects"]:
+            reply = get(datasette, url)
+            assert reply.status_code == 200
+            assert "<script>x" not in reply.text
+            assert "\x1b" not in reply.text
+            assert "\u202e" not in reply.text
+        for name in names:
+            reply = get(datasette, "/-/family/run", params={"id": name})
+            assert reply.status_code == 200, name
+            assert "root:" not in reply.text
+            assert "<script>x" not in reply.text
+        set_flag(path, names[0], "odd")
+    assert [each.name for each in tmp_path.iterdir()] == ["run", "cache"] or len(list(tmp_path.iterdir())) == 2
+
+
 def test_sql_can_only_read(datasette):
     for sql in (
         "delete from answers",

@@ -6,6 +6,7 @@ them makes quick diversity gains from a sample of rows.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -14,7 +15,7 @@ import msgspec
 
 from mathstrap.certificate import Certificate
 from mathstrap.diversity import DiversityOptions, Gain, gains_by_method, hash_share
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, missing_extra
 from mathstrap.pages import METHOD_NAMES
 from mathstrap.perplexity import PartPerplexity
 from mathstrap.quirks import QuirkCount, count_quirks
@@ -67,6 +68,8 @@ def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tu
 
     Raises MissingExtraError where the embedder is not installed.
     """
+    if importlib.util.find_spec("numpy") is None:
+        raise missing_extra("numpy", "embed")
     from mathstrap.embedding import EmbedOptions, embed
 
     options = DiversityOptions(max_new=max_new, max_base=max_base)

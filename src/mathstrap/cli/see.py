@@ -66,17 +66,16 @@ def stats(
 def report(
     run: str = RUN,
     out: str = typer.Option("", "--out", metavar="FILE", help="Write here instead of RUN/report.html."),
+    against: str = typer.Option("", "--against", metavar="RUN", help="Set this run beside the first; needs --out."),
 ) -> None:
     """Write a run's report: one HTML file that needs no network."""
-    from mathstrap.report import render_report, write_report
+    from mathstrap.report import compare_runs, render_report, write_report
     from mathstrap.rundir import RunDir
 
+    if against and not out:
+        raise InputError("--against: a page on two runs belongs to neither. Name a file with --out.")
     if out:
-        from mathstrap.tables import write_atomically
-
-        html = render_report(RunDir.read(run))
-        write_atomically(Path(out), [html.encode("utf-8", "replace")])
-        typer.echo(out)
+        write_page(out, compare_runs(run, against).html if against else render_report(RunDir.read(run)))
         return
     RunDir.read(run)
     with RunDir.open(run) as opened:
@@ -96,20 +95,24 @@ def explore(
         if open_browser:
             typer.launch(url)
 
+    typer.echo(f"Reading {len(runs)} run{'s' if len(runs) > 1 else ''} ...", err=True)
     serve([Path(run) for run in runs], port=port, announce=announce)
 
 
-def print_comparison(a: str, b: str, out: str = "") -> None:
-    """Print two bootstrapping runs side by side; `out` names an HTML page to write as well."""
+def print_comparison(a: str, b: str) -> None:
+    """Print two bootstrapping runs side by side."""
     from mathstrap.report import compare_runs
 
-    found = compare_runs(a, b)
-    typer.echo(str(found))
-    if out:
-        from mathstrap.tables import write_atomically
+    typer.echo(str(compare_runs(a, b)))
+    typer.echo(f"\nAs a page: mathstrap report {a} --against {b} --out FILE. Row by row: mathstrap explore {a} {b}")
 
-        write_atomically(Path(out), [found.html.encode("utf-8", "replace")])
-        typer.echo(f"\n{out}")
+
+def write_page(path: str, html: str) -> None:
+    """Write a page whole and print where it is."""
+    from mathstrap.tables import write_atomically
+
+    write_atomically(Path(path), [html.encode("utf-8", "replace")])
+    typer.echo(path)
 
 
 @contextmanager

@@ -259,8 +259,8 @@ def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, see
             yield (
                 reply.request, seed, problem_of(reply.request), facts.dataset, facts.style,
                 _method(reply.request, facts), facts.level, facts.subject, reply.finish_reason, reply.model, draw,
-                reply.tokens_in, reply.tokens_out, round(reply.seconds, 3), len(reply.text.split()), count_steps(reply.text),
-                reply.text.encode("utf-8", "replace").decode("utf-8"),
+                reply.tokens_in, reply.tokens_out, round(reply.seconds, 3), len(reply.text.split()),
+                count_steps(reply.text), reply.text.encode("utf-8", "replace").decode("utf-8"),
             )  # fmt: skip
 
     connection.executemany(_INSERT_ANSWER, rows())

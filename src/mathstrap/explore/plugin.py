@@ -62,7 +62,7 @@ class Explorer:
         self.refresh = refresh
         self.datasette: Any = None
         self.replaced: Any = None
-        self.__name__ = "mathstrap"  # Datasette lists its plug-ins by module name
+        self.__name__ = f"mathstrap-{id(self)}"  # Datasette wants a module's name, pluggy one for each plug-in
 
     def _serves(self, datasette: Any) -> bool:
         """Say whether a hook is called for our Datasette; while it is being made, it is not known yet."""
@@ -273,7 +273,9 @@ def register(explorer: Explorer) -> None:
         hookimpl(getattr(Explorer, name))
     pm.register(explorer)
     # It prints the local variables of every failed request to the terminal, model text and escapes among them.
-    explorer.replaced = pm.unregister(name=NOISY_HANDLER)
+    explorer.replaced = pm.get_plugin(NOISY_HANDLER)
+    if explorer.replaced is not None:
+        pm.unregister(explorer.replaced)
 
 
 def unregister(explorer: Explorer) -> None:
@@ -281,7 +283,8 @@ def unregister(explorer: Explorer) -> None:
     from datasette.plugins import pm
 
     pm.unregister(explorer)
-    pm.register(explorer.replaced, name=NOISY_HANDLER)
+    if explorer.replaced is not None:
+        pm.register(explorer.replaced, name=NOISY_HANDLER)
 
 
 def _response(body: str, *, content_type: str, status: int = 200) -> Any:
