@@ -225,3 +225,27 @@ def test_the_index_is_small_and_quick(tmp_path):
     index = Index()
     index.scan(path)
     assert (len(index.places), index.tokens_out) == (20_000, 20_000)
+
+
+def test_a_line_that_fits_only_in_part_is_taken_back(tmp_path):
+    code = """
+import resource, sys
+from mathstrap.errors import StorageError
+from mathstrap.rundir import RunDir
+from mathstrap.types import Completion
+with RunDir.open(sys.argv[1]) as run:
+    sink = run.sink("solve")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, 5000))
+    for number in range(100):
+        try:
+            sink.completion(Completion(request=f"s-{number}", key="k", text="x" * 300, finish_reason="stop"))
+        except StorageError as error:
+            print(number, error)
+            break
+"""
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "run"], capture_output=True, text=True, check=True)
+    stored, sentence = done.stdout.split(" ", 1)
+    assert "cannot be written: File too large" in sentence
+    assert (tmp_path / "run" / "completions-solve.jsonl").read_bytes().endswith(b"}\n")
+    with RunDir.read(tmp_path / "run") as run:
+        assert len(list(run.completions("solve"))) == int(stored) >= 10
