@@ -6,7 +6,8 @@
 
 Each grader runs in a process of its own, in an empty directory, one pair after another; a pair that gives no verdict
 within `--deadline` seconds counts as a hang and the process is replaced. A file that appears in the directory counts as
-executed code. Undecided counts as not correct.
+executed code. Undecided counts as not correct. Times are processor seconds of the grader's process, so that other work on
+the machine does not count; a hang counts with its deadline.
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ def serve(name: str) -> None:
     replies, sys.stdout = sys.stdout, sys.stderr
     for line in sys.stdin:
         row = json.loads(line)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             verdict, error = check(row), ""
         except Exception as caught:  # noqa: BLE001  a peer that raises is counted, not repaired
             verdict, error = False, type(caught).__name__
-        seconds = time.perf_counter() - start
+        seconds = time.process_time() - start
         print(json.dumps({"correct": verdict, "seconds": seconds, "error": error}), file=replies, flush=True)
 
 

@@ -47,6 +47,7 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 _SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
+_UNIT_LETTER = re.compile(r"(?<=[0-9])\s+([mgsLhNJWVAKCF])$")
 _EMPTY_SETS = frozenset({"\\emptyset", "\\varnothing", "\\{\\}"})
 NO_GOLD = Decision("undecided", "empty", "the gold answer is empty")
 NO_ANSWER = Decision("wrong", "empty", "the answer is empty")
@@ -121,6 +122,10 @@ def _decide_parsed(gold_text: str, got_text: str) -> Decision:
         mine, theirs = _parsed(gold_text, join_thousands=False), _parsed(got_text, join_thousands=False)
         if (mine, theirs) != (gold, got) and isinstance(mine, Group) and isinstance(theirs, Group):
             answer = _compare(mine, theirs) or answer
+    if answer is False:
+        bare_gold, bare_got = _without_unit_letter(gold_text, got_text), _without_unit_letter(got_text, gold_text)
+        if (bare_gold, bare_got) != (gold_text, got_text):
+            return _decide_parsed(bare_gold, bare_got)
     tier: Tier = "expression" if _is_expression(gold) and _is_expression(got) else "structure"
     if type(gold) is Num and type(got) is Num:
         tier = "number"
@@ -142,6 +147,12 @@ def is_number(text: str) -> bool:
     if isinstance(node, Relation) and node.signs == ("=",):
         node = node.items[1]
     return rational(strip_marks(node)) is not None
+
+
+def _without_unit_letter(text: str, other: str) -> str:
+    """Return `8 m` as `8` when the other answer does not mention an m."""
+    match = _UNIT_LETTER.search(text)
+    return text[: match.start()] if match and match[1] not in other else text
 
 
 def _compare(gold: Node, got: Node) -> bool | None:

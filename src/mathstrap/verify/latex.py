@@ -122,6 +122,12 @@ def _read_root(parser: Parser) -> Node:
     return Pow(parser.atom(), HALF)
 
 
+def _ends_argument(parser: Parser) -> bool:
+    """Say whether the next factor is outside the argument of a function written without brackets."""
+    token = parser.peek()
+    return token.text in _ARGUMENT_ENDS or (token.text == "e" and parser.peek(1).text == "^")
+
+
 def _read_function(parser: Parser, name: str) -> Node:
     power: Node | None = None
     base: Node | None = None
@@ -136,7 +142,7 @@ def _read_function(parser: Parser, name: str) -> Node:
         parser.expect({"(": ")", "{": "}", "[": "]"}[nxt.text])
     else:
         factors = [parser.power()]
-        while parser.starts_factor() and parser.peek().text not in _ARGUMENT_ENDS:
+        while parser.starts_factor() and not _ends_argument(parser):
             factors.append(parser.power())
         args = (factors[0] if len(factors) == 1 else Mul(tuple(factors)),)
     if name == "exp":
@@ -164,9 +170,9 @@ def _read_set(parser: Parser) -> Node:
         items = parser.items()  # a set given by a condition is that condition
         parser.bar_closes = before
         parser.expect("}") if parser.peek().text == "}" else parser.expect("rbrace")
-        if len(items) != 1 or type(items[0]) is not Relation:
+        if not all(isinstance(item, Relation) for item in items):
             raise NotMathError("cannot read the condition of a set")
-        return items[0]
+        return items[0] if len(items) == 1 else Group("", items, "")
     parser.bar_closes = before
     if not parser.accept("}", "rbrace"):
         raise NotMathError("a set is not closed")

@@ -28,13 +28,13 @@ def read_number(parser: Parser, token: Token) -> Node:
         nxt = parser.peek()
     if nxt.kind == "sign" and nxt.text == "." and not nxt.spaced:
         following = parser.peek(1)
-        if following.text == "overline" and not following.spaced:
+        if following.text in ("overline", "dot") and not following.spaced:
             parser.position += 1
             nxt = following
         elif following.kind == "end" or following.spaced or following.kind == "command":
             parser.position += 1  # the full stop of `5.`
             nxt = parser.peek()
-    if nxt.text in ("overline", "bar") and not nxt.spaced:
+    if nxt.text in ("overline", "bar", "dot") and not nxt.spaced:
         return _read_repeating(parser, text)
     value = Num(Fraction(text), len(text.partition(".")[2]))
     if nxt.kind == "name" and not nxt.spaced and nxt.text in ("st", "nd", "rd", "th") and text.isdigit():
@@ -121,7 +121,10 @@ def read_name(parser: Parser, token: Token) -> Node:
         return read_command(parser, _ARC_NAMES.get(name, name))
     nxt = parser.peek()
     if len(name) == 1:
-        if nxt.text == "(" and not nxt.spaced and (name in "fghFGH" or _is_head(parser)):
+        mark = _function_mark(parser) if name in "fghFGH" else ""
+        if mark:
+            name, nxt = name + mark, parser.peek()
+        if nxt.text == "(" and not nxt.spaced and (name[0] in "fghFGH" or _is_head(parser)):
             parser.position += 1
             args = parser.items()
             parser.expect(")")
@@ -148,6 +151,19 @@ def split_name(parser: Parser) -> None:
     token = parser.peek()
     letters = [Token("name", letter, token.spaced and not index) for index, letter in enumerate(token.text)]
     parser.tokens[parser.position : parser.position + 1] = letters
+
+
+def _function_mark(parser: Parser) -> str:
+    """Consume the primes of `f''(x)` or the minus one of `f^{-1}(x)`, if an argument follows; return them."""
+    texts = [parser.peek(ahead).text for ahead in range(6)]
+    if texts == ["^", "{", "-", "1", "}", "("]:
+        parser.position += 5
+        return "^-1"
+    primes = next(index for index, text in enumerate([*texts, ""]) if text != "'")
+    if primes and primes < 6 and texts[primes] == "(":
+        parser.position += primes
+        return "'" * primes
+    return ""
 
 
 def _is_head(parser: Parser) -> bool:

@@ -14,6 +14,10 @@ _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 _CURRENCY = re.compile(r"(?:USD|US\$|EUR|GBP|CAD|AUD|INR|Rs\.?)\s*(?=[\d$\\])")
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
+_QUALIFIER = re.compile(  # "..., k \in \mathbb{Z}" after a formula
+    r"(?<=\S)\s{0,3}(?:,|\(|,\s?\(|\\quad|,\s?\\quad|\\text\{\s?(?:where|for)\s?\})\s{0,3}(?:where |for )?"
+    r"[a-z](?:,\s?[a-z])?\s?\\in\s?(?:\\mathbb\s?\{?|\\mathbf\s?\{?)?[ZN]\}?(?:[_^]\{?[+*]\}?)?\s?\)?\s{0,3}$"
+)
 _UNIT_IN_BRACKETS = re.compile(
     r"(?<=[0-9%])\s+\((?:[A-Za-z][A-Za-z ./-]{2,60}|ft|cm|mm|km|kg|mg|ml|in|oz|g|m|l)\)$"
 )  # 9 (apples)
@@ -59,6 +63,7 @@ def clean(text: str) -> str:
         if shorter == text:
             break
         text = shorter
+    text = _QUALIFIER.sub("", text) if "\\in" in text else text
     text = _UNIT_IN_BRACKETS.sub("", text)
     text = _TIMES_TEN.sub(r"\\times ", text) if "10" in text else text
     text = _ADVERB.sub("", text)

@@ -20,7 +20,7 @@ UNITS = frozenset(
     students USD EUR GBP MPH
     points sqft cc per each""")
 )
-SINGLE_LETTER_UNITS = frozenset("mgsLhNJWVAK")
+SINGLE_LETTER_UNITS = frozenset("mgsLhNJWVAKCF")
 
 MAGNITUDES = {"hundred": 10**2, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
 
