@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 TOKEN = re.compile(r"\s*(?:(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.?\d*|\.\d+)|(?P<mark>[-+*/^()%]))")
 MAX_CHARS = 300
@@ -30,8 +31,11 @@ class Value:
 
 def evaluate(text: str) -> Value | None:
     """Return the exact value of numbers, + - * / ^, brackets, percentages and mixed numbers; None for all else."""
-    if len(text) > MAX_CHARS:
-        return None
+    return None if len(text) > MAX_CHARS else _evaluate(text)
+
+
+@lru_cache(maxsize=50_000)
+def _evaluate(text: str) -> Value | None:
     tokens = tokenize(text)
     if not tokens:
         return None

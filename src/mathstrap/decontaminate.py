@@ -136,21 +136,24 @@ class Index:
             self.match(item_id, item, "exact", 1.0, " ".join(found)) for item in self.whole.get(" ".join(found), ())
         ]
         exact = {match.test_id + "\0" + match.test_set for match in matches}
-        for item, (covered, span) in self.covered(found).items():
+        for item, (covered, begin, length) in self.covered(found).items():
             score = covered / self.lengths[item]
             name, test_id = self.names[item]
             if score >= self.options.min_coverage and test_id + "\0" + name not in exact:
-                matches.append(self.match(item_id, item, "ngram", score, span))
+                matches.append(self.match(item_id, item, "ngram", score, self.span(item, begin, length)))
         return sorted(matches, key=lambda match: (-match.score, match.kind, match.test_set, match.test_id))
 
-    def covered(self, found: list[str]) -> dict[int, tuple[int, str]]:
-        """Return, for each test question that shares a run, how many of its words are covered and the longest run."""
+    def covered(self, found: list[str]) -> dict[int, tuple[int, int, int]]:
+        """Return, for each test question that shares a run, how many of its words are covered, and its longest run.
+
+        The run is given by its first word's place in the test question and its length.
+        """
         n = self.options.ngram_words
         places: dict[int, set[int]] = {}
         for start in range(len(found) - n + 1):
             for item, place in self.grams.get(" ".join(found[start : start + n]), ()):
                 places.setdefault(item, set()).add(place)
-        result: dict[int, tuple[int, str]] = {}
+        result: dict[int, tuple[int, int, int]] = {}
         for item, starts in places.items():
             covered, longest = 0, (0, 0)
             begin = end = -1
@@ -160,13 +163,13 @@ class Index:
                 covered += place + n - max(place, end)
                 end = place + n
                 longest = max(longest, (end - begin, -begin))
-            result[item] = (covered, self.span(item, -longest[1], longest[0]))
+            result[item] = (covered, -longest[1], longest[0])
         if self.short:
             for start in range(len(found) - MIN_WORDS + 1):
                 for item, length in self.short.get(" ".join(found[start : start + MIN_WORDS]), ()):
                     part = " ".join(found[start : start + length])
                     if item in self.whole.get(part, ()):
-                        result[item] = (length, part)
+                        result[item] = (length, 0, length)
         return result
 
     def span(self, item: int, begin: int, length: int) -> str:
