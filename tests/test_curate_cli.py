@@ -150,3 +150,25 @@ def test_the_usual_test_sets_are_read_whole(data_path: Path) -> None:
     assert {name: len(questions) for name, questions in sets.items()} == {
         "gsm8k": 1319, "math": 5000, "math500": 500, "svamp": 1000, "asdiv": 2215, "mawps": 2065, "gsm-hard": 1319,
     }  # fmt: skip
+
+
+def test_csv_and_parquet_are_read_too(tmp_path: Path) -> None:
+    import pyarrow
+    import pyarrow.parquet
+
+    rows = [{"question": APPLES, "n": 1}, {"question": PEARS, "n": 2}, {"question": APPLES.lower(), "n": None}]
+    table = tmp_path / "in.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), table)
+    csv = tmp_path / "in.csv"
+    csv.write_text("question,n\n" + "".join(f'"{row["question"]}",{row["n"] or ""}\n' for row in rows))
+    for source in (table, csv):
+        assert "3 rows: 2 kept, 1 dropped" in run("dedup", source, "--out", tmp_path / "out.jsonl")
+        assert [row["question"] for row in lines_of(tmp_path / "out.jsonl")] == [APPLES, PEARS]
+
+
+def test_a_file_in_another_encoding_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    source, out = tmp_path / "in.csv", tmp_path / "out.jsonl"
+    source.write_bytes(f"question\n{APPLES}\ncaf\xe9\n".encode("latin-1"))
+    result = CliRunner().invoke(app, ["dedup", str(source), "--out", str(out)])
+    assert "not UTF-8" in str(result.exception)
+    assert not out.exists()
