@@ -338,11 +338,23 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
     with Display() as display:
         for step in (1, 2, 3):
             display.show(Point(
-                step=step, num_steps=3, epoch=1.0, loss=1.25, lr=0.0, grad_norm=1.0, tokens=10, tokens_per_second=1234.5,
-                seconds_left=61,
+                step=step, num_steps=3, epoch=1.0, loss=1.25, lr=0.0, grad_norm=1.0, tokens=10,
+                tokens_per_second=1234.5, seconds_left=61,
             ))  # fmt: skip
         display.show(Validation(step=3, eval_loss=1.5, accuracy=0.25))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "step 1/3  loss 1.2500  1,234 tokens/s  1:01 left"
     assert lines[-1] == "step 3: held-out loss 1.5000, accuracy 0.250"
     assert len(lines) == 3
+
+
+@pytest.mark.slow
+def test_compiled_blocks_and_bf16_follow_the_same_curve(folder):
+    plain = recipe_for(folder, "out-fp32", max_steps=3)
+    half = recipe_for(folder, "out-bf16", max_steps=3, precision="auto")
+    compiled = recipe_for(folder, "out-compiled", max_steps=3, compile=True)
+    for recipe in (plain, half, compiled):
+        train(recipe)
+    for a, b, c in zip(curve_of(plain), curve_of(half), curve_of(compiled), strict=True):
+        assert b[1] == pytest.approx(a[1], rel=5e-3)
+        assert c[1] == pytest.approx(a[1], rel=1e-4)
