@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from mathstrap.verify.extract import extract_boxed
 from mathstrap.verify.identity import same_expression
 from mathstrap.verify.normalize import clean, plain_number
 from mathstrap.verify.parse import parse
+from mathstrap.verify.residue import IMAGINARY, PRIME
 
-WRAPPERS = [
+Wrapper = Callable[[str], str]
+WRAPPERS: list[Wrapper] = [
     lambda text: f"${text}$", lambda text: f"  {text} ", lambda text: f"\\boxed{{{text}}}", lambda text: f"{text}.",
     lambda text: f"\\({text}\\)", lambda text: f"\\[ {text} \\]", lambda text: f"**{text}**",
     lambda text: f"$${text}$$",
@@ -106,6 +109,52 @@ def test_any_two_texts_get_a_verdict(a: str, b: str) -> None:
 def test_any_parsed_tree_equals_itself(text: str) -> None:
     if clean(text):
         assert answers_agree(text, f"${text}$") == "correct" or "$" in clean(f"${text}$") or clean(text)[0] in "\\.,"
+
+
+@settings(max_examples=100, deadline=None)
+@given(expressions, expressions, st.sampled_from(WRAPPERS), st.sampled_from(WRAPPERS))
+def test_formatting_never_changes_a_verdict(a: str, b: str, wrap: Wrapper, other: Wrapper) -> None:
+    assert answers_agree(wrap(a), other(b)) == answers_agree(a, b)
+
+
+words = st.lists(
+    st.sampled_from(["red", "blue", "Evelyn", "north", "even", "ellipse"]), min_size=1, max_size=2, unique=True
+)
+
+
+@given(words, words)
+def test_words_are_compared_without_case_and_markup(a: list[str], b: list[str]) -> None:
+    first, second = " ".join(a), " ".join(b)
+    assert answers_agree(first, f"\\text{{{first.upper()}}}") == "correct"
+    assert answers_agree(f"\\text{{{first}}}", f"The {first.lower()}.") == "correct"
+    assert answers_agree(first, second) == answers_agree(second, first) == ("correct" if a == b else "wrong")
+
+
+@given(st.integers(-99, 99), st.integers(1, 99), st.sampled_from("(["), st.sampled_from(")]"))
+def test_an_interval_is_its_ends_and_its_brackets(low: int, width: int, opening: str, closing: str) -> None:
+    gold = f"{opening}{low}, {low + width}{closing}"
+    below, above = ("<" if opening == "(" else "\\le"), ("<" if closing == ")" else "\\le")
+    for same in (f"x \\in {gold}", f"{low} {below} x {above} {low + width}", f"\\left{gold[:-1]}\\right{closing}"):
+        assert answers_agree(gold, same) == answers_agree(same, gold) == "correct", same
+    turned = {"(": "[", "[": "("}[opening] + gold[1:]
+    assert answers_agree(gold, turned) == answers_agree(turned, gold) == "wrong"
+
+
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=2, max_size=2), min_size=2, max_size=3))
+def test_a_matrix_is_its_cells_in_their_places(rows: list[list[int]]) -> None:
+    def matrix(kind: str, cells: list[list[int]]) -> str:
+        return f"\\begin{{{kind}}}" + " \\\\ ".join(" & ".join(map(str, row)) for row in cells) + f"\\end{{{kind}}}"
+
+    gold = matrix("pmatrix", rows)
+    assert answers_agree(gold, matrix("bmatrix", rows)) == "correct"
+    changed = [[rows[0][0] + 1, rows[0][1]], *rows[1:]]
+    assert answers_agree(gold, matrix("pmatrix", changed)) == "wrong"
+    assert answers_agree(gold, matrix("pmatrix", [*rows, [0, 0]])) == "wrong"
+
+
+def test_the_field_is_prime_and_has_a_square_root_of_minus_one() -> None:
+    assert all(pow(base, PRIME - 1, PRIME) == 1 for base in (2, 3, 5, 7, 11, 13))
+    assert IMAGINARY**2 % PRIME == PRIME - 1
 
 
 def test_every_shared_gold_equals_itself_however_it_is_wrapped(data_path: Path) -> None:

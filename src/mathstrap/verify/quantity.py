@@ -6,8 +6,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from mathstrap.verify.latex import raw_group
-from mathstrap.verify.nodes import Call, Mul, Node, NotMathError, Num, Quantity
-from mathstrap.verify.words import DEGREE_WORDS, MAGNITUDES, NOT_A_UNIT, PERCENT_WORDS
+from mathstrap.verify.nodes import Call, Mul, Node, NotMathError, Num, Quantity, Sym
+from mathstrap.verify.words import DEGREE_WORDS, MAGNITUDES, NOT_A_UNIT, PERCENT_WORDS, UNITS
 
 if TYPE_CHECKING:
     from mathstrap.verify.parse import Parser
@@ -23,6 +23,8 @@ def read_quantity(parser: Parser) -> Node:
     if first in MAGNITUDES:
         value, unit = Mul((Num(Fraction(MAGNITUDES[first])), value)), unit[len(first) :].strip()
     words = set(unit.split())
+    if not words <= UNITS and _is_letters(value):
+        raise NotMathError("words follow a word")  # "red blue" is no red with a unit
     if words & NOT_A_UNIT:
         raise NotMathError("the words after the value say more than a unit")
     if words & PERCENT_WORDS:
@@ -50,3 +52,9 @@ def _unit_phrase(parser: Parser) -> str:
                 raise NotMathError("a number stands among the words after the value")
             return " ".join(words)
         parser.position += 1
+
+
+def _is_letters(value: Node) -> bool:
+    if isinstance(value, Mul):
+        return all(isinstance(factor, Sym) for factor in value.factors)
+    return isinstance(value, Sym)
