@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 BUNDLED_MODEL = "smollm2-135m"
 _BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _FILE_TYPE_F16 = 1
+_SAMPLE_BYTES = 4 << 20
 _WIDE_FORMAT = 1  # in the name of every widened file; raise it when `_write_wide` writes something else
 
 
@@ -83,9 +84,7 @@ def widened(path: Path) -> Path:
     The copy takes two bytes per weight (270 MB for the bundled model). Where the cache folder cannot be written the
     copy goes to the temporary folder. A half-written copy is never seen: it is renamed when it is whole.
     """
-    stat = path.stat()
-    about = f"{path.resolve()}|{stat.st_size}|{stat.st_mtime_ns}|{_WIDE_FORMAT}"
-    name = f"{path.stem}-{hashlib.blake2b(about.encode(), digest_size=6).hexdigest()}-F16.gguf"
+    name = f"{path.stem}-{_fingerprint(path)}-F16.gguf"
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for folder in (home / "mathstrap", Path(tempfile.gettempdir()) / "mathstrap"):
         target = folder / name
@@ -108,6 +107,17 @@ def widened(path: Path) -> Path:
             partial.unlink(missing_ok=True)
         return target
     raise InputError(f"{path}: neither {home} nor {tempfile.gettempdir()} has room for its F16 copy. Free some space.")
+
+
+def _fingerprint(path: Path) -> str:
+    """Tell files apart by size, header and last weights, so that every environment shares one copy."""
+    size = path.stat().st_size
+    digest = hashlib.blake2b(f"{size}|{_WIDE_FORMAT}|".encode(), digest_size=6)
+    with path.open("rb") as file:
+        digest.update(file.read(_SAMPLE_BYTES))
+        file.seek(max(0, size - _SAMPLE_BYTES))
+        digest.update(file.read(_SAMPLE_BYTES))
+    return digest.hexdigest()
 
 
 def _open(path: Path) -> Any:
