@@ -16,6 +16,7 @@ from mathstrap.verify.nodes import (
     Matrix,
     Node,
     Num,
+    Quantity,
     Ratio,
     Relation,
     Sym,
@@ -58,8 +59,21 @@ def _same(gold: Node, got: Node) -> Answer:
         return False
     inner, other = strip_marks(gold), strip_marks(got)
     if isinstance(inner, _STRUCTURES) or isinstance(other, _STRUCTURES):
-        return False if units_differ(gold, got) or type(inner) is not type(other) else _same(inner, other)
+        if units_differ(gold, got) or type(inner) is not type(other):
+            return False
+        return _same_ratios(gold, got) if isinstance(inner, Ratio) else _same(inner, other)
     return same_value(gold, got)
+
+
+def _on_24_hours(node: Node) -> Node:
+    """Return a time of day with a.m. or p.m. as hours of 24; anything else without its unit."""
+    clock = strip_marks(node)
+    if isinstance(node, Quantity) and node.unit in ("am", "pm") and isinstance(clock, Ratio):
+        hours = clock.items[0]
+        if isinstance(hours, Num) and 1 <= hours.value <= 12:
+            value = hours.value % 12 + (12 if node.unit == "pm" else 0)
+            return Ratio((Num(value), *clock.items[1:]))
+    return clock
 
 
 def _ordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
@@ -175,8 +189,9 @@ def _same_unions(gold: Node, got: Node) -> Answer:
 
 
 def _same_ratios(gold: Node, got: Node) -> Answer:
-    if isinstance(gold, Ratio) and isinstance(got, Ratio):
-        return _ordered(gold.items, got.items)
+    mine, theirs = strip_marks(gold), strip_marks(got)
+    if isinstance(mine, Ratio) and isinstance(theirs, Ratio):
+        return _ordered(mine.items, theirs.items) or _on_24_hours(gold) == _on_24_hours(got)
     ratio, other = (gold, got) if isinstance(gold, Ratio) else (got, gold)
     if isinstance(ratio, Ratio) and len(ratio.items) == 2:
         value = rational(other)

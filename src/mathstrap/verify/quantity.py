@@ -42,7 +42,7 @@ def _unit_phrase(parser: Parser) -> str:
             if len(token.text) == 1 and not token.spaced and words and parser.peek(-1).kind == "sign":
                 words[-1] += token.text  # the s of m/s
             else:
-                words += token.text.lower().replace(",", " ").replace(".", " ").split()
+                words += token.text.lower().replace(".m.", "m").replace(",", " ").replace(".", " ").split()
         elif words and token.text == "^" and (parser.peek(1).text == "{" or parser.peek(1).kind == "number"):
             parser.position += 1
             words[-1] += "^" + raw_group(parser)
