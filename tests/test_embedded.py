@@ -68,14 +68,14 @@ def test_a_gguf_that_is_cut_off_is_refused(tmp_path: Path) -> None:
 
 
 def test_openvino_refuses_an_architecture_it_cannot_run() -> None:
-    facts = GgufFacts(architecture="gemma3", context_tokens=4096, num_weights=1)
+    facts = GgufFacts(architecture="gemma3", context_tokens=4096, num_weights=1, is_wide=True)
     with pytest.raises(InputError, match='cannot run the architecture "gemma3"'):
         choose_engine("openvino", facts)
 
 
 @pytest.mark.skipif(find_spec("xllamacpp") is None, reason="xllamacpp is not installed")
 def test_a_large_model_goes_to_llama_cpp() -> None:
-    facts = GgufFacts(architecture="qwen2", context_tokens=4096, num_weights=1_500_000_000)
+    facts = GgufFacts(architecture="qwen2", context_tokens=4096, num_weights=1_500_000_000, is_wide=False)
     assert choose_engine("auto", facts) == "llama.cpp"
 
 

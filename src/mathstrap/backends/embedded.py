@@ -113,7 +113,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     if name == "openvino":
         from mathstrap.backends.openvino_engine import OpenVinoEngine
 
-        engine = OpenVinoEngine(widened(path), limits)
+        engine = OpenVinoEngine(path if facts.is_wide else widened(path), limits)
     else:
         from mathstrap.backends.llama_engine import LlamaEngine
 

@@ -1,7 +1,8 @@
-"""Read what a GGUF file says about itself, find the bundled model, and widen quantised weights to F16.
+"""Read what a GGUF file says about itself, find the bundled model, and bring its weights to F16.
 
 Knows nothing of engines. Widening exists because openvino-genai stores the offset of a Q4_1 or K-quant block as a
-whole number of steps, which changes the weights; F16 carries what the file means (relative error below 2^-11).
+whole number of steps, which changes the weights, and reads no F32 or BF16; F16 carries what the file means (relative error
+below 2^-11).
 """
 
 from __future__ import annotations
@@ -28,11 +29,15 @@ _WIDE_FORMAT = 1  # in the name of every widened file; raise it when `_write_wid
 
 @dataclass(frozen=True, kw_only=True)
 class GgufFacts:
-    """What the header says: architecture, the context it was trained for (0 if unsaid), number of weights."""
+    """What the header says: architecture, the context it was trained for (0 if unsaid), number of weights.
+
+    `is_wide` says that every matrix is F16, so that there is nothing to widen.
+    """
 
     architecture: str
     context_tokens: int
     num_weights: int
+    is_wide: bool
 
 
 def bundled_model_path() -> Path:
@@ -75,11 +80,12 @@ def read_facts(path: Path) -> GgufFacts:
         architecture=architecture,
         context_tokens=int(context.contents()) if context else 0,
         num_weights=sum(int(tensor.n_elements) for tensor in reader.tensors),
+        is_wide=all(tensor.tensor_type.name == "F16" for tensor in reader.tensors if len(tensor.shape) > 1),
     )
 
 
 def widened(path: Path) -> Path:
-    """Return a copy of the model with every quantised tensor as F16, made once and kept in the user's cache folder.
+    """Return a copy of the model with every matrix as F16, made once and kept in the user's cache folder.
 
     The copy takes two bytes per weight (270 MB for the bundled model). Where the cache folder cannot be written the
     copy goes to the temporary folder. A half-written copy is never seen: it is renamed when it is whole.
@@ -145,7 +151,7 @@ def _write_wide(source: Path, target: Path) -> None:
         inner = field.types[1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(key, value, field.types[0], inner)
     for tensor in reader.tensors:
-        if tensor.tensor_type in {kinds.F32, kinds.F16}:
+        if tensor.tensor_type == kinds.F16 or (tensor.tensor_type == kinds.F32 and len(tensor.shape) == 1):
             writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
         else:
             wide = quantize(dequantize(tensor.data, tensor.tensor_type), kinds.F16)
