@@ -529,7 +529,7 @@ def test_expressions_are_equal_where_both_are_real(gold: str, got: str, outcome:
 
 
 WRITTEN = [
-    ("20:34", r"08:34 \text{P.M.}"), (r"\text{3:30 p.m.}", "15:30"), (r"\text{3:30 p.m.}", "3:30"), 
+    ("20:34", r"08:34 \text{P.M.}"), (r"\text{3:30 p.m.}", "15:30"), (r"\text{3:30 p.m.}", "3:30"),
     ("0:15", "12:15 am"),
     ("18", "18 USD"), (r"\frac12", "one half"), (r"\frac23", "two-thirds"), (r"\text{one}", "1"), ("5", "exactly 5"),
     (r"6.02\times10^{23}", "6.02 x 10^{23}"), (r"90^\circ", "90^o"), (r"\{1,2\}", r"\{1,2,2\}"), ("-4 1 2", "-4,1,2"),
