@@ -8,6 +8,7 @@ import logging
 import math
 import platform
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,11 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
 
 def prepare(recipe: TrainRecipe) -> Prepared:
     """Check what can be checked and tokenise, before the model is loaded."""
-    try:
-        import transformers
-    except ImportError:
-        raise missing_extra("transformers", "train") from None
+    for package in ("torch", "transformers", "accelerate", "peft"):
+        if find_spec(package) is None:
+            raise missing_extra(package, "train")
+    import transformers
+
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
