@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -135,24 +135,37 @@ class Step:
 
 
 _ANNOTATION = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,40})>>")
-_WRITTEN = re.compile(
-    r"((?:[$(]*\d[\d,.]*%?[)]*[ ]*[-+*/×÷x][ ]*){1,20}[$(]*\d[\d,.]*%?\)*) *= *[$€£]?(-?\d[\d,]*(?:\.\d+)?)"
-)
+_EQUALS = re.compile(r"= *[$€£]?(-?\d[\d,]*(?:\.\d+)?)")
+_LEFT_SIDE = re.compile(r"[\d.,()$%+*/×÷x -]*\Z")
+_MAX_LEFT_SIDE = 120
 
 
 @lru_cache(maxsize=4096)
 def read_steps(solution: str, *, plain: bool = True) -> tuple[Step, ...]:
-    """Return the calculations of a solution, in order; none at all when one of them cannot be read.
+    """Return the calculations of a solution, in order; none at all when an annotation cannot be read.
 
     Without annotations, calculations in the running text are read if `plain` is set.
     """
+    annotated = _ANNOTATION.findall(solution)
     steps = []
-    for left, right in _ANNOTATION.findall(solution) or (_WRITTEN.findall(solution) if plain else []):
+    for left, right in annotated or (_written_steps(solution) if plain else []):
         expression, result = parse_expression(left), as_fraction(right)
-        if result is None or not isinstance(expression, Operation):
+        if result is not None and isinstance(expression, Operation):
+            steps.append(Step(expression=expression, numbers=tuple(numbers_in(expression)), result=result))
+        elif annotated:
             return ()
-        steps.append(Step(expression=expression, numbers=tuple(numbers_in(expression)), result=result))
     return tuple(steps)
+
+
+def _written_steps(solution: str) -> Iterator[tuple[str, str]]:
+    """Yield what stands on both sides of each equals sign, as far as it can be arithmetic."""
+    at = 0
+    for match in _EQUALS.finditer(solution):
+        before = solution[max(at, match.start() - _MAX_LEFT_SIDE) : match.start()]
+        left = _LEFT_SIDE.search(before)
+        if left is not None:
+            yield left[0].strip(), match[1]
+        at = match.start() + 1
 
 
 def as_fraction(text: str) -> Fraction | None:

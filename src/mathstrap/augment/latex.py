@@ -28,7 +28,7 @@ class FormulaNumber:
     answer: str
 
 
-_DRAWING = re.compile(r"\[asy\].*?\[/asy\]|\\begin\{tabular\}.*?\\end\{tabular\}", re.DOTALL | re.IGNORECASE)
+_DRAWINGS = (("[asy]", "[/asy]"), ("\\begin{tabular}", "\\end{tabular}"))
 _OPENERS = re.compile(
     r"\\\$|\\\\|(?P<display>\$\$)|(?P<inline>\$)|(?P<bracket>\\\[)|(?P<paren>\\\()"
     r"|\\begin\{(?P<name>(?:align|equation|gather|eqnarray|multline)\*?)\}"
@@ -47,7 +47,7 @@ _GROUPED_LIST = re.compile(r"[(\[{,]\Z")
 
 def find_zones(text: str) -> list[Zone] | None:
     """Return the formulas and drawings of a text, left to right; None when a delimiter has no partner."""
-    zones = [Zone(start=match.start(), end=match.end(), kind="drawing") for match in _DRAWING.finditer(text)]
+    zones = list(_find_drawings(text))
     at = 0
     for drawing in [*zones, None]:
         end = drawing.start if drawing else len(text)
@@ -63,6 +63,24 @@ def find_zones(text: str) -> list[Zone] | None:
             at = until + len(close)
         at = drawing.end if drawing else len(text)
     return sorted(zones, key=lambda zone: zone.start)
+
+
+def _find_drawings(text: str) -> Iterator[Zone]:
+    """Yield drawings and tables, left to right; one that never ends is none."""
+    at = 0
+    endless: set[str] = set()
+    while True:
+        found = [(text.find(opener, at), opener, close) for opener, close in _DRAWINGS if opener not in endless]
+        starts = [one for one in found if one[0] >= 0]
+        if not starts:
+            return
+        start, opener, close = min(starts)
+        end = text.find(close, start)
+        if end < 0:
+            endless.add(opener)
+            continue
+        at = end + len(close)
+        yield Zone(start=start, end=at, kind="drawing")
 
 
 def _closer(opener: re.Match[str]) -> str | None:

@@ -98,7 +98,7 @@ def _find_text_masks(question: str, start: int, end: int, *, needs_dollars: bool
 
 def _kind_of(question: str, quantity: Quantity) -> Kind | None:
     """Return the kind of a number that can be hidden; None for one that cannot."""
-    before, after = question[: quantity.start], question[quantity.end : quantity.end + 24]
+    before, after = question[max(quantity.start - 24, 0) : quantity.start], question[quantity.end : quantity.end + 24]
     text, form = quantity.text, quantity.form
     if _JOINED_BEFORE.search(before[-2:]) or _CLOCK_AFTER.match(after):
         return None

@@ -60,6 +60,10 @@ NUMBER = re.compile(
 )
 
 
+# The longest number in words takes 66; replies of a model may hold a million digits.
+_MAX_CHARS = 100
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
     """A number as it stands in a text, from `start` to `end`; `form` is the name of the pattern that found it."""
@@ -81,8 +85,10 @@ def find_quantities(text: str, start: int = 0, end: int | None = None) -> Iterat
 
 
 def value_of(text: str, form: str) -> Fraction | None:
-    """Return the value of a matched number; None for a fraction with denominator zero."""
-    text = text.lower()
+    """Return the value of a matched number; None for a fraction with denominator zero and for endless digits."""
+    if len(text) > _MAX_CHARS:
+        return None
+    text = text.casefold()
     if form in ("half", "dozen"):
         return Fraction(1, 2) if form == "half" else Fraction(12)
     if form == "glyph":
@@ -112,7 +118,7 @@ def _mixed_value(text: str) -> Fraction | None:
 def words_value(text: str) -> int:
     """Return the value of a number in words, for example `two hundred and fifty-one`."""
     total = current = 0
-    for word in re.split(r"[\s,-]+", text.lower()):
+    for word in re.split(r"[\s,-]+", text.casefold()):
         if word in ("hundred", "thousand"):
             current = max(current, 1) * SCALES[word]
             if word == "thousand":
@@ -141,10 +147,10 @@ def count_numbers(text: str) -> Counter[Fraction]:
         if PERCENT.match(text, quantity.end):
             value /= 100
         elif scale := _SCALE.match(text, quantity.end):
-            value *= SCALES[scale[1].lower()]
+            value *= SCALES[scale[1].casefold()]
         found[value] += 1
     for match in _MULTIPLE.finditer(text):
-        found[Fraction(MULTIPLES[match[0].lower()])] += 1
+        found[Fraction(MULTIPLES[match[0].casefold()])] += 1
     return found
 
 

@@ -70,7 +70,9 @@ def _blank_formulas(text: str) -> str:
 def _ends_sentence(plain: str, start: int, match: re.Match[str]) -> bool:
     if not match[0].strip() or "?" in match[0] or "!" in match[0]:
         return True
-    return not _TITLE.search(plain[start : match.end()]) and bool(_STARTS_SENTENCE.match(plain, match.end()))
+    return not _TITLE.search(plain[max(start, match.end() - 12) : match.end()]) and bool(
+        _STARTS_SENTENCE.match(plain, match.end())
+    )
 
 
 def _add(sentences: list[Sentence], text: str, start: int, end: int) -> None:
