@@ -21,6 +21,7 @@ from mathstrap.rundir import RunDir
 logger = logging.getLogger(__name__)
 
 WATCH_SECONDS = 2.0
+RECORDS = ("problems", "completions-rewrite", "completions-solve")
 SETTINGS = {
     "default_cache_ttl": 0,  # a going run changes under the browser
     "default_page_size": 25,
@@ -44,7 +45,7 @@ def show_runs(paths: Sequence[Path], cache: Path) -> list[Shown]:
     shown: list[Shown] = []
     for path in paths:
         RunDir.read(path)
-        if not any(path.glob("*.jsonl")):
+        if not any((path / f"{name}.jsonl").exists() for name in RECORDS):
             raise InputError(f"{path}: no records here. Expected a run directory, as `mathstrap run` makes it.")
         base = (
             "".join(char if char.isascii() and char.isalnum() else "-" for char in path.resolve().name).strip("-")
