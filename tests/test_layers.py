@@ -17,12 +17,16 @@ LAYERS = [
         "decontaminate", "mix", "sampling", "vote", "export", "stats", "diversity", "perplexity", "render", "mathml",
         "hostile", "svg", "estimates", "picks", "pages", "arithmetic", "wording", "columns", "certificate", "judge",
     ],
-    ["rows", "problems", "rundir", "backends", "budget", "prices", "events", "audit", "verify_file", "embed_endpoint", "curate_file"],
+    [
+        "limits", "rows", "problems", "paid", "tables", "rundir", "backends", "budget", "prices", "events", "asking",
+        "jobs", "ledger", "flight", "audit", "verify_file", "curate_file", "embed_endpoint",
+    ],
     ["engine", "evaluate", "testsets", "train"],
     ["recipe"],
     ["pipeline", "derive", "report", "see_extras", "compare_runs"],
     ["cluster"],
     ["cli", "explore"],
+    ["__main__"],
 ]  # fmt: skip
 RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 HEAVY = {
