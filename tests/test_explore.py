@@ -114,6 +114,25 @@ def test_a_going_run_is_followed_reply_by_reply_and_graded_when_the_verdicts_com
     assert rows(database, "select count(*) from answers where kept = 'yes'")[0][0] == len(made.samples)
 
 
+def test_rewrites_of_a_going_run_are_drafts_until_their_stage_ends(tmp_path):
+    made, database = make(8), tmp_path / "x.sqlite"
+    begun = make(0)
+    begun.rewrites = made.rewrites[:5]
+    path = write(begun, tmp_path / "run")
+    refresh(RunDir.read(path), database)
+    with (path / "completions-rewrite.jsonl").open("ab") as out:
+        out.write(b"".join(to_json(reply) + b"\n" for reply in made.rewrites[5:9]))
+    assert refresh(RunDir.read(path), database)
+    assert rows(database, "select count(*) from questions where status = 'draft'") == [(9,)]
+    assert rows(database, "select count(*) from questions_fts where questions_fts match 'find'")[0][0] > 0
+    with explorer_app([path], tmp_path) as datasette:
+        assert "9 rewrites" in get(datasette, "/run").text
+        assert get(datasette, "/-/family/run", params={"id": made.rewrites[6].request}).status_code == 200
+    write(made, path)
+    refresh(RunDir.read(path), database)
+    assert rows(database, "select count(*) from questions where status = 'draft'") == [(0,)]
+
+
 def test_the_newest_of_two_replies_to_one_request_counts(tmp_path):
     made = make(3)
     first = made.replies[0]

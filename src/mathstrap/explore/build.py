@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ from typing import Any
 import msgspec
 
 from mathstrap.explore.follow import look, remember, script, seen_before, states, tail
+from mathstrap.explore.questions import UNKNOWN, Facts, Seeds, add_drafts, load_questions, seeds_of
 from mathstrap.explore.schema import INDEXES, TABLES
 from mathstrap.explore.summary import write_summary
 from mathstrap.rundir import RunDir
-from mathstrap.stats import count_steps, difficulty_of, method_of
-from mathstrap.types import Problem, Reject, Sample, Verdict, problem_of, root_of
+from mathstrap.stats import count_steps, method_of
+from mathstrap.types import Reject, Sample, Verdict, problem_of, root_of
 
-VERSION = "3"
+VERSION = "4"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
 MAX_CELL = 500
 
@@ -37,21 +38,6 @@ class Draw(msgspec.Struct, frozen=True):
     tier: str = ""
     got: str = ""
     expected: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """What every row of a family shares; `direct` is how answers to the seed itself are called."""
-
-    dataset: str = ""
-    style: str = "gsm8k"
-    level: str = ""
-    subject: str = ""
-    direct: str = "ans_aug"
-
-
-Seeds = dict[str, Facts]
-UNKNOWN = Facts()
 
 
 def database_path(run: Path, cache: Path) -> Path:
@@ -83,7 +69,7 @@ def refresh(run: RunDir, path: Path) -> bool:
         shrunk = any(look(file).size < int(seen.get(file.name, 0)) for file in paid.values())
         if seen.get("version") != VERSION or shrunk or seen.get("derived") != states(derived):
             fill(connection, run, paid)
-        elif not _follow(connection, paid["solve"], seen) and seen.get("flags") == states({"flags": flags}):
+        elif not _follow(connection, paid, seen) and seen.get("flags") == states({"flags": flags}):
             return False
         _load_flags(connection, run)
         write_summary(connection)
@@ -106,13 +92,14 @@ def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> 
         ).fetchall():
             connection.execute(f'drop table if exists "{name}"')
         script(connection, TABLES)
-        seeds = _load_questions(connection, run, paid["rewrite"])
+        seeds = load_questions(connection, run, paid["rewrite"])
+        drafted = add_drafts(connection, paid["rewrite"], 0, seeds)
         _stage_derived(connection, run)
         # The newest reply to a request is the one that counts, so replacing rows needs its index from the start.
         connection.execute("create unique index answers_id on answers(id)")
         offset = _insert_answers(connection, paid["solve"], 0, seeds)
         remember(connection, paid["solve"].name, str(offset))
-        remember(connection, paid["rewrite"].name, str(look(paid["rewrite"]).size))
+        remember(connection, paid["rewrite"].name, str(drafted))
         _insert_unanswered(connection, run, seeds)
         script(connection, COUNT_ANSWERS)
         script(connection, INDEXES)
@@ -142,56 +129,6 @@ insert into counted
   select problem, count(*), sum(outcome = 'correct'), sum(kept = 'yes') from answers group by problem;
 update questions set answers = n, correct = c, kept = k from counted where counted.problem = questions.id
 """
-
-
-def _load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) -> Seeds:
-    seeds: Seeds = {}
-    is_evaluation = run.manifest.get("kind") == "evaluation"
-    remember(connection, "kind", "evaluation" if is_evaluation else "")
-    connection.execute("create unique index questions_id on questions(id)")
-
-    def rows() -> Iterator[tuple[Any, ...]]:
-        for problem in run.read_records("problems", Problem) if run.has("problems") else ():
-            tags, seed = problem.tags, root_of(problem.id)
-            if problem.method == "seed":
-                subject = tags.get("subject") or tags.get("type") or ""
-                seeds[problem.id] = Facts(
-                    dataset=problem.dataset,
-                    style=problem.style,
-                    level=difficulty_of(problem),
-                    subject=str(subject),
-                    direct=problem.dataset if is_evaluation else "ans_aug",
-                )
-            facts = seeds.get(seed) or Facts(dataset=problem.dataset, style=problem.style)
-            yield (
-                problem.id, seed, problem.parent, facts.dataset, facts.style, problem.method, facts.level,
-                facts.subject,
-                "seed" if problem.method == "seed" else "usable", "", problem.solution, problem.answer,
-                str(tags.get("mask_text") or ""), msgspec.json.encode(tags).decode(), problem.question,
-            )  # fmt: skip
-
-    insert = (
-        "insert or replace into questions (id, seed, parent, dataset, style, method, level, subject, status, reason,"
-        " detail, answer, masked, tags, question) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-    )
-    connection.executemany(insert, rows())
-    drafts = {}
-    for reject in run.read_records("rejects", Reject) if run.has("rejects") else ():
-        if reject.stage in ("rewrite", "filter"):
-            drafts[reject.id] = reject
-    texts = {reply.request: reply.text for reply, _ in tail(rewrites, 0) if reply.request in drafts}
-
-    def fallen() -> Iterator[tuple[Any, ...]]:
-        for reject in drafts.values():
-            seed = root_of(reject.id)
-            facts = seeds.get(seed, UNKNOWN)
-            yield (
-                reject.id, seed, seed, facts.dataset, facts.style, method_of(reject.id), facts.level, facts.subject,
-                "rejected", reject.reason, reject.detail, "", "", "{}", texts.get(reject.id, ""),
-            )  # fmt: skip
-
-    connection.executemany(insert, fallen())
-    return seeds
 
 
 def _stage_derived(connection: sqlite3.Connection, run: RunDir) -> None:
@@ -286,32 +223,38 @@ def _insert_unanswered(connection: sqlite3.Connection, run: RunDir, seeds: Seeds
     )
 
 
-def _follow(connection: sqlite3.Connection, path: Path, seen: dict[str, str]) -> bool:
+def _follow(connection: sqlite3.Connection, paid: dict[str, Path], seen: dict[str, str]) -> bool:
     """Add the replies that came since the last look; returns whether there were any."""
-    offset = int(seen.get(path.name, 0))
-    if look(path).size == offset:
+    offsets = {stage: int(seen.get(path.name, 0)) for stage, path in paid.items()}
+    if all(look(path).size == offsets[stage] for stage, path in paid.items()):
         return False
-    is_evaluation = seen.get("kind") == "evaluation"
-    seeds: Seeds = {
-        row[0]: Facts(
-            dataset=row[1], style=row[2], level=row[3], subject=row[4], direct=row[1] if is_evaluation else "ans_aug"
-        )
-        for row in connection.execute("select id, dataset, style, level, subject from questions where status = 'seed'")
-    }
+    seeds = seeds_of(connection, is_evaluation=seen.get("kind") == "evaluation")
     connection.execute("begin")
     try:
         script(connection, STAGING)
-        last = connection.execute("select coalesce(max(rowid), 0) from answers").fetchone()[0]
-        reached = _insert_answers(connection, path, offset, seeds)
-        connection.execute(
-            "insert into answers_fts(rowid, text) select rowid, text from answers where rowid > ?", (last,)
-        )
-        remember(connection, path.name, str(reached))
+        reached = {}
+        with _indexed(connection, "questions", "question"):
+            reached["rewrite"] = add_drafts(connection, paid["rewrite"], offsets["rewrite"], seeds)
+        with _indexed(connection, "answers", "text"):
+            reached["solve"] = _insert_answers(connection, paid["solve"], offsets["solve"], seeds)
+        for stage, path in paid.items():
+            remember(connection, path.name, str(reached[stage]))
         connection.execute("commit")
     except BaseException:
         connection.execute("rollback")
         raise
-    return reached != offset
+    return reached != offsets
+
+
+@contextmanager
+def _indexed(connection: sqlite3.Connection, table: str, column: str) -> Iterator[None]:
+    """Put the rows that are added inside the block into the table's full-text index."""
+    last = connection.execute(f"select coalesce(max(rowid), 0) from {table}").fetchone()[0]  # noqa: S608 constants
+    yield
+    connection.execute(
+        f"insert into {table}_fts(rowid, {column}) select rowid, {column} from {table} where rowid > ?",  # noqa: S608
+        (last,),
+    )
 
 
 def _load_flags(connection: sqlite3.Connection, run: RunDir) -> None:

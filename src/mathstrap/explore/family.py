@@ -101,7 +101,7 @@ def _member(
     tags = _tags(row["tags"])
     question, original = row["question"] or "", seed["question"] or ""
     numbers, origin = None, ""
-    if row["method"] == "rephrase" and question:
+    if row["method"] == "rephrase" and question and original:
         html = diff_html(original, question, style, budget=budget)
         numbers = number_diff(original, question)
     elif row["method"] in ("fobar", "self_verification"):
