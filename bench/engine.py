@@ -226,7 +226,8 @@ def main() -> None:
     for name in commands:
         chosen = argparse.Namespace(**vars(options))
         chosen.prompts = options.prompts or (400_000 if name == "memory" else 5000)
-        save(name, {"throughput": throughput, "ceiling": ceiling, "memory": memory, "files": files}[name](chosen))
+        key = f"files_{options.replies}" if name == "files" else name
+        save(key, {"throughput": throughput, "ceiling": ceiling, "memory": memory, "files": files}[name](chosen))
 
 
 if __name__ == "__main__":

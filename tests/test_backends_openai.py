@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -10,7 +11,7 @@ import pytest
 
 from fake_server import FAULTS, FakeServer, Script
 from mathstrap.backends import EndpointOptions, TeacherOptions, open_backend
-from mathstrap.backends.chat import error_detail, retry_after, span_seconds
+from mathstrap.backends.chat import completions_of, error_detail, retry_after, span_seconds
 from mathstrap.backends.keys import bare_url, read_key, redact
 from mathstrap.engine import Budget, Limits, Meter, ask_all
 from mathstrap.errors import InputError, TeacherError
@@ -234,6 +235,27 @@ def test_without_token_counts_a_budget_counts_each_call_at_its_most(server):
     assert report.stopped == "budget"
     assert 10 <= len(kept.completions) <= 14
     assert [event.reason for event in events if event.kind == "warning"] == ["no_usage"]
+
+
+@pytest.mark.parametrize(("code", "kind"), [(429, "rate_limit"), (502, "server"), ("oops", "server")])
+def test_an_error_inside_a_reply_of_status_200_is_that_error(server, code, kind):
+    server.script.status, server.script.error = 200, {"error": {"code": code, "message": "later"}}
+    report = ask_all(plan(1), Kept(), backend=teacher(server.url), limits=Limits(max_attempts=1, deadline_seconds=0.1))
+    assert (report.failed, list(report.errors)) == (1, [kind])
+
+
+@pytest.mark.parametrize(
+    ("choice", "text"),
+    [
+        ({"message": {"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}}, "ab"),
+        ({"message": {"content": None}, "finish_reason": "length"}, ""),
+        ({"message": {"content": "x", "reasoning_content": "y"}, "finish_reason": None}, "x"),
+        ({"text": "raw"}, "raw"),
+    ],
+)
+def test_the_shapes_servers_give_a_reply_are_read(choice, text):
+    [completion] = completions_of(plan(1), json.dumps({"choices": [choice]}).encode(), 0.1)
+    assert completion.text == text
 
 
 # Keys

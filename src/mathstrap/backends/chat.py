@@ -38,8 +38,12 @@ _LIMIT_HEADERS = tuple(
 LONGEST_DETAIL = 300
 
 
+class _Part(msgspec.Struct):
+    text: str = ""
+
+
 class _Message(msgspec.Struct):
-    content: str | None = None
+    content: str | list[_Part] | None = None
 
 
 class _Choice(msgspec.Struct):
@@ -114,7 +118,7 @@ def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> 
     if not reply.choices:
         raise TransientError("the reply holds no choices", kind="malformed")
     usage = reply.usage or _Usage()
-    texts = [(choice.message.content if choice.message else choice.text) or "" for choice in reply.choices]
+    texts = [_text_of(choice) for choice in reply.choices]
     if len(texts) == 1:
         shares = [usage.completion_tokens]
     else:
@@ -135,6 +139,24 @@ def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> 
             zip(requests, texts, reply.choices, shares, strict=False)
         )
     ]
+
+
+def _text_of(choice: _Choice) -> str:
+    content = choice.message.content if choice.message else choice.text
+    if isinstance(content, list):
+        return "".join(part.text for part in content)
+    return content or ""
+
+
+def status_of(status: int, data: bytes) -> int:
+    """Return the HTTP status, or the one inside the body: some gateways answer 200 and an error object."""
+    if status != 200 or not data.startswith(b'{"error"'):
+        return status
+    try:
+        code = msgspec.json.decode(data)["error"]["code"]
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return 500
+    return code if isinstance(code, int) and 400 <= code < 600 else 500
 
 
 def filtered(requests: Sequence[Request], detail: str) -> list[Completion]:

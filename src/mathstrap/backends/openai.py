@@ -19,6 +19,7 @@ from mathstrap.backends.chat import (
     exhausted_for,
     filtered,
     path_of,
+    status_of,
 )
 from mathstrap.backends.endpoints import Endpoint, Endpoints
 from mathstrap.backends.keys import redact
@@ -119,7 +120,7 @@ class OpenAITeacher:
                 endpoint.address(path_of(first)), data=data, allow_redirects=False
             ) as response:
                 body = await _whole(response)
-                status, headers = response.status, response.headers
+                status, headers = status_of(response.status, body), response.headers
         except aiohttp.ClientConnectorError as error:
             raise TransientError(f"{endpoint.shown}: cannot connect ({self._hide(error)})", kind="connect") from None
         except TimeoutError:

@@ -84,6 +84,9 @@ class _Filling:
         self._terms = terms
         self._ledger = Ledger(sink, terms)
         self._journal = Journal(sink)
+        if not hasattr(sink, "journal"):
+            detail = "This run does not remember its batches: one that is interrupted pays for them again."
+            terms.emit("warning", reason="no_journal", detail=detail)
         self._open: dict[str, Submitted] = {}
         self._elsewhere: set[str] = set()  # in a batch of an earlier process
         self._met: dict[str, Request] = {}  # of those, the ones the plan has come to
