@@ -49,6 +49,21 @@ STATED = [
     ("The answer is: 5 <|im_end|><|im_start|>user The answer is: 6", "5", "stated"),
 ]
 
+TAGGED = [
+    ('{"answer": 5}', "5"),
+    ('```json\n{"reasoning": "2+3", "answer": "5"}\n```', "5"),
+    ("<think>It may be 4.</think><answer>\\frac{10}{2}</answer>", "5"),
+    ("<answer>\\boxed{5}</answer>", "5"),
+    ("<answer>The answer is 5.</answer>", "5"),
+    ("We add.\nAns: 5 apples", "5"),
+]
+
+
+@pytest.mark.parametrize(("text", "gold"), TAGGED)
+def test_tags_and_objects_are_read(text: str, gold: str) -> None:
+    assert grade(gold, text, form="completion").outcome == "correct"
+
+
 SILENT = [
     "",
     "I cannot solve this problem.",

@@ -20,8 +20,9 @@ MAX_TRIES = 50
 Name = Literal["hash", "stated", "boxed", "value_of"]
 
 _STATED = re.compile(
-    r"(?i:nswers?)\*{0,2}\s{0,3}(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}"
-    r"(?:\*{0,2}:)?|\*{0,2}[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
+    r"(?i:nswers?)\"?\*{0,2}\s{0,3}"
+    r"(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}(?:\*{0,2}:)?"
+    r"|\*{0,2}[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
 )
 _VALUE_OF = re.compile(
     r"(?i:value of )(?:the )?(?:unknown )?(?:variable )?[$\\(]{0,3}[A-Za-z][$\\)]{0,3} (?:is|=|equals):? "
@@ -30,6 +31,7 @@ _NO_STATEMENT = re.compile(
     r"\s{0,3}(?:not|n't|never|(?:in)?correct|right|wrong|valid|reasonable|as follows|given by|found|obtained|clear)\b"
 )
 _HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
+_SHORT_ANCHOR = re.compile(r"\s{0,3}[Aa]ns\s{0,3}[:=.]\s{0,3}")
 _CHECKED = re.compile(r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$")
 _TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
 _POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
@@ -134,7 +136,7 @@ def _is_remark(answer: str) -> bool:
 
 def _explicit(text: str) -> list[Found]:
     """Return the last statement of each kind."""
-    found = (_hash(text), _stated(text), _boxed(text), _value_of(text))
+    found = (_hash(text), _stated(text), _tagged(text), _boxed(text), _value_of(text))
     return [each for each in found if each is not None]
 
 
@@ -160,6 +162,18 @@ def _stated(text: str) -> Found | None:
             if span and "\\boxed" not in span:
                 return Found(end, value_of_sentence(span), "stated")
     return None
+
+
+def _tagged(text: str) -> Found | None:
+    """Read `<answer>5</answer>`, and `Ans: 5` at the start of a line."""
+    start = text.rfind("<answer>")
+    if start >= 0:
+        content = text[start + 8 : start + 1_000].partition("</answer>")[0].strip()
+        return Found(start, content, "stated") if content and "\\boxed" not in content else None
+    start = max(text.rfind("\nAns"), text.rfind("\nans"), 0 if text[:3] in ("Ans", "ans") else -1)
+    match = _SHORT_ANCHOR.match(text, start) if start >= 0 else None
+    span = answer_span(text, match.end()) if match else ""
+    return Found(start, span, "stated") if span and "\\boxed" not in span else None
 
 
 def _value_of(text: str) -> Found | None:

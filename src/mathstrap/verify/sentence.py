@@ -56,10 +56,12 @@ def answer_span(text: str, start: int) -> str:
         inner, closed, after = rest[2:].partition("\\)")
         if closed and not after[:1].isalnum():
             rest = inner.replace("\n", " ") + after
-    line = rest.partition("\n")[0]
+    line = rest.partition("\n")[0].partition("</")[0]
     if "\\begin" in line or line.count("{") > line.count("}"):
         line = _balanced(rest)
     span = _BOLD.sub(r"\1", _first_sentence(line))
+    if span.count("}") > span.count("{"):
+        span = span[: span.rindex("}")]  # the end of a JSON object
     span = _AFTERTHOUGHT.split(span, maxsplit=1)[0] or span
     return _REMARK.sub("", span).strip().strip("*").rstrip("- \u2013\u2014").strip()
 
