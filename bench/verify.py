@@ -6,8 +6,8 @@
 
 Each grader runs in a process of its own, in an empty directory, one pair after another; a pair that gives no verdict
 within `--deadline` seconds counts as a hang and the process is replaced. A file that appears in the directory counts as
-executed code. Undecided counts as not correct. Times are processor seconds of the grader's process, so that other work on
-the machine does not count; a hang counts with its deadline.
+executed code. Undecided counts as not correct. Times are processor seconds of the grader's process, so that other work
+on the machine does not count; a hang counts with its deadline.
 """
 
 from __future__ import annotations

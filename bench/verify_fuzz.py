@@ -4,8 +4,8 @@
 
 Each input is a gold and a prediction: well-formed expressions, LaTeX fragments, digits, Unicode, attacks, and mutations
 of each other; a tenth are whole completions. Checked: no exception, no verdict over a second, a gold in dollar signs is
-still that gold, no file appears in the working directory (the run moves to an empty one). Peak memory is reported after a
-tenth of the inputs and at the end. Times are processor seconds, so that other work on the machine does not count.
+still that gold, no file appears in the working directory (the run moves to an empty one). Peak memory is reported after
+a tenth of the inputs and at the end. Times are processor seconds, so that other work on the machine does not count.
 """
 
 from __future__ import annotations
