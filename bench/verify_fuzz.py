@@ -6,18 +6,22 @@ Each input is a gold and a prediction: well-formed expressions, LaTeX fragments,
 of each other; a tenth are whole completions. Checked: no exception, no verdict over a second, a gold in dollar signs is
 still that gold, no file appears in the working directory (the run moves to an empty one). Peak memory is reported after
 a tenth of the inputs and at the end. Times are processor seconds, so that other work on the machine does not count.
+Runs with different seeds are added up with `--merge a.json b.json`.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 from verify_common import write_result
@@ -94,13 +98,35 @@ def mutate(text: str, rng: random.Random) -> str:
     return text[:where] + rng.choice(FRAGMENTS) + text[where:]
 
 
+def merged(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return several runs as one: counts added, the worst of times and memory."""
+    inputs = sum(each["inputs"] for each in results)
+    worst = max(results, key=lambda each: float(each["worst_seconds"]))
+    return {
+        "inputs": inputs, "seeds": [each["seed"] for each in results],
+        "crashes": sum(each["crashes"] for each in results),
+        "files_created": [name for each in results for name in each["files_created"]],
+        "outcomes": dict(sum((Counter(each["outcomes"]) for each in results), Counter())),
+        "worst_seconds": worst["worst_seconds"], "worst_input": worst["worst_input"],
+        "over_10_ms": sum(each["over_10_ms"] for each in results),
+        "per_second": round(inputs / sum(each["inputs"] / each["per_second"] for each in results)),
+        "peak_mib_after_a_tenth": max(each["peak_mib_after_a_tenth"] for each in results),
+        "peak_mib": max(each["peak_mib"] for each in results),
+        "golds_not_themselves": [gold for each in results for gold in each["golds_not_themselves"]][:20],
+    }  # fmt: skip
+
+
 def main() -> None:
     """Grade, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "verify_fuzz.json")
+    parser.add_argument("--merge", type=Path, nargs="*", help="add up the results of earlier runs instead of running")
     options = parser.parse_args()
+    if options.merge:
+        write_result(options.out, merged([json.loads(path.read_text()) for path in options.merge]))
+        return
     out = options.out.resolve()
     rng = random.Random(options.seed)
     names = sorted(GRADERS)
