@@ -14,7 +14,7 @@ import pytest
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.embedded import EmbeddedTeacher, choose_engine, draw_of, read_settings
 from mathstrap.backends.generation import cut_at_stop
-from mathstrap.backends.gguf import GgufFacts, find_model
+from mathstrap.backends.gguf import GgufFacts, find_model, read_facts, widened
 from mathstrap.errors import InputError
 from mathstrap.types import Completion, Message, Request, Sampling
 
@@ -65,6 +65,39 @@ def test_a_gguf_that_is_cut_off_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"GGUF\x03\x00\x00\x00\x09\x00")
     with pytest.raises(InputError, match="cut off or damaged"):
         open_backend(TeacherOptions(backend="embedded", model_path=str(path)))
+
+
+def test_a_widened_copy_carries_what_the_file_means_and_is_made_once(tmp_path: Path) -> None:
+    gguf = pytest.importorskip("gguf")
+    import numpy
+
+    path = tmp_path / "tiny.gguf"
+    rng = numpy.random.default_rng(0)
+    kinds = gguf.GGMLQuantizationType
+    packed = gguf.quants.quantize(rng.normal(1.0, 0.1, (4, 64)).astype(numpy.float32), kinds.Q4_1)
+    writer = gguf.GGUFWriter(str(path), "llama")
+    writer.add_context_length(128)
+    writer.add_array("tokenizer.ggml.tokens", ["a", "b"])
+    writer.add_tensor("blk.0.ffn_up.weight", packed, raw_dtype=kinds.Q4_1)
+    writer.add_tensor("blk.0.ffn_down.weight", numpy.ones((2, 32), dtype=numpy.float32))
+    writer.add_tensor("output_norm.weight", numpy.ones(64, dtype=numpy.float32))
+    for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file):
+        write()
+    writer.close()
+    assert read_facts(path) == GgufFacts(architecture="llama", context_tokens=128, num_weights=384, is_wide=False)
+
+    wide = widened(path, tmp_path / "cache")
+    assert widened(path, tmp_path / "cache") == wide
+    assert [file.name for file in wide.parent.iterdir()] == [wide.name]
+    assert read_facts(wide) == GgufFacts(architecture="llama", context_tokens=128, num_weights=384, is_wide=True)
+    reader = gguf.GGUFReader(str(wide))
+    assert reader.fields["tokenizer.ggml.tokens"].contents() == ["a", "b"]
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    assert {name: tensor.tensor_type.name for name, tensor in tensors.items()} == {
+        "blk.0.ffn_up.weight": "F16", "blk.0.ffn_down.weight": "F16", "output_norm.weight": "F32",
+    }  # fmt: skip
+    meant = gguf.quants.dequantize(packed, kinds.Q4_1)
+    numpy.testing.assert_allclose(tensors["blk.0.ffn_up.weight"].data, meant, rtol=2**-11)
 
 
 def test_openvino_refuses_an_architecture_it_cannot_run() -> None:

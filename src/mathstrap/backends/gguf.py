@@ -1,8 +1,8 @@
 """Read what a GGUF file says about itself, find the bundled model, and bring its weights to F16.
 
 Knows nothing of engines. Widening exists because openvino-genai stores the offset of a Q4_1 or K-quant block as a
-whole number of steps, which changes the weights, and reads no F32 or BF16; F16 carries what the file means (relative error
-below 2^-11).
+whole number of steps, which changes the weights, and reads no F32 or BF16 matrices. F16 carries what the file means,
+with a relative error below 2^-11.
 """
 
 from __future__ import annotations
@@ -84,14 +84,14 @@ def read_facts(path: Path) -> GgufFacts:
     )
 
 
-def widened(path: Path) -> Path:
+def widened(path: Path, cache: Path | None = None) -> Path:
     """Return a copy of the model with every matrix as F16, made once and kept in the user's cache folder.
 
     The copy takes two bytes per weight (270 MB for the bundled model). Where the cache folder cannot be written the
     copy goes to the temporary folder. A half-written copy is never seen: it is renamed when it is whole.
     """
     name = f"{path.stem}-{_fingerprint(path)}-F16.gguf"
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    home = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for folder in (home / "mathstrap", Path(tempfile.gettempdir()) / "mathstrap"):
         target = folder / name
         if target.is_file():
