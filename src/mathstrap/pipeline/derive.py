@@ -31,8 +31,6 @@ from mathstrap.verify import Mode, grade
 METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
 # Grading is cheap; a pool pays for itself only from here on.
 POOL_FROM = 20_000
-# More masks than any question has numbers.
-ALL = 1_000
 CHUNK = 500
 
 
@@ -66,7 +64,7 @@ def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe) -> Plan:
             if not options.enabled:
                 continue
             augmentation = AUGMENTATIONS[method]
-            for made in augmentation.rewrite(seed, options.count or ALL, mode=recipe.mode, rng_seed=recipe.rng_seed):
+            for made in augmentation.rewrite(seed, options.count, mode=recipe.mode, rng_seed=recipe.rng_seed):
                 if isinstance(made, Problem):
                     problems.append(made)
                 elif isinstance(made, Reject):

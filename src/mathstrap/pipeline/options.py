@@ -26,7 +26,8 @@ from mathstrap.vote import VoteOptions
 class MethodOptions:
     """How often one method is used.
 
-    count   rewrites per seed; for the backward methods the number of masks, `null` = one per number of the question.
+    count   rewrites per seed; for the backward methods the number of masks, `null` = one per number of the question
+            (as in the paper), for rephrasing `null` = 1.
     draws   answers asked for per resulting problem.
     """
 
