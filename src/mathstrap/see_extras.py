@@ -81,7 +81,7 @@ def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tu
         return [], str(error)
     return gains, (
         f"Questions, embedded by averaged word vectors; {base_note(gains, 'ans_aug')} "
-        "`mathstrap stats RUN --diversity` measures all rows with the full encoder."
+        "All rows with the full encoder: mathstrap stats RUN --diversity."
     )
 
 
