@@ -34,7 +34,6 @@ ENGINES: dict[str, TeacherOptions] = {
     "llama.cpp": TeacherOptions(backend="embedded", settings={"engine": "llama.cpp", "sequences": 16}),
     "transformers": TeacherOptions(backend="hf", settings={"batch_size": 32}),
 }
-NUM_AGREEMENT = 20
 
 
 def requests_for(questions: list[str], sampling: Sampling, tag: str) -> list[Request]:
@@ -80,7 +79,9 @@ async def measure(name: str, args: argparse.Namespace, questions: list[str]) -> 
     backend = open_backend(ENGINES[name])
     loaded = time.perf_counter() - started
     greedy = Sampling(temperature=0.0, max_tokens=96)
-    texts = [reply.text for reply in await answers(backend, requests_for(questions[:NUM_AGREEMENT], greedy, "greedy"))]
+    texts = [
+        reply.text for reply in await answers(backend, requests_for(questions[: args.agreement], greedy, "greedy"))
+    ]
     many = [f"{question} Explain every step." for question in (questions * 2)[: args.prompts]]
     sampling = Sampling(temperature=0.7, max_tokens=args.tokens)
     started = time.perf_counter()
@@ -102,7 +103,9 @@ async def measure(name: str, args: argparse.Namespace, questions: list[str]) -> 
 
 def in_its_own_process(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """Engines bring thread pools and memory of their own: each is measured in a fresh process."""
-    command = [sys.executable, __file__, "--inside", name, "--prompts", str(args.prompts), "--tokens", str(args.tokens)]
+    numbers = {"--prompts": args.prompts, "--tokens": args.tokens, "--agreement": args.agreement}
+    options = [word for option, number in numbers.items() for word in (option, str(number))]
+    command = [sys.executable, __file__, "--inside", name, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -112,6 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=256)
+    parser.add_argument("--agreement", type=int, default=20, help="how many greedy replies are compared, 20 at most")
     parser.add_argument("--only", nargs="*", default=list(ENGINES), choices=list(ENGINES))
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "embedded.json")
     parser.add_argument("--write-reference", type=Path)
@@ -130,7 +134,7 @@ def main() -> None:
     results = [in_its_own_process(name, args) for name in args.only]
     reference = json.loads((ROOT / "tests" / "data" / "embedded_greedy.json").read_text())
     for result in results:
-        result["agreement"] = agreement(result.pop("texts"), [row["reply"] for row in reference])
+        result["agreement"] = agreement(result.pop("texts"), [row["reply"] for row in reference[: args.agreement]])
         print(result)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     report = {
