@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check bench docs clean
+.PHONY: demo test test-slow check clean
 
 demo: $(VENV)/.demo  ## bootstrap a small dataset with the embedded teacher
 	$(BIN)/mathstrap run demo
@@ -18,10 +18,6 @@ test-slow: $(VENV)/.dev  ## what takes minutes or a real model
 	$(BIN)/python -m pytest -m "slow and not gpu and not net" --timeout=3600
 
 check: test  ## what a change must pass
-
-docs: $(VENV)/.dev
-	$(PIP_INSTALL) -e ".[docs]"
-	$(BIN)/mkdocs build --strict
 
 clean:
 	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache
