@@ -96,6 +96,20 @@ def test_with_nothing_held_out_questions_of_answer_augmentation_gain_nothing():
     assert gains == []  # every row is in the base
 
 
+def test_each_different_text_is_embedded_once():
+    from mathstrap.see_extras import embed_once
+
+    asked = []
+
+    def embed(texts):
+        asked.extend(texts)
+        return bag_of_letters(texts)
+
+    found = embed_once(["ab", "c", "ab"], embed)
+    assert asked == ["ab", "c"]
+    assert (found == bag_of_letters(["ab", "c", "ab"])).all()
+
+
 def test_the_triple_holds_question_reply_and_answer():
     sample = make(3).samples[0]
     assert text_of(sample, "question") == sample.query

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -22,7 +22,12 @@ from mathstrap.quirks import QuirkCount, count_quirks
 from mathstrap.rundir import RunDir
 from mathstrap.types import Problem, Sample
 
+if TYPE_CHECKING:
+    from mathstrap.diversity import Embed, Floats
+
 T = TypeVar("T")
+# So many questions the full encoder reads in a few seconds on a laptop.
+FEW_QUESTIONS = 120
 # Finding every spoiled mask of 7,473 seeds takes half a minute; a report counts them on a draw of seeds.
 QUIRK_SEEDS = 500
 
@@ -64,25 +69,48 @@ def load_extras(run: RunDir) -> Extras:
 
 
 def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tuple[list[Gain], str]:
-    """Return diversity gains of a sample of rows under the fast local embedder, and a sentence on how they were made.
+    """Return diversity gains that do not hold up the end of a run, and a sentence on how they were made.
 
-    Raises MissingExtraError where the embedder is not installed.
+    A few questions are read by the full encoder; more are embedded by averaged word vectors where their table, which
+    takes a minute to make, is there already; else there are none, and the sentence says how to get them. `samples` is
+    gone through twice. Raises MissingExtraError where the embedder is not installed.
     """
     if importlib.util.find_spec("numpy") is None:
         raise missing_extra("numpy", "embed")
     from mathstrap.embedding import EmbedOptions, embed
 
+    different: set[str] = set()
+    for sample in samples:
+        different.add(sample.query)
+        if len(different) > FEW_QUESTIONS:
+            break
+    is_small = len(different) <= FEW_QUESTIONS
+    if not is_small and not has_word_table():
+        return [], "Measure it with: mathstrap stats RUN --diversity."
+    embedder = EmbedOptions(model="minilm" if is_small else "static")
     options = DiversityOptions(max_new=max_new, max_base=max_base)
     try:
-        gains = gains_by_method(samples, lambda texts: embed(texts, EmbedOptions(model="static")), options)
+        gains = gains_by_method(samples, lambda texts: embed_once(texts, lambda some: embed(some, embedder)), options)
     except InputError as error:
         if type(error) is not InputError:
             raise
         return [], str(error)
-    return gains, (
-        f"Questions, embedded by averaged word vectors; {base_note(gains, 'ans_aug')} "
-        "All rows with the full encoder: mathstrap stats RUN --diversity."
-    )
+    how = "a sentence encoder" if is_small else "averaged word vectors"
+    more = "" if is_small else " All rows with the full encoder: mathstrap stats RUN --diversity."
+    return gains, f"Questions, embedded by {how}; {base_note(gains, 'ans_aug')}{more}"
+
+
+def has_word_table() -> bool:
+    """Say whether the word vectors of the fast embedder are on this machine."""
+    from mathstrap.embedding import STATIC_VERSION, _cache_folder
+
+    return (_cache_folder() / f"minilm-static-{STATIC_VERSION}.npy").is_file()
+
+
+def embed_once(texts: Sequence[str], embed: Embed) -> Floats:
+    """Embed each different text once: answers to one question share it."""
+    place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    return embed(list(place))[[place[text] for text in texts]]
 
 
 def base_note(gains: Sequence[Gain], base: str) -> str:

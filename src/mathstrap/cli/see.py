@@ -128,14 +128,15 @@ def changing(path: str) -> Iterator[tuple[RunDir, RunDir]]:
 def measure_diversity(run: RunDir, keep: RunDir, *, text: str, base: str, embedder: str, rows: int) -> None:
     """Measure the diversity gain of every method and keep it with the run."""
     from mathstrap.diversity import DiversityOptions, gains_by_method
-    from mathstrap.see_extras import base_note, save_gains
+    from mathstrap.see_extras import base_note, embed_once, save_gains
     from mathstrap.types import Sample
 
     defaults = DiversityOptions()
     options = DiversityOptions(
         text="triple" if text == "triple" else "question", base=base, max_new=rows or defaults.max_new
     )
-    gains = gains_by_method(run.read_records("samples", Sample), open_embedder(embedder), options)
+    chosen = open_embedder(embedder)
+    gains = gains_by_method(run.read_records("samples", Sample), lambda texts: embed_once(texts, chosen), options)
     what = "Questions" if text == "question" else "Question, reply and answer"
     note = f"{what}, embedded by {embedder.partition('@')[0]}; {base_note(gains, base)}"
     save_gains(keep, gains, note)
