@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -20,7 +20,7 @@ from mathstrap.dedup import DedupOptions, Duplicates, find_duplicates
 from mathstrap.errors import InputError
 from mathstrap.problems import SeedsOptions, source_rows
 from mathstrap.rows import Row
-from mathstrap.tables import replacing
+from mathstrap.tables import open_whole
 
 MAX_QUESTION = 1_000_000
 
@@ -132,7 +132,7 @@ def decontaminate_file(
     """
     reasons: dict[int, str] = {}
     with ExitStack() as stack:
-        matches = _writer(stack, matches_out)
+        matches = open_whole(stack, matches_out)
 
         def note(match: Match) -> None:
             line = int(match.id.rpartition("/")[2])
@@ -192,7 +192,7 @@ def sift(source: Source, reasons: Mapping[int, str], out: Path | None, dropped_o
     """Write the rows without a reason to `out` and the others with theirs to `dropped_out`, whole or not at all."""
     kept = dropped = 0
     with ExitStack() as stack:
-        stay, go = _writer(stack, out), _writer(stack, dropped_out)
+        stay, go = open_whole(stack, out), open_whole(stack, dropped_out)
         for line, row, _ in source.rows():
             reason = reasons.get(line) or (f"bad_row: {source.bad[line]}" if line in source.bad else "")
             kept += not reason
@@ -202,9 +202,3 @@ def sift(source: Source, reasons: Mapping[int, str], out: Path | None, dropped_o
             if go is not None and reason:
                 go.write(msgspec.json.encode({"line": line, "reasons": [reason], "row": row}) + b"\n")
     return Sifted(num_rows=source.num_rows, bad_rows=len(source.bad), dropped=dropped, kept=kept)
-
-
-def _writer(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
-    if path is None:
-        return None
-    return stack.enter_context(stack.enter_context(replacing(path)).open("wb", buffering=1 << 20))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import IO, Any, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -38,6 +38,13 @@ def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
     """Write all chunks to `path`, or leave what was there; raises StorageError."""
     with replacing(path) as temporary, temporary.open("wb", buffering=1 << 20) as out:
         out.writelines(chunks)
+
+
+def open_whole(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
+    """Open a file that appears under its name when `stack` closes without an error; None stays None."""
+    if path is None:
+        return None
+    return stack.enter_context(stack.enter_context(replacing(path)).open("wb", buffering=1 << 20))
 
 
 def write_parquet(path: Path, records: Iterable[msgspec.Struct], kind: type[msgspec.Struct]) -> None:

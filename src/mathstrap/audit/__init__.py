@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -19,7 +19,7 @@ from mathstrap.dedup import DedupOptions, find_duplicates
 from mathstrap.errors import InputError, suggest
 from mathstrap.problems import SeedsOptions, source_rows
 from mathstrap.rows import Row
-from mathstrap.tables import replacing
+from mathstrap.tables import open_whole
 
 __all__ = ["DEFECTS", "AuditOptions", "AuditReport", "Defect", "DefectCount", "Seed", "audit", "seed_map", "table"]
 
@@ -85,8 +85,8 @@ def audit(
     facts = Facts(columns=columns, seeds=seeds or {}, index=index, skip=skip, near=near)
     tally = Tally(drop=options.dropping)
     with ExitStack() as stack:
-        clean = _writer(stack, clean_path)
-        dropped = _writer(stack, dropped_path)
+        clean = open_whole(stack, clean_path)
+        dropped = open_whole(stack, dropped_path)
         passing = _Passing(seeds_options, facts, tally, keep_rows=clean is not None or dropped is not None)
         for checked, row in passing.results(options.num_workers):
             reasons = _reasons(checked, passing, tally)
@@ -176,9 +176,3 @@ def _near_twins(source: SeedsOptions, facts: Facts, options: DedupOptions) -> di
 
     dropped = find_duplicates(questions(), options).dropped()
     return {key: int(dropped[str(line)]) for key, line in first_line.items() if str(line) in dropped}
-
-
-def _writer(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
-    if path is None:
-        return None
-    return stack.enter_context(stack.enter_context(replacing(path)).open("wb", buffering=1 << 20))
