@@ -131,23 +131,24 @@ def main() -> None:
         rows = [{"question": question, "reply": text} for question, text in zip(questions, texts, strict=False)]
         args.write_reference.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
         return
-    results = [in_its_own_process(name, args) for name in args.only]
-    reference = json.loads((ROOT / "tests" / "data" / "embedded_greedy.json").read_text())
-    for result in results:
-        result["agreement"] = agreement(result.pop("texts"), [row["reply"] for row in reference[: args.agreement]])
-        print(result)
+    reference = json.loads((ROOT / "tests" / "data" / "embedded_greedy.json").read_text())[: args.agreement]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
-    report = {
+    report: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
         "commit": commit.stdout.strip(),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "prompts": args.prompts,
         "new_tokens": args.tokens,
-        "load_average_at_end": os.getloadavg()[0],
-        "engines": results,
+        "engines": [],
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=1) + "\n")
+    for name in args.only:
+        result = in_its_own_process(name, args)
+        result["agreement"] = agreement(result.pop("texts"), [row["reply"] for row in reference])
+        result["load_average"] = round(os.getloadavg()[0], 1)
+        print(result, flush=True)
+        report["engines"].append(result)
+        args.out.write_text(json.dumps(report, indent=1) + "\n")  # after each engine: the slow ones may be cut short
 
 
 if __name__ == "__main__":
