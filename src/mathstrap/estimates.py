@@ -8,7 +8,7 @@ mean length is words / replies, a price is dollars / kept samples. Its variance 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Z = 1.959963984540054  # the normal distribution's 97.5 % point
@@ -52,24 +52,6 @@ class Sums:
         """Add to both sums of one cluster."""
         self.top[cluster] = self.top.get(cluster, 0.0) + top
         self.bottom[cluster] = self.bottom.get(cluster, 0.0) + bottom
-
-    def merge(self, others: Iterable[Sums]) -> Sums:
-        """Return these sums and `others` together."""
-        merged = Sums(dict(self.top), dict(self.bottom))
-        for other in others:
-            for cluster, top in other.top.items():
-                merged.add(cluster, top, other.bottom[cluster])
-        return merged
-
-    @property
-    def total(self) -> float:
-        """The whole numerator."""
-        return math.fsum(self.top.values())
-
-    @property
-    def count(self) -> float:
-        """The whole denominator."""
-        return math.fsum(self.bottom.values())
 
     def mean(self) -> Estimate:
         """Return top / bottom with Student's interval over clusters."""

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from mathstrap import estimates
+from mathstrap.estimates import Estimate, Sums
 
 TieRule = Literal["share", "first", "wrong"]
 K = TypeVar("K", bound=Hashable)
@@ -34,14 +34,12 @@ def score(values: Sequence[float], clusters: Sequence[str]) -> Score:
 
     A value is a question's or a draw's: 0, 1, or a share between. No values give 0 with the interval (0, 1).
     """
-    top, bottom = cluster_sums(values, clusters)
-    return _to_score(estimates.share(top, bottom))
+    return _to_score(cluster_sums(values, clusters).share())
 
 
 def mean_score(values: Sequence[float], clusters: Sequence[str]) -> Score:
     """Return a mean that is no share (tokens, seconds) or whose values are themselves chances (pass@k)."""
-    top, bottom = cluster_sums(values, clusters)
-    return _to_score(estimates.ratio(top, bottom))
+    return _to_score(cluster_sums(values, clusters).mean())
 
 
 def chance_score(values: Sequence[float], clusters: Sequence[str]) -> Score:
@@ -54,7 +52,7 @@ def chance_score(values: Sequence[float], clusters: Sequence[str]) -> Score:
     )  # fmt: skip
 
 
-def _to_score(found: estimates.Estimate) -> Score:
+def _to_score(found: Estimate) -> Score:
     value = 0.0 if math.isnan(found.value) else found.value
     low = value if math.isnan(found.low) and found.num else found.low
     high = value if math.isnan(found.high) and found.num else found.high
@@ -62,24 +60,22 @@ def _to_score(found: estimates.Estimate) -> Score:
     return Score(value=value, low=low, high=high, num=found.num, clusters=found.clusters)
 
 
-def cluster_sums(values: Sequence[float], clusters: Sequence[str]) -> tuple[dict[str, float], dict[str, float]]:
+def cluster_sums(values: Sequence[float], clusters: Sequence[str]) -> Sums:
     """Return the sum and the count of every cluster, in the order of first appearance."""
-    top: dict[str, float] = {}
-    bottom: dict[str, float] = {}
+    sums = Sums.empty()
     for value, cluster in zip(values, clusters, strict=True):
-        top[cluster] = top.get(cluster, 0.0) + value
-        bottom[cluster] = bottom.get(cluster, 0.0) + 1.0
-    return top, bottom
+        sums.add(cluster, value)
+    return sums
 
 
 def cluster_bootstrap(
     values: Sequence[float], clusters: Sequence[str], *, resamples: int = 2000, rng_seed: int = 0
 ) -> tuple[float, float]:
     """Return the 95 % percentile interval of the mean when whole clusters are drawn with replacement."""
-    top, bottom = cluster_sums(values, clusters)
-    if not top:
+    sums = cluster_sums(values, clusters)
+    if not sums.top:
         return -math.inf, math.inf
-    groups = [(top[name], bottom[name]) for name in top]
+    groups = [(total, sums.bottom[name]) for name, total in sums.top.items()]
     rng = random.Random(rng_seed)
     means = []
     for _ in range(resamples):
