@@ -6,7 +6,7 @@ A benchmark is one entry of BENCHMARKS. `load_benchmark` reads one from a file, 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,10 +205,3 @@ def hub_rows(name: str, benchmark: Benchmark) -> Iterator[dict[str, Any]]:
                 f"and name it with --data or {DATA_VARIABLE}, or give the file: {name}=PATH."
             ) from None
         yield from rows
-
-
-def cluster_names(problems: Sequence[Problem]) -> dict[str, str]:
-    """Return each problem's cluster: the root of its id, the seed question that its variants share."""
-    from mathstrap.types import root_of
-
-    return {problem.id: root_of(problem.id) for problem in problems}

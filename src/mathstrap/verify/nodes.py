@@ -110,14 +110,7 @@ class Quantity(Node, frozen=True):
     unit: str
 
 
-class Word(Node, frozen=True):
-    """A piece of text that is not mathematics, lower case."""
-
-    text: str
-
-
 MINUS_ONE = Num(Fraction(-1))
-ONE = Num(Fraction(1))
 HALF = Num(Fraction(1, 2))
 INFINITY = Sym("oo")
 EMPTY = Sym("emptyset")
