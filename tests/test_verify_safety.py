@@ -168,3 +168,11 @@ def test_long_lists_are_compared_without_trying_every_pair() -> None:
     numbers = [str(n) for n in range(1500)]
     assert grade(",".join(numbers), ", ".join(reversed(numbers))).outcome == "correct"
     assert grade(",".join(numbers), ",".join([*numbers[1:], "-1"])).outcome == "wrong"
+
+
+@pytest.mark.parametrize("blank", ["\r", "\x0b", "\x0c", "\x1c", "\x85", "\xa0", "\u2028", "\u3000"])
+@pytest.mark.parametrize("after", ["", "$", "\n"])
+def test_a_box_before_a_rare_blank_holds_nothing_and_raises_nothing(blank: str, after: str) -> None:
+    for name in GRADERS:
+        for form in ("answer", "completion", "auto"):
+            assert grade("5", f"so \\boxed{blank}{after}", grader=name, form=form).outcome != "correct"

@@ -235,7 +235,8 @@ def _box_content(text: str, start: int) -> str | None:
     if index >= len(text):
         return None
     if text[index] != "{":
-        return text[index : index + 200].split("$")[0].split()[0].rstrip(".") if text[index] not in "$}" else None
+        token = [] if text[index] == "}" else text[index : index + 200].partition("$")[0].split(maxsplit=1)
+        return token[0].rstrip(".") if token else None
     depth = 0
     for end in range(index, len(text)):
         char = text[end]
