@@ -281,19 +281,10 @@ def is_tag(value: Any) -> bool:
 
 def last_boxed(solution: str) -> str | None:
     r"""Return the inside of the last `\boxed{}`, braces balanced; None where there is none."""
-    start = max(solution.rfind("\\boxed"), solution.rfind("\\fbox"))
-    if start < 0:
-        return None
-    brace = solution.find("{", start)
-    if brace < 0 or solution[start:brace].strip() not in ("\\boxed", "\\fbox"):
-        rest = solution[start:].removeprefix("\\boxed").removeprefix("\\fbox").split("$")[0].strip()
-        return rest.split()[0] if rest else None
-    depth = 0
-    for index in range(brace, len(solution)):
-        depth += {"{": 1, "}": -1}.get(solution[index], 0)
-        if depth == 0:
-            return solution[brace + 1 : index]
-    return None
+    from mathstrap.verify.extract import extract_boxed
+
+    found = extract_boxed(solution)
+    return found.answer if found else None
 
 
 def looks_like_math(problem: Problem) -> bool:
