@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import MathstrapError
+from mathstrap.tables import write_atomically
 
 SMOOTH = 0.9
 SETTLED_STEPS = 10
@@ -140,6 +141,4 @@ def read_curve(path: Path) -> tuple[list[Point], list[Validation]]:
 
 def write_curve(path: Path, lines: list[Point | Validation]) -> None:
     """Write the curve anew, in one move."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text("".join(json.dumps(asdict(line)) + "\n" for line in lines), encoding="utf-8")
-    temporary.replace(path)
+    write_atomically(path, (json.dumps(asdict(line)).encode() + b"\n" for line in lines))
