@@ -23,8 +23,7 @@ LAYERS = [
     ],
     ["engine", "evaluate", "testsets", "train"],
     ["recipe"],
-    ["pipeline", "derive", "report", "see_extras", "compare_runs"],
-    ["cluster"],
+    ["pipeline", "report", "see_extras", "compare_runs"],
     ["cli", "explore"],
     ["__main__"],
 ]  # fmt: skip
@@ -57,10 +56,15 @@ def test_imports_point_down():
             continue
         assert name in RANK, f"{name} has no place in LAYERS; add it"
         for node in ast.walk(ast.parse(path.read_text())):
-            for part in imported_parts(node) if isinstance(node, ast.ImportFrom | ast.Import) else []:
-                if part in RANK and RANK[part] > RANK[name]:
-                    wrong.append(f"{path.relative_to(SOURCE)}:{node.lineno} imports {part}")
+            if isinstance(node, ast.ImportFrom | ast.Import):
+                upward = [part for part in imported_parts(node) if RANK.get(part, 0) > RANK[name]]
+                wrong += [f"{path.relative_to(SOURCE)}:{node.lineno} imports {part}" for part in upward]
     assert not wrong, wrong
+
+
+def test_every_place_in_the_layers_is_taken():
+    modules = {module_name(path) for path in SOURCE.rglob("*.py")} | {"bundled"}
+    assert set(RANK) <= modules
 
 
 def test_heavy_libraries_are_imported_inside_the_functions_that_need_them():
