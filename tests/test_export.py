@@ -25,7 +25,7 @@ SAMPLE = Sample(
         ("2+2=4.\nThe answer is: 4", "4", "math", "boxed", "2+2=4.\nThe answer is $\\boxed{4}$."),
         (" 2+2=4. The answer is 4. ", "4", "gsm8k", "keep", "2+2=4. The answer is 4."),
         ("The answer is: 4", "4", "gsm8k", "paper", "The answer is: 4\n#### 4\nThe answer is: 4"),
-        ("The answer is 4 for Ana.\nBo: 5.", "5", "gsm8k", "answer", "The answer is 4 for Ana.\nBo: 5.\nThe answer is: 5"),
+        ("The answer is 4 for A.\nB: 5.", "5", "gsm8k", "answer", "The answer is 4 for A.\nB: 5.\nThe answer is: 5"),
     ],
 )  # fmt: skip
 def test_a_response_ends_with_one_final_answer(text, answer, style, ending, want):
