@@ -77,6 +77,9 @@ GOOD = "Sam hands over a $10 bill for three pens that cost $1.50 each. What chan
         f'"{GOOD}"',
         f"{GOOD}\n\nQuestion: Ann has 7 cats.\nThe same question in other words: ...",
         f"Here is the rephrased problem: {GOOD}",
+        f"Reworded: {GOOD}",
+        f"Reworded question: {GOOD}\nReworded:",
+        f"In other words: {GOOD}\n\nSay it another way: Ann has 7 cats.",
     ],
 )
 def test_a_good_rephrasing_is_kept_without_label_quotes_and_run_on(text: str) -> None:

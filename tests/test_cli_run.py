@@ -44,6 +44,18 @@ def test_run_prints_the_funnel_and_what_to_do_next(small):
     assert "rewrite rephrase" in again.stdout
 
 
+def test_an_unknown_teacher_leaves_the_recipe_of_a_finished_run_alone(small):
+    mathstrap("run", "small.yaml", "--quiet", cwd=small)
+    before = (small / "runs/small/recipe.yaml").read_bytes()
+    assert mathstrap("run", "small.yaml", "--quiet", "teacher.backend=opneai", cwd=small).returncode == 1
+    assert (small / "runs/small/recipe.yaml").read_bytes() == before
+
+
+def test_a_dry_run_shows_prompts_line_for_line(small):
+    done = mathstrap("run", "small.yaml", "--dry-run", cwd=small, env={"COLUMNS": "60"})
+    assert max(map(len, done.stdout.partition("First prompt")[2].splitlines())) > 60
+
+
 def test_run_json_prints_one_event_per_line(small):
     done = mathstrap("run", "small.yaml", "--json", cwd=small)
     assert done.returncode == 0, done.stderr
@@ -57,8 +69,9 @@ def test_show_prints_every_prompt_and_reply_of_a_family(small):
     done = mathstrap("show", f"{seed}/fobar.1#0", "--run", "runs/small", cwd=small)
     assert done.returncode == 0, done.stderr
     assert f"{seed}  seed, gold" in done.stdout
-    for part in ("/ans_aug.1#0", "/rephrase.1", "/fobar.1#0", "reply (", "=> "):
+    for part in ("/ans_aug.1#0", "/rephrase.1", "/fobar.1#0", "reply (", "=> ", "mask_text="):
         assert part in done.stdout
+    assert "original_question=" not in done.stdout
 
 
 def test_show_suggests_the_id_that_was_meant(small):
@@ -83,6 +96,7 @@ def test_recipes_are_listed_printed_and_copied(tmp_path):
 def test_init_writes_a_recipe_that_runs_on_the_users_own_file(tmp_path):
     (tmp_path / "q.csv").write_text("question,answer\nAna has 3 figs and buys 4. How many figs has she now?,7\n")
     assert mathstrap("init", "mine.yaml", "--seeds", "q.csv", cwd=tmp_path).returncode == 0
+    assert "mathstrap run mine.yaml --dry-run" in (tmp_path / "mine.yaml").read_text()
     fake = ["teacher.backend=fake", "teacher.model=x"]
     assert mathstrap("run", "mine.yaml", "--dry-run", *fake, cwd=tmp_path).returncode == 0
     done = mathstrap("run", "mine.yaml", "--quiet", *fake, cwd=tmp_path)
@@ -97,7 +111,8 @@ def test_init_writes_a_recipe_that_runs_on_the_users_own_file(tmp_path):
         (["run", "small.yaml", "sovling.temperature=1"], 'Did you mean "solving"'),
         (["run", "small.yaml", "--only", "slove"], 'Did you mean "solve"'),
         (["run", "small.yaml", "seeds.0=3"], "seeds"),
-        (["show", "x", "--run", "nowhere"], "nowhere"),
+        (["show", "x", "--run", "nowhere"], "nowhere: there is no run directory here"),
+        (["run", "small.yaml", "teacher.backend=opneai"], 'Did you mean "openai"'),
         (["run", "small.yaml", "teacher={backend: openai, model: m, base_url: 'http://127.0.0.1:9'}"], "127.0.0.1:9"),
     ],
 )  # fmt: skip

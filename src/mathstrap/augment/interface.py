@@ -98,10 +98,12 @@ def no_draft_reply(parent: Problem, draft: Draft, completion: Completion) -> Pro
 
 
 _RUN_ON = re.compile(
-    r"\n\s*(?:Question|Q|Problem|Original|Answer|A|Statement|Result|Rephrase[^\n:]*|The same question[^\n:]*):"
+    r"\n\s*(?:Question|Q|Problem|Original|Answer|A|Statement|Result|Reworded|Say it another way|In other words|"
+    r"Rephrase[^\n:]*|The same question[^\n:]*):"
 )
 _LABEL = re.compile(
-    r"\A(?:Question|Problem|Statement|Result|Answer|Rephrased?(?: (?:question|problem|version))?|Reworded problem|"
+    r"\A(?:Question|Problem|Statement|Result|Answer|Rephrased?(?: (?:question|problem|version))?|"
+    r"Reworded(?: (?:question|problem|version))?|Say it another way|In other words|"
     r"The same question in other words|Here is[^\n:]{0,60}):\s*",
     re.IGNORECASE,
 )

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mathstrap.pipeline.options import RunRecipe
     from mathstrap.pipeline.preview import Preview
 
+# What `show` says of a derived question beside its text; the other tags repeat the seed and the prompt.
+SHOWN_TAGS = ("mask_text", "mask_kind", "mask_relevant", "mask_unique")
+
 OVERRIDES = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys to set, for example seeds.limit=20.")
 
 
@@ -170,7 +173,7 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
         console.print(f"\n[bold]First prompt: {stage.name}[/bold]")
         for message in stage.first:
             console.print(f"[dim]{message.role}[/dim]")
-            console.print(message.content, markup=False)
+            console.print(message.content, markup=False, soft_wrap=True)
 
 
 def show(
@@ -184,13 +187,13 @@ def show(
     from mathstrap.recipe import load_recipe
     from mathstrap.rundir import RunDir
 
-    recipe = load_recipe(RunRecipe, str(run_dir / "recipe.yaml"))
-    family = family_of(problem_id, recipe, RunDir.read(run_dir))
+    held = RunDir.read(run_dir)
+    family = family_of(problem_id, load_recipe(RunRecipe, str(run_dir / "recipe.yaml")), held)
     print_block(f"{family.seed.id}  seed, gold {family.seed.answer}", family.seed.question)
     for exchange in family.rewrites:
         print_exchange(exchange, full=full)
     for problem in family.problems:
-        tags = ", ".join(f"{key}={value}" for key, value in problem.tags.items() if key != "level")
+        tags = ", ".join(f"{key}={problem.tags[key]}" for key in SHOWN_TAGS if key in problem.tags)
         print_block(f"{problem.id}  gold {problem.answer}{'  ' + tags if tags else ''}", problem.question)
         for exchange in family.solves:
             if exchange.request.id.rpartition("#")[0] == problem.id:
@@ -258,7 +261,8 @@ def init(
     """Write a commented starter recipe for your own questions."""
     from mathstrap.recipe import recipe_text
 
-    write_new(path, recipe_text("starter")[1].replace("questions.jsonl", seeds))
+    text = recipe_text("starter")[1].replace("questions.jsonl", seeds)
+    write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {path}"))
     typer.echo(f"Next: look at it, then `mathstrap run {path} --dry-run`.")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from mathstrap.augment import Mode
-from mathstrap.backends import TeacherOptions
+from mathstrap.backends import BACKENDS, TeacherOptions
 from mathstrap.budget import Budget
 from mathstrap.decontaminate import DecontaminateOptions
 from mathstrap.dedup import DedupOptions, check_options
@@ -180,6 +180,11 @@ def check_run_recipe(recipe: RunRecipe) -> None:
         raise RecipeError("decontaminate.judge: decides on neighbours; set matching.embedding to minilm or static.")
     if recipe.curate.max_per_problem is not None and recipe.curate.max_per_problem < 1:
         raise RecipeError("curate.max_per_problem: expected 1 or more, or null for all.")
+    if recipe.teacher.backend not in BACKENDS:
+        raise RecipeError(
+            f'teacher.backend: no such backend "{recipe.teacher.backend}".'
+            f"{suggest(recipe.teacher.backend, list(BACKENDS))}"
+        )
     graders = [*GRADERS, "metamath-2024"]
     if recipe.verify.grader not in graders:
         raise RecipeError(
