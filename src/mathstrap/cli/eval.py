@@ -253,6 +253,9 @@ def print_result(result: EvalResult) -> None:
         scores = [f"{s.scores[name].value:.1%}" for name in ("strict", "flexible", "symbolic", "reference")]
         count = f"{s.num_problems:,}" + (f" x {s.num_draws}" if s.num_draws > 1 else "")
         spread = f"{s.accuracy.low * 100:.1f}-{s.accuracy.high * 100:.1f}"
+        if not s.accuracy.num:  # nothing was answered: no number rather than 0 %
+            table.add_row(s.benchmark, count, *["-"] * 6)
+            continue
         table.add_row(s.benchmark, count, f"{s.accuracy.value:.1%}", spread, *scores)
     console.print(table)
     for s in found.summaries:
