@@ -138,3 +138,16 @@ def test_the_paper_recipes_plan_the_counts_of_table_1(tmp_path, data_path):
     assert planned["solve rephrase"] >= 80_000
     assert planned["solve self_verification"] >= 40_000
     assert planned["solve fobar"] >= 40_000
+
+
+def test_the_schema_of_a_recipe_names_its_keys(tmp_path):
+    schema = json.loads(mathstrap("recipes", "--schema", cwd=tmp_path).stdout)
+    assert {"seeds", "teacher", "methods", "solving"} <= set(schema["$defs"]["RunRecipe"]["properties"])
+
+
+def test_a_missing_key_is_said_at_once(small):
+    environment = {key: value for key, value in os.environ.items() if key != "OPENAI_API_KEY"}
+    command = [sys.executable, "-m", "mathstrap", "run", "small.yaml", "teacher={backend: openai, model: gpt-4o-mini}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=small, env=environment, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "OPENAI_API_KEY" in done.stderr

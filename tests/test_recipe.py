@@ -37,7 +37,7 @@ def test_yaml_overrides_defaults_and_key_value_overrides_yaml(tmp_path):
 def test_an_empty_recipe_is_all_defaults(tmp_path):
     path = tmp_path / "cake.yaml"
     path.write_text("")
-    assert load_recipe(Cake, str(path)) == Cake()
+    assert load_recipe(Cake, str(path)) == Cake(name="cake")
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,16 @@ def test_the_resolved_recipe_reads_back_as_itself():
 
     assert build_recipe(Cake, yaml.safe_load(recipe_yaml(cake)), "round trip") == cake
     assert recipe_values(cake)["oven"] == {"degrees": 7, "fan": False}
+
+
+def test_a_recipe_without_a_name_takes_its_files(tmp_path):
+    path = tmp_path / "lemon.yaml"
+    path.write_text("size: large")
+
+    @dataclass(frozen=True, kw_only=True)
+    class Tart:
+        name: str = ""
+        size: str = "small"
+
+    assert load_recipe(Tart, str(path)).name == "lemon"
+    assert load_recipe(Tart, str(path), ["name=other"]).name == "other"

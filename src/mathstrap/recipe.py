@@ -53,12 +53,15 @@ def read_yaml_file(path: Path) -> str:
 def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ()) -> T:
     """Return `kind` filled from a recipe file and `dotted.key=value` overrides (values are read as YAML).
 
-    Raises RecipeError naming the file, the key, what was found and what was expected.
+    Options with a `name` take the file's where the recipe gives none. Raises RecipeError naming the file, the key, what
+    was found and what was expected.
     """
     where, text = recipe_text(name_or_path)
     values = parse_yaml(text, where)
     for override in overrides:
         apply_override(values, override)
+    if "name" in option_names(kind) and not values.get("name"):
+        values["name"] = Path(where).stem
     return build_recipe(kind, values, where)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from mathstrap.backends import EndpointOptions, TeacherOptions
 from mathstrap.backends.keys import bare_url, read_key
@@ -139,4 +140,10 @@ def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:
     env = endpoint.api_key_env or options.api_key_env
     command = "" if endpoint.api_key_env else options.api_key_command
     key_from = "teacher.api_key_command" if command else f"the environment variable {env or '(none named)'}"
-    return Endpoint(endpoint, key=read_key(env=env, command=command), key_from=key_from, headers=options.extra_headers)
+    key = read_key(env=env, command=command)
+    if not key and urlsplit(endpoint.url).hostname == urlsplit(DEFAULT_URL).hostname:
+        raise InputError(
+            f"{endpoint.url}: needs a key, and {key_from} holds none. Set it, or name another in "
+            "teacher.api_key_env; for a server of your own set teacher.base_url."
+        )
+    return Endpoint(endpoint, key=key, key_from=key_from, headers=options.extra_headers)

@@ -6,10 +6,15 @@ from typing import Literal, cast
 
 import typer
 
+from mathstrap.cli.curate import field_map
+
 
 def quirks(
     source: str = typer.Argument(..., metavar="FILE", help="Seeds: a JSONL, CSV or Parquet file, or bundled:gsm8k."),
-    style: str = typer.Option("", help="gsm8k (plain text) or math (LaTeX); decided row by row if left out."),
+    style: str = typer.Option("", help="gsm8k (plain text) or math (LaTeX); decided from the rows if left out."),
+    field: list[str] = typer.Option(
+        [], metavar="PART=COLUMN", help="Your column for question, answer, solution or id."
+    ),
     limit: int | None = typer.Option(None, min=1, help="Look at the first rows only."),
     as_json: bool = typer.Option(False, "--json", help="Print one JSON document instead of text."),
 ) -> None:
@@ -24,7 +29,9 @@ def quirks(
     if style not in ("", "gsm8k", "math"):
         raise InputError(f'--style: found "{style}", expected gsm8k or math.')
     chosen = cast(Literal["", "gsm8k", "math"], style)
-    loaded = load_problems(SeedsOptions(source=source, style=chosen, limit=limit, on_bad="skip"))
+    loaded = load_problems(
+        SeedsOptions(source=source, style=chosen, fields=field_map(field), limit=limit, on_bad="skip")
+    )
     counts = count_quirks(loaded.problems)
     if as_json:
         document = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mathstrap.errors import InputError, suggest
+from mathstrap.hostile import printable
 from mathstrap.types import STAGES
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def run(
     json_events: bool = typer.Option(False, "--json", help="Print one JSON event per line instead of progress."),
 ) -> None:
     """Bootstrap a dataset. The same command again resumes: nothing that was answered is asked twice."""
-    loaded = load_run_recipe(recipe, overrides or [])
+    from mathstrap.pipeline.options import RunRecipe
+    from mathstrap.recipe import load_recipe
+
+    loaded = load_recipe(RunRecipe, recipe, overrides or [])
     if dry_run:
         from mathstrap.pipeline.preview import preview
 
@@ -51,18 +55,6 @@ def run(
         print_summary(summary, loaded, " ".join(["mathstrap run", recipe, *(overrides or [])]))
     if not summary.is_complete:
         raise typer.Exit(3)
-
-
-def load_run_recipe(name_or_path: str, overrides: list[str]) -> RunRecipe:
-    """Return the recipe of a run; a recipe without a name takes its file's."""
-    from mathstrap.pipeline.options import RunRecipe
-    from mathstrap.recipe import load_recipe
-
-    stem = Path(name_or_path).stem if name_or_path.endswith((".yaml", ".yml")) else name_or_path
-    loaded = load_recipe(RunRecipe, name_or_path, overrides)
-    if loaded.name:
-        return loaded
-    return load_recipe(RunRecipe, name_or_path, [*overrides, f"name={stem}"])
 
 
 def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
@@ -224,22 +216,25 @@ def print_block(title: str, text: str, *, indent: int = 0) -> None:
     """Print a titled, indented block; control characters of model output are shown, not sent to the terminal."""
     pad = " " * indent
     typer.secho(pad + printable(title), bold=True)
-    for line in printable(text).splitlines():
-        typer.echo(f"{pad}  {line}")
-
-
-def printable(text: str) -> str:
-    """Return text with terminal control characters made visible; line breaks stay."""
-    return "".join(c if c == "\n" or c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in text)
+    for line in text.splitlines():
+        typer.echo(f"{pad}  {printable(line)}")
 
 
 def recipes(
     name: str = typer.Argument("", help="Print this recipe; without a name, list all."),
     copy: Path = typer.Option(None, "--copy", help="Write the recipe to this file instead of printing it."),
+    schema: bool = typer.Option(False, "--schema", help="Print the JSON schema of a run's recipe, for editors."),
 ) -> None:
     """List, print or copy the shipped recipes."""
-    from mathstrap.recipe import recipe_names, recipe_text
+    from mathstrap.recipe import recipe_names, recipe_schema, recipe_text
 
+    if schema:
+        import json
+
+        from mathstrap.pipeline.options import RunRecipe
+
+        typer.echo(json.dumps(recipe_schema(RunRecipe), indent=2))
+        return
     if not name:
         for known in recipe_names():
             first = recipe_text(known)[1].splitlines()[0].removeprefix("#").strip()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from mathstrap.certificate import Certificate, certificate
 from mathstrap.decontaminate import Index, Match, contaminated
 from mathstrap.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
@@ -42,7 +44,7 @@ def check_contamination(seeds: Sequence[Problem], problems: Sequence[Problem], r
         dropped |= {problem.id: roots[root_of(problem.id)] for problem in problems if root_of(problem.id) in roots}
     if options.judge:
         dropped.update(judged_same(matches, problems, index, recipe, ask))
-    return Checked(dropped=dropped, certificate=record)
+    return Checked(dropped=dropped, certificate=replace(record, dropped=len(dropped)))
 
 
 def judged_same(

@@ -106,7 +106,7 @@ class RunRecipe:
     """A bootstrapping run. Every key has a default; `mathstrap init` writes a commented starter.
 
     mode      "default" fixes every known trap of the reference; "metamath-2024" reproduces it
-    name, out the run directory is `out/name`; an empty name takes the recipe file's
+    name, out the run directory is `out/name`; load_recipe gives it the name of the file
     rewriting, solving   how replies are drawn; temperature 0.7 is the paper's
     dedup     drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them
     decontaminate  drops questions that test sets ask too, and certifies the rest

@@ -95,15 +95,21 @@ def preview(recipe: RunRecipe) -> Preview:
     )
 
 
+def expected_question(planned: PlannedRewrite) -> str:
+    """Return a question like the one to come: the seed's, or the masked one with what self-verification asks for."""
+    masked = planned.draft.masked
+    return f"{masked} What is the value of unknown variable x?" if masked else planned.parent.question
+
+
 def assumed(rewrites: Iterable[PlannedRewrite]) -> list[Problem]:
-    """Return each planned rewrite as the problem it would be if the teacher returned the question unchanged."""
+    """Return each planned rewrite as a problem of the right shape and about the right length."""
     return [
         msgspec.structs.replace(
             planned.parent,
             id=planned.draft.id,
             method=planned.method,
             parent=planned.parent.id,
-            question=planned.draft.masked or planned.parent.question,
+            question=expected_question(planned),
         )
         for planned in rewrites
     ]
