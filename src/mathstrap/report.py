@@ -134,7 +134,9 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
         + (TEMPLATES / "report.css").read_text(encoding="utf-8"),
         "title": str(manifest.get("name") or run.path.name),
         "manifest": manifest,
-        "teacher": str(teacher.get("model") or teacher.get("backend") or "a teacher"),
+        "teacher": str((manifest.get("teacher") or {}).get("model") or teacher.get("model") or "a teacher"),
+        "is_bundled_teacher": teacher.get("backend") == "embedded"
+        and not (teacher.get("model_path") or teacher.get("model")),
         "mode": str(recipe.get("mode") or "default"),
         "recipe_text": read_text(run, "recipe.yaml"),
         "analysis": analysis,
@@ -159,6 +161,11 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
             key=lambda row: -row[1],
         ),
     }
+
+
+def is_bundled_teacher(teacher: Mapping[str, Any]) -> bool:
+    """Say whether a recipe's teacher is the tiny one that comes with the package."""
+    return teacher.get("backend") == "embedded" and not (teacher.get("model_path") or teacher.get("model"))
 
 
 def kinds(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:

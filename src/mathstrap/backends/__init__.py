@@ -24,6 +24,9 @@ BACKENDS: dict[str, str] = {
 }
 
 
+BUNDLED_TEACHER = "SmolLM2-135M-Instruct"
+
+
 @dataclass(frozen=True, kw_only=True)
 class EndpointOptions:
     """One of several servers for the same model. Limits of 0 mean none; an empty key variable means the teacher's."""
@@ -69,6 +72,18 @@ class TeacherOptions:
     n_ctx: int = 0
     threads: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+
+
+def teacher_name(options: TeacherOptions) -> str:
+    """Return what to call the teacher: its model, the file it is read from, or the model the backend brings along."""
+    file_name = options.model_path.replace("\\", "/").rstrip("/").rpartition("/")[2].removesuffix(".gguf")
+    own = BUNDLED_TEACHER if is_bundled(options) else options.backend
+    return options.model or file_name or own
+
+
+def is_bundled(options: TeacherOptions) -> bool:
+    """Say whether the teacher is the tiny one that comes with the package, which proves the plumbing and no more."""
+    return options.backend == "embedded" and not options.model_path and not options.model
 
 
 class Backend(Protocol):

@@ -95,6 +95,8 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
 
 def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[str]:
     """Return what was made, where it is and what to run next."""
+    from mathstrap.backends import is_bundled
+
     lines = [""]
     for report in summary.reports:
         if report.message:
@@ -115,7 +117,7 @@ def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[
     if summary.num_samples:
         first = summary.path / "samples.jsonl"
         lines.append(f"Made {summary.num_samples:,} verified samples: {first} (and .parquet)")
-    if recipe.teacher.backend == "embedded" and not recipe.teacher.model_path:
+    if is_bundled(recipe.teacher):
         lines += [
             "The embedded 135M model proves the plumbing; it is no teacher to train on. A real one is one line away:",
             f"  {command} name=mine prompts.shape=chat teacher.backend=openai teacher.model=gpt-4o-mini",

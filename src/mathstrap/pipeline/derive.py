@@ -9,6 +9,7 @@ from itertools import islice
 import msgspec
 
 from mathstrap.augment import AUGMENTATIONS, Draft
+from mathstrap.backends import teacher_name
 from mathstrap.export import finish_response
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prompts import Prompt, choose_prompt, prompt_stage, request, with_stop
@@ -213,7 +214,7 @@ def make_sample(
         gold="voted" if seed.tags.get("gold") == "voted" else "given",
         confidence=float(seed.tags.get("confidence", 1.0)),
         outcome=verdict.outcome,
-        teacher=recipe.teacher.model or recipe.teacher.backend,
+        teacher=teacher_name(recipe.teacher),
         prompt_hash=prompt_hash,
         draw=int(candidate.id.rpartition("#")[2]),
         tags=problem.tags,

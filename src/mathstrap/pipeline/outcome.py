@@ -8,6 +8,7 @@ from collections import Counter
 import msgspec
 
 from mathstrap import __version__
+from mathstrap.backends import teacher_name
 from mathstrap.certificate import Certificate
 from mathstrap.export import CardFacts, data_card
 from mathstrap.pipeline.derive import METHODS, rewrite_prompt, solve_prompt
@@ -52,7 +53,7 @@ def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher
         name=recipe.name,
         mode=recipe.mode,
         rng_seed=recipe.rng_seed,
-        teacher={"backend": recipe.teacher.backend, "model": recipe.teacher.model},
+        teacher={"backend": recipe.teacher.backend, "model": teacher_name(recipe.teacher)},
         seeds={"hash": seeds.hash, "count": len(seeds.problems), "rejected": len(seeds.rejects)},
         prompts=hashes,
         counts=analysis.everything.counts,
@@ -81,7 +82,7 @@ def card_facts(
         mode=recipe.mode,
         seeds_source=", ".join(options.source for options in recipe.seed_sources),
         num_seeds=len(seeds.problems),
-        teacher=recipe.teacher.model or recipe.teacher.backend,
+        teacher=teacher_name(recipe.teacher),
         backend=recipe.teacher.backend,
         num_samples_by_type=dict(kinds),
         funnel=funnel_markdown(analysis),
