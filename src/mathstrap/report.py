@@ -163,7 +163,7 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def is_bundled_teacher(teacher: Mapping[str, Any]) -> bool:
+def is_bundled_teacher(teacher: dict[str, Any]) -> bool:
     """Say whether a recipe's teacher is the tiny one that comes with the package."""
     return teacher.get("backend") == "embedded" and not (teacher.get("model_path") or teacher.get("model"))
 
