@@ -191,3 +191,10 @@ def test_money_is_not_mathematics(tmp_path, question, style):
 @pytest.mark.parametrize(("name", "style"), [("gsm8k_train", "gsm8k"), ("svamp_test", "gsm8k"), ("math_test", "math")])
 def test_a_public_set_has_one_style(data_path, name, style):
     assert {problem.style for problem in load(data_path / f"{name}.jsonl", limit=1000).problems} == {style}
+
+
+def test_hub_datasets_are_streamed_by_the_hub_library(tmp_path):
+    pytest.importorskip("datasets", reason='seeds from the hub need pip install "mathstrap[hub]"')
+    write_rows(tmp_path / "train.jsonl", [GOOD | {"id": f"q{n}"} for n in range(4)])
+    loaded = load(f"hf:{tmp_path}", limit=3)
+    assert [problem.id for problem in loaded.problems] == ["q0", "q1", "q2"]
