@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import chain
 
 from mathstrap.backends import Backend, open_backend
 from mathstrap.budget import Meter
@@ -45,17 +46,11 @@ class Teacher:
         else:
             self._backend = self._backend or open_backend(self.recipe.teacher)
             report = ask_all(
-                chained(first, todo), self.run.sink(stage), backend=self._backend, limits=self.recipe.limits,
+                chain([first], todo), self.run.sink(stage), backend=self._backend, limits=self.recipe.limits,
                 budget=self.meter, events=self.events, stage=stage, total=num_requests,
             )  # fmt: skip
         self.reports.append(report)
         return report
-
-
-def chained(first: Request, rest: Iterator[Request]) -> Iterator[Request]:
-    """Yield `first`, then the rest."""
-    yield first
-    yield from rest
 
 
 def price_of(recipe: RunRecipe) -> Price | None:
