@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mathstrap.wording import NUMBER_WORDS, TURNING
+from mathstrap.curate.wording import NUMBER_WORDS, TURNING
 
 NAMES = (
     "Ava", "Ben", "Carla", "Dmitri", "Elena", "Farid", "Grace", "Hiro", "Ines", "Jamal", "Kira", "Liam", "Mona", "Nils",

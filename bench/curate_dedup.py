@@ -16,8 +16,8 @@ from typing import Any
 
 from curate_data import Made, make_questions, peak_bytes, write_result
 
-from mathstrap.dedup import SLOTS_PER_BAND, DedupOptions, find_duplicates
-from mathstrap.wording import shingles, words
+from mathstrap.curate.dedup import SLOTS_PER_BAND, DedupOptions, find_duplicates
+from mathstrap.curate.wording import shingles, words
 
 SIDES = ("mathstrap", "mathstrap, numbers ignored", "rensa", "datasketch")
 

@@ -69,10 +69,10 @@ def bare(url: str, count: int, in_flight: int, out: Path) -> int:
 
 def mathstrap(url: str, count: int, in_flight: int, out: Path) -> int:
     """Do what a run does: plan, ask, store, with a lock, an index, a budget and an event for everything."""
+    from mathstrap.asking.limits import Limits
+    from mathstrap.asking.prices import find_price
     from mathstrap.backends import TeacherOptions, open_backend
     from mathstrap.engine import Budget, Meter, ask_all
-    from mathstrap.limits import Limits
-    from mathstrap.prices import find_price
     from mathstrap.prompts import request
     from mathstrap.rundir import RunDir
     from mathstrap.types import Message, Sampling

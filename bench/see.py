@@ -93,7 +93,7 @@ def diversity(new_rows: int, base_rows: int, width: int) -> dict[str, Any]:
     """Return seconds and memory of the distances alone, and what 400,000 x 100,000 takes at that rate."""
     import numpy
 
-    from mathstrap.diversity import nearest_squared
+    from mathstrap.stats.diversity import nearest_squared
 
     rng = numpy.random.default_rng(0)
     base = rng.standard_normal((base_rows, width), dtype=numpy.float32)

@@ -12,7 +12,7 @@ import msgspec
 
 from mathstrap.audit import DEFECTS, AuditOptions, Seed, audit, seed_map
 from mathstrap.augment.masking import find_masks, hide
-from mathstrap.decontaminate import Index
+from mathstrap.curate.decontaminate import Index
 
 
 @dataclass(frozen=True, kw_only=True)

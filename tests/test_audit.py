@@ -12,7 +12,7 @@ from mathstrap.audit.defects import broken_formula
 from mathstrap.audit.unmask import find_hidden
 from mathstrap.augment.masking import find_masks, hide
 from mathstrap.columns import Columns, find_columns
-from mathstrap.decontaminate import Index
+from mathstrap.curate.decontaminate import Index
 from mathstrap.errors import InputError
 from planted_defects import plant, score_planted
 

@@ -10,12 +10,12 @@ import time
 import pytest
 
 from fake_server import FAULTS, FakeServer, Script
+from mathstrap.asking.prices import Price
 from mathstrap.backends import EndpointOptions, TeacherOptions, open_backend
 from mathstrap.backends.chat import completions_of, error_detail, retry_after, span_seconds
 from mathstrap.backends.keys import bare_url, read_key, redact
 from mathstrap.engine import Budget, Limits, Meter, ask_all
 from mathstrap.errors import InputError, TeacherError
-from mathstrap.prices import Price
 from mathstrap.prompts import request
 from mathstrap.rundir import RunDir
 from mathstrap.types import Completion, Message, Request, Sampling

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from mathstrap.certificate import Certificate
 from mathstrap.cli import app
+from mathstrap.curate.certificate import Certificate
+from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.dedup import DedupOptions
 from mathstrap.curate_file import Source, decontaminate_file, dedup_file
-from mathstrap.decontaminate import Index
-from mathstrap.dedup import DedupOptions
 from mathstrap.errors import InputError
 from mathstrap.testsets import DEFAULT, load_test_sets
 

@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 
 from mathstrap.audit.defects import DEFECTS, AuditRow
 from mathstrap.audit.unmask import find_hidden
-from mathstrap.decontaminate import Index
-from mathstrap.dedup import DedupOptions, find_duplicates
-from mathstrap.paths import bad_arithmetic, equations, select_paths
-from mathstrap.sampling import SamplingOptions, next_draws
-from mathstrap.vote import VoteOptions, vote
-from mathstrap.wording import words
+from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.dedup import DedupOptions, find_duplicates
+from mathstrap.curate.paths import bad_arithmetic, equations, select_paths
+from mathstrap.curate.sampling import SamplingOptions, next_draws
+from mathstrap.curate.vote import VoteOptions, vote
+from mathstrap.curate.wording import words
 
 MATHS = st.text(alphabet="0123456789+-*/=^()<>$\\{}.,%xX abfrc\n", max_size=80)
 TEXT = st.one_of(st.text(max_size=80), MATHS)

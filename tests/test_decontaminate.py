@@ -5,9 +5,9 @@ import json
 import msgspec
 import pytest
 
-from mathstrap.certificate import Certificate, certificate
-from mathstrap.decontaminate import DecontaminateOptions, Index, Match, contaminated
-from mathstrap.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
+from mathstrap.curate.certificate import Certificate, certificate
+from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Match, contaminated
+from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
 from mathstrap.prompts import load_prompt
 
 DUCKS = (

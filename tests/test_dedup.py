@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("rensa")
 
-from mathstrap.dedup import DedupOptions, Duplicates, Pair, find_duplicates
-from mathstrap.wording import canonical_number, formulas, read, shingles, signature, words
+from mathstrap.curate.dedup import DedupOptions, Duplicates, Pair, find_duplicates
+from mathstrap.curate.wording import canonical_number, formulas, read, shingles, signature, words
 
 APPLES = "Tom has 3 red apples and buys 4 more green apples at the market. How many apples does Tom have in total?"
 

@@ -6,7 +6,8 @@ import math
 
 import pytest
 
-from mathstrap.diversity import (
+from mathstrap.errors import InputError
+from mathstrap.stats.diversity import (
     DiversityOptions,
     diversity_gain,
     draw,
@@ -15,7 +16,6 @@ from mathstrap.diversity import (
     split_base,
     text_of,
 )
-from mathstrap.errors import InputError
 from synthetic_run import make
 
 np = pytest.importorskip("numpy")

@@ -7,8 +7,8 @@ import pytest
 np = pytest.importorskip("numpy")
 
 from mathstrap.embedding import PACKAGE, EmbedOptions, embed, load_model, nearest  # noqa: E402
+from mathstrap.embedding.wordpiece import UNK, WordPiece  # noqa: E402
 from mathstrap.errors import InputError  # noqa: E402
-from mathstrap.wordpiece import UNK, WordPiece  # noqa: E402
 
 needs_weights = pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="the embed extra is absent")
 

@@ -9,10 +9,10 @@ import tracemalloc
 
 import pytest
 
+from mathstrap.asking.prices import Price
 from mathstrap.backends.fake import FakeTeacher
 from mathstrap.engine import AskReport, Budget, Limits, Meter, Stop, ask, ask_all
 from mathstrap.errors import StorageError, TeacherError, TransientError
-from mathstrap.prices import Price
 from mathstrap.types import Completion, Failure, Message, Request, Sampling
 
 FAST = Limits(backoff_seconds=0.005, backoff_max_seconds=0.02)

@@ -6,10 +6,10 @@ import random
 
 import pytest
 
-from mathstrap.budget import Budget, Meter, hold_for
+from mathstrap.asking.budget import Budget, Meter, hold_for
+from mathstrap.asking.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
+from mathstrap.asking.prices import find_price
 from mathstrap.errors import RecipeError
-from mathstrap.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
-from mathstrap.prices import find_price
 from mathstrap.types import Message, Request, Sampling
 
 
@@ -130,7 +130,7 @@ def test_a_prompts_bytes_bound_its_tokens():
 
 
 def test_earlier_replies_count_in_a_meter():
-    from mathstrap.budget import Usage
+    from mathstrap.asking.budget import Usage
 
     meter = Meter(Budget(max_requests=10), spent=Usage(requests=9, tokens_in=1, tokens_out=1))
     hold = hold_for([Request(id="a", key="k", model="m", messages=(), sampling=Sampling())])

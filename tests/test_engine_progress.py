@@ -7,12 +7,12 @@ import json
 
 import pytest
 
+from mathstrap.asking.events import Event
+from mathstrap.asking.prices import Price
 from mathstrap.backends.fake import FakeTeacher
 from mathstrap.cli.progress import Progress, show_progress
 from mathstrap.engine import Budget, Limits, Meter, ask_all
 from mathstrap.errors import TransientError
-from mathstrap.events import Event
-from mathstrap.prices import Price
 from mathstrap.types import Message, Request, Sampling
 
 

@@ -13,13 +13,11 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "mathstrap"
 LAYERS = [
     ["types", "errors"],
     [
-        "verify", "prompts", "augment", "solve", "quirks", "bundled", "dedup", "paths", "embedding", "wordpiece",
-        "decontaminate", "mix", "sampling", "vote", "export", "stats", "diversity", "perplexity", "render", "mathml",
-        "hostile", "svg", "estimates", "picks", "pages", "arithmetic", "wording", "columns", "certificate", "judge",
+        "verify", "prompts", "augment", "solve", "quirks", "bundled", "curate", "embedding", "export", "stats",
+        "render", "arithmetic", "columns",
     ],
     [
-        "limits", "rows", "problems", "paid", "tables", "rundir", "backends", "budget", "prices", "events", "asking",
-        "jobs", "ledger", "flight", "audit", "verify_file", "curate_file", "embed_endpoint",
+        "rows", "problems", "paid", "tables", "rundir", "asking", "backends", "audit", "verify_file", "curate_file",
     ],
     ["engine", "evaluate", "testsets", "train"],
     ["recipe"],

@@ -5,7 +5,7 @@ import tracemalloc
 
 import pytest
 
-from mathstrap.mix import Meta, MixOptions, Target, label_keys, matched_subsets, meta_of, mix, split
+from mathstrap.curate.mix import Meta, MixOptions, Target, label_keys, matched_subsets, meta_of, mix, split
 from mathstrap.types import Sample
 
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mathstrap.arithmetic import evaluate
-from mathstrap.paths import bad_arithmetic, edit_distance, equations, select_paths
+from mathstrap.curate.paths import bad_arithmetic, edit_distance, equations, select_paths
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import math
 import pytest
 
 from mathstrap.errors import InputError
-from mathstrap.perplexity import (
+from mathstrap.stats.perplexity import (
     PerplexityOptions,
     Text,
     encode,

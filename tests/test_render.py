@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathstrap.hostile import escape, printable
-from mathstrap.mathml import to_mathml
 from mathstrap.render import MAX_TEXT_CHARS, Budget, render, render_answer
+from mathstrap.render.hostile import escape, printable
+from mathstrap.render.mathml import to_mathml
 
 
 def seen(text, style="gsm8k"):

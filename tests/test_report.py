@@ -8,7 +8,7 @@ import pytest
 
 from browser import Watched, chromium
 from mathstrap.errors import InputError
-from mathstrap.picks import Few, pick_fallen, pick_samples
+from mathstrap.render.picks import Few, pick_fallen, pick_samples
 from mathstrap.report import Twice, analyse_run, compare_runs, render_report, write_report
 from mathstrap.rundir import RunDir
 from mathstrap.see_extras import load_extras, save_gains, save_perplexities
@@ -98,9 +98,9 @@ def test_a_run_that_has_only_begun_has_a_report(tmp_path):
 
 
 def test_saved_diversity_and_perplexity_are_shown(tmp_path):
-    from mathstrap.diversity import Gain
-    from mathstrap.estimates import NOTHING, Estimate
-    from mathstrap.perplexity import PartPerplexity
+    from mathstrap.stats.diversity import Gain
+    from mathstrap.stats.estimates import NOTHING, Estimate
+    from mathstrap.stats.perplexity import PartPerplexity
 
     path = synthetic_run(tmp_path / "r", 4)
     gain = Estimate(value=0.1234, low=0.1, high=0.15, num=9, clusters=4)
@@ -138,8 +138,8 @@ def test_two_runs_are_set_side_by_side(tmp_path):
 
 
 def test_the_certificate_and_the_quirks_are_shown(tmp_path):
-    from mathstrap.certificate import Certificate, Overlap
-    from mathstrap.decontaminate import DecontaminateOptions, Match
+    from mathstrap.curate.certificate import Certificate, Overlap
+    from mathstrap.curate.decontaminate import DecontaminateOptions, Match
 
     path = synthetic_run(tmp_path / "r", 12)
     match = Match(

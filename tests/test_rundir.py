@@ -10,7 +10,7 @@ import msgspec
 import pyarrow.parquet
 import pytest
 
-from mathstrap.budget import Usage
+from mathstrap.asking.budget import Usage
 from mathstrap.errors import InputError, RunLocked, StorageError
 from mathstrap.paid import AppendLog, Index
 from mathstrap.rundir import RunDir

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from mathstrap.sampling import SamplingOptions, next_draws, share_draws, shortfall, split_budget
+from mathstrap.curate.sampling import SamplingOptions, next_draws, share_draws, shortfall, split_budget
 
 
 def play(

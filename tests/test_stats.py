@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from mathstrap.estimates import Sums, median, ratio, share, student, wilson
 from mathstrap.stats import Records, analyse, count_steps, difficulty_of, method_of, quantile
+from mathstrap.stats.estimates import Sums, median, ratio, share, student, wilson
 from mathstrap.types import Candidate, Completion, Failure, Problem, Reject, Sample, Verdict
 from synthetic_run import make
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mathstrap.vote import VoteOptions, vote
+from mathstrap.curate.vote import VoteOptions, vote
 
 
 @pytest.mark.parametrize(

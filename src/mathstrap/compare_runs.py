@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from mathstrap.estimates import Estimate
-from mathstrap.hostile import printable
-from mathstrap.pages import METHOD_NAMES, STAGE_NAMES, TEMPLATES, count, environment, mean_text, share_text
+from mathstrap.render.hostile import printable
+from mathstrap.render.pages import METHOD_NAMES, STAGE_NAMES, TEMPLATES, count, environment, mean_text, share_text
 from mathstrap.report import analyse_run
 from mathstrap.rundir import RunDir
 from mathstrap.stats import FUNNEL, Analysis, Group
+from mathstrap.stats.estimates import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)

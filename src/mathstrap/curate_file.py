@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.certificate import Certificate, certificate
 from mathstrap.columns import Columns, find_columns, question_of, text_of
-from mathstrap.decontaminate import Index, Match
-from mathstrap.dedup import DedupOptions, Duplicates, find_duplicates
+from mathstrap.curate.certificate import Certificate, certificate
+from mathstrap.curate.decontaminate import Index, Match
+from mathstrap.curate.dedup import DedupOptions, Duplicates, find_duplicates
 from mathstrap.errors import InputError
 from mathstrap.problems import SeedsOptions, source_rows
 from mathstrap.rows import Row

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from mathstrap.asking import AskReport, Sink, Stop, Terms
-from mathstrap.budget import Budget, Meter
-from mathstrap.events import Listener
-from mathstrap.flight import Flight
-from mathstrap.limits import Limits
+from mathstrap.asking.budget import Budget, Meter
+from mathstrap.asking.events import Listener
+from mathstrap.asking.flight import Flight
+from mathstrap.asking.interface import AskReport, Sink, Stop, Terms
+from mathstrap.asking.limits import Limits
 from mathstrap.types import Request
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from mathstrap.errors import MissingExtraError
-from mathstrap.pages import TEMPLATES, environment, text_functions
-from mathstrap.picks import pick_fallen, pick_samples
 from mathstrap.render import Budget
+from mathstrap.render.pages import TEMPLATES, environment, text_functions
+from mathstrap.render.picks import pick_fallen, pick_samples
 from mathstrap.rundir import RunDir
 from mathstrap.see_extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
 from mathstrap.stats import FUNNEL, METHODS, Analysis, Records, analyse, quantile
@@ -90,7 +90,7 @@ class Twice(Iterable[Any]):
 
 def price_of(run: RunDir) -> Callable[[int, int], float] | None:
     """Return what tokens cost in this run, from its resolved recipe; None where nobody knows."""
-    from mathstrap.prices import find_price
+    from mathstrap.asking.prices import find_price
 
     recipe = read_recipe(run)
     teacher, budget = recipe.get("teacher") or {}, recipe.get("budget") or {}

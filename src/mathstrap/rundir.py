@@ -18,7 +18,7 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
-from mathstrap.budget import Usage
+from mathstrap.asking.budget import Usage
 from mathstrap.errors import InputError, RunLocked
 from mathstrap.paid import AppendLog, Index, read_answered, read_completions, storage_error
 from mathstrap.tables import write_atomically, write_parquet

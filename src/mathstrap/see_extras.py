@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from mathstrap.certificate import Certificate
-from mathstrap.diversity import DiversityOptions, Gain, gains_by_method, hash_share
+from mathstrap.curate.certificate import Certificate
 from mathstrap.errors import InputError, missing_extra
-from mathstrap.pages import METHOD_NAMES
-from mathstrap.perplexity import PartPerplexity
 from mathstrap.quirks import QuirkCount, count_quirks
+from mathstrap.render.pages import METHOD_NAMES
 from mathstrap.rundir import RunDir
+from mathstrap.stats.diversity import DiversityOptions, Gain, gains_by_method, hash_share
+from mathstrap.stats.perplexity import PartPerplexity
 from mathstrap.types import Problem, Sample
 
 if TYPE_CHECKING:
-    from mathstrap.diversity import Embed, Floats
+    from mathstrap.stats.diversity import Embed, Floats
 
 T = TypeVar("T")
 # So many questions the full encoder reads in a few seconds on a laptop.

@@ -14,8 +14,8 @@ from mathstrap.audit.check import Checked, Facts, Seed, check_all, question_key,
 from mathstrap.audit.defects import DEFECTS, AuditRow, Defect
 from mathstrap.audit.report import AuditReport, DefectCount, Tally, table
 from mathstrap.columns import find_columns, question_of
-from mathstrap.decontaminate import Index
-from mathstrap.dedup import DedupOptions, find_duplicates
+from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.errors import InputError, suggest
 from mathstrap.problems import SeedsOptions, source_rows
 from mathstrap.rows import Row

@@ -16,8 +16,8 @@ import msgspec
 from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow
 from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.columns import Columns, question_of, response_of, text_of
-from mathstrap.decontaminate import Index
-from mathstrap.paths import equations
+from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.paths import equations
 from mathstrap.types import Style
 
 MAX_QUERY = 100_000

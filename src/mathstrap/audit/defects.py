@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mathstrap.audit.unmask import Hidden
-from mathstrap.paths import ANNOTATION, bad_arithmetic
+from mathstrap.curate.paths import ANNOTATION, bad_arithmetic
 from mathstrap.types import Style
 
 TAIL = 2_000

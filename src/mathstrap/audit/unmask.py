@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from mathstrap.wording import NUMBER_WORDS
+from mathstrap.curate.wording import NUMBER_WORDS
 
 BACKWARD = re.compile(r"unknown variable|value of \$?[xX]\$?\b")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+/\d+|\d+\.\d+|\.\d+|\d+")

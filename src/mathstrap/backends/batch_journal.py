@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mathstrap.asking import Sink
-from mathstrap.budget import Hold
-from mathstrap.jobs import Job
+from mathstrap.asking.budget import Hold
+from mathstrap.asking.interface import Sink
+from mathstrap.asking.jobs import Job
 from mathstrap.types import Request, Sampling
 
 

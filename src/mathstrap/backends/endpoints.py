@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from mathstrap.asking.limits import Pace
 from mathstrap.backends import EndpointOptions, TeacherOptions
 from mathstrap.backends.keys import bare_url, read_key
 from mathstrap.errors import InputError, TransientError
-from mathstrap.limits import Pace
 
 MOST_IN_FLIGHT = 4096  # per server; the engine's limits usually ask for fewer
 FAILURES_TO_SET_ASIDE = 3

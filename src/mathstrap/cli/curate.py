@@ -11,10 +11,10 @@ from mathstrap.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from mathstrap.audit import AuditReport, Seed
-    from mathstrap.certificate import Certificate
+    from mathstrap.curate.certificate import Certificate
+    from mathstrap.curate.decontaminate import Index
+    from mathstrap.curate.dedup import Duplicates
     from mathstrap.curate_file import Sifted
-    from mathstrap.decontaminate import Index
-    from mathstrap.dedup import Duplicates
 
 FILE = typer.Argument(..., metavar="FILE", help="A .jsonl, .csv or .parquet file, or hf:owner/name.")
 FIELD = typer.Option([], "--field", metavar="PART=COLUMN", help="Which column holds query, response, original, gold.")
@@ -38,8 +38,8 @@ def dedup(
     """Drop questions that repeat an earlier one: equal, or nearly so."""
     import msgspec
 
+    from mathstrap.curate.dedup import DedupOptions, Duplicates, check_options
     from mathstrap.curate_file import Source, dedup_file
-    from mathstrap.dedup import DedupOptions, Duplicates, check_options
     from mathstrap.tables import write_atomically
 
     check_choice("--numbers", numbers, ["differ", "ignore"])
@@ -122,7 +122,7 @@ def audit(
 
     from mathstrap.audit import AuditOptions
     from mathstrap.audit import audit as audit_dataset
-    from mathstrap.dedup import DedupOptions
+    from mathstrap.curate.dedup import DedupOptions
     from mathstrap.tables import write_atomically
 
     options = AuditOptions(
@@ -177,7 +177,7 @@ def build_index(
     embedding: str = "off",
 ) -> Index:
     """Read the test sets and return their index; the usual seven where none is named."""
-    from mathstrap.decontaminate import DecontaminateOptions, Index
+    from mathstrap.curate.decontaminate import DecontaminateOptions, Index
     from mathstrap.testsets import DEFAULT, load_test_sets
 
     check_choice("--numbers", numbers, ["keep", "mask"])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mathstrap.errors import InputError, suggest
-from mathstrap.hostile import printable
+from mathstrap.render.hostile import printable
 from mathstrap.types import STAGES
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import typer
 from mathstrap.errors import InputError
 
 if TYPE_CHECKING:
-    from mathstrap.diversity import Embed
     from mathstrap.rundir import RunDir
     from mathstrap.stats import Analysis, Group
+    from mathstrap.stats.diversity import Embed
 
 RUN = typer.Argument(..., help="A run directory.")
 
@@ -127,8 +127,8 @@ def changing(path: str) -> Iterator[tuple[RunDir, RunDir]]:
 
 def measure_diversity(run: RunDir, keep: RunDir, *, text: str, base: str, embedder: str, rows: int) -> None:
     """Measure the diversity gain of every method and keep it with the run."""
-    from mathstrap.diversity import DiversityOptions, gains_by_method
     from mathstrap.see_extras import base_note, embed_once, save_gains
+    from mathstrap.stats.diversity import DiversityOptions, gains_by_method
     from mathstrap.types import Sample
 
     defaults = DiversityOptions()
@@ -152,15 +152,15 @@ def open_embedder(name: str) -> Embed:
     model, at, url = name.partition("@")
     if not at:
         raise InputError(f'--embedder: found "{name}", expected minilm, static or MODEL@URL.')
-    from mathstrap.embed_endpoint import endpoint_embedder
+    from mathstrap.embedding.endpoint import endpoint_embedder
 
     return endpoint_embedder(model, base_url=url, api_key=os.environ.get("OPENAI_API_KEY", ""))
 
 
 def measure_perplexity(run: RunDir, keep: RunDir, *, model: str, mask_prompt: bool, rows: int, device: str) -> None:
     """Measure perplexity of every part and keep it with the run."""
-    from mathstrap.perplexity import PerplexityOptions, perplexity_by_part
     from mathstrap.see_extras import save_perplexities
+    from mathstrap.stats.perplexity import PerplexityOptions, perplexity_by_part
     from mathstrap.types import Problem, Sample
 
     defaults = PerplexityOptions(model=model)
@@ -172,7 +172,7 @@ def measure_perplexity(run: RunDir, keep: RunDir, *, model: str, mask_prompt: bo
 
 def print_analysis(analysis: Analysis) -> None:
     """Print the funnel, yields, lengths, cost and rejects."""
-    from mathstrap.pages import STAGE_NAMES, count, dollars, mean_text, reason_name, share_text
+    from mathstrap.render.pages import STAGE_NAMES, count, dollars, mean_text, reason_name, share_text
     from mathstrap.stats import FUNNEL
 
     groups = {**analysis.by_method, "all": analysis.everything}
@@ -205,8 +205,8 @@ def print_analysis(analysis: Analysis) -> None:
 
 def print_extras(extras: Any) -> None:
     """Print diversity gains and perplexities that are kept with the run."""
-    from mathstrap.hostile import printable
-    from mathstrap.pages import count, mean_text
+    from mathstrap.render.hostile import printable
+    from mathstrap.render.pages import count, mean_text
 
     if extras.gains:
         typer.echo()
@@ -235,8 +235,8 @@ def print_extras(extras: Any) -> None:
 
 def table(title: str, head: list[str], rows: dict[str, Any], cells: Callable[[Any], list[str]]) -> None:
     """Print rows under a head, the first column left and the others right; nothing where there are no rows."""
-    from mathstrap.hostile import printable
-    from mathstrap.pages import method_name
+    from mathstrap.render.hostile import printable
+    from mathstrap.render.pages import method_name
 
     if not rows:
         return

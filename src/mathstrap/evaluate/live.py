@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from mathstrap.engine import Sink
-from mathstrap.estimates import wilson
 from mathstrap.evaluate.protocols import ScoreName
 from mathstrap.evaluate.score import ScoredDraw, score_draw
+from mathstrap.stats.estimates import wilson
 from mathstrap.types import Completion, Failure, Problem, Request, problem_of
 
 

@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-from mathstrap.estimates import Estimate, Sums
+from mathstrap.stats.estimates import Estimate, Sums
 
 TieRule = Literal["share", "first", "wrong"]
 K = TypeVar("K", bound=Hashable)

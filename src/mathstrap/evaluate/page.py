@@ -12,8 +12,8 @@ from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.record import Evaluation, describe
 from mathstrap.evaluate.score import REASON_TEXT, SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
-from mathstrap.hostile import escape
 from mathstrap.render import Budget, render, render_answer
+from mathstrap.render.hostile import escape
 
 # Formulas of a page that come after this are shown as their source.
 MATH_SECONDS = 20.0

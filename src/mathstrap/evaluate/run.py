@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from mathstrap.asking.budget import Budget
+from mathstrap.asking.events import Listener
+from mathstrap.asking.limits import Limits
 from mathstrap.backends import TeacherOptions
-from mathstrap.budget import Budget
 from mathstrap.errors import InputError, suggest
 from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark
 from mathstrap.evaluate.live import Grading, Progress
@@ -30,8 +32,6 @@ from mathstrap.evaluate.protocols import (
 from mathstrap.evaluate.record import KIND, Evaluation, engine_settings, model_name, provenance, versions
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.evaluate.summary import summarize
-from mathstrap.events import Listener
-from mathstrap.limits import Limits
 from mathstrap.prompts import request as make_request
 from mathstrap.rundir import RunDir
 from mathstrap.types import Problem, Reject, Request
@@ -163,9 +163,9 @@ def fill(
     listener: Listener | None,
 ) -> AskReport:  # fmt: skip
     """Ask for every request without a reply; replies are graded in a thread of their own as they come."""
-    from mathstrap.budget import Meter
+    from mathstrap.asking.budget import Meter
+    from mathstrap.asking.prices import find_price
     from mathstrap.engine import ask_all
-    from mathstrap.prices import find_price
 
     urls = options.teacher.base_url
     price = find_price(

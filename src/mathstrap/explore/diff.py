@@ -10,8 +10,8 @@ from fractions import Fraction
 from typing import Literal
 
 from mathstrap.augment.quantities import count_numbers, describe_numbers
-from mathstrap.hostile import escape
 from mathstrap.render import MAX_TEXT_CHARS, Budget, render
+from mathstrap.render.hostile import escape
 from mathstrap.types import Style
 
 MAX_WORDS = 1_500

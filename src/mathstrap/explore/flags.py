@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from mathstrap.errors import InputError
-from mathstrap.hostile import drop_unseen
+from mathstrap.render.hostile import drop_unseen
 from mathstrap.rundir import RunDir
 from mathstrap.tables import write_atomically
 

@@ -18,10 +18,10 @@ from mathstrap.explore.family import read_family
 from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import guarded
-from mathstrap.hostile import escape
-from mathstrap.pages import TEMPLATES as SHARED_TEMPLATES
-from mathstrap.pages import as_html, text_functions, vocabulary
 from mathstrap.render import Budget
+from mathstrap.render.hostile import escape
+from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
+from mathstrap.render.pages import as_html, text_functions, vocabulary
 from mathstrap.stats import FUNNEL
 
 logger = logging.getLogger(__name__)

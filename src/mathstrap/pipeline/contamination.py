@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from mathstrap.certificate import Certificate, certificate
-from mathstrap.decontaminate import Index, Match, contaminated
-from mathstrap.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
+from mathstrap.curate.certificate import Certificate, certificate
+from mathstrap.curate.decontaminate import Index, Match, contaminated
+from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prompts import load_prompt
 from mathstrap.testsets import load_test_sets

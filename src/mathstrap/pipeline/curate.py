@@ -12,8 +12,8 @@ from itertools import groupby
 
 from msgspec.structs import replace
 
-from mathstrap.dedup import DedupOptions, Pair, find_duplicates
-from mathstrap.paths import bad_arithmetic, select_paths
+from mathstrap.curate.dedup import DedupOptions, Pair, find_duplicates
+from mathstrap.curate.paths import bad_arithmetic, select_paths
 from mathstrap.pipeline.derive import make_sample
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
 from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from msgspec.structs import replace
 
 from mathstrap.augment import AUGMENTATIONS
+from mathstrap.curate.vote import vote
 from mathstrap.pipeline.derive import parse_answers
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request
-from mathstrap.vote import vote
 
 
 def question_of(seed: Problem, recipe: RunRecipe) -> list[Problem]:

@@ -6,20 +6,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from mathstrap.asking.budget import Budget
+from mathstrap.asking.limits import Limits
 from mathstrap.augment import Mode
 from mathstrap.backends import BACKENDS, TeacherOptions
-from mathstrap.budget import Budget
-from mathstrap.decontaminate import DecontaminateOptions
-from mathstrap.dedup import DedupOptions, check_options
+from mathstrap.curate.decontaminate import DecontaminateOptions
+from mathstrap.curate.dedup import DedupOptions, check_options
+from mathstrap.curate.mix import MixOptions, check_mix
+from mathstrap.curate.sampling import SamplingOptions, check_sampling
+from mathstrap.curate.vote import VoteOptions
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.export import FORMATS, ExportOptions
-from mathstrap.limits import Limits
-from mathstrap.mix import MixOptions, check_mix
 from mathstrap.problems import SeedsOptions
 from mathstrap.prompts import Shape
-from mathstrap.sampling import SamplingOptions, check_sampling
 from mathstrap.types import Method, Sampling
-from mathstrap.vote import VoteOptions
 
 
 @dataclass(frozen=True, kw_only=True)

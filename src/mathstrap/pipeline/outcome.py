@@ -9,7 +9,7 @@ import msgspec
 
 from mathstrap import __version__
 from mathstrap.backends import teacher_name
-from mathstrap.certificate import Certificate
+from mathstrap.curate.certificate import Certificate
 from mathstrap.export import CardFacts, data_card
 from mathstrap.pipeline.derive import METHODS, rewrite_prompt, solve_prompt
 from mathstrap.pipeline.options import RunRecipe

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mathstrap.budget import Usage
+from mathstrap.asking.budget import Usage
+from mathstrap.asking.prices import Price
+from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.pipeline.derive import draws_of, grade_one, job_for, parse_answers
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.prices import Price
-from mathstrap.sampling import Shortfall, next_draws, shortfall
 from mathstrap.types import Candidate, Completion, Problem, Request, problem_of
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mathstrap.asking.events import Listener
+from mathstrap.curate.mix import Part, label_keys, meta_of, mix, split
+from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine import AskReport
-from mathstrap.events import Listener
 from mathstrap.export import FORMATS
-from mathstrap.mix import Part, label_keys, meta_of, mix, split
 from mathstrap.pipeline.curate import Chosen, choose, graded, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
@@ -29,7 +30,6 @@ from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
 from mathstrap.rundir import RunDir
-from mathstrap.sampling import Shortfall
 from mathstrap.stats import Analysis
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Verdict
 

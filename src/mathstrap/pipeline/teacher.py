@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import chain
 
+from mathstrap.asking.budget import Meter
+from mathstrap.asking.events import Listener
+from mathstrap.asking.prices import Price, find_price
 from mathstrap.backends import Backend, open_backend
-from mathstrap.budget import Meter
 from mathstrap.engine import AskReport, ask_all
-from mathstrap.events import Listener
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.prices import Price, find_price
 from mathstrap.rundir import RunDir
 from mathstrap.types import Request, Stage
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from mathstrap.decontaminate import Match
+from mathstrap.curate.decontaminate import Match
 from mathstrap.prompts import Prompt, render, request
 from mathstrap.types import Request, Sampling
 

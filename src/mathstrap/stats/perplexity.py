@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mathstrap.diversity import hash_share
 from mathstrap.errors import InputError, missing_extra
-from mathstrap.estimates import Estimate, median
+from mathstrap.stats.diversity import hash_share
+from mathstrap.stats.estimates import Estimate, median
 from mathstrap.types import Problem, Sample
 
 if TYPE_CHECKING:

@@ -7,16 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mathstrap import svg
-from mathstrap.estimates import Estimate
-from mathstrap.hostile import escape
-from mathstrap.render import Budget, render, render_answer
+from mathstrap.render import Budget, render, render_answer, svg
+from mathstrap.render.hostile import escape
+from mathstrap.stats.estimates import Estimate
 from mathstrap.types import REASONS
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-TEMPLATES = Path(__file__).with_name("templates")
+TEMPLATES = Path(__file__).parents[1] / "templates"
 METHOD_NAMES: dict[str, str] = {
     "ans_aug": "Answer augmentation",
     "rephrase": "Rephrasing",

@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mathstrap.budget import Meter
-from mathstrap.events import Event, EventKind, Listener
-from mathstrap.limits import Limits
+from mathstrap.asking.budget import Meter
+from mathstrap.asking.events import Event, EventKind, Listener
+from mathstrap.asking.limits import Limits
 from mathstrap.types import Completion, Failure
 
 if TYPE_CHECKING:

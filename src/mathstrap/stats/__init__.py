@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
-from mathstrap.estimates import Estimate, ratio_of, share_of
+from mathstrap.stats.estimates import Estimate, ratio_of, share_of
 from mathstrap.types import (
     Completion,
     Failure,

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mathstrap.embedding.wordpiece import CLS, SEP, WordPiece
 from mathstrap.errors import InputError, MissingExtraError
-from mathstrap.wordpiece import CLS, SEP, WordPiece
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from mathstrap.asking import AskReport, Sink, Terms
-from mathstrap.budget import hold_for
+from mathstrap.asking.budget import hold_for
+from mathstrap.asking.interface import AskReport, Sink, Terms
+from mathstrap.asking.jobs import NO_HOLD, Job
+from mathstrap.asking.limits import Pace
 from mathstrap.errors import StorageError, TransientError
-from mathstrap.jobs import NO_HOLD, Job
-from mathstrap.limits import Pace
 from mathstrap.types import Completion, Failure
 
 # Kinds of TransientError after which the server may have charged although no reply arrived.

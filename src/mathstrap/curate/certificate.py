@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from mathstrap.decontaminate import DecontaminateOptions, Index, Kind, Match
+from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Kind, Match
 from mathstrap.types import root_of
 
 

@@ -14,8 +14,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mathstrap.hostile import escape
-from mathstrap.mathml import to_mathml
+from mathstrap.render.hostile import escape
+from mathstrap.render.mathml import to_mathml
 from mathstrap.types import Style
 
 MAX_TEXT_CHARS = 20_000

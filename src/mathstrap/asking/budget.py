@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mathstrap.asking.prices import Price
 from mathstrap.errors import RecipeError
-from mathstrap.prices import Price
 from mathstrap.types import Completion, Request
 
 # A chat template wraps every turn in role markers, and some servers add a default system turn of their own.

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from mathstrap.estimates import Estimate
-from mathstrap.hostile import escape_silently
+from mathstrap.render.hostile import escape_silently
+from mathstrap.stats.estimates import Estimate
 
 NUM_BINS = 24
 

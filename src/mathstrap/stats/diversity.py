@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Literal
 
 from mathstrap.errors import InputError
-from mathstrap.estimates import Estimate, Sums
+from mathstrap.stats.estimates import Estimate, Sums
 from mathstrap.types import Sample
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
-from mathstrap.hostile import drop_unseen, escape_silently
+from mathstrap.render.hostile import drop_unseen, escape_silently
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from mathstrap.arithmetic import agree, evaluate, tokenize
-from mathstrap.wording import canonical_number, words
+from mathstrap.curate.wording import canonical_number, words
 
 MAX_TEXT = 50_000
 MAX_EQUATIONS = 300

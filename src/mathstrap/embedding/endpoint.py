@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from mathstrap.errors import InputError
 
 if TYPE_CHECKING:
-    from mathstrap.diversity import Embed, Floats
+    from mathstrap.stats.diversity import Embed, Floats
 
 
 def endpoint_embedder(

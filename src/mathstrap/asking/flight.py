@@ -7,11 +7,11 @@ import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from mathstrap.asking import AskReport, Sink, Terms
+from mathstrap.asking.interface import AskReport, Sink, Terms
+from mathstrap.asking.jobs import Job, Jobs
+from mathstrap.asking.ledger import Ledger
+from mathstrap.asking.limits import AdaptiveLimit, Breaker, backoff
 from mathstrap.errors import MathstrapError, StorageError, TeacherError, TransientError
-from mathstrap.jobs import Job, Jobs
-from mathstrap.ledger import Ledger
-from mathstrap.limits import AdaptiveLimit, Breaker, backoff
 from mathstrap.types import Completion, Request
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from mathstrap.wording import words
+from mathstrap.curate.wording import words
 
 if TYPE_CHECKING:
     import numpy as np

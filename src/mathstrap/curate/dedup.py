@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from mathstrap.wording import jaccard, read_joined, shingles, signature
+from mathstrap.curate.wording import jaccard, read_joined, shingles, signature
 
 if TYPE_CHECKING:
     import numpy as np

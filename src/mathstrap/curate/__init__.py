@@ -1,0 +1,1 @@
+"""Decide which questions and solutions become samples: duplicates, test-set overlap, sampling, labels, mixes."""
