@@ -12,8 +12,8 @@ from mathstrap.recipe import build_recipe
 
 # What a run derives from its replies; manifest.json holds times and is not among them.
 DERIVED = (
-    "problems.jsonl", "candidates.jsonl", "verdicts.jsonl", "rejects.jsonl", "samples.jsonl", "metrics.json", "card.md",
-    "export-metamathqa.jsonl", "samples.parquet", "report.html",
+    "problems.jsonl", "candidates.jsonl", "verdicts.jsonl", "rejects.jsonl", "samples.jsonl", "metrics.json",
+    "README.md", "export-metamathqa.jsonl", "export-metamathqa.parquet", "samples.parquet", "report.html",
 )  # fmt: skip
 
 

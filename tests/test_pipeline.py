@@ -135,7 +135,7 @@ def test_failed_requests_are_no_rejects_and_are_asked_again(tmp_path):
     whole = bootstrap(small_recipe(tmp_path))
     (tmp_path / "fresh").mkdir()
     fresh = bootstrap(small_recipe(tmp_path / "fresh"))
-    names = set(digests(whole.path)) - {"card.md", "report.html"}
+    names = set(digests(whole.path)) - {"README.md", "report.html"}
     assert {name: digests(whole.path)[name] for name in names if "metrics" not in name} == {
         name: digests(fresh.path)[name] for name in names if "metrics" not in name
     }
@@ -227,7 +227,7 @@ def test_killed_anywhere_it_ends_with_the_same_bytes_and_pays_nothing_twice(tmp_
     paid = paid_rows(path)
     assert max(paid.values()) == 1
     killed, uninterrupted = digests(path), digests(whole.path)
-    same = set(uninterrupted) - {"card.md", "report.html"}  # both name the run
+    same = set(uninterrupted) - {"README.md", "report.html"}  # both name the run
     assert {name: killed[name] for name in same} == {name: uninterrupted[name] for name in same}
 
 
@@ -348,6 +348,6 @@ def test_questions_a_test_set_asks_too_are_dropped_and_certified(tmp_path):
     dropped = [reject for reject in records(summary.path, "rejects", Reject) if reject.reason == "contaminated"]
     assert {reject.id.partition("/")[0] for reject in dropped} == {seeds[4].id}
     assert seeds[4].id not in {sample.seed for sample in records(summary.path, "samples", Sample)}
-    card = (summary.path / "card.md").read_text()
+    card = (summary.path / "README.md").read_text()
     assert "test.jsonl" in card
     assert "Not checked" not in card

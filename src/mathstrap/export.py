@@ -90,6 +90,12 @@ FORMATS: dict[str, Callable[[Sample], Row]] = {
     "prompt-completion": prompt_completion_row,
 }
 
+# A sample that says which columns a format has, also where a run made no sample.
+EXAMPLE = Sample(
+    id="", type="", query="", original_question="", response="", problem="", seed="", dataset="", method="seed",
+    answer="",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
@@ -109,6 +115,19 @@ class CardFacts:
     version: str
     cost: str
     contamination: str = ""
+    held_out: bool = False
+    formats: tuple[str, ...] = ()
+
+
+def card_configs(facts: CardFacts) -> list[str]:
+    """Return the YAML lines that tell `datasets` and the hub which file is what: the samples, then each format."""
+    lines = ["configs:", "- config_name: default", "  data_files: samples.parquet"]
+    for name in facts.formats:
+        lines += [f"- config_name: {name}", "  data_files:"]
+        lines += ["  - split: train", f"    path: export-{name}.parquet"]
+        if facts.held_out:
+            lines += ["  - split: validation", f"    path: export-{name}-validation.parquet"]
+    return lines
 
 
 def data_card(facts: CardFacts) -> str:
@@ -121,9 +140,7 @@ def data_card(facts: CardFacts) -> str:
         "task_categories: [text-generation]",
         "tags: [math, synthetic, mathstrap]",
         f"size_categories: ['{size}']",
-        "configs:",
-        "- config_name: default",
-        "  data_files: samples.jsonl",
+        *card_configs(facts),
         "---",
         "",
         f"# {facts.name}",

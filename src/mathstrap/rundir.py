@@ -21,7 +21,8 @@ import msgspec
 from mathstrap.asking.budget import Usage
 from mathstrap.errors import InputError, RunLocked
 from mathstrap.paid import AppendLog, Index, read_answered, read_completions, storage_error
-from mathstrap.tables import write_atomically, write_parquet
+from mathstrap.rows import iter_rows
+from mathstrap.tables import write_atomically, write_parquet, write_rows_parquet
 from mathstrap.types import Completion, Failure, Request
 
 T = TypeVar("T")
@@ -232,6 +233,12 @@ class RunDir:
         if parquet is not None:
             write_parquet(self.path / f"{name}.parquet", self.read_records(name, parquet), parquet)
         return count
+
+    def write_rows(self, name: str, rows: Iterable[dict[str, Any]], *, like: dict[str, Any]) -> None:
+        """Write `<name>.jsonl` and `<name>.parquet`; `like` is a row that says which columns there are."""
+        self.write_records(name, rows)
+        written = (row for _, row in iter_rows(self.path / f"{name}.jsonl"))
+        write_rows_parquet(self.path / f"{name}.parquet", written, like=like)
 
     def has(self, name: str) -> bool:
         """Say whether a derived file of records exists."""

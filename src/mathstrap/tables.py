@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, get_args, get_origin, get_type_hints
+from typing import IO, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -15,6 +15,7 @@ from mathstrap.errors import MathstrapError
 from mathstrap.paid import storage_error
 
 ROWS_PER_GROUP = 20_000
+R = TypeVar("R")
 
 
 @contextmanager
@@ -50,23 +51,40 @@ def open_whole(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
 def write_parquet(path: Path, records: Iterable[msgspec.Struct], kind: type[msgspec.Struct]) -> None:
     """Write records as a table with one column per field of `kind`; dicts and tuples become JSON text."""
     import pyarrow
-    import pyarrow.parquet
 
     hints = get_type_hints(kind)
     names = list(kind.__struct_fields__)
     as_json = {name for name in names if (get_origin(hints[name]) or hints[name]) in {dict, list, tuple}}
     schema = pyarrow.schema([(name, _column(hints[name], pyarrow)) for name in names])
-    rows = iter(records)
+
+    def table(batch: list[msgspec.Struct]) -> Any:
+        columns = {
+            name: [
+                msgspec.json.encode(value).decode() if name in as_json else value
+                for value in (getattr(row, name) for row in batch)
+            ]
+            for name in names
+        }
+        return pyarrow.table(columns, schema=schema)
+
+    _write_groups(path, records, schema, table)
+
+
+def write_rows_parquet(path: Path, rows: Iterable[dict[str, Any]], *, like: dict[str, Any]) -> None:
+    """Write plain rows as a table whose columns have the types of the row `like`; there may be no rows."""
+    import pyarrow
+
+    schema = pyarrow.Table.from_pylist([like]).schema
+    _write_groups(path, rows, schema, lambda batch: pyarrow.Table.from_pylist(batch, schema=schema))
+
+
+def _write_groups(path: Path, rows: Iterable[R], schema: Any, table: Callable[[list[R]], Any]) -> None:
+    import pyarrow.parquet
+
+    left = iter(rows)
     with replacing(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
-        while batch := list(itertools.islice(rows, ROWS_PER_GROUP)):
-            columns = {
-                name: [
-                    msgspec.json.encode(value).decode() if name in as_json else value
-                    for value in (getattr(row, name) for row in batch)
-                ]
-                for name in names
-            }
-            writer.write_table(pyarrow.table(columns, schema=schema))
+        while batch := list(itertools.islice(left, ROWS_PER_GROUP)):
+            writer.write_table(table(batch))
 
 
 def _column(hint: Any, pyarrow: Any) -> Any:

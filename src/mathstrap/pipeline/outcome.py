@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from pathlib import Path
 
 import msgspec
 
@@ -38,7 +39,7 @@ def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
 
 
 def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher) -> Analysis:
-    """Write metrics.json, manifest.json, card.md and report.html, and return the numbers."""
+    """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers."""
     analysis = analyse_run(run)
     hashes = prompt_hashes(recipe, seeds)
     meter = teacher.meter
@@ -62,7 +63,7 @@ def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher
         price=meter.price.source if meter.price else "unknown",
         seconds=seconds,
     )
-    run.write_text("card.md", data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes)))
+    run.write_text("README.md", data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes)))
     write_report(run, analysis)
     return analysis
 
@@ -80,7 +81,7 @@ def card_facts(
     return CardFacts(
         name=recipe.name,
         mode=recipe.mode,
-        seeds_source=", ".join(options.source for options in recipe.seed_sources),
+        seeds_source=", ".join(public_name(options.source) for options in recipe.seed_sources),
         num_seeds=len(seeds.problems),
         teacher=teacher_name(recipe.teacher),
         backend=recipe.teacher.backend,
@@ -91,8 +92,15 @@ def card_facts(
         rng_seed=recipe.rng_seed,
         version=__version__,
         contamination=certificate.to_markdown() if certificate else "",
+        formats=recipe.export.formats,
+        held_out=recipe.export.validation_share > 0 and any(run.path.glob("export-*-validation.jsonl")),
         cost=f"{tokens}, price unknown" if usd is None else f"{tokens}, ${usd:.2f}",
     )
+
+
+def public_name(source: str) -> str:
+    """Return where seeds came from as a card may say it: an absolute path is its file's name alone."""
+    return Path(source).name if Path(source).expanduser().is_absolute() else source
 
 
 def funnel_markdown(analysis: Analysis) -> str:

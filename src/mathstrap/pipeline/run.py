@@ -11,7 +11,7 @@ from mathstrap.asking.events import Listener
 from mathstrap.curate.mix import Part, label_keys, meta_of, mix, split
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine import AskReport
-from mathstrap.export import FORMATS
+from mathstrap.export import EXAMPLE, FORMATS
 from mathstrap.pipeline.curate import Chosen, choose, graded, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
@@ -237,7 +237,7 @@ class Bootstrap:
                     continue
                 samples = self.run.read_records("samples", Sample)
                 rows = (FORMATS[name](sample) for sample in samples if (sample.seed in held) == is_held)
-                self.run.write_records(f"export-{name}{suffix}", rows)
+                self.run.write_rows(f"export-{name}{suffix}", rows, like=FORMATS[name](EXAMPLE))
 
     def graded(self) -> Iterator[tuple[Candidate, Verdict]]:
         """Stream the graded answers of the run."""
