@@ -15,7 +15,7 @@ from mathstrap.render.pages import TEMPLATES, environment, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
 from mathstrap.rundir import RunDir
 from mathstrap.see_extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
-from mathstrap.stats import FUNNEL, METHODS, Analysis, Records, analyse, quantile
+from mathstrap.stats import FUNNEL, Analysis, Records, analyse, quantile
 from mathstrap.types import Outcome, Problem, Reject, Sample, Verdict
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
         "recipe_text": read_text(run, "recipe.yaml"),
         "analysis": analysis,
         "funnel": FUNNEL,
-        "methods": [method for method in METHODS if method in analysis.by_method],
+        "methods": list(analysis.by_method),
         "kinds": kinds(samples),
         "lengths": length_panels(analysis),
         "extras": read_extras(run, samples),

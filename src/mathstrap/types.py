@@ -10,12 +10,13 @@ from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
 
-Method = Literal["seed", "ans_aug", "rephrase", "self_verification", "fobar"]
+Method = str  # "seed", one of METHODS, or the name a recipe gives a method of its own
 Style = Literal["gsm8k", "math"]
 Outcome = Literal["correct", "wrong", "undecided"]
 Stage = Literal["seeds", "rewrite", "filter", "solve", "verify", "curate", "export"]
 FinishReason = Literal["stop", "length", "content_filter", "unknown"]
 
+METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 # Every reason a Reject may carry, with the sentence the report prints for it.
@@ -195,4 +196,4 @@ def problem_of(request_id: str) -> str:
 def type_of(style: Style, method: Method) -> str:
     """Return the published type name of a sample, for example `GSM_SV` (paper, Table 1 and the released data)."""
     names = {"ans_aug": "AnsAug", "rephrase": "Rephrased", "self_verification": "SV", "fobar": "FOBAR", "seed": "Seed"}
-    return f"{'GSM' if style == 'gsm8k' else 'MATH'}_{names[method]}"
+    return f"{'GSM' if style == 'gsm8k' else 'MATH'}_{names.get(method, method)}"

@@ -3,10 +3,27 @@
 from __future__ import annotations
 
 from mathstrap.augment import ans_aug, fobar, rephrase, self_verification
-from mathstrap.augment.interface import Augmentation, Draft, Mode, draft_request, refuse_reply, rng_for
+from mathstrap.augment.interface import (
+    Augmentation,
+    Draft,
+    Mode,
+    draft_request,
+    refuse_reply,
+    rng_for,
+    without_label,
+)
 from mathstrap.types import Method
 
-__all__ = ["AUGMENTATIONS", "Augmentation", "Draft", "Mode", "draft_request", "refuse_reply", "rng_for"]
+__all__ = [
+    "AUGMENTATIONS",
+    "Augmentation",
+    "Draft",
+    "Mode",
+    "draft_request",
+    "refuse_reply",
+    "rng_for",
+    "without_label",
+]
 
 AUGMENTATIONS: dict[Method, Augmentation] = {
     "ans_aug": ans_aug.ANS_AUG,

@@ -48,19 +48,33 @@ class Rewrite(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class Augmentation:
-    """One way to make problems from a problem; `prompt` and `parse` serve only the drafts that `rewrite` returns."""
-
-    name: Method
-    rewrite: Rewrite
-    prompt: Callable[[Problem, Draft, Prompt], tuple[Message, ...]]
-    parse: Callable[[Problem, Draft, Completion], Problem | Reject]
-
-
 def fill_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:  # noqa: ARG001
     """Return the messages that ask the teacher for this draft."""
     return render(prompt, draft.fields)
+
+
+def no_draft_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:
+    """Refuse: this method makes no drafts, so nothing is ever asked for one."""
+    raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {prompt.name}")
+
+
+def no_draft_reply(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
+    """Refuse: this method makes no drafts, so no reply ever comes back."""
+    raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {completion.request}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """One way to make problems from a problem; the other fields serve only the drafts that `rewrite` returns.
+
+    `template` is the prompt of a method that the package has none for, written as a prompt file.
+    """
+
+    name: Method
+    rewrite: Rewrite
+    prompt: Callable[[Problem, Draft, Prompt], tuple[Message, ...]] = fill_prompt
+    parse: Callable[[Problem, Draft, Completion], Problem | Reject] = no_draft_reply
+    template: str = ""
 
 
 def draft_request(
@@ -85,16 +99,6 @@ def refuse_reply(record_id: str, completion: Completion, stage: Literal["rewrite
     if not completion.text.strip():
         return Reject(id=record_id, stage=stage, reason="empty")
     return None
-
-
-def no_draft_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:
-    """Refuse: this method makes no drafts, so nothing is ever asked for one."""
-    raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {prompt.name}")
-
-
-def no_draft_reply(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
-    """Refuse: this method makes no drafts, so no reply ever comes back."""
-    raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {completion.request}")
 
 
 _RUN_ON = re.compile(

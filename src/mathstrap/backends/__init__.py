@@ -8,9 +8,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any, Protocol, cast
 
 from mathstrap.errors import InputError, suggest
+from mathstrap.plugins import is_own, load_own
 from mathstrap.types import Completion, Request
 
 # name -> "module:factory"; the module is imported when the teacher is opened.
@@ -41,7 +43,7 @@ class EndpointOptions:
 class TeacherOptions:
     """Who answers, and how to reach it. A key is named (a variable or a command), never written here.
 
-    backend            a name of BACKENDS
+    backend            a name of BACKENDS, or a factory of your own as `path/to/file.py:function`
     model              the model's name at the server, a path, or a name the backend knows
     base_url           openai, openai_batch: the address up to and including `/v1`; a list spreads the work over servers
     endpoints          the same with limits per server; used instead of base_url when not empty
@@ -116,6 +118,8 @@ class Backend(Protocol):
 
 def open_backend(options: TeacherOptions) -> Backend:
     """Return the teacher that `options` describes; raises InputError for an unknown name or unusable options."""
+    if is_own(options.backend):
+        return load_own(options.backend, FunctionType, where="teacher.backend")(options)  # type: ignore[no-any-return]
     target = BACKENDS.get(options.backend)
     if target is None:
         raise InputError(

@@ -174,6 +174,7 @@ def show(
     problem_id: str = typer.Argument(..., help="The id of a seed, or of anything derived from it."),
     run_dir: Path = typer.Option(Path("runs/demo"), "--run", help="The run directory."),
     full: bool = typer.Option(False, "--full", help="Print every prompt whole, few-shot examples included."),
+    own_code: bool = typer.Option(False, "--own-code", help="Run the files that the run's recipe names as its own."),
 ) -> None:
     """Print the exact prompts and replies of one seed's whole family, rejects and verdicts included."""
     from mathstrap.pipeline.family import family_of
@@ -182,7 +183,11 @@ def show(
     from mathstrap.rundir import RunDir
 
     held = RunDir.read(run_dir)
-    family = family_of(problem_id, load_recipe(RunRecipe, str(run_dir / "recipe.yaml")), held)
+    recipe = load_recipe(RunRecipe, str(run_dir / "recipe.yaml"))
+    if recipe.methods.own and not own_code:
+        files = ", ".join(own.code for own in recipe.methods.own.values())
+        raise InputError(f"{run_dir}: showing this run would execute {files}. If that is your file, add --own-code.")
+    family = family_of(problem_id, recipe, held)
     print_block(f"{family.seed.id}  seed, gold {family.seed.answer}", family.seed.question)
     for exchange in family.rewrites:
         print_exchange(exchange, full=full)

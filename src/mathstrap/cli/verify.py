@@ -20,7 +20,8 @@ def verify(
     out: Path | None = typer.Option(None, help="Write the rows with their verdicts here: .jsonl or .parquet."),
     form: str = typer.Option("auto", help="What a prediction is: answer, completion or auto."),
     grader: str = typer.Option(
-        "math", help="math, gsm8k, metamath-2024-gsm8k, metamath-2024-math, hendrycks, minerva."
+        "math",
+        help="math, gsm8k, metamath-2024-gsm8k, metamath-2024-math, hendrycks, minerva, or your own: file.py:object.",
     ),
     mode: str = typer.Option("strict", help="strict, or flexible: the last number of a completion may count."),
     workers: int = typer.Option(1, help="Processes."),

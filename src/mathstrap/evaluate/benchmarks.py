@@ -14,7 +14,8 @@ from typing import Any
 from mathstrap.errors import InputError, missing_extra, suggest
 from mathstrap.evaluate import shapes
 from mathstrap.evaluate.shapes import Shape, Shaped
-from mathstrap.problems import gold_passes, shorten
+from mathstrap.plugins import is_own, load_own
+from mathstrap.problems import gold_passes, shorten, slug
 from mathstrap.rows import iter_rows
 from mathstrap.types import Problem, Reject, Style
 
@@ -119,6 +120,7 @@ def load_benchmark(
     """
     name, _, given = name.partition("=")
     benchmark = find_benchmark(name)
+    name = set_name(name)
     if benchmark.build:
         parent = f"{benchmark.of}={given}" if given else benchmark.of
         loaded = load_benchmark(parent, data=data, limit=limit, offset=offset)
@@ -163,10 +165,17 @@ def to_problem(shaped: Shaped, name: str, benchmark: Benchmark, plain: str, seen
 
 
 def find_benchmark(name: str) -> Benchmark:
-    """Return the entry of a name; raises InputError with the closest name."""
+    """Return the entry of a name, or one of the user's own; raises InputError with the closest name."""
+    if is_own(name):
+        return load_own(name, Benchmark, where="--benchmarks")
     if name not in BENCHMARKS:
         raise InputError(f'no benchmark "{name}".{suggest(name, list(BENCHMARKS))} `mathstrap eval --list` shows all.')
     return BENCHMARKS[name]
+
+
+def set_name(name: str) -> str:
+    """Return what a test set is called in ids and tables: its name, or that of the user's own object."""
+    return slug(name.rpartition(":")[2].replace("_", "-")) if is_own(name) else name
 
 
 def builder(name: str) -> Callable[..., list[Problem]]:

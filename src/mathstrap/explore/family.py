@@ -10,8 +10,7 @@ from typing import Any
 
 from mathstrap.explore.diff import NumberDiff, diff_html, masked_html, number_diff, unknown_html
 from mathstrap.render import Budget, render
-from mathstrap.stats import METHODS
-from mathstrap.types import Style, root_of
+from mathstrap.types import METHODS, Style, root_of
 
 # More than any sensible recipe makes of one seed; a page must end somewhere.
 MAX_QUESTIONS, MAX_ANSWERS = 400, 1_500

@@ -6,7 +6,8 @@ import json
 import sqlite3
 from typing import Any
 
-from mathstrap.stats import FUNNEL, METHODS
+from mathstrap.stats import FUNNEL
+from mathstrap.types import METHODS
 
 _STAGES = """
 select [[by]] name, count(*) asked, coalesce(sum(outcome <> 'unanswered'), 0) answered,

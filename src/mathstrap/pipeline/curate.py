@@ -38,7 +38,9 @@ def repeated_questions(problems: Iterable[Problem], options: DedupOptions) -> tu
     by_method: dict[str, list[tuple[str, str]]] = {}
     for problem in problems:
         by_method.setdefault(problem.method, []).append((problem.id, problem.question))
-    for kind in KINDS:
+    known = {method for kind in KINDS for method in kind}
+    own = [(method,) for method in sorted(by_method) if method not in known]
+    for kind in (*KINDS, *own):
         found = find_duplicates((item for method in kind for item in by_method.get(method, [])), options)
         dropped.update(found.dropped())
         pairs += found.pairs

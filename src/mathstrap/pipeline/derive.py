@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 
 import msgspec
 
-from mathstrap.augment import AUGMENTATIONS, Draft
+from mathstrap.augment import Draft
 from mathstrap.backends import teacher_name
+from mathstrap.errors import InputError
 from mathstrap.export import finish_response
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.prompts import Prompt, choose_prompt, prompt_stage, request, with_stop
+from mathstrap.prompts import Prompt, choose_prompt, parse_prompt, prompt_stage, request, with_stop
 from mathstrap.solve import parse_solution, solve_request
 from mathstrap.types import (
     Candidate,
@@ -29,7 +31,6 @@ from mathstrap.types import (
 )
 from mathstrap.verify import Mode, grade
 
-METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
 # Grading is cheap; a pool pays for itself only from here on.
 POOL_FROM = 20_000
 CHUNK = 500
@@ -60,12 +61,10 @@ def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe) -> Plan:
     problems: list[Problem] = []
     rejects: list[Reject] = []
     for seed in sorted(seeds, key=lambda problem: problem.id):
-        for method in METHODS:
-            options = recipe.method(method)
-            if not options.enabled:
-                continue
-            augmentation = AUGMENTATIONS[method]
-            for made in augmentation.rewrite(seed, options.count, mode=recipe.mode, rng_seed=recipe.rng_seed):
+        for method in recipe.method_names:
+            count, augmentation = recipe.method(method).count, recipe.augmentation(method)
+            for made in augmentation.rewrite(seed, count, mode=recipe.mode, rng_seed=recipe.rng_seed):
+                check_descent(made, method, seed)
                 if isinstance(made, Problem):
                     problems.append(made)
                 elif isinstance(made, Reject):
@@ -75,10 +74,20 @@ def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe) -> Plan:
     return Plan(rewrites=rewrites, problems=problems, rejects=rejects)
 
 
+def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem) -> None:
+    """Raise InputError where a method of the user's own names what it made so that its lineage is lost."""
+    named = method if isinstance(made, Reject) else made.method
+    if named != method or not made.id.startswith(f"{seed.id}/{method}"):
+        raise InputError(
+            f'method "{method}" made "{made.id}" with the method "{named}". '
+            f'Expected the method "{method}" and an id like "{seed.id}/{method}.1".'
+        )
+
+
 def planned_rewrite(method: Method, seed: Problem, draft: Draft, recipe: RunRecipe) -> PlannedRewrite:
     """Render the prompt of one draft into its request."""
     prompt = rewrite_prompt(method, seed, recipe)
-    messages = AUGMENTATIONS[method].prompt(seed, draft, prompt)
+    messages = recipe.augmentation(method).prompt(seed, draft, prompt)
     asked = request(
         id=draft.id,
         model=recipe.teacher.model,
@@ -90,9 +99,17 @@ def planned_rewrite(method: Method, seed: Problem, draft: Draft, recipe: RunReci
 
 
 def rewrite_prompt(method: Method, seed: Problem, recipe: RunRecipe) -> Prompt:
-    """Return the prompt that asks for a rewrite."""
+    """Return the prompt that asks for a rewrite: the packaged one, or the one a method of the user's own brings."""
+    if method in recipe.methods.own:
+        return own_prompt(method, recipe.augmentation(method).template)
     stage = prompt_stage(method, rewriting=True)
     return choose_prompt(stage, seed.style, shape=recipe.shape, files=recipe.prompts.files)
+
+
+@lru_cache(maxsize=64)
+def own_prompt(method: Method, template: str) -> Prompt:
+    """Read the prompt that comes with a method of the user's own."""
+    return parse_prompt(template, name=f"rewrite.{method}")
 
 
 def solve_prompt(problem: Problem, recipe: RunRecipe) -> Prompt:
@@ -101,9 +118,10 @@ def solve_prompt(problem: Problem, recipe: RunRecipe) -> Prompt:
     return choose_prompt(stage, problem.style, shape=recipe.shape, files=recipe.prompts.files)
 
 
-def parse_rewrite(planned: PlannedRewrite, completion: Completion) -> Problem | Reject:
+def parse_rewrite(planned: PlannedRewrite, completion: Completion, recipe: RunRecipe) -> Problem | Reject:
     """Turn the reply to a rewriting request into the derived problem, or say why not."""
-    return AUGMENTATIONS[planned.method].parse(planned.parent, planned.draft, completion)
+    augmentation = recipe.augmentation(planned.method)
+    return augmentation.parse(planned.parent, planned.draft, completion)
 
 
 def draws_of(problem: Problem, recipe: RunRecipe) -> int:

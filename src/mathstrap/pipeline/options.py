@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from mathstrap.asking.budget import Budget
 from mathstrap.asking.limits import Limits
-from mathstrap.augment import Mode
+from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode
 from mathstrap.backends import BACKENDS, TeacherOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
 from mathstrap.curate.dedup import DedupOptions, check_options
@@ -17,9 +18,12 @@ from mathstrap.curate.sampling import SamplingOptions, check_sampling
 from mathstrap.curate.vote import VoteOptions
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.export import FORMATS, ExportOptions
+from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems import SeedsOptions
 from mathstrap.prompts import Shape
-from mathstrap.types import Method, Sampling
+from mathstrap.types import METHODS, Method, Sampling
+
+OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,13 +41,27 @@ class MethodOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OwnMethodOptions(MethodOptions):
+    """A method of your own.
+
+    code    the Augmentation, as `path/to/file.py:object`; the file is run, so name only files you have read
+    """
+
+    code: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class MethodsOptions:
-    """The four methods; the defaults keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K)."""
+    """The four methods; the defaults keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K).
+
+    own     methods of your own by name, which their problems' ids and samples carry
+    """
 
     ans_aug: MethodOptions = field(default_factory=lambda: MethodOptions(count=1, draws=4))
     rephrase: MethodOptions = field(default_factory=lambda: MethodOptions(count=4, draws=1))
     self_verification: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
     fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
+    own: dict[str, OwnMethodOptions] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +77,11 @@ class PromptsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
-    """How answers are compared with the gold: a name of GRADERS, and whether a bare last number counts (flexible)."""
+    """How answers are compared with the gold.
+
+    grader   a name of GRADERS, or a Grader of your own as `path/to/file.py:object`
+    mode     "flexible" lets a bare last number count
+    """
 
     grader: str = "math"
     mode: Literal["strict", "flexible"] = "strict"
@@ -152,23 +174,43 @@ class RunRecipe:
         return self.prompts.shape or ("metamath-2024" if self.mode == "metamath-2024" else "chat")
 
     def method(self, name: Method) -> MethodOptions:
-        """Return the options of one of the four methods."""
-        options = getattr(self.methods, name)
-        assert isinstance(options, MethodOptions), f"{name} is one of the four methods"
+        """Return the options of a method."""
+        options = self.methods.own.get(name) or getattr(self.methods, name)
+        assert isinstance(options, MethodOptions), f"{name} is a method of this recipe"
         return options
+
+    @property
+    def method_names(self) -> tuple[Method, ...]:
+        """The enabled methods: the paper's in its order, then the recipe's own."""
+        return tuple(name for name in (*METHODS, *self.methods.own) if self.method(name).enabled)
+
+    def augmentation(self, name: Method) -> Augmentation:
+        """Return what a method does; one of the recipe's own is read from its file."""
+        own = self.methods.own.get(name)
+        return load_own(own.code, Augmentation, where=f"methods.own.{name}.code") if own else AUGMENTATIONS[name]
+
+    @property
+    def own_code(self) -> dict[str, str]:
+        """The files of the user's own that this recipe runs, with their hashes, by the name the recipe gives them."""
+        named = [self.teacher.backend, self.verify.grader, *(own.code for own in self.methods.own.values())]
+        return {name: own_hash(name) for name in named if is_own(name)}
 
 
 def check_run_recipe(recipe: RunRecipe) -> None:
     """Raise RecipeError for values that are well typed but make no sense."""
     from mathstrap.prompts import check_prompt_files
-    from mathstrap.verify import GRADERS
+    from mathstrap.verify import GRADERS, grader_named
 
-    for name in ("ans_aug", "rephrase", "self_verification", "fobar"):
+    for name in recipe.methods.own:
+        if not OWN_NAME.fullmatch(name) or name in (*METHODS, "seed", "own"):
+            raise RecipeError(f'methods.own: "{name}" cannot name a method. Use a-z, 0-9 and _, and no built-in name.')
+        recipe.augmentation(name)
+    for name in (*METHODS, *recipe.methods.own):
         options = recipe.method(name)
         if options.draws < 1 or (options.count is not None and options.count < 1):
             raise RecipeError(f"methods.{name}: count and draws must be 1 or more; set enabled: false to leave it out.")
-    if not any(recipe.method(name).enabled for name in ("ans_aug", "rephrase", "self_verification", "fobar")):
-        raise RecipeError("methods: all four are disabled. Enable at least one.")
+    if not recipe.method_names:
+        raise RecipeError("methods: all are disabled. Enable at least one.")
     try:
         check_mix(recipe.mix)
         check_sampling(recipe.sampling)
@@ -180,13 +222,15 @@ def check_run_recipe(recipe: RunRecipe) -> None:
         raise RecipeError("decontaminate.judge: decides on neighbours; set matching.embedding to minilm or static.")
     if recipe.curate.max_per_problem is not None and recipe.curate.max_per_problem < 1:
         raise RecipeError("curate.max_per_problem: expected 1 or more, or null for all.")
-    if recipe.teacher.backend not in BACKENDS:
+    if recipe.teacher.backend not in BACKENDS and not is_own(recipe.teacher.backend):
         raise RecipeError(
             f'teacher.backend: no such backend "{recipe.teacher.backend}".'
             f"{suggest(recipe.teacher.backend, list(BACKENDS))}"
         )
     graders = [*GRADERS, "metamath-2024"]
-    if recipe.verify.grader not in graders:
+    if is_own(recipe.verify.grader):
+        grader_named(recipe.verify.grader)
+    elif recipe.verify.grader not in graders:
         raise RecipeError(
             f'verify.grader: no such grader "{recipe.verify.grader}".{suggest(recipe.verify.grader, graders)}'
         )

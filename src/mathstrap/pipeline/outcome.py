@@ -12,7 +12,7 @@ from mathstrap import __version__
 from mathstrap.backends import teacher_name
 from mathstrap.curate.certificate import Certificate
 from mathstrap.export import CardFacts, data_card
-from mathstrap.pipeline.derive import METHODS, rewrite_prompt, solve_prompt
+from mathstrap.pipeline.derive import rewrite_prompt, solve_prompt
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
 from mathstrap.pipeline.teacher import Teacher
@@ -26,13 +26,11 @@ def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
     """Return name -> hash of every prompt the recipe uses on these seeds."""
     hashes: dict[str, str] = {}
     styles = {seed.style: seed for seed in seeds.problems}
-    for method in METHODS:
-        if not recipe.method(method).enabled:
-            continue
+    for method in recipe.method_names:
         for seed in styles.values():
             derived = msgspec.structs.replace(seed, method=method)
             prompts = [solve_prompt(derived, recipe)]
-            if method in ("rephrase", "self_verification"):
+            if method in ("rephrase", "self_verification") or recipe.augmentation(method).template:
                 prompts.append(rewrite_prompt(method, seed, recipe))
             hashes.update({prompt.name: prompt.hash for prompt in prompts})
     return dict(sorted(hashes.items()))
@@ -57,6 +55,7 @@ def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher
         teacher={"backend": recipe.teacher.backend, "model": teacher_name(recipe.teacher)},
         seeds={"hash": seeds.hash, "count": len(seeds.problems), "rejected": len(seeds.rejects)},
         prompts=hashes,
+        own_code=recipe.own_code,
         counts=analysis.everything.counts,
         tokens={"in": meter.tokens_in, "out": meter.tokens_out},
         usd=meter.usd,

@@ -137,7 +137,7 @@ class Bootstrap:
         by_id = {planned.request.id: planned for planned in plan.rewrites}
         asked = (planned.request for planned in plan.rewrites)
         for request, completion in self.run.answered("rewrite", asked):
-            parsed = parse_rewrite(by_id[request.id], completion)
+            parsed = parse_rewrite(by_id[request.id], completion, self.recipe)
             if isinstance(parsed, Reject):
                 self.rejects.append(parsed)
             else:

@@ -90,7 +90,7 @@ def text_functions(budget: Budget) -> dict[str, Callable[..., Any]]:
 
 def method_name(method: str) -> str:
     """Return a method's name for people."""
-    return METHOD_NAMES.get(method, method)
+    return METHOD_NAMES.get(method, method.replace("_", " ").capitalize())
 
 
 def reason_name(reason: str) -> str:

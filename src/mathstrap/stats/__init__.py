@@ -14,6 +14,7 @@ from typing import Protocol
 
 from mathstrap.stats.estimates import Estimate, ratio_of, share_of
 from mathstrap.types import (
+    METHODS,
     Completion,
     Failure,
     Outcome,
@@ -24,7 +25,6 @@ from mathstrap.types import (
     root_of,
 )
 
-METHODS: tuple[str, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
 FUNNEL: tuple[str, ...] = ("asked", "answered", "parsed", "correct", "kept")
 
 

@@ -138,7 +138,7 @@ def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityO
 
 def split_base(samples: Iterable[Sample], options: DiversityOptions) -> tuple[list[Row], dict[str, list[Row]]]:
     """Return the base rows and each method's new rows, drawn by hashes of ids so that order does not matter."""
-    from mathstrap.stats import METHODS
+    from mathstrap.types import METHODS
 
     base: list[Row] = []
     new: dict[str, list[Row]] = {}

@@ -91,7 +91,7 @@ def parts_of(
     samples: Iterable[Sample], seeds: Iterable[Problem], options: PerplexityOptions
 ) -> Mapping[str, list[Text]]:
     """Return the texts of each part; draws depend on ids alone."""
-    from mathstrap.stats import METHODS
+    from mathstrap.types import METHODS
 
     named: dict[str, list[tuple[str, Text]]] = {ANSWER_ONLY: [], SOLUTION: []}
     named.update({method: [] for method in METHODS})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mathstrap.types import Outcome
 from mathstrap.verify.extract import extract_all, extract_answer
-from mathstrap.verify.graders import GRADERS, Grader, grade, grader_named
+from mathstrap.verify.graders import GRADERS, Grader, compare_math, grade, grader_named
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Grader",
     "Mode",
     "answers_agree",
+    "compare_math",
     "extract_all",
     "extract_answer",
     "grade",

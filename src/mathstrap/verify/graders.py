@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mathstrap.errors import InputError, suggest
+from mathstrap.plugins import is_own, load_own
 from mathstrap.verify.equal import decide, is_number
 from mathstrap.verify.extract import extract_answer, extract_boxed, extract_minerva, looks_like_completion
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
@@ -25,10 +26,10 @@ from mathstrap.verify.strings import minerva_form, same_hendrycks
 
 @dataclass(frozen=True, kw_only=True)
 class Grader:
-    """How a completion's answer is found, and how a bare answer is compared with the gold."""
+    """How a bare answer is compared with the gold: compare(gold, got); and how a completion's answer is found."""
 
-    extract: Callable[[str, Mode], Extraction | None]
     compare: Callable[[str, str], Grade]
+    extract: Callable[[str, Mode], Extraction | None] = extract_answer
 
 
 def compare_math(gold: str, got: str) -> Grade:
@@ -73,7 +74,12 @@ GRADERS: Mapping[str, Grader] = MappingProxyType(
 
 
 def grader_named(name: str) -> Grader:
-    """Return a grader by its name; raises InputError with a suggestion for a name that is not known."""
+    """Return a grader by its name, or one of the user's own by `path/to/file.py:object`.
+
+    Raises InputError with a suggestion for a name that is not known.
+    """
+    if is_own(name):
+        return load_own(name, Grader, where="grader")
     grader = GRADERS.get(name)
     if grader is None:
         raise InputError(f'No grader is called "{name}".{suggest(name, sorted(GRADERS))}')
