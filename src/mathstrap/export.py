@@ -21,11 +21,13 @@ STATED_ENDING = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    r"""What to write beside samples.jsonl: `formats` of FORMATS, and how a response ends.
+    r"""What to write beside samples.jsonl.
 
-    `ending`: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter for MATH-like),
-    "answer" = `The answer is: a` alone, "boxed" = `The answer is \boxed{a}.`, "keep" = as the teacher wrote it.
-    `validation_share` of the seeds, with all that descends from them, goes to a file of its own.
+    formats   any of metamathqa, alpaca, chat, sharegpt, prompt-completion
+    ending    how a response ends: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter
+              for MATH-like), "answer" = `The answer is: a` alone, "boxed" = `The answer is $\boxed{a}$.`, "keep" = as
+              the teacher wrote it
+    validation_share   this share of the seeds, with all that descends from them, goes to a file of its own
     """
 
     formats: tuple[str, ...] = ("metamathqa",)

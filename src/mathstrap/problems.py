@@ -43,10 +43,16 @@ TAG_FIELDS = ("level", "type", "subject", "steps", "difficulty", "source")
 class SeedsOptions:
     """Where seed problems come from.
 
-    `source`: a path (.jsonl, .csv, .parquet), `bundled:gsm8k`, `bundled:math`, `gsm8k`, `math`, or `hf:owner/name`.
-    `fields` maps our names (id, question, answer, solution) to the columns of the source. `style` says whether
-    questions are plain word problems (gsm8k) or carry LaTeX (math); empty = decided from the rows. `gold: voted` reads
-    questions without answers; the majority of the teacher's draws labels them.
+    source    a path (.jsonl, .csv, .parquet), bundled:gsm8k, bundled:math, gsm8k, math, or hf:owner/name
+    dataset   the name that ids begin with; empty = made from the source
+    style     plain word problems (gsm8k), or LaTeX (math); empty = decided from the rows
+    fields    our names (id, question, answer, solution, context) to the columns of the source
+    config    of a set on the hub
+    split     of a set on the hub
+    offset    leave out so many rows at the start
+    limit     take so many rows; null = all
+    gold      "voted" reads questions without answers: the majority of the teacher's draws labels them
+    on_bad    stop at a row that cannot be used, or skip it as a Reject
     """
 
     source: str = "bundled:gsm8k"

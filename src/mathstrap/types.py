@@ -71,7 +71,13 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the model's decoder; temperature 0 is greedy, top_p in (0, 1], max_tokens counts new tokens."""
+    """What is asked of the model's decoder.
+
+    temperature   0 is greedy; 0.7 is the paper's
+    top_p         in (0, 1]
+    max_tokens    new tokens of one reply; a reply that is cut off there is rejected as "truncated"
+    stop          strings that end a reply, besides those of the prompt
+    """
 
     temperature: float = 0.7
     top_p: float = 1.0

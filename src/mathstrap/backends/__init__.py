@@ -31,7 +31,13 @@ BUNDLED_TEACHER = "SmolLM2-135M-Instruct"
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointOptions:
-    """One of several servers for the same model. Limits of 0 mean none; an empty key variable means the teacher's."""
+    """One of several servers for the same model; limits of 0 mean none.
+
+    url                   the address up to and including `/v1`
+    max_in_flight         the most requests at once here
+    requests_per_minute   the most in any minute here
+    api_key_env           the variable with its key; empty = the teacher's
+    """
 
     url: str
     max_in_flight: int = 0
@@ -51,11 +57,12 @@ class TeacherOptions:
     api_key_command    a command whose first line of output is the key, for example `pass show openai`; comes first
     timeout_seconds    one attempt, from sending to the last byte
     max_in_flight      the most requests at once, besides the recipe's limits; 0 leaves it to the backend
-    supports_n         several draws in one call: yes, no, or None to try and fall back
+    supports_n         several draws in one call: true, false, or null to try and fall back
     extra_body         added to every request's JSON, for example {"reasoning_effort": "low"}
     extra_headers      added to every request; not for keys
     model_path         embedded, hf, vllm: a weights file or folder instead of the model's default
-    n_ctx, threads     embedded: context tokens and CPU threads; 0 leaves it to the backend
+    n_ctx              embedded, vllm: tokens of prompt and reply; 0 leaves it to the backend
+    threads            embedded: CPU threads; 0 leaves it to the backend
     settings           anything a backend takes beyond these, by name; unknown ones are refused by the backend
     """
 

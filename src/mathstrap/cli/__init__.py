@@ -20,6 +20,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
+    epilog="Start with `mathstrap run demo`, or with `mathstrap init my.yaml --seeds FILE` for your own questions.",
 )
 
 
@@ -49,18 +50,18 @@ def main() -> None:
 
 
 # One line per verb; the modules import nothing heavy at their top.
-app.command("run")(run.run)
-app.command("show")(run.show)
-app.command("recipes")(run.recipes)
-app.command("init")(run.init)
-app.command("eval")(evaluation.eval_)
-app.command("compare")(evaluation.compare)
-app.command("train")(training.train)
-app.command("verify")(verification.verify)
-app.command("stats")(see.stats)
-app.command("report")(see.report)
-app.command("explore")(see.explore)
-app.command("quirks")(reference_quirks.quirks)
-app.command("dedup")(curate.dedup)
-app.command("decontaminate")(curate.decontaminate)
-app.command("audit")(curate.audit)
+app.command("run", short_help="Bootstrap a dataset, or go on with it.")(run.run)
+app.command("show", short_help="One seed's prompts, replies, verdicts and rejects.")(run.show)
+app.command("recipes", short_help="List, print or copy the shipped recipes.")(run.recipes)
+app.command("init", short_help="Write a starter recipe for your own questions.")(run.init)
+app.command("eval", short_help="Evaluate a model, or a file of its outputs.")(evaluation.eval_)
+app.command("compare", short_help="Compare two evaluations, or two runs.")(evaluation.compare)
+app.command("train", short_help="Fine-tune a model: full, LoRA or QLoRA.")(training.train)
+app.command("verify", short_help="Grade answers against gold answers.")(verification.verify)
+app.command("stats", short_help="A run's numbers, with intervals.")(see.stats)
+app.command("report", short_help="Write a run's report: one HTML file.")(see.report)
+app.command("explore", short_help="Read runs in the browser, on this machine.")(see.explore)
+app.command("quirks", short_help="What the reference code would spoil of your seeds.")(reference_quirks.quirks)
+app.command("dedup", short_help="Drop questions that repeat an earlier one.")(curate.dedup)
+app.command("decontaminate", short_help="Drop questions that test sets ask too.")(curate.decontaminate)
+app.command("audit", short_help="Count the defects of any dataset, and clean it.")(curate.audit)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ADAPTER_CONFIG = "adapter_config.json"
 OVERRIDES = typer.Argument(
-    None, metavar="[KEY=VALUE]...", help="Options to set, for example teacher.n_ctx=4096 budget.max_usd=5."
+    None, metavar="KEY=VALUE", help="Options to set, for example teacher.n_ctx=4096 budget.max_usd=5."
 )
 
 
@@ -34,12 +34,18 @@ def eval_(
     protocol: str = typer.Option("default", "--protocol", "-p", help="default, few-shot, metamath-2024 or own."),
     prompt: list[str] = typer.Option([], "--prompt", help="Another prompt; given twice or more: a sensitivity run."),
     template: str = typer.Option("", "--template", help="chat (the model's own template) or raw (plain continuation)."),
-    shots: int = typer.Option(-1, "--shots", help="Demonstrations before the question."),
-    draws: int = typer.Option(0, "--draws", "-n", help="Replies per question; more than one needs a temperature."),
-    temperature: float = typer.Option(-1.0, "--temperature", help="0 is greedy."),
-    top_p: float = typer.Option(-1.0, "--top-p"),
-    max_tokens: int = typer.Option(-1, "--max-tokens", help="The most new tokens of a reply."),
-    limit: int = typer.Option(0, "--limit", help="Only the first questions of each set."),
+    shots: int = typer.Option(
+        -1, "--shots", show_default=False, help="Demonstrations before the question; the protocol's if left out."
+    ),
+    draws: int = typer.Option(
+        0, "--draws", "-n", show_default=False, help="Replies per question; more than one needs a temperature."
+    ),
+    temperature: float = typer.Option(
+        -1.0, "--temperature", show_default=False, help="0 is greedy; the protocol's if left out."
+    ),
+    top_p: float = typer.Option(-1.0, "--top-p", show_default=False, help="The share of likeliest tokens, in (0, 1]."),
+    max_tokens: int = typer.Option(-1, "--max-tokens", show_default=False, help="The most new tokens of a reply."),
+    limit: int = typer.Option(0, "--limit", show_default=False, help="Only the first questions of each set."),
     data: str = typer.Option("", "--data", help="A folder with the files; else MATHSTRAP_DATA, else the hub."),
     out: str = typer.Option("", "--out", "-o", help="The run directory; the same one again resumes."),
     ties: str = typer.Option("share", "--ties", help="Majority votes that tie: share, first or wrong."),
@@ -81,8 +87,8 @@ def eval_(
 
 
 def compare(
-    a: str = typer.Argument(..., help="A run directory."),
-    b: str = typer.Argument(..., help="Another of the same kind."),
+    a: str = typer.Argument(..., metavar="A", help="A run directory."),
+    b: str = typer.Argument(..., metavar="B", help="Another of the same kind."),
     flips: int = typer.Option(10, "--flips", help="How many flipped questions to list each way."),
     json_lines: bool = typer.Option(False, "--json", help="Print the whole comparison as JSON."),
 ) -> None:

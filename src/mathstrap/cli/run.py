@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 # What `show` says of a derived question beside its text; the other tags repeat the seed and the prompt.
 SHOWN_TAGS = ("mask_text", "mask_kind", "mask_relevant", "mask_unique")
 
-OVERRIDES = typer.Argument(None, metavar="[KEY=VALUE]...", help="Recipe keys to set, for example seeds.limit=20.")
+OVERRIDES = typer.Argument(None, metavar="KEY=VALUE", help="Recipe keys to set, for example seeds.limit=20.")
 
 
 def run(
-    recipe: str = typer.Argument(..., help="A recipe file, or the name of a shipped one (see `mathstrap recipes`)."),
+    recipe: str = typer.Argument(
+        ..., metavar="RECIPE", help="A recipe file, or the name of a shipped one (see `mathstrap recipes`)."
+    ),
     overrides: list[str] = OVERRIDES,
     dry_run: bool = typer.Option(
         False, "--dry-run", help="Say what would be asked and what it would cost; ask nothing."
@@ -171,10 +173,10 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
 
 
 def show(
-    problem_id: str = typer.Argument(..., help="The id of a seed, or of anything derived from it."),
+    problem_id: str = typer.Argument(..., metavar="ID", help="The id of a seed, or of anything derived from it."),
     run_dir: Path = typer.Option(Path("runs/demo"), "--run", help="The run directory."),
     full: bool = typer.Option(False, "--full", help="Print every prompt whole, few-shot examples included."),
-    own_code: bool = typer.Option(False, "--own-code", help="Run the files that the run's recipe names as its own."),
+    own_code: bool = typer.Option(False, "--own-code", help="Run the code files that this run's recipe names."),
 ) -> None:
     """Print the exact prompts and replies of one seed's whole family, rejects and verdicts included."""
     from mathstrap.pipeline.family import family_of
@@ -228,7 +230,7 @@ def print_block(title: str, text: str, *, indent: int = 0) -> None:
 
 
 def recipes(
-    name: str = typer.Argument("", help="Print this recipe; without a name, list all."),
+    name: str = typer.Argument("", metavar="NAME", help="Print this recipe; without a name, list all."),
     copy: Path = typer.Option(None, "--copy", help="Write the recipe to this file instead of printing it."),
     schema: bool = typer.Option(False, "--schema", help="Print the JSON schema of a run's recipe, for editors."),
 ) -> None:
@@ -255,7 +257,7 @@ def recipes(
 
 
 def init(
-    path: Path = typer.Argument(Path("recipe.yaml"), help="Where to write the recipe."),
+    path: Path = typer.Argument(Path("recipe.yaml"), metavar="FILE", help="Where to write the recipe."),
     seeds: str = typer.Option(
         "questions.jsonl", "--seeds", help="Your file: .jsonl, .csv or .parquet, or hf:owner/name."
     ),

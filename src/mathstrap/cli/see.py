@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mathstrap.stats import Analysis, Group
     from mathstrap.stats.diversity import Embed
 
-RUN = typer.Argument(..., help="A run directory.")
+RUN = typer.Argument(..., metavar="RUN", help="A run directory.")
 
 
 def stats(
@@ -83,7 +83,7 @@ def report(
 
 
 def explore(
-    runs: list[str] = typer.Argument(..., metavar="RUN...", help="Run directories; two can be set side by side."),
+    runs: list[str] = typer.Argument(..., metavar="RUN", help="Run directories; two can be set side by side."),
     port: int = typer.Option(8001, "--port", min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one."),
     open_browser: bool = typer.Option(False, "--open", help="Open the page in a browser."),
 ) -> None:

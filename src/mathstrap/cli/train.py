@@ -11,8 +11,12 @@ import typer
 
 
 def train(
-    recipe: str = typer.Argument(..., help="A recipe file, or the name of a shipped one such as sft-tiny."),
-    overrides: list[str] = typer.Argument(None, help="Settings, for example data.path=samples.jsonl."),
+    recipe: str = typer.Argument(
+        ..., metavar="RECIPE", help="A recipe file, or the name of a shipped one such as sft-tiny."
+    ),
+    overrides: list[str] = typer.Argument(
+        None, metavar="KEY=VALUE", help="Settings, for example data.path=samples.jsonl."
+    ),
     processes: int = typer.Option(1, "--processes", "-p", min=1, help="Processes on this machine, one per GPU."),
 ) -> None:
     """Fine-tune a model from a recipe; the same command goes on where an interrupted run stopped."""

@@ -35,6 +35,8 @@ class DedupOptions:
     shingle_words  length of a shingle in words.
     numbers        "differ": two questions with other numbers, formulas, words in capitals or turning words (larger,
                    smaller) are two questions, however alike the rest; "ignore": numbers count for nothing.
+    num_perm       hashes of a signature; more find more near-duplicates and cost more.
+    rng_seed       decides the hashes.
     max_chars      longer texts are compared by their beginning.
     """
 

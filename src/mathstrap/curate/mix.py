@@ -24,10 +24,12 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A part of the mixture: `where` says which samples, as key: value or key: [values]; all keys must fit.
+    """A part of the mixture: either `count` samples, or a `share` of the total; neither takes all there are.
 
-    Keys are type, dataset, method, gold, teacher, outcome, or a tag such as level or source. Either `count` samples,
-    or a `share` of the total; neither takes all there are.
+    where       which samples, as key: value or key: [values]; all keys must fit. Keys are type, dataset, method, gold,
+                teacher, outcome, or a tag such as level or source.
+    count       this many samples.
+    share       this share of the total.
     """
 
     where: dict[str, str | tuple[str, ...]] = field(default_factory=dict)

@@ -22,10 +22,15 @@ class SamplingOptions:
                 budget that runs out leaves all equally served (DART-Math, arXiv 2407.13690).
                 "prop2diff": after `probe` draws each, as many correct answers as the problem is difficult: the
                 hardest gets `target`, the others their share of it by failure rate, at least one (DART-Math).
+    draws       the answers for each problem under "fixed" where a recipe's method names none.
+    target      correct answers wanted for a problem.
+    max_tries   most draws for a problem.
+    probe       draws of "prop2diff" that measure how difficult a problem is.
     max_per_round  most draws one problem gets in one round; small rounds waste less, large rounds wait less.
     share       how a budget of draws that does not reach is shared between the groups of problems (methods):
                 "wanted" in proportion to what each still wants, "equal", or by `weights`. What a group does not need
                 goes to the others.
+    weights     group to weight, for share "weights".
     """
 
     policy: Literal["fixed", "until", "uniform", "prop2diff"] = "fixed"

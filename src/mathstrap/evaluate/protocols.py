@@ -56,7 +56,15 @@ PROTOCOLS: dict[str, Protocol] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What the user asks to change in a protocol; None leaves it."""
+    """What is changed in a protocol; null leaves it.
+
+    prompt        a packaged evaluation prompt by name, or a prompt file
+    template      chat (the model's own template) or raw (plain continuation)
+    shots         demonstrations before the question
+    temperature   0 is greedy
+    top_p         in (0, 1]
+    max_tokens    new tokens of a reply
+    """
 
     prompt: str | None = None
     template: Template | None = None

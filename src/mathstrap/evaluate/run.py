@@ -48,8 +48,16 @@ STAGE = "solve"
 class EvalOptions:
     """What is evaluated, how, and where the run directory is.
 
-    benchmarks   names, or `name=path`; `data` is a folder with the published files
+    benchmarks   names, `name=path`, or a Benchmark of your own as `path/to/file.py:object`
+    out          the run directory
+    data         a folder with the published files; empty = the folder MATHSTRAP_DATA, else the hub
+    protocol     default, few-shot, metamath-2024 or own
     draws        replies per question; 0 = one, or as many as the file of outputs holds
+    offset       leave out so many questions at the start of each set
+    ties         what a tie of a majority vote is: the mean of a random tie-break, the first, or wrong
+    rng_seed     decides the numbers of perturbed sets
+    on_bad       outputs that do not fit the questions: stop, or skip and count them
+    logs         logs for other tools: inspect, lm-eval
     outputs      a file of replies made elsewhere, instead of a model
     limit        the first questions of each set; with fewer than all, the number is a sample's
     """

@@ -30,9 +30,10 @@ OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 class MethodOptions:
     """How often one method is used.
 
+    enabled   whether it is used at all
     count   rewrites per seed; for the backward methods the number of masks, `null` = one per number of the question
-            (as in the paper), for rephrasing `null` = 1.
-    draws   answers asked for per resulting problem.
+            (as in the paper), for rephrasing `null` = 1
+    draws   answers asked for per resulting problem
     """
 
     enabled: bool = True
@@ -54,7 +55,11 @@ class OwnMethodOptions(MethodOptions):
 class MethodsOptions:
     """The four methods; the defaults keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K).
 
-    own     methods of your own by name, which their problems' ids and samples carry
+    ans_aug             the question as it is, answered many times
+    rephrase            the question in other words
+    self_verification   a number hidden, question and answer joined to a statement
+    fobar               a number hidden, the answer added
+    own                 methods of your own by name; ids and samples carry the name
     """
 
     ans_aug: MethodOptions = field(default_factory=lambda: MethodOptions(count=1, draws=4))
@@ -66,9 +71,11 @@ class MethodsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptsOptions:
-    """Which prompts are used: a packaged `shape` (empty: the mode's own), and `files` that replace single ones.
+    """Which prompts are used.
 
-    Keys of `files`: solve, backward, rephrase, self_verification, or one of these with a style, as in `solve.math`.
+    shape   the packaged prompts of this shape; empty = chat, or those of the mode metamath-2024
+    files   prompt files that replace single ones, by solve, backward, rephrase or self_verification, or by one of
+            these with a style, as in `solve.math`
     """
 
     shape: Literal["", "chat", "fewshot", "tiny", "metamath-2024"] = ""
@@ -127,9 +134,13 @@ class CurateOptions:
 class RunRecipe:
     """A bootstrapping run. Every key has a default; `mathstrap init` writes a commented starter.
 
+    name      the run directory is `out/name`; empty = the name of the recipe's file
+    out       the folder of run directories
     mode      "default" fixes every known trap of the reference; "metamath-2024" reproduces it
-    name, out the run directory is `out/name`; load_recipe gives it the name of the file
-    rewriting, solving   how replies are drawn; temperature 0.7 is the paper's
+    rng_seed  decides which numbers are hidden and which samples a mix takes; not sent to the teacher
+    seeds     one source, or a list of them
+    rewriting  how the replies to rewriting requests are drawn
+    solving   how answers are drawn
     dedup     drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them
     decontaminate  drops questions that test sets ask too, and certifies the rest
     sampling  whether draws are fixed, as under `methods`, or go where they are needed

@@ -19,7 +19,10 @@ BLOCK_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", 
 class LoraOptions:
     """The adapter of `lora` and `qlora`; the update is scaled by alpha / r. Ignored by `full`.
 
-    `targets` are the names of the layers that get an adapter, as the model's own module names end.
+    r         rank of the update
+    alpha     its scale, over r
+    dropout   of the adapter's input, while training
+    targets   names of the layers that get an adapter, as the model's own module names end
     """
 
     r: int = 16
@@ -76,17 +79,25 @@ class TrainRecipe:
     method          full, lora, or qlora (LoRA over weights kept in 4-bit NF4)
     global_batch    samples per optimiser step over all processes; how it is cut is derived from the hardware
     micro_tokens    tokens of one forward pass on one process; 0 = from the free memory
-    epochs          passes over the data; max_steps > 0 ends earlier
-    lr, warmup      the peak learning rate and the share of steps that climb to it; then `schedule`
+    epochs          passes over the data
+    max_steps       end after so many steps; 0 = at the end of the epochs
+    lr              the peak learning rate
+    warmup          the share of steps that climb to it
+    schedule        how it falls afterwards
+    weight_decay    of AdamW
+    max_grad_norm   gradients are clipped to it; 0 = never
     precision       auto = bf16 where the hardware multiplies bf16 natively, fp32 elsewhere
     attention       auto = exact attention per packed sample (flash_attention_2 on a GPU that has it)
     shard           full_shard spreads weights, gradients and optimiser over the processes (FSDP); auto = where there
                     are several processes and the method is full
     checkpoint_layers  recompute activations in the backward pass: less memory, about a third more time
     compile         torch.compile for each transformer block
-    save_every      steps between checkpoints, 0 = once per epoch; keep_checkpoints of them stay
+    liger           Liger kernels (needs that package and a GPU)
+    save_every      steps between checkpoints, 0 = once per epoch
+    keep_checkpoints  how many of them stay
     eval_every      steps between validations, 0 = at every checkpoint; needs data.validation
     log_every       steps between points of the loss curve
+    rng_seed        decides order, held-out seeds, dropout and adapter weights
     report_to       the Trainer's own loggers: tensorboard, wandb, trackio, ...
     artefacts       what to write beside the model: "merged" folds an adapter into the weights, "gguf" is the file
                     llama.cpp and the embedded engine read
