@@ -83,6 +83,7 @@ class FakeServer:
         app = web.Application(client_max_size=1 << 30)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_post("/v1/completions", self.chat)
+        app.router.add_post("/v1/embeddings", self.embed)
         app.router.add_get("/charged", self.show)
         app.router.add_post("/v1/files", self.upload)
         app.router.add_get("/v1/files/{id}/content", self.content)
@@ -94,6 +95,12 @@ class FakeServer:
 
     async def show(self, request: web.Request) -> web.Response:
         return web.json_response({"charged": self.charged, "calls": self.calls, "most_in_flight": self.most_in_flight})
+
+    async def embed(self, request: web.Request) -> web.Response:
+        """Answer with a vector for each text that depends on the text alone."""
+        texts = (await request.json())["input"]
+        vectors = [[byte / 255 for byte in hashlib.blake2b(text.encode(), digest_size=8).digest()] for text in texts]
+        return web.json_response({"data": [{"index": n, "embedding": vector} for n, vector in enumerate(vectors)]})
 
     def fault_of(self, prompt: str) -> str:
         if not self.script.faults:

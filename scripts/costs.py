@@ -1,0 +1,52 @@
+"""Write the cost table of docs/choose-teacher.md from dry runs of the starter recipe on the bundled word problems.
+
+    python scripts/costs.py            # writes the table; --check only says whether it differs
+
+Prices change with each release of genai-prices, so the page is made with the pinned one.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.preview import preview
+from mathstrap.recipe import load_recipe
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "choose-teacher.md"
+MODELS = ["gpt-4o-mini", "gpt-4.1-mini", "gpt-4.1", "gpt-5-nano", "gpt-5-mini", "deepseek-chat", "gemini-2.5-flash"]
+BLOCK = re.compile(r"(<!-- made by scripts/costs.py -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def table() -> str:
+    """Return the rows: expected and most for the bundled problems, expected for a thousand questions."""
+    lines = ["| model | expected | at most | expected for 1,000 such questions |", "| --- | ---: | ---: | ---: |"]
+    for model in MODELS:
+        changes = ["seeds.source=bundled:gsm8k", f"teacher.model={model}"]
+        found = preview(load_recipe(RunRecipe, "starter", changes))
+        assert found.usd_expected is not None, f"genai-prices knows no {model}"
+        assert found.usd_most is not None, f"genai-prices knows no {model}"
+        thousand = found.usd_expected / found.num_seeds * 1000
+        lines.append(f"| `{model}` | ${found.usd_expected:.2f} | ${found.usd_most:.2f} | ${thousand:.2f} |")
+    return "\n".join(lines) + "\n"
+
+
+def made_page(text: str) -> str:
+    """Return the page with its table made anew."""
+    return BLOCK.sub(lambda match: f"{match[1]}{table()}{match[2]}", text)
+
+
+def main() -> int:
+    """Write the page, or say that it differs."""
+    old = PAGE.read_text(encoding="utf-8")
+    new = made_page(old)
+    if "--check" in sys.argv[1:]:
+        return int(old != new)
+    PAGE.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""Write the worked examples of docs/methods.md: one seed through each method, made by a run.
+
+    python scripts/worked.py            # runs the pipeline and writes the examples between their markers
+    python scripts/worked.py --check    # leaves with 1 where the page says something else
+
+The teacher is scripted: it says what stands in REPLIES. Everything else (prompts, derived questions, golds, verdicts,
+samples) is what the code makes of it.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.backends.fake import FakeTeacher
+from mathstrap.pipeline import bootstrap
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.recipe import build_recipe
+from mathstrap.rundir import RunDir
+from mathstrap.types import METHODS, Candidate, Completion, Problem, Reject, Sample, Verdict
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods.md"
+PLACE = 30  # of the seed in bundled:gsm8k
+SEED = "mini-gsm-031"
+REPLIES = {
+    "rephrase.1": "If a jacket whose price is $60 is offered with a discount of 25%, what does one pay for it, "
+    "in dollars?",
+    "rephrase.2": "A jacket is on sale for $60. How many dollars does it cost?",
+    "self_verification.2": "It costs $45 now.",
+    "ans_aug.1#0": "The discount is 25% of $60, which is 0.25 * 60 = $15.\nThe jacket now costs 60 - 15 = $45.\n"
+    "The answer is: 45",
+    "ans_aug.1#1": "25% off means that 75% is paid.\n0.75 * 60 = 50, so it costs $50.\nThe answer is: 50",
+    "rephrase.1#0": "One pays 100% - 25% = 75% of the price.\n60 * 0.75 = 45 dollars.\nThe answer is: 45",
+    "fobar.2#0": "The price falls from $60 to $45, by 60 - 45 = $15.\n15 / 60 = 0.25, so x = 25.\nThe answer is: 25",
+    "self_verification.2#0": "60 - 45 = 15 dollars are taken off.\n15 is 25% of 60, so x is 25.\nThe answer is: 25",
+}  # fmt: skip
+
+
+def open_scripted(options: TeacherOptions) -> FakeTeacher:  # noqa: ARG001
+    """Return the teacher that says what the table holds."""
+    return FakeTeacher(lambda request: REPLIES[request.id.removeprefix(f"{SEED}/")], model="scripted")
+
+
+def make_run(folder: Path) -> RunDir:
+    """Run the seed through all methods and return the run."""
+    values = {
+        "name": "worked", "out": str(folder), "rng_seed": 3,
+        "seeds": {"source": "bundled:gsm8k", "offset": PLACE, "limit": 1},
+        "teacher": {"backend": f"{Path(__file__).resolve()}:open_scripted"},
+        "methods": {
+            "ans_aug": {"draws": 2}, "rephrase": {"count": 2}, "self_verification": {"count": 1}, "fobar": {"count": 1},
+        },
+    }  # fmt: skip
+    return RunDir.read(bootstrap(build_recipe(RunRecipe, values, "worked")).path)
+
+
+def example(run: RunDir, method: str) -> str:
+    """Return one method's example as Markdown: what is asked, said, made of it, and kept."""
+    problems = [problem for problem in run.read_records("problems", Problem) if problem.method == method]
+    rejects = {reject.id: reject for reject in run.read_records("rejects", Reject)}
+    verdicts = {verdict.candidate: verdict for verdict in run.read_records("verdicts", Verdict)}
+    samples = [sample for sample in run.read_records("samples", Sample) if sample.method == method]
+    lines = ["```text"]
+    for request_id, text in rewrites(run, method):
+        became = rejects[request_id].reason + ": " + rejects[request_id].detail if request_id in rejects else "problem"
+        lines += [f"{request_id}   the teacher rewrites", *indent(text), f"    => {became}", ""]
+    for problem in problems:
+        lines += [f"{problem.id}   gold {problem.answer}", *indent(problem.question), ""]
+        for candidate in run.read_records("candidates", Candidate):
+            if candidate.problem == problem.id:
+                verdict = verdicts[candidate.id]
+                lines += [f"{candidate.id}   the teacher answers", *indent(candidate.text)]
+                lines += [f"    => {verdict.outcome}: {verdict.got}, expected {verdict.expected} ({verdict.tier})", ""]
+    lines = [*lines[:-1], "```", "", f"The sample `{samples[0].id}`:", "", "```json", "{"]
+    row = samples[0]
+    pairs = {"type": row.type, "query": row.query, "original_question": row.original_question, "response": row.response}
+    lines += [",\n".join(f'  "{key}": {to_text(value)}' for key, value in pairs.items()), "}", "```"]
+    return "\n".join(lines)
+
+
+def rewrites(run: RunDir, method: str) -> list[tuple[str, str]]:
+    """Return (id, reply) of a method's rewriting requests."""
+    found: list[Completion] = list(run.completions("rewrite"))
+    return [(reply.request, reply.text) for reply in found if f"/{method}." in reply.request]
+
+
+def indent(text: str) -> list[str]:
+    """Return the lines of a text, each set in."""
+    return [f"    {line}" for line in text.splitlines()]
+
+
+def to_text(value: str) -> str:
+    """Return a string as JSON."""
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+def made_page(text: str) -> str:
+    """Return the page with every example between its markers made anew."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = make_run(Path(folder))
+        for method in METHODS:
+            marks = f"<!-- made by scripts/worked.py: {method} -->", f"<!-- end {method} -->"
+            pattern = re.compile(f"{re.escape(marks[0])}\n.*?{re.escape(marks[1])}", re.DOTALL)
+            if not pattern.search(text):
+                raise SystemExit(f"docs/methods.md has no markers for {method}")
+            found = f"{marks[0]}\n{example(run, method)}\n{marks[1]}"
+            text = pattern.sub(lambda _, found=found: found, text)
+    return text
+
+
+def main() -> int:
+    """Write the page, or say that it differs."""
+    old = PAGE.read_text(encoding="utf-8")
+    new = made_page(old)
+    if "--check" in sys.argv[1:]:
+        return int(old != new)
+    PAGE.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
