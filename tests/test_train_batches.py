@@ -108,12 +108,12 @@ def some_samples(count=5):
     return [(rng.integers(3, 500, size).astype(np.int32), int(rng.integers(2, size - 2))) for size in sizes]
 
 
-def losses_and_gradient(model, batches):
+def losses_and_gradient(model, batches, **packing):
     from mathstrap.train.collate import pack
     from mathstrap.train.trainer import sum_of_losses
 
     model.zero_grad()
-    losses = [sum_of_losses(model, model, pack(batch)) for batch in batches]
+    losses = [sum_of_losses(model, model, pack(batch, **packing)) for batch in batches]
     sum(losses).backward()
     return [float(loss.detach()) for loss in losses], model.model.layers[0].self_attn.q_proj.weight.grad.clone()
 
@@ -128,6 +128,44 @@ def test_a_packed_samples_loss_and_gradient_equal_its_own_alone(llama, name):
     (together,), gradient = losses_and_gradient(model, [samples])
     assert together == pytest.approx(sum(alone), rel=1e-6)
     torch.testing.assert_close(gradient, gradient_alone, rtol=1e-4, atol=1e-6)
+
+
+def test_an_opening_all_prompts_share_is_computed_once_and_changes_no_loss_or_gradient(llama):
+    import numpy as np
+    import torch
+
+    from mathstrap.train.collate import pack
+
+    model = packed_model(llama)
+    opening = np.arange(20, 31, dtype=np.int32)
+    samples = [(np.concatenate([opening, ids]), start + len(opening)) for ids, start in some_samples()]
+    samples.append((samples[0][0], len(samples[0][0])))  # one that only fills a place
+    row = pack(samples, share_opening=True)
+    assert row["input_ids"].numel() == sum(len(ids) for ids, _ in samples) - 5 * len(opening)
+    assert row["tokens"] == sum(len(ids) for ids, _ in samples)
+    assert row["targets"].tolist() == pack(samples)["targets"].tolist()
+    (plain,), expected = losses_and_gradient(model, [samples])
+    (shared,), gradient = losses_and_gradient(model, [samples], share_opening=True)
+    assert shared == pytest.approx(plain, rel=1e-6)
+    torch.testing.assert_close(gradient, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("prompts", "shared"),
+    [
+        ([[5, 6, 7, 8], [5, 6, 9, 9]], 2),
+        ([[5, 6, 7], [5, 6, 7]], 2),  # the last token of a prompt predicts the response: it stays the sample's own
+        ([[4, 6, 7], [5, 6, 7]], 0),
+        ([[5], [5, 6]], 0),
+        ([[5, 6, 7]], 0),
+    ],
+)
+def test_the_shared_opening_ends_before_any_prompt_does(prompts, shared):
+    import numpy as np
+
+    from mathstrap.train.collate import common_opening
+
+    assert common_opening([(np.array([*prompt, 1, 2]), len(prompt)) for prompt in prompts]) == shared
 
 
 def test_the_loss_is_what_transformers_computes_for_the_response_alone(llama):

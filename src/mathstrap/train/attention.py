@@ -1,4 +1,8 @@
-"""Attention over samples that lie end to end in one row, none seeing another, without a mask or padding."""
+"""Attention over samples that lie end to end in one row, none seeing another, without a mask or padding.
+
+The borders given to it say where each sample ends; the first border is the length of an opening that all samples of the
+row share and that lies in the row once (`collate.pack`).
+"""
 
 from __future__ import annotations
 
@@ -41,15 +45,22 @@ def packed_attention() -> Any:
     ) -> tuple[Any, None]:
         assert cu_seq_lens_q is not None, "packed attention needs the samples' borders"
         assert not others.get("softcap"), "packed attention has no soft cap; use attention=eager"
-        borders = cu_seq_lens_q.tolist()
-        parts = [
-            scaled_dot_product_attention(
-                query[:, :, low:high], key[:, :, low:high], value[:, :, low:high],
+        shared, *ends = cu_seq_lens_q.tolist()
+
+        def whole(part: Any, low: int, high: int) -> Any:
+            if low == shared:
+                return part[:, :, :high]
+            return torch.cat([part[:, :, :shared], part[:, :, low:high]], dim=2) if shared else part[:, :, low:high]
+
+        parts = []
+        for low, high in itertools.pairwise([shared, *ends]):
+            seen = scaled_dot_product_attention(
+                whole(query, low, high), whole(key, low, high), whole(value, low, high),
                 dropout_p=dropout if module.training else 0.0, is_causal=True, scale=scaling,
                 enable_gqa=query.shape[1] != key.shape[1],
-            )
-            for low, high in itertools.pairwise(borders)
-        ]  # fmt: skip
+            )  # fmt: skip
+            # The shared opening sees only itself: any sample's copy will do, and the first one's is kept.
+            parts.append(seen if low == shared else seen[:, :, shared:])
         return torch.cat(parts, dim=2).transpose(1, 2), None
 
     return attend

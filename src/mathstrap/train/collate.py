@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,25 +28,40 @@ class Samples:
         return ids, int(self.table.starts[real]) if index >= 0 else len(ids)
 
 
-def pack(samples: Sequence[tuple[Any, int]]) -> dict[str, Any]:
-    """Return one row of samples: input_ids and position_ids (1, tokens), borders (samples + 1), rows and targets.
+def pack(samples: Sequence[tuple[Any, int]], *, share_opening: bool = False) -> dict[str, Any]:
+    """Return one row of samples: input_ids and position_ids (1, row tokens), borders (samples + 1), rows and targets.
 
     `rows` are the places whose next token is learnt and `targets` those tokens; positions restart with every sample.
+    `tokens` counts those of the samples. With `share_opening`, the tokens with which all prompts open (the template's
+    first words) lie in the row once and borders[0] is their number: their states do not depend on what follows.
     """
     import numpy as np
     import torch
 
-    borders = np.cumsum([0, *(len(ids) for ids, _ in samples)], dtype=np.int32)
-    ids = np.concatenate([ids for ids, _ in samples]).astype(np.int64)
-    positions = np.concatenate([np.arange(len(ids), dtype=np.int64) for ids, _ in samples])
-    rows = np.concatenate(
-        [np.arange(low + start - 1, low + len(ids) - 1) for low, (ids, start) in zip(borders, samples, strict=False)]
-    ).astype(np.int64)
+    shared = common_opening(samples) if share_opening else 0
+    own = [(ids[shared:] if number else ids, shared if number else 0) for number, (ids, _) in enumerate(samples)]
+    borders = [shared, *itertools.accumulate(len(ids) for ids, _ in own)]
+    ids = np.concatenate([ids for ids, _ in own]).astype(np.int64)
+    positions = np.concatenate([np.arange(start, start + len(ids), dtype=np.int64) for ids, start in own])
+    learnt = [(high, len(ids) - start) for high, (ids, start) in zip(borders[1:], samples, strict=True)]
+    rows = np.concatenate([np.arange(high - count - 1, high - 1) for high, count in learnt]).astype(np.int64)
     return {
         "input_ids": torch.from_numpy(ids)[None], "position_ids": torch.from_numpy(positions)[None],
-        "borders": borders.tolist(), "rows": torch.from_numpy(rows),
-        "targets": torch.from_numpy(ids[rows + 1]),
+        "borders": borders, "rows": torch.from_numpy(rows), "targets": torch.from_numpy(ids[rows + 1]),
+        "tokens": sum(len(ids) for ids, _ in samples),
     }  # fmt: skip
+
+
+def common_opening(samples: Sequence[tuple[Any, int]]) -> int:
+    """Return how many tokens all prompts open with alike, never a prompt's last one: it predicts the response."""
+    import numpy as np
+
+    if len(samples) < 2:
+        return 0
+    longest = max(min(start for _, start in samples) - 1, 0)
+    first = samples[0][0][:longest]
+    alike = np.logical_and.reduce([ids[:longest] == first for ids, _ in samples])
+    return int(np.logical_and.accumulate(alike).sum())
 
 
 class EpochPlan:
@@ -68,7 +85,7 @@ class EpochPlan:
         yield from plan_epoch(self.lengths, self.cut, rng_seed=self.rng_seed, epoch=self.epoch, rank=self.rank)
 
 
-def train_loader(table: TokenTable, plan: EpochPlan) -> Any:
+def train_loader(table: TokenTable, plan: EpochPlan, *, share_opening: bool) -> Any:
     """Return a DataLoader over the plan that passes `set_epoch` on; it draws nothing from the global generator."""
     import torch
     from torch.utils.data import DataLoader
@@ -77,5 +94,6 @@ def train_loader(table: TokenTable, plan: EpochPlan) -> Any:
         def set_epoch(self, epoch: int) -> None:
             plan.set_epoch(epoch)
 
+    packed = functools.partial(pack, share_opening=share_opening)
     generator = torch.Generator().manual_seed(plan.rng_seed)
-    return PlannedLoader(Samples(table), batch_sampler=plan, collate_fn=pack, generator=generator)
+    return PlannedLoader(Samples(table), batch_sampler=plan, collate_fn=packed, generator=generator)

@@ -93,6 +93,7 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
     recipe, setting, watch = job.recipe, job.setting, job.watch
     lengths = job.train.lengths.tolist()
     plan = EpochPlan(lengths, job.cut, rng_seed=recipe.rng_seed, rank=setting.rank)
+    shares = model.config.get_text_config()._attn_implementation == attention.NAME
 
     class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         loss_is_scaled_for_ga = True
@@ -101,12 +102,12 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
         is_writing = False
 
         def get_train_dataloader(self) -> Any:
-            return train_loader(job.train, plan)
+            return train_loader(job.train, plan, share_opening=shares)
 
         def _get_num_items_in_batch(self, batch_samples: list[Any], device: Any) -> Any:
             counts = [
                 sum(batch["targets"].numel() for batch in batch_samples),
-                sum(batch["input_ids"].numel() for batch in batch_samples),
+                sum(batch["tokens"] for batch in batch_samples),
             ]
             totals = self.accelerator.reduce(torch.tensor(counts, device=device), "sum")
             watch.tokens += int(totals[1])
@@ -151,7 +152,9 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
             sums = torch.zeros(2, dtype=torch.float64, device=self.args.device)
             lengths = job.held_out.lengths.tolist()
             for indices in plan_epoch(lengths, job.cut, rng_seed=0, epoch=0, rank=setting.rank):
-                batch = self._prepare_inputs(pack([Samples(job.held_out)[index] for index in indices]))
+                batch = self._prepare_inputs(pack(
+                    [Samples(job.held_out)[index] for index in indices], share_opening=shares
+                ))  # fmt: skip
                 with torch.no_grad(), self.compute_loss_context_manager():
                     plain = self.accelerator.unwrap_model(self.model)
                     sums[0] += sum_of_losses(self.model_wrapped, plain, batch)
