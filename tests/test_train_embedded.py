@@ -58,8 +58,7 @@ def test_the_merged_model_answers_as_the_adapter_on_its_base_does(data_path, tmp
     report = train(recipe_for(data_path, tmp_path / "out", method, artefacts=("merged",), lr=1e-3, max_steps=2))
     settings = {"dtype": torch.float32}
     if method == "qlora":
-        settings["quantization_config"] = nf4()
-        settings["quantization_config"].bnb_4bit_compute_dtype = torch.float32
+        settings["quantization_config"] = nf4("fp32")
     base = AutoModelForCausalLM.from_pretrained(dequantise_embedded(), **settings)
     merged = AutoModelForCausalLM.from_pretrained(report.files["model"], dtype=torch.float32)
     ids = AutoTokenizer.from_pretrained(report.files["model"])("Ann has 3 apples and buys 14.", return_tensors="pt")

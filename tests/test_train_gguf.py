@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -41,6 +40,19 @@ def greedy_transformers(folder: Path, prompt: list[int], count: int) -> list[int
         torch.tensor([prompt]), do_sample=False, max_new_tokens=count, eos_token_id=None, pad_token_id=0
     )  # fmt: skip
     return made[0, len(prompt) :].tolist()
+
+
+def assert_nearly_greedy(folder: Path, prompt: list[int], made: list[int]) -> None:
+    """Each token llama.cpp chose from the rounded weights is the exact model's first choice, or nearly one."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with torch.no_grad():
+        scores = model(torch.tensor([prompt + made])).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+    missed = scores.max(-1).values - scores.gather(1, torch.tensor(made)[:, None])[:, 0]
+    assert missed.max() < 0.3, missed.tolist()
+    assert (missed == 0).float().mean() > 0.7, missed.tolist()
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +139,7 @@ def test_the_embedded_model_goes_there_and_back(tmp_path):
     path = write_gguf(folder, tmp_path / "model.gguf", kind="q8_0")
     turns = [{"role": "user", "content": "Ann has 3 apples and buys 14 more. How many apples does Ann have?"}]
     prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=True, return_dict=False)
-    ours, theirs = greedy_llama_cpp(path, prompt, 24), greedy_transformers(folder, prompt, 24)
-    assert ours[:12] == theirs[:12], json.dumps([tokenizer.decode(ours), tokenizer.decode(theirs)])
+    assert_nearly_greedy(folder, prompt, greedy_llama_cpp(path, prompt, 24))
 
 
 @pytest.mark.slow
@@ -150,5 +161,4 @@ def test_a_student_of_the_embedded_model_can_teach(data_path, tmp_path, method):
     model, tokenizer = Path(report.files["model"]), AutoTokenizer.from_pretrained(report.files["model"])
     turns = [{"role": "user", "content": "Ann has 3 apples and buys 14 more. How many apples does Ann have?"}]
     prompt = tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=True, return_dict=False)
-    ours = greedy_llama_cpp(Path(report.files["gguf"]), prompt, 16)
-    assert ours[:8] == greedy_transformers(model, prompt, 16)[:8]
+    assert_nearly_greedy(model, prompt, greedy_llama_cpp(Path(report.files["gguf"]), prompt, 16))

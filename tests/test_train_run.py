@@ -102,9 +102,7 @@ def test_each_method_learns_and_leaves_a_model_that_loads(folder, method, recomp
         if method == "qlora":
             from mathstrap.train.model import nf4
 
-            quantised = nf4()
-            quantised.bnb_4bit_compute_dtype = torch.float32
-            settings["quantization_config"] = quantised
+            settings["quantization_config"] = nf4("fp32")
         base = AutoModelForCausalLM.from_pretrained(folder / "model", **settings)
         other = PeftModel.from_pretrained(base, report.files["adapter"]).eval()
     with torch.no_grad():
@@ -292,6 +290,16 @@ def test_bf16_is_refused_where_it_is_only_emulated():
     assert choose_precision("fp32", supported=True) == "fp32"
     with pytest.raises(InputError, match="Set precision=fp32"):
         choose_precision("bf16", supported=False)
+
+
+def test_nf4_weights_are_multiplied_in_the_runs_precision():
+    """bf16 that a CPU only emulates is ten times as slow as fp32."""
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("bitsandbytes")
+    from mathstrap.train.model import nf4
+
+    assert nf4("fp32").bnb_4bit_compute_dtype is torch.float32
+    assert nf4("bf16").bnb_4bit_compute_dtype is torch.bfloat16
 
 
 def test_a_tokenizer_without_pad_needs_none(folder):

@@ -63,7 +63,7 @@ def merge_adapter(base: str, adapter: Path, target: Path, *, quantised: bool) ->
     if quantised:
         from mathstrap.train.model import nf4
 
-        settings = {"dtype": torch.float32, "quantization_config": nf4()}
+        settings = {"dtype": torch.float32, "quantization_config": nf4("fp32")}
     model = AutoModelForCausalLM.from_pretrained(base, **settings)
     if quantised:
         model = model.dequantize().to(torch.float32)

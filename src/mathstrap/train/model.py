@@ -26,13 +26,13 @@ EMBEDDED = "embedded"
 class Way:
     """What sets one method apart: how the weights are kept, and what is put on top of them."""
 
-    quantization: Callable[[], Any]
+    quantization: Callable[[str], Any]
     wrap: Callable[[Any, TrainRecipe], Any]
     can_shard: bool
 
 
-def nf4() -> Any:
-    """Return the 4-bit storage of QLoRA: NF4 with double quantisation, multiplied in bf16."""
+def nf4(precision: str) -> Any:
+    """Return the 4-bit storage of QLoRA: NF4 with double quantisation, multiplied in `precision`."""
     try:
         import bitsandbytes  # noqa: F401
     except ImportError:
@@ -42,7 +42,7 @@ def nf4() -> Any:
 
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=torch.bfloat16,
+        bnb_4bit_compute_dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
     )  # fmt: skip
 
 
@@ -69,8 +69,8 @@ def as_it_is(model: Any, _: TrainRecipe) -> Any:
 
 
 METHODS: dict[Method, Way] = {
-    "full": Way(quantization=lambda: None, wrap=as_it_is, can_shard=True),
-    "lora": Way(quantization=lambda: None, wrap=with_adapter, can_shard=False),
+    "full": Way(quantization=lambda _: None, wrap=as_it_is, can_shard=True),
+    "lora": Way(quantization=lambda _: None, wrap=with_adapter, can_shard=False),
     "qlora": Way(quantization=nf4, wrap=with_adapter, can_shard=False),
 }
 
@@ -179,7 +179,7 @@ def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, n
         )
     frozen = way.wrap is not as_it_is
     half = precision == "bf16" and frozen
-    quantization = way.quantization()
+    quantization = way.quantization(precision)
     if quantization is not None:
         settings["quantization_config"] = quantization
         settings["device_map"] = {"": device if device == "cpu" else int(os.environ.get("LOCAL_RANK", "0"))}
