@@ -5,11 +5,12 @@ the longest of a micro-batch of 4 (as in the reference's own script), logits for
 weights and multiply in the same precision: bf16 where the CPU has units for it, else fp32. Each variant is a process of
 its own that waits for its turn after every micro-batch, so that what else the machine does meets all alike. One call
 measures one optimiser step (of 32 samples) of each variant, after one micro-batch that does not count, and adds it to
-the result; ratios are taken within a call, in seconds and in processor seconds.
+the result (what is done so far is kept when it is stopped); ratios are taken within a call, in seconds and in
+processor seconds.
 
     python bench/train.py --data ../shared/data/gsm8k_train.jsonl --fresh
     python bench/train.py --data ../shared/data/gsm8k_train.jsonl              # again, as often as wanted
-    python bench/train.py --data ../shared/data/gsm8k_train.jsonl --profile    # where a micro-batch's time goes
+    python bench/train.py --data ../shared/data/gsm8k_train.jsonl --profile    # and where a micro-batch's time goes
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import json
 import os
 import statistics
 import sys
+from collections.abc import Iterator
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -30,8 +32,8 @@ RESULTS = Path(__file__).parent / "results" / "train.json"
 VARIANTS = ("reference", "ours", "compiled")
 
 
-def measure(chosen: argparse.Namespace, model_path: str, precision: str) -> dict[str, dict[str, float]]:
-    """Return, for each variant, what one optimiser step took."""
+def measure(chosen: argparse.Namespace, model_path: str, precision: str) -> Iterator[dict[str, dict[str, float]]]:
+    """Yield, after every round, what each variant took so far; the last time for one whole optimiser step."""
     common = (model_path, chosen.data, chosen.samples, chosen.batch)
     started = {
         "reference": (reference, (*common, chosen.reference_micro, precision)),
@@ -44,28 +46,29 @@ def measure(chosen: argparse.Namespace, model_path: str, precision: str) -> dict
     for name in chosen.variants:
         pipes[name], theirs = context.Pipe()
         function, arguments = started[name]
-        worker = context.Process(target=function, args=(theirs, *arguments), daemon=True)
-        worker.start()
-        workers.append(worker)
+        workers.append(context.Process(target=function, args=(theirs, *arguments), daemon=True))
+        workers[-1].start()
+    # Ours cuts a step by tokens; all make about as many micro-batches.
+    left = {name: micro_batches_of(name, chosen, model_path) for name in chosen.variants}
+    for name in chosen.variants:
         assert pipes[name].recv() == "ready"
+    for name in chosen.variants:
         pipes[name].send("go")
         print(name, "warm", pipes[name].recv(), flush=True)
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in chosen.variants}
-    # Ours cuts a step by tokens; both make about as many micro-batches.
-    left = {name: micro_batches_of(name, chosen, model_path) for name in chosen.variants}
     while any(left.values()):
         for name in [name for name in chosen.variants if left[name]]:
             pipes[name].send("go")
             taken[name].append(pipes[name].recv())
             left[name] -= 1
             print(f"{name:10} {taken[name][-1]}", flush=True)
+        yield {
+            name: {key: sum(one[key] for one in parts) for key in ("seconds", "cpu", "useful", "computed")}
+            | {"peak_gib": max(one["peak_gib"] for one in parts), "micro_batches": len(parts), "left": left[name]}
+            for name, parts in taken.items()
+        }
     for worker in workers:
         worker.kill()
-    return {
-        name: {key: sum(one[key] for one in parts) for key in ("seconds", "cpu", "useful", "computed")}
-        | {"peak_gib": max(one["peak_gib"] for one in parts)}
-        for name, parts in taken.items()
-    }
 
 
 def micro_batches_of(name: str, chosen: argparse.Namespace, model_path: str) -> int:
@@ -93,7 +96,7 @@ GROUPS = {
 }
 
 
-def where_time_goes(model_path: str, data: str, micro_tokens: int, precision: str, compiled: bool) -> dict[str, Any]:
+def where_time_goes(model_path: str, data: str, micro_tokens: int, precision: str) -> dict[str, Any]:
     """Return one micro-batch's forward and backward: shares of time by kind of operation, and its products' FLOPs."""
     import time
 
@@ -111,7 +114,7 @@ def where_time_goes(model_path: str, data: str, micro_tokens: int, precision: st
 
     torch.set_num_threads(THREADS)
     hold_memory()
-    recipe = TrainRecipe(model=model_path, data=DataOptions(path=data, limit=64), compile=compiled)
+    recipe = TrainRecipe(model=model_path, data=DataOptions(path=data, limit=64))
     table = tokenise(load_pairs(recipe.data, rng_seed=0).train, load_tokenizer(model_path), recipe)
     model = load_model(model_path, recipe, device="cpu", precision=precision, num_shards=1)
     chosen = [index for index in range(len(table)) if table.offsets[index + 1] <= micro_tokens]
@@ -133,11 +136,9 @@ def where_time_goes(model_path: str, data: str, micro_tokens: int, precision: st
     start = time.perf_counter()
     step()
     seconds = time.perf_counter() - start
-    flops = 0
-    if not compiled:
-        with FlopCounterMode(display=False) as counter:
-            step()
-        flops = counter.get_total_flops()
+    with FlopCounterMode(display=False) as counter:
+        step()
+    flops = counter.get_total_flops()
     rate = matmul_rate(precision)
     return {
         "tokens": batch["tokens"], "row_tokens": batch["input_ids"].numel(), "loss_rows": batch["rows"].numel(),
@@ -189,7 +190,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--fresh", action="store_true", help="forget earlier calls")
-    parser.add_argument("--profile", action="store_true", help="only say where a micro-batch's time goes")
+    parser.add_argument("--profile", action="store_true", help="then say where a micro-batch's time goes")
     chosen = parser.parse_args()
 
     from mathstrap.train.model import choose_precision, has_bf16, resolve_model
@@ -197,29 +198,33 @@ def main() -> None:
     precision = choose_precision(chosen.precision, has_bf16())
     model_path = resolve_model(chosen.model)
     rate = matmul_rate(precision)
-    if chosen.profile:
-        seen = where_time_goes(
-            model_path, chosen.data, chosen.micro_tokens or 1024, precision, "compiled" in sys.argv
-        )  # fmt: skip
-        result = {"machine": machine(), "precision": precision, **seen}
-        chosen.out.with_name("train_profile.json").write_text(json.dumps(result, indent=2) + "\n")
-        print(json.dumps(result, indent=2))
-        return
     kept = json.loads(chosen.out.read_text()) if chosen.out.exists() and not chosen.fresh else {"calls": []}
-    steps = measure(chosen, model_path, precision)
-    kept["calls"].append({
-        "date": machine()["date"], "commit": machine()["commit"], "load": [round(load, 1) for load in os.getloadavg()],
-        "matmul_gflops": [round(rate, 1), round(matmul_rate(precision), 1)], "steps": steps,
-    })  # fmt: skip
-    result = {
-        "machine": machine(), "command": " ".join(sys.argv),
-        "setting": {"batch": chosen.batch, "length": LENGTH, "samples": chosen.samples, "precision": precision,
-                    "reference_micro": chosen.reference_micro, "micro_tokens": chosen.micro_tokens},
-        "variants": summarise(kept["calls"]), "calls": kept["calls"],
-    }  # fmt: skip
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(result, indent=2) + "\n")
+    load = [round(one, 1) for one in os.getloadavg()]
+    result: dict[str, Any] = {}
+    for steps in measure(chosen, model_path, precision):
+        call = {
+            "date": machine()["date"], "commit": machine()["commit"], "load": load,
+            "matmul_gflops": [round(rate, 1), round(matmul_rate(precision), 1)], "steps": steps,
+        }  # fmt: skip
+        calls = [*kept["calls"], call]
+        result = {
+            "machine": machine(), "command": " ".join(sys.argv),
+            "setting": {"batch": chosen.batch, "length": LENGTH, "samples": chosen.samples, "precision": precision,
+                        "reference_micro": chosen.reference_micro, "micro_tokens": chosen.micro_tokens},
+            "variants": summarise(calls), "calls": calls, "profile": kept.get("profile", {}),
+        }  # fmt: skip
+        save(result, chosen.out)
     print(json.dumps(result["variants"], indent=2))
+    if chosen.profile:
+        result["profile"] = where_time_goes(model_path, chosen.data, chosen.micro_tokens or 1024, precision)
+        save(result, chosen.out)
+        print(json.dumps(result["profile"], indent=2))
+
+
+def save(result: dict[str, Any], path: Path) -> None:
+    """Write the result."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":
