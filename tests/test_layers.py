@@ -14,10 +14,11 @@ LAYERS = [
     ["types", "errors", "plugins"],
     [
         "verify", "prompts", "augment", "solve", "quirks", "bundled", "curate", "embedding", "export", "stats",
-        "render", "arithmetic", "columns",
+        "render", "arithmetic", "columns", "leaks",
     ],
     [
         "rows", "problems", "paid", "tables", "rundir", "asking", "backends", "audit", "verify_file", "curate_file",
+        "hub",
     ],
     ["engine", "evaluate", "testsets", "train"],
     ["recipe"],

@@ -1,0 +1,139 @@
+"""Publish a run as a dataset on the Hugging Face hub: what goes there, what must not, and the upload itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mathstrap.backends.keys import redact
+from mathstrap.errors import InputError, missing_extra
+from mathstrap.leaks import Private, find_leak, private_here
+from mathstrap.rows import iter_rows
+from mathstrap.rundir import RunDir
+
+CARD = "README.md"
+# The card, the tables it names, and what says how they were made. Replies and rejects stay here unless asked for.
+PUBLISHED = (CARD, "samples.parquet", "recipe.yaml", "manifest.json", "metrics.json")
+_TABLE = re.compile(r"(?:path|data_files): (export-[\w-]+\.parquet)")
+_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+MAX_LEAKS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushFile:
+    """A file of the run that goes to the hub; `size` in bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushPlan:
+    """What a push would do: the repository, its files, the card and the commit's message."""
+
+    repo: str
+    path: Path
+    private: bool
+    files: tuple[PushFile, ...]
+    card: str
+    message: str
+
+
+def plan_push(
+    run: str | Path, repo: str, *, public: bool = False, include: Sequence[str] = (), without: Sequence[str] = (),
+    message: str = "",
+) -> PushPlan:  # fmt: skip
+    """Return what would be uploaded; asks nobody.
+
+    Raises InputError for a name that is no owner/name, a run without samples, a file that is not there, and wherever a
+    file holds a key or names a folder of this machine.
+    """
+    if not _REPO.fullmatch(repo):
+        raise InputError(f'"{repo}": expected owner/name, for example ada/my-maths.')
+    opened = RunDir.read(run)
+    path = opened.path
+    num_samples = (opened.manifest.get("counts") or {}).get("kept", 0)
+    if not opened.has("samples") or not num_samples:
+        raise InputError(f"{path}: holds no samples, so there is nothing to publish. Run the recipe to its end first.")
+    card_path = path / CARD
+    if not card_path.exists():
+        raise InputError(f"{card_path}: there is no data card. Run the recipe again; nothing is paid twice.")
+    card = card_path.read_text(encoding="utf-8")
+    head = card.partition("\n---\n")[0]
+    names = dict.fromkeys([*PUBLISHED, *_TABLE.findall(head), *include])
+    for name in include:
+        if Path(name).name != name or not (path / name).is_file():
+            raise InputError(f"--include {name}: no such file in {path}.")
+    for name in without:
+        if name not in names or name in (CARD, "samples.parquet"):
+            raise InputError(f"--without {name}: it is none of {', '.join([*names][2:])}.")
+    kept = [name for name in names if name not in without]
+    check_leaks(path, kept, private_here())
+    return PushPlan(
+        repo=repo,
+        path=path,
+        private=not public,
+        files=tuple(PushFile(name=name, size=(path / name).stat().st_size) for name in kept),
+        card=card,
+        message=message or f"{opened.manifest.get('name') or path.name}: {num_samples:,} samples",
+    )
+
+
+def check_leaks(path: Path, names: Sequence[str], private: Private) -> None:
+    """Raise InputError naming file, line and kind of everything found that must not be published."""
+    found = []
+    for name in names:
+        # Texts of the run's own making name no folder at all; samples may speak of one.
+        is_data = name.endswith((".parquet", ".jsonl"))
+        for number, text in numbered_texts(path / name):
+            if leak := find_leak(text, private, any_path=not is_data):
+                found.append(f"  {name}:{number}: {leak}")
+    if found:
+        more = f"\n  and {len(found) - MAX_LEAKS} more" if len(found) > MAX_LEAKS else ""
+        raise InputError(
+            f"{path}: nothing was uploaded, because these would be published:\n"
+            + "\n".join(found[:MAX_LEAKS])
+            + f"{more}\nName seeds and prompts relative to the folder you work in, or leave the file out: "
+            "--without recipe.yaml."
+        )
+
+
+def numbered_texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a text file, or the rows of a table as text, numbered from 1."""
+    if path.suffix == ".parquet":
+        for number, row in iter_rows(path):
+            yield number, "\n".join(v if isinstance(v, str) else repr(v) for v in row.values())
+        return
+    with open(path, encoding="utf-8", errors="replace") as lines:
+        yield from enumerate(lines, 1)
+
+
+def push(plan: PushPlan) -> str:
+    """Upload a plan in one commit and return the dataset's address; the repository is made where it is not there.
+
+    The token is the hub library's own: HF_TOKEN, or what `hf auth login` stored. An existing repository keeps its
+    visibility. Raises InputError with what the hub said.
+    """
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise missing_extra("huggingface_hub", "hub") from None
+    token = huggingface_hub.get_token()
+    if not token:
+        raise InputError("no token for the hub was found. Run `hf auth login`, or set HF_TOKEN.")
+    api = huggingface_hub.HfApi(library_name="mathstrap")
+    operations = [
+        huggingface_hub.CommitOperationAdd(path_in_repo=file.name, path_or_fileobj=str(plan.path / file.name))
+        for file in plan.files
+    ]
+    try:
+        made = api.create_repo(plan.repo, repo_type="dataset", private=plan.private, exist_ok=True)
+        api.create_commit(plan.repo, operations, commit_message=plan.message, repo_type="dataset")
+    except (OSError, ValueError, RuntimeError, msgspec.DecodeError) as error:
+        reason = redact((str(error).strip().splitlines() or [type(error).__name__])[0], [token])
+        raise InputError(f"{plan.repo}: the hub did not take it: {reason}") from None
+    return str(made)

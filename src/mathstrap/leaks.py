@@ -1,0 +1,53 @@
+"""Find what must not be published in a text: keys, and folders of this machine. Never repeats a key in what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Keys as their issuers shape them, a private key's first line, and a password inside an address.
+_KEYS = re.compile(
+    r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"
+    r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{35}|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
+    r"|://[^/\s:@]{1,200}:[^/\s@]{1,200}@|(?i:\bbearer\s+[\w.~+/-]{8,}|\bapi-?key['\"]?\s*[:=]\s*['\"]?[\w.~+/-]{8,})"
+)
+_FOLDERS = re.compile(r"(?<![\w.])(?:/home|/Users)/[\w.-]+/|[A-Za-z]:\\+Users\\+[\w.-]+")
+# An absolute path, not the path of an address.
+_ABSOLUTE = re.compile(r"(?<![\w/.:<~-])/(?:[\w.@-]+/)+[\w.@-]+")
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+MIN_SECRET_CHARS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Private:
+    """What this machine keeps to itself: the values of its secret variables, and its folders."""
+
+    secrets: Sequence[str]
+    folders: Sequence[str]
+
+
+def private_here(environment: Mapping[str, str] = os.environ) -> Private:
+    """Return the secrets of the environment and the folders a file made here might name."""
+    secrets = {
+        value.strip()
+        for name, value in environment.items()
+        if _SECRET_NAME.search(name) and len(value.strip()) >= MIN_SECRET_CHARS and not Path(value.strip()).exists()
+    }
+    folders = {str(Path.home()), str(Path.cwd())} - {"/"}
+    return Private(secrets=sorted(secrets), folders=sorted(folders))
+
+
+def find_leak(text: str, private: Private, *, any_path: bool = False) -> str:
+    """Return what leaks in a text, in words, or nothing; with `any_path` every absolute path does."""
+    if any(secret in text for secret in private.secrets):
+        return "the value of a secret environment variable"
+    if _KEYS.search(text):
+        return "something shaped like a key or a password"
+    for folder in private.folders:
+        if f"{folder}/" in text:
+            return f"a path of this machine ({folder}/...)"
+    found = _FOLDERS.search(text) or (_ABSOLUTE.search(text) if any_path else None)
+    return f"a path of a machine ({found[0]})" if found else ""
