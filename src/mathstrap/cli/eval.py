@@ -52,6 +52,9 @@ def eval_(
     on_bad: str = typer.Option("stop", "--on-bad", help="Outputs that do not fit the questions: stop or skip."),
     logs: str = typer.Option("", "--logs", help="Logs for other tools, with commas: inspect, lm-eval."),
     recipe: str = typer.Option("", "--recipe", help="A YAML file with these options."),
+    emit_task: str = typer.Option(
+        "", "--emit-lm-eval-task", metavar="DIR", help="Write the sets as lm-evaluation-harness tasks; ask nothing."
+    ),
     listing: bool = typer.Option(False, "--list", help="List the benchmarks and leave."),
     quiet: bool = typer.Option(False, "--quiet", help="No live progress."),
 ) -> None:
@@ -70,6 +73,11 @@ def eval_(
         "top_p": top_p if top_p >= 0 else None, "max_tokens": max_tokens if max_tokens >= 0 else None,
     }  # fmt: skip
     options = build_options(given, changes, choose_teacher(model, backend, base_url), recipe, overrides or [])
+    if emit_task:
+        from mathstrap.cli.share import emit_tasks
+
+        emit_tasks(options, Path(emit_task))
+        return
     if len(prompt) > 1:
         from mathstrap.evaluate.versus import evaluate_prompts
 
