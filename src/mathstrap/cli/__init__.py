@@ -7,7 +7,7 @@ import sys
 import typer
 
 from mathstrap import __version__
-from mathstrap.cli import curate, run, see
+from mathstrap.cli import complete, curate, run, see, share
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
 from mathstrap.cli import train as training
@@ -61,7 +61,25 @@ app.command("verify", short_help="Grade answers against gold answers.")(verifica
 app.command("stats", short_help="A run's numbers, with intervals.")(see.stats)
 app.command("report", short_help="Write a run's report: one HTML file.")(see.report)
 app.command("explore", short_help="Read runs in the browser, on this machine.")(see.explore)
+app.command("export", short_help="Config and data for TRL, Axolotl, LLaMA-Factory.")(share.export)
+app.command("push", short_help="Publish a run on the Hugging Face hub.")(share.push)
 app.command("quirks", short_help="What the reference code would spoil of your seeds.")(reference_quirks.quirks)
 app.command("dedup", short_help="Drop questions that repeat an earlier one.")(curate.dedup)
 app.command("decontaminate", short_help="Drop questions that test sets ask too.")(curate.decontaminate)
 app.command("audit", short_help="Count the defects of any dataset, and clean it.")(curate.audit)
+
+# What a tab offers, beside the names of verbs and options.
+complete.offer(run.run, recipe=complete.recipe, only=complete.stage)
+complete.offer(run.show, run_dir=complete.run_dir)
+complete.offer(run.recipes, name=complete.shipped_recipe)
+complete.offer(
+    evaluation.eval_, backend=complete.backend, benchmarks=complete.benchmarks, protocol=complete.protocol,
+    out=complete.run_dir,
+)  # fmt: skip
+complete.offer(evaluation.compare, a=complete.run_dir, b=complete.run_dir)
+complete.offer(training.train, recipe=complete.recipe)
+complete.offer(see.stats, run=complete.run_dir)
+complete.offer(see.report, run=complete.run_dir, against=complete.run_dir)
+complete.offer(see.explore, runs=complete.run_dir)
+complete.offer(share.export, data=complete.run_dir, trainer=complete.trainer, recipe=complete.recipe)
+complete.offer(share.push, run=complete.run_dir)

@@ -1,0 +1,100 @@
+"""What the shell offers after a tab: recipes, run directories, test sets and other names. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+Completer = Callable[[str], list[str]]
+RUNS = "runs"
+
+
+def offer(verb: Callable[..., None], **completers: Completer) -> None:
+    """Let the shell complete parameters of a verb; typer reads them off the verb's defaults."""
+    parameters = inspect.signature(verb).parameters
+    for name, completer in completers.items():
+        parameters[name].default.autocompletion = completer
+
+
+def recipe(incomplete: str) -> list[str]:
+    """Return shipped recipes, then recipe files and folders on the way to one."""
+    from mathstrap.recipe import recipe_names
+
+    return starting(recipe_names(), incomplete) + files(incomplete, (".yaml", ".yml"))
+
+
+def shipped_recipe(incomplete: str) -> list[str]:
+    """Return shipped recipes."""
+    from mathstrap.recipe import recipe_names
+
+    return starting(recipe_names(), incomplete)
+
+
+def run_dir(incomplete: str) -> list[str]:
+    """Return the run directories under what was typed, or under `runs`; folders where there is none."""
+    beside, _, _ = incomplete.rpartition("/")
+    under = dict.fromkeys([Path(beside or "."), Path(RUNS)])
+    found = [child for folder in under for child in folders(folder) if (child / "manifest.json").exists()]
+    runs = starting(dict.fromkeys(str(child) for child in found), incomplete)
+    return runs or [f"{child}/" for child in folders(Path(beside or ".")) if str(child).startswith(incomplete)]
+
+
+def backend(incomplete: str) -> list[str]:
+    """Return the names of teachers."""
+    from mathstrap.backends import BACKENDS
+
+    return starting(BACKENDS, incomplete)
+
+
+def benchmarks(incomplete: str) -> list[str]:
+    """Return test sets; after a comma the next one."""
+    from mathstrap.evaluate.benchmarks import BENCHMARKS
+
+    before, comma, last = incomplete.rpartition(",")
+    return [f"{before}{comma}{name}" for name in starting(BENCHMARKS, last)]
+
+
+def protocol(incomplete: str) -> list[str]:
+    """Return the protocols of evaluation."""
+    from mathstrap.evaluate.protocols import PROTOCOLS
+
+    return starting([*PROTOCOLS, "own"], incomplete)
+
+
+def trainer(incomplete: str) -> list[str]:
+    """Return the trainers that configs are written for."""
+    from mathstrap.train.emit import TRAINERS
+
+    return starting(TRAINERS, incomplete)
+
+
+def stage(incomplete: str) -> list[str]:
+    """Return the stages of a run."""
+    from mathstrap.types import STAGES
+
+    return starting(STAGES, incomplete)
+
+
+def starting(names: Iterable[str], incomplete: str) -> list[str]:
+    """Return the names that start with what was typed."""
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def folders(path: Path) -> list[Path]:
+    """Return the visible folders in a folder, sorted; none where it cannot be read."""
+    try:
+        return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
+    except OSError:
+        return []
+
+
+def files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
+    """Return files with one of the endings, and folders, that start with what was typed."""
+    folder = Path(incomplete.rpartition("/")[0] or ".")
+    try:
+        children = sorted(folder.iterdir())
+    except OSError:
+        return []
+    found = [str(child) + "/" * child.is_dir() for child in children if child.is_dir() or child.suffix in endings]
+    return [name for name in found if name.startswith(incomplete) and not name.startswith(".")]
