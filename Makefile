@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check clean
+.PHONY: demo test test-slow check build clean
 
 demo: $(VENV)/.demo  ## bootstrap a small dataset with the embedded teacher
 	$(BIN)/mathstrap run demo
@@ -18,6 +18,10 @@ test-slow: $(VENV)/.dev  ## what takes minutes or a real model
 	$(BIN)/python -m pytest -m "slow and not gpu and not net" --timeout=3600
 
 check: test  ## what a change must pass
+
+build: $(VENV)/.dev  ## the wheel and the source archive, in dist/
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
 
 clean:
 	rm -rf $(VENV) dist build site .pytest_cache .mypy_cache .ruff_cache
