@@ -73,7 +73,8 @@ def test_the_script_that_is_installed_works_in_bash_itself(folder: Path) -> None
     environment = {**os.environ, "PATH": f"{SCRIPT.parent}:{os.environ['PATH']}"}
     script = (
         'eval "$(mathstrap --show-completion bash)"; COMP_WORDS=(mathstrap run dem); COMP_CWORD=2; '
-        "f=$(complete -p mathstrap | sed 's/.*-F \\([^ ]*\\).*/\\1/'); $f; echo \"offered ${COMPREPLY[*]}\""
+        'set -- $(complete -p mathstrap); while [ "$1" != -F ]; do shift; done; $2 mathstrap; '
+        'echo "offered ${COMPREPLY[*]}"'
     )
     done = subprocess.run(
         ["bash", "--norc", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, timeout=60,
