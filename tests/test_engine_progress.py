@@ -54,6 +54,20 @@ def test_plain_lines_say_rate_money_and_time_left():
     ] or "$1.00 of about $5.00" in lines[-1]  # fmt: skip
 
 
+def test_a_note_stands_beside_the_numbers_and_the_wait_for_the_first_reply_is_counted():
+    stream = io.StringIO()
+    with Progress(stream=stream, terminal=False) as progress:
+        progress(Event(kind="started", at=1000.0, stage="solve", total=3, in_flight=3))
+        progress(Event(kind="asked", at=1012.0, stage="solve", id="s", draws=1))
+        progress(Event(kind="answered", at=1030.0, stage="solve", id="s", draws=1, tokens_out=5))
+        progress.note("100.0% right")
+        progress(Event(kind="answered", at=1045.0, stage="solve", id="s", draws=1, tokens_out=5))
+    first, *_, last = stream.getvalue().splitlines()
+    assert first == "solve    0/3  waiting for the first reply, 0:12"
+    assert last.startswith("solve    2/3 67%")
+    assert last.endswith("  100.0% right")
+
+
 def test_quiet_says_only_warnings_and_why_it_stopped():
     stream = io.StringIO()
     with Progress(stream=stream, terminal=False, quiet=True) as progress:

@@ -171,6 +171,16 @@ def test_progress_tells_the_accuracy_with_its_interval(options: EvalOptions) -> 
     assert last.eta_seconds == 0
 
 
+def test_progress_of_a_resumed_run_speaks_of_all_replies(options: EvalOptions) -> None:
+    replies = {**RIGHT, "gsm8k-00000#0": "no idea"}
+    first = evaluate(_with_budget(options, 2), backend=says(replies))
+    seen: list[Progress] = []
+    whole = evaluate(options, backend=says(replies), progress=seen.append)
+    assert first.evaluation.num_unanswered == 2
+    assert (seen[-1].done, seen[-1].correct, seen[-1].unparseable) == (4, 3, 1)
+    assert seen[-1].accuracy == whole.evaluation.summaries[0].accuracy.value
+
+
 def test_metamath_2024_asks_with_the_published_text_and_stop_strings() -> None:
     problem = Problem(id="q", dataset="gsm8k", style="gsm8k", question="What is {1} + $1?\nSay.", answer="2")
     protocol = PROTOCOLS["metamath-2024"]

@@ -67,6 +67,16 @@ def test_incomplete_outputs_exit_with_3_when_skipped(tmp_path: Path) -> None:
     assert "2 of 6 replies are missing" in done.output
 
 
+def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
+    benchmark, _ = rows(tmp_path)
+    arguments = ["eval", "-b", benchmark, "-m", "m", "--base-url", "http://127.0.0.1:9/v1", "--out", str(tmp_path / "o")]
+    done = CliRunner().invoke(app, [*arguments, "limits.max_attempts=1", "limits.breaker_failures=0"])
+    assert done.exit_code == 3
+    assert "127.0.0.1:9" in done.output
+    assert "no reply, so no number" in done.output
+    assert "calls that broke: connect 6" in done.output
+
+
 def test_the_backend_is_told_from_the_model(tmp_path: Path) -> None:
     assert choose_teacher("", "", "") == {"backend": "embedded"}
     assert choose_teacher("x.gguf", "", "") == {"backend": "embedded", "model_path": "x.gguf"}

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mathstrap.cli.eval_tables import print_benchmarks, print_comparison, print_result, print_sensitivity
 from mathstrap.errors import InputError
 
 if TYPE_CHECKING:
-    from mathstrap.evaluate import EvalOptions, EvalResult
+    from mathstrap.evaluate import EvalOptions
     from mathstrap.evaluate.live import Progress
-    from mathstrap.evaluate.metrics import Score
-    from mathstrap.evaluate.versus import EvaluationComparison, Sensitivity
 
 ADAPTER_CONFIG = "adapter_config.json"
 OVERRIDES = typer.Argument(
@@ -81,14 +80,14 @@ def eval_(
     if len(prompt) > 1:
         from mathstrap.evaluate.versus import evaluate_prompts
 
-        with live(quiet) as progress:
-            _, spread = evaluate_prompts(options, prompt, progress=progress)
+        with watched(quiet) as shown:
+            _, spread = evaluate_prompts(options, prompt, **shown)
         print_sensitivity(spread)
         return
     from mathstrap.evaluate import evaluate
 
-    with live(quiet) as progress:
-        result = evaluate(options, progress=progress)
+    with watched(quiet) as shown:
+        result = evaluate(options, **shown)
     print_result(result)
     if result.evaluation.num_unanswered:
         raise typer.Exit(3)
@@ -202,143 +201,19 @@ def slug(values: dict[str, Any]) -> str:
 
 
 @contextmanager
-def live(quiet: bool) -> Iterator[Callable[[Progress], None] | None]:
-    """Show replies graded, accuracy with its interval, speed and time to go, on one line of a terminal."""
-    from rich.console import Console
+def watched(quiet: bool) -> Iterator[dict[str, Any]]:
+    """Give the arguments of `evaluate` that show the engine's progress and, beside it, the accuracy so far."""
+    from mathstrap.cli.progress import show_progress
 
-    console = Console(stderr=True)
-    if quiet or not console.is_terminal:
-        yield None
-        return
-    from rich.progress import BarColumn, TextColumn
-    from rich.progress import Progress as Bar
-
-    columns = (BarColumn(bar_width=24), TextColumn("{task.description}"))
-    with Bar(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("waiting for the first reply", total=None)
-
-        def show(found: Progress) -> None:
-            bar.update(task, completed=found.done, total=found.total, description=live_line(found))
-
-        yield show
+    with show_progress(quiet=quiet) as shown:
+        yield {"listener": shown, "progress": lambda found: shown.note(accuracy_so_far(found))}
 
 
-def live_line(found: Progress) -> str:
-    """Return the live numbers as text."""
-    graded = f"{found.done:,}/{found.total:,}  {found.accuracy:.1%} right ({found.low:.1%} to {found.high:.1%})"
-    left = found.eta_seconds or 0.0
-    rate = found.tokens_out / found.seconds if found.seconds else 0.0
-    return f"{graded}  {rate:,.0f} tokens/s  {int(left) // 60}:{int(left) % 60:02d} to go"
-
-
-def print_benchmarks() -> None:
-    """Print the table of test sets."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from mathstrap.evaluate import BENCHMARKS
-
-    table = Table()
-    for heading in ("name", "what", "file in --data", "hub"):
-        table.add_column(heading)
-    for name, entry in BENCHMARKS.items():
-        table.add_row(name, entry.about, entry.file or f"built from {entry.of}", entry.hub)
-    Console(highlight=False).print(table)
-
-
-def percent(score: Score) -> str:
-    """Return a share with its interval."""
-    return f"{score.value:.1%} ({score.low:.1%} to {score.high:.1%})"
-
-
-def print_result(result: EvalResult) -> None:
-    """Print the numbers, what they depend on, and where everything is."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(highlight=False)
-    from mathstrap.evaluate.record import describe
-
-    found = result.evaluation
-    table = Table(title=found.model, title_style="bold", box=None, padding=(0, 2, 0, 0))
-    for heading in ("set", "n", "accuracy", "95 %", "strict", "flexible", "symbolic", "reference"):
-        table.add_column(heading, justify="left" if heading == "set" else "right", no_wrap=True)
-    for s in found.summaries:
-        scores = [f"{s.scores[name].value:.1%}" for name in ("strict", "flexible", "symbolic", "reference")]
-        count = f"{s.num_problems:,}" + (f" x {s.num_draws}" if s.num_draws > 1 else "")
-        spread = f"{s.accuracy.low * 100:.1f}-{s.accuracy.high * 100:.1f}"
-        if not s.accuracy.num:  # nothing was answered: no number rather than 0 %
-            table.add_row(s.benchmark, count, *["-"] * 6)
-            continue
-        table.add_row(s.benchmark, count, f"{s.accuracy.value:.1%}", spread, *scores)
-    console.print(table)
-    for s in found.summaries:
-        console.print(
-            f"{s.benchmark}: {s.truncated.value:.1%} cut off, {s.unparseable.value:.1%} without an answer; "
-            f"{s.tokens_out.value:,.0f} tokens and {s.seconds.value:.2f} s per reply", soft_wrap=True,
-        )  # fmt: skip
-    for s in found.summaries:
-        for k, score in s.pass_at.items():
-            voted = f"maj@{k} {percent(s.maj_at[k])} (ties: {s.tie_rule})"
-            console.print(f"{s.benchmark}: pass@{k} {percent(score)}, {voted}")
-        for note in s.notes:
-            console.print(f"{s.benchmark}: {note}", soft_wrap=True)
-    for style, made in found.provenance.items():
-        console.print(describe(style, made), soft_wrap=True, style="dim")
-    asked = result.asked
-    if asked is not None and asked.answered:
-        console.print(
-            f"asked {asked.answered:,} in {asked.seconds:,.0f} s: {asked.answered / asked.seconds:.2f} replies and "
-            f"{asked.tokens_out / asked.seconds:,.0f} tokens a second", style="dim",
-        )  # fmt: skip
-    if result.asked is not None and result.asked.message:
-        console.print(result.asked.message, soft_wrap=True)
-    if found.num_unanswered:
-        console.print(f"{found.num_unanswered} replies are missing; the same command asks for them again.")
-    console.print(f"{result.path / 'report.html'}: every wrong answer beside the gold", soft_wrap=True)
-    console.print(f"{result.path / 'draws.jsonl'}: every reply, graded (and .parquet)", soft_wrap=True)
-
-
-def print_sensitivity(spread: list[Sensitivity]) -> None:
-    """Print the accuracy under every prompt, and its spread."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(title="prompt sensitivity", title_style="bold")
-    prompts = list(spread[0].accuracies)
-    for heading in ("set", *prompts, "mean", "lowest", "highest", "always right", "never right"):
-        table.add_column(heading, justify="left" if heading == "set" else "right")
-    for row in spread:
-        values = [*row.accuracies.values(), row.mean, row.lowest, row.highest, row.always, row.never]
-        table.add_row(row.benchmark, *(f"{value:.1%}" for value in values))
-    Console(highlight=False).print(table)
-
-
-def print_comparison(found: EvaluationComparison, flips: int) -> None:
-    """Print differences with intervals, the test, the flips and what could have been seen."""
-    from rich.console import Console
-
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"A {found.a}: {found.model_a}\nB {found.b}: {found.model_b}")
-    for warning in found.warnings:
-        console.print(f"note: {warning}", style="yellow", markup=False)
-    for name, c in found.sets.items():
-        console.print(
-            f"\n{name}, {c.num} questions both answered: A {c.accuracy_a:.1%}, B {c.accuracy_b:.1%}, "
-            f"B - A {c.difference:+.1%} ({c.low:+.1%} to {c.high:+.1%})", style="bold",
-        )  # fmt: skip
-        console.print(
-            f"both right {c.both}, both wrong {c.neither}, gained {len(c.gained)}, lost {len(c.lost)}; "
-            f"{c.test}: p = {c.p_value:.3g}"
-        )
-        console.print(
-            f"a difference of {c.detectable:.1%} is found with 80 % power at this size and this share of flips; "
-            f"the power for the one seen is {c.power:.0%}"
-            + (f", {c.needed:,} questions would give 80 %" if c.needed else "")
-        )
-        if c.only_a or c.only_b:
-            console.print(f"left out: {c.only_a} questions only A answered, {c.only_b} only B")
-        for label, ids in (("gained", c.gained), ("lost", c.lost)):
-            if ids:
-                more = f" and {len(ids) - flips} more" if len(ids) > flips else ""
-                console.print(f"{label}: {', '.join(ids[:flips])}{more}", markup=False)
+def accuracy_so_far(found: Progress) -> str:
+    """Return the live accuracy with its interval as text."""
+    parts = [f"{found.accuracy:.1%} right (95 %: {found.low:.1%} to {found.high:.1%}) of {found.done:,} graded"]
+    if found.truncated:
+        parts.append(f"{found.truncated:,} cut off")
+    if found.unparseable:
+        parts.append(f"{found.unparseable:,} without answer")
+    return ", ".join(parts)

@@ -37,6 +37,7 @@ class StageState:
     usd: float | None = None
     finished: bool = False
     recent: deque[tuple[float, int, int]] = field(default_factory=deque)
+    note: str = ""
 
     def answered(self, event: Event) -> None:
         """Count a call's replies."""
@@ -61,6 +62,9 @@ class StageState:
         """Return the stage as one line of text."""
         replies, tokens = self.rates()
         total = f"/{self.total:,}" if self.total is not None else ""
+        if not self.done and not self.finished:
+            waited = f"waiting for the first reply, {_span(self.now - self.started)}"
+            return f"{self.name or 'asking':<8} 0{total}  {waited}" + self._troubles()
         share = f" {self.done / self.total:.0%}" if self.total else ""
         parts = [f"{self.name or 'asking':<8} {self.done:,}{total}{share}", f"{replies:,.1f} req/s"]
         if self.tokens:
@@ -71,11 +75,11 @@ class StageState:
             parts.append(f"in {_span(self.now - self.started)}")
         elif self.total and replies > 0:
             parts.append(f"{_span((self.total - self.done) / replies)} left")
-        if self.retried:
-            parts.append(f"{self.retried:,} retried")
-        if self.failed:
-            parts.append(f"{self.failed:,} left to the next run")
-        return "  ".join(parts)
+        return "  ".join(parts) + self._troubles()
+
+    def _troubles(self) -> str:
+        retried = f"  {self.retried:,} retried" if self.retried else ""
+        return retried + (f"  {self.failed:,} left to the next run" if self.failed else "")
 
 
 class Progress:
@@ -122,6 +126,11 @@ class Progress:
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+    def note(self, text: str) -> None:
+        """Set what is said of the running stage beside the engine's numbers; on a terminal it has a line of its own."""
+        if self._stages:
+            self._stages[-1].note = text
 
     def __call__(self, event: Event) -> None:
         """Take in one event."""
@@ -172,7 +181,7 @@ class Progress:
     def _plain(self, stage: StageState, now: float) -> None:
         self._next_plain = now + PLAIN_SECONDS
         if not self._is_terminal and not self._quiet:
-            self._say(stage.line())
+            self._say("  ".join(filter(None, (stage.line(), stage.note))))
 
     def _say(self, text: str) -> None:
         if self._live is not None:
@@ -188,7 +197,8 @@ class Progress:
 
         if self._stages and not self._stages[-1].finished:
             self._stages[-1].now = time.time()
-        return Text("\n".join(stage.line() for stage in self._stages), no_wrap=True, overflow="ellipsis")
+        lines = [line for stage in self._stages for line in (stage.line(), stage.note) if line]
+        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
 
 
 def show_progress(*, quiet: bool = False, json_lines: bool = False) -> Progress:

@@ -11,14 +11,20 @@ from dataclasses import dataclass
 
 from mathstrap.engine import Sink
 from mathstrap.evaluate.protocols import ScoreName
-from mathstrap.evaluate.score import ScoredDraw, score_draw
-from mathstrap.stats.estimates import wilson
+from mathstrap.evaluate.score import UNPARSEABLE, ScoredDraw, score_draw
+from mathstrap.stats.estimates import Sums
 from mathstrap.types import Completion, Failure, Problem, Request, problem_of
+
+# How often, at most, progress is told: the interval is computed anew over all seed questions each time.
+PROGRESS_SECONDS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far an evaluation is: replies there, the accuracy of those graded now with its interval, seconds to go."""
+    """How far an evaluation is: replies graded, those of earlier runs among them, and what they come to so far.
+
+    `low` and `high` bound the accuracy at 95 %, clustered by seed question; tokens and seconds are this run's.
+    """
 
     done: int
     total: int
@@ -26,6 +32,8 @@ class Progress:
     accuracy: float
     low: float
     high: float
+    truncated: int
+    unparseable: int
     tokens_out: int
     seconds: float
     eta_seconds: float | None
@@ -69,10 +77,15 @@ class Grading:
         return score_draw(problem, completion, headline=self._headline, draw=draw)
 
     @contextmanager
-    def watch(self, sink: Sink, *, already: int) -> Iterator[Sink]:
-        """Give a sink that stores a reply and leaves its grading to a thread; the thread is done when this ends."""
+    def watch(self, sink: Sink, held: Sequence[Completion]) -> Iterator[Sink]:
+        """Give a sink that stores a reply and leaves its grading to a thread; the thread is done when this ends.
+
+        The replies already held are graded first, so that what is told of the accuracy speaks of all of them.
+        """
         waiting: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
-        thread = threading.Thread(target=self._work, args=(waiting, already), name="mathstrap-grading", daemon=True)
+        for completion in held:
+            waiting.put(completion)
+        thread = threading.Thread(target=self._work, args=(waiting, len(held)), name="mathstrap-grading", daemon=True)
         thread.start()
         try:
             yield GradingSink(sink, waiting)
@@ -80,9 +93,10 @@ class Grading:
             waiting.put(None)
             thread.join()
 
-    def _work(self, waiting: queue.SimpleQueue[Completion | None], already: int) -> None:
-        started = time.monotonic()
-        done = correct = tokens = 0
+    def _work(self, waiting: queue.SimpleQueue[Completion | None], held: int) -> None:
+        started = told = time.monotonic()
+        done = correct = truncated = unparseable = tokens = 0
+        sums = Sums.empty()
         while (completion := waiting.get()) is not None:
             begun = time.monotonic()
             graded = self._grade(completion)
@@ -90,18 +104,22 @@ class Grading:
             self.seconds += time.monotonic() - begun
             done += 1
             correct += graded.is_correct
-            tokens += completion.tokens_out
-            if self._progress is not None:
-                elapsed = time.monotonic() - started
-                low, high = wilson(correct / done, done)
-                left = self._total - already - done
-                self._progress(
-                    Progress(
-                        done=already + done, total=self._total, correct=correct,
-                        accuracy=correct / done, low=low, high=high, tokens_out=tokens,
-                        seconds=elapsed, eta_seconds=elapsed / done * left,
-                    )
-                )  # fmt: skip
+            truncated += graded.finish_reason == "length"
+            unparseable += graded.reason in UNPARSEABLE
+            sums.add(graded.cluster, float(graded.is_correct))
+            tokens += completion.tokens_out if done > held else 0
+            now = time.monotonic()
+            if self._progress is None or (now - told < PROGRESS_SECONDS and done < self._total):
+                continue
+            told, elapsed, share = now, now - started, sums.share()
+            left = (self._total - done) * elapsed / (done - held) if done > held else None
+            self._progress(
+                Progress(
+                    done=done, total=self._total, correct=correct, accuracy=share.value, low=share.low,
+                    high=share.high, truncated=truncated, unparseable=unparseable, tokens_out=tokens,
+                    seconds=elapsed, eta_seconds=left,
+                )
+            )  # fmt: skip
 
 
 class GradingSink:

@@ -95,14 +95,15 @@ def engine_settings(teacher: TeacherOptions) -> dict[str, Any]:
 
 def describe(style: str, made: Provenance) -> str:
     """Return what a number depends on as one sentence."""
+    draws = f"{made.draws} draw{'s' if made.draws > 1 else ''}"
     scored = f"{style} questions: protocol {made.protocol}, headline {made.headline} by grader {made.grader}"
     if made.prompt is None:
-        return f"{scored}, replies made elsewhere (prompt and decoding unknown), {made.draws} draws."
+        return f"{scored}, replies made elsewhere (prompt and decoding unknown), {draws}."
     stop = ", ".join(repr(text) for text in made.stop or ()) or "none"
     return (
         f"{scored}, prompt {made.prompt} ({made.prompt_hash}), template {made.template}, {made.shots} demonstrations, "
         f"temperature {made.temperature:g}, top_p {made.top_p:g}, at most {made.max_tokens} tokens, "
-        f"stop strings {stop}, {made.draws} draws, seed {made.rng_seed}."
+        f"stop strings {stop}, {draws}, seed {made.rng_seed}."
     )
 
 

@@ -185,7 +185,8 @@ def fill(
     )
     meter = Meter(options.budget, price=price, spent=run.spent(STAGE))
     todo = list(run.todo(STAGE, requests))
-    with grading.watch(run.sink(STAGE), already=len(requests) - len(todo)) as sink:
+    held = [completion for _, completion in run.answered(STAGE, requests)] if todo else []
+    with grading.watch(run.sink(STAGE), held) as sink:
         return ask_all(
             todo, sink, backend=backend, limits=options.limits, budget=meter, events=listener, stage=STAGE,
             total=len(todo),
@@ -210,7 +211,8 @@ def derive(
             )
         )  # fmt: skip
     if options.limit is not None:
-        cut = f"Limited to the first {options.limit} questions of the set, from number {options.offset}."
+        place = f", from number {options.offset:,}" if options.offset else ""
+        cut = f"Limited to the first {options.limit:,} questions of the set{place}."
         summaries = [msgspec.structs.replace(summary, notes=[*summary.notes, cut]) for summary in summaries]
     styles = sorted({problem.style for loaded in sets for problem in loaded.problems})
     evaluation = Evaluation(

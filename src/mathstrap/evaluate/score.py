@@ -31,6 +31,7 @@ REASON_TEXT: dict[DrawReason, str] = {
     "refused": "the server's content filter ended the reply",
     "undecided": "the grader could not decide",
 }
+UNPARSEABLE: tuple[DrawReason, ...] = ("no_answer", "empty")
 # The rules by which a reply names its answer; the others guess from where a number stands.
 STATED = ("hash", "stated", "boxed", "value_of")
 _SENTENCE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[ ,.:]+(?:\S+ )*\S")

@@ -10,7 +10,7 @@ import msgspec
 
 from mathstrap.evaluate import metrics
 from mathstrap.evaluate.metrics import Score, TieRule, Vote
-from mathstrap.evaluate.score import SCORES, ScoredDraw, num_steps
+from mathstrap.evaluate.score import SCORES, UNPARSEABLE, ScoredDraw, num_steps
 from mathstrap.types import Problem
 
 MAX_EXAMPLES = 20
@@ -77,7 +77,7 @@ def summarize(
     clusters = [draw.cluster for draw in draws]
     whole = {key: group for key, group in by_problem.items() if len(group) == num_draws}
     tables = draw_tables(whole, num_draws, ties, agree)
-    unparseable = [float(draw.reason in ("no_answer", "empty")) for draw in draws]
+    unparseable = [float(draw.reason in UNPARSEABLE) for draw in draws]
     correct = [float(draw.is_correct) for draw in draws]
     asked = len(problems) * num_draws
     return Summary(

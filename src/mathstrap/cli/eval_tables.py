@@ -1,0 +1,129 @@
+"""Print an evaluation's numbers, the spread over prompts, a comparison and the list of test sets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mathstrap.evaluate import EvalResult
+    from mathstrap.evaluate.metrics import Score
+    from mathstrap.evaluate.versus import EvaluationComparison, Sensitivity
+
+
+def print_benchmarks() -> None:
+    """Print the test sets: name and what it is, then where it is read from."""
+    from rich.console import Console
+
+    from mathstrap.evaluate import BENCHMARKS
+
+    console = Console(highlight=False, soft_wrap=True)
+    width = max(map(len, BENCHMARKS)) + 2
+    for name, entry in BENCHMARKS.items():
+        source = f"{entry.file}, else hf:{entry.hub}" if entry.file else f"built from {entry.of}"
+        console.print(f"{name:<{width}}{entry.about}")
+        console.print(f"{'':<{width}}{source}", style="dim")
+
+
+def percent(score: Score) -> str:
+    """Return a share with its interval."""
+    return f"{score.value:.1%} ({score.low:.1%} to {score.high:.1%})"
+
+
+def print_result(result: EvalResult) -> None:
+    """Print the numbers, what they depend on, and where everything is."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mathstrap.evaluate.record import describe
+
+    console = Console(highlight=False)
+    found = result.evaluation
+    table = Table(title=found.model, title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for heading in ("set", "n", "accuracy", "95 %", "strict", "flexible", "symbolic", "reference"):
+        is_set = heading == "set"
+        table.add_column(heading, justify="left" if is_set else "right", no_wrap=not is_set, overflow="fold")
+    for s in found.summaries:
+        scores = [f"{s.scores[name].value:.1%}" for name in ("strict", "flexible", "symbolic", "reference")]
+        count = f"{s.num_problems:,}" + (f" x {s.num_draws}" if s.num_draws > 1 else "")
+        spread = f"{s.accuracy.low * 100:.1f}-{s.accuracy.high * 100:.1f}"
+        if not s.accuracy.num:  # nothing was answered: no number rather than 0 %
+            table.add_row(s.benchmark, count, *["-"] * 6)
+            continue
+        table.add_row(s.benchmark, count, f"{s.accuracy.value:.1%}", spread, *scores)
+    console.print(table)
+    for s in found.summaries:
+        if not s.accuracy.num:
+            console.print(f"{s.benchmark}: no reply, so no number", soft_wrap=True)
+            continue
+        console.print(
+            f"{s.benchmark}: {s.truncated.value:.1%} cut off, {s.unparseable.value:.1%} without an answer; "
+            f"{s.tokens_out.value:,.0f} tokens and {s.seconds.value:.1f} s per reply; the scores disagree on "
+            f"{sum(row.count for row in s.disagreements):,} of {s.accuracy.num:,} replies", soft_wrap=True,
+        )  # fmt: skip
+        for k, score in s.pass_at.items():
+            voted = f"maj@{k} {percent(s.maj_at[k])} (ties: {s.tie_rule})"
+            console.print(f"{s.benchmark}: pass@{k} {percent(score)}, {voted}")
+        for note in s.notes:
+            console.print(f"{s.benchmark}: {note}", soft_wrap=True)
+    for style, made in found.provenance.items():
+        console.print(describe(style, made), soft_wrap=True, style="dim")
+    asked = result.asked
+    if asked is not None and asked.answered:
+        console.print(
+            f"asked {asked.answered:,} in {asked.seconds:,.0f} s: {asked.answered / asked.seconds:.2f} replies and "
+            f"{asked.tokens_out / asked.seconds:,.0f} tokens a second", style="dim",
+        )  # fmt: skip
+    if asked is not None and asked.message:
+        console.print(asked.message, soft_wrap=True, markup=False)
+    if asked is not None and asked.failed:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in asked.errors.items())
+        console.print(f"calls that broke: {kinds}", soft_wrap=True)
+    if found.num_unanswered:
+        console.print(f"{found.num_unanswered} replies are missing; the same command asks for them again.")
+    console.print(f"{result.path / 'report.html'}: every wrong answer beside the gold", soft_wrap=True)
+    console.print(f"{result.path / 'draws.jsonl'}: every reply, graded (and .parquet)", soft_wrap=True)
+
+
+def print_sensitivity(spread: list[Sensitivity]) -> None:
+    """Print the accuracy under every prompt, and its spread."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="prompt sensitivity", title_style="bold")
+    prompts = list(spread[0].accuracies)
+    for heading in ("set", *prompts, "mean", "lowest", "highest", "always right", "never right"):
+        table.add_column(heading, justify="left" if heading == "set" else "right")
+    for row in spread:
+        values = [*row.accuracies.values(), row.mean, row.lowest, row.highest, row.always, row.never]
+        table.add_row(row.benchmark, *(f"{value:.1%}" for value in values))
+    Console(highlight=False).print(table)
+
+
+def print_comparison(found: EvaluationComparison, flips: int) -> None:
+    """Print differences with intervals, the test, the flips and what could have been seen."""
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(f"A {found.a}: {found.model_a}\nB {found.b}: {found.model_b}")
+    for warning in found.warnings:
+        console.print(f"note: {warning}", style="yellow", markup=False)
+    for name, c in found.sets.items():
+        console.print(
+            f"\n{name}, {c.num} questions both answered: A {c.accuracy_a:.1%}, B {c.accuracy_b:.1%}, "
+            f"B - A {c.difference:+.1%} ({c.low:+.1%} to {c.high:+.1%})", style="bold",
+        )  # fmt: skip
+        console.print(
+            f"both right {c.both}, both wrong {c.neither}, gained {len(c.gained)}, lost {len(c.lost)}; "
+            f"{c.test}: p = {c.p_value:.3g}"
+        )
+        console.print(
+            f"a difference of {c.detectable:.1%} is found with 80 % power at this size and this share of flips; "
+            f"the power for the one seen is {c.power:.0%}"
+            + (f", {c.needed:,} questions would give 80 %" if c.needed else "")
+        )
+        if c.only_a or c.only_b:
+            console.print(f"left out: {c.only_a} questions only A answered, {c.only_b} only B")
+        for label, ids in (("gained", c.gained), ("lost", c.lost)):
+            if ids:
+                more = f" and {len(ids) - flips} more" if len(ids) > flips else ""
+                console.print(f"{label}: {', '.join(ids[:flips])}{more}", markup=False)
