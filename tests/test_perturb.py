@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from mathstrap.augment.arithmetic import numbers_in, parse_expression
 from mathstrap.evaluate.benchmarks import load_benchmark
-from mathstrap.evaluate.chain import calculate, read_chain, tokenize
+from mathstrap.evaluate.chain import calculate, read_chain
 from mathstrap.evaluate.perturb import add_sentence, change_names, perturb, resample_numbers
 from mathstrap.types import Problem
 
@@ -37,8 +38,8 @@ PENS = word_problem(
     ],
 )  # fmt: skip
 def test_expressions_are_read_by_rule(expression: str, value: str | None) -> None:
-    tokens = tokenize(expression)
-    found = calculate(tokens) if tokens else None
+    tree = parse_expression(expression)
+    found = calculate(tree, numbers_in(tree)) if tree else None
     assert found == (None if value is None else Fraction(value))
 
 

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
+from typing import TypeVar
 
-_TOKEN = re.compile(r"\s*(?:(\d[\d,]*(?:\.\d+)?|\.\d+)(%?)|([-+*/()×÷x·]))")
+_TOKEN = re.compile(r"\s*(?:(\d[\d,]*\.?\d*|\.\d+)|([-+*/()%×÷x·]))")
+_SPELLED = {"×": "*", "x": "*", "·": "*", "÷": "/"}
 _MAX_TOKENS = 200
+_MAX_DIGITS = 40
 
 
 @dataclass(frozen=True)
@@ -34,12 +37,12 @@ Node = Number | Operation
 
 @dataclass
 class _Reader:
-    tokens: list[tuple[str, bool]]
+    tokens: list[str]
     at: int = 0
     slot: int = 0
 
     def peek(self) -> str:
-        return self.tokens[self.at][0] if self.at < len(self.tokens) else ""
+        return self.tokens[self.at] if self.at < len(self.tokens) else ""
 
     def sum(self) -> Node | None:
         left = self.product()
@@ -60,42 +63,41 @@ class _Reader:
         return left
 
     def factor(self) -> Node | None:
-        here = self.peek()
-        if here == "-":
+        if self.peek() == "-":
             self.at += 1
             inner = self.factor()
             return Operation("*", Number(Fraction(-1), -1), inner) if inner is not None else None
-        if here == "(":
+        value = self.atom()
+        while value is not None and self.peek() == "%":
             self.at += 1
+            value = Operation("/", value, Number(Fraction(100), -1))
+        return value
+
+    def atom(self) -> Node | None:
+        here = self.peek()
+        self.at += 1
+        if here == "(":
             inner = self.sum()
             if inner is None or self.peek() != ")":
                 return None
             self.at += 1
             return inner
-        if here and (here[0].isdigit() or here[0] == "."):
-            is_percent = self.tokens[self.at][1]
-            self.at += 1
-            number = Number(Fraction(here), self.slot)
-            self.slot += 1
-            return Operation("/", number, Number(Fraction(100), -1)) if is_percent else number
-        return None
+        if not here or not (here[0].isdigit() or here[0] == "."):
+            return None
+        self.slot += 1
+        return Number(Fraction(here), self.slot - 1)
 
 
 def parse_expression(text: str) -> Node | None:
-    """Return the tree of an expression of numbers, + - * / and brackets (x, ×, ÷ too); None if it is anything else."""
-    tokens: list[tuple[str, bool]] = []
+    """Return the tree of numbers, + - * / %, and brackets (x, ×, ÷ too); None if it is anything else."""
+    tokens: list[str] = []
     at = 0
     text = text.replace("$", "").strip()
     while at < len(text):
         match = _TOKEN.match(text, at)
-        if match is None or len(tokens) > _MAX_TOKENS:
+        if match is None or len(tokens) > _MAX_TOKENS or len(match[0].lstrip()) > _MAX_DIGITS:
             return None
-        symbol = match[3]
-        tokens.append(
-            ({"×": "*", "x": "*", "·": "*", "÷": "/"}.get(symbol, symbol), False)
-            if symbol
-            else (match[1].replace(",", ""), bool(match[2]))
-        )
+        tokens.append(_SPELLED.get(match[2], match[2]) if match[2] else match[1].replace(",", ""))
         at = match.end()
     reader = _Reader(tokens)
     tree = reader.sum()
@@ -109,10 +111,16 @@ def numbers_in(node: Node) -> list[Fraction]:
     return numbers_in(node.left) + numbers_in(node.right)
 
 
-def evaluate(node: Node, values: Sequence[float]) -> float | None:
-    """Return the value with `values` as the numbers written in it, from the left; None where it divides by zero."""
+T = TypeVar("T", float, Fraction)
+
+
+def evaluate(node: Node, values: Sequence[T]) -> T | None:
+    """Return the value with `values` as the numbers written in it, from the left; None where it divides by zero.
+
+    Fractions give an exact fraction, floats a float.
+    """
     if isinstance(node, Number):
-        return values[node.slot] if node.slot >= 0 else float(node.value)
+        return values[node.slot] if node.slot >= 0 else type(values[0])(node.value)
     left, right = evaluate(node.left, values), evaluate(node.right, values)
     if left is None or right is None:
         return None

@@ -1,7 +1,8 @@
 """Read answers made elsewhere: a file of outputs, matched to the questions by id. Mismatches are said, not guessed.
 
 A row holds an id and a text. The id is a problem's (`gsm8k-00042`), a draw's (`gsm8k-00042#1`) or, as `doc_id`, the
-place of the question in its set. Several rows of one problem are its draws, in the order of the file.
+place of the question in its set. Several rows of one problem are its draws, in the order of the file. The harness logs
+every reply once for each of its filters; the rows of the first filter are read.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ def read_outputs(
     extra: list[str] = []
     doubled: list[str] = []
     counts: Counter[str] = Counter()
+    first_filter: Any = None
 
     def reject(number: int, detail: str) -> None:
         outputs.rejects.append(
@@ -56,6 +58,10 @@ def read_outputs(
         )
 
     for number, row in iter_rows(path):
+        if "filter" in row and "doc_id" in row:
+            first_filter = row["filter"] if first_filter is None else first_filter
+            if row["filter"] != first_filter:
+                continue
         found = find_id(row, by_place)
         texts = find_texts(row)
         if found is None or texts is None:

@@ -32,13 +32,14 @@ width: 10rem; position: relative;
 border: 1px solid var(--line); } .bar i { position: absolute; top: 0; bottom: 0; background: #48c8; }
 .card { border: 1px solid var(--line); border-radius: 6px; margin: .8rem 0; padding: .6rem .9rem; }
 .card > p { margin: .3rem 0; } .text { white-space: pre-wrap; overflow-wrap: anywhere; }
-.pair { display: grid; grid-template-columns: 1fr 1fr; gap: 1.2rem; }
+.pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1.2rem; }
+.pair > div { overflow-x: auto; }
 .pair h4 { margin: .2rem 0; font-size: .85rem; color: #888; }
 .got { color: var(--bad); font-weight: 600; } .gold { color: var(--good); font-weight: 600; }
 .tag { border: 1px solid var(--line); border-radius: 9px; padding: 0 .5rem; font-size: .8rem; margin-right: .3rem; }
 .pick label { margin-right: 1rem; cursor: pointer; } math .boxed, .boxed { border: 1px solid; padding: .1em .2em; }
 .unseen { background: #fc06; } .cut, .calculator { color: #888; } code.tex { font-size: .9em; }
-@media (max-width: 50rem) { .pair { grid-template-columns: 1fr; } }
+@media (max-width: 50rem) { .pair { grid-template-columns: minmax(0, 1fr); } }
 """
 
 
