@@ -107,6 +107,13 @@ def test_openvino_refuses_an_architecture_it_cannot_run() -> None:
 
 
 @pytest.mark.skipif(find_spec("xllamacpp") is None, reason="xllamacpp is not installed")
+def test_one_thread_gets_f32_because_bf16_would_end_the_process() -> None:
+    from mathstrap.backends.openvino_engine import usable_precision
+
+    assert usable_precision("bf16", 1) == "f32"
+    assert usable_precision("f32", 0) == "f32"
+
+
 def test_a_large_model_goes_to_llama_cpp() -> None:
     facts = GgufFacts(architecture="qwen2", context_tokens=4096, num_weights=1_500_000_000, is_wide=False)
     assert choose_engine("auto", facts) == "llama.cpp"

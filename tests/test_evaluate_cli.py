@@ -69,7 +69,8 @@ def test_incomplete_outputs_exit_with_3_when_skipped(tmp_path: Path) -> None:
 
 def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     benchmark, _ = rows(tmp_path)
-    arguments = ["eval", "-b", benchmark, "-m", "m", "--base-url", "http://127.0.0.1:9/v1", "--out", str(tmp_path / "o")]
+    server = ["-m", "m", "--base-url", "http://127.0.0.1:9/v1"]
+    arguments = ["eval", "-b", benchmark, *server, "--out", str(tmp_path / "o")]
     done = CliRunner().invoke(app, [*arguments, "limits.max_attempts=1", "limits.breaker_failures=0"])
     assert done.exit_code == 3
     assert "127.0.0.1:9" in done.output

@@ -7,6 +7,7 @@ threads, an event loop's among them, run between steps: every 50 to 400 ms.
 from __future__ import annotations
 
 import itertools
+import os
 import queue
 import threading
 import time
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends.generation import Draw, EngineOptions, Generation, cut_at_stop
+from mathstrap.backends.generation import Draw, EngineOptions, Generation, Precision, cut_at_stop
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
 # What openvino-genai can build a model from.
@@ -54,7 +55,7 @@ class OpenVinoEngine:
         schedule.max_num_seqs = options.num_sequences
         schedule.cache_size = options.cache_gib
         schedule.enable_prefix_caching = True
-        precision = options.precision if options.precision == "f32" or has_bf16() else "f32"
+        precision = usable_precision(options.precision, options.num_threads)
         properties: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "KV_CACHE_PRECISION": precision,
@@ -229,6 +230,16 @@ class OpenVinoEngine:
         self._running.clear()
         self._waiting.clear()
         return left
+
+
+def usable_precision(wanted: Precision, num_threads: int) -> Precision:
+    """Return f32 where bf16 would be slower, or would end the process; `num_threads` 0 is one for each core.
+
+    In bf16 the library's fused feed-forward layer splits its work over half the threads: one thread is a division by
+    zero, a SIGFPE (openvinotoolkit/openvino issues 28550 and 33300, open).
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return "bf16" if wanted == "bf16" and min(num_threads or cores, cores) >= 2 and has_bf16() else "f32"
 
 
 def has_bf16() -> bool:
