@@ -75,6 +75,7 @@ def test_several_rows_of_a_question_are_its_draws_in_order(tmp_path: Path) -> No
         ([*GOOD, {"id": "gsm8k-00001", "text": "x"}], r"1 questions with other than 1 answers \(gsm8k-00001 \(2\)\)"),
         ([{"id": "other-1", "text": "x"}], "no row answers a question of the benchmark.*Ids look like gsm8k-00000"),
         ([{"id": "gsm8k-00000"}], r":1: no text field.*the row has: id\)"),
+        ([{"id": "gsm8k-00000", "text": None}], r':1: "text" holds None, expected text as a string'),
         ([{"text": "x"}], r":1: no id field"),
         ([{"doc_id": 99, "text": "x"}], "doc_id 99"),
     ],
@@ -102,6 +103,17 @@ def test_skipping_grades_what_fits_and_keeps_the_rest_as_rejects(options: EvalOp
     assert (summary.accuracy.value, summary.accuracy.num, summary.num_unanswered) == (1.0, 3, 1)
     rejects = list(RunDir.read(options.out).read_records("rejects", Reject))
     assert [reject.id for reject in rejects] == ["outputs.jsonl:4", "outputs.jsonl:5", "outputs.jsonl:6"]
+
+
+def test_a_line_that_was_cut_off_costs_that_reply_alone_when_skipped(options: EvalOptions, tmp_path: Path) -> None:
+    path = write(tmp_path / "outputs.jsonl", GOOD[:3])
+    path.write_text(path.read_text().rstrip() + '\n{"id": "gsm8k-00003", "te')
+    with pytest.raises(InputError, match=r"outputs.jsonl:4: not JSON"):
+        evaluate(replace(options, outputs=str(path)))
+    result = evaluate(replace(options, outputs=str(path), on_bad="skip"))
+    assert (result.evaluation.summaries[0].accuracy.num, result.evaluation.num_unanswered) == (3, 1)
+    (reject,) = RunDir.read(options.out).read_records("rejects", Reject)
+    assert "not JSON" in reject.detail
 
 
 def test_outputs_are_graded_as_a_models_replies_are(options: EvalOptions, tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ def eval_(
     if listing:
         print_benchmarks()
         return
+    if not benchmarks.strip(" ,"):
+        raise InputError("no benchmark named. For example: --benchmarks gsm8k,math500.")
     given = {
         "benchmarks": [name.strip() for name in benchmarks.split(",") if name.strip()], "outputs": outputs,
         "data": data, "protocol": protocol, "draws": draws, "limit": limit or None, "ties": ties, "on_bad": on_bad,

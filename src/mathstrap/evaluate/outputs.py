@@ -57,7 +57,7 @@ def read_outputs(
             Reject(id=f"{path.name}:{number}", stage="solve", reason="bad_row", detail=f"{path}:{number}: {detail}")
         )
 
-    for number, row in iter_rows(path):
+    for number, row in iter_rows(path, bad=reject if on_bad == "skip" else None):
         if "filter" in row and "doc_id" in row:
             first_filter = row["filter"] if first_filter is None else first_filter
             if row["filter"] != first_filter:
@@ -65,9 +65,7 @@ def read_outputs(
         found = find_id(row, by_place)
         texts = find_texts(row)
         if found is None or texts is None:
-            have = ", ".join(sorted(map(str, row))[:12])
-            what, names = ("id", ID_FIELDS) if found is None else ("text", TEXT_FIELDS)
-            message = f"no {what} field (one of {', '.join(names)}; the row has: {have})"
+            message = lacking(row, "id", ID_FIELDS) if found is None else lacking(row, "text", TEXT_FIELDS)
             if on_bad == "stop":
                 raise InputError(f"{path}:{number}: {message}.")
             reject(number, message)
@@ -160,6 +158,15 @@ def find_texts(row: Mapping[str, Any]) -> list[str] | None:
             if all(isinstance(part, str) for part in flat):
                 return flat
     return None
+
+
+def lacking(row: Mapping[str, Any], what: str, names: Sequence[str]) -> str:
+    """Return the sentence for a row whose id or text is absent, or is there and of no use."""
+    there = next((name for name in names if name in row), None)
+    if there is not None:
+        return f'"{there}" holds {row[there]!r:.40}, expected {what} as a string'
+    have = ", ".join(sorted(map(str, row))[:12])
+    return f"no {what} field (one of {', '.join(names)}; the row has: {have})"
 
 
 def to_completion(place: tuple[str, int], text: str, row: Mapping[str, Any]) -> Completion:
