@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 
@@ -72,8 +72,12 @@ class Source:
                 found = True
                 yield str(line), question
         if not found:
-            first = next((f" The first: line {line}: {reason}." for line, reason in self.bad.items()), "")
-            raise InputError(f"{self.name}: no row with a question.{first}")
+            self.refuse()
+
+    def refuse(self) -> NoReturn:
+        """Say that no row is of use, and why the first is not."""
+        first = next((f" The first: line {line}: {reason}." for line, reason in self.bad.items()), "")
+        raise InputError(f"{self.name}: no row with a question.{first}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +149,8 @@ def decontaminate_file(
 
         lines: dict[str, int] = {}
         record = certificate(index, _seed_questions(source, seeds, lines), _derived_questions(source), on_match=note)
+        if not record.num_derived:
+            source.refuse()
     where = "seeds line" if seeds is not None else "original question of line"
     record = msgspec.structs.replace(
         record,

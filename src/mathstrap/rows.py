@@ -44,6 +44,8 @@ def jsonl_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
     """Yield the objects of a JSON Lines file; a .json file may instead hold one array of objects."""
     import msgspec
 
+    # Brackets nested a few thousand deep end in a RecursionError.
+    unreadable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
     decode = msgspec.json.Decoder().decode
     with open(path, "rb") as lines:
         first = lines.read(1)
@@ -51,7 +53,7 @@ def jsonl_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
         if first == b"[":
             try:
                 rows = decode(lines.read())
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except unreadable as error:
                 bad(1, f"not a JSON array ({error})")
                 return
             for number, row in enumerate(rows, 1):
@@ -67,7 +69,7 @@ def jsonl_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
                 line = line.removeprefix(b"\xef\xbb\xbf")
             try:
                 row = decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            except unreadable as error:
                 bad(number, encoding_hint(line) or f"not JSON ({error})")
                 continue
             if isinstance(row, dict):
@@ -108,7 +110,7 @@ def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
         csv.field_size_limit(previous_limit)
 
 
-def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:  # noqa: ARG001 - one shape for all readers
+def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
     """Yield the rows of a Parquet file, a batch at a time."""
     import pyarrow
     import pyarrow.parquet
@@ -117,8 +119,26 @@ def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:  # noq
         number = 0
         with pyarrow.parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=4096):
-                for row in batch.to_pylist():
+                for row in batch_rows(batch):
                     number += 1
-                    yield number, row
-    except pyarrow.ArrowInvalid as error:
-        raise InputError(f"{path}: not a Parquet file ({error}).") from None
+                    if isinstance(row, str):
+                        bad(number, row)
+                    else:
+                        yield number, row
+    except (FileNotFoundError, PermissionError):
+        raise
+    except (pyarrow.ArrowException, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: not a Parquet file, or a damaged one ({reason}).") from None
+
+
+def batch_rows(batch: Any) -> Iterator[Row | str]:
+    """Yield the rows of a batch; a row that holds broken text comes as the reason."""
+    try:
+        yield from batch.to_pylist()
+    except UnicodeDecodeError:
+        for place in range(batch.num_rows):
+            try:
+                yield from batch.slice(place, 1).to_pylist()
+            except UnicodeDecodeError:
+                yield "a text of it is not UTF-8"

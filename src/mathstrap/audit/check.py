@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import get_all_start_methods, get_context
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
-from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow
+from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irrelevant
 from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.columns import Columns, question_of, response_of, text_of
 from mathstrap.curate.decontaminate import Index
-from mathstrap.curate.paths import equations
+from mathstrap.curate.paths import read_reasoning
 from mathstrap.types import Style
 
 MAX_QUERY = 100_000
 MAX_RESPONSE = 200_000
 ROWS_PER_CHUNK = 250
 CHUNKS_AHEAD = 4
+MAX_KNOWN = 300_000
 FORWARD_TYPES = re.compile(r"AnsAug|Rephras|rephras|ans_aug", re.IGNORECASE)
 BACKWARD_TYPES = re.compile(r"FOBAR|_SV$|self_verification", re.IGNORECASE)
+
+
+Known = TypeVar("Known")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +45,7 @@ class Facts:
     """What is known beside the file: its columns, the seeds by normalised question, an index of test sets.
 
     `skip` names detectors that are not run; `near` maps a question's key to the earlier line that it nearly
-    repeats.
+    repeats. `known` remembers what was found out about a question or a mask, for they come again with every draw.
     """
 
     columns: Columns
@@ -49,6 +53,17 @@ class Facts:
     index: Index | None = None
     skip: frozenset[str] = frozenset()
     near: Mapping[bytes, int] | None = None
+    known: dict[bytes, Any] = field(default_factory=dict)
+
+    def remembered(self, key: bytes, find: Callable[[], Known]) -> Known:
+        """Return what `find` finds, from memory where the key was asked before."""
+        if key in self.known:
+            known: Known = self.known[key]
+            return known
+        found = find()
+        if len(self.known) < MAX_KNOWN:
+            self.known[key] = found
+        return found
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -91,20 +106,9 @@ def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
             return f"the {name} has {len(text):,} characters, expected at most {limit:,}"
     assert query is not None, "checked above"
     assert response is not None, "checked above"
-    original, kind = text_of(row, columns.original) or "", text_of(row, columns.type) or ""
-    is_backward = bool(BACKWARD_TYPES.search(kind) or (not FORWARD_TYPES.search(kind) and BACKWARD.search(query)))
-    seed = facts.seeds.get(question_key(original or query))
-    gold = text_of(row, columns.gold) or ""
-    if "####" in gold:
-        gold = gold.rpartition("####")[2].strip()
-    if not gold and seed is not None and not is_backward:
-        gold = seed.answer
     return AuditRow(
-        line=line, query=query, response=response, original=original[:MAX_QUERY], type=kind,
-        style=style_of(kind, query, response), is_backward=is_backward, gold=gold.strip(),
-        seed_answer=seed.answer if seed else "", seed_solution=seed.solution if seed else "",
-        checks_contamination=facts.index is not None, checks_near=facts.near is not None,
-        near_twin=facts.near.get(question_key(query), 0) if facts.near else 0,
+        line=line, query=query, response=response, original=(text_of(row, columns.original) or "")[:MAX_QUERY],
+        type=text_of(row, columns.type) or "", gold=text_of(row, columns.gold) or "",
     )  # fmt: skip
 
 
@@ -121,20 +125,45 @@ def style_of(kind: str, query: str, response: str) -> Style:
     return "math" if COMMAND.search(query) or COMMAND.search(response) else "gsm8k"
 
 
-def check_row(row: AuditRow, facts: Facts) -> Checked:
-    """Fill in what only this row's texts say, run every detector that applies, and return what they found."""
+def look_up(row: AuditRow, facts: Facts) -> None:
+    """Fill in what the row's texts and the facts beside the file say, for the detectors to read."""
     from mathstrap.verify import extract_answer
 
+    key = question_key(row.query)
+    seed = facts.seeds.get(question_key(row.original) if row.original else key)
+    row.style = style_of(row.type, row.query, row.response)
+    row.is_backward = bool(
+        BACKWARD_TYPES.search(row.type) or (not FORWARD_TYPES.search(row.type) and BACKWARD.search(row.query))
+    )
+    row.gold = row.gold.rpartition("####")[2].strip()
+    if seed is not None:
+        row.gold = row.gold or ("" if row.is_backward else seed.answer.strip())
+        row.seed_answer, row.seed_solution = seed.answer, seed.solution
     found = extract_answer(row.response, "strict")
     row.stated = found.answer if found is not None else None
+    if not {"same_path", "false_arithmetic"} <= facts.skip:
+        row.reasoning = read_reasoning(row.response)
     if row.is_backward and row.original:
         row.hidden = find_hidden(row.original, row.query)
-    if facts.index is not None:
-        matches = facts.index.find(str(row.line), row.query)
-        kinds = facts.index.options.drop
-        best = next((match for match in matches if match.kind in kinds), None)
-        if best is not None:
-            row.contamination = f'{best.test_set} {best.test_id} ({best.kind} {best.score:.2f}): "{best.span[:120]}"'
+        if row.hidden is not None and row.seed_solution and "irrelevant_mask" not in facts.skip:
+            mask = b"mask" + question_key(f"{row.original}\0{row.hidden.answer}\0{row.hidden.is_percent}\0{row.style}")
+            row.is_mask_irrelevant = facts.remembered(mask, lambda: is_mask_irrelevant(row))
+    row.checks_near, row.checks_contamination = facts.near is not None, facts.index is not None
+    row.near_twin = facts.near.get(key, 0) if facts.near else 0
+    if facts.index is not None and "contaminated" not in facts.skip:
+        index = facts.index
+        row.contamination = facts.remembered(key, lambda: best_match(row.query, index))
+
+
+def best_match(query: str, index: Index) -> str:
+    """Return the test question that a question asks for which it has to go, in words; empty where there is none."""
+    best = next((match for match in index.find("row", query) if match.kind in index.options.drop), None)
+    return f'{best.test_set} {best.test_id} ({best.kind} {best.score:.2f}): "{best.span[:120]}"' if best else ""
+
+
+def check_row(row: AuditRow, facts: Facts) -> Checked:
+    """Run every detector that applies to a row and return what they found."""
+    look_up(row, facts)
     findings, judged = [], []
     for name, defect in DEFECTS.items():
         if name in facts.skip or not defect.applies(row):
@@ -144,23 +173,24 @@ def check_row(row: AuditRow, facts: Facts) -> Checked:
         if detail is not None:
             findings.append(Finding(name, detail))
     path_key = None
-    if "same_path" not in facts.skip:
-        path = equations(row.response)
-        if path:
-            path_key = question_key(row.query + "\0" + "\0".join(path))
+    if "same_path" not in facts.skip and row.reasoning.path:
+        path_key = question_key(row.query + "\0" + "\0".join(row.reasoning.path))
     return Checked(row.line, row.type, tuple(findings), tuple(judged), path_key)
 
 
 def check_all(rows: Iterable[AuditRow], facts: Facts, *, num_workers: int = 1) -> Iterator[Checked]:
     """Yield the result of each row, in order; a few chunks ahead in other processes with more than one worker.
 
-    Workers are forked, so that they share the index of test sets; where the system cannot, one process does it all.
+    Workers are forked, so that they share the index of test sets; where the system cannot, or where there are few rows,
+    one process does it all.
     """
-    if num_workers < 2 or "fork" not in get_all_start_methods():
-        for row in rows:
+    stream = iter(rows)
+    first = list(islice(stream, ROWS_PER_CHUNK)) if num_workers > 1 and "fork" in get_all_start_methods() else []
+    if len(first) < ROWS_PER_CHUNK:
+        for row in chain(first, stream):
             yield check_row(row, facts)
         return
-    stream = iter(rows)
+    stream = chain(first, stream)
     waiting: list[Future[list[Checked]]] = []
     with ProcessPoolExecutor(
         num_workers, mp_context=get_context("fork"), initializer=_start_worker, initargs=(facts,)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mathstrap.audit.unmask import Hidden
-from mathstrap.curate.paths import ANNOTATION, bad_arithmetic
+from mathstrap.curate.paths import ANNOTATION, Reasoning
 from mathstrap.types import Style
 
 TAIL = 2_000
@@ -19,6 +19,7 @@ OPEN_STATEMENT = re.compile(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
 ENDINGS = tuple(".!?)]}\"'”’$%。*")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 MAX_STATEMENTS = 6
+NO_REASONING = Reasoning(path=(), false=())
 PAIRS = ((r"\left", r"\right"), (r"\begin", r"\end"), (r"\[", r"\]"), (r"\(", r"\)"))
 
 
@@ -26,8 +27,9 @@ class AuditRow(msgspec.Struct, kw_only=True):
     """One row of a dataset, with what is known about it; a detector reads and never asks anything itself.
 
     `stated` is the final answer its response states. `gold` is the row's own gold, or its seed's for a question that
-    asks the same thing. `hidden` is the number a backward question hides. `twin` and `path_twin` are lines of earlier
-    rows with the same texts, or the same question and equations; `near_twin` of one with nearly the same question.
+    asks the same thing. `hidden` is the number a backward question hides, `reasoning` the response's arithmetic. `twin`
+    and `path_twin` are lines of earlier rows with the same texts, or the same question and equations; `near_twin` of
+    one with nearly the same question.
     """
 
     line: int
@@ -45,6 +47,8 @@ class AuditRow(msgspec.Struct, kw_only=True):
     twin: int = 0
     path_twin: int = 0
     near_twin: int = 0
+    reasoning: Reasoning = NO_REASONING
+    is_mask_irrelevant: bool = False
     contamination: str = ""
     checks_contamination: bool = False
     checks_near: bool = False
@@ -174,22 +178,26 @@ def wrong_backward_gold(row: AuditRow) -> str | None:
 
 def false_arithmetic(row: AuditRow) -> str | None:
     """Find responses with an equation between numbers that is false."""
-    found = bad_arithmetic(row.response)
-    return _short("; ".join(found[:3])) if found else None
+    return _short("; ".join(row.reasoning.false[:3])) if row.reasoning.false else None
 
 
 def irrelevant_mask(row: AuditRow) -> str | None:
     """Find backward questions whose hidden number the seed's worked solution never needs."""
+    assert row.hidden is not None, "applies only to rows whose hidden number is known"
+    return f"the answer does not depend on {row.hidden.answer}" if row.is_mask_irrelevant else None
+
+
+def is_mask_irrelevant(row: AuditRow) -> bool:
+    """Say whether the seed's worked solution shows that the hidden number does not matter."""
     from mathstrap.augment.relevance import judge_mask
     from mathstrap.types import Problem
 
-    assert row.hidden is not None, "applies only to rows whose hidden number is known"
+    assert row.hidden is not None, "asked only about a mask"
     seed = Problem(
         id="seed", dataset="audit", style=row.style, question=row.original, answer=row.seed_answer,
         solution=row.seed_solution,
     )  # fmt: skip
-    judged = judge_mask(seed, row.hidden.answer, is_percent=row.hidden.is_percent)
-    return f"the answer does not depend on {row.hidden.answer}" if judged.relevant == "no" else None
+    return judge_mask(seed, row.hidden.answer, is_percent=row.hidden.is_percent).relevant == "no"
 
 
 def duplicate(row: AuditRow) -> str | None:

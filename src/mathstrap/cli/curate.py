@@ -114,10 +114,12 @@ def audit(
     out: Path | None = OUT,
     dropped: Path | None = DROPPED,
     json_out: Path | None = typer.Option(None, "--json", help="Write the report here, as JSON."),
-    workers: int = typer.Option(1, help="Processes."),
+    workers: int = typer.Option(0, help="Processes; 0: one for each core."),
     certificate: bool = typer.Option(True, "--contamination/--no-contamination", help="Compare with the test sets."),
 ) -> None:
     """Count the defects of a dataset made elsewhere and write a cleaned one."""
+    import os
+
     import msgspec
 
     from mathstrap.audit import AuditOptions
@@ -127,7 +129,7 @@ def audit(
 
     options = AuditOptions(
         fields=field_map(field), drop=tuple(drop), keep=tuple(keep), skip=tuple(skip),
-        near=DedupOptions() if near else None, num_workers=workers,
+        near=DedupOptions() if near else None, num_workers=workers or os.cpu_count() or 1,
     )  # fmt: skip
     report = audit_dataset(
         file,
@@ -227,12 +229,19 @@ def print_certificate(record: Certificate, sifted: Sifted) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from mathstrap.curate.certificate import NO_BASELINE
+
     console = Console(highlight=False)
     table = Table("test set", "questions", "by seeds", "by derived", "introduced", "derived rows", box=None)
     for row in record.overlaps:
         counts = (row.num_items, row.seed_items, row.derived_items, row.items_introduced, row.derived)
-        table.add_row(row.test_set, *(f"{count:,}" for count in counts))
+        shown = [f"{count:,}" for count in counts]
+        if not record.num_seeds:
+            shown[1] = shown[3] = "-"
+        table.add_row(row.test_set, *shown)
     console.print(table)
+    if not record.num_seeds:
+        typer.echo(NO_BASELINE)
     for match in record.derived_examples[:3]:
         console.print(
             f"  {match.id} ~ {match.test_set} {match.test_id} ({match.score:.2f}): {match.span}", markup=False

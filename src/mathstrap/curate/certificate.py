@@ -9,6 +9,10 @@ import msgspec
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Kind, Match
 from mathstrap.types import root_of
 
+NO_BASELINE = (
+    "No untouched seeds were given, so nothing says how much of this overlap was there before: name them (--seeds)."
+)
+
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
     """One test set: how many of its questions are asked by seeds and by derived problems, and by how many of these.
@@ -160,15 +164,21 @@ def _markdown(record: Certificate) -> Iterator[str]:
         + f" Dropped for {' and '.join(_HOW[kind] for kind in options.drop) or 'nothing'}: {record.dropped:,}."
     )
     yield ""
-    yield "The seeds are the baseline: what they overlap already is not the work of the augmentation."
+    if record.num_seeds:
+        yield "The seeds are the baseline: what they overlap already is not the work of the augmentation."
+    else:
+        yield f"**{NO_BASELINE}**"
     yield ""
     yield "| test set | questions | asked by seeds (baseline) | asked by derived | of these, by no seed | derived problems | their seed does not match |"  # noqa: E501
     yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
     for row in record.overlaps:
+        seeds, by_no_seed, introduced = "-", "-", "-"
+        if record.num_seeds:
+            seeds, by_no_seed = _percent(row.seed_items, row.num_items), _percent(row.items_introduced, row.num_items)
+            introduced = f"{row.introduced:,}"
         yield (
-            f"| {row.test_set} | {row.num_items:,} | {_percent(row.seed_items, row.num_items)} "
-            f"| {_percent(row.derived_items, row.num_items)} | {_percent(row.items_introduced, row.num_items)} "
-            f"| {row.derived:,} | {row.introduced:,} |"
+            f"| {row.test_set} | {row.num_items:,} | {seeds} | {_percent(row.derived_items, row.num_items)} "
+            f"| {by_no_seed} | {row.derived:,} | {introduced} |"
         )
     for title, examples in (("seeds", record.seed_examples), ("derived problems", record.derived_examples)):
         if not examples:

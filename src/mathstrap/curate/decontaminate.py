@@ -36,7 +36,8 @@ class DecontaminateOptions:
                     with other numbers is found too.
     embedding       "off", or the local embedder whose nearest neighbours are reported as well.
     top_k           neighbours looked at for each question, by the embedder and by the judge.
-    embedding_threshold  cosine from which a neighbour is a match; empty = one fit for the embedder.
+    embedding_threshold  cosine from which a neighbour is a match (and is put to the judge); empty = one fit for the
+                    embedder, -1 = all `top_k`.
     drop            kinds of match for which a question is dropped; the others are only reported.
     max_chars       longer texts are compared by their beginning.
     """
@@ -200,7 +201,8 @@ class Index:
     @property
     def threshold(self) -> float:
         """The cosine from which a neighbour is a match."""
-        return self.options.embedding_threshold or EMBEDDING_THRESHOLDS.get(self.options.embedding, 1.0)
+        given = self.options.embedding_threshold
+        return EMBEDDING_THRESHOLDS.get(self.options.embedding, 1.0) if given is None else given
 
     def find_all(self, items: Iterable[tuple[str, str]]) -> Iterator[Match]:
         """Yield the matches of many (id, text): by words first, then neighbours above the threshold, chunk by chunk.

@@ -5,27 +5,36 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
-from mathstrap.arithmetic import agree, evaluate, tokenize
+from mathstrap.arithmetic import MAX_CHARS, agree, evaluate, tokenize
 from mathstrap.curate.wording import canonical_number, words
 
 MAX_TEXT = 50_000
 MAX_EQUATIONS = 300
+# Draws of one question share most of their equations.
+CACHED = 20_000
 
 ANNOTATION = re.compile(r"<<([^<>\n]{1,300})>>")
 MIXED = re.compile(r"(?<=\d)[ ]*\\[dt]?frac\s*\{(\d{1,9})\}\s*\{(\d{1,9})\}")
 FRACTION = re.compile(r"\\[dt]?frac\s*\{([^{}]{1,60})\}\s*\{([^{}]{1,60})\}")
 # What means the same in plain arithmetic; `x` between numbers is a times sign.
+ASCII_PLAIN = (
+    (re.compile(r"(?<=[\d)%])[ ]*[xX][ ]*(?=[\d($.])"), "*"),
+    (re.compile(r"\*\*"), "^"),
+)
 PLAIN = (
-    (re.compile(r"\\(?:times|cdot)(?![a-zA-Z])|[×·⋅]|(?<=[\d)%])[ ]*[xX][ ]*(?=[\d($.])"), "*"),
+    (re.compile(r"\\(?:times|cdot)(?![a-zA-Z])|[×·⋅]"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])|÷"), "/"),
     (re.compile(r"[−–]"), "-"),
     (re.compile(r"\\left(?![a-zA-Z])|\\right(?![a-zA-Z])|\\[,!;: ]"), ""),
     (re.compile(r"\\([$%])"), r"\1"),
-    (re.compile(r"\*\*"), "^"),
+    *ASCII_PLAIN,
 )
-RUN = re.compile(r"[\d.,$%+\-*/^() \t=€£]+")
+# The characters of arithmetic, without the equals sign and with it.
+SIDE_CHARS = "0123456789.,$%+-*/^() \t€£"
+RUN = re.compile(r"[0-9.,$%+\-*/^() \t=€£]+")
 BREAK = re.compile(r"[.,](?=\s|$)")
 # Between a word like these and the equation's first number stands an operation the equation does not show.
 LEADING_WORD = re.compile(
@@ -46,45 +55,65 @@ class Equation:
         return "=".join(self.sides)
 
 
-def equations(text: str) -> tuple[str, ...]:
-    """Return the equations of a solution in order and one spelling: the `<<...>>` ones, or all plain ones if none.
+@dataclass(frozen=True, kw_only=True)
+class Reasoning:
+    """The arithmetic of a solution.
 
-    Two solutions with the same list reason alike, whatever their words (RFT, arXiv 2308.01825).
+    `path` are its equations in order and one spelling, the `<<...>>` ones, or all plain ones if none: two solutions
+    with the same path reason alike, whatever their words (RFT, arXiv 2308.01825). `false` are the equations that are
+    false, as written; what cannot be evaluated is not called false.
     """
-    return tuple("=".join(map(canonical_side, equation.sides)) for equation in find_equations(text))
+
+    path: tuple[str, ...]
+    false: tuple[str, ...]
+
+
+def read_reasoning(text: str) -> Reasoning:
+    """Return the arithmetic of a solution, annotated and plain. Never raises, whatever the text."""
+    noted = annotated(text)
+    plain = list(plain_equations(ANNOTATION.sub("", text[:MAX_TEXT])))
+    false = [str(equation) for equation in noted if is_false(equation)]
+    false += [str(equation) for equation in plain if is_false(equation, labels=True)]
+    path = tuple("=".join(map(canonical_side, equation.sides)) for equation in noted or plain)
+    return Reasoning(path=path, false=tuple(dict.fromkeys(false)))
+
+
+def equations(text: str) -> tuple[str, ...]:
+    """Return the path of a solution."""
+    return read_reasoning(text).path
+
+
+def bad_arithmetic(text: str) -> list[str]:
+    """Return the false equations of a solution."""
+    return list(read_reasoning(text).false)
 
 
 def canonical_side(side: str) -> str:
     """Return one side without spaces and with each number in its shortest form."""
+    return _canonical(side) if len(side) <= MAX_CHARS else side.strip()
+
+
+@lru_cache(maxsize=CACHED)
+def _canonical(side: str) -> str:
     tokens = tokenize(side)
     return "".join(canonical_number(token) if token[-1].isdigit() else token for token in tokens) or side.strip()
 
 
-def bad_arithmetic(text: str) -> list[str]:
-    """Return the equations of a solution that are false, as written; what cannot be evaluated is not called false.
-
-    Looks at `<<...>>` annotations and at plain arithmetic. Never raises, whatever the text.
-    """
-    false = [str(equation) for equation in annotated(text) if is_false(equation)]
-    plain = plain_equations(ANNOTATION.sub("", text[:MAX_TEXT]))
-    false += [str(equation) for equation in plain if is_false(equation, labels=True)]
-    return list(dict.fromkeys(false))
-
-
 def is_false(equation: Equation, *, labels: bool = False) -> bool:
     """Say whether two neighbouring sides have values that differ; with `labels`, `2 = 3` (Day 2 = 3) is no equation."""
-    values = [None if PAIR.fullmatch(side) else evaluate(side) for side in equation.sides]
-    for left, right in pairwise(values):
-        if left is None or right is None or (labels and left.decimals is not None and right.decimals is not None):
-            continue
-        if not agree(left, right):
-            return True
-    return False
+    return any(
+        _differ(left, right, labels)
+        for left, right in pairwise(equation.sides)
+        if len(left) <= MAX_CHARS and len(right) <= MAX_CHARS
+    )
 
 
-def find_equations(text: str) -> list[Equation]:
-    """Return the annotated equations, or the plain ones where nothing is annotated."""
-    return annotated(text) or list(plain_equations(text[:MAX_TEXT]))
+@lru_cache(maxsize=CACHED)
+def _differ(first: str, second: str, labels: bool) -> bool:
+    left, right = (None if PAIR.fullmatch(side) else evaluate(side) for side in (first, second))
+    if left is None or right is None or (labels and left.decimals is not None and right.decimals is not None):
+        return False
+    return not agree(left, right)
 
 
 def annotated(text: str) -> list[Equation]:
@@ -106,10 +135,12 @@ def plain_equations(text: str) -> Iterator[Equation]:
         if "=" not in line:
             continue
         line = to_plain(line)
-        for match in RUN.finditer(line):
-            if "=" not in match[0]:
-                continue
-            for equation in equations_of_run(match[0], line[: match.start()], line[match.end() :]):
+        done = 0
+        while (sign := line.find("=", done)) >= 0:
+            run = RUN.match(line, done + len(line[done:sign].rstrip(SIDE_CHARS)))
+            assert run is not None, "an equals sign is part of a run"
+            done = run.end()
+            for equation in equations_of_run(run[0], line[: run.start()], line[done:]):
                 yield equation
                 num_found += 1
                 if num_found >= MAX_EQUATIONS:
@@ -120,7 +151,7 @@ def to_plain(text: str) -> str:
     """Return text with LaTeX's and Unicode's arithmetic in plain signs."""
     if "\\" in text:
         text = FRACTION.sub(r"((\1)/(\2))", MIXED.sub(r" \1/\2", text))
-    for pattern, plain in PLAIN:
+    for pattern, plain in PLAIN if "\\" in text or not text.isascii() else ASCII_PLAIN:
         text = pattern.sub(plain, text)
     return text
 

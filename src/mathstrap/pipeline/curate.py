@@ -13,6 +13,7 @@ from itertools import groupby
 from msgspec.structs import replace
 
 from mathstrap.curate.dedup import DedupOptions, Pair, find_duplicates
+from mathstrap.curate.mix import split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
 from mathstrap.pipeline.derive import make_sample
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
@@ -45,6 +46,15 @@ def repeated_questions(problems: Iterable[Problem], options: DedupOptions) -> tu
         dropped.update(found.dropped())
         pairs += found.pairs
     return dropped, pairs
+
+
+def held_out(seeds: Iterable[Problem], share: float, *, rng_seed: int) -> frozenset[str]:
+    """Return the seeds kept for validation; seeds that nearly repeat each other are on one side."""
+    if not share:
+        return frozenset()
+    questions = [(seed.id, seed.question) for seed in seeds]
+    together = find_duplicates(questions).dropped()
+    return split((seed_id for seed_id, _ in questions), share, rng_seed=rng_seed, together=together).validation
 
 
 def graded(candidates: Iterable[Candidate], verdicts: Iterable[Verdict]) -> Iterator[tuple[Candidate, Verdict]]:

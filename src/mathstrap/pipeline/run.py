@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mathstrap.asking.events import Listener
-from mathstrap.curate.mix import Part, label_keys, meta_of, mix, split
+from mathstrap.curate.mix import Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine import AskReport
 from mathstrap.export import EXAMPLE, FORMATS
-from mathstrap.pipeline.curate import Chosen, choose, graded, repeated_questions, samples_of
+from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
     grade_all,
@@ -228,9 +228,7 @@ class Bootstrap:
     def export(self) -> None:
         """Write the samples in every format of the recipe, split by seed where a validation share is asked for."""
         options = self.recipe.export
-        held = split(
-            (seed.id for seed in self.seeds.problems), options.validation_share, rng_seed=self.recipe.rng_seed
-        ).validation
+        held = held_out(self.seeds.problems, options.validation_share, rng_seed=self.recipe.rng_seed)
         for name in options.formats:
             for suffix, is_held in (("", False), ("-validation", True)):
                 if is_held and not held:
