@@ -18,6 +18,7 @@ import yaml
 from bootstrapping import digests, small_recipe, small_values
 from mathstrap.errors import InputError, RecipeError, RunLocked
 from mathstrap.pipeline import bootstrap
+from mathstrap.pipeline.curate import held_out
 from mathstrap.problems import last_boxed
 from mathstrap.rundir import RunDir
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
@@ -260,13 +261,53 @@ def test_a_budget_is_shared_between_methods(tmp_path):
     one = bootstrap(small_recipe(tmp_path, name="whole"))
     rewrites = one.reports[0].answered
     wanted = one.analysis.everything.counts["asked"]
-    half = bootstrap(small_recipe(tmp_path, name="half", budget={"max_requests": rewrites + wanted // 2}))
+    half = bootstrap(small_recipe(tmp_path, name="half", budget={"max_requests": (rewrites + wanted) // 2}))
     shares = {
         name: half.analysis.by_method[name].counts["asked"] / group.counts["asked"]
         for name, group in one.analysis.by_method.items()
     }
     assert all(0.3 < share < 0.7 for share in shares.values()), shares
     assert {short.group for short in half.shortfall} == set(shares)
+
+
+@pytest.mark.parametrize("share", ["wanted", "equal"])
+def test_a_budget_of_tokens_is_shared_between_rewrites_and_answers_of_every_method(tmp_path, share):
+    whole = bootstrap(small_recipe(tmp_path, name="whole"))
+    tokens = sum(row["tokens_in"] + row["tokens_out"] for row in replies(whole.path))
+    recipe = small_recipe(tmp_path, name="half", budget={"max_tokens": tokens // 2}, sampling={"share": share})
+    half = bootstrap(recipe)
+    spent = sum(row["tokens_in"] + row["tokens_out"] for row in replies(half.path))
+    assert 0.6 * tokens // 2 < spent <= tokens // 2
+    assert all(group.counts["asked"] for group in half.analysis.by_method.values())
+    short = {(row.group, row.of): row.missing for row in half.shortfall}
+    assert short["rephrase", "rewrites"] > 0
+    before = digests(half.path)
+    assert asked(bootstrap(recipe)) == {"rewrite": 0, "solve": 0}
+    assert digests(half.path) == before
+    richer = bootstrap(small_recipe(tmp_path, name="half", budget={"max_tokens": tokens * 20}))
+    assert not richer.shortfall
+    assert sorted(row["request"] for row in replies(richer.path)) == sorted(
+        row["request"] for row in replies(whole.path)
+    )
+
+
+def replies(path):
+    return [json.loads(line) for file in path.glob("completions-*.jsonl") for line in file.open()]
+
+
+def test_seeds_that_repeat_each_other_are_held_out_together(tmp_path):
+    question = "Tom has {} red apples and buys {} more green apples at {} market. How many apples does Tom have in all?"
+    seeds = [
+        Problem(
+            id=f"q{n}.{twin}", dataset="q", style="gsm8k", question=question.format(n, 4, where), answer=str(n + 4),
+        )
+        for n in range(20)
+        for twin, where in enumerate(("the", "a"))
+    ]  # fmt: skip
+    held = held_out(seeds, 0.3, rng_seed=5)
+    assert len(held) == 12
+    assert all((f"q{n}.0" in held) == (f"q{n}.1" in held) for n in range(20))
+    assert not held_out(seeds, 0.0, rng_seed=5)
 
 
 def test_questions_without_answers_are_labelled_by_their_majority(tmp_path):

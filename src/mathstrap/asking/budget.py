@@ -43,6 +43,13 @@ class Usage:
     tokens_in: int = 0
     tokens_out: int = 0
 
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            requests=self.requests + other.requests,
+            tokens_in=self.tokens_in + other.tokens_in,
+            tokens_out=self.tokens_out + other.tokens_out,
+        )
+
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The most one call can still cost."""

@@ -108,10 +108,8 @@ def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[
                 f"{report.failed:,} requests of stage {report.stage} failed; the same command asks them again."
             )
     for short in summary.shortfall:
-        unit = "draws" if recipe.sampling.policy == "fixed" else "correct answers"
-        lines.append(
-            f"Short: {short.group} lacks {short.missing:,} {unit} over {short.short:,} of {short.problems:,} questions."
-        )
+        where = "" if short.of == "rewrites" else f" over {short.short:,} of {short.problems:,} questions"
+        lines.append(f"Short: {short.group} lacks {short.missing:,} {short.of}{where}.")
     short_parts = [part for part in summary.parts if part.shortfall]
     lines += [f"Short: the mix has {part.kept:,} of {part.wanted:,} wanted for {part.name}." for part in short_parts]
     if not summary.is_complete:

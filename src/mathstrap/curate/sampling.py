@@ -44,13 +44,14 @@ class SamplingOptions:
 
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group of problems did not get: `missing` correct answers (draws, under "fixed") over `problems`."""
+    """What a group of problems did not get: `missing` of what `of` names, over `short` of `problems` questions."""
 
     group: str
     problems: int
     short: int
     missing: int
     exhausted: int
+    of: Literal["rewrites", "draws", "correct answers"] = "correct answers"
 
 
 def check_sampling(options: SamplingOptions) -> None:
@@ -211,7 +212,10 @@ def shortfall(
             row[2] += missing
             row[3] += options.policy != "fixed" and tries >= options.max_tries
     return [
-        Shortfall(group=name, problems=row[0], short=row[1], missing=row[2], exhausted=row[3])
+        Shortfall(
+            group=name, problems=row[0], short=row[1], missing=row[2], exhausted=row[3],
+            of="draws" if options.policy == "fixed" else "correct answers",
+        )
         for name, row in sorted(rows.items())
         if row[1]
     ]

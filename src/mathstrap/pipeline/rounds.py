@@ -1,18 +1,106 @@
-"""Decide, round by round, which answers are asked for.
+"""Decide, round by round, which rewrites and which answers are asked for.
 
 What a round asks depends on the replies before it alone, so a resumed run takes the same rounds.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from itertools import islice
 
 from mathstrap.asking.budget import Usage
 from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
-from mathstrap.pipeline.derive import draws_of, grade_one, job_for, parse_answers
+from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
+from mathstrap.pipeline.derive import (
+    METHODS,
+    Plan,
+    PlannedRewrite,
+    draws_of,
+    grade_one,
+    job_for,
+    parse_answers,
+    plan_solves,
+)
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Candidate, Completion, Problem, Request, problem_of
+
+# Requests from which the most that a call can cost is averaged.
+SOME = 50
+
+
+class RewriteRounds:
+    """The rewrites of a run, as many of each method as its share of the budget can also answer.
+
+    Without a budget they are one round. Every seed's first rewrite comes before the second of any.
+    """
+
+    def __init__(self, plan: Plan, recipe: RunRecipe, *, spent: Usage, price: Price | None = None) -> None:
+        self.recipe = recipe
+        self.price = price
+        self.spent = spent
+        self.is_stuck = False
+        self.replies: list[Completion] = []
+        self.waiting: dict[str, list[PlannedRewrite]] = {}
+        for planned in sorted(plan.rewrites, key=lambda planned: place_of(planned.request.id)):
+            self.waiting.setdefault(planned.method, []).append(planned)
+        self.planned = {method: len(rewrites) for method, rewrites in self.waiting.items()}
+        self.asked = dict.fromkeys(self.planned, 0)
+        adaptive = 0 if recipe.sampling.policy == "fixed" else recipe.sampling.target
+        self.answers = Counter({m: n * (adaptive or recipe.method(m).draws) for m, n in self.planned.items()})
+        for problem in plan.problems:
+            self.answers[problem.method] += adaptive or draws_of(problem, recipe)
+        requests = [planned.request for planned in plan.rewrites[:SOME]]
+        self.most = most_cost(requests) if requests else Cost(tokens_in=0, tokens_out=0)
+
+    def next(self) -> list[Request]:
+        """Return the requests of the next round; empty when nothing is left, allowed, or possible."""
+        if self.is_stuck or not self.waiting:
+            return []
+        left = calls_left(self.recipe.budget, self.all_spent, self.mean_cost, self.price)
+        calls = None if left is None else left + sum(self.asked.values())
+        worth = rewrites_worth(self.planned, self.answers, calls, self.recipe.sampling)
+        chosen = []
+        for method in METHODS:
+            if worth.get(method, 0) > self.asked.get(method, 0):
+                chosen += self.waiting[method][self.asked[method] : worth[method]]
+                self.asked[method] = worth[method]
+        return [planned.request for planned in chosen]
+
+    def take(self, asked: Iterable[Request], replies: Iterable[Completion]) -> None:
+        """Count the replies of a round; where one is missing, no further round is planned until it is there."""
+        found = list(replies)
+        self.is_stuck = len(found) < len(list(asked))
+        self.replies += found
+
+    @property
+    def all_spent(self) -> Usage:
+        """What was used before and by the rewrites so far."""
+        return self.spent + usage_of(self.replies)
+
+    @property
+    def mean_cost(self) -> Cost:
+        """What a call costs on average so far; before the first reply, what it can cost at most."""
+        used = usage_of(self.replies)
+        if not used.requests:
+            return self.most
+        return Cost(tokens_in=used.tokens_in / used.requests, tokens_out=used.tokens_out / used.requests)
+
+    def shortfall(self) -> list[Shortfall]:
+        """Return the rewrites each method did not get."""
+        missing = {method: count - self.asked[method] for method, count in sorted(self.planned.items())}
+        return [
+            Shortfall(group=name, problems=self.planned[name], short=count, missing=count, exhausted=0, of="rewrites")
+            for name, count in missing.items()
+            if count
+        ]
+
+
+def place_of(request_id: str) -> tuple[int, str]:
+    """Return where a rewrite stands in the queue: its number among those of its seed and method, then its id."""
+    number = request_id.rpartition(".")[2].partition("#")[0]
+    return (int(number) if number.isdigit() else 0, request_id)
 
 
 class Rounds:
@@ -73,24 +161,16 @@ class Rounds:
         return grade_one(job_for(made, self.problems[made.problem], self.recipe)).outcome == "correct"
 
     def draws_left(self) -> int | None:
-        """Return how many more draws the budget allows at the mean cost of a draw so far; None without a budget.
-
-        The engine's meter holds the exact limit; this only shares what is left before it is reached. Before the first
-        reply nothing is known of the cost, so only a budget of requests counts.
-        """
-        budget = self.recipe.budget
-        lefts: list[float] = []
-        if budget.max_requests:
-            lefts.append(budget.max_requests - self.before.requests - self.draws)
-        if self.draws and budget.max_tokens:
-            tokens = self.tokens_in + self.tokens_out
-            left = budget.max_tokens - self.before.tokens_in - self.before.tokens_out - tokens
-            lefts.append(left * self.draws / max(tokens, 1))
-        if self.draws and budget.max_usd and self.price is not None:
-            spent = self.price.usd(self.tokens_in, self.tokens_out)
-            left_usd = budget.max_usd - self.price.usd(self.before.tokens_in, self.before.tokens_out) - spent
-            lefts.append(left_usd * self.draws / spent if spent else 1e12)
-        return max(0, int(min(lefts))) if lefts else None
+        """Return how many more draws the budget allows: at their mean cost so far, before that at their most."""
+        if self.draws:
+            cost = Cost(tokens_in=self.tokens_in / self.draws, tokens_out=self.tokens_out / self.draws)
+        elif self.problems:
+            some = islice(self.problems.values(), SOME)
+            cost = most_cost(list(plan_solves(some, self.recipe, {each: range(1) for each in self.problems})))
+        else:
+            return None
+        spent = self.before + Usage(requests=self.draws, tokens_in=self.tokens_in, tokens_out=self.tokens_out)
+        return calls_left(self.recipe.budget, spent, cost, self.price)
 
     def method_of(self, problem_id: str) -> str:
         """Return the method that draws are shared by."""

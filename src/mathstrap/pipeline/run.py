@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mathstrap.asking.budget import Usage
 from mathstrap.asking.events import Listener
 from mathstrap.curate.mix import Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine import AskReport
 from mathstrap.export import EXAMPLE, FORMATS
+from mathstrap.pipeline.allowance import usage_of
 from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
@@ -25,7 +27,7 @@ from mathstrap.pipeline.derive import (
 from mathstrap.pipeline.label import label_seeds, question_of
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.pipeline.outcome import write_outcome
-from mathstrap.pipeline.rounds import Rounds
+from mathstrap.pipeline.rounds import RewriteRounds, Rounds
 from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
@@ -38,7 +40,8 @@ from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sam
 class RunSummary:
     """What a run came to: where it is, what each paid stage did, and whether anything is left to do.
 
-    `shortfall` says what each method did not get of its draws or correct answers, `parts` what became of the mix.
+    `shortfall` says what each method did not get of its rewrites, draws or correct answers, `parts` what became of the
+    mix.
     """
 
     path: Path
@@ -81,6 +84,7 @@ class Bootstrap:
     only: Stage | None
     rejects: list[Reject] = field(default_factory=list)
     draws: dict[str, range] = field(default_factory=dict)
+    votes: Usage = field(default_factory=Usage)
     shortfall: list[Shortfall] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
 
@@ -123,16 +127,20 @@ class Bootstrap:
         if self.pays("solve"):
             num_draws = sum(map(len, draws.values()))
             self.teacher.fill("solve", plan_solves(asked, self.recipe, draws), num_draws)
-        answered = self.run.answered("solve", plan_solves(asked, self.recipe, draws))
+        answered = list(self.run.answered("solve", plan_solves(asked, self.recipe, draws)))
+        self.votes = usage_of([reply for _, reply in answered])
         labels, rejects = label_seeds(self.seeds.problems, asked, answered, self.recipe)
         self.seeds = replace(self.seeds, problems=labels)
         self.rejects += rejects
 
     def rewrite(self, plan: Plan) -> list[Problem]:
         """Ask for the rewrites, derive the problems, drop duplicates and contaminated ones before they cost more."""
-        if self.pays("rewrite"):
-            requests = [planned.request for planned in plan.rewrites]
-            self.teacher.fill("rewrite", requests, len(requests))
+        rounds = RewriteRounds(plan, self.recipe, spent=self.votes, price=self.teacher.meter.price)
+        while requests := rounds.next():
+            if self.pays("rewrite"):
+                self.teacher.fill("rewrite", requests, len(requests))
+            rounds.take(requests, (reply for _, reply in self.run.answered("rewrite", requests)))
+        self.shortfall += rounds.shortfall()
         problems = list(plan.problems)
         by_id = {planned.request.id: planned for planned in plan.rewrites}
         asked = (planned.request for planned in plan.rewrites)
@@ -174,14 +182,17 @@ class Bootstrap:
 
     def solve(self, problems: list[Problem]) -> None:
         """Ask for the answers, round by round until nothing is wanted or left."""
-        rounds = Rounds(problems, self.recipe, spent=self.run.spent("rewrite"), price=self.teacher.meter.price)
+        before = self.run.spent("rewrite", "filter")
+        if not self.recipe.methods.ans_aug.enabled:  # else a vote's draws are answers, and counted as those
+            before = before + self.votes
+        rounds = Rounds(problems, self.recipe, spent=before, price=self.teacher.meter.price)
         while draws := rounds.next():
             if self.pays("solve"):
                 num_draws = sum(map(len, draws.values()))
                 self.teacher.fill("solve", plan_solves(problems, self.recipe, draws), num_draws)
             rounds.take(draws, self.run.answered("solve", plan_solves(problems, self.recipe, draws)))
         self.draws = rounds.totals()
-        self.shortfall = rounds.shortfall()
+        self.shortfall += rounds.shortfall()
 
     def verify(self, problems: list[Problem]) -> None:
         """Parse and grade every answer; wrong and undecided ones are kept beside the correct ones."""

@@ -1,0 +1,71 @@
+"""Say how many more calls a budget allows, and how many rewrites of each method are worth asking for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from mathstrap.asking.budget import Budget, Usage, hold_for
+from mathstrap.asking.prices import Price
+from mathstrap.curate.sampling import SamplingOptions, split_budget
+from mathstrap.types import Completion, Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """The tokens of one call, on average or at most."""
+
+    tokens_in: float
+    tokens_out: float
+
+
+def most_cost(requests: Sequence[Request]) -> Cost:
+    """Return the most that one of these calls can take, on average; there has to be one."""
+    holds = [hold_for([request]) for request in requests]
+    return Cost(
+        tokens_in=sum(hold.tokens_in for hold in holds) / len(holds),
+        tokens_out=sum(hold.tokens_out for hold in holds) / len(holds),
+    )
+
+
+def usage_of(replies: Sequence[Completion]) -> Usage:
+    """Return what some replies used."""
+    return Usage(
+        requests=len(replies),
+        tokens_in=sum(reply.tokens_in for reply in replies),
+        tokens_out=sum(reply.tokens_out for reply in replies),
+    )
+
+
+def calls_left(budget: Budget, spent: Usage, cost: Cost, price: Price | None) -> int | None:
+    """Return how many more calls of a cost the budget allows; None without a budget that counts calls or tokens.
+
+    The engine's meter holds the exact limit; this only shares what is left before it is reached.
+    """
+    lefts: list[float] = []
+    if budget.max_requests:
+        lefts.append(budget.max_requests - spent.requests)
+    if budget.max_tokens:
+        lefts.append(
+            (budget.max_tokens - spent.tokens_in - spent.tokens_out) / max(cost.tokens_in + cost.tokens_out, 1)
+        )
+    if budget.max_usd and price is not None:
+        usd = (cost.tokens_in * price.usd_per_million_in + cost.tokens_out * price.usd_per_million_out) / 1e6
+        if usd > 0:
+            lefts.append((budget.max_usd - price.usd(spent.tokens_in, spent.tokens_out)) / usd)
+    return max(0, int(min(lefts))) if lefts else None
+
+
+def rewrites_worth(
+    rewrites: Mapping[str, int], answers: Mapping[str, int], calls: int | None, options: SamplingOptions
+) -> dict[str, int]:
+    """Return how many rewrites of each method to ask for, when `calls` have to do for rewrites and answers together.
+
+    A question nobody answers is worth nothing: each method's part of the calls is split between its rewrites and
+    their answers. `answers` counts those each method wants in all, also of methods that rewrite nothing.
+    """
+    wanted = {method: rewrites.get(method, 0) + count for method, count in answers.items()}
+    if calls is None or calls >= sum(wanted.values()):
+        return dict(rewrites)
+    parts = split_budget(calls, wanted, options)
+    return {method: -(-parts[method] * count // wanted[method]) for method, count in rewrites.items() if count}
