@@ -14,7 +14,6 @@ from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
 from mathstrap.pipeline.derive import (
-    METHODS,
     Plan,
     PlannedRewrite,
     draws_of,
@@ -62,7 +61,7 @@ class RewriteRounds:
         calls = None if left is None else left + sum(self.asked.values())
         worth = rewrites_worth(self.planned, self.answers, calls, self.recipe.sampling)
         chosen = []
-        for method in METHODS:
+        for method in self.recipe.method_names:
             if worth.get(method, 0) > self.asked.get(method, 0):
                 chosen += self.waiting[method][self.asked[method] : worth[method]]
                 self.asked[method] = worth[method]
