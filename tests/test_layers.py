@@ -23,6 +23,7 @@ LAYERS = [
     ["engine", "evaluate", "testsets", "train"],
     ["recipe"],
     ["pipeline", "report", "see_extras", "compare_runs"],
+    ["study"],
     ["cli", "explore"],
     ["__main__"],
 ]  # fmt: skip

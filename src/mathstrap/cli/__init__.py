@@ -10,6 +10,7 @@ from mathstrap import __version__
 from mathstrap.cli import complete, curate, run, see, share
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
+from mathstrap.cli import study as studies
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
@@ -57,6 +58,7 @@ app.command("init", short_help="Write a starter recipe for your own questions.")
 app.command("eval", short_help="Evaluate a model, or a file of its outputs.")(evaluation.eval_)
 app.command("compare", short_help="Compare two evaluations, or two runs.")(evaluation.compare)
 app.command("train", short_help="Fine-tune a model: full, LoRA or QLoRA.")(training.train)
+app.command("study", short_help="The paper's ablation: train, evaluate, compare.")(studies.study)
 app.command("verify", short_help="Grade answers against gold answers.")(verification.verify)
 app.command("stats", short_help="A run's numbers, with intervals.")(see.stats)
 app.command("report", short_help="Write a run's report: one HTML file.")(see.report)

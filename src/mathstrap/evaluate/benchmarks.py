@@ -94,6 +94,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "math500-backward-full": Benchmark(
         about="every number of MATH-500 hidden in turn", style="math", of="math500", build="backward"
     ),
+    "svamp-backward-full": Benchmark(about="every number of SVAMP hidden in turn", of="svamp", build="backward"),
+    "asdiv-backward-full": Benchmark(about="every number of ASDiv hidden in turn", of="asdiv", build="backward"),
+    "mawps-backward-full": Benchmark(about="every number of MAWPS hidden in turn", of="mawps", build="backward"),
     "gsm8k-perturbed": Benchmark(
         about="GSM8K test: numbers resampled, names changed, a sentence added", of="gsm8k", build="perturb"
     ),

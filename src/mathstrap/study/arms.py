@@ -1,0 +1,156 @@
+"""Make the training rows of each arm out of a bootstrapped run. Knows nothing of models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from mathstrap.curate.decontaminate import Index, contaminated
+from mathstrap.curate.mix import Meta, MixOptions, Target, lot, mix
+from mathstrap.errors import InputError
+from mathstrap.export import finish_response
+from mathstrap.pipeline.curate import choose, graded, samples_of
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.rows import iter_rows
+from mathstrap.rundir import RunDir
+from mathstrap.study.options import ArmOptions
+from mathstrap.testsets import load_test_sets
+from mathstrap.types import Candidate, Method, Problem, Sample, Verdict, type_of
+
+# 80K, 80K, 40K, 40K (paper, Table 1, GSM8K).
+PAPER_SHARES: dict[Method, float] = {
+    "ans_aug": 2.0, "rephrase": 2.0, "self_verification": 1.0, "fobar": 1.0, "seed": 1.0,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """All a study may train on: samples by outcome, the seeds' own solutions among the correct ones."""
+
+    correct: Sequence[Sample]
+    wrong: Sequence[Sample]
+    num_seeds: int
+    num_unsolved_seeds: int
+
+    def available(self, arm: ArmOptions) -> dict[Method, int]:
+        """Return how many samples of each of an arm's methods there are."""
+        have = dict.fromkeys(arm.methods, 0)
+        for sample in self.rows(arm):
+            have[sample.method] += 1
+        return have
+
+    def rows(self, arm: ArmOptions) -> list[Sample]:
+        """Return all an arm may draw from; without a solution a seed has nothing to teach but its answer."""
+        pool = self.wrong if arm.outcome == "wrong" else self.correct
+        return [sample for sample in pool if sample.method in arm.methods and (sample.response or arm.answer_only)]
+
+
+def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions]) -> Pool:
+    """Return what a finished run holds; raises InputError where an arm would be empty."""
+    problems = list(run.read_records("problems", Problem))
+    seeds = clean_seeds([problem for problem in problems if problem.method == "seed"], recipe)
+    wrong: list[Sample] = []
+    if any(arm.outcome == "wrong" for arm in arms.values()):
+        wrong = list(wrong_samples(run, problems, recipe))
+    pool = Pool(
+        correct=[*(seed_sample(seed, recipe) for seed in seeds), *run.read_records("samples", Sample)], wrong=wrong,
+        num_seeds=len(seeds), num_unsolved_seeds=sum(not seed.solution for seed in seeds),
+    )  # fmt: skip
+    for name, arm in arms.items():
+        have = pool.available(arm)
+        for method, count in have.items():
+            if not count:
+                detail = " The seeds carry no worked solutions." if method == "seed" else ""
+                raise InputError(f"arms.{name}: the run has no {arm.outcome} sample of {method}.{detail}")
+    return pool
+
+
+def clean_seeds(seeds: Sequence[Problem], recipe: RunRecipe) -> list[Problem]:
+    """Return the seeds that no test set of the run's recipe asks too."""
+    options = recipe.decontaminate
+    if not options.against:
+        return list(seeds)
+    index = Index.build(load_test_sets(options.against, data=options.data), options.matching)
+    gone = contaminated(index.find_all((seed.id, seed.question) for seed in seeds), options.matching)
+    return [seed for seed in seeds if seed.id not in gone]
+
+
+def seed_sample(seed: Problem, recipe: RunRecipe) -> Sample:
+    """Return a seed with its own worked solution as a training row, ending as the run's other rows do.
+
+    Without a solution its response is empty.
+    """
+    ending = recipe.export.ending
+    return Sample(
+        id=f"{seed.id}#0", type=type_of(seed.style, "seed"), query=seed.question, original_question=seed.question,
+        response=finish_response(seed.solution, seed.answer, seed.style, ending) if seed.solution else "",
+        problem=seed.id, seed=seed.id, dataset=seed.dataset, method="seed", answer=seed.answer,
+    )  # fmt: skip
+
+
+def wrong_samples(run: RunDir, problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[Sample]:
+    """Yield the answers that were graded wrong as training rows; they end in the wrong answer."""
+    by_id = {problem.id: problem for problem in problems}
+
+    def pairs() -> Iterator[tuple[Candidate, Verdict]]:
+        return graded(run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict))
+
+    chosen = choose(pairs(), replace(recipe.curate, outcome="wrong"), run.flags())
+    yield from samples_of(pairs(), chosen.ids, by_id, dict.fromkeys(by_id, ""), recipe)
+
+
+def apportion(size: int, shares: Mapping[Method, float], have: Mapping[Method, int]) -> dict[Method, int]:
+    """Return how many samples each method gives: by its share, and what one lacks from the others by theirs."""
+    counts = dict.fromkeys(shares, 0)
+    left = min(size, sum(have.values()))
+    while left:
+        open_methods = [method for method in shares if counts[method] < have[method]]
+        whole = math.fsum(shares[method] for method in open_methods)
+        quotas = {method: left * shares[method] / whole for method in open_methods}
+        given = {method: min(int(quotas[method]), have[method] - counts[method]) for method in open_methods}
+        if not any(given.values()):
+            # Less than one for anybody: the largest fractions take one each; ties go to the earlier method.
+            order = sorted(open_methods, key=lambda method: -quotas[method])
+            given = dict.fromkeys(order[:left], 1)
+        for method, count in given.items():
+            counts[method] += count
+        left -= sum(given.values())
+    return counts
+
+
+def compose(pool: Pool, arm: ArmOptions, size: int, rng_seed: int) -> list[Sample]:
+    """Return an arm's samples: at most `size` of its own (0 = all), then those it adds.
+
+    The same lottery serves every arm and size: a smaller size is part of a larger one, and each seed question gives a
+    sample of a method before any gives a second.
+    """
+    have = pool.available(arm)
+    size = size or sum(have.values())
+    shares = {method: arm.shares.get(method, PAPER_SHARES[method]) for method in arm.methods}
+    counts = apportion(size, shares, have)
+    targets = tuple(Target(where={"method": method}, count=count) for method, count in counts.items())
+    samples = pool.rows(arm)
+    metas = (Meta(sample.id, sample.seed, (sample.method,)) for sample in samples)
+    wanted = set(mix(metas, MixOptions(targets=targets), rng_seed=rng_seed).ids)
+    chosen = [sample for sample in samples if sample.id in wanted]
+    if arm.answer_only:
+        chosen = [msgspec.structs.replace(sample, response=f"The answer is: {sample.answer}") for sample in chosen]
+    return chosen + added(arm, rng_seed)
+
+
+def added(arm: ArmOptions, rng_seed: int) -> list[Sample]:
+    """Return the samples of the files an arm adds, or a draw of them."""
+    found: list[Sample] = []
+    for path in arm.add:
+        for number, row in iter_rows(path):
+            try:
+                found.append(msgspec.convert(row, Sample))
+            except msgspec.ValidationError as error:
+                raise InputError(f"{path}:{number}: not a sample of a run ({error}). Name a samples.jsonl.") from None
+    if arm.add_count and len(found) > arm.add_count:
+        wanted = sorted(found, key=lambda sample: (lot(sample.id, rng_seed), sample.id))[: arm.add_count]
+        found = sorted(wanted, key=lambda sample: sample.id)
+    return found

@@ -1,0 +1,63 @@
+"""How long each student is trained, so that students of one size are matched. Pure arithmetic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mathstrap.study.options import Match
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataSize:
+    """How much one arm's file holds: samples, and the tokens of prompts and responses together."""
+
+    num_samples: int
+    num_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long a student is trained: optimiser steps, the passes over its data they make, samples and tokens seen."""
+
+    num_steps: int
+    passes: float
+    samples_seen: int
+    tokens_seen: int
+
+
+def steps_per_pass(num_samples: int, global_batch: int) -> int:
+    """Return the optimiser steps of one pass; its last step may hold fewer samples."""
+    return math.ceil(num_samples / global_batch)
+
+
+def schedule_of(size: DataSize, passes: float, global_batch: int) -> Schedule:
+    """Return the schedule of the whole number of steps nearest to so many passes, at least one."""
+    per_pass = steps_per_pass(size.num_samples, global_batch)
+    num_steps = max(1, math.floor(passes * per_pass + 0.5))
+    made = num_steps / per_pass
+    return Schedule(
+        num_steps=num_steps, passes=made, samples_seen=round(made * size.num_samples),
+        tokens_seen=round(made * size.num_tokens),
+    )  # fmt: skip
+
+
+def match_arms(
+    sizes: Mapping[str, DataSize], match: Match, *, epochs: float, global_batch: int
+) -> dict[str, Schedule]:
+    """Return each arm's schedule.
+
+    passes    `epochs` passes over its own data, whatever its size
+    samples   as many samples seen as `epochs` passes of the largest arm make; a smaller arm repeats its own
+    tokens    as many tokens seen as `epochs` passes of the arm with the most tokens make
+    """
+    most_samples = max((size.num_samples for size in sizes.values()), default=0)
+    most_tokens = max((size.num_tokens for size in sizes.values()), default=0)
+    found = {}
+    for name, size in sizes.items():
+        factor = {
+            "passes": 1.0, "samples": most_samples / size.num_samples, "tokens": most_tokens / size.num_tokens
+        }[match]  # fmt: skip
+        found[name] = schedule_of(size, epochs * factor, global_batch)
+    return found

@@ -1,0 +1,186 @@
+"""What a study is told: questions, bootstrap, arms, sizes, how they are matched, training and evaluation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+from mathstrap.errors import RecipeError, suggest
+from mathstrap.evaluate import EvalOptions
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.train import TrainRecipe
+from mathstrap.types import Method, Outcome
+
+Part = Literal["split", "bootstrap", "plan"]
+Match = Literal["samples", "tokens", "passes"]
+PARTS: tuple[Part, ...] = get_args(Part)
+# Who can read a student: a GGUF file, or the folder of a Hugging Face model.
+READS_GGUF = ("embedded",)
+READS_FOLDER = ("hf", "vllm")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions:
+    """Deal the questions of public test sets into seeds and test questions that do not overlap.
+
+    sets      names of benchmarks that are published sets, `name=path` or out of the folder `data`
+    types     kinds of question, in the sets' own words (ASDiv: Addition, ...); empty = all
+    test      questions kept for the test, over all sets
+    backward  how many of them the backward questions are built from, 0 = all
+    seeds     questions for bootstrapping, 0 = all that are left
+    overlap   share of a test question's words that no seed may repeat in runs of eight words; exact repeats go
+    """
+
+    sets: tuple[str, ...] = ()
+    data: str = ""
+    types: tuple[str, ...] = ()
+    test: int = 500
+    backward: int = 0
+    seeds: int = 0
+    overlap: float = 0.5
+    rng_seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmOptions:
+    """One kind of training data.
+
+    methods   what the samples are made by: "seed" = the seeds' own worked solutions, or the four methods
+    shares    parts of each method; empty = the paper's 2 : 2 : 1 : 1 (Table 1). What a method lacks the others give
+    outcome   "wrong" takes answers that were graded wrong (paper, 4.7)
+    answer_only   teach the final answer without the solution (paper, Fig. 3)
+    add       files of more samples, put on top of every size (paper, 4.8); `add_count` of them, 0 = all
+    sizes, match   this arm's own, instead of the study's
+    """
+
+    methods: tuple[Method, ...] = ()
+    shares: dict[str, float] = field(default_factory=dict)
+    outcome: Outcome = "correct"
+    answer_only: bool = False
+    add: tuple[str, ...] = ()
+    add_count: int = 0
+    sizes: tuple[int, ...] = ()
+    match: tuple[Match, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerOptions:
+    """What the estimate before the run assumes.
+
+    accuracy      of a typical student on the forward questions, and `backward` on the backward ones
+    correlation   of two students' right and wrong answers to one question
+    seed_sd       standard deviation of accuracy over rng_seeds of one arm, beyond what the questions explain
+    """
+
+    accuracy: float = 0.3
+    backward: float = 0.1
+    correlation: float = 0.5
+    seed_sd: float = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpeedOptions:
+    """Speeds for the estimate of time; 0 = unknown. Tokens a second in training, replies a second in evaluation."""
+
+    train_tokens: float = 0.0
+    replies: float = 0.0
+    usd_per_hour: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRecipe:
+    """A study. `train` and `evaluation` are the same for every student, but for data, steps and rng_seed.
+
+    name, out    the study's directory is `out/name`; load_recipe gives it the name of the file
+    split        deals public sets into seeds and test; null = bootstrap.seeds and evaluation.data as they are
+    bootstrap    the run whose samples are studied; one of the same `out` and `name` goes on, nothing is paid twice
+    run          the directory of a finished run to take as it is, instead of `bootstrap`
+    arms         name -> training data
+    reference    the arm the others are compared with first
+    sizes        samples per student; 0 = all that an arm has
+    match        what students of one size have in common: samples (as many samples seen, repeats included), tokens (as
+                 many prompt and response tokens seen), passes (`train.epochs` passes over whatever the arm has)
+    rng_seeds    one student each; a seed draws its own samples and their order
+    base         evaluate the untrained model too
+    students     false = train nobody, only measure the arms' rows
+    processes    processes of one training on this machine, one per GPU
+    keep         of a student after its evaluation: results only, its weights, or everything
+    perplexity   rows per arm whose perplexity the untrained model tells; 0 = none
+    """
+
+    name: str = ""
+    out: str = "studies"
+    split: SplitOptions | None = None
+    bootstrap: RunRecipe = field(default_factory=RunRecipe)
+    run: str = ""
+    arms: dict[str, ArmOptions] = field(default_factory=dict)
+    reference: str = "sft"
+    sizes: tuple[int, ...] = (0,)
+    match: tuple[Match, ...] = ("samples", "tokens")
+    rng_seeds: tuple[int, ...] = (0, 1, 2)
+    train: TrainRecipe = field(default_factory=TrainRecipe)
+    evaluation: EvalOptions = field(default_factory=EvalOptions)
+    base: bool = True
+    students: bool = True
+    processes: int = 1
+    keep: Literal["results", "weights", "everything"] = "results"
+    diversity: bool = True
+    perplexity: int = 0
+    power: PowerOptions = field(default_factory=PowerOptions)
+    speed: SpeedOptions = field(default_factory=SpeedOptions)
+
+    @property
+    def path(self) -> Path:
+        """The study's directory."""
+        return Path(self.out) / self.name
+
+    def sizes_of(self, arm: str) -> tuple[int, ...]:
+        """Return the sizes of an arm."""
+        return self.arms[arm].sizes or self.sizes
+
+    def matches_of(self, arm: str) -> tuple[Match, ...]:
+        """Return how an arm is matched."""
+        return self.arms[arm].match or self.match
+
+
+def check_study(recipe: StudyRecipe) -> None:
+    """Raise RecipeError for values that are well typed but make no study."""
+    if not recipe.arms:
+        raise RecipeError("arms: found none, expected names with their methods, such as sft: {methods: [seed]}.")
+    if recipe.reference not in recipe.arms:
+        raise RecipeError(f'reference: no arm "{recipe.reference}".{suggest(recipe.reference, list(recipe.arms))}')
+    for name, arm in recipe.arms.items():
+        check_arm(name, arm)
+    sizes = [size for name in recipe.arms for size in recipe.sizes_of(name)]
+    if not recipe.rng_seeds or len(set(recipe.rng_seeds)) < len(recipe.rng_seeds) or any(size < 0 for size in sizes):
+        raise RecipeError("rng_seeds and sizes: expected at least one seed, each once, and sizes of 0 or more.")
+    train = recipe.train
+    if any(train.data.path) or train.data.validation or train.data.limit or train.max_steps or train.best.metric:
+        raise RecipeError(
+            "train: data.path, data.limit, data.validation, max_steps and best.metric are the study's own to set; "
+            "leave them out."
+        )
+    backend = recipe.evaluation.teacher.backend
+    if backend not in (*READS_GGUF, *READS_FOLDER):
+        raise RecipeError(f'evaluation.teacher.backend: found "{backend}", expected embedded, hf or vllm.')
+    if recipe.split is not None and not recipe.split.sets:
+        raise RecipeError("split.sets: found none, expected names of test sets such as svamp.")
+    if recipe.power.accuracy <= 0 or recipe.power.accuracy >= 1 or not 0 <= recipe.power.correlation < 1:
+        raise RecipeError("power: expected an accuracy between 0 and 1 and a correlation from 0 to below 1.")
+
+
+def check_arm(name: str, arm: ArmOptions) -> None:
+    """Raise RecipeError for an arm that cannot be made."""
+    if not re.fullmatch(r"[A-Za-z0-9_.+]+", name):
+        raise RecipeError(f'arms: the name "{name}" becomes a folder; use letters, digits, ".", "_" and "+".')
+    if not arm.methods:
+        raise RecipeError(f"arms.{name}.methods: found none, expected some of {', '.join(get_args(Method))}.")
+    for method in arm.shares:
+        if method not in arm.methods:
+            raise RecipeError(f'arms.{name}.shares: "{method}" is none of the arm\'s methods.')
+    if any(share <= 0 for share in arm.shares.values()):
+        raise RecipeError(f"arms.{name}.shares: expected numbers above 0.")
+    if arm.outcome == "undecided" or (arm.outcome == "wrong" and "seed" in arm.methods):
+        raise RecipeError(f'arms.{name}.outcome: expected "correct", or "wrong" with bootstrapped methods alone.')

@@ -1,0 +1,220 @@
+"""Put a study's numbers together from its finished evaluations, and write them: study.json, .md, .html and the plot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import msgspec
+
+from mathstrap.evaluate.metrics import Score
+from mathstrap.evaluate.record import Evaluation, describe, read_evaluation, versions
+from mathstrap.evaluate.score import ScoredDraw
+from mathstrap.recipe import recipe_values
+from mathstrap.rundir import RunDir
+from mathstrap.study.arms import Pool
+from mathstrap.study.measures import diversity_gains, perplexities
+from mathstrap.study.options import StudyRecipe
+from mathstrap.study.plan import Cell, Plan
+from mathstrap.study.result import DIRECTIONS, Accuracy, Difference, accuracy, by_length, compare_arms, direction_of
+
+BASE = "base"
+
+
+class CellResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One arm at one size under one way of matching: what its students saw, and how they did.
+
+    Numbers of samples, steps and tokens are means over the seeds. `gain` is the diversity gain of the arm's questions
+    over the seeds' own, `perplexity` the median of its replies under the untrained model.
+    """
+
+    arm: str
+    size: int
+    match: str
+    num_students: int
+    num_planned: int
+    num_samples: float
+    methods: dict[str, float]
+    steps: float
+    passes: float
+    samples_seen: float
+    tokens_seen: float
+    accuracy: dict[str, Accuracy]
+    sets: dict[str, Score]
+    lengths: dict[str, Score]
+    truncated: float
+    unparseable: float
+    gain: float | None = None
+    perplexity: float | None = None
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """All arms of one size under one way of matching, compared in pairs, by direction."""
+
+    size: int
+    match: str
+    differences: dict[str, list[Difference]]
+
+
+class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything study.json holds; `notes` are what a reader must know of it."""
+
+    name: str
+    is_complete: bool
+    num_seeds: int
+    num_samples: int
+    base: dict[str, Accuracy]
+    cells: list[CellResult]
+    groups: list[Group]
+    notes: list[str]
+    protocol: list[str]
+    versions: dict[str, str]
+    recipe: dict[str, Any]
+
+
+Evaluated = tuple[Evaluation, list[ScoredDraw]]
+
+
+def write_outcome(
+    recipe: StudyRecipe, study: RunDir, plan: Plan, pool: Pool, folder_of: Callable[[str], Path | None]
+) -> tuple[StudyResult | None, dict[str, Path]]:
+    """Write what the finished students show; returns it and the files by kind, nothing where no student is finished."""
+    names = [BASE, *(student.id for student in plan.students)]
+    found = {name: read_evaluation(folder) for name in names if (folder := folder_of(name)) is not None}
+    if recipe.students and not any(name != BASE for name in found):
+        return None, {}
+    gains, note = diversity_gains(study, plan) if recipe.diversity else ({}, "")
+    surprise = perplexities(recipe, study, plan) if recipe.perplexity else {}
+    result = put_together(recipe, plan, pool, found, gains, surprise)
+    if note:
+        result = msgspec.structs.replace(result, notes=[*result.notes, note])
+    from mathstrap.study.page import write_pages
+
+    return result, {"json": study.write_json("study.json", result), **write_pages(study, result)}
+
+
+def put_together(
+    recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluated], gains: dict[str, float],
+    surprise: dict[str, float],
+) -> StudyResult:  # fmt: skip
+    """Return the result; a pure function of plan and evaluations."""
+    cells = [cell_result(plan, cell, found, gains, surprise) for cell in plan.cells]
+    first = next((evaluation for name, (evaluation, _) in found.items() if name != BASE), None)
+    planned = {student.id for student in plan.students} | ({BASE} if recipe.base else set())
+    return StudyResult(
+        name=recipe.name, is_complete=not recipe.students or planned <= found.keys(), num_seeds=pool.num_seeds,
+        num_samples=len(pool.correct), base=accuracies([found[BASE][1]]) if BASE in found else {},
+        cells=cells, groups=groups(plan, found), notes=notes(recipe, plan, pool, found),
+        protocol=[describe(style, made) for style, made in first.provenance.items()] if first else [],
+        versions=first.versions if first else versions(),
+        recipe=public_values(recipe),
+    )  # fmt: skip
+
+
+def public_values(recipe: StudyRecipe) -> dict[str, Any]:
+    """Return the recipe as plain values, without what may hold a secret."""
+    values = recipe_values(recipe)
+    for part in (values["bootstrap"], values["evaluation"]):
+        part["teacher"].pop("extra_headers", None)
+    return values
+
+
+def split_directions(draws: Sequence[ScoredDraw]) -> dict[str, list[ScoredDraw]]:
+    """Return the draws by direction."""
+    found: dict[str, list[ScoredDraw]] = {direction: [] for direction in DIRECTIONS}
+    for draw in draws:
+        found[direction_of(draw.benchmark)].append(draw)
+    return found
+
+
+def accuracies(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Accuracy]:
+    """Return an arm's accuracy in each direction that was asked."""
+    split = [split_directions(draws) for draws in students]
+    found = {direction: accuracy([one[direction] for one in split]) for direction in DIRECTIONS}
+    return {direction: made for direction, made in found.items() if made is not None}
+
+
+def cell_result(
+    plan: Plan, cell: Cell, found: dict[str, Evaluated], gains: dict[str, float], surprise: dict[str, float]
+) -> CellResult:
+    """Return one cell's numbers."""
+    planned = [plan.student(student_id) for student_id in cell.students]
+    draws = [found[student.id][1] for student in planned if student.id in found]
+    flat = [draw for one in draws for draw in one]
+    sets: dict[str, Score] = {}
+    for name in dict.fromkeys(draw.benchmark for draw in flat):
+        made = accuracy([[draw for draw in one if draw.benchmark == name] for one in draws])
+        assert made is not None, "the name comes from a draw"
+        sets[name] = made.score
+    schedules = [student.schedule for student in planned]
+    methods = {
+        method: fmean(student.rows.methods.get(method, 0) for student in planned)
+        for method in dict.fromkeys(method for student in planned for method in student.rows.methods)
+    }
+    files = [student.rows_name for student in planned]
+    return CellResult(
+        arm=cell.arm, size=cell.size, match=cell.match, num_students=len(draws), num_planned=len(planned),
+        num_samples=fmean(student.rows.size.num_samples for student in planned), methods=methods,
+        steps=fmean(schedule.num_steps for schedule in schedules),
+        passes=fmean(schedule.passes for schedule in schedules),
+        samples_seen=fmean(schedule.samples_seen for schedule in schedules),
+        tokens_seen=fmean(schedule.tokens_seen for schedule in schedules),
+        accuracy=accuracies(draws), sets=sets,
+        lengths=by_length([split_directions(one)["forward"] for one in draws]),
+        truncated=fmean(draw.finish_reason == "length" for draw in flat) if flat else 0.0,
+        unparseable=fmean(draw.reason in ("no_answer", "empty") for draw in flat) if flat else 0.0,
+        gain=mean_of(gains, files), perplexity=mean_of(surprise, files),
+    )  # fmt: skip
+
+
+def mean_of(values: dict[str, float], names: Sequence[str]) -> float | None:
+    """Return the mean of the values there are."""
+    have = [values[name] for name in names if name in values]
+    return fmean(have) if have else None
+
+
+def groups(plan: Plan, found: dict[str, Evaluated]) -> list[Group]:
+    """Return every pair of arms of one size and match compared, on the seeds that both have."""
+    made = []
+    for size, match in dict.fromkeys((cell.size, cell.match) for cell in plan.cells):
+        cells = [cell for cell in plan.cells if (cell.size, cell.match) == (size, match)]
+        arms = {
+            cell.arm: [split_directions(found[name][1]) for name in cell.students if name in found] for cell in cells
+        }
+        made.append(
+            Group(
+                size=size, match=match,
+                differences={
+                    direction: compare_arms({arm: [one[direction] for one in ones] for arm, ones in arms.items()})
+                    for direction in DIRECTIONS
+                },
+            )
+        )  # fmt: skip
+    return made
+
+
+def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluated]) -> list[str]:
+    """Return what a reader must know of the numbers."""
+    made = []
+    missing = [student.id for student in plan.students if student.id not in found]
+    if missing and recipe.students:
+        made.append(f"{len(missing)} of {len(plan.students)} students are missing; the numbers speak of the others.")
+    if len(recipe.rng_seeds) == 1:
+        made.append("One seed: how far another training would move these numbers is not known.")
+    if pool.num_unsolved_seeds and any(
+        "seed" in arm.methods and not arm.answer_only for arm in recipe.arms.values()
+    ):
+        made.append(
+            f"{pool.num_unsolved_seeds:,} of {pool.num_seeds:,} seeds carry no worked solution and are not among the "
+            "seeds' own samples."
+        )
+    for cell in plan.cells:
+        short = [plan.student(name).rows.size.num_samples for name in cell.students]
+        if cell.size and min(short) < cell.size:
+            made.append(f"{cell.arm} has {min(short):,} samples where {cell.size:,} were wanted ({cell.match}).")
+    if not find_spec("matplotlib"):
+        made.append("There is no plot: matplotlib is not installed.")
+    return made

@@ -1,0 +1,182 @@
+"""Decide which students a study trains, on what and for how long. Pure, given a way to measure an arm's rows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mathstrap.errors import InputError
+from mathstrap.pipeline.preview import CHARS_PER_TOKEN
+from mathstrap.study.arms import Pool, compose
+from mathstrap.study.matching import DataSize, Schedule, match_arms
+from mathstrap.study.options import Match, StudyRecipe
+from mathstrap.types import Sample
+
+# Returns (how much, samples by method) of an arm's rows at a size under a seed.
+Measure = Callable[[str, int, int], "Rows"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """One file of training rows: how much it holds and what its samples are made by."""
+
+    size: DataSize
+    methods: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Student:
+    """One training: an arm's rows of a size drawn under a seed, and how long it lasts."""
+
+    id: str
+    arm: str
+    size: int
+    rng_seed: int
+    rows: Rows
+    schedule: Schedule
+
+    @property
+    def rows_name(self) -> str:
+        """The name of its file of training rows, which students of one arm, size and seed share."""
+        return rows_name(self.arm, self.size, self.rng_seed)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One arm at one size under one way of matching; `students` are the ids, one for each seed."""
+
+    arm: str
+    size: int
+    match: Match
+    students: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Every student once, in the order they are trained, and the cells they answer for."""
+
+    students: list[Student]
+    cells: list[Cell]
+
+    def student(self, student_id: str) -> Student:
+        """Return a student by its id."""
+        return next(student for student in self.students if student.id == student_id)
+
+
+def rows_name(arm: str, size: int, rng_seed: int) -> str:
+    """Return the name of a file of training rows."""
+    return f"{arm}-{size or 'all'}-{rng_seed}"
+
+
+def plan_students(recipe: StudyRecipe, measure: Measure) -> Plan:
+    """Return the plan: seed by seed, size by size, so that a study cut short has every arm equally often.
+
+    Where two ways of matching give an arm the same number of steps, one student answers for both.
+    """
+    students: dict[tuple[str, int, int, int], Student] = {}
+    cells: dict[tuple[str, int, Match], list[str]] = {}
+    for rng_seed in recipe.rng_seeds:
+        for size, match in groups(recipe):
+            arms = [name for name in recipe.arms if size in recipe.sizes_of(name) and match in recipe.matches_of(name)]
+            rows = {arm: measure(arm, size, rng_seed) for arm in arms}
+            check_batch(recipe, rows)
+            schedules = match_arms(
+                {arm: found.size for arm, found in rows.items()}, match, epochs=recipe.train.epochs,
+                global_batch=recipe.train.global_batch,
+            )  # fmt: skip
+            for arm in arms:
+                key = (arm, size, rng_seed, schedules[arm].num_steps)
+                if key not in students:
+                    students[key] = Student(
+                        id=f"{arm}-{size or 'all'}-{match}-{rng_seed}", arm=arm, size=size, rng_seed=rng_seed,
+                        rows=rows[arm], schedule=schedules[arm],
+                    )  # fmt: skip
+                cells.setdefault((arm, size, match), []).append(students[key].id)
+    return Plan(
+        students=list(students.values()),
+        cells=[
+            Cell(arm=arm, size=size, match=match, students=tuple(ids)) for (arm, size, match), ids in cells.items()
+        ],
+    )  # fmt: skip
+
+
+def groups(recipe: StudyRecipe) -> list[tuple[int, Match]]:
+    """Return the pairs of size and way of matching that any arm has, in the order first named."""
+    found: dict[tuple[int, Match], None] = {}
+    for name in recipe.arms:
+        for size in recipe.sizes_of(name):
+            found.update(dict.fromkeys((size, match) for match in recipe.matches_of(name)))
+    return sorted(found, key=lambda group: (group[0] == 0, group[0]))
+
+
+def check_batch(recipe: StudyRecipe, rows: dict[str, Rows]) -> None:
+    """Raise InputError where an arm has less than one batch."""
+    for arm, found in rows.items():
+        if found.size.num_samples < recipe.train.global_batch:
+            raise InputError(
+                f"arms.{arm}: {found.size.num_samples} samples are fewer than one batch of "
+                f"{recipe.train.global_batch}. Raise sizes, bootstrap more, or lower train.global_batch."
+            )
+
+
+def measured(recipe: StudyRecipe, pool: Pool, keep: Callable[[str, Sequence[Sample]], Any] | None = None) -> Measure:
+    """Return what composes an arm's rows and counts their tokens as training will; `keep` is given the rows by name."""
+    count = token_counter(recipe)
+    known: dict[str, Rows] = {}
+
+    def measure(arm: str, size: int, rng_seed: int) -> Rows:
+        name = rows_name(arm, size, rng_seed)
+        if name not in known:
+            samples = compose(pool, recipe.arms[arm], size, rng_seed)
+            if keep is not None:
+                keep(name, samples)
+            methods = dict(Counter(sample.method for sample in samples))
+            known[name] = Rows(size=count(samples), methods={str(method): n for method, n in methods.items()})
+        return known[name]
+
+    return measure
+
+
+def token_counter(recipe: StudyRecipe) -> Callable[[Sequence[Sample]], DataSize]:
+    """Return what counts the samples and tokens that training will see of some rows."""
+    from mathstrap.train.data import Pair
+    from mathstrap.train.model import load_tokenizer, resolve_model
+    from mathstrap.train.sft import tokenise
+
+    tokenizer = load_tokenizer(resolve_model(recipe.train.model))
+
+    def count(samples: Sequence[Sample]) -> DataSize:
+        pairs = [
+            Pair(question=sample.query, response=sample.response, seed=sample.seed, where=sample.id)
+            for sample in samples
+        ]
+        table = tokenise(pairs, tokenizer, recipe.train)
+        return DataSize(num_samples=len(table), num_tokens=int(table.lengths.sum()))
+
+    return count
+
+
+def assumed(recipe: StudyRecipe, available: dict[str, int], question_tokens: float, seeds: DataSize) -> Measure:
+    """Return guesses for a run that is not made yet: every answer verifies, replies are half their limit.
+
+    `available` counts the answers to be asked for by method.
+    """
+    reply_tokens = 0.5 * recipe.bootstrap.solving.max_tokens
+
+    def measure(arm: str, size: int, _: int) -> Rows:
+        options = recipe.arms[arm]
+        have = {method: {**available, "seed": seeds.num_samples}.get(method, 0) for method in options.methods}
+        num_samples = min(size or sum(have.values()), sum(have.values())) + options.add_count
+        each = question_tokens + reply_tokens
+        if options.methods == ("seed",):
+            each = seeds.num_tokens / max(1, seeds.num_samples)
+        return Rows(size=DataSize(num_samples=num_samples, num_tokens=round(num_samples * each)), methods={})
+
+    return measure
+
+
+def about_tokens(text: str) -> float:
+    """Return about how many tokens a text has."""
+    return len(text) / CHARS_PER_TOKEN

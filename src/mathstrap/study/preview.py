@@ -1,0 +1,132 @@
+"""Say what a study would do before anything is paid: questions, students, evaluations, cost, and what it could find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from mathstrap.evaluate import load_benchmark
+from mathstrap.pipeline.preview import Preview, preview
+from mathstrap.pipeline.seeds import load_seeds
+from mathstrap.rundir import RunDir
+from mathstrap.study.arms import read_pool, seed_sample
+from mathstrap.study.matching import DataSize
+from mathstrap.study.options import StudyRecipe, check_study
+from mathstrap.study.plan import Plan, about_tokens, assumed, measured, plan_students
+from mathstrap.study.power import PowerEstimate, estimate_power
+from mathstrap.study.result import DIRECTIONS, direction_of
+from mathstrap.study.run import Study, bootstrap_recipe, evaluation_options, existing_run
+from mathstrap.types import Problem, root_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestSize:
+    """The questions of one direction, and how many originals they were made from."""
+
+    direction: str
+    num_questions: int
+    num_originals: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyPreview:
+    """What a study would do. `is_assumed`: the run is not made yet, so samples and tokens are guesses.
+
+    `run` is None where a finished run is taken as it is. Times are None where the recipe gives no speeds.
+    """
+
+    num_seeds: int
+    tests: list[TestSize]
+    run: Preview | None
+    plan: Plan
+    is_assumed: bool
+    num_evaluations: int
+    num_requests: int
+    powers: list[PowerEstimate] = field(default_factory=list)
+    train_hours: float | None = None
+    evaluation_hours: float | None = None
+    usd: float | None = None
+
+
+def preview_study(recipe: StudyRecipe) -> StudyPreview:
+    """Plan a study without asking, training or evaluating; deals the questions of its split, which costs nothing."""
+    check_study(recipe)
+    with RunDir.open(recipe.path) as study:
+        Study(recipe=recipe, study=study).split()
+    run_recipe = existing_run(recipe.run) if recipe.run else bootstrap_recipe(recipe)
+    seeds = load_seeds(run_recipe).problems
+    asked = None if recipe.run else preview(run_recipe)
+    is_assumed = not (run_recipe.path / "samples.jsonl").exists()
+    if is_assumed:
+        assert asked is not None, "an existing run holds samples"
+        solved = [seed_sample(seed, run_recipe) for seed in seeds if seed.solution]
+        questions = sum(about_tokens(seed.question) for seed in seeds) / max(1, len(seeds))
+        tokens = sum(about_tokens(sample.query + sample.response) for sample in solved)
+        available = {
+            stage.name.partition(" ")[2]: stage.num_requests
+            for stage in asked.stages
+            if stage.name.startswith("solve ")
+        }
+        measure = assumed(recipe, available, questions, DataSize(num_samples=len(solved), num_tokens=round(tokens)))
+    else:
+        measure = measured(recipe, read_pool(RunDir.read(run_recipe.path), run_recipe, recipe.arms))
+    plan = plan_students(recipe, measure)
+    tests = test_sizes(recipe)
+    num_evaluations = len(plan.students) + recipe.base if recipe.students else 0
+    num_requests = num_evaluations * sum(test.num_questions for test in tests) * max(1, recipe.evaluation.draws)
+    return with_times(
+        recipe,
+        StudyPreview(
+            num_seeds=len(seeds), tests=tests, run=asked, plan=plan, is_assumed=is_assumed,
+            num_evaluations=num_evaluations, num_requests=num_requests, powers=powers_of(recipe, plan, tests),
+        ),
+    )  # fmt: skip
+
+
+def with_times(recipe: StudyRecipe, found: StudyPreview) -> StudyPreview:
+    """Return the preview with hours and money, as far as the recipe's speeds tell."""
+    speed = recipe.speed
+    tokens = sum(student.schedule.tokens_seen for student in found.plan.students)
+    train = tokens / speed.train_tokens / 3600 if speed.train_tokens else None
+    asking = found.num_requests / speed.replies / 3600 if speed.replies else None
+    paid = found.run.usd_expected if found.run is not None else 0.0
+    usd = paid
+    if speed.usd_per_hour and paid is not None:
+        usd = paid + speed.usd_per_hour * ((train or 0.0) + (asking or 0.0))
+    return replace(found, train_hours=train, evaluation_hours=asking, usd=usd)
+
+
+def test_sizes(recipe: StudyRecipe) -> list[TestSize]:
+    """Return how many questions are asked in each direction."""
+    options = evaluation_options(recipe, "", "")
+    problems: dict[str, list[Problem]] = {direction: [] for direction in DIRECTIONS}
+    for name in options.benchmarks:
+        loaded = load_benchmark(
+            name, data=options.data, limit=options.limit, offset=options.offset, rng_seed=options.rng_seed
+        )  # fmt: skip
+        problems[direction_of(loaded.name)] += loaded.problems
+    return [
+        TestSize(
+            direction=direction, num_questions=len(found), num_originals=len({root_of(one.id) for one in found})
+        )
+        for direction, found in problems.items()
+        if found
+    ]  # fmt: skip
+
+
+def powers_of(recipe: StudyRecipe, plan: Plan, tests: list[TestSize]) -> list[PowerEstimate]:
+    """Return what the study could find in each direction, at its group with the most arms."""
+    sizes: dict[tuple[int, str], int] = {}
+    for cell in plan.cells:
+        sizes[cell.size, cell.match] = sizes.get((cell.size, cell.match), 0) + 1
+    most = max(sizes.values(), default=0)
+    power = recipe.power
+    made = [
+        estimate_power(
+            test.direction, num_questions=test.num_questions, num_originals=test.num_originals,
+            num_seeds=len(recipe.rng_seeds), num_comparisons=most * (most - 1) // 2,
+            accuracy=power.backward if test.direction == "backward" else power.accuracy,
+            correlation=power.correlation, seed_sd=power.seed_sd,
+        )
+        for test in tests
+    ]  # fmt: skip
+    return [one for one in made if one is not None]

@@ -1,0 +1,325 @@
+"""Run a study: split, bootstrap, then train and evaluate student after student, and say what it shows.
+
+Each step is skipped where its own record says that it is done with the same inputs, so the same command goes on where
+the last one stopped. Training and evaluation run in processes of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mathstrap.asking.events import Listener
+from mathstrap.errors import InputError
+from mathstrap.evaluate import EvalOptions
+from mathstrap.pipeline import bootstrap
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.recipe import load_recipe, recipe_values, recipe_yaml
+from mathstrap.rundir import RunDir
+from mathstrap.study.arms import Pool, read_pool
+from mathstrap.study.done import digest, file_digest, is_done
+from mathstrap.study.options import READS_GGUF, Part, StudyRecipe, check_study
+from mathstrap.study.plan import Plan, Student, measured, plan_students
+from mathstrap.study.split import SEEDS, TEST_FOLDER, split_questions, test_names, test_sets, write_split
+from mathstrap.study.step import Job, run_job, values_of
+from mathstrap.train import TrainRecipe
+
+if TYPE_CHECKING:
+    from mathstrap.study.outcome import StudyResult
+
+KIND = "study"
+BASE = "base"
+DONE = "done.json"
+GGUF = "model.gguf"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepEvent:
+    """A step of the study that begins (`seconds` is None) or has ended; `number` of `total`."""
+
+    what: str
+    name: str
+    number: int = 0
+    total: int = 0
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySummary:
+    """Where a study stands: its directory and how many of its students have been evaluated."""
+
+    path: Path
+    num_students: int = 0
+    num_done: int = 0
+    stopped: str = ""
+    result: StudyResult | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+
+    @property
+    def is_complete(self) -> bool:
+        """Say whether nothing is left to do."""
+        return not self.stopped and self.num_done == self.num_students
+
+
+def run_study(
+    recipe: StudyRecipe,
+    *,
+    until: Part | None = None,
+    stop_after_seconds: float | None = None,
+    events: Listener | None = None,
+    listener: Callable[[StepEvent], None] | None = None,
+) -> StudySummary:
+    """Run a study to its end, or from where it was left.
+
+    `until` ends it after an earlier part; `stop_after_seconds` begins no new student after so long. The result is
+    written each time from the students there are. Raises what the parts raise; what they finished is kept.
+    """
+    check_study(recipe)
+    with RunDir.open(recipe.path) as study:
+        found = study.manifest.get("kind")
+        if study.manifest and found != KIND:
+            raise InputError(f"{recipe.path}: holds something other than a study. Name another directory with out=.")
+        study.update_manifest(kind=KIND, name=recipe.name)
+        study.write_text("study.yaml", recipe_yaml(recipe))
+        return Study(
+            recipe=recipe, study=study, stop_after_seconds=stop_after_seconds, events=events,
+            listener=listener or ignore,
+        ).go(until)  # fmt: skip
+
+
+def ignore(_: StepEvent) -> None:
+    """Hear of a step and do nothing."""
+
+
+@dataclass(kw_only=True)
+class Study:
+    """One run of the command on one study."""
+
+    recipe: StudyRecipe
+    study: RunDir
+    stop_after_seconds: float | None = None
+    events: Listener | None = None
+    listener: Callable[[StepEvent], None] = ignore
+    started: float = field(default_factory=time.monotonic)
+
+    def go(self, until: Part | None) -> StudySummary:
+        """Do what is left."""
+        path = self.recipe.path
+        self.split()
+        if until == "split":
+            return StudySummary(path=path, stopped="split")
+        run_recipe = self.bootstrapped()
+        if until == "bootstrap":
+            return StudySummary(path=path, stopped="bootstrap")
+        run = RunDir.read(run_recipe.path)
+        pool = read_pool(run, run_recipe, self.recipe.arms)
+        plan = self.plan(pool)
+        if until == "plan":
+            return StudySummary(path=path, num_students=len(plan.students), stopped="plan")
+        num_done, stopped = self.students(plan) if self.recipe.students else (len(plan.students), "")
+        from mathstrap.study.outcome import write_outcome
+
+        result, files = write_outcome(self.recipe, self.study, plan, pool, self.evaluation_folder)
+        return StudySummary(
+            path=path, num_students=len(plan.students), num_done=num_done, stopped=stopped, files=files, result=result
+        )  # fmt: skip
+
+    def split(self) -> None:
+        """Write seeds and test questions, unless the same are there."""
+        options = self.recipe.split
+        if options is None:
+            return
+        held = self.study.read_json("split.json") or {}
+        if held.get("options") == json.loads(json.dumps(asdict(options))):
+            return
+        if held:
+            raise InputError(
+                f"{self.recipe.path / 'split.json'}: the questions were dealt with other options. "
+                "Name another study with name=, or put the old options back."
+            )
+        write_split(self.study, split_questions(options), options)
+
+    def bootstrapped(self) -> RunRecipe:
+        """Return the recipe of the finished run, made here unless it is there."""
+        if self.recipe.run:
+            return existing_run(self.recipe.run)
+        run_recipe = bootstrap_recipe(self.recipe)
+        inputs = digest(recipe_values(run_recipe), file_digest(self.recipe.path / f"{SEEDS}.jsonl"))
+        if is_done(self.study, "bootstrap.json", inputs) and (run_recipe.path / "samples.jsonl").exists():
+            return run_recipe
+        summary = self.timed("bootstrap", run_recipe.name, lambda: bootstrap(run_recipe, events=self.events))
+        if not summary.is_complete:
+            raise InputError(f"{run_recipe.path}: the bootstrap is not complete. The same command goes on with it.")
+        self.study.write_json("bootstrap.json", {"inputs": inputs, "samples": summary.num_samples})
+        return run_recipe
+
+    def plan(self, pool: Pool) -> Plan:
+        """Write every arm's rows and the plan."""
+        (self.recipe.path / "arms").mkdir(exist_ok=True)
+        measure = measured(self.recipe, pool, lambda name, rows: self.study.write_records(f"arms/{name}", rows))
+        plan = plan_students(self.recipe, measure)
+        self.study.write_json("plan.json", plan)
+        return plan
+
+    def students(self, plan: Plan) -> tuple[int, str]:
+        """Train and evaluate whoever is left; returns how many are done and why it stopped, if it did."""
+        total, num_done = len(plan.students), 0
+        if self.recipe.base:
+            self.base()
+        for number, student in enumerate(plan.students, 1):
+            if self.is_late() and not self.is_evaluated(student):
+                return num_done, "time"
+            self.student(student, number, total)
+            num_done += 1
+        return num_done, ""
+
+    def is_late(self) -> bool:
+        """Say whether no new student may begin."""
+        limit = self.stop_after_seconds
+        return limit is not None and time.monotonic() - self.started > limit
+
+    def base(self) -> None:
+        """Evaluate the untrained model."""
+        recipe = self.recipe
+        inputs = digest(recipe.train.model, evaluation_values(recipe, ""))
+        if is_done(self.study, f"evals/{BASE}/{DONE}", inputs):
+            return
+        folder = recipe.path / "students" / BASE
+        model = recipe.train.model
+        if recipe.evaluation.teacher.backend in READS_GGUF:
+            model = str(folder / GGUF)
+            job = Job(base=recipe.train.model, gguf=model)
+            self.timed("write", BASE, lambda: run_job(job, folder / "log.txt"))
+        self.evaluate(BASE, model, inputs)
+        if recipe.keep == "results":
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def student(self, student: Student, number: int, total: int) -> None:
+        """Train and evaluate one student, and throw away what the recipe does not keep."""
+        if self.is_evaluated(student):
+            return
+        recipe = self.recipe
+        folder = recipe.path / "students" / student.id
+        training = training_recipe(recipe, student)
+        gguf = str(folder / GGUF) if recipe.evaluation.teacher.backend in READS_GGUF else ""
+        inputs = self.training_inputs(student)
+        if not is_done(self.study, f"students/{student.id}/{DONE}", inputs):
+            job = Job(train=values_of(training), gguf=gguf)
+            self.timed(
+                "train", student.id, lambda: run_job(job, folder / "log.txt", processes=recipe.processes), number, total
+            )  # fmt: skip
+            self.study.write_json(f"students/{student.id}/{DONE}", {"inputs": inputs})
+        self.evaluate(student.id, gguf or str(folder / "model"), self.evaluation_inputs(student), number, total)
+        if recipe.keep != "everything":
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        if recipe.keep == "results":
+            shutil.rmtree(folder / "model", ignore_errors=True)
+            (folder / GGUF).unlink(missing_ok=True)
+            (folder / DONE).unlink(missing_ok=True)
+
+    def evaluate(self, name: str, model: str, inputs: str, number: int = 0, total: int = 0) -> None:
+        """Evaluate one model in a process of its own."""
+        options = evaluation_options(self.recipe, name, model)
+        log = Path(options.out) / "log.txt"
+        self.timed("evaluate", name, lambda: run_job(Job(evaluate=values_of(options)), log), number, total)
+        metrics = self.study.read_json(f"evals/{name}/metrics.json") or {}
+        missing = sum(summary["num_unanswered"] for summary in metrics.get("summaries", []))
+        if missing or not metrics:
+            raise InputError(f"{options.out}: {missing} replies are missing. The same command asks for them again.")
+        self.study.write_json(f"evals/{name}/{DONE}", {"inputs": inputs})
+
+    def timed(self, what: str, name: str, do: Callable[[], Any], number: int = 0, total: int = 0) -> Any:
+        """Do a step, tell the listener before and after, and keep how long it took."""
+        event = StepEvent(what=what, name=name, number=number, total=total)
+        self.listener(event)
+        start = time.monotonic()
+        made = do()
+        seconds = time.monotonic() - start
+        self.listener(replace(event, seconds=seconds))
+        spent = dict(self.study.manifest.get("seconds", {}))
+        key = f"{what} {name}"
+        self.study.update_manifest(seconds={**spent, key: round(spent.get(key, 0.0) + seconds, 1)})
+        return made
+
+    def is_evaluated(self, student: Student) -> bool:
+        """Say whether a student of the same rows, settings and test was evaluated."""
+        return is_done(self.study, f"evals/{student.id}/{DONE}", self.evaluation_inputs(student))
+
+    def training_inputs(self, student: Student) -> str:
+        """Return a hash of all that decides what a student becomes."""
+        rows = file_digest(self.recipe.path / "arms" / f"{student.rows_name}.jsonl")
+        values = values_of(training_recipe(self.recipe, student))
+        return digest({**values, "out": "", "data": {**values["data"], "path": ""}}, rows)
+
+    def evaluation_inputs(self, student: Student) -> str:
+        """Return a hash of the student and all that decides its replies and their grades."""
+        return digest(self.training_inputs(student), evaluation_values(self.recipe, student.id))
+
+    def evaluation_folder(self, name: str) -> Path | None:
+        """Return the directory of a finished evaluation, None where there is none."""
+        folder = self.recipe.path / "evals" / name
+        return folder if (folder / DONE).exists() else None
+
+
+def bootstrap_recipe(recipe: StudyRecipe) -> RunRecipe:
+    """Return the run's recipe: beside the study unless it names a place, on the split's seeds, apart from its test."""
+    made = recipe.bootstrap
+    if not made.name:
+        made = replace(made, name="run", out=str(recipe.path))
+    if recipe.split is None:
+        return made
+    source = replace(
+        made.seed_sources[0], source=str(recipe.path / f"{SEEDS}.jsonl"), fields={}, offset=0, limit=None,
+    )  # fmt: skip
+    against = made.decontaminate
+    if not against.against:
+        matching = replace(against.matching, min_coverage=recipe.split.overlap)
+        against = replace(
+            against, against=tuple(test_sets(recipe.split)), data=str(recipe.path / TEST_FOLDER), matching=matching
+        )  # fmt: skip
+    return replace(made, seeds=source, decontaminate=against)
+
+
+def existing_run(path: str) -> RunRecipe:
+    """Return the recipe that a finished run left in its directory, pointed at where it lies."""
+    folder = Path(path)
+    if not (folder / "samples.jsonl").exists():
+        raise InputError(f"{folder}: holds no samples. Name the directory of a finished run, or leave `run` out.")
+    found = load_recipe(RunRecipe, str(folder / "recipe.yaml"))
+    return replace(found, name=folder.name, out=str(folder.parent))
+
+
+def training_recipe(recipe: StudyRecipe, student: Student) -> TrainRecipe:
+    """Return one student's training: the study's settings with its rows, steps and seed."""
+    rows = recipe.path / "arms" / f"{student.rows_name}.jsonl"
+    return replace(
+        recipe.train, out=str(recipe.path / "students" / student.id), max_steps=student.schedule.num_steps,
+        rng_seed=student.rng_seed, data=replace(recipe.train.data, path=str(rows)),
+        artefacts=() if recipe.train.method == "full" else ("merged",),
+    )  # fmt: skip
+
+
+def evaluation_options(recipe: StudyRecipe, name: str, model: str) -> EvalOptions:
+    """Return one model's evaluation."""
+    options = recipe.evaluation
+    if recipe.split is not None and not options.data:
+        benchmarks = test_names(recipe.path, options.benchmarks, recipe.split)
+        options = replace(options, data=str(recipe.path / TEST_FOLDER), benchmarks=benchmarks)
+    teacher = replace(options.teacher, model_path=model)
+    return replace(options, out=str(recipe.path / "evals" / name), teacher=teacher)
+
+
+def evaluation_values(recipe: StudyRecipe, name: str) -> dict[str, Any]:
+    """Return what of an evaluation decides its numbers, test rows included."""
+    values = values_of(evaluation_options(recipe, name, ""))
+    folder = Path(values["data"]) if values["data"] else None
+    tests = sorted(folder.rglob("*.jsonl")) if folder is not None and recipe.split is not None else []
+    for key in ("out", "limits", "budget", "logs"):
+        values.pop(key)
+    benchmarks = [name.partition("=")[0] for name in values["benchmarks"]]
+    return {**values, "data": "", "benchmarks": benchmarks, "tests": [file_digest(path) for path in tests]}

@@ -1,0 +1,183 @@
+"""Deal public test sets into seeds and test questions that share neither a question nor most of its wording.
+
+The test questions are drawn first, by a lottery over ids; a question of the rest becomes a seed unless it repeats a
+test question, exactly or in runs of eight words. The test rows stay as they were published, in files that
+`mathstrap eval` reads by the sets' own names.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from mathstrap.arithmetic import agree, evaluate
+from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contaminated
+from mathstrap.curate.dedup import DedupOptions, find_duplicates
+from mathstrap.curate.mix import lot
+from mathstrap.errors import InputError
+from mathstrap.evaluate.benchmarks import find_benchmark, open_rows
+from mathstrap.evaluate.shapes import Shaped
+from mathstrap.problems import gold_passes
+from mathstrap.rundir import RunDir
+from mathstrap.study.options import SplitOptions
+from mathstrap.types import Problem
+
+TEST_FOLDER = "test"
+BACKWARD_FOLDER = "test/backward"
+SEEDS = "seeds"
+# Columns in which public sets give the calculation, as text.
+FORMULAS = ("Equation", "formula", "equation")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A question of a public set, the published row it comes from, and the set's name."""
+
+    problem: Problem
+    row: Mapping[str, Any]
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Seeds and test questions; left out are repeats within the sets, and what repeats a test question."""
+
+    seeds: list[Question]
+    test: list[Question]
+    num_repeated: int
+    num_overlapping: int
+    num_unusable: int
+
+
+def split_questions(options: SplitOptions) -> Split:
+    """Read the sets and deal their questions; a function of the files and the options alone."""
+    questions, num_unusable = read_questions(options)
+    pairs = ((one.problem.id, one.problem.question) for one in questions)
+    duplicates = find_duplicates(pairs, DedupOptions()).dropped()
+    unique = [one for one in questions if one.problem.id not in duplicates]
+    drawn = sorted(unique, key=lambda one: (lot(one.problem.id, options.rng_seed), one.problem.id))
+    test, rest = drawn[: options.test], drawn[options.test :]
+    if len(test) < options.test or not rest:
+        raise InputError(
+            f"split: {', '.join(options.sets)} hold {len(unique):,} different questions, {options.test:,} were asked "
+            "for the test and some have to be left for seeds. Lower split.test or name more sets."
+        )
+    matching = DecontaminateOptions(min_coverage=options.overlap)
+    index = Index.build({"test": [(one.problem.id, one.problem.question) for one in test]}, matching)
+    overlapping = contaminated(index.find_all((one.problem.id, one.problem.question) for one in rest), matching)
+    left = [one for one in rest if one.problem.id not in overlapping]
+    if len(left) < options.seeds:
+        raise InputError(
+            f"split.seeds: {options.seeds:,} were asked for, {len(left):,} are left beside {options.test:,} test "
+            f"questions ({len(overlapping):,} repeat one of them). Lower split.seeds or split.test."
+        )
+    return Split(
+        seeds=in_order(left[: options.seeds or len(left)]), test=in_order(test), num_repeated=len(duplicates),
+        num_overlapping=len(overlapping), num_unusable=num_unusable,
+    )  # fmt: skip
+
+
+def in_order(questions: Iterable[Question]) -> list[Question]:
+    """Return questions by id."""
+    return sorted(questions, key=lambda one: one.problem.id)
+
+
+def read_questions(options: SplitOptions) -> tuple[list[Question], int]:
+    """Return the usable questions of every set with number answers, and how many rows could not be used."""
+    questions: list[Question] = []
+    num_unusable = 0
+    for given in options.sets:
+        name, _, path = given.partition("=")
+        benchmark = find_benchmark(name)
+        if benchmark.build:
+            raise InputError(f'split.sets: "{name}" is built from {benchmark.of}; name {benchmark.of} itself.')
+        _, rows = open_rows(name, benchmark, path, options.data)
+        for number, row in enumerate(rows):
+            shaped = benchmark.shape(row)
+            if not isinstance(shaped, str) and options.types and shaped.tags.get("type") not in options.types:
+                continue
+            if isinstance(shaped, str) or shaped.tags.get("numeric") is False:
+                num_unusable += 1
+                continue
+            problem = Problem(
+                id=f"{name}-{number:05d}", dataset=name, style=benchmark.style, question=shaped.question,
+                answer=shaped.answer, solution=solution_of(row, shaped),
+            )  # fmt: skip
+            if gold_passes(problem):
+                questions.append(Question(problem=problem, row=row, name=name))
+            else:
+                num_unusable += 1
+    return questions, num_unusable
+
+
+def solution_of(row: Mapping[str, Any], shaped: Shaped) -> str:
+    """Return the published solution, or a set's bare formula as a calculation; empty where there is neither."""
+    formula = next((str(row[name]) for name in FORMULAS if row.get(name)), "")
+    return worked(formula, shaped.answer) if formula else shaped.solution
+
+
+def worked(formula: str, answer: str) -> str:
+    """Return a formula as a calculation, `8 / 2 = 4`; empty where it does not come to the answer."""
+    left = without_brackets(formula.partition("=")[0].replace(".0 ", " ").replace(" ", ""))
+    left = re.sub(r"(?<=[\d)])([-+*/])(?=[\d(])", r" \1 ", left)
+    value, gold = evaluate(left), evaluate(answer)
+    return f"{left} = {answer}" if left and value and gold and agree(value, gold) else ""
+
+
+def without_brackets(formula: str) -> str:
+    """Return a formula without brackets around the whole of it."""
+    while formula.startswith("(") and formula.endswith(")"):
+        depths = list(accumulate((mark == "(") - (mark == ")") for mark in formula))
+        if 0 in depths[:-1]:
+            break
+        formula = formula[1:-1]
+    return formula
+
+
+def write_split(study: RunDir, split: Split, options: SplitOptions) -> None:
+    """Write the seeds, the test rows by set, and what was done."""
+    study.write_records(
+        SEEDS,
+        (
+            {"id": one.problem.id, "question": one.problem.question, "answer": one.problem.answer,
+             "solution": one.problem.solution}
+            for one in split.seeds
+        ),
+    )  # fmt: skip
+    (study.path / BACKWARD_FOLDER).mkdir(parents=True, exist_ok=True)
+    share = options.backward / len(split.test) if options.backward else 1.0
+    for name in test_sets(options):
+        rows = [f"{json.dumps(dict(one.row), ensure_ascii=False)}\n" for one in split.test if one.name == name]
+        study.write_text(f"{TEST_FOLDER}/{find_benchmark(name).file}", "".join(rows))
+        # The first rows, so that an original has the same id forward and backward.
+        first = rows[: math.ceil(share * len(rows))]
+        study.write_text(f"{BACKWARD_FOLDER}/{find_benchmark(name).file}", "".join(first))
+    study.write_json("split.json", {
+        "options": asdict(options), "seeds": len(split.seeds), "test": len(split.test),
+        "repeated": split.num_repeated, "overlapping": split.num_overlapping, "unusable": split.num_unusable,
+        "test_ids": [one.problem.id for one in split.test],
+    })  # fmt: skip
+
+
+def test_names(study: Path, benchmarks: Sequence[str], options: SplitOptions) -> tuple[str, ...]:
+    """Return the benchmarks to ask for: sets that are built from another take their originals' own file."""
+    names = []
+    for name in benchmarks:
+        benchmark = find_benchmark(name.partition("=")[0])
+        originals = benchmark.of if benchmark.build and "=" not in name else ""
+        if originals in test_sets(options):
+            names.append(f"{name}={study / BACKWARD_FOLDER / find_benchmark(originals).file}")
+        else:
+            names.append(name)
+    return tuple(names)
+
+
+def test_sets(options: SplitOptions) -> list[str]:
+    """Return the names of the sets without their paths."""
+    return list(dict.fromkeys(name.partition("=")[0] for name in options.sets))

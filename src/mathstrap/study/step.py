@@ -1,0 +1,111 @@
+"""One heavy step of a study in a process of its own, so that its memory returns and a kill ends nothing else.
+
+python -m mathstrap.study.step SPEC.json     SPEC is a Job; errors go to stderr as one sentence.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mathstrap.errors import MathstrapError
+from mathstrap.evaluate import EvalOptions
+from mathstrap.recipe import recipe_values
+from mathstrap.train import TrainRecipe
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a step does: train a student, write an untrained model as GGUF, or evaluate."""
+
+    train: dict[str, Any] | None = None
+    gguf: str = ""
+    base: str = ""
+    evaluate: dict[str, Any] | None = None
+
+
+class StepError(MathstrapError, RuntimeError):
+    """A step of a study failed; the message is the step's own."""
+
+
+def run_job(job: Job, log: Path, *, processes: int = 1) -> None:
+    """Run a job in a child process (or several), its output in `log`; raises StepError with what it said."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    spec = log.with_suffix(".job.json")
+    spec.write_bytes(msgspec.json.encode(job))
+    several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
+    command = [sys.executable, *several, "-m", "mathstrap.study.step", str(spec)]
+    with log.open("ab") as out:
+        child = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)  # noqa: S603 - our own
+        try:
+            code = child.wait()
+        except BaseException:
+            child.terminate()
+            child.wait()
+            raise
+    spec.unlink(missing_ok=True)
+    if code:
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        raise StepError(f"{log}: the step ended with {how}: {lines[-1] if lines else 'it said nothing'}")
+
+
+def main() -> None:
+    """Do the job of the file named on the command line."""
+    die_with_parent()
+    job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Job)
+    try:
+        do(job)
+    except MathstrapError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+def do(job: Job) -> None:
+    """Do a job in this process."""
+    if job.train is not None:
+        from mathstrap.train.sft import train
+
+        recipe = msgspec.convert(job.train, TrainRecipe)
+        report = train(recipe)
+        if job.gguf and report is not None:  # of several processes, the first
+            write_model(Path(recipe.out) / "model", Path(job.gguf))
+    elif job.base:
+        from mathstrap.train.model import resolve_model
+
+        write_model(Path(resolve_model(job.base)), Path(job.gguf))
+    if job.evaluate is not None:
+        from mathstrap.evaluate import evaluate
+
+        evaluate(msgspec.convert(job.evaluate, EvalOptions))
+
+
+def write_model(folder: Path, path: Path) -> None:
+    """Write a model as GGUF with F16 weights, which the engines read without another copy."""
+    from mathstrap.train.gguf import write_gguf
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_gguf(folder, path, kind="f16")
+
+
+def values_of(options: TrainRecipe | EvalOptions) -> dict[str, Any]:
+    """Return options as the plain values a Job carries."""
+    return recipe_values(options)
+
+
+def die_with_parent() -> None:
+    """Ask the kernel to end this process when its parent ends, so that two never train one student."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    set_death_signal = 1
+    ctypes.CDLL(None).prctl(set_death_signal, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""A study in words: the table and the sentences that study.md and the page share. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mathstrap.evaluate.metrics import Score
+from mathstrap.study.outcome import CellResult, Group, StudyResult
+from mathstrap.study.result import ALPHA, DIRECTIONS, Accuracy, Difference, verdict
+
+MATCH_WORDS = {
+    "samples": "as many samples seen, repeats included",
+    "tokens": "as many prompt and response tokens seen",
+    "passes": "as many passes over what each has, nothing else matched",
+}
+METHOD_COUNTS = {
+    "seed": "own solutions", "ans_aug": "AnsAug", "rephrase": "Rephrasing", "self_verification": "SV", "fobar": "FOBAR",
+}  # fmt: skip
+
+
+def heading(size: int, match: str) -> str:
+    """Return the name of a group of students."""
+    held = f"{size:,} samples" if size else "All samples"
+    return f"{held}, matched by {match}: {MATCH_WORDS[match]}"
+
+
+def percent(score: Score) -> str:
+    """Return a share with its interval."""
+    return f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})"
+
+
+def spread(found: Accuracy) -> str:
+    """Return an arm's accuracy seed by seed."""
+    each = ", ".join(f"{100 * value:.1f}" for value in found.by_seed)
+    return each if found.spread is None else f"{each}; sd {100 * found.spread:.1f}"
+
+
+def made_of(cell: CellResult) -> str:
+    """Return what an arm's samples are made by."""
+    return ", ".join(f"{count:,.0f} {METHOD_COUNTS.get(method, method)}" for method, count in cell.methods.items())
+
+
+def columns(result: StudyResult) -> list[str]:
+    """Return the table's headings: what every study has, and what this one measured."""
+    asked = [direction for direction in DIRECTIONS if any(direction in cell.accuracy for cell in result.cells)]
+    named = ["data", "samples", "steps", "passes", "tokens seen"]
+    for direction in asked:
+        named += [direction, f"{direction}, by seed"]
+    if any(cell.gain is not None for cell in result.cells):
+        named.append("diversity gain")
+    if any(cell.perplexity is not None for cell in result.cells):
+        named.append("perplexity")
+    return named
+
+
+def row(cell: CellResult, named: Sequence[str]) -> list[str]:
+    """Return a cell's numbers under the headings."""
+    values = {
+        "data": cell.arm, "samples": f"{cell.num_samples:,.0f}", "steps": f"{cell.steps:,.0f}",
+        "passes": f"{cell.passes:.1f}", "tokens seen": f"{cell.tokens_seen:,.0f}",
+        "diversity gain": "–" if cell.gain is None else f"{cell.gain:.3f}",
+        "perplexity": "–" if cell.perplexity is None else f"{cell.perplexity:.2f}",
+    }  # fmt: skip
+    for direction, found in cell.accuracy.items():
+        values |= {direction: percent(found.score), f"{direction}, by seed": spread(found)}
+    return [values.get(name, "–") for name in named]
+
+
+def cells_of(result: StudyResult, group: Group) -> list[CellResult]:
+    """Return a group's cells, in the order of the arms."""
+    return [cell for cell in result.cells if (cell.size, cell.match) == (group.size, group.match)]
+
+
+def test_words(result: StudyResult) -> str:
+    """Return how many questions were asked."""
+    parts = []
+    for direction in DIRECTIONS:
+        found = next((cell.accuracy[direction] for cell in result.cells if direction in cell.accuracy), None)
+        if found is not None:
+            each = round(found.score.num / max(1, len(found.by_seed)))
+            parts.append(f"{each:,} {direction} questions from {found.score.clusters:,} originals")
+    return " and ".join(parts)
+
+
+def base_words(result: StudyResult) -> str:
+    """Return how the untrained model did; empty where it was not asked."""
+    parts = [f"{percent(found.score)} {direction}" for direction, found in result.base.items()]
+    return f"The untrained model: {', '.join(parts)}." if parts else ""
+
+
+def comparison_note(group: Group, direction: str) -> str:
+    """Return how the comparisons of a group are to be read."""
+    num = len(group.differences[direction])
+    return (
+        f"{num} pairs; p-values are of the sign test over original questions, adjusted for all {num} by Holm. A "
+        f"difference counts as found where the adjusted p is below {ALPHA} and the interval that adds the spread over "
+        "seeds leaves out 0."
+    )
+
+
+def conclusions(result: StudyResult) -> list[str]:
+    """Return the first sentences of a study: against the reference, what was found and what was not."""
+    reference = result.recipe["reference"]
+    lines = []
+    for group in result.groups:
+        for direction, differences in group.differences.items():
+            pairs = [one for one in differences if reference in (one.a, one.b)]
+            if not pairs:
+                continue
+            better, worse, neither = (
+                [other(one, reference) for one in pairs if sign_of(one, reference) == sign] for sign in (1, -1, 0)
+            )
+            parts = []
+            if better:
+                parts.append(f"better than {reference}: {', '.join(better)}")
+            if worse:
+                parts.append(f"worse than {reference}: {', '.join(worse)}")
+            if neither:
+                least = max(100 * one.could_find for one in pairs if not one.is_found)
+                parts.append(
+                    f"no difference from {reference} was detected for {', '.join(neither)} (this study could have "
+                    f"detected {least:.1f} points)"
+                )
+            held = f"{group.size:,} samples" if group.size else "all samples"
+            lines.append(f"{direction.capitalize()}, {held}, matched by {group.match}: {'; '.join(parts)}.")
+    return lines
+
+
+def other(one: Difference, reference: str) -> str:
+    """Return the arm that is compared with the reference."""
+    return one.b if one.a == reference else one.a
+
+
+def sign_of(one: Difference, reference: str) -> int:
+    """Return 1 where the other arm was found better than the reference, -1 where worse, 0 where neither was found."""
+    if not one.is_found:
+        return 0
+    return 1 if (one.difference > 0) == (one.a == reference) else -1
+
+
+def headline_table(result: StudyResult) -> str:
+    """Return what a terminal shows: every cell's accuracies, and the conclusions."""
+    asked = [direction for direction in DIRECTIONS if any(direction in cell.accuracy for cell in result.cells)]
+    rows = [("data", "size", "match", "students", *asked)]
+    for cell in result.cells:
+        shown = [percent(cell.accuracy[name].score) if name in cell.accuracy else "–" for name in asked]
+        size = f"{cell.size:,}" if cell.size else "all"
+        rows.append((cell.arm, size, cell.match, f"{cell.num_students}/{cell.num_planned}", *shown))
+    widths = [max(len(line[place]) for line in rows) for place in range(len(rows[0]))]
+    table = [
+        "  ".join(f"{value:<{width}}" for value, width in zip(line, widths, strict=True)).rstrip() for line in rows
+    ]
+    return "\n".join([*table, "", base_words(result), *conclusions(result), ""])
+
+
+def markdown(result: StudyResult) -> str:
+    """Return study.md."""
+    named = columns(result)
+    lines = [f"# {result.name}", ""]
+    if not result.is_complete:
+        lines += ["**Not complete.**", ""]
+    asked = f"; {test_words(result)}" if test_words(result) else ""
+    lines += [f"{result.num_seeds:,} seeds{asked}. {base_words(result)}".rstrip(), ""]
+    lines += [f"- {line}" for line in conclusions(result)]
+    lines += ["", "Accuracies are means over seeds, with 95 % intervals clustered by original question.", ""]
+    for group in result.groups:
+        lines += [f"## {heading(group.size, group.match)}", ""]
+        lines += [f"| {' | '.join(named)} |", "|" + " --- |" * len(named)]
+        lines += [f"| {' | '.join(row(cell, named))} |" for cell in cells_of(result, group)]
+        lines.append("")
+        for direction, differences in group.differences.items():
+            if differences:
+                lines += [f"{direction.capitalize()}: {comparison_note(group, direction)}", ""]
+                lines += [f"- {verdict(one)}" for one in differences]
+                lines.append("")
+    lengths = [cell for cell in result.cells if len(cell.lengths) > 1]
+    if lengths:
+        thirds = list(lengths[0].lengths)
+        lines += ["## Forward accuracy by question length, in thirds", ""]
+        lines += [f"| data | size | match | {' | '.join(thirds)} |", "|" + " --- |" * (3 + len(thirds))]
+        for cell in lengths:
+            shown = " | ".join(percent(cell.lengths[third]) for third in thirds)
+            lines.append(f"| {cell.arm} | {cell.size or 'all'} | {cell.match} | {shown} |")
+        lines.append("")
+    lines += ["## What the arms are made of", ""]
+    for arm in dict.fromkeys(cell.arm for cell in result.cells):
+        largest = max((cell for cell in result.cells if cell.arm == arm), key=lambda cell: cell.num_samples)
+        lines.append(f"- {arm}: {made_of(largest)}")
+    if result.notes:
+        lines += ["", "## Notes", "", *(f"- {note}" for note in dict.fromkeys(result.notes))]
+    lines += ["", "## How it was asked and scored", "", *(f"- {line}" for line in result.protocol)]
+    lines.append("- " + ", ".join(f"{name} {version}" for name, version in result.versions.items()))
+    return "\n".join(lines) + "\n"

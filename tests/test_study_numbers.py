@@ -1,0 +1,244 @@
+"""The arithmetic of a study: matching, shares, power, intervals over seeds, and honest words."""
+
+from __future__ import annotations
+
+import math
+import random
+from statistics import NormalDist, fmean, pvariance
+
+import pytest
+
+from mathstrap.errors import RecipeError
+from mathstrap.evaluate.score import ScoredDraw
+from mathstrap.recipe import build_recipe
+from mathstrap.study import ArmOptions, StudyRecipe
+from mathstrap.study.arms import Pool, apportion, compose
+from mathstrap.study.matching import DataSize, match_arms, schedule_of
+from mathstrap.study.options import check_study
+from mathstrap.study.plan import Rows, plan_students
+from mathstrap.study.power import detectable, difference_variance, estimate_power
+from mathstrap.study.result import accuracy, compare_arms, direction_of, verdict, with_seeds
+from mathstrap.study.split import worked
+from mathstrap.types import Sample
+
+ARMS = {"small": DataSize(num_samples=100, num_tokens=5_000), "large": DataSize(num_samples=400, num_tokens=60_000)}
+
+
+def sample(number: int, method: str, outcome: str = "correct") -> Sample:
+    seed = f"s-{number % 10}"
+    return Sample(
+        id=f"{seed}/{method}.{number}#0", type="GSM_X", query=f"question {number}", original_question=f"q {seed}",
+        response="1", problem=f"{seed}/{method}.{number}", seed=seed, dataset="s", method=method, answer="1",
+        outcome=outcome,
+    )  # fmt: skip
+
+
+def draw(problem: str, *, right: bool, benchmark: str = "svamp", length: int = 10) -> ScoredDraw:
+    return ScoredDraw(
+        id=f"{problem}#0", problem=problem, benchmark=benchmark, cluster=problem.partition("/")[0], draw=0,
+        outcome="correct" if right else "wrong", reason="correct" if right else "wrong_answer", is_correct=right,
+        strict=right, flexible=right, symbolic=right, reference=right, got="", expected="1", extractor="",
+        grader="math", tier="", detail="", finish_reason="stop", tokens_in=1, tokens_out=1, seconds=0.0, style="gsm8k",
+        question="x" * length, solution="", prompt="", text="",
+    )  # fmt: skip
+
+
+def students(rates: list[list[bool]]) -> list[list[ScoredDraw]]:
+    return [[draw(f"svamp-{place:04d}", right=right) for place, right in enumerate(one)] for one in rates]
+
+
+def test_samples_are_matched_by_repeating_the_smaller_arm():
+    found = match_arms(ARMS, "samples", epochs=3, global_batch=20)
+    assert {name: made.samples_seen for name, made in found.items()} == {"small": 1200, "large": 1200}
+    assert {name: made.num_steps for name, made in found.items()} == {"small": 60, "large": 60}
+    assert found["small"].passes == 12
+
+
+def test_tokens_are_matched_by_more_steps_of_shorter_samples():
+    found = match_arms(ARMS, "tokens", epochs=3, global_batch=20)
+    assert found["large"].tokens_seen == 180_000
+    assert found["small"].tokens_seen == 180_000
+    assert found["small"].num_steps == 180
+
+
+def test_passes_match_nothing_else():
+    found = match_arms(ARMS, "passes", epochs=3, global_batch=20)
+    assert {name: made.num_steps for name, made in found.items()} == {"small": 15, "large": 60}
+
+
+@pytest.mark.parametrize("passes", [0.01, 0.7, 1.0, 2.49, 13.3])
+def test_a_schedule_is_the_nearest_whole_number_of_steps(passes):
+    made = schedule_of(DataSize(num_samples=50, num_tokens=1000), passes, 16)  # 4 steps a pass, the last of 2 samples
+    assert made.num_steps == max(1, math.floor(passes * 4 + 0.5))
+    assert abs(made.tokens_seen - passes * 1000) <= 125 or made.num_steps == 1
+
+
+def test_shares_are_kept_and_what_one_method_lacks_the_others_give():
+    shares = {"ans_aug": 2.0, "rephrase": 2.0, "self_verification": 1.0, "fobar": 1.0}
+    plenty = dict.fromkeys(shares, 1_000)
+    assert apportion(600, shares, plenty) == {"ans_aug": 200, "rephrase": 200, "self_verification": 100, "fobar": 100}
+    assert sum(apportion(601, shares, plenty).values()) == 601
+    short = plenty | {"self_verification": 10}
+    found = apportion(600, shares, short)
+    assert found["self_verification"] == 10
+    assert sum(found.values()) == 600
+    assert abs(found["ans_aug"] - 236) <= 1
+    assert abs(found["fobar"] - 118) <= 1
+    assert sum(apportion(10_000, shares, short).values()) == 3_010
+
+
+def test_a_smaller_size_is_part_of_a_larger_one_and_another_seed_draws_others():
+    pool = Pool(correct=[sample(n, "ans_aug") for n in range(90)], wrong=[], num_seeds=10, num_unsolved_seeds=0)
+    arm = ArmOptions(methods=("ans_aug",))
+    small, large = ({one.id for one in compose(pool, arm, size, 0)} for size in (20, 50))
+    assert len(small) == 20
+    assert small < large
+    assert small != {one.id for one in compose(pool, arm, 20, 1)}
+    assert len({one.seed for one in compose(pool, arm, 10, 0)}) == 10  # every seed before any second time
+
+
+def test_students_with_the_same_steps_are_one():
+    recipe = build_recipe(
+        StudyRecipe,
+        {"arms": {"a": {"methods": ["seed"]}, "b": {"methods": ["ans_aug"]}}, "reference": "a", "rng_seeds": [0, 1],
+         "sizes": [64, 32], "train": {"global_batch": 8}, "evaluation": {"teacher": {"backend": "hf"}}},
+        "test",
+    )  # fmt: skip
+    sizes = {"a": 10, "b": 30}
+
+    def measure(arm: str, size: int, seed: int) -> Rows:
+        return Rows(size=DataSize(num_samples=size, num_tokens=size * sizes[arm]), methods={})
+
+    plan = plan_students(recipe, measure)
+    # b needs no more steps for its tokens than for its samples; a does.
+    assert [one.id for one in plan.students if one.rng_seed == 0] == [
+        "a-32-samples-0", "b-32-samples-0", "a-32-tokens-0", "a-64-samples-0", "b-64-samples-0", "a-64-tokens-0",
+    ]  # fmt: skip
+    cell = next(one for one in plan.cells if (one.arm, one.size, one.match) == ("b", 32, "tokens"))
+    assert cell.students == ("b-32-samples-0", "b-32-samples-1")
+
+
+def test_the_power_estimate_agrees_with_a_simulation():
+    rng, normal = random.Random(2), NormalDist()
+    num, seeds, accuracy_of, correlation, seed_sd = 300, 3, 0.3, 0.4, 0.02
+    # Beta-distributed chances: two students' answers to a question correlate by 1 / (a + b + 1).
+    total = 1 / correlation - 1
+    shape = (accuracy_of * total, (1 - accuracy_of) * total)
+    differences = []
+    for _ in range(700):
+        chances = [rng.betavariate(*shape) for _ in range(num)]
+        means = []
+        for _arm in range(2):
+            shifts = [rng.gauss(0, seed_sd) for _ in range(seeds)]
+            right = [fmean(rng.random() < chance for chance in chances) + shift for shift in shifts]
+            means.append(fmean(right))
+        differences.append(means[1] - means[0])
+    variance = difference_variance(
+        num_originals=num, per_original=1, num_seeds=seeds, accuracy=accuracy_of, correlation=correlation,
+        seed_sd=seed_sd,
+    )  # fmt: skip
+    assert pvariance(differences) == pytest.approx(variance, rel=0.15)
+    effect = detectable(variance)
+    bound = normal.inv_cdf(0.975) * math.sqrt(variance)
+    assert fmean(abs(one + effect) > bound for one in differences) == pytest.approx(0.8, abs=0.05)
+
+
+def test_more_questions_of_one_original_help_less_than_more_originals():
+    given = {"num_seeds": 3, "num_comparisons": 1, "accuracy": 0.2, "correlation": 0.5, "seed_sd": 0.0}
+    one = estimate_power("backward", num_questions=200, num_originals=200, **given)
+    repeated = estimate_power("backward", num_questions=600, num_originals=200, **given)
+    more = estimate_power("backward", num_questions=600, num_originals=600, **given)
+    assert more.one < repeated.one < one.one
+    assert estimate_power("backward", num_questions=0, num_originals=0, **given) is None
+
+
+def test_a_clear_difference_is_found_and_said():
+    rng = random.Random(0)
+    bad = students([[rng.random() < 0.2 for _ in range(400)] for _ in range(3)])
+    good = students([[rng.random() < 0.6 for _ in range(400)] for _ in range(3)])
+    (found,) = compare_arms({"sft": bad, "all": good})
+    assert found.is_found
+    assert found.low <= found.difference <= found.high
+    assert found.wide_low <= found.difference <= found.wide_high
+    assert verdict(found).startswith("all is better than sft: +")
+
+
+def test_no_difference_is_said_with_what_could_have_been_found():
+    rng = random.Random(1)
+    arms = {name: students([[rng.random() < 0.3 for _ in range(100)] for _ in range(2)]) for name in "abcd"}
+    found = compare_arms(arms)
+    assert len(found) == 6
+    assert not any(one.is_found for one in found)
+    assert all(one.p_adjusted >= one.p_value for one in found)
+    words = verdict(found[0])
+    assert words.startswith("No difference between a and b was detected")
+    assert f"{100 * found[0].could_find:.1f} points would have been found" in words
+
+
+def test_seeds_that_disagree_keep_a_difference_from_being_found():
+    # On the questions alone B is far better; its seeds say that half of its trainings fail.
+    steady = students([[place % 10 < 3 for place in range(400)] for _ in range(2)])
+    shaky = students([[place % 10 < share for place in range(400)] for share in (3, 9)])
+    (found,) = compare_arms({"a": steady, "b": shaky})
+    assert found.p_adjusted < 0.01
+    assert found.low > 0
+    assert found.wide_low < 0
+    assert not found.is_found
+
+
+def test_one_seed_has_the_interval_of_the_questions_alone():
+    pairs = [(float(place % 2), 1) for place in range(50)]
+    assert with_seeds(pairs, [[0.3], [0.4]]) == with_seeds(pairs, [])
+    assert with_seeds(pairs, [[0.3, 0.5], [0.4, 0.4]])[0] > with_seeds(pairs, [])[0]
+
+
+def test_questions_of_one_original_are_one_cluster():
+    draws = [[draw(f"svamp-{n // 5:04d}/fobar.{n % 5}", right=n // 5 % 2 == 0) for n in range(100)] for _ in range(3)]
+    found = accuracy(draws)
+    assert found.score.clusters == 20
+    assert found.score.high - found.score.low > 0.35  # twenty observations, not three hundred
+    assert accuracy([]) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "want"),
+    [("svamp", "forward"), ("svamp-backward-full", "backward"), ("gsm8k-backward", "backward"), ("math500", "forward")],
+)
+def test_the_direction_of_a_set_is_in_its_name(name, want):
+    assert direction_of(name) == want
+
+
+@pytest.mark.parametrize(
+    ("formula", "answer", "want"),
+    [
+        ("( 290.0 / 2.0 )", "145", "290 / 2 = 145"),
+        ("7+2=9", "9", "7 + 2 = 9"),
+        ("(75-25)+75=125", "125", "(75 - 25) + 75 = 125"),
+        ("17/7=2 r3", "2", ""),  # does not come to the answer
+        ("( ( 7.0 + 9.0 ) - 4.0 )", "12", "(7 + 9) - 4 = 12"),
+        ("(1+2)*(3+4)", "21", "(1 + 2) * (3 + 4) = 21"),
+        ("__import__('os')", "1", ""),
+    ],
+)
+def test_a_published_formula_becomes_a_worked_line(formula, answer, want):
+    assert worked(formula, answer) == want
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"arms": {}}, "arms: found none"),
+        ({"reference": "sfd"}, 'Did you mean "sft"'),
+        ({"train": {"data": {"path": "x.jsonl"}}}, "the study's own"),
+        ({"evaluation": {"teacher": {"backend": "openai"}}}, "expected embedded, hf or vllm"),
+        ({"arms": {"sft": {"methods": ["seed"], "outcome": "wrong"}}}, "outcome"),
+        ({"arms": {"sft": {"methods": []}}}, "methods: found none"),
+        ({"arms": {"sft": {"methods": ["seed"], "shares": {"fobar": 1}}}}, "none of the arm's methods"),
+        ({"arms": {"a/b": {"methods": ["seed"]}}, "reference": "a/b"}, "becomes a folder"),
+        ({"rng_seeds": [1, 1]}, "each once"),
+    ],
+)
+def test_a_recipe_that_is_no_study_is_a_sentence(changes, message):
+    values = {"arms": {"sft": {"methods": ["seed"]}}, "evaluation": {"teacher": {"backend": "hf"}}} | changes
+    with pytest.raises(RecipeError, match=message):
+        check_study(build_recipe(StudyRecipe, values, "test"))
