@@ -72,7 +72,7 @@ def print_summary(summary: StudySummary) -> None:
 
     if summary.result is not None:
         typer.echo(headline_table(summary.result))
-    if summary.num_students:
+    if summary.num_students and summary.stopped != "plan":
         typer.echo(f"{summary.num_done} of {summary.num_students} students evaluated in {summary.path}")
     elif summary.stopped:
         typer.echo(f"{summary.path}: stopped after {summary.stopped}, as asked.")

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 KIND = "study"
 BASE = "base"
 DONE = "done.json"
+# Does a job with its output in a file, in so many processes.
+RunStep = Callable[[Job, Path, int], None]
 GGUF = "model.gguf"
 
 
@@ -73,11 +75,13 @@ def run_study(
     stop_after_seconds: float | None = None,
     events: Listener | None = None,
     listener: Callable[[StepEvent], None] | None = None,
+    run_step: RunStep = run_job,
 ) -> StudySummary:
     """Run a study to its end, or from where it was left.
 
     `until` ends it after an earlier part; `stop_after_seconds` begins no new student after so long. The result is
-    written each time from the students there are. Raises what the parts raise; what they finished is kept.
+    written each time from the students there are; `run_step` does a heavy step, in a process of its own unless another
+    is given. Raises what the parts raise; what they finished is kept.
     """
     check_study(recipe)
     with RunDir.open(recipe.path) as study:
@@ -88,7 +92,7 @@ def run_study(
         study.write_text("study.yaml", recipe_yaml(recipe))
         return Study(
             recipe=recipe, study=study, stop_after_seconds=stop_after_seconds, events=events,
-            listener=listener or ignore,
+            listener=listener or ignore, run_step=run_step,
         ).go(until)  # fmt: skip
 
 
@@ -105,6 +109,7 @@ class Study:
     stop_after_seconds: float | None = None
     events: Listener | None = None
     listener: Callable[[StepEvent], None] = ignore
+    run_step: RunStep = run_job
     started: float = field(default_factory=time.monotonic)
 
     def go(self, until: Part | None) -> StudySummary:
@@ -194,7 +199,7 @@ class Study:
         if recipe.evaluation.teacher.backend in READS_GGUF:
             model = str(folder / GGUF)
             job = Job(base=recipe.train.model, gguf=model)
-            self.timed("write", BASE, lambda: run_job(job, folder / "log.txt"))
+            self.timed("write", BASE, lambda: self.run_step(job, folder / "log.txt", 1))
         self.evaluate(BASE, model, inputs)
         if recipe.keep == "results":
             shutil.rmtree(folder, ignore_errors=True)
@@ -211,7 +216,7 @@ class Study:
         if not is_done(self.study, f"students/{student.id}/{DONE}", inputs):
             job = Job(train=values_of(training), gguf=gguf)
             self.timed(
-                "train", student.id, lambda: run_job(job, folder / "log.txt", processes=recipe.processes), number, total
+                "train", student.id, lambda: self.run_step(job, folder / "log.txt", recipe.processes), number, total
             )  # fmt: skip
             self.study.write_json(f"students/{student.id}/{DONE}", {"inputs": inputs})
         self.evaluate(student.id, gguf or str(folder / "model"), self.evaluation_inputs(student), number, total)
@@ -226,7 +231,7 @@ class Study:
         """Evaluate one model in a process of its own."""
         options = evaluation_options(self.recipe, name, model)
         log = Path(options.out) / "log.txt"
-        self.timed("evaluate", name, lambda: run_job(Job(evaluate=values_of(options)), log), number, total)
+        self.timed("evaluate", name, lambda: self.run_step(Job(evaluate=values_of(options)), log, 1), number, total)
         metrics = self.study.read_json(f"evals/{name}/metrics.json") or {}
         missing = sum(summary["num_unanswered"] for summary in metrics.get("summaries", []))
         if missing or not metrics:

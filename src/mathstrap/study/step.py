@@ -32,7 +32,7 @@ class StepError(MathstrapError, RuntimeError):
     """A step of a study failed; the message is the step's own."""
 
 
-def run_job(job: Job, log: Path, *, processes: int = 1) -> None:
+def run_job(job: Job, log: Path, processes: int = 1) -> None:
     """Run a job in a child process (or several), its output in `log`; raises StepError with what it said."""
     log.parent.mkdir(parents=True, exist_ok=True)
     spec = log.with_suffix(".job.json")
