@@ -10,7 +10,7 @@ import pytest
 
 from mathstrap.errors import RecipeError
 from mathstrap.evaluate.score import ScoredDraw
-from mathstrap.recipe import build_recipe
+from mathstrap.recipe import build_recipe, load_recipe, recipe_names, recipe_values
 from mathstrap.study import ArmOptions, StudyRecipe
 from mathstrap.study.arms import Pool, apportion, compose
 from mathstrap.study.matching import DataSize, match_arms, schedule_of
@@ -242,3 +242,11 @@ def test_a_recipe_that_is_no_study_is_a_sentence(changes, message):
     values = {"arms": {"sft": {"methods": ["seed"]}}, "evaluation": {"teacher": {"backend": "hf"}}} | changes
     with pytest.raises(RecipeError, match=message):
         check_study(build_recipe(StudyRecipe, values, "test"))
+
+
+@pytest.mark.parametrize("name", [name for name in recipe_names() if name.startswith("study-")])
+def test_the_shipped_studies_are_studies(name):
+    recipe = load_recipe(StudyRecipe, name)
+    check_study(recipe)
+    assert recipe.name == name
+    assert build_recipe(StudyRecipe, recipe_values(recipe), "again") == recipe

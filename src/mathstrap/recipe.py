@@ -187,7 +187,8 @@ def recipe_values(recipe: Any) -> dict[str, Any]:
     """Return a recipe as plain nested values, defaults included, as the run directory keeps it."""
     import msgspec
 
-    values = msgspec.to_builtins(recipe)
+    # msgspec leaves out what it was not given of a dataclass; `asdict` reads the defaults too.
+    values = msgspec.to_builtins(dataclasses.asdict(recipe))
     assert isinstance(values, dict), "a recipe is a dataclass"
     return values
 
