@@ -204,6 +204,12 @@ def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluate
         made.append(f"{len(missing)} of {len(plan.students)} students are missing; the numbers speak of the others.")
     if len(recipe.rng_seeds) == 1:
         made.append("One seed: how far another training would move these numbers is not known.")
+    families = 2 * len({(cell.size, cell.match) for cell in plan.cells})
+    if families > 2 and recipe.students:
+        made.append(
+            f"P-values are adjusted within each size, match and direction, not between these {families} families: "
+            "about one family in twenty finds something by chance alone."
+        )
     if pool.num_unsolved_seeds and any(
         "seed" in arm.methods and not arm.answer_only for arm in recipe.arms.values()
     ):

@@ -43,7 +43,7 @@ def made_of(cell: CellResult) -> str:
 def columns(result: StudyResult) -> list[str]:
     """Return the table's headings: what every study has, and what this one measured."""
     asked = [direction for direction in DIRECTIONS if any(direction in cell.accuracy for cell in result.cells)]
-    named = ["data", "samples", "steps", "passes", "tokens seen"]
+    named = ["data", "samples", "steps (passes)", "tokens seen"]
     for direction in asked:
         named += [direction, f"{direction}, by seed"]
     if any(cell.gain is not None for cell in result.cells):
@@ -56,8 +56,8 @@ def columns(result: StudyResult) -> list[str]:
 def row(cell: CellResult, named: Sequence[str]) -> list[str]:
     """Return a cell's numbers under the headings."""
     values = {
-        "data": cell.arm, "samples": f"{cell.num_samples:,.0f}", "steps": f"{cell.steps:,.0f}",
-        "passes": f"{cell.passes:.1f}", "tokens seen": f"{cell.tokens_seen:,.0f}",
+        "data": cell.arm, "samples": f"{cell.num_samples:,.0f}", "tokens seen": f"{cell.tokens_seen:,.0f}",
+        "steps (passes)": f"{cell.steps:,.0f} ({cell.passes:.1f})",
         "diversity gain": "–" if cell.gain is None else f"{cell.gain:.3f}",
         "perplexity": "–" if cell.perplexity is None else f"{cell.perplexity:.2f}",
     }  # fmt: skip
