@@ -25,6 +25,7 @@ from mathstrap.cli import app
 from mathstrap.evaluate import EvalOptions
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import item_types, option_names
+from mathstrap.study import StudyRecipe
 from mathstrap.train import TrainRecipe
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -105,6 +106,7 @@ def recipes_page() -> str:
         ("Bootstrapping: `mathstrap run`", RunRecipe),
         ("Training: `mathstrap train`", TrainRecipe),
         ("Evaluation: `mathstrap eval --recipe`", EvalOptions),
+        ("A study: `mathstrap study`", StudyRecipe),
     )
     for title, kind in kinds:
         before = set(seen)

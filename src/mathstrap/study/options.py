@@ -25,12 +25,14 @@ READS_FOLDER = ("hf", "vllm")
 class SplitOptions:
     """Deal the questions of public test sets into seeds and test questions that do not overlap.
 
-    sets      names of benchmarks that are published sets, `name=path` or out of the folder `data`
+    sets      names of benchmarks that are published sets, or `name=path`
+    data      the folder with the named sets; empty = the folder MATHSTRAP_DATA, else the hub
     types     kinds of question, in the sets' own words (ASDiv: Addition, ...); empty = all
     test      questions kept for the test, over all sets
     backward  how many of them the backward questions are built from, 0 = all
     seeds     questions for bootstrapping, 0 = all that are left
     overlap   share of a test question's words that no seed may repeat in runs of eight words; exact repeats go
+    rng_seed  the seed of the lottery
     """
 
     sets: tuple[str, ...] = ()
@@ -51,8 +53,9 @@ class ArmOptions:
     shares    parts of each method; empty = the paper's 2 : 2 : 1 : 1 (Table 1). What a method lacks the others give
     outcome   "wrong" takes answers that were graded wrong (paper, 4.7)
     answer_only   teach the final answer without the solution (paper, Fig. 3)
-    add       files of more samples, put on top of every size (paper, 4.8); `add_count` of them, 0 = all
-    sizes, match   this arm's own, instead of the study's
+    add       files of more samples, put on top of every size (paper, 4.8)
+    add_count     how many of them, drawn by the lottery; 0 = all
+    sizes, match  this arm's own, instead of the study's
     """
 
     methods: tuple[Method, ...] = ()
@@ -69,7 +72,8 @@ class ArmOptions:
 class PowerOptions:
     """What the estimate before the run assumes.
 
-    accuracy      of a typical student on the forward questions, and `backward` on the backward ones
+    accuracy      share of forward questions that a typical student answers rightly
+    backward      the same of backward questions
     correlation   of two students' right and wrong answers to one question
     seed_sd       standard deviation of accuracy over rng_seeds of one arm, beyond what the questions explain
     """
@@ -82,7 +86,12 @@ class PowerOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class SpeedOptions:
-    """Speeds for the estimate of time; 0 = unknown. Tokens a second in training, replies a second in evaluation."""
+    """Speeds for the estimate of time and cost; 0 = unknown.
+
+    train_tokens  tokens a second in training
+    replies       replies a second in evaluation
+    usd_per_hour  price of the machine
+    """
 
     train_tokens: float = 0.0
     replies: float = 0.0
@@ -91,7 +100,7 @@ class SpeedOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRecipe:
-    """A study. `train` and `evaluation` are the same for every student, but for data, steps and rng_seed.
+    """A study: one bootstrapped run, arms made from it, students, evaluations, comparisons.
 
     name, out    the study's directory is `out/name`; load_recipe gives it the name of the file
     split        deals public sets into seeds and test; null = bootstrap.seeds and evaluation.data as they are
@@ -103,11 +112,16 @@ class StudyRecipe:
     match        what students of one size have in common: samples (as many samples seen, repeats included), tokens (as
                  many prompt and response tokens seen), passes (`train.epochs` passes over whatever the arm has)
     rng_seeds    one student each; a seed draws its own samples and their order
+    train        every student's training, but for data, steps and rng_seed
+    evaluation   every student's evaluation
     base         evaluate the untrained model too
     students     false = train nobody, only measure the arms' rows
     processes    processes of one training on this machine, one per GPU
     keep         of a student after its evaluation: results only, its weights, or everything
+    diversity    measure the diversity gain of each arm's questions over the seeds' own
     perplexity   rows per arm whose perplexity the untrained model tells; 0 = none
+    power        what the estimate before the run assumes
+    speed        how fast this machine is, for the estimate of hours
     """
 
     name: str = ""
