@@ -153,8 +153,8 @@ def test_a_student_of_the_embedded_model_can_teach(data_path, tmp_path, method):
 
     name = {"full": "sft-tiny", "lora": "lora-tiny", "qlora": "qlora-tiny"}[method]
     report = train(load_recipe(TrainRecipe, name, [
-        f"data.path={data_path / 'gsm8k_train.jsonl'}", "data.limit=32", "data.validation=0.1", "global_batch=8",
-        "max_steps=3", f"out={tmp_path / 'out'}",
+        f"data.path={data_path / 'gsm8k_train.jsonl'}", "data.limit=16", "data.validation=0.2", "global_batch=4",
+        "max_steps=2", f"out={tmp_path / 'out'}",
     ]))  # fmt: skip
     assert report is not None
     assert 0.5 < report.loss < 3.0
