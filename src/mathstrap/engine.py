@@ -9,9 +9,9 @@ import asyncio
 import gc
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mathstrap.asking.budget import Budget, Meter
 from mathstrap.asking.events import Listener
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from mathstrap.backends import Backend
 
 GC_THRESHOLD = 20_000
+T = TypeVar("T")
 
-__all__ = ["AskReport", "Budget", "Limits", "Meter", "Sink", "Stop", "ask", "ask_all"]
+__all__ = ["AskReport", "Budget", "Limits", "Meter", "Sink", "Stop", "ask", "ask_all", "run_now"]
 
 
 async def ask(
@@ -103,10 +104,14 @@ def ask_all(
             if release is not None:
                 await release()
 
+    return run_now(main())
+
+
+def run_now(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end from synchronous code, also in a notebook, where this thread's loop already runs."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return asyncio.run(main())
-    # In a notebook a loop is already running in this thread.
+        return asyncio.run(work)
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, main()).result()
+        return thread.submit(asyncio.run, work).result()

@@ -278,6 +278,6 @@ def open_model(options: EvalOptions) -> Backend:
 
 def close_backend(backend: Backend) -> None:
     """Give a model back from synchronous code."""
-    import asyncio
+    from mathstrap.engine import run_now
 
-    asyncio.run(backend.close())
+    run_now(backend.close())
