@@ -22,7 +22,10 @@ def main() -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(config["base_model"])
     settings = DictDefault(checked.model_dump(exclude_none=True))
-    strategy = load(settings.datasets[0].type, tokenizer, settings, settings.datasets[0])
+    rows = settings.datasets[0]
+    # As its own loader calls it: a type of one's own is a mapping, any other is a name.
+    own = None if isinstance(rows.type, str) else rows.type.to_dict()
+    strategy = load("user_defined", tokenizer, settings, own) if own else load(rows.type, tokenizer, settings, rows)
     row = json.loads(Path(config["datasets"][0]["path"]).read_text().splitlines()[0])
     encoded = strategy.tokenize_prompt(row)
     labels = [label for label in encoded["labels"] if label != -100]

@@ -31,7 +31,10 @@ def main() -> None:
 
     manager = TaskManager(include_path=folder, include_defaults=False)
     found = lm_eval.simple_evaluate(model=Scripted(), tasks=[task], task_manager=manager, log_samples=True)
-    EvaluationTracker(output_path=logs).save_results_samples(task_name=task, samples=found["samples"][task])
+    tracker = EvaluationTracker(output_path=logs)
+    totals = {key: value for key, value in found.items() if key != "samples"}
+    tracker.save_results_aggregated(results=totals, samples=found["samples"])
+    tracker.save_results_samples(task_name=task, samples=found["samples"][task])
     rows = [
         {"id": sample["doc"]["id"], **{name: sample[name] for name in sample["metrics"]}}
         for sample in found["samples"][task]
