@@ -10,7 +10,7 @@ processor seconds.
 
     python bench/train.py --data ../shared/data/gsm8k_train.jsonl --fresh
     python bench/train.py --data ../shared/data/gsm8k_train.jsonl              # again, as often as wanted
-    python bench/train.py --data ../shared/data/gsm8k_train.jsonl --profile    # and where a micro-batch's time goes
+    python bench/train.py --variants --profile                                 # where a micro-batch's time goes
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def main() -> None:
     parser.add_argument("--reference-micro", type=int, default=4, help="the reference's micro-batch")
     parser.add_argument("--micro-tokens", type=int, default=0, help="ours; 0 = derived")
     parser.add_argument("--precision", choices=["auto", "bf16", "fp32"], default="auto")
-    parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=VARIANTS)
+    parser.add_argument("--variants", nargs="*", default=list(VARIANTS), help="which sides; none: only --profile")
     parser.add_argument("--out", type=Path, default=RESULTS)
     parser.add_argument("--fresh", action="store_true", help="forget earlier calls")
     parser.add_argument("--profile", action="store_true", help="then say where a micro-batch's time goes")
@@ -200,8 +200,8 @@ def main() -> None:
     rate = matmul_rate(precision)
     kept = json.loads(chosen.out.read_text()) if chosen.out.exists() and not chosen.fresh else {"calls": []}
     load = [round(one, 1) for one in os.getloadavg()]
-    result: dict[str, Any] = {}
-    for steps in measure(chosen, model_path, precision):
+    result: dict[str, Any] = kept
+    for steps in measure(chosen, model_path, precision) if chosen.variants else ():
         call = {
             "date": machine()["date"], "commit": machine()["commit"], "load": load,
             "matmul_gflops": [round(rate, 1), round(matmul_rate(precision), 1)], "steps": steps,
@@ -214,7 +214,7 @@ def main() -> None:
             "variants": summarise(calls), "calls": calls, "profile": kept.get("profile", {}),
         }  # fmt: skip
         save(result, chosen.out)
-    print(json.dumps(result["variants"], indent=2))
+    print(json.dumps(result.get("variants"), indent=2))
     if chosen.profile:
         result["profile"] = where_time_goes(model_path, chosen.data, chosen.micro_tokens or 1024, precision)
         save(result, chosen.out)
