@@ -155,8 +155,8 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
         table.add_column(heading, justify="left" if heading.startswith("stage") else "right", no_wrap=True)
     for stage in found.stages:
         table.add_row(
-            stage.name, f"{stage.num_requests:,}", f"{stage.num_paid:,}", f"~{stage.tokens_in:,}",
-            f"~{stage.tokens_out_expected:,}", f"{stage.tokens_out_most:,}",
+            stage.name, f"{stage.num_requests:,}", f"{stage.num_paid:,}", f"~{short(stage.tokens_in)}",
+            f"~{short(stage.tokens_out_expected)}", short(stage.tokens_out_most),
         )  # fmt: skip
     console.print(table)
     if found.usd_most is None or found.usd_expected is None:
@@ -168,6 +168,11 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
         for message in stage.first:
             console.print(f"[dim]{message.role}[/dim]")
             console.print(message.content, markup=False, soft_wrap=True)
+
+
+def short(number: int) -> str:
+    """Return a count that fits a column: millions with one decimal, smaller ones in full."""
+    return f"{number / 1e6:,.1f}M" if number >= 1_000_000 else f"{number:,}"
 
 
 def show(
