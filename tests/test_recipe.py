@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from mathstrap.errors import RecipeError
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import build_recipe, load_recipe, recipe_values, recipe_yaml
 
 

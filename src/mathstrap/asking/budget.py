@@ -90,8 +90,8 @@ class Meter:
         if self.budget.max_usd and price is None:
             raise RecipeError(
                 "budget.max_usd is set, but nobody knows what this model's tokens cost. Set "
-                "budget.usd_per_million_tokens_in and budget.usd_per_million_tokens_out, or budget.max_usd=0 for a server "
-                "that costs nothing."
+                "budget.usd_per_million_tokens_in and budget.usd_per_million_tokens_out, or budget.max_usd=0 for a "
+                "server that costs nothing."
             )
         self.price = price
         start = spent or Usage()
