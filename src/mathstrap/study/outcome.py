@@ -177,7 +177,7 @@ def mean_of(values: dict[str, float], names: Sequence[str]) -> float | None:
 
 
 def groups(plan: Plan, found: dict[str, Evaluated]) -> list[Group]:
-    """Return every pair of arms of one size and match compared, on the seeds that both have."""
+    """Return every pair of arms of one size and match compared, by direction."""
     made = []
     for size, match in dict.fromkeys((cell.size, cell.match) for cell in plan.cells):
         cells = [cell for cell in plan.cells if (cell.size, cell.match) == (size, match)]

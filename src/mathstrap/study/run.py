@@ -191,7 +191,7 @@ class Study:
     def base(self) -> None:
         """Evaluate the untrained model."""
         recipe = self.recipe
-        inputs = digest(recipe.train.model, evaluation_values(recipe, ""))
+        inputs = digest(recipe.train.model, evaluation_values(recipe))
         if is_done(self.study, f"evals/{BASE}/{DONE}", inputs):
             return
         folder = recipe.path / "students" / BASE
@@ -202,12 +202,23 @@ class Study:
             self.timed("write", BASE, lambda: self.run_step(job, folder / "log.txt", 1))
         self.evaluate(BASE, model, inputs)
         if recipe.keep == "results":
-            shutil.rmtree(folder, ignore_errors=True)
+            (folder / GGUF).unlink(missing_ok=True)
 
     def student(self, student: Student, number: int, total: int) -> None:
         """Train and evaluate one student, and throw away what the recipe does not keep."""
-        if self.is_evaluated(student):
-            return
+        if not self.is_evaluated(student):
+            self.make(student, number, total)
+        folder = self.recipe.path / "students" / student.id
+        if self.recipe.keep != "everything":
+            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        if self.recipe.keep == "results":
+            shutil.rmtree(folder / "model", ignore_errors=True)
+            shutil.rmtree(folder / "adapter", ignore_errors=True)
+            (folder / GGUF).unlink(missing_ok=True)
+            (folder / DONE).unlink(missing_ok=True)
+
+    def make(self, student: Student, number: int, total: int) -> None:
+        """Train a student, unless that is done, and evaluate it."""
         recipe = self.recipe
         folder = recipe.path / "students" / student.id
         training = training_recipe(recipe, student)
@@ -220,12 +231,6 @@ class Study:
             )  # fmt: skip
             self.study.write_json(f"students/{student.id}/{DONE}", {"inputs": inputs})
         self.evaluate(student.id, gguf or str(folder / "model"), self.evaluation_inputs(student), number, total)
-        if recipe.keep != "everything":
-            shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-        if recipe.keep == "results":
-            shutil.rmtree(folder / "model", ignore_errors=True)
-            (folder / GGUF).unlink(missing_ok=True)
-            (folder / DONE).unlink(missing_ok=True)
 
     def evaluate(self, name: str, model: str, inputs: str, number: int = 0, total: int = 0) -> None:
         """Evaluate one model in a process of its own."""
@@ -263,7 +268,7 @@ class Study:
 
     def evaluation_inputs(self, student: Student) -> str:
         """Return a hash of the student and all that decides its replies and their grades."""
-        return digest(self.training_inputs(student), evaluation_values(self.recipe, student.id))
+        return digest(self.training_inputs(student), evaluation_values(self.recipe))
 
     def evaluation_folder(self, name: str) -> Path | None:
         """Return the directory of a finished evaluation, None where there is none."""
@@ -319,9 +324,9 @@ def evaluation_options(recipe: StudyRecipe, name: str, model: str) -> EvalOption
     return replace(options, out=str(recipe.path / "evals" / name), teacher=teacher)
 
 
-def evaluation_values(recipe: StudyRecipe, name: str) -> dict[str, Any]:
+def evaluation_values(recipe: StudyRecipe) -> dict[str, Any]:
     """Return what of an evaluation decides its numbers, test rows included."""
-    values = values_of(evaluation_options(recipe, name, ""))
+    values = values_of(evaluation_options(recipe, "", ""))
     folder = Path(values["data"]) if values["data"] else None
     tests = sorted(folder.rglob("*.jsonl")) if folder is not None and recipe.split is not None else []
     for key in ("out", "limits", "budget", "logs"):
