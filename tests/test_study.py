@@ -122,6 +122,7 @@ def test_the_same_command_again_does_nothing(finished):
     assert (recipe.path / "study.json").read_bytes() == before
 
 
+@pytest.mark.timeout(600)
 def test_killed_and_resumed_gives_the_same_result(folder):
     small = {"rng_seeds": [0], "match": ["samples"], "base": False, "diversity": False}
     evaluation = studying.study_values(folder)["evaluation"] | {"benchmarks": ["svamp"], "limit": 6}
