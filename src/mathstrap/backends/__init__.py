@@ -82,6 +82,13 @@ class TeacherOptions:
     threads: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Return the addresses of all servers, in the order given; empty where none is."""
+        if self.endpoints:
+            return tuple(endpoint.url for endpoint in self.endpoints)
+        return tuple(self.base_url.replace(",", " ").split()) if isinstance(self.base_url, str) else self.base_url
+
 
 def teacher_name(options: TeacherOptions) -> str:
     """Return what to call the teacher: its model, the file it is read from, or the model the backend brings along."""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +51,16 @@ class Endpoint:
             address = self._addresses[path] = URL(self.url + path)
         return address
 
+    @property
+    def is_full(self) -> bool:
+        """Say whether as many calls run as this server's own limit allows."""
+        return bool(self.most) and self.in_flight >= self.most
+
+    def room(self, most: int) -> int:
+        """Return how many calls it takes in all; one more than run where a pace decides when the next may go."""
+        most = min(self.most or most, most)
+        return min(most, self.in_flight + 1) if self.pace else most
+
     def wait(self, now: float) -> float:
         """Return the seconds until this server may be asked; 0 for now."""
         if self.aside_until and self.in_flight:
@@ -59,10 +72,11 @@ class Endpoints:
     """All servers of a teacher; times are the event loop's clock."""
 
     def __init__(self, options: TeacherOptions) -> None:
-        given = options.endpoints or tuple(EndpointOptions(url=url) for url in _urls(options.base_url))
+        given = options.endpoints or tuple(EndpointOptions(url=url) for url in options.urls or (DEFAULT_URL,))
         self.all = [_open(endpoint, options) for endpoint in given]
         self._most = options.max_in_flight or MOST_IN_FLIGHT * len(self.all)
         self._rng = random.Random(0)
+        self._freed = asyncio.Event()
 
     @property
     def keys(self) -> set[str]:
@@ -71,30 +85,42 @@ class Endpoints:
 
     @property
     def max_in_flight(self) -> int:
-        """Return how many calls the healthy servers take together; at least one, so that a trial can run."""
-        if len(self.all) == 1:
-            return min(self._most, self.all[0].most or self._most)
-        healthy = [endpoint for endpoint in self.all if not endpoint.aside_until]
-        trials = len(self.all) - len(healthy)
-        return max(1, min(self._most, sum(endpoint.most or self._most for endpoint in healthy) + trials))
+        """Return how many calls the healthy servers take together, and one for the trial of each that is set aside."""
+        rooms = (1 if endpoint.aside_until else endpoint.room(self._most) for endpoint in self.all)
+        return max(1, min(self._most, sum(rooms)))
 
-    def pick(self, now: float) -> Endpoint:
-        """Return the server to ask, counted as busy; raises TransientError of kind "unavailable" if none may be asked.
+    def renew(self) -> None:
+        """Belong to the running event loop from here on."""
+        self._freed = asyncio.Event()
 
-        A server that just failed comes after those that did not: one that fails fast is always the least busy.
+    async def take(self, clock: Callable[[], float]) -> Endpoint:
+        """Return the server to ask, counted as busy; waits where those that may be asked are full.
+
+        Raises TransientError of kind "unavailable" if none may be asked. A server that just failed comes after those
+        that did not: one that fails fast is always the least busy.
         """
-        if len(self.all) == 1:
-            best = self.all[0]
-            wait = best.ready_at - now
-        else:
-            best = min(self.all, key=lambda endpoint: _rank(endpoint, now))
-            wait = best.wait(now)
-        if wait <= 0 and best.pace is not None:
-            wait = best.pace.wait(now)
-        if wait > 0:
-            raise TransientError(f"{best.shown}: may be asked again in {wait:.1f} s", wait, kind="unavailable")
-        best.in_flight += 1
-        return best
+        while True:
+            now = clock()
+            free = [endpoint for endpoint in self.all if not endpoint.is_full]
+            wait = math.inf
+            if free:
+                best = min(free, key=lambda endpoint: _rank(endpoint, now))
+                wait = best.wait(now)
+                if wait <= 0 and best.pace is not None:
+                    wait = best.pace.wait(now)
+                if wait <= 0:
+                    best.in_flight += 1
+                    return best
+                if len(free) == len(self.all):
+                    raise TransientError(f"{best.shown}: may be asked again in {wait:.1f} s", wait, kind="unavailable")
+            self._freed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._freed.wait(), None if wait == math.inf else wait)
+
+    def give_back(self, endpoint: Endpoint) -> None:
+        """Count a call as ended; one that waits for a place may go."""
+        endpoint.in_flight -= 1
+        self._freed.set()
 
     def answered(self, endpoint: Endpoint) -> None:
         """Note that a server answered, if only with a refusal: it is alive."""
@@ -113,18 +139,12 @@ class Endpoints:
             endpoint.aside_until = now + span * self._rng.uniform(0.75, 1.25)
 
 
-def _rank(endpoint: Endpoint, now: float) -> tuple[float, bool, int, float]:
-    """Return what the servers are sorted by: first one whose trial is due, then those that are free to be asked."""
+def _rank(endpoint: Endpoint, now: float) -> tuple[float, int, float]:
+    """Return what the servers are sorted by: first one whose trial is due, then those that may be asked soonest."""
     if 0 < endpoint.aside_until <= now and not endpoint.in_flight:
-        return -1.0, False, 0, 0.0
-    full = bool(endpoint.most and endpoint.in_flight >= endpoint.most)
+        return -1.0, 0, 0.0
     paced = endpoint.pace.peek(now) if endpoint.pace else 0.0
-    return max(endpoint.wait(now), paced), full, endpoint.failures, endpoint.in_flight / (endpoint.most or 1)
-
-
-def _urls(base_url: str | tuple[str, ...]) -> tuple[str, ...]:
-    urls = tuple(base_url.replace(",", " ").split()) if isinstance(base_url, str) else tuple(base_url)
-    return urls or (DEFAULT_URL,)
+    return max(endpoint.wait(now), paced), endpoint.failures, endpoint.in_flight / (endpoint.most or 1)
 
 
 def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:

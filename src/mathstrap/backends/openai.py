@@ -63,7 +63,7 @@ class OpenAITeacher:
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._open_sessions(loop)
-        endpoint = self._endpoints.pick(loop.time())
+        endpoint = await self._endpoints.take(loop.time)
         alive = False
         try:
             completions = await self._call(endpoint, requests, loop)
@@ -77,7 +77,7 @@ class OpenAITeacher:
             alive = True
             raise
         finally:
-            endpoint.in_flight -= 1
+            self._endpoints.give_back(endpoint)
             if alive:
                 self._endpoints.answered(endpoint)
             else:
@@ -186,6 +186,7 @@ class OpenAITeacher:
         """Open a session per server: what is the same for all its calls is prepared once."""
         import aiohttp
 
+        self._endpoints.renew()
         _allow_sockets(self._endpoints.max_in_flight)
         for endpoint in self._endpoints.all:
             # The engine bounds the sockets; a cookie jar per call costs more than it is worth.

@@ -175,11 +175,10 @@ def fill(
     from mathstrap.asking.prices import find_price
     from mathstrap.engine import ask_all
 
-    urls = options.teacher.base_url
     price = find_price(
         backend.model,
         backend=options.teacher.backend,
-        base_url=urls if isinstance(urls, str) else urls[0] if urls else "",
+        base_url=next(iter(options.teacher.urls), ""),
         usd_per_million_in=options.budget.usd_per_million_tokens_in,
         usd_per_million_out=options.budget.usd_per_million_tokens_out,
     )
@@ -278,6 +277,6 @@ def open_model(options: EvalOptions) -> Backend:
 
 def close_backend(backend: Backend) -> None:
     """Give a model back from synchronous code."""
-    from mathstrap.engine import run_now
+    import asyncio
 
-    run_now(backend.close())
+    asyncio.run(backend.close())

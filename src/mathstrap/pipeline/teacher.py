@@ -9,7 +9,7 @@ from mathstrap.asking.budget import Meter
 from mathstrap.asking.events import Listener
 from mathstrap.asking.prices import Price, find_price
 from mathstrap.backends import Backend, open_backend
-from mathstrap.engine import AskReport, ask_all, run_now
+from mathstrap.engine import AskReport, ask_all
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.rundir import RunDir
 from mathstrap.types import Request, Stage
@@ -33,7 +33,9 @@ class Teacher:
 
     def __exit__(self, *_: object) -> None:
         if self._backend is not None:
-            run_now(self._backend.close())
+            import asyncio
+
+            asyncio.run(self._backend.close())
 
     def fill(self, stage: Stage, requests: Iterable[Request], num_requests: int) -> AskReport:
         """Ask for the requests that have no reply; opens the teacher only if there is one."""
@@ -54,8 +56,7 @@ class Teacher:
 def price_of(recipe: RunRecipe) -> Price | None:
     """Return what the teacher's tokens cost, None where nobody knows."""
     teacher, budget = recipe.teacher, recipe.budget
-    base_url = teacher.base_url if isinstance(teacher.base_url, str) else next(iter(teacher.base_url), "")
     return find_price(
-        teacher.model, backend=teacher.backend, base_url=base_url,
+        teacher.model, backend=teacher.backend, base_url=next(iter(teacher.urls), ""),
         usd_per_million_in=budget.usd_per_million_tokens_in, usd_per_million_out=budget.usd_per_million_tokens_out,
     )  # fmt: skip
