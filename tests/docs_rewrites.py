@@ -52,7 +52,9 @@ def rewrite_eval(words: list[str], server: str) -> list[str]:
 
 # Verbs that take minutes or hold the terminal: checked as far as that is quick, run for real in the slow set.
 LATER = {
-    "train": "trains a model", "explore": "serves until Ctrl-C", "study": "trains many models on the published sets; tests/test_study*.py run small ones",
+    "train": "trains a model",
+    "explore": "serves until Ctrl-C",
+    "study": "trains many models on the published sets; tests/test_study*.py run small ones",
 }  # fmt: skip
 
 
