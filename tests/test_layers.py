@@ -14,13 +14,13 @@ LAYERS = [
     ["types", "errors", "plugins"],
     [
         "verify", "prompts", "augment", "solve", "quirks", "bundled", "curate", "embedding", "export", "stats",
-        "render", "arithmetic", "columns", "leaks",
+        "render", "arithmetic", "columns", "leaks", "spread",
     ],
     [
         "rows", "problems", "paid", "tables", "rundir", "asking", "backends", "audit", "verify_file", "curate_file",
         "hub",
     ],
-    ["engine", "evaluate", "testsets", "train"],
+    ["engine", "evaluate", "testsets", "train", "cluster"],
     ["recipe"],
     ["pipeline", "report", "see_extras", "compare_runs"],
     ["study"],

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 REFUSED_KINDS = frozenset({"rate_limit", "overloaded"})
 # Nothing is wrong with the request or the teacher: neither a failed try nor a reason to stop sending.
 FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
+# The one who asked for us was lost with all its calls; that says nothing of the teacher, but the request may be why.
+LOST = "lost"
 MAX_DRAWS_PER_CALL = 16
 TOLD_SECONDS = 5.0  # a pause as long as this is told
 
@@ -40,7 +42,7 @@ class Flight:
         self.report = self.ledger.report
         self._active = 0
         self._workers: set[asyncio.Task[None]] = set()
-        most = backend.max_in_flight
+        most = getattr(backend, "most_in_flight", 0) or backend.max_in_flight
         most = min(most, limits.max_in_flight) if limits.max_in_flight else most
         self._jobs = Jobs(requests, most_waiting=4 * most + 64)
         self._limit = AdaptiveLimit(most=most, start=limits.start_in_flight, adapt=limits.adapt)
@@ -261,7 +263,10 @@ class Flight:
             self._breaker.succeeded()
         elif kind not in FREE_KINDS:
             job.tries += 1
-            self._trip(now, str(error), trial=job.is_trial)
+            if kind == LOST:
+                self._breaker.not_tried()
+            else:
+                self._trip(now, str(error), trial=job.is_trial)
         else:
             self._breaker.not_tried()
         wait = backoff(max(1, min(job.attempt, 16)), limits, self._rng)

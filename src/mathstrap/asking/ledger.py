@@ -13,7 +13,7 @@ from mathstrap.errors import StorageError, TransientError
 from mathstrap.types import Completion, Failure
 
 # Kinds of TransientError after which the server may have charged although no reply arrived.
-UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "error"})
+UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "error", "lost"})
 SAVE_AGAIN_SECONDS = 2.0
 BYTES_PER_TOKEN = 4.0  # servers estimate a prompt's tokens like this when they count a minute's allowance
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from itertools import chain, islice
-from multiprocessing import get_all_start_methods, get_context
+from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
@@ -18,12 +16,12 @@ from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.columns import Columns, question_of, response_of, text_of
 from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.paths import read_reasoning
+from mathstrap.spread import chunks_of, in_processes
 from mathstrap.types import Style
 
 MAX_QUERY = 100_000
 MAX_RESPONSE = 200_000
 ROWS_PER_CHUNK = 250
-CHUNKS_AHEAD = 4
 MAX_KNOWN = 300_000
 FORWARD_TYPES = re.compile(r"AnsAug|Rephras|rephras|ans_aug", re.IGNORECASE)
 BACKWARD_TYPES = re.compile(r"FOBAR|_SV$|self_verification", re.IGNORECASE)
@@ -179,38 +177,10 @@ def check_row(row: AuditRow, facts: Facts) -> Checked:
 
 
 def check_all(rows: Iterable[AuditRow], facts: Facts, *, num_workers: int = 1) -> Iterator[Checked]:
-    """Yield the result of each row, in order; a few chunks ahead in other processes with more than one worker.
-
-    Workers are forked, so that they share the index of test sets; where the system cannot, or where there are few rows,
-    one process does it all.
-    """
-    stream = iter(rows)
-    first = list(islice(stream, ROWS_PER_CHUNK)) if num_workers > 1 and "fork" in get_all_start_methods() else []
-    if len(first) < ROWS_PER_CHUNK:
-        for row in chain(first, stream):
-            yield check_row(row, facts)
-        return
-    stream = chain(first, stream)
-    waiting: list[Future[list[Checked]]] = []
-    with ProcessPoolExecutor(
-        num_workers, mp_context=get_context("fork"), initializer=_start_worker, initargs=(facts,)
-    ) as pool:
-        while True:
-            while len(waiting) < num_workers * CHUNKS_AHEAD and (chunk := list(islice(stream, ROWS_PER_CHUNK))):
-                waiting.append(pool.submit(_check_chunk, chunk))
-            if not waiting:
-                return
-            yield from waiting.pop(0).result()
+    """Yield the result of each row, in order; a few chunks ahead in other processes with more than one worker."""
+    spread = in_processes(num_workers)
+    return chain.from_iterable(spread(_check_chunk, facts, chunks_of(rows, ROWS_PER_CHUNK)))
 
 
-_FACTS: Facts | None = None
-
-
-def _start_worker(facts: Facts) -> None:
-    global _FACTS
-    _FACTS = facts
-
-
-def _check_chunk(rows: list[AuditRow]) -> list[Checked]:
-    assert _FACTS is not None, "the worker was started"
-    return [check_row(row, _FACTS) for row in rows]
+def _check_chunk(facts: Facts, rows: list[AuditRow]) -> list[Checked]:
+    return [check_row(row, facts) for row in rows]

@@ -26,6 +26,8 @@ BACKENDS: dict[str, str] = {
 }
 
 
+# Teachers behind a URL; the others are loaded where they are opened.
+SERVED = frozenset({"openai", "openai_batch"})
 BUNDLED_TEACHER = "SmolLM2-135M-Instruct"
 
 
@@ -105,8 +107,9 @@ def is_bundled(options: TeacherOptions) -> bool:
 class Backend(Protocol):
     """A teacher. Made outside any event loop; what belongs to a loop is opened at the first ask.
 
-    It may also have `max_n: int` (the most draws in one call) and `async release()`, which closes what belongs to the
-    running event loop (connections) and keeps the rest (a loaded model), so that the next ask may run in another loop.
+    It may also have `max_n: int` (the most draws in one call), `most_in_flight: int` (what `max_in_flight` may grow
+    to) and `async release()`, which closes what belongs to the running event loop (connections) and keeps the rest (a
+    loaded model), so that the next ask may run in another loop.
     """
 
     model: str

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from mathstrap.curate.wording import words
+from mathstrap.spread import Spread, chunks_of, here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -22,7 +23,7 @@ MIN_WORDS = 6
 # Cosines above which the 7,473 GSM8K training questions have fewer than one neighbour in a thousand in the test set.
 EMBEDDING_THRESHOLDS = {"static": 0.94, "minilm": 0.85}
 MAX_SPAN_CHARS = 400
-CHUNK = 8_192
+CHUNK = 2_048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,8 +190,7 @@ class Index:
         assert self.options.embedding != "off", "built without an embedder"
         from mathstrap.embedding import EmbedOptions, embed, nearest
 
-        stream = iter(items)
-        while chunk := list(islice(stream, CHUNK)):
+        for chunk in chunks_of(items, CHUNK):
             texts = [text[: self.options.max_chars] for _, text in chunk]
             vectors = embed(texts, EmbedOptions(model=self.options.embedding))
             indices, scores = nearest(vectors, self.vectors, count=self.options.top_k)
@@ -204,21 +204,25 @@ class Index:
         given = self.options.embedding_threshold
         return EMBEDDING_THRESHOLDS.get(self.options.embedding, 1.0) if given is None else given
 
-    def find_all(self, items: Iterable[tuple[str, str]]) -> Iterator[Match]:
+    def find_all(self, items: Iterable[tuple[str, str]], *, spread: Spread = here) -> Iterator[Match]:
         """Yield the matches of many (id, text): by words first, then neighbours above the threshold, chunk by chunk.
 
         A text that comes again within a chunk is looked up once, as the answers of one question do.
         """
-        stream = iter(items)
-        while chunk := list(islice(stream, CHUNK)):
-            seen: dict[str, list[Match]] = {}
-            for item_id, text in chunk:
-                if text not in seen:
-                    seen[text] = self.find(item_id, text)
-                for match in seen[text]:
-                    yield match if match.id == item_id else msgspec.structs.replace(match, id=item_id)
-            if self.vectors is not None:
-                yield from self.close_neighbours(chunk)
+        return chain.from_iterable(spread(Index.find_chunk, self, chunks_of(items, CHUNK)))
+
+    def find_chunk(self, chunk: list[tuple[str, str]]) -> list[Match]:
+        """Return the matches of a chunk."""
+        found: list[Match] = []
+        seen: dict[str, list[Match]] = {}
+        for item_id, text in chunk:
+            if text not in seen:
+                seen[text] = self.find(item_id, text)
+            same = seen[text]
+            found += (match if match.id == item_id else msgspec.structs.replace(match, id=item_id) for match in same)
+        if self.vectors is not None:
+            found += self.close_neighbours(chunk)
+        return found
 
     def close_neighbours(self, chunk: list[tuple[str, str]]) -> Iterator[Match]:
         """Yield the neighbours of a chunk whose cosine reaches the threshold."""

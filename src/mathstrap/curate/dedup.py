@@ -6,17 +6,19 @@ from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Literal
+from itertools import chain
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
 from mathstrap.curate.wording import jaccard, read_joined, shingles, signature
+from mathstrap.spread import Spread, chunks_of, here
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CHUNK = 20_000
+CHUNK = 2_000
 # Four slots to a band: two texts that share half their shingles meet in one of 32 bands with probability 0.87,
 # two that share 0.7 with probability 0.9998.
 SLOTS_PER_BAND = 4
@@ -99,7 +101,9 @@ class Texts:
     exact: list[tuple[int, Pair]] = field(default_factory=list)
 
 
-def find_duplicates(items: Iterable[tuple[str, str]], options: DedupOptions | None = None) -> Duplicates:
+def find_duplicates(
+    items: Iterable[tuple[str, str]], options: DedupOptions | None = None, *, spread: Spread = here
+) -> Duplicates:
     """Return the pairs of alike questions among `items` of (id, text); reads them once, in order.
 
     Texts without a single word are equal to each other only if they are the same characters. Needs about 600 bytes
@@ -110,11 +114,12 @@ def find_duplicates(items: Iterable[tuple[str, str]], options: DedupOptions | No
     texts = Texts()
     first_of: dict[bytes, int] = {}
     position = -1
-    for position, (item_id, text) in enumerate(items):
-        add_text(texts, first_of, item_id, text, position, options)
+    readings = chain.from_iterable(spread(read_texts, options, chunks_of(items, CHUNK)))
+    for position, reading in enumerate(readings):
+        add_text(texts, first_of, reading, position)
     found = texts.exact
     if options.method == "minhash":
-        found = found + near_pairs(texts, options)
+        found = found + near_pairs(texts, options, spread)
     found.sort(key=lambda placed: (placed[0], placed[1].kind, -placed[1].score))
     return Duplicates(pairs=[pair for _, pair in found], num_items=position + 1, options=options)
 
@@ -127,11 +132,22 @@ def check_options(options: DedupOptions) -> None:
         raise ValueError(f"expected shingle_words >= 1 and num_perm a multiple of {SLOTS_PER_BAND}.")
 
 
-def add_text(
-    texts: Texts, first_of: dict[bytes, int], item_id: str, text: str, position: int, options: DedupOptions
-) -> None:
-    """Put a question among the distinct ones, or pair it with the one it repeats."""
-    text = text[: options.max_chars]
+class Reading(NamedTuple):
+    """What comparing needs of a question: its words, a hash of its numbers, and a digest of both."""
+
+    id: str
+    joined: str
+    group: int
+    digest: bytes
+
+
+def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[Reading]:
+    """Read questions of (id, text)."""
+    return [read_text(item_id, text[: options.max_chars], options) for item_id, text in items]
+
+
+def read_text(item_id: str, text: str, options: DedupOptions) -> Reading:
+    """Read one question."""
     joined, marks = read_joined(text)
     if options.numbers == "ignore":
         joined = " ".join("#" if word[-1].isdigit() else word for word in joined.split())
@@ -140,21 +156,31 @@ def add_text(
         group = "\0".join(signature(text, marks)).encode("utf-8", "surrogatepass")
     digest = blake2b(joined.encode("utf-8", "surrogatepass") if joined else text.encode("utf-8", "surrogatepass"))
     digest.update(b"\1" + group)
-    index = first_of.setdefault(digest.digest()[:16], len(texts.joined))
+    group_hash = int.from_bytes(blake2b(group, digest_size=8).digest(), "little")
+    return Reading(item_id, joined, group_hash, digest.digest()[:16])
+
+
+def add_text(texts: Texts, first_of: dict[bytes, int], reading: Reading, position: int) -> None:
+    """Put a question among the distinct ones, or pair it with the one it repeats."""
+    index = first_of.setdefault(reading.digest, len(texts.joined))
     if index < len(texts.joined):
-        texts.exact.append((position, Pair(texts.ids[index], item_id, 1.0, "exact")))
+        texts.exact.append((position, Pair(texts.ids[index], reading.id, 1.0, "exact")))
         return
-    texts.ids.append(item_id)
+    texts.ids.append(reading.id)
     texts.positions.append(position)
-    texts.joined.append(joined)
-    texts.groups.append(int.from_bytes(blake2b(group, digest_size=8).digest(), "little"))
+    texts.joined.append(reading.joined)
+    texts.groups.append(reading.group)
 
 
-def band_hashes(joined: Sequence[str], groups: NDArray[np.uint64], options: DedupOptions) -> NDArray[np.uint64]:
-    """Return one hash per text and band, shape (len(joined), bands); only texts of one group can share a hash."""
+def band_hashes(options: DedupOptions, texts: tuple[Sequence[str], NDArray[np.uint64]]) -> NDArray[np.uint64]:
+    """Return one hash per text and band, shape (len(texts), bands); only texts of one group can share a hash.
+
+    `texts` are the joined words and the groups.
+    """
     import numpy as np
     from rensa import RMinHash
 
+    joined, groups = texts
     hashes, offsets = shingle_hashes(joined, options.shingle_words)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, options.num_perm, options.rng_seed)
     slots = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(joined), -1, SLOTS_PER_BAND)
@@ -207,7 +233,7 @@ MAX_WORD_HASHES = 500_000
 _WORD_HASHES = _WordHashes({"": 0})
 
 
-def near_pairs(texts: Texts, options: DedupOptions) -> list[tuple[int, Pair]]:
+def near_pairs(texts: Texts, options: DedupOptions, spread: Spread = here) -> list[tuple[int, Pair]]:
     """Return the pairs that meet in a band and whose shingles overlap by at least the floor.
 
     A question whose numbers no other one shares needs no signature: with numbers that differ, that is most of them.
@@ -217,10 +243,8 @@ def near_pairs(texts: Texts, options: DedupOptions) -> list[tuple[int, Pair]]:
     groups = np.array(texts.groups, dtype=np.uint64)
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(sizes[group_of] > 1).tolist()
-    bands = [
-        band_hashes([texts.joined[row] for row in chunk], groups[chunk], options)
-        for chunk in (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
-    ]
+    chunks = (([texts.joined[row] for row in chunk], groups[chunk]) for chunk in chunks_of(rows, CHUNK))
+    bands = list(spread(band_hashes, options, chunks))
     if not bands:
         return []
     sets = shingle_sets(texts.joined, options.shingle_words)

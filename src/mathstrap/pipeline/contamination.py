@@ -12,6 +12,7 @@ from mathstrap.curate.decontaminate import Index, Match, contaminated
 from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prompts import load_prompt
+from mathstrap.spread import Spread, here
 from mathstrap.testsets import load_test_sets
 from mathstrap.types import Completion, Problem, Request, root_of
 
@@ -27,7 +28,9 @@ class Checked:
     certificate: Certificate
 
 
-def check_contamination(seeds: Sequence[Problem], problems: Sequence[Problem], recipe: RunRecipe, ask: Ask) -> Checked:
+def check_contamination(
+    seeds: Sequence[Problem], problems: Sequence[Problem], recipe: RunRecipe, ask: Ask, *, spread: Spread = here
+) -> Checked:
     """Compare every question with every test set of the recipe; the judge, if wanted, is the teacher itself."""
     options = recipe.decontaminate
     index = Index.build(load_test_sets(options.against, data=options.data), options.matching)
@@ -37,10 +40,12 @@ def check_contamination(seeds: Sequence[Problem], problems: Sequence[Problem], r
         ((seed.id, seed.question) for seed in seeds),
         ((problem.id, problem.question) for problem in problems),
         on_match=matches.append,
+        spread=spread,
     )
     dropped = contaminated(matches, options.matching)
     if options.descend:
-        roots = contaminated(index.find_all((seed.id, seed.question) for seed in seeds), options.matching)
+        questions = ((seed.id, seed.question) for seed in seeds)
+        roots = contaminated(index.find_all(questions, spread=spread), options.matching)
         dropped |= {problem.id: roots[root_of(problem.id)] for problem in problems if root_of(problem.id) in roots}
     if options.judge:
         dropped.update(judged_same(matches, problems, index, recipe, ask))

@@ -17,6 +17,7 @@ from mathstrap.curate.mix import split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
 from mathstrap.pipeline.derive import make_sample
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
+from mathstrap.spread import Spread, here
 from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of
 
 
@@ -28,11 +29,15 @@ class Chosen:
     rejects: list[Reject] = field(default_factory=list)
 
 
+ANSWERS_PER_CHUNK = 300  # a tenth of a second
+
 # Questions are compared within a kind: FOBAR and self-verification of one mask say nearly the same, on purpose.
 KINDS: tuple[tuple[Method, ...], ...] = (("ans_aug", "rephrase"), ("self_verification",), ("fobar",))
 
 
-def repeated_questions(problems: Iterable[Problem], options: DedupOptions) -> tuple[dict[str, str], list[Pair]]:
+def repeated_questions(
+    problems: Iterable[Problem], options: DedupOptions, *, spread: Spread = here
+) -> tuple[dict[str, str], list[Pair]]:
     """Return the questions to drop, each with the one it repeats, and all pairs that are alike; seeds come first."""
     dropped: dict[str, str] = {}
     pairs: list[Pair] = []
@@ -42,7 +47,8 @@ def repeated_questions(problems: Iterable[Problem], options: DedupOptions) -> tu
     known = {method for kind in KINDS for method in kind}
     own = [(method,) for method in sorted(by_method) if method not in known]
     for kind in (*KINDS, *own):
-        found = find_duplicates((item for method in kind for item in by_method.get(method, [])), options)
+        questions = (item for method in kind for item in by_method.get(method, []))
+        found = find_duplicates(questions, options, spread=spread)
         dropped.update(found.dropped())
         pairs += found.pairs
     return dropped, pairs
@@ -64,8 +70,35 @@ def graded(candidates: Iterable[Candidate], verdicts: Iterable[Verdict]) -> Iter
         yield candidate, verdict
 
 
-def choose(pairs: Iterable[tuple[Candidate, Verdict]], options: CurateOptions, flags: Mapping[str, str]) -> Chosen:
+def choose(
+    pairs: Iterable[tuple[Candidate, Verdict]],
+    options: CurateOptions,
+    flags: Mapping[str, str],
+    *,
+    spread: Spread = here,
+) -> Chosen:
     """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note."""
+    whole = Chosen(ids={})
+    for part in spread(_choose, (options, flags), by_root(pairs)):
+        whole.ids.update(part.ids)
+        whole.rejects.extend(part.rejects)
+    return whole
+
+
+def by_root(pairs: Iterable[tuple[Candidate, Verdict]]) -> Iterator[list[tuple[Candidate, Verdict]]]:
+    """Yield the answers in lists that hold every answer of their seeds; answers come in id order."""
+    chunk: list[tuple[Candidate, Verdict]] = []
+    for _, family in groupby(pairs, key=lambda pair: root_of(pair[0].id)):
+        chunk += family
+        if len(chunk) >= ANSWERS_PER_CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _choose(told: tuple[CurateOptions, Mapping[str, str]], pairs: Iterable[tuple[Candidate, Verdict]]) -> Chosen:
+    options, flags = told
     ids: dict[str, tuple[str, ...]] = {}
     rejects: list[Reject] = []
 

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
+from itertools import chain
 
 import msgspec
 
 from mathstrap.augment import Draft
+from mathstrap.augment import Mode as AugmentMode
 from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
 from mathstrap.export import finish_response
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prompts import Prompt, choose_prompt, parse_prompt, prompt_stage, request, with_stop
 from mathstrap.solve import parse_solution, solve_request
+from mathstrap.spread import Spread, chunks_of, here
 from mathstrap.types import (
     Candidate,
     Completion,
@@ -31,9 +33,10 @@ from mathstrap.types import (
 )
 from mathstrap.verify import Mode, grade
 
-# Grading is cheap; a pool pays for itself only from here on.
-POOL_FROM = 20_000
-CHUNK = 500
+# What a core does in about a tenth of a second.
+SEEDS_PER_CHUNK = 25
+REPLIES_PER_CHUNK = 1_000
+JOBS_PER_CHUNK = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,23 +58,31 @@ class Plan:
     rejects: list[Reject]
 
 
-def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe) -> Plan:
+def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe, *, spread: Spread = here) -> Plan:
     """Apply every enabled method to every seed, in id order."""
-    rewrites: list[PlannedRewrite] = []
-    problems: list[Problem] = []
-    rejects: list[Reject] = []
-    for seed in sorted(seeds, key=lambda problem: problem.id):
+    ordered = sorted(seeds, key=lambda problem: problem.id)
+    whole = Plan(rewrites=[], problems=[], rejects=[])
+    for part in spread(_plan_seeds, recipe, chunks_of(ordered, SEEDS_PER_CHUNK)):
+        whole.rewrites.extend(part.rewrites)
+        whole.problems.extend(part.problems)
+        whole.rejects.extend(part.rejects)
+    return whole
+
+
+def _plan_seeds(recipe: RunRecipe, seeds: list[Problem]) -> Plan:
+    plan = Plan(rewrites=[], problems=[], rejects=[])
+    for seed in seeds:
         for method in recipe.method_names:
             count, augmentation = recipe.method(method).count, recipe.augmentation(method)
             for made in augmentation.rewrite(seed, count, mode=recipe.mode, rng_seed=recipe.rng_seed):
                 check_descent(made, method, seed)
                 if isinstance(made, Problem):
-                    problems.append(made)
+                    plan.problems.append(made)
                 elif isinstance(made, Reject):
-                    rejects.append(made)
+                    plan.rejects.append(made)
                 else:
-                    rewrites.append(planned_rewrite(method, seed, made, recipe))
-    return Plan(rewrites=rewrites, problems=problems, rejects=rejects)
+                    plan.rewrites.append(planned_rewrite(method, seed, made, recipe))
+    return plan
 
 
 def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem) -> None:
@@ -146,35 +157,31 @@ def plan_solves(
 
 
 def parse_answers(
-    answered: Iterable[tuple[Request, Completion]], problems: Mapping[str, Problem], recipe: RunRecipe
-) -> Iterator[Candidate | Reject]:
-    """Yield what each reply to a solving request comes to, in the order given."""
-    for asked, completion in answered:
-        yield parse_solution(problems[problem_of(asked.id)], completion, mode=recipe.mode)
-
-
-def grade_all(
-    candidates: Iterable[Candidate],
+    answered: Iterable[tuple[Request, Completion]],
     problems: Mapping[str, Problem],
     recipe: RunRecipe,
     *,
-    num_workers: int = 1,
-) -> Iterator[Verdict]:
-    """Yield the verdict of each candidate, in order; more than one worker gives the same verdicts sooner."""
-    jobs = (job_for(candidate, problems[candidate.problem], recipe) for candidate in candidates)
-    first = list(islice(jobs, POOL_FROM if num_workers > 1 else 0))
-    if len(first) < POOL_FROM:
-        yield from map(grade_one, first)
-        yield from map(grade_one, jobs)
-        return
-    from concurrent.futures import ProcessPoolExecutor
-    from itertools import chain
+    spread: Spread = here,
+) -> Iterator[Candidate | Reject]:
+    """Yield what each reply to a solving request comes to, in the order given."""
+    replies = ((problems[problem_of(asked.id)], completion) for asked, completion in answered)
+    return chain.from_iterable(spread(_parse_replies, recipe.mode, chunks_of(replies, REPLIES_PER_CHUNK)))
 
-    rest = chain(first, jobs)
-    with ProcessPoolExecutor(num_workers) as pool:
-        # A few chunks per worker at a time: executor.map would pull the whole stream into memory.
-        while batch := list(islice(rest, CHUNK * num_workers * 4)):
-            yield from pool.map(grade_one, batch, chunksize=CHUNK)
+
+def _parse_replies(mode: AugmentMode, replies: list[tuple[Problem, Completion]]) -> list[Candidate | Reject]:
+    return [parse_solution(problem, completion, mode=mode) for problem, completion in replies]
+
+
+def grade_all(
+    candidates: Iterable[Candidate], problems: Mapping[str, Problem], recipe: RunRecipe, *, spread: Spread = here
+) -> Iterator[Verdict]:
+    """Yield the verdict of each candidate, in order."""
+    jobs = (job_for(candidate, problems[candidate.problem], recipe) for candidate in candidates)
+    return chain.from_iterable(spread(_grade_jobs, None, chunks_of(jobs, JOBS_PER_CHUNK)))
+
+
+def _grade_jobs(_: None, jobs: list[Job]) -> list[Verdict]:
+    return [grade_one(job) for job in jobs]
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from mathstrap.asking.budget import Budget
 from mathstrap.asking.limits import Limits
 from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode
 from mathstrap.backends import BACKENDS, TeacherOptions
+from mathstrap.cluster import ClusterOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
 from mathstrap.curate.dedup import DedupOptions, check_options
 from mathstrap.curate.mix import MixOptions, check_mix
@@ -146,6 +147,7 @@ class RunRecipe:
     sampling  whether draws are fixed, as under `methods`, or go where they are needed
     vote      labels seeds without a gold answer
     mix       counts or shares of the samples
+    engine    "local", "ray", or what Ray is told; does not change what comes out
     """
 
     name: str = ""
@@ -168,6 +170,14 @@ class RunRecipe:
     export: ExportOptions = field(default_factory=ExportOptions)
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
+    engine: Literal["local", "ray"] | ClusterOptions = "local"
+
+    @property
+    def cluster(self) -> ClusterOptions | None:
+        """What Ray is told, None for a run on this machine alone."""
+        if isinstance(self.engine, ClusterOptions):
+            return self.engine
+        return ClusterOptions() if self.engine == "ray" else None
 
     @property
     def seed_sources(self) -> tuple[SeedsOptions, ...]:
@@ -238,6 +248,11 @@ def check_run_recipe(recipe: RunRecipe) -> None:
             f'teacher.backend: no such backend "{recipe.teacher.backend}".'
             f"{suggest(recipe.teacher.backend, list(BACKENDS))}"
         )
+    cluster = recipe.cluster
+    if cluster is not None and (cluster.teachers < 0 or cluster.teacher_cpus < 0 or (cluster.teacher_gpus or 0) < 0):
+        raise RecipeError("engine: teachers, teacher_cpus and teacher_gpus must be 0 or more.")
+    if cluster is not None and cluster.teachers and recipe.teacher.backend == "openai_batch":
+        raise RecipeError("engine.teachers: a Batch API takes the plan whole, from this machine. Leave teachers out.")
     graders = [*GRADERS, "metamath-2024"]
     if is_own(recipe.verify.grader):
         grader_named(recipe.verify.grader)

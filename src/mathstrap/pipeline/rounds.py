@@ -5,24 +5,17 @@ What a round asks depends on the replies before it alone, so a resumed run takes
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
 from mathstrap.asking.budget import Usage
 from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
-from mathstrap.pipeline.derive import (
-    Plan,
-    PlannedRewrite,
-    draws_of,
-    grade_one,
-    job_for,
-    parse_answers,
-    plan_solves,
-)
+from mathstrap.pipeline.derive import Plan, PlannedRewrite, draws_of, grade_all, parse_answers, plan_solves
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.spread import Spread, here
 from mathstrap.types import Candidate, Completion, Problem, Request, problem_of
 
 # Requests from which the most that a call can cost is averaged.
@@ -134,30 +127,36 @@ class Rounds:
             for problem_id, count in more.items()
         }
 
-    def take(self, round_draws: Mapping[str, range], answered: Iterable[tuple[Request, Completion]]) -> None:
+    def take(
+        self,
+        round_draws: Mapping[str, range],
+        answered: Iterable[tuple[Request, Completion]],
+        *,
+        spread: Spread = here,
+    ) -> None:
         """Count the replies of a round; where one is missing, no further round is planned until it is there."""
         counts = {problem_id: [0, 0] for problem_id in round_draws}
-        is_fixed = self.recipe.sampling.policy == "fixed"
-        for request, completion in answered:
-            problem_id = problem_of(request.id)
-            counts[problem_id][0] += 1
-            self.tokens_in += completion.tokens_in
-            self.tokens_out += completion.tokens_out
-            if not is_fixed:
-                counts[problem_id][1] += self.is_correct(request, completion)
+
+        def counted() -> Iterator[tuple[Request, Completion]]:
+            for request, completion in answered:
+                counts[problem_of(request.id)][0] += 1
+                self.tokens_in += completion.tokens_in
+                self.tokens_out += completion.tokens_out
+                yield request, completion
+
+        if self.recipe.sampling.policy == "fixed":
+            deque(counted(), maxlen=0)
+        else:
+            parsed = parse_answers(counted(), self.problems, self.recipe, spread=spread)
+            candidates = (made for made in parsed if isinstance(made, Candidate))
+            for verdict in grade_all(candidates, self.problems, self.recipe, spread=spread):
+                counts[problem_of(verdict.candidate)][1] += verdict.outcome == "correct"
         for problem_id, draws in round_draws.items():
             num_answered, num_correct = counts[problem_id]
             tries, correct = self.tried[problem_id]
             self.tried[problem_id] = (tries + len(draws), correct + num_correct)
             self.draws += len(draws)
             self.is_stuck = self.is_stuck or num_answered < len(draws)
-
-    def is_correct(self, request: Request, completion: Completion) -> bool:
-        """Grade one reply."""
-        (made,) = parse_answers([(request, completion)], self.problems, self.recipe)
-        if not isinstance(made, Candidate):
-            return False
-        return grade_one(job_for(made, self.problems[made.problem], self.recipe)).outcome == "correct"
 
     def draws_left(self) -> int | None:
         """Return how many more draws the budget allows: at their mean cost so far, before that at their most."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from mathstrap.asking.budget import Usage
 from mathstrap.asking.events import Listener
+from mathstrap.cluster import Cluster
 from mathstrap.curate.mix import Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine import AskReport
@@ -32,6 +33,7 @@ from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
 from mathstrap.rundir import RunDir
+from mathstrap.spread import Spread, here, in_processes
 from mathstrap.stats import Analysis
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Verdict
 
@@ -67,21 +69,35 @@ def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener 
     """
     check_run_recipe(recipe)
     seeds = load_seeds(recipe)
-    with RunDir.open(recipe.path) as run:
+    with ExitStack() as stack:
+        run = stack.enter_context(RunDir.open(recipe.path))
         run.write_text("recipe.yaml", recipe_yaml(recipe))
-        with Teacher(recipe, run, events) as teacher:
-            return Bootstrap(recipe=recipe, run=run, seeds=seeds, teacher=teacher, only=only).go()
+        if recipe.cluster is None:
+            teacher = stack.enter_context(Teacher(recipe, run, events))
+            spread, search_spread = in_processes(), here
+        else:
+            cluster = stack.enter_context(Cluster(recipe.cluster))
+            teacher = stack.enter_context(Teacher(recipe, run, events, open_teacher=cluster.open_teacher))
+            spread = search_spread = cluster.spread
+        return Bootstrap(
+            recipe=recipe, run=run, seeds=seeds, teacher=teacher, only=only, spread=spread, search_spread=search_spread
+        ).go()
 
 
 @dataclass(kw_only=True)
 class Bootstrap:
-    """The stages of one run, in order; each reads what the one before derived."""
+    """The stages of one run, in order; each reads what the one before derived.
+
+    `spread` computes what is plain Python, `search_spread` what searches with compiled libraries.
+    """
 
     recipe: RunRecipe
     run: RunDir
     seeds: Seeds
     teacher: Teacher
     only: Stage | None
+    spread: Spread
+    search_spread: Spread
     rejects: list[Reject] = field(default_factory=list)
     draws: dict[str, range] = field(default_factory=dict)
     votes: Usage = field(default_factory=Usage)
@@ -92,7 +108,7 @@ class Bootstrap:
         """Run every stage, or up to `only`."""
         self.rejects = list(self.seeds.rejects)
         self.label()
-        plan = plan_rewrites(self.seeds.problems, self.recipe)
+        plan = plan_rewrites(self.seeds.problems, self.recipe, spread=self.spread)
         self.rejects += plan.rejects
         problems = self.rewrite(plan)
         if self.stops_after("rewrite"):
@@ -159,14 +175,14 @@ class Bootstrap:
         """Drop what should not be paid for again: repeated questions, and those a test set asks too."""
         gone: dict[str, tuple[str, str]] = {}
         if self.recipe.dedup is not None and self.recipe.mode != "metamath-2024":
-            dropped, pairs = repeated_questions(problems, self.recipe.dedup)
+            dropped, pairs = repeated_questions(problems, self.recipe.dedup, spread=self.search_spread)
             self.run.write_records("pairs", pairs)
             gone = {problem_id: ("duplicate", kept_id) for problem_id, kept_id in dropped.items()}
         if self.recipe.decontaminate.against:
             from mathstrap.pipeline.contamination import check_contamination
 
             left = [problem for problem in problems if problem.id not in gone]
-            checked = check_contamination(self.seeds.problems, left, self.recipe, self.judge)
+            checked = check_contamination(self.seeds.problems, left, self.recipe, self.judge, spread=self.search_spread)
             self.run.write_json("contamination.json", checked.certificate)
             for problem_id, match in checked.dropped.items():
                 gone[problem_id] = ("contaminated", f"{match.test_set} {match.test_id}: {match.span}")
@@ -190,7 +206,8 @@ class Bootstrap:
             if self.pays("solve"):
                 num_draws = sum(map(len, draws.values()))
                 self.teacher.fill("solve", plan_solves(problems, self.recipe, draws), num_draws)
-            rounds.take(draws, self.run.answered("solve", plan_solves(problems, self.recipe, draws)))
+            answered = self.run.answered("solve", plan_solves(problems, self.recipe, draws))
+            rounds.take(draws, answered, spread=self.spread)
         self.draws = rounds.totals()
         self.shortfall += rounds.shortfall()
 
@@ -198,11 +215,10 @@ class Bootstrap:
         """Parse and grade every answer; wrong and undecided ones are kept beside the correct ones."""
         by_id = {problem.id: problem for problem in problems}
         answered = self.run.answered("solve", plan_solves(problems, self.recipe, self.draws))
-        self.run.write_records("candidates", self.candidates_of(parse_answers(answered, by_id, self.recipe)))
-        graded = grade_all(
-            self.run.read_records("candidates", Candidate), by_id, self.recipe, num_workers=os.cpu_count() or 1
-        )
-        self.run.write_records("verdicts", graded)
+        parsed = parse_answers(answered, by_id, self.recipe, spread=self.spread)
+        self.run.write_records("candidates", self.candidates_of(parsed))
+        candidates = self.run.read_records("candidates", Candidate)
+        self.run.write_records("verdicts", grade_all(candidates, by_id, self.recipe, spread=self.spread))
 
     def candidates_of(self, parsed: Iterable[Candidate | Reject]) -> Iterator[Candidate]:
         """Yield the candidates and set the rejects aside."""
@@ -214,7 +230,7 @@ class Bootstrap:
 
     def curate(self, problems: list[Problem]) -> int:
         """Choose the samples, write them and their formats, and return how many there are."""
-        chosen = choose(self.graded(), self.recipe.curate, self.run.flags())
+        chosen = choose(self.graded(), self.recipe.curate, self.run.flags(), spread=self.spread)
         by_id = {problem.id: problem for problem in [*self.seeds.problems, *problems]}
         hashes = {problem.id: solve_prompt(problem, self.recipe).hash for problem in problems}
         metas = (meta_of(sample, label_keys(self.recipe.mix)) for sample in self.samples(chosen, by_id, hashes))

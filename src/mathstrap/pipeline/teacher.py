@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import chain
 
 from mathstrap.asking.budget import Meter
 from mathstrap.asking.events import Listener
 from mathstrap.asking.prices import Price, find_price
-from mathstrap.backends import Backend, open_backend
+from mathstrap.backends import Backend, TeacherOptions, open_backend
 from mathstrap.engine import AskReport, ask_all
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.rundir import RunDir
@@ -20,10 +21,18 @@ PAID_STAGES: tuple[Stage, ...] = ("rewrite", "filter", "solve")
 class Teacher:
     """The backend, opened when there is something to ask, and one budget over all stages."""
 
-    def __init__(self, recipe: RunRecipe, run: RunDir, events: Listener | None) -> None:
+    def __init__(
+        self,
+        recipe: RunRecipe,
+        run: RunDir,
+        events: Listener | None,
+        *,
+        open_teacher: Callable[[TeacherOptions], Backend] = open_backend,
+    ) -> None:
         self.recipe = recipe
         self.run = run
         self.events = events
+        self.open_teacher = open_teacher
         self.reports: list[AskReport] = []
         self.meter = Meter(recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES))
         self._backend: Backend | None = None
@@ -44,9 +53,12 @@ class Teacher:
         if first is None:
             report = AskReport(stage=stage)
         else:
-            self._backend = self._backend or open_backend(self.recipe.teacher)
+            self._backend = self._backend or self.open_teacher(self.recipe.teacher)
+            limits = self.recipe.limits
+            # What a server is spared counts over all who ask it; copies of a loaded model are asked at once.
+            limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(self._backend, "num_models", 1))
             report = ask_all(
-                chain([first], todo), self.run.sink(stage), backend=self._backend, limits=self.recipe.limits,
+                chain([first], todo), self.run.sink(stage), backend=self._backend, limits=limits,
                 budget=self.meter, events=self.events, stage=stage, total=num_requests,
             )  # fmt: skip
         self.reports.append(report)

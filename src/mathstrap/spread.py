@@ -1,0 +1,92 @@
+"""Apply a pure function to one chunk after the other, in order: in this process, in others, or where a cluster says.
+
+What comes out is the same wherever it is computed. Knows nothing of what the chunks hold.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import chain, islice
+from multiprocessing import get_all_start_methods, get_context
+from typing import Any, Protocol, TypeVar
+
+A = TypeVar("A")
+B = TypeVar("B")
+S = TypeVar("S")
+
+CHUNKS_AHEAD = 3  # per worker; what is computed ahead waits in memory
+FEW_CHUNKS = 4  # fewer are done before another process has started
+
+
+class Spread(Protocol):
+    """Yields `function(shared, chunk)` for every chunk, in order and only a little ahead of what is taken.
+
+    All three cross process borders, `shared` once for each worker.
+    """
+
+    def __call__(self, function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> Iterator[B]:
+        """Return the results as a stream."""
+        ...
+
+
+def here(function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> Iterator[B]:
+    """Compute every chunk in this process."""
+    return (function(shared, chunk) for chunk in chunks)
+
+
+def in_processes(num_workers: int | None = None) -> Spread:
+    """Return a Spread over forked processes of this machine, by default one per core; a few chunks stay here.
+
+    For functions in plain Python: a library that keeps threads of its own does not survive a fork.
+    """
+    count = num_workers or os.cpu_count() or 1
+
+    def spread(function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> Iterator[B]:
+        stream = iter(chunks)
+        first = list(islice(stream, FEW_CHUNKS))
+        if count < 2 or len(first) < FEW_CHUNKS or "fork" not in get_all_start_methods():
+            yield from here(function, shared, chain(first, stream))
+            return
+        with ProcessPoolExecutor(
+            count, mp_context=get_context("fork"), initializer=_start_worker, initargs=(function, shared)
+        ) as pool:
+            yield from taken_in_order(
+                lambda chunk: pool.submit(_work, chunk), Future.result, chain(first, stream), count * CHUNKS_AHEAD
+            )
+
+    return spread
+
+
+def taken_in_order(submit: Callable[[A], S], result: Callable[[S], B], chunks: Iterable[A], ahead: int) -> Iterator[B]:
+    """Yield the results of submitted chunks in order, with at most `ahead` of them submitted and not taken."""
+    stream = iter(chunks)
+    waiting: deque[S] = deque()
+    while True:
+        waiting.extend(submit(chunk) for chunk in islice(stream, ahead - len(waiting)))
+        if not waiting:
+            return
+        yield result(waiting.popleft())
+
+
+def chunks_of(items: Iterable[A], size: int) -> Iterator[list[A]]:
+    """Yield lists of `size` items, the last one shorter."""
+    stream = iter(items)
+    while chunk := list(islice(stream, size)):
+        yield chunk
+
+
+_WORK: tuple[Callable[[Any, Any], Any], Any] | None = None
+
+
+def _start_worker(function: Callable[[S, A], B], shared: S) -> None:
+    global _WORK
+    _WORK = function, shared
+
+
+def _work(chunk: Any) -> Any:
+    assert _WORK is not None, "the worker was started"
+    function, shared = _WORK
+    return function(shared, chunk)

@@ -1,0 +1,231 @@
+"""A run on a Ray cluster: the same bytes, nothing paid lost but what was in flight, and clear words where it cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bootstrapping import digests, small_recipe, small_values
+from fake_server import FakeServer, Script
+from mathstrap.cluster import Cluster, ClusterOptions
+from mathstrap.errors import InputError, RecipeError, TeacherError
+from mathstrap.pipeline import bootstrap, check_run_recipe
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.recipe import load_recipe
+
+IN_FLIGHT = 8
+# What does not depend on where the work was done; the report shows the recipe, and with it the engine.
+SAME = {"report.html"}
+
+
+def derived(path: Path) -> dict[str, str]:
+    return {name: digest for name, digest in digests(path).items() if name not in SAME}
+
+
+def num_answered(summary) -> int:
+    return sum(report.answered for report in summary.reports)
+
+
+def test_the_engine_is_named_or_described_and_its_keys_are_checked(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("engine: {address: 10.0.0.1:6379, teachers: 4}\n")
+    assert load_recipe(RunRecipe, str(path)).cluster == ClusterOptions(address="10.0.0.1:6379", teachers=4)
+    assert load_recipe(RunRecipe, str(path), ["engine=local"]).cluster is None
+    assert load_recipe(RunRecipe, str(path), ["engine=ray"]).cluster == ClusterOptions()
+    assert load_recipe(RunRecipe, str(path), ["engine.teacher_gpus=2"]).cluster.teacher_gpus == 2
+    with pytest.raises(RecipeError, match=r'no such key "teacher"\. Did you mean "teachers"'):
+        load_recipe(RunRecipe, str(path), ["engine.teacher=2"])
+    with pytest.raises(RecipeError, match="must be 0 or more"):
+        check_run_recipe(small_recipe(tmp_path, engine={"teachers": -1}))
+    with pytest.raises(RecipeError, match="takes the plan whole"):
+        check_run_recipe(small_recipe(tmp_path, teacher={"backend": "openai_batch"}, engine={"teachers": 2}))
+
+
+def test_a_dry_run_needs_no_cluster(tmp_path):
+    from mathstrap.pipeline.preview import preview
+
+    assert preview(small_recipe(tmp_path, engine={"address": "127.0.0.1:1"})).stages
+
+
+def test_an_address_where_no_cluster_answers_is_named(tmp_path):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    for address, sentence in (("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1"), ("ray://x:1", "host:port")):
+        with pytest.raises(InputError, match=sentence):
+            bootstrap(small_recipe(tmp_path, engine={"address": address}))
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    """Ray on this machine, with two cores whatever it has."""
+    ray = pytest.importorskip("ray", reason="needs the extra ray")
+    # On a busy machine a process takes longer to start than Ray waits for it by default.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
+                   "RAY_worker_register_timeout_seconds": "300", "PYTHONPATH": os.pathsep.join(sys.path)}  # fmt: skip
+    ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
+    yield ray
+    ray.shutdown()
+
+
+@pytest.mark.slow
+def test_a_run_on_ray_gives_the_bytes_of_one_machine_within_one_budget(tmp_path, local_ray):
+    alone = bootstrap(small_recipe(tmp_path, out=str(tmp_path / "alone")))
+    engine = {"teachers": 2, "teacher_cpus": 0.5, "few_chunks": 1}
+    first = bootstrap(small_recipe(tmp_path, engine=engine, budget={"max_requests": 50}, out=str(tmp_path / "first")))
+    assert 40 < num_answered(first) <= 50
+    whole = bootstrap(small_recipe(tmp_path, engine=engine))
+    assert num_answered(whole) == num_answered(alone)
+    assert derived(whole.path) == derived(alone.path)
+
+
+@pytest.mark.slow
+def test_a_cluster_without_room_for_a_teacher_says_what_there_is(tmp_path, local_ray):
+    with pytest.raises(
+        InputError, match="no node has room for one teacher of 1 CPUs and 4 GPUs; found 2 CPUs and 0 GPUs"
+    ):
+        bootstrap(small_recipe(tmp_path, engine={"teacher_gpus": 4}))
+
+
+@pytest.mark.slow
+def test_what_a_copy_cannot_load_is_said_in_its_own_words(tmp_path, local_ray):
+    with pytest.raises(InputError, match='the fake teacher knows no "speed"'):
+        bootstrap(small_recipe(tmp_path, teacher={"backend": "fake", "settings": {"speed": 1}}, engine="ray"))
+
+
+def exit_at_once(*_):
+    os._exit(1)
+
+
+def identity(shared, chunk):
+    return [shared, *chunk]
+
+
+@pytest.mark.slow
+def test_a_worker_that_dies_again_and_again_is_told(local_ray):
+    cluster = Cluster(ClusterOptions(few_chunks=1))
+    assert list(cluster.spread(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
+    with pytest.raises(Exception, match="lost a piece of work"):
+        list(cluster.spread(exit_at_once, None, [[1]]))
+
+
+@pytest.mark.slow
+def test_a_teacher_that_dies_again_and_again_ends_the_run(tmp_path, local_ray):
+    from mathstrap.backends.copies import CopiedTeacher, TeacherActor
+    from mathstrap.engine import ask_all
+
+    class Dying(TeacherActor):
+        ask = exit_at_once
+
+    class DyingTeacher(CopiedTeacher):
+        actor = Dying
+
+    recipe = small_recipe(tmp_path)
+    teacher = DyingTeacher(local_ray, recipe.teacher, count=1, cpus=0.5, gpus=0, start_seconds=60)
+    from mathstrap.pipeline.derive import plan_rewrites, plan_solves
+    from mathstrap.pipeline.seeds import load_seeds
+    from mathstrap.rundir import RunDir
+
+    requests = plan_solves(plan_rewrites(load_seeds(recipe).problems, recipe).problems, recipe)
+    with RunDir.open(tmp_path / "run") as run, pytest.raises(TeacherError, match="died 4 times without a reply"):
+        ask_all(requests, run.sink("solve"), backend=teacher, stage="solve")
+
+
+# Two nodes, two deaths
+
+
+@pytest.fixture
+def two_nodes(local_ray):
+    """Two nodes of a core each beside a head without one."""
+    local_ray.shutdown()
+    from ray.cluster_utils import Cluster as Nodes
+
+    nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    nodes.workers = [nodes.add_node(num_cpus=1), nodes.add_node(num_cpus=1)]
+    yield nodes
+    nodes.shutdown()
+
+
+def start(recipe_path, *overrides):
+    return subprocess.Popen(
+        [sys.executable, "-m", "mathstrap", "run", str(recipe_path), *overrides],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+
+
+def wait_for(server, driver, calls):
+    until = time.monotonic() + 240
+    while server.calls < calls:
+        assert driver.poll() is None, driver.communicate()
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
+def stored(path) -> Counter[tuple[str, str]]:
+    """Every whole line of the paid files, by id and key."""
+    found: Counter[tuple[str, str]] = Counter()
+    for file in path.glob("completions-*.jsonl"):
+        rows = [json.loads(line) for line in file.read_bytes().split(b"\n")[:-1]]
+        found.update((row["request"], row["key"]) for row in rows)
+    return found
+
+
+@pytest.mark.slow
+def test_a_node_and_then_the_driver_die_and_only_what_was_in_flight_is_paid_twice(tmp_path, two_nodes):
+    with FakeServer(Script(latency=0.25)).running() as server:
+        teacher = {"backend": "openai", "model": "m", "base_url": server.url, "max_in_flight": IN_FLIGHT // 2,
+                   "supports_n": False}  # fmt: skip
+        values = small_values(
+            tmp_path, teacher=teacher, limits={"max_in_flight": IN_FLIGHT, "adapt": False},
+            seeds={"source": "bundled:gsm8k"},
+            engine={"address": two_nodes.address, "teachers": 2, "teacher_cpus": 1, "few_chunks": 1},
+        )  # fmt: skip
+        recipe_path = tmp_path / "small.yaml"
+        recipe_path.write_text(yaml.safe_dump(values))
+        path = tmp_path / "runs" / "small"
+
+        driver = start(recipe_path)
+        wait_for(server, driver, 40)
+        before = sum(stored(path).values())
+        two_nodes.remove_node(two_nodes.workers.pop(), allow_graceful=False)
+        wait_for(server, driver, 90)
+        assert sum(stored(path).values()) > before  # the other node goes on
+        driver.kill()
+        driver.communicate()
+        time.sleep(1)  # the server finishes, and charges, what it had begun
+        kept, charged = stored(path), server.charged.total()
+        assert set(kept.values()) == {1}
+        # The node took at most its half of the calls in flight, the driver all of them.
+        assert charged - len(kept) <= IN_FLIGHT // 2 + IN_FLIGHT
+        calls = server.calls
+
+        two_nodes.add_node(num_cpus=1)
+        driver = start(recipe_path)
+        wait_for(server, driver, calls + 30)
+        driver.send_signal(signal.SIGINT)
+        out, _ = driver.communicate(timeout=120)
+        assert driver.returncode == 3, out
+        assert "Interrupted. Every reply is kept" in out
+        drained = stored(path)
+        assert kept.keys() < drained.keys()
+        assert server.charged.total() - charged == len(drained) - len(kept)  # a drain loses nothing
+
+        driver = start(recipe_path)
+        out, _ = driver.communicate(timeout=600)
+        assert driver.returncode == 0, out
+        whole = stored(path)
+        assert set(whole.values()) == {1}
+        assert server.charged.total() - charged == len(whole) - len(kept)  # nothing that was kept is asked again
+        on_ray = derived(path)
+        driver = start(recipe_path, "engine=local", f"out={tmp_path / 'alone'}")
+        out, _ = driver.communicate(timeout=600)
+        assert driver.returncode == 0, out
+        assert on_ray == derived(tmp_path / "alone" / "small")
+        assert len(on_ray) >= 8
