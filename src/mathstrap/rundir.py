@@ -54,7 +54,11 @@ class StageSink:
         """Write a reply; it is with the operating system when this returns. Raises StorageError."""
         if f"{completion.request}\0{completion.key}" in self._index.places:
             return
-        line = self._encode(completion)
+        try:
+            line = self._encode(completion)
+        except UnicodeEncodeError:  # half a surrogate pair has no UTF-8; the rest of the reply is kept
+            text = completion.text.encode("utf-8", "replace").decode()
+            line = self._encode(msgspec.structs.replace(completion, text=text))
         offset = self._log.append(line)
         self._index.add(completion.request, completion.key, offset, len(line))
         self._index.tokens_in += completion.tokens_in

@@ -225,7 +225,9 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     settings = read_settings(options.settings)
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        import transformers  # noqa: F401 - named where it is missing
+
+        from mathstrap.weights import load_causal_model, load_tokenizer_of
     except ModuleNotFoundError as error:
         raise missing_extra(str(error.name), "train") from error
     name = options.model_path or options.model
@@ -238,8 +240,8 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     device = settings.device or ("cuda" if torch.cuda.is_available() else "cpu")
     dtype = settings.dtype if settings.dtype != "auto" else ("float32" if device == "cpu" else "bfloat16")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **where)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, dtype), **where)
+        tokenizer = load_tokenizer_of(name, **where)
+        model = load_causal_model(name, dtype=getattr(torch, dtype), **where)
     except (OSError, ValueError) as error:
         raise InputError(f"{name}: transformers cannot load this model: {error}") from error
     if settings.adapter:
@@ -259,14 +261,16 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
 def with_adapter(model: Any, folder: str) -> Any:
     """Return the model with a PEFT adapter merged into its weights; raises InputError if there is none."""
     try:
-        import peft
+        import peft  # noqa: F401 - named where it is missing
     except ModuleNotFoundError as error:
         raise missing_extra("peft", "train") from error
     if not (Path(folder) / "adapter_config.json").is_file():
         raise InputError(
             f"teacher.settings.adapter: {folder} holds no adapter_config.json. Give a PEFT adapter's folder."
         )
-    return peft.PeftModel.from_pretrained(model, folder).merge_and_unload()
+    from mathstrap.weights import load_merged_adapter
+
+    return load_merged_adapter(model, folder)
 
 
 def read_settings(settings: dict[str, Any]) -> HfSettings:

@@ -130,12 +130,14 @@ def load(options: PerplexityOptions) -> tuple[Any, Any]:
     """Return the model, in evaluation mode, and its tokenizer; raises InputError where they cannot be loaded."""
     try:
         import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        import transformers  # noqa: F401 - named where it is missing
+
+        from mathstrap.weights import load_causal_model, load_tokenizer_of
     except ImportError as error:
         raise missing_extra("transformers", "train") from error
     try:
-        tokenizer = AutoTokenizer.from_pretrained(options.model)
-        model = AutoModelForCausalLM.from_pretrained(options.model, dtype=torch.float32)
+        tokenizer = load_tokenizer_of(options.model)
+        model = load_causal_model(options.model, dtype=torch.float32)
     except (OSError, ValueError) as error:
         first_line = str(error).partition("\n")[0]
         raise InputError(f"{options.model}: cannot be loaded as a causal language model: {first_line}") from error

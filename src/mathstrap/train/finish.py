@@ -10,6 +10,7 @@ from typing import Any
 from mathstrap.train import card, plot
 from mathstrap.train.options import TrainRecipe
 from mathstrap.train.watch import Watch
+from mathstrap.weights import load_causal_model, load_merged_adapter, load_tokenizer_of
 
 MODEL = "model"
 ADAPTER = "adapter"
@@ -55,23 +56,21 @@ def merge_adapter(base: str, adapter: Path, target: Path, *, quantised: bool) ->
 
     A QLoRA adapter was trained on the weights as NF4 rounds them, so those are what it is folded into.
     """
-    import peft
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     settings: dict[str, Any] = {"dtype": torch.float32}
     if quantised:
         from mathstrap.train.model import nf4
 
         settings = {"dtype": torch.float32, "quantization_config": nf4("fp32")}
-    model = AutoModelForCausalLM.from_pretrained(base, **settings)
+    model = load_causal_model(base, **settings)
     if quantised:
         model = model.dequantize().to(torch.float32)
-    merged = peft.PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    merged = load_merged_adapter(model, adapter)
     staged = target.with_name(f"{target.name}.tmp")
     shutil.rmtree(staged, ignore_errors=True)
     merged.save_pretrained(staged)
-    AutoTokenizer.from_pretrained(adapter).save_pretrained(staged)
+    load_tokenizer_of(adapter).save_pretrained(staged)
     shutil.rmtree(target, ignore_errors=True)
     staged.rename(target)
     return target

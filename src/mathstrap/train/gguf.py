@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mathstrap.errors import InputError, missing_extra
+from mathstrap.weights import load_config_of, load_tokenizer_of
 
 FAMILIES = ("llama", "mistral")
 PLACES = {
@@ -48,11 +49,9 @@ def write_gguf(folder: Path, path: Path, *, kind: Literal["f16", "q8_0", "f32"] 
         import gguf
     except ImportError:
         raise missing_extra("gguf", "train") from None
-    from transformers import AutoConfig, AutoTokenizer
-
-    config = AutoConfig.from_pretrained(folder)
+    config = load_config_of(folder)
     check_family(config)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = load_tokenizer_of(folder)
     vocabulary = read_vocabulary(json.loads(tokenizer.backend_tokenizer.to_str()), config.vocab_size)
     temporary = path.with_name(path.name + ".tmp")
     writer = gguf.GGUFWriter(temporary, "llama")

@@ -16,6 +16,7 @@ from mathstrap.errors import InputError, missing_extra
 from mathstrap.train import attention
 from mathstrap.train.options import Method, TrainRecipe
 from mathstrap.train.tokens import cache_folder
+from mathstrap.weights import load_causal_model, load_tokenizer_of
 
 log = logging.getLogger(__name__)
 
@@ -109,18 +110,16 @@ def dequantise_embedded() -> Path:
     """Return the folder of the embedded package's model in fp32, written once from its GGUF."""
     import torch
     from tokenizers import pre_tokenizers
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     source = bundled_model_path()
     folder = cache_folder() / "models" / f"{source.stem}-fp32"
     if (folder / "config.json").exists():
         return folder
     log.info("dequantising %s into %s", source.name, folder)
-    model = AutoModelForCausalLM.from_pretrained(str(source.parent), gguf_file=source.name, dtype=torch.float32)
+    model = load_causal_model(str(source.parent), gguf_file=source.name, dtype=torch.float32)
     # The weights are plain fp32 by this point; the quantiser would only refuse to save them.
     model.hf_quantizer = None
     del model.config.quantization_config
-    tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
+    tokenizer = load_tokenizer_of(str(source.parent), gguf_file=source.name)
     # The file names its splitting rule ("smollm"); transformers reads every byte-level BPE as GPT-2's.
     tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
@@ -149,10 +148,8 @@ def model_errors(name: str) -> Iterator[None]:
 
 def load_tokenizer(path: str) -> Any:
     """Return the model's tokenizer; raises InputError where there is none."""
-    from transformers import AutoTokenizer
-
     with model_errors(path):
-        return AutoTokenizer.from_pretrained(path)
+        return load_tokenizer_of(path)
 
 
 def choose_attention(asked: str, device: str) -> str:
@@ -167,8 +164,6 @@ def choose_attention(asked: str, device: str) -> str:
 def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, num_shards: int) -> Any:
     """Return the model ready to train: wrapped for the method, trained weights in fp32, frozen ones in `precision`."""
     import torch
-    from transformers import AutoModelForCausalLM
-
     way = METHODS[recipe.method]
     settings: dict[str, Any] = {}
     if num_shards > 1:
@@ -184,7 +179,7 @@ def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, n
         settings["quantization_config"] = quantization
         settings["device_map"] = {"": device if device == "cpu" else int(os.environ.get("LOCAL_RANK", "0"))}
     with model_errors(path):
-        model = AutoModelForCausalLM.from_pretrained(
+        model = load_causal_model(
             path, dtype=torch.bfloat16 if half else torch.float32,
             attn_implementation=choose_attention(recipe.attention, device), **settings,
         )  # fmt: skip

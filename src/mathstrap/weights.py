@@ -1,0 +1,43 @@
+"""Load models, tokenizers and adapters from foreign folders: weights as safetensors or GGUF, never code or pickles.
+
+The only place that calls `from_pretrained`; tests/test_security_source.py holds that.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mathstrap.errors import InputError
+
+
+def load_causal_model(name: str, **settings: Any) -> Any:
+    """Return a causal language model; raises OSError or ValueError where it has no safetensors, or asks for code."""
+    from transformers import AutoModelForCausalLM
+
+    if "gguf_file" not in settings:
+        settings["use_safetensors"] = True
+    return AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, **settings)
+
+
+def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
+    """Return a model's tokenizer; raises OSError or ValueError where there is none, or it asks for code."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **settings)
+
+
+def load_config_of(name: str | Path) -> Any:
+    """Return a model's configuration; raises OSError or ValueError where there is none, or it asks for code."""
+    from transformers import AutoConfig
+
+    return AutoConfig.from_pretrained(name, trust_remote_code=False)
+
+
+def load_merged_adapter(model: Any, folder: str | Path) -> Any:
+    """Return the model with the adapter of a folder folded in; raises InputError where it is not safetensors."""
+    import peft
+
+    if not (Path(folder) / "adapter_model.safetensors").is_file():
+        raise InputError(f"{folder}: holds no adapter_model.safetensors. Other formats can run code when read.")
+    return peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
