@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from mathstrap.augment import AUGMENTATIONS, Draft
-from mathstrap.problems import SeedsOptions, load_problems
 from mathstrap.types import REASONS, Completion, FinishReason, Method, Problem, Reject
 
 SEED = Problem(
@@ -296,24 +293,3 @@ def test_the_reference_mode_takes_every_reply_that_says_anything() -> None:
     assert isinstance(result, Problem)
     empty = AUGMENTATIONS["rephrase"].parse(SEED, draft, reply(" "))
     assert isinstance(empty, Reject)
-
-
-def test_the_examples_of_the_methods_page_are_what_the_code_makes() -> None:
-    page = (Path(__file__).resolve().parents[1] / "docs" / "methods.md").read_text(encoding="utf-8")
-    shown = page.replace("\n> ", "\n").replace("> ", "")
-    seed = load_problems(SeedsOptions(source="bundled:gsm8k")).problems[30]
-    latex = load_problems(SeedsOptions(source="bundled:math")).problems[8]
-    assert seed.id == "mini-gsm-031"
-    assert seed.question in shown
-    for parent, nth in ((seed, 1), (latex, 0)):
-        problem = AUGMENTATIONS["fobar"].rewrite(parent, None)[nth]
-        assert isinstance(problem, Problem)
-        assert problem.question in shown
-    statement = parsed("self_verification", "It costs $45 now.", seed=seed, nth=1)
-    assert isinstance(statement, Problem)
-    assert statement.question in shown
-    rephrased = (
-        "If a jacket whose price is $60 is offered with a discount of 25%, what does one pay for it, in dollars?"
-    )
-    assert rephrased in shown
-    assert isinstance(parsed("rephrase", rephrased, seed=seed), Problem)

@@ -163,6 +163,18 @@ class Meter:
         self.tokens_in += completion.tokens_in
         self.tokens_out += completion.tokens_out
 
+    @property
+    def tightest(self) -> str:
+        """Return the name of the budget of requests, tokens or money that is used up furthest; there has to be one."""
+        budget = self.budget
+        used = {
+            "max_requests": self.requests / budget.max_requests if budget.max_requests else 0.0,
+            "max_tokens": (self.tokens_in + self.tokens_out) / budget.max_tokens if budget.max_tokens else 0.0,
+            "max_usd": (self.usd or 0.0) / budget.max_usd if budget.max_usd else 0.0,
+        }
+        assert any(used.values()), "nothing is spent of a budget that is used up"
+        return max(used, key=lambda name: used[name])
+
     def sentence(self, name: str) -> str:
         """Say which budget is spent, how far, and what to do."""
         budget = self.budget

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 
 from mathstrap.asking.budget import Usage
@@ -98,13 +99,24 @@ def place_of(request_id: str) -> tuple[int, str]:
 class Rounds:
     """The adaptive draws of a run: what was tried per problem, and what the budget still allows.
 
-    `spent` is what came before the answers (the rewrites), `price` turns tokens into money.
+    `spent` is what came before the answers (the rewrites), `price` turns tokens into money. `planned` is how many
+    answers each method wanted before its rewrites were cut to the budget; by it the rest is shared where the rule is
+    "wanted", else a method that lost rewrites would lose as many answers again.
     """
 
     def __init__(
-        self, problems: Iterable[Problem], recipe: RunRecipe, *, spent: Usage, price: Price | None = None
+        self,
+        problems: Iterable[Problem],
+        recipe: RunRecipe,
+        *,
+        spent: Usage,
+        price: Price | None = None,
+        planned: Mapping[str, int] | None = None,
     ) -> None:
         self.recipe = recipe
+        self.sampling = recipe.sampling
+        if planned and self.sampling.share == "wanted":
+            self.sampling = replace(self.sampling, share="weights", weights=dict(planned))
         self.problems = {problem.id: problem for problem in problems}
         self.tried = dict.fromkeys(self.problems, (0, 0))
         self.fixed = {problem.id: draws_of(problem, recipe) for problem in self.problems.values()}
@@ -120,7 +132,7 @@ class Rounds:
         if self.is_stuck:
             return {}
         more = next_draws(
-            self.recipe.sampling, self.tried, left=self.draws_left(), group_of=self.method_of, fixed=self.fixed
+            self.sampling, self.tried, left=self.draws_left(), group_of=self.method_of, fixed=self.fixed
         )
         return {
             problem_id: range(self.tried[problem_id][0], self.tried[problem_id][0] + count)
@@ -157,6 +169,11 @@ class Rounds:
             self.tried[problem_id] = (tries + len(draws), correct + num_correct)
             self.draws += len(draws)
             self.is_stuck = self.is_stuck or num_answered < len(draws)
+
+    @property
+    def is_spent(self) -> bool:
+        """Say whether the budget, and nothing else, leaves the run no further answer."""
+        return not self.is_stuck and self.draws_left() == 0
 
     def draws_left(self) -> int | None:
         """Return how many more draws the budget allows: at their mean cost so far, before that at their most."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -101,6 +101,7 @@ class Bootstrap:
     rejects: list[Reject] = field(default_factory=list)
     draws: dict[str, range] = field(default_factory=dict)
     votes: Usage = field(default_factory=Usage)
+    planned: Mapping[str, int] = field(default_factory=dict)
     shortfall: list[Shortfall] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
 
@@ -156,6 +157,7 @@ class Bootstrap:
             if self.pays("rewrite"):
                 self.teacher.fill("rewrite", requests, len(requests))
             rounds.take(requests, (reply for _, reply in self.run.answered("rewrite", requests)))
+        self.planned = rounds.answers
         self.shortfall += rounds.shortfall()
         problems = list(plan.problems)
         by_id = {planned.request.id: planned for planned in plan.rewrites}
@@ -201,7 +203,8 @@ class Bootstrap:
         before = self.run.spent("rewrite", "filter")
         if not self.recipe.methods.ans_aug.enabled:  # else a vote's draws are answers, and counted as those
             before = before + self.votes
-        rounds = Rounds(problems, self.recipe, spent=before, price=self.teacher.meter.price)
+        meter = self.teacher.meter
+        rounds = Rounds(problems, self.recipe, spent=before, price=meter.price, planned=self.planned)
         while draws := rounds.next():
             if self.pays("solve"):
                 num_draws = sum(map(len, draws.values()))
@@ -210,6 +213,9 @@ class Bootstrap:
             rounds.take(draws, answered, spread=self.spread)
         self.draws = rounds.totals()
         self.shortfall += rounds.shortfall()
+        if self.shortfall and rounds.is_spent and self.pays("solve") and self.teacher.reports:
+            last = self.teacher.reports[-1]
+            last.stopped, last.message = "budget", meter.sentence(meter.tightest)
 
     def verify(self, problems: list[Problem]) -> None:
         """Parse and grade every answer; wrong and undecided ones are kept beside the correct ones."""
