@@ -10,7 +10,7 @@ from mathstrap.asking.budget import Meter
 from mathstrap.asking.events import Listener
 from mathstrap.asking.prices import Price, find_price
 from mathstrap.backends import Backend, TeacherOptions, open_backend
-from mathstrap.engine import AskReport, ask_all
+from mathstrap.engine import AskReport, ask_all, run_now
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.rundir import RunDir
 from mathstrap.types import Request, Stage
@@ -42,9 +42,7 @@ class Teacher:
 
     def __exit__(self, *_: object) -> None:
         if self._backend is not None:
-            import asyncio
-
-            asyncio.run(self._backend.close())
+            run_now(self._backend.close())
 
     def fill(self, stage: Stage, requests: Iterable[Request], num_requests: int) -> AskReport:
         """Ask for the requests that have no reply; opens the teacher only if there is one."""
