@@ -6,6 +6,7 @@ Knows how to turn text into any options dataclass; the options themselves live b
 from __future__ import annotations
 
 import dataclasses
+import re
 import types
 import typing
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from typing import Any, TypeVar
 from mathstrap.errors import RecipeError, suggest
 
 T = TypeVar("T")
+# User and password of an address: a run directory is shown, and published.
+LOGIN = re.compile(r"://[^/\s@]{1,500}@")
 
 
 def recipe_names() -> list[str]:
@@ -208,7 +211,8 @@ def recipe_yaml(recipe: Any) -> str:
     """Return the resolved recipe as YAML, keys in the order of the options."""
     import yaml
 
-    return yaml.safe_dump(recipe_values(recipe), sort_keys=False, allow_unicode=True, width=120)
+    text = yaml.safe_dump(recipe_values(recipe), sort_keys=False, allow_unicode=True, width=120)
+    return LOGIN.sub("://", text)
 
 
 def recipe_schema(kind: Any) -> dict[str, Any]:
