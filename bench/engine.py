@@ -179,9 +179,9 @@ def step(options: argparse.Namespace) -> None:
     print(json.dumps({"seconds": time.perf_counter() - started, "peak_rss_mb": peak}))
 
 
-def save(name: str, found: dict[str, Any]) -> None:
+def save(name: str, found: dict[str, Any], path: Path = RESULTS) -> None:
     """Merge one command's result into the results file."""
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    results = json.loads(path.read_text()) if path.exists() else {}
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=False
     )
@@ -191,8 +191,8 @@ def save(name: str, found: dict[str, Any]) -> None:
         "machine": {"cores": os.cpu_count(), "cpu": cpu_name(), "python": platform.python_version()},
         **found,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(results, indent=2) + "\n")
     print(json.dumps(found, indent=2))
 
 

@@ -188,6 +188,11 @@ class RunDir:
         """Return how many replies are held for a stage, whatever recipe asked for them."""
         return len(self.index(stage).places)
 
+    def paid_bytes(self, stage: str) -> int:
+        """Return the size of a stage's file of replies, which only ever grows; 0 where there is none."""
+        path = self.path / f"completions-{stage}.jsonl"
+        return path.stat().st_size if path.exists() else 0
+
     def spent(self, *stages: str) -> Usage:
         """Return what the held replies of these stages used, for a Meter's start."""
         indexes = [self.index(stage) for stage in stages]

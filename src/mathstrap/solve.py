@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 
 from mathstrap.augment import reference
 from mathstrap.augment.interface import Mode, refuse_reply
@@ -20,10 +21,22 @@ _RUN_ON = re.compile(
 
 def solve_request(problem: Problem, draw: int, *, prompt: Prompt, model: str, sampling: Sampling) -> Request:
     """Return the request for one draw of an answer; its id is `problem#draw`, and draws share their key."""
-    messages = render(prompt, {"question": problem.question})
-    return request(
-        id=f"{problem.id}#{draw}", model=model, messages=messages, sampling=with_stop(sampling, prompt), draw=draw
-    )
+    return next(solve_requests(problem, (draw,), prompt=prompt, model=model, sampling=sampling))
+
+
+def solve_requests(
+    problem: Problem, draws: Iterable[int], *, prompt: Prompt, model: str, sampling: Sampling
+) -> Iterator[Request]:
+    """Yield the request of each draw; the prompt is filled in and hashed once."""
+    first: Request | None = None
+    for draw in draws:
+        if first is None:
+            messages = render(prompt, {"question": problem.question})
+            first = request(id="", model=model, messages=messages, sampling=with_stop(sampling, prompt))
+        yield Request(
+            id=f"{problem.id}#{draw}", key=first.key, model=model, messages=first.messages, sampling=first.sampling,
+            draw=draw,
+        )  # fmt: skip
 
 
 def parse_solution(problem: Problem, completion: Completion, *, mode: Mode = "default") -> Candidate | Reject:

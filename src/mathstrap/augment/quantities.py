@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 _UNIT_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
@@ -133,6 +134,8 @@ _SCALE = re.compile(r"[ -](hundred|thousand|million|billion|dozen)\b", re.IGNORE
 _MULTIPLE = re.compile(r"\b(?:" + "|".join(MULTIPLES) + r")\b", re.IGNORECASE)
 
 
+# Each reply is compared with the question it rewrites, one reply after the other. Nobody may change what is returned.
+@lru_cache(maxsize=64)
 def count_numbers(text: str) -> Counter[Fraction]:
     """Return how often each value occurs in a text, however it is written.
 

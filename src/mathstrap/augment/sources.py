@@ -51,7 +51,7 @@ _COMPILED = [(re.compile(pattern), numbers) for pattern, numbers in _IMPLIED.ite
 def find_sources(question: str) -> Sources:
     """Return the numbers that a question offers."""
     text = question.lower()
-    whole = count_numbers(question)
+    whole = Counter(count_numbers(question))
     whole[Fraction(1)] += len(re.findall(r"\bone\b", text))
     parts: Counter[Fraction] = Counter()
     for quantity in find_quantities(question):

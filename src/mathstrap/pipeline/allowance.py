@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mathstrap.asking.budget import Budget, Usage, hold_for
@@ -28,13 +28,14 @@ def most_cost(requests: Sequence[Request]) -> Cost:
     )
 
 
-def usage_of(replies: Sequence[Completion]) -> Usage:
-    """Return what some replies used."""
-    return Usage(
-        requests=len(replies),
-        tokens_in=sum(reply.tokens_in for reply in replies),
-        tokens_out=sum(reply.tokens_out for reply in replies),
-    )
+def usage_of(replies: Iterable[Completion]) -> Usage:
+    """Return what some replies used; they are gone through once."""
+    requests = tokens_in = tokens_out = 0
+    for reply in replies:
+        requests += 1
+        tokens_in += reply.tokens_in
+        tokens_out += reply.tokens_out
+    return Usage(requests=requests, tokens_in=tokens_in, tokens_out=tokens_out)
 
 
 def calls_left(budget: Budget, spent: Usage, cost: Cost, price: Price | None) -> int | None:

@@ -9,14 +9,14 @@ from itertools import chain
 
 import msgspec
 
-from mathstrap.augment import Draft
+from mathstrap.augment import Draft, draft_request
 from mathstrap.augment import Mode as AugmentMode
 from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
 from mathstrap.export import finish_response
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.prompts import Prompt, choose_prompt, parse_prompt, prompt_stage, request, with_stop
-from mathstrap.solve import parse_solution, solve_request
+from mathstrap.prompts import Prompt, choose_prompt, parse_prompt, prompt_stage
+from mathstrap.solve import parse_solution, solve_requests
 from mathstrap.spread import Spread, chunks_of, here
 from mathstrap.types import (
     Candidate,
@@ -39,14 +39,12 @@ REPLIES_PER_CHUNK = 1_000
 JOBS_PER_CHUNK = 5_000
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedRewrite:
-    """A question the teacher is asked to rewrite: the seed, what to make of it, and the request."""
+    """A question the teacher is asked to rewrite: the seed, and what to make of it. Small, for a run plans millions."""
 
-    method: Method
     parent: Problem
     draft: Draft
-    request: Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +79,7 @@ def _plan_seeds(recipe: RunRecipe, seeds: list[Problem]) -> Plan:
                 elif isinstance(made, Reject):
                     plan.rejects.append(made)
                 else:
-                    plan.rewrites.append(planned_rewrite(method, seed, made, recipe))
+                    plan.rewrites.append(PlannedRewrite(parent=seed, draft=made))
     return plan
 
 
@@ -95,18 +93,13 @@ def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem)
         )
 
 
-def planned_rewrite(method: Method, seed: Problem, draft: Draft, recipe: RunRecipe) -> PlannedRewrite:
-    """Render the prompt of one draft into its request."""
-    prompt = rewrite_prompt(method, seed, recipe)
-    messages = recipe.augmentation(method).prompt(seed, draft, prompt)
-    asked = request(
-        id=draft.id,
-        model=recipe.teacher.model,
-        messages=messages,
-        sampling=with_stop(recipe.rewriting, prompt),
-        draw=draft.draw,
-    )
-    return PlannedRewrite(method=method, parent=seed, draft=draft, request=asked)
+def rewrite_request(planned: PlannedRewrite, recipe: RunRecipe) -> Request:
+    """Render the prompt of one draft into its request; made when it is needed, because prompts are long."""
+    prompt = rewrite_prompt(planned.draft.method, planned.parent, recipe)
+    return draft_request(
+        planned.parent, planned.draft, recipe.augmentation(planned.draft.method),
+        prompt=prompt, model=recipe.teacher.model, sampling=recipe.rewriting,
+    )  # fmt: skip
 
 
 def rewrite_prompt(method: Method, seed: Problem, recipe: RunRecipe) -> Prompt:
@@ -131,8 +124,7 @@ def solve_prompt(problem: Problem, recipe: RunRecipe) -> Prompt:
 
 def parse_rewrite(planned: PlannedRewrite, completion: Completion, recipe: RunRecipe) -> Problem | Reject:
     """Turn the reply to a rewriting request into the derived problem, or say why not."""
-    augmentation = recipe.augmentation(planned.method)
-    return augmentation.parse(planned.parent, planned.draft, completion)
+    return recipe.augmentation(planned.draft.method).parse(planned.parent, planned.draft, completion)
 
 
 def draws_of(problem: Problem, recipe: RunRecipe) -> int:
@@ -152,8 +144,7 @@ def plan_solves(
     for problem in problems:
         wanted = range(draws_of(problem, recipe)) if draws is None else draws.get(problem.id, range(0))
         prompt = solve_prompt(problem, recipe)
-        for draw in wanted:
-            yield solve_request(problem, draw, prompt=prompt, model=recipe.teacher.model, sampling=recipe.solving)
+        yield from solve_requests(problem, wanted, prompt=prompt, model=recipe.teacher.model, sampling=recipe.solving)
 
 
 def parse_answers(

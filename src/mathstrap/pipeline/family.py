@@ -9,7 +9,7 @@ from typing import TypeVar
 import msgspec
 
 from mathstrap.errors import InputError, suggest
-from mathstrap.pipeline.derive import draws_of, plan_rewrites, plan_solves
+from mathstrap.pipeline.derive import draws_of, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.rundir import RunDir
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, root_of
@@ -81,10 +81,11 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
                 reject=by_id.get(request.id),
             )
 
+    rewrites = [rewrite_request(planned, recipe) for planned in plan_rewrites([seed], recipe).rewrites]
     return Family(
         seed=seed,
         problems=derived,
-        rewrites=list(exchanges("rewrite", [planned.request for planned in plan_rewrites([seed], recipe).rewrites])),
+        rewrites=list(exchanges("rewrite", rewrites)),
         solves=list(exchanges("solve", list(plan_solves(derived, recipe, draws_held(derived, recipe, run))))),
         rejects=rejects,
     )

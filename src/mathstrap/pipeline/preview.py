@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves
+from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.teacher import price_of
@@ -75,7 +75,7 @@ def preview(recipe: RunRecipe) -> Preview:
         stages.setdefault(name, StagePreview(name=name)).add(request, is_paid=is_paid)
 
     for planned in plan.rewrites:
-        count("rewrite", planned.method, planned.request)
+        count("rewrite", planned.draft.method, rewrite_request(planned, recipe))
     problems = sorted([*plan.problems, *assumed(plan.rewrites)], key=lambda problem: problem.id)
     methods = {problem.id: problem.method for problem in problems}
     is_fixed = recipe.sampling.policy == "fixed"
@@ -107,7 +107,7 @@ def assumed(rewrites: Iterable[PlannedRewrite]) -> list[Problem]:
         msgspec.structs.replace(
             planned.parent,
             id=planned.draft.id,
-            method=planned.method,
+            method=planned.draft.method,
             parent=planned.parent.id,
             question=expected_question(planned),
         )

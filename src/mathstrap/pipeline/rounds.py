@@ -14,7 +14,15 @@ from mathstrap.asking.budget import Usage
 from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
-from mathstrap.pipeline.derive import Plan, PlannedRewrite, draws_of, grade_all, parse_answers, plan_solves
+from mathstrap.pipeline.derive import (
+    Plan,
+    PlannedRewrite,
+    draws_of,
+    grade_all,
+    parse_answers,
+    plan_solves,
+    rewrite_request,
+)
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.spread import Spread, here
 from mathstrap.types import Candidate, Completion, Problem, Request, problem_of
@@ -32,50 +40,50 @@ class RewriteRounds:
     def __init__(self, plan: Plan, recipe: RunRecipe, *, spent: Usage, price: Price | None = None) -> None:
         self.recipe = recipe
         self.price = price
-        self.spent = spent
+        self.before = spent
+        self.used = Usage()
         self.is_stuck = False
-        self.replies: list[Completion] = []
         self.waiting: dict[str, list[PlannedRewrite]] = {}
-        for planned in sorted(plan.rewrites, key=lambda planned: place_of(planned.request.id)):
-            self.waiting.setdefault(planned.method, []).append(planned)
+        for planned in sorted(plan.rewrites, key=lambda planned: place_of(planned.draft.id)):
+            self.waiting.setdefault(planned.draft.method, []).append(planned)
         self.planned = {method: len(rewrites) for method, rewrites in self.waiting.items()}
         self.asked = dict.fromkeys(self.planned, 0)
         adaptive = 0 if recipe.sampling.policy == "fixed" else recipe.sampling.target
         self.answers = Counter({m: n * (adaptive or recipe.method(m).draws) for m, n in self.planned.items()})
         for problem in plan.problems:
             self.answers[problem.method] += adaptive or draws_of(problem, recipe)
-        requests = [planned.request for planned in plan.rewrites[:SOME]]
+        requests = [rewrite_request(planned, recipe) for planned in plan.rewrites[:SOME]]
         self.most = most_cost(requests) if requests else Cost(tokens_in=0, tokens_out=0)
 
-    def next(self) -> list[Request]:
-        """Return the requests of the next round; empty when nothing is left, allowed, or possible."""
+    def next(self) -> list[PlannedRewrite]:
+        """Return the rewrites of the next round; empty when nothing is left, allowed, or possible."""
         if self.is_stuck or not self.waiting:
             return []
         left = calls_left(self.recipe.budget, self.all_spent, self.mean_cost, self.price)
         calls = None if left is None else left + sum(self.asked.values())
         worth = rewrites_worth(self.planned, self.answers, calls, self.recipe.sampling)
-        chosen = []
+        chosen: list[PlannedRewrite] = []
         for method in self.recipe.method_names:
             if worth.get(method, 0) > self.asked.get(method, 0):
                 chosen += self.waiting[method][self.asked[method] : worth[method]]
                 self.asked[method] = worth[method]
-        return [planned.request for planned in chosen]
+        return chosen
 
-    def take(self, asked: Iterable[Request], replies: Iterable[Completion]) -> None:
+    def take(self, num_asked: int, replies: Iterable[Completion]) -> None:
         """Count the replies of a round; where one is missing, no further round is planned until it is there."""
-        found = list(replies)
-        self.is_stuck = len(found) < len(list(asked))
-        self.replies += found
+        found = usage_of(replies)
+        self.is_stuck = found.requests < num_asked
+        self.used = self.used + found
 
     @property
     def all_spent(self) -> Usage:
         """What was used before and by the rewrites so far."""
-        return self.spent + usage_of(self.replies)
+        return self.before + self.used
 
     @property
     def mean_cost(self) -> Cost:
         """What a call costs on average so far; before the first reply, what it can cost at most."""
-        used = usage_of(self.replies)
+        used = self.used
         if not used.requests:
             return self.most
         return Cost(tokens_in=used.tokens_in / used.requests, tokens_out=used.tokens_out / used.requests)

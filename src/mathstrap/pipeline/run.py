@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 
 from mathstrap.asking.budget import Usage
 from mathstrap.asking.events import Listener
 from mathstrap.cluster import Cluster
-from mathstrap.curate.mix import Part, label_keys, meta_of, mix
+from mathstrap.curate.mix import Meta, Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine import AskReport
 from mathstrap.export import EXAMPLE, FORMATS
@@ -18,16 +19,19 @@ from mathstrap.pipeline.allowance import usage_of
 from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
+    PlannedRewrite,
     grade_all,
     parse_answers,
     parse_rewrite,
     plan_rewrites,
     plan_solves,
+    rewrite_request,
     solve_prompt,
 )
 from mathstrap.pipeline.label import label_seeds, question_of
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
-from mathstrap.pipeline.outcome import write_outcome
+from mathstrap.pipeline.outcome import prompt_hashes, write_outcome
+from mathstrap.pipeline.recall import inputs_of, recall, remember
 from mathstrap.pipeline.rounds import RewriteRounds, Rounds
 from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
@@ -35,7 +39,7 @@ from mathstrap.recipe import recipe_yaml
 from mathstrap.rundir import RunDir
 from mathstrap.spread import Spread, here, in_processes
 from mathstrap.stats import Analysis
-from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Verdict
+from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Verdict, root_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +92,8 @@ def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener 
 class Bootstrap:
     """The stages of one run, in order; each reads what the one before derived.
 
-    `spread` computes what is plain Python, `search_spread` what searches with compiled libraries.
+    `spread` computes what is plain Python, `search_spread` what searches with compiled libraries. `is_waiting`
+    says that a reply is missing which the questions depend on.
     """
 
     recipe: RunRecipe
@@ -104,14 +109,13 @@ class Bootstrap:
     planned: Mapping[str, int] = field(default_factory=dict)
     shortfall: list[Shortfall] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    is_waiting: bool = False
 
     def go(self) -> RunSummary:
         """Run every stage, or up to `only`."""
         self.rejects = list(self.seeds.rejects)
         self.label()
-        plan = plan_rewrites(self.seeds.problems, self.recipe, spread=self.spread)
-        self.rejects += plan.rejects
-        problems = self.rewrite(plan)
+        problems = self.questions()
         if self.stops_after("rewrite"):
             return self.finish(problems, 0)
         self.solve(problems)
@@ -150,28 +154,52 @@ class Bootstrap:
         self.seeds = replace(self.seeds, problems=labels)
         self.rejects += rejects
 
-    def rewrite(self, plan: Plan) -> list[Problem]:
-        """Ask for the rewrites, derive the problems, drop duplicates and contaminated ones before they cost more."""
-        rounds = RewriteRounds(plan, self.recipe, spent=self.votes, price=self.teacher.meter.price)
-        while requests := rounds.next():
+    def questions(self) -> list[Problem]:
+        """Return the questions to answer, as they were derived before where nothing that goes into them has changed."""
+        prompts = prompt_hashes(self.recipe, self.seeds).values()
+        known = recall(self.run, inputs_of(self.seeds.problems, prompts, self.recipe, self.run), self.seeds.problems)
+        if known is not None:
+            self.rejects += known.rejects
+            self.planned = known.planned
             if self.pays("rewrite"):
-                self.teacher.fill("rewrite", requests, len(requests))
-            rounds.take(requests, (reply for _, reply in self.run.answered("rewrite", requests)))
+                self.teacher.fill("rewrite", (), 0)  # every rewrite is held
+            return known.problems
+        before = len(self.rejects)
+        plan = plan_rewrites(self.seeds.problems, self.recipe, spread=self.spread)
+        self.rejects += plan.rejects
+        problems = self.filter(self.rewrite(plan))
+        self.run.write_records("problems", chain(self.seeds.problems, problems))
+        rejects = sorted(self.rejects[before:], key=lambda reject: (reject.id, reject.stage))
+        self.run.write_records("rejects", rejects)
+        if not self.is_waiting:
+            remember(self.run, inputs_of(self.seeds.problems, prompts, self.recipe, self.run), self.planned)
+        return problems
+
+    def rewrite(self, plan: Plan) -> list[Problem]:
+        """Ask for the rewrites and return the problems that come of them, in id order."""
+        rounds = RewriteRounds(plan, self.recipe, spent=self.votes, price=self.teacher.meter.price)
+        while planned := rounds.next():
+            if self.pays("rewrite"):
+                self.teacher.fill("rewrite", self.requests(planned), len(planned))
+            rounds.take(len(planned), (reply for _, reply in self.run.answered("rewrite", self.requests(planned))))
         self.planned = rounds.answers
         self.shortfall += rounds.shortfall()
         problems = list(plan.problems)
-        by_id = {planned.request.id: planned for planned in plan.rewrites}
-        asked = (planned.request for planned in plan.rewrites)
-        for request, completion in self.run.answered("rewrite", asked):
+        by_id = {planned.draft.id: planned for planned in plan.rewrites}
+        num_answered = 0
+        for request, completion in self.run.answered("rewrite", self.requests(plan.rewrites)):
+            num_answered += 1
             parsed = parse_rewrite(by_id[request.id], completion, self.recipe)
             if isinstance(parsed, Reject):
                 self.rejects.append(parsed)
             else:
                 problems.append(parsed)
-        problems.sort(key=lambda problem: problem.id)
-        kept = self.filter(problems)
-        self.run.write_records("problems", [*self.seeds.problems, *kept])
-        return kept
+        self.is_waiting = self.is_waiting or num_answered < len(plan.rewrites)
+        return sorted(problems, key=lambda problem: problem.id)
+
+    def requests(self, rewrites: Iterable[PlannedRewrite]) -> Iterator[Request]:
+        """Yield the request of each rewrite, made as it is needed."""
+        return (rewrite_request(planned, self.recipe) for planned in rewrites)
 
     def filter(self, problems: list[Problem]) -> list[Problem]:
         """Drop what should not be paid for again: repeated questions, and those a test set asks too."""
@@ -196,6 +224,7 @@ class Bootstrap:
         """Ask what the contamination judge asks; what is not answered yet is left out."""
         if self.pays("filter"):
             self.teacher.fill("filter", requests, len(requests))
+        self.is_waiting = self.is_waiting or next(self.run.todo("filter", requests), None) is not None
         return self.run.answered("filter", requests)
 
     def solve(self, problems: list[Problem]) -> None:
@@ -237,9 +266,15 @@ class Bootstrap:
     def curate(self, problems: list[Problem]) -> int:
         """Choose the samples, write them and their formats, and return how many there are."""
         chosen = choose(self.graded(), self.recipe.curate, self.run.flags(), spread=self.spread)
-        by_id = {problem.id: problem for problem in [*self.seeds.problems, *problems]}
+        by_id = {problem.id: problem for problem in chain(self.seeds.problems, problems)}
         hashes = {problem.id: solve_prompt(problem, self.recipe).hash for problem in problems}
-        metas = (meta_of(sample, label_keys(self.recipe.mix)) for sample in self.samples(chosen, by_id, hashes))
+        keys = label_keys(self.recipe.mix)
+        # Without targets an id says all that mixing needs, and the samples are made once instead of twice.
+        metas = (
+            (meta_of(sample, keys) for sample in self.samples(chosen, by_id, hashes))
+            if keys
+            else (Meta(sample_id, root_of(sample_id)) for sample_id in chosen.ids)
+        )
         mixed = mix(metas, self.recipe.mix, rng_seed=self.recipe.rng_seed)
         wanted = set(mixed.ids)
         self.rejects += chosen.rejects

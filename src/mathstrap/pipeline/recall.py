@@ -1,0 +1,109 @@
+"""Spare a resumed run the work between its rewrites and its answers, where nothing that goes into it has changed.
+
+Parsing every rewrite and comparing every question takes minutes for a million replies; reading the questions back takes
+seconds. What was derived is used again only where the same sources, options, seeds, prompts, replies and test sets went
+into it; else it is derived anew, as it is where one of its files is gone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.rundir import RunDir
+from mathstrap.testsets import load_test_sets
+from mathstrap.types import Problem, Reject, Stage, to_json
+
+FILE = "questions.json"
+STAGES: tuple[Stage, ...] = ("rewrite", "filter")
+
+
+class Note(msgspec.Struct, frozen=True, kw_only=True):
+    """What the questions were made of, the size of the files they were written to, and what `Recalled` says besides."""
+
+    inputs: str
+    sizes: dict[str, int]
+    planned: dict[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalled:
+    """The questions, what fell out on the way to them, and how many answers each method planned to ask for."""
+
+    problems: list[Problem]
+    rejects: list[Reject]
+    planned: dict[str, int]
+
+
+def inputs_of(seeds: Sequence[Problem], prompts: Iterable[str], recipe: RunRecipe, run: RunDir) -> str:
+    """Return 32 hexadecimal digits that change with anything the questions depend on; `prompts` are their hashes.
+
+    Empty where a method is of the user's own: what its file reads and imports is not known.
+    """
+    if recipe.methods.own:
+        return ""
+    options = [
+        recipe.mode, recipe.rng_seed, recipe.teacher.model, recipe.methods, recipe.prompts, recipe.rewriting,
+        recipe.dedup, recipe.decontaminate, recipe.sampling, recipe.vote,
+    ]  # fmt: skip
+    sets = load_test_sets(recipe.decontaminate.against, data=recipe.decontaminate.data)
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (*source_states(), msgspec.json.encode([*options, *prompts, sets]), *map(to_json, seeds)):
+        digest.update(part)
+    for stage in STAGES:
+        digest.update(b"%s %d %d" % (stage.encode(), run.num_done(stage), run.paid_bytes(stage)))
+    return digest.hexdigest()
+
+
+def source_states() -> Iterator[bytes]:
+    """Yield the name, size and time of every file of this package: a changed parser or prompt derives anew."""
+    package = Path(__file__).parents[1]
+    for path in sorted(package.rglob("*")):
+        if path.suffix in (".py", ".txt"):
+            state = path.stat()
+            yield b"%s %d %d" % (path.name.encode(), state.st_size, state.st_mtime_ns)
+
+
+def remember(run: RunDir, inputs: str, planned: Mapping[str, int]) -> None:
+    """Note what the questions just written were made of."""
+    if inputs:
+        run.write_json(FILE, Note(inputs=inputs, sizes=sizes_of(run), planned=dict(planned)))
+
+
+def recall(run: RunDir, inputs: str, seeds: Iterable[Problem]) -> Recalled | None:
+    """Return what was derived before, or None where it has to be derived anew."""
+    note = run.read_json(FILE)
+    try:
+        known = msgspec.convert(note, Note) if note is not None else None
+    except msgspec.ValidationError:
+        return None
+    if not inputs or known is None or (known.inputs, known.sizes) != (inputs, sizes_of(run)):
+        return None
+    wordings = {seed.question: seed.question for seed in seeds}
+    problems = [
+        with_shared_text(problem, wordings) for problem in run.read_records("problems", Problem) if problem.parent
+    ]
+    rejects = [reject for reject in run.read_records("rejects", Reject) if reject.stage in STAGES]
+    return Recalled(problems=problems, rejects=rejects, planned=known.planned)
+
+
+def with_shared_text(problem: Problem, wordings: dict[str, str]) -> Problem:
+    """Let a question's tags hold its seed's own text instead of a copy: half the memory of a large run."""
+    original = problem.tags.get("original_question")
+    if original in wordings:
+        problem.tags["original_question"] = wordings[original]
+    return problem
+
+
+def sizes_of(run: RunDir) -> dict[str, int]:
+    """Return the bytes of the files that are read back; -1 for one that is not there."""
+    names = ["problems.jsonl", "pairs.jsonl", "contamination.json"]
+    paths = {name: run.path / name for name in names}
+    return {name: path.stat().st_size if path.exists() else -1 for name, path in paths.items()} | {
+        "rejects.jsonl": 0 if run.has("rejects") else -1  # later stages add to it
+    }
