@@ -175,6 +175,12 @@ def test_no_difference_is_said_with_what_could_have_been_found():
     assert f"{100 * found[0].could_find:.1f} points would have been found" in words
 
 
+def test_arms_that_no_question_sets_apart_do_not_claim_to_have_found_everything():
+    (found,) = compare_arms({name: students([[False] * 20 for _ in range(2)]) for name in "ab"})
+    assert found.could_find is None
+    assert "is not known" in verdict(found)
+
+
 def test_seeds_that_disagree_keep_a_difference_from_being_found():
     # On the questions alone B is far better; its seeds say that half of its trainings fail.
     steady = students([[place % 10 < 3 for place in range(400)] for _ in range(2)])

@@ -11,10 +11,11 @@ from mathstrap.rundir import RunDir
 from mathstrap.study.arms import read_pool, seed_sample
 from mathstrap.study.matching import DataSize
 from mathstrap.study.options import StudyRecipe, check_study
+from mathstrap.study.parts import bootstrap_recipe, evaluation_options, existing_run
 from mathstrap.study.plan import Plan, about_tokens, assumed, measured, plan_students
 from mathstrap.study.power import PowerEstimate, estimate_power
 from mathstrap.study.result import DIRECTIONS, direction_of
-from mathstrap.study.run import Study, bootstrap_recipe, evaluation_options, existing_run
+from mathstrap.study.run import Study
 from mathstrap.types import Problem, root_of
 
 

@@ -40,7 +40,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     `low` to `high` resamples originals (paired bootstrap): these students, other questions. `wide_low` to `wide_high`
     adds what the seeds show of other trainings. `p_value` is the sign test over originals (McNemar's where a question
     has one reply), `p_adjusted` Holm's over all pairs of the direction. `could_find` is the difference that 80 %
-    power would have found, from the spread seen. `is_found` asks for both: p_adjusted below 0.05 and a wide interval
+    power would have found, from the spread seen; None where no question set the arms apart, so that none was seen.
+    `is_found` asks for both: p_adjusted below 0.05 and a wide interval
     without 0.
     """
 
@@ -58,7 +59,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     num_originals: int
     num_gained: int
     num_lost: int
-    could_find: float
+    could_find: float | None
     is_found: bool
 
 
@@ -131,7 +132,7 @@ def compare_pair(
         wide_low=compared.difference - reach, wide_high=compared.difference + reach, p_value=by_original.p_value,
         p_adjusted=by_original.p_value, test=by_original.test, num_questions=compared.num,
         num_originals=compared.num_clusters, num_gained=len(by_original.gained), num_lost=len(by_original.lost),
-        could_find=detectable(error * error), is_found=False,
+        could_find=detectable(error * error) if error else None, is_found=False,
     )  # fmt: skip
 
 
@@ -190,5 +191,9 @@ def verdict(one: Difference) -> str:
         return f"{one.b} is {'better' if one.difference > 0 else 'worse'} than {one.a}: {numbers}."
     return (
         f"No difference between {one.a} and {one.b} was detected ({numbers}); "
-        f"a true one of {100 * one.could_find:.1f} points would have been found in four studies of five."
+        + (
+            "no question set them apart, so what could have been found is not known."
+            if one.could_find is None
+            else f"a true one of {100 * one.could_find:.1f} points would have been found in four studies of five."
+        )
     )

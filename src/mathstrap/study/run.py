@@ -16,18 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 from mathstrap.asking.events import Listener
 from mathstrap.errors import InputError
-from mathstrap.evaluate import EvalOptions
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.recipe import load_recipe, recipe_values, recipe_yaml
+from mathstrap.recipe import recipe_values, recipe_yaml
 from mathstrap.rundir import RunDir
 from mathstrap.study.arms import Pool, read_pool
 from mathstrap.study.done import digest, file_digest, is_done
 from mathstrap.study.options import READS_GGUF, Part, StudyRecipe, check_study
+from mathstrap.study.parts import (
+    bootstrap_recipe,
+    evaluation_options,
+    evaluation_values,
+    existing_run,
+    training_recipe,
+)
 from mathstrap.study.plan import Plan, Student, measured, plan_students
-from mathstrap.study.split import SEEDS, TEST_FOLDER, split_questions, test_names, test_sets, write_split
-from mathstrap.study.step import Job, run_job, values_of
-from mathstrap.train import TrainRecipe
+from mathstrap.study.split import SEEDS, split_questions, write_split
+from mathstrap.study.step import Job, run_job
 
 if TYPE_CHECKING:
     from mathstrap.study.outcome import StudyResult
@@ -225,7 +230,7 @@ class Study:
         gguf = str(folder / GGUF) if recipe.evaluation.teacher.backend in READS_GGUF else ""
         inputs = self.training_inputs(student)
         if not is_done(self.study, f"students/{student.id}/{DONE}", inputs):
-            job = Job(train=values_of(training), gguf=gguf)
+            job = Job(train=recipe_values(training), gguf=gguf)
             self.timed(
                 "train", student.id, lambda: self.run_step(job, folder / "log.txt", recipe.processes), number, total
             )  # fmt: skip
@@ -236,7 +241,7 @@ class Study:
         """Evaluate one model in a process of its own."""
         options = evaluation_options(self.recipe, name, model)
         log = Path(options.out) / "log.txt"
-        self.timed("evaluate", name, lambda: self.run_step(Job(evaluate=values_of(options)), log, 1), number, total)
+        self.timed("evaluate", name, lambda: self.run_step(Job(evaluate=recipe_values(options)), log, 1), number, total)
         metrics = self.study.read_json(f"evals/{name}/metrics.json") or {}
         missing = sum(summary["num_unanswered"] for summary in metrics.get("summaries", []))
         if missing or not metrics:
@@ -263,7 +268,7 @@ class Study:
     def training_inputs(self, student: Student) -> str:
         """Return a hash of all that decides what a student becomes."""
         rows = file_digest(self.recipe.path / "arms" / f"{student.rows_name}.jsonl")
-        values = values_of(training_recipe(self.recipe, student))
+        values = recipe_values(training_recipe(self.recipe, student))
         return digest({**values, "out": "", "data": {**values["data"], "path": ""}}, rows)
 
     def evaluation_inputs(self, student: Student) -> str:
@@ -274,62 +279,3 @@ class Study:
         """Return the directory of a finished evaluation, None where there is none."""
         folder = self.recipe.path / "evals" / name
         return folder if (folder / DONE).exists() else None
-
-
-def bootstrap_recipe(recipe: StudyRecipe) -> RunRecipe:
-    """Return the run's recipe: beside the study unless it names a place, on the split's seeds, apart from its test."""
-    made = recipe.bootstrap
-    if not made.name:
-        made = replace(made, name="run", out=str(recipe.path))
-    if recipe.split is None:
-        return made
-    source = replace(
-        made.seed_sources[0], source=str(recipe.path / f"{SEEDS}.jsonl"), fields={}, offset=0, limit=None,
-    )  # fmt: skip
-    against = made.decontaminate
-    if not against.against:
-        matching = replace(against.matching, min_coverage=recipe.split.overlap)
-        against = replace(
-            against, against=tuple(test_sets(recipe.split)), data=str(recipe.path / TEST_FOLDER), matching=matching
-        )  # fmt: skip
-    return replace(made, seeds=source, decontaminate=against)
-
-
-def existing_run(path: str) -> RunRecipe:
-    """Return the recipe that a finished run left in its directory, pointed at where it lies."""
-    folder = Path(path)
-    if not (folder / "samples.jsonl").exists():
-        raise InputError(f"{folder}: holds no samples. Name the directory of a finished run, or leave `run` out.")
-    found = load_recipe(RunRecipe, str(folder / "recipe.yaml"))
-    return replace(found, name=folder.name, out=str(folder.parent))
-
-
-def training_recipe(recipe: StudyRecipe, student: Student) -> TrainRecipe:
-    """Return one student's training: the study's settings with its rows, steps and seed."""
-    rows = recipe.path / "arms" / f"{student.rows_name}.jsonl"
-    return replace(
-        recipe.train, out=str(recipe.path / "students" / student.id), max_steps=student.schedule.num_steps,
-        rng_seed=student.rng_seed, data=replace(recipe.train.data, path=str(rows)),
-        artefacts=() if recipe.train.method == "full" else ("merged",),
-    )  # fmt: skip
-
-
-def evaluation_options(recipe: StudyRecipe, name: str, model: str) -> EvalOptions:
-    """Return one model's evaluation."""
-    options = recipe.evaluation
-    if recipe.split is not None and not options.data:
-        benchmarks = test_names(recipe.path, options.benchmarks, recipe.split)
-        options = replace(options, data=str(recipe.path / TEST_FOLDER), benchmarks=benchmarks)
-    teacher = replace(options.teacher, model_path=model)
-    return replace(options, out=str(recipe.path / "evals" / name), teacher=teacher)
-
-
-def evaluation_values(recipe: StudyRecipe) -> dict[str, Any]:
-    """Return what of an evaluation decides its numbers, test rows included."""
-    values = values_of(evaluation_options(recipe, "", ""))
-    folder = Path(values["data"]) if values["data"] else None
-    tests = sorted(folder.rglob("*.jsonl")) if folder is not None and recipe.split is not None else []
-    for key in ("out", "limits", "budget", "logs"):
-        values.pop(key)
-    benchmarks = [name.partition("=")[0] for name in values["benchmarks"]]
-    return {**values, "data": "", "benchmarks": benchmarks, "tests": [file_digest(path) for path in tests]}

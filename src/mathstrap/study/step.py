@@ -15,7 +15,6 @@ import msgspec
 
 from mathstrap.errors import MathstrapError
 from mathstrap.evaluate import EvalOptions
-from mathstrap.recipe import recipe_values
 from mathstrap.train import TrainRecipe
 
 
@@ -90,11 +89,6 @@ def write_model(folder: Path, path: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     write_gguf(folder, path, kind="f16")
-
-
-def values_of(options: TrainRecipe | EvalOptions) -> dict[str, Any]:
-    """Return options as the plain values a Job carries."""
-    return recipe_values(options)
 
 
 def die_with_parent() -> None:

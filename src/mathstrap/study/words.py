@@ -13,6 +13,7 @@ MATCH_WORDS = {
     "tokens": "as many prompt and response tokens seen",
     "passes": "as many passes over what each has, nothing else matched",
 }
+NEVER_APART = "no question set them apart, so what could have been detected is not known"
 METHOD_COUNTS = {
     "seed": "own solutions", "ans_aug": "AnsAug", "rephrase": "Rephrasing", "self_verification": "SV", "fobar": "FOBAR",
 }  # fmt: skip
@@ -116,11 +117,9 @@ def conclusions(result: StudyResult) -> list[str]:
             if worse:
                 parts.append(f"worse than {reference}: {', '.join(worse)}")
             if neither:
-                least = max(100 * one.could_find for one in pairs if not one.is_found)
-                parts.append(
-                    f"no difference from {reference} was detected for {', '.join(neither)} (this study could have "
-                    f"detected {least:.1f} points)"
-                )
+                known = [one.could_find for one in pairs if not one.is_found and one.could_find is not None]
+                could = f"this study could have detected {100 * max(known):.1f} points" if known else NEVER_APART
+                parts.append(f"no difference from {reference} was detected for {', '.join(neither)} ({could})")
             held = f"{group.size:,} samples" if group.size else "all samples"
             lines.append(f"{direction.capitalize()}, {held}, matched by {group.match}: {'; '.join(parts)}.")
     return lines
