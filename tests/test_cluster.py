@@ -16,11 +16,16 @@ import yaml
 
 from bootstrapping import digests, small_recipe, small_values
 from fake_server import FakeServer, Script
+from mathstrap.backends.copies import CopiedTeacher, TeacherActor
 from mathstrap.cluster import Cluster, ClusterOptions
+from mathstrap.engine import ask_all
 from mathstrap.errors import InputError, RecipeError, TeacherError
 from mathstrap.pipeline import bootstrap, check_run_recipe
+from mathstrap.pipeline.derive import plan_rewrites, plan_solves
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.recipe import load_recipe
+from mathstrap.rundir import RunDir
 
 IN_FLIGHT = 8
 # What does not depend on where the work was done; the report shows the recipe, and with it the engine.
@@ -104,6 +109,15 @@ def exit_at_once(*_):
     os._exit(1)
 
 
+class Dying(TeacherActor):
+    async def ask(self, requests):
+        os._exit(1)
+
+
+class DyingTeacher(CopiedTeacher):
+    actor = Dying
+
+
 def identity(shared, chunk):
     return [shared, *chunk]
 
@@ -118,21 +132,8 @@ def test_a_worker_that_dies_again_and_again_is_told(local_ray):
 
 @pytest.mark.slow
 def test_a_teacher_that_dies_again_and_again_ends_the_run(tmp_path, local_ray):
-    from mathstrap.backends.copies import CopiedTeacher, TeacherActor
-    from mathstrap.engine import ask_all
-
-    class Dying(TeacherActor):
-        ask = exit_at_once
-
-    class DyingTeacher(CopiedTeacher):
-        actor = Dying
-
     recipe = small_recipe(tmp_path)
     teacher = DyingTeacher(local_ray, recipe.teacher, count=1, cpus=0.5, gpus=0, start_seconds=60)
-    from mathstrap.pipeline.derive import plan_rewrites, plan_solves
-    from mathstrap.pipeline.seeds import load_seeds
-    from mathstrap.rundir import RunDir
-
     requests = plan_solves(plan_rewrites(load_seeds(recipe).problems, recipe).problems, recipe)
     with RunDir.open(tmp_path / "run") as run, pytest.raises(TeacherError, match="died 4 times without a reply"):
         ask_all(requests, run.sink("solve"), backend=teacher, stage="solve")

@@ -116,12 +116,13 @@ class CopiedTeacher:
         copy = await self._free_copy()
         errors = self._ray.exceptions
         copy.busy += 1
-        reference = copy.actor.ask.remote(requests)
         try:
-            answer = await reference
-        except asyncio.CancelledError:
-            self._ray.cancel(reference)
-            raise
+            reference = copy.actor.ask.remote(requests)
+            try:
+                answer = await reference
+            except asyncio.CancelledError:
+                self._ray.cancel(reference)
+                raise
         except errors.RayActorError as error:
             if copy in self._copies and isinstance(error, errors.ActorDiedError):
                 self._replace(copy, error)
