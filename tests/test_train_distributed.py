@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +67,24 @@ def run_on_two(folder: Path, recipe: TrainRecipe, stop: int = -1) -> subprocess.
     )  # fmt: skip
 
 
+def run_on_two_nodes(recipe: Path) -> list[tuple[int, str, str]]:
+    """Start one agent per node, as on two machines, each with one process, and return what each came to."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    agents = [
+        subprocess.Popen(
+            [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1",
+             "--rdzv-backend=c10d", f"--rdzv-endpoint={address}", "--rdzv-id=test", "--local-addr=127.0.0.1",
+             "-m", "mathstrap.cli.train", "train", str(recipe)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    outputs = [agent.communicate() for agent in agents]
+    return [(agent.returncode, *output) for agent, output in zip(agents, outputs, strict=True)]
+
+
 def losses(recipe: TrainRecipe) -> list[float]:
     points, validations = read_curve(Path(recipe.out) / "curve.jsonl")
     return [point.loss for point in points] + [one.eval_loss for one in validations]
@@ -102,6 +122,41 @@ def test_two_killed_processes_resume_exactly(folder, shard):
     ended = run_on_two(folder, broken)
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert losses(broken) == losses(whole)
+
+
+@pytest.mark.parametrize("shard", ["off", "full_shard"])
+def test_two_nodes_follow_the_curve_of_one_process_and_go_on_where_they_stopped(folder, shard):
+    alone = recipe_for(folder, f"one-process-{shard}")
+    train(alone)
+    apart = recipe_for(folder, f"two-nodes-{shard}", shard=shard)
+    path = folder / f"two-nodes-{shard}.yaml"
+    path.write_text(json.dumps(dataclasses.asdict(apart)))
+    for code, out, error in run_on_two_nodes(path):
+        assert code == 0, (out + error)[-2000:]
+    assert losses(apart) == pytest.approx(losses(alone), rel=1e-4)
+    last = kept.last_checkpoint(Path(apart.out) / "checkpoints")
+    shutil.rmtree(last)
+    shutil.rmtree(Path(apart.out) / "model")
+    for code, out, error in run_on_two_nodes(path):
+        assert code == 0, (out + error)[-2000:]
+    assert kept.last_checkpoint(Path(apart.out) / "checkpoints").name == last.name
+    assert losses(apart) == pytest.approx(losses(alone), rel=1e-4)
+
+
+def test_accelerate_launches_the_same_command(folder):
+    recipe = recipe_for(folder, "by-accelerate", max_steps=2)
+    path = folder / "by-accelerate.yaml"
+    path.write_text(json.dumps(dataclasses.asdict(recipe)))
+    command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes=2", "--num_machines=1"]
+    ours = ["-m", "mathstrap.cli.train", "train", str(path)]
+    plain = ["--multi_gpu", "--mixed_precision=no", "--dynamo_backend=no"]
+    ended = subprocess.run([*command, *plain, *ours], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr[-2000:]
+    assert "2 steps over" in ended.stdout
+    assert json.loads((Path(recipe.out) / "manifest.json").read_text())["batch"]["processes"] == 2
+    other = subprocess.run([*command, "--use_fsdp", *ours], capture_output=True, text=True, check=False)
+    assert other.returncode != 0
+    assert "shard=full_shard is FSDP2" in other.stderr
 
 
 def test_a_sharded_runs_model_loads_and_equals_the_plain_ones(folder):

@@ -6,6 +6,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from mathstrap.errors import InputError
+
 # Beyond these a micro-batch gains no speed: a CPU's products are saturated (bench/train.py), a GPU's nearly so.
 ENOUGH_TOKENS = {"cpu": 1024, "cuda": 16384}
 
@@ -26,9 +28,19 @@ class Setting:
 
 
 def find_setting() -> Setting:
-    """Return the setting that torchrun or accelerate put into the environment, or a single process."""
+    """Return the setting that torchrun or accelerate put into the environment, or a single process.
+
+    Raises InputError where accelerate's configuration asks for a way of sharding that is not ours.
+    """
     import torch
 
+    for name, way in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
+        if os.environ.get(name, "").lower() in ("1", "true"):
+            raise InputError(
+                f"accelerate's configuration asks for {way}, but the recipe says how weights are spread: "
+                "shard=full_shard is FSDP2, and there is no DeepSpeed. Launch with accelerate launch --multi_gpu "
+                "or torchrun."
+            )
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     return Setting(
         device="cuda" if torch.cuda.is_available() else "cpu", rank=int(os.environ.get("RANK", "0")),
