@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.request
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
+import mathstrap
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.vllm import read_settings
 from mathstrap.errors import InputError, MissingExtraError
-from mathstrap.types import Message, Request, Sampling
+from mathstrap.problems import SeedsOptions, load_problems
 
 
 @pytest.mark.parametrize(
@@ -39,18 +50,163 @@ def test_without_vllm_the_error_names_the_extra() -> None:
         open_backend(TeacherOptions(backend="vllm", model="some/model"))
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is not installed")
-def test_it_answers_from_two_event_loops() -> None:
+# The engine itself, in a Python that has it
+
+PYTHON = os.environ.get("MATHSTRAP_VLLM_PYTHON", "")
+with_vllm = pytest.mark.skipif(
+    not PYTHON, reason="needs MATHSTRAP_VLLM_PYTHON: a Python with vllm or vllm-cpu, and what Mathstrap's base needs"
+)
+# On a CPU the "GPU memory" is the machine's; vLLM takes 92 % of it unless told otherwise.
+ENGINE_ARGS = {"dtype": "float32", "enforce_eager": True, "gpu_memory_utilization": 0.12}
+QUESTIONS = [problem.question for problem in load_problems(SeedsOptions(source="bundled:gsm8k", limit=8)).problems]
+SOURCES = str(Path(mathstrap.__file__).parents[1])
+ASKS = Path(__file__).with_name("vllm_asks.py")
+
+
+def environment() -> dict[str, str]:
+    # vLLM would keep one of two cores for itself.
+    return {**os.environ, "PYTHONPATH": SOURCES, "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
+
+
+@pytest.fixture(scope="module")
+def folder() -> str:
+    pytest.importorskip("transformers", reason="writes the embedded model out for vLLM")
     from mathstrap.train.model import resolve_model
 
-    backend = open_backend(TeacherOptions(backend="vllm", model=resolve_model("embedded"), n_ctx=512))
-    question = Request(
-        id="p#0", key="k", model="", messages=(Message(role="user", content="What is 2+2?"),),
-        sampling=Sampling(temperature=0, max_tokens=16),
-    )  # fmt: skip
-    first = asyncio.run(backend.ask([question]))[0]
-    second = asyncio.run(backend.ask([question]))[0]
-    assert first.text == second.text
-    assert "4" in first.text
+    return resolve_model("embedded")
+
+
+def asked(folder: str, **changes: Any) -> dict[str, Any]:
+    """Ask the questions greedily in a process with vLLM and return what it printed."""
+    task = {"backend": "vllm", "model_path": folder, "n_ctx": 512, "questions": QUESTIONS} | changes
+    task.setdefault("settings", {"engine_args": ENGINE_ARGS})
+    ended = subprocess.run(
+        [PYTHON, ASKS, json.dumps(task)], env=environment(), capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
+    return dict(json.loads(ended.stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def greedy(folder: str) -> list[str]:
+    return list(asked(folder)["texts"])
+
+
+def num_equal(some: list[str], others: list[str]) -> int:
+    return sum(one == other for one, other in zip(some, others, strict=True))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@with_vllm
+def test_greedy_replies_are_those_of_transformers(folder, greedy):
+    from vllm_asks import ask, requests_for
+
+    backend = open_backend(TeacherOptions(backend="hf", model_path=folder, settings={"dtype": "float32"}))
+    replies = asyncio.run(ask(backend, requests_for(QUESTIONS, {}, "question")))
     asyncio.run(backend.close())
+    assert num_equal(greedy, [reply.text for reply in replies]) >= len(QUESTIONS) - 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@with_vllm
+def test_a_model_spread_over_two_processes_says_the_same(folder, greedy):
+    settings = {"tensor_parallel_size": 2, "engine_args": ENGINE_ARGS}  # one core for each half of the model
+    spread = asked(folder, settings=settings)["texts"]
+    assert num_equal(greedy, spread) >= len(QUESTIONS) - 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@with_vllm
+def test_its_server_says_the_same_through_the_openai_backend(folder, greedy):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = ["--model", folder, "--served-model-name", "small", "--port", str(port), "--max-model-len", "512"]
+    arguments += ["--dtype", "float32", "--enforce-eager", "--gpu-memory-utilization", "0.12"]
+    server = subprocess.Popen(
+        [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--host", "127.0.0.1", *arguments],
+        env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        url = f"http://127.0.0.1:{port}"
+        until = time.monotonic() + 600
+        while not answers(f"{url}/health"):
+            assert server.poll() is None, "the server ended"
+            assert time.monotonic() < until
+            time.sleep(1)
+        served = asked("", backend="openai", model="small", model_path="", n_ctx=0, base_url=f"{url}/v1", settings={})
+    finally:
+        os.killpg(server.pid, signal.SIGTERM)
+        server.wait(60)
+    assert num_equal(greedy, served["texts"]) >= len(QUESTIONS) - 1
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@with_vllm
+def test_a_run_is_killed_and_ends_with_every_reply_paid_once(folder, tmp_path):
+    values = {
+        "out": str(tmp_path),
+        "seeds": {"source": "bundled:gsm8k", "limit": 8},
+        "teacher": {
+            "backend": "vllm", "model_path": folder, "n_ctx": 1024,
+            "settings": {"num_sequences": 4, "engine_args": ENGINE_ARGS},
+        },
+        "prompts": {"shape": "tiny"},
+        "methods": {"ans_aug": {"draws": 4}, "rephrase": {"count": 1}, "fobar": {"count": 1}},
+        "rewriting": {"temperature": 0.6, "max_tokens": 60, "stop": ["\n"]},
+        "solving": {"temperature": 0.6, "max_tokens": 60},
+    }  # fmt: skip
+    recipe = tmp_path / "run.yaml"
+    recipe.write_text(yaml.safe_dump(values))
+    command = [PYTHON, "-m", "mathstrap", "run", str(recipe), "--quiet"]
+    replies = tmp_path / "run" / "completions-solve.jsonl"
+    first = subprocess.Popen(
+        command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    until = time.monotonic() + 600
+    while not (replies.exists() and replies.read_bytes().count(b"\n") >= 6):
+        assert first.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    before = replies.read_bytes()
+    before = before[: before.rfind(b"\n") + 1]
+    until = time.monotonic() + 60
+    while processes_of(first.pid):  # vLLM's own end when their parent is gone
+        assert time.monotonic() < until, "vLLM's processes outlive the run"
+        time.sleep(0.5)
+    second = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert second.returncode == 0, second.stderr[-3000:]
+    assert replies.read_bytes().startswith(before)
+    ids = [json.loads(line)["request"] for line in replies.read_text().splitlines()]
+    assert len(ids) == len(set(ids)) > 30
+    assert (tmp_path / "run" / "report.html").exists()
+    third = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
+    assert third.returncode == 0
+    assert len(replies.read_text().splitlines()) == len(ids)
+
+
+def processes_of(session: int) -> list[int]:
+    """Return the processes of a session that still run."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, of = path.read_text().rpartition(")")[2].split()[:4]
+        except OSError:
+            continue
+        if int(of) == session and state != "Z":
+            found.append(int(path.parent.name))
+    return found
