@@ -111,15 +111,6 @@ def test_greedy_replies_are_those_of_transformers(folder, greedy):
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 @with_vllm
-def test_a_model_spread_over_two_processes_says_the_same(folder, greedy):
-    settings = {"tensor_parallel_size": 2, "engine_args": ENGINE_ARGS}  # one core for each half of the model
-    spread = asked(folder, settings=settings)["texts"]
-    assert num_equal(greedy, spread) >= len(QUESTIONS) - 1
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-@with_vllm
 def test_its_server_says_the_same_through_the_openai_backend(folder, greedy):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
