@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from genai_prices import Usage, calc_price
 
 from mathstrap.asking.budget import Budget, Meter, hold_for
 from mathstrap.asking.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
@@ -159,3 +161,13 @@ def test_prices_come_from_the_recipe_then_the_library_and_unknown_stays_unknown(
     assert free.usd(10**9, 10**9) == 0
     with pytest.raises(RecipeError, match="Set both"):
         find_price("x", usd_per_million_in=1.0)
+
+
+def test_a_price_that_falls_at_night_is_taken_by_day():
+    found = find_price("deepseek-chat")
+    assert found is not None
+    hours = [datetime.now(UTC) + timedelta(hours=hour) for hour in range(24)]
+    usage = Usage(input_tokens=2000)
+    prices = [calc_price(usage, "deepseek-chat", genai_request_timestamp=at).total_price for at in hours]
+    assert min(prices) < max(prices)
+    assert found.usd_per_million_in == pytest.approx(float(max(prices)) / 2000 * 1e6)
