@@ -8,7 +8,7 @@ import pytest
 
 import tiny_llama
 from mathstrap.errors import InputError
-from mathstrap.train import TrainRecipe
+from mathstrap.train import TrainRecipe, attention
 from mathstrap.train.batches import Cut, cut_batch, num_micro_batches, plan_epoch
 from mathstrap.train.hardware import Footprint, derive_micro_tokens
 
@@ -118,10 +118,13 @@ def losses_and_gradient(model, batches, **packing):
     return [float(loss.detach()) for loss in losses], model.model.layers[0].self_attn.q_proj.weight.grad.clone()
 
 
-@pytest.mark.parametrize("name", ["packed", "sdpa", "eager"])
-def test_a_packed_samples_loss_and_gradient_equal_its_own_alone(llama, name):
+@pytest.mark.parametrize("name", ["packed", "packed, long", "sdpa", "eager"])
+def test_a_packed_samples_loss_and_gradient_equal_its_own_alone(llama, name, monkeypatch):
     import torch
 
+    name, *is_long = name.split(", ")
+    if is_long:
+        monkeypatch.setattr(attention, "LONGEST_DENSE", 30)
     model = packed_model(llama, name)
     samples = some_samples()
     alone, gradient_alone = losses_and_gradient(model, [[sample] for sample in samples])
@@ -130,12 +133,16 @@ def test_a_packed_samples_loss_and_gradient_equal_its_own_alone(llama, name):
     torch.testing.assert_close(gradient, gradient_alone, rtol=1e-4, atol=1e-6)
 
 
-def test_an_opening_all_prompts_share_is_computed_once_and_changes_no_loss_or_gradient(llama):
+@pytest.mark.parametrize("longest_dense", [0, 40, 1024])
+def test_an_opening_all_prompts_share_is_computed_once_and_changes_no_loss_or_gradient(
+    llama, longest_dense, monkeypatch
+):
     import numpy as np
     import torch
 
     from mathstrap.train.collate import pack
 
+    monkeypatch.setattr(attention, "LONGEST_DENSE", longest_dense)
     model = packed_model(llama)
     opening = np.arange(20, 31, dtype=np.int32)
     samples = [(np.concatenate([opening, ids]), start + len(opening)) for ids, start in some_samples()]

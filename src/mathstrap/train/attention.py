@@ -10,6 +10,8 @@ import itertools
 from typing import Any
 
 NAME = "mathstrap_packed"
+# Longer samples would hold more scores than they save time.
+LONGEST_DENSE = 1024
 
 
 def register() -> str:
@@ -46,21 +48,42 @@ def packed_attention() -> Any:
         assert cu_seq_lens_q is not None, "packed attention needs the samples' borders"
         assert not others.get("softcap"), "packed attention has no soft cap; use attention=eager"
         shared, *ends = cu_seq_lens_q.tolist()
-
-        def whole(part: Any, low: int, high: int) -> Any:
-            if low == shared:
-                return part[:, :, :high]
-            return torch.cat([part[:, :, :shared], part[:, :, low:high]], dim=2) if shared else part[:, :, low:high]
-
+        # One split, whose gradient is one concatenation; the first piece holds the shared opening too.
+        sizes = [high - low for low, high in itertools.pairwise([0, *ends])]
+        queries, keys, values = (part.split(sizes, dim=2) for part in (query, key, value))
+        opening = [pieces[0][:, :, :shared] for pieces in (queries, keys, values)]
+        rate = dropout if module.training else 0.0
         parts = []
-        for low, high in itertools.pairwise([shared, *ends]):
+        for index, (q, k, v) in enumerate(zip(queries, keys, values, strict=True)):
+            if index and shared:
+                k, v = torch.cat([opening[1], k], dim=2), torch.cat([opening[2], v], dim=2)
+            if query.device.type == "cpu" and k.shape[2] <= LONGEST_DENSE:
+                parts.append(dense_attention(q, k, v, scale=scaling or q.shape[3] ** -0.5, dropout=rate))
+                continue
+            # Causal here means that as many queries as keys start together; those of the opening are left out again.
+            whole = torch.cat([opening[0], q], dim=2) if index and shared else q
             seen = scaled_dot_product_attention(
-                whole(query, low, high), whole(key, low, high), whole(value, low, high),
-                dropout_p=dropout if module.training else 0.0, is_causal=True, scale=scaling,
-                enable_gqa=query.shape[1] != key.shape[1],
-            )  # fmt: skip
-            # The shared opening sees only itself: any sample's copy will do, and the first one's is kept.
-            parts.append(seen if low == shared else seen[:, :, shared:])
+                whole, k, v, dropout_p=rate, is_causal=True, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
+            )
+            parts.append(seen[:, :, seen.shape[2] - q.shape[2] :])
         return torch.cat(parts, dim=2).transpose(1, 2), None
 
     return attend
+
+
+def dense_attention(query: Any, key: Any, value: Any, *, scale: float, dropout: float) -> Any:
+    """Return the causal attention of the last rows of one sample, with all its scores in memory.
+
+    query is (1, heads, rows, width), key and value are (1, groups, tokens, width), rows <= tokens. For samples of some
+    hundred tokens on a CPU plain products are several times faster than the fused kernel's gradient.
+    """
+    import torch
+
+    _, heads, rows, width = query.shape
+    groups, tokens = key.shape[1:3]
+    hidden = torch.full((rows, tokens), float("-inf"), dtype=query.dtype).triu_(1 + tokens - rows)
+    hidden = hidden.repeat(heads // groups, 1).expand(groups, -1, -1)
+    # The heads that share keys become more rows of one product.
+    scores = torch.baddbmm(hidden, query.reshape(groups, -1, width), key[0].transpose(1, 2), alpha=scale)
+    weights = torch.nn.functional.dropout(scores.softmax(dim=-1), dropout, dropout > 0)
+    return torch.bmm(weights, value[0]).view(1, heads, rows, width)
