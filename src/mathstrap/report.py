@@ -50,9 +50,8 @@ def write_report(run: RunDir, analysis: Analysis | None = None) -> Path:
 def render_report(run: RunDir, analysis: Analysis | None = None) -> str:
     """Return the report of a run as one HTML page; `analysis` saves counting the run again."""
     analysis = analysis or analyse_run(run)
-    env = environment()
-    env.globals.update(text_functions(Budget(seconds=FORMULA_SECONDS)))
-    return env.get_template("report.html").render(**context(run, analysis))
+    functions = text_functions(Budget(seconds=FORMULA_SECONDS))
+    return environment().get_template("report.html").render(**context(run, analysis), **functions)
 
 
 def analyse_run(run: RunDir) -> Analysis:

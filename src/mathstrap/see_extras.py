@@ -6,6 +6,7 @@ them makes quick diversity gains from a sample of rows.
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -77,8 +78,6 @@ def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tu
     """
     if importlib.util.find_spec("numpy") is None:
         raise missing_extra("numpy", "embed")
-    from mathstrap.embedding import EmbedOptions, embed
-
     different: set[str] = set()
     for sample in samples:
         different.add(sample.query)
@@ -87,10 +86,10 @@ def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tu
     is_small = len(different) <= FEW_QUESTIONS
     if not is_small and not has_word_table():
         return [], "Measure it with: mathstrap stats RUN --diversity."
-    embedder = EmbedOptions(model="minilm" if is_small else "static")
     options = DiversityOptions(max_new=max_new, max_base=max_base)
+    chosen = encode_few if is_small else average_words
     try:
-        gains = gains_by_method(samples, lambda texts: embed_once(texts, lambda some: embed(some, embedder)), options)
+        gains = gains_by_method(samples, lambda texts: embed_once(texts, chosen), options)
     except InputError as error:
         if type(error) is not InputError:
             raise
@@ -110,7 +109,22 @@ def has_word_table() -> bool:
 def embed_once(texts: Sequence[str], embed: Embed) -> Floats:
     """Embed each different text once: answers to one question share it."""
     place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
-    return embed(list(place))[[place[text] for text in texts]]
+    return embed(tuple(place))[[place[text] for text in texts]]
+
+
+@functools.lru_cache(maxsize=32)
+def encode_few(texts: tuple[str, ...]) -> Floats:
+    """Embed a few texts by the full encoder; a run that is made again in a notebook asks for the same ones."""
+    from mathstrap.embedding import EmbedOptions, embed
+
+    return embed(texts, EmbedOptions(model="minilm"))
+
+
+def average_words(texts: Sequence[str]) -> Floats:
+    """Embed texts by averaged word vectors."""
+    from mathstrap.embedding import EmbedOptions, embed
+
+    return embed(texts, EmbedOptions(model="static"))
 
 
 def base_note(gains: Sequence[Gain], base: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -37,8 +38,12 @@ OUTCOME_REASONS: dict[str, str] = {
 DASH = "–"
 
 
+@functools.cache
 def environment() -> Environment:
-    """Return the templates' environment: everything is escaped unless a function of ours made it HTML."""
+    """Return the templates' one environment: everything is escaped unless a function of ours made it HTML.
+
+    Compiling the report takes as long as filling it, so what differs between pages is given to `render`.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     env = Environment(
