@@ -56,5 +56,6 @@ def test_the_card_counts_and_names_the_teacher():
             prompt_hashes={"solve.chat.gsm8k": "abc"}, rng_seed=7, version="0.1.0", cost="$1.00",
         )
     )  # fmt: skip
+    assert "gold answer of its question and agreed" in card
     for part in ("1,500 question", "| GSM_SV | 1,200 |", "| truncated | 4 |", "`llama`", "1K<n<10K", "rng_seed: 7"):
         assert part in card

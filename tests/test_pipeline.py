@@ -123,6 +123,10 @@ def test_a_flagged_seed_leaves_the_next_run(tmp_path):
 def test_wrong_answers_can_be_the_samples(tmp_path):
     summary = bootstrap(small_recipe(tmp_path, curate={"outcome": "wrong"}))
     assert {sample.outcome for sample in records(summary.path, "samples", Sample)} == {"wrong"}
+    card = (summary.path / "README.md").read_text()
+    assert "final answer is wrong, on purpose" in card
+    assert "agreed" not in card
+    assert "with a wrong answer, on purpose, by method" in (summary.path / "report.html").read_text()
 
 
 def test_failed_requests_are_no_rejects_and_are_asked_again(tmp_path):
@@ -147,6 +151,14 @@ def test_a_budget_of_requests_is_never_exceeded(tmp_path):
     assert sum(asked(summary).values()) <= 20
     assert not summary.is_complete
     assert any("max_requests" in report.message for report in summary.reports)
+    sentences = [short.sentence for short in summary.short]
+    assert sum("lacks" in sentence for sentence in sentences) >= 2
+    assert [row["sentence"] for row in RunDir.read(summary.path).manifest["shortfall"]] == sentences
+    for name in ("README.md", "report.html"):
+        assert all(sentence in (summary.path / name).read_text() for sentence in sentences), name
+    whole = bootstrap(small_recipe(tmp_path))
+    assert RunDir.read(whole.path).manifest["shortfall"] == []
+    assert "Short of the plan" not in (whole.path / "report.html").read_text()
 
 
 def test_two_runs_on_one_directory_at_once_are_refused(tmp_path):

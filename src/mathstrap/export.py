@@ -99,6 +99,16 @@ EXAMPLE = Sample(
 )  # fmt: skip
 
 
+# What a card says of the answers, by the outcome that became samples.
+OUTCOMES = {
+    "correct": "Every sample's final answer was compared with the gold answer of its question and agreed; wrong and"
+    " undecided answers are kept apart in `candidates.jsonl` and `verdicts.jsonl`.",
+    "wrong": "**Every sample's final answer is wrong, on purpose**: it was compared with the gold answer of its"
+    " question and differed (the paper's section 4.7). Correct and undecided answers are kept apart in"
+    " `candidates.jsonl` and `verdicts.jsonl`.",
+}
+
+
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
     """What a data card states; every value is counted by the run, none is typed in."""
@@ -116,6 +126,8 @@ class CardFacts:
     rng_seed: int
     version: str
     cost: str
+    outcome: Literal["correct", "wrong"] = "correct"
+    short: tuple[str, ...] = ()
     contamination: str = ""
     held_out: bool = False
     formats: tuple[str, ...] = ()
@@ -154,13 +166,13 @@ def data_card(facts: CardFacts) -> str:
         "",
         *count_table("type", facts.num_samples_by_type),
         "",
-        "Every sample's final answer was compared with the gold answer of its question and agreed; wrong and undecided"
-        " answers are kept apart in `candidates.jsonl` and `verdicts.jsonl`.",
+        OUTCOMES[facts.outcome],
         "",
         "## How much survived",
         "",
         facts.funnel,
         "",
+        *(f"Short of the plan: {sentence}\n" for sentence in facts.short),
         "## What fell out",
         "",
         *count_table("reason", facts.reject_counts),

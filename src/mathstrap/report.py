@@ -134,14 +134,15 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
         "title": str(manifest.get("name") or run.path.name),
         "manifest": manifest,
         "teacher": str((manifest.get("teacher") or {}).get("model") or teacher.get("model") or "a teacher"),
-        "is_bundled_teacher": teacher.get("backend") == "embedded"
-        and not (teacher.get("model_path") or teacher.get("model")),
+        "is_bundled_teacher": is_bundled_teacher(teacher),
         "mode": str(recipe.get("mode") or "default"),
         "recipe_text": read_text(run, "recipe.yaml"),
         "analysis": analysis,
         "funnel": FUNNEL,
         "methods": list(analysis.by_method),
         "kinds": kinds(samples),
+        "is_wrong_on_purpose": (recipe.get("curate") or {}).get("outcome") == "wrong",
+        "short": short_of(manifest),
         "lengths": length_panels(analysis),
         "extras": read_extras(run, samples),
         "certificate": read_certificate(run),
@@ -165,6 +166,11 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
 def is_bundled_teacher(teacher: dict[str, Any]) -> bool:
     """Say whether a recipe's teacher is the tiny one that comes with the package."""
     return teacher.get("backend") == "embedded" and not (teacher.get("model_path") or teacher.get("model"))
+
+
+def short_of(manifest: dict[str, Any]) -> list[str]:
+    """Return sentences on what a run has less of than was planned."""
+    return [str(row["sentence"]) for row in manifest.get("shortfall", ())]
 
 
 def kinds(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:

@@ -107,16 +107,13 @@ def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[
             lines.append(
                 f"{report.failed:,} requests of stage {report.stage} failed; the same command asks them again."
             )
-    for short in summary.shortfall:
-        where = "" if short.of == "rewrites" else f" over {short.short:,} of {short.problems:,} questions"
-        lines.append(f"Short: {short.group} lacks {short.missing:,} {short.of}{where}.")
-    short_parts = [part for part in summary.parts if part.shortfall]
-    lines += [f"Short: the mix has {part.kept:,} of {part.wanted:,} wanted for {part.name}." for part in short_parts]
+    lines += [f"Short: {short.sentence}" for short in summary.short]
     if not summary.is_complete:
         lines.append(f"Not complete. Everything paid for is kept; go on with: {command}")
     if summary.num_samples:
         first = summary.path / "samples.jsonl"
-        lines.append(f"Made {summary.num_samples:,} verified samples: {first} (and .parquet)")
+        made = "verified samples" if recipe.curate.outcome == "correct" else "samples with a wrong answer"
+        lines.append(f"Made {summary.num_samples:,} {made}: {first} (and .parquet)")
     if is_bundled(recipe.teacher):
         lines += [
             "The embedded 135M model proves the plumbing; it is no teacher to train on. A real one is one line away:",

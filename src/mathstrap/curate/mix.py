@@ -65,6 +65,11 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     kept: int
     shortfall: int
 
+    @property
+    def sentence(self) -> str:
+        """Say it in words."""
+        return f"the mix has {self.kept:,} of {self.wanted:,} wanted for {self.name}."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixed:

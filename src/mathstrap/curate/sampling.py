@@ -53,6 +53,12 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
     exhausted: int
     of: Literal["rewrites", "draws", "correct answers"] = "correct answers"
 
+    @property
+    def sentence(self) -> str:
+        """Say it in words."""
+        where = "" if self.of == "rewrites" else f" over {self.short:,} of {self.problems:,} questions"
+        return f"{self.group} lacks {self.missing:,} {self.of}{where}."
+
 
 def check_sampling(options: SamplingOptions) -> None:
     """Raise ValueError for options that cannot work."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,8 @@ import msgspec
 from mathstrap import __version__
 from mathstrap.backends import teacher_name
 from mathstrap.curate.certificate import Certificate
+from mathstrap.curate.mix import Part
+from mathstrap.curate.sampling import Shortfall
 from mathstrap.export import CardFacts, data_card
 from mathstrap.pipeline.derive import rewrite_prompt, solve_prompt
 from mathstrap.pipeline.options import RunRecipe
@@ -36,8 +39,13 @@ def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
     return dict(sorted(hashes.items()))
 
 
-def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher) -> Analysis:
-    """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers."""
+def write_outcome(
+    run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher, short: Sequence[Shortfall | Part] = ()
+) -> Analysis:
+    """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers.
+
+    `short` is what the run has less of than was planned.
+    """
     analysis = analyse_run(run)
     hashes = prompt_hashes(recipe, seeds)
     meter = teacher.meter
@@ -61,6 +69,7 @@ def write_outcome(run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher
         usd=meter.usd,
         price=meter.price.source if meter.price else "unknown",
         seconds=seconds,
+        shortfall=[{**msgspec.to_builtins(row), "sentence": row.sentence} for row in short],
     )
     run.write_text("README.md", data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes)))
     write_report(run, analysis)
@@ -85,6 +94,8 @@ def card_facts(
         teacher=teacher_name(recipe.teacher),
         backend=recipe.teacher.backend,
         num_samples_by_type=dict(kinds),
+        outcome=recipe.curate.outcome,
+        short=tuple(row["sentence"] for row in run.manifest["shortfall"]),
         funnel=funnel_markdown(analysis),
         reject_counts=rejects,
         prompt_hashes=hashes,

@@ -60,9 +60,19 @@ class RunSummary:
     parts: list[Part] = field(default_factory=list)
 
     @property
+    def short(self) -> list[Shortfall | Part]:
+        """What the run has less of than was planned."""
+        return short_of(self.shortfall, self.parts)
+
+    @property
     def is_complete(self) -> bool:
         """Say whether every request was answered."""
         return all(report.stopped == "done" and not report.failed for report in self.reports)
+
+
+def short_of(shortfall: list[Shortfall], parts: list[Part]) -> list[Shortfall | Part]:
+    """Return what methods and the mix did not get."""
+    return [*shortfall, *(part for part in parts if part.shortfall)]
 
 
 def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener | None = None) -> RunSummary:
@@ -313,7 +323,8 @@ class Bootstrap:
         """Write what fell out and what the run came to, and return the summary."""
         rejects = sorted(self.rejects, key=lambda reject: (reject.id, reject.stage))
         self.run.write_records("rejects", rejects)
-        analysis = write_outcome(self.run, self.recipe, self.seeds, self.teacher)
+        short = short_of(self.shortfall, self.parts)
+        analysis = write_outcome(self.run, self.recipe, self.seeds, self.teacher, short)
         return RunSummary(
             path=self.run.path,
             num_seeds=len(self.seeds.problems),
