@@ -1,11 +1,13 @@
 """Problems per second of an evaluation, beside lm-evaluation-harness driving the same weights on the same questions.
 
-    python bench/evaluate.py --hf-model PATH --lm-eval-python PATH --problems 32
+    python bench/evaluate.py --hf-model PATH --lm-eval-python PATH --problems 24 --fresh
+    python bench/evaluate.py --hf-model PATH --lm-eval-python PATH --problems 24           # again: adds to the result
 
 Both sides get the same questions, demonstrations, stop string, greedy decoding and token limit, one after the other on
-this machine, their models loaded before the clock starts. lm-evaluation-harness runs with its `hf` backend at every
-batch size given, and its best one is the one compared with. Grading counts on both sides. Processor seconds are given
-beside wall seconds: on a machine that does other work too, they are the fairer measure.
+this machine, their models loaded and used once before the clock starts. lm-evaluation-harness runs with its `hf`
+backend in every precision at every batch size given. f32 is compared with its fastest round in float32, bf16 (where
+the CPU has units for it) with its fastest in bfloat16. Grading counts on both sides. Processor seconds are given beside
+wall seconds: on a machine that does other work too, they are the fairer measure. How many replies are alike is counted.
 """
 
 from __future__ import annotations
@@ -13,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import shutil
 import subprocess
 import sys
@@ -22,29 +23,44 @@ import time
 from pathlib import Path
 from typing import Any
 
+from verify_common import DATA, machine
+
+RESULTS = Path(__file__).parent / "results" / "evaluate.json"
+PRECISIONS = {"f32": "float32", "bf16": "bfloat16"}
+# The thread ends the harness with the bench, however that ends.
 HARNESS = """
-import json, sys, time
+import json, os, sys, threading, time
+parent = os.getppid()
+def watch():
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+threading.Thread(target=watch, daemon=True).start()
 import lm_eval
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 arguments = json.loads(sys.argv[1])
 manager = TaskManager(include_path=arguments["folder"])
-rounds = []
-for size in arguments["batch_sizes"]:
-    model = HFLM(pretrained=arguments["model"], device="cpu", dtype="float32", batch_size=size)
-    started, busy = time.perf_counter(), time.process_time()
-    found = lm_eval.simple_evaluate(
-        model=model, tasks=["bench_gsm8k"], task_manager=manager, log_samples=True, bootstrap_iters=0,
-    )
-    seconds, busy = time.perf_counter() - started, time.process_time() - busy
-    samples = [row for row in found["samples"]["bench_gsm8k"] if row["filter"] == "flexible-extract"]
-    tokens = sum(len(model.tok_encode(row["resps"][0][0])) for row in samples)
-    rounds.append({"batch_size": size, "seconds": seconds, "cpu_seconds": busy,
-                   "problems": len(samples), "tokens_out": tokens,
-                   "prompt": samples[0]["arguments"][0][0] if isinstance(samples[0]["arguments"], (list, tuple))
-                   else samples[0]["arguments"]["gen_args_0"]["arg_0"],
-                   "flexible": found["results"]["bench_gsm8k"]["exact_match,flexible-extract"]})
-print("RESULT " + json.dumps(rounds))
+for dtype in arguments["dtypes"]:
+    for size in arguments["batch_sizes"]:
+        model = HFLM(pretrained=arguments["model"], device="cpu", dtype=dtype, batch_size=size)
+        model.model.generate(**model.tokenizer("Question:", return_tensors="pt"), max_new_tokens=8)
+        started, busy = time.perf_counter(), time.process_time()
+        found = lm_eval.simple_evaluate(
+            model=model, tasks=["bench_gsm8k"], task_manager=manager, log_samples=True, bootstrap_iters=0,
+        )
+        seconds, busy = time.perf_counter() - started, time.process_time() - busy
+        samples = sorted(found["samples"]["bench_gsm8k"], key=lambda row: row["doc_id"])
+        replies = [row["resps"][0][0] for row in samples]
+        given = samples[0]["arguments"]
+        prompt = given["gen_args_0"]["arg_0"] if isinstance(given, dict) else given[0][0]
+        print("RESULT " + json.dumps({
+            "dtype": dtype, "batch_size": size, "seconds": seconds, "cpu_seconds": busy, "problems": len(samples),
+            "tokens_in_first": len(model.tok_encode(prompt)),
+            "tokens_out": sum(len(model.tok_encode(reply)) for reply in replies),
+            "flexible": found["results"]["bench_gsm8k"]["exact_match,flexible-extract"],
+            "prompt": prompt, "replies": replies,
+        }), flush=True)
 """
 TASK = """
 task: bench_gsm8k
@@ -71,99 +87,130 @@ filter_list:
 """
 
 
-def run_harness(arguments: argparse.Namespace, folder: Path, rows: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Return a result per batch size."""
+def run_harness(
+    chosen: argparse.Namespace, folder: Path, rows: list[dict[str, str]], dtypes: list[str]
+) -> list[dict[str, Any]]:
+    """Return a result per precision and batch size."""
     from mathstrap.evaluate.protocols import demonstrations
 
-    shots = [{"question": q, "answer": a} for q, a in demonstrations("gsm8k", arguments.shots)]
+    shots = [{"question": q, "answer": a} for q, a in demonstrations("gsm8k", chosen.shots)]
     for name, table in (("train", shots), ("test", rows)):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in table), encoding="utf-8")
-    task = TASK.format(folder=folder, shots=arguments.shots, max_tokens=arguments.max_tokens)
+    task = TASK.format(folder=folder, shots=chosen.shots, max_tokens=chosen.max_tokens)
     (folder / "bench_gsm8k.yaml").write_text(task, encoding="utf-8")
-    given = {"folder": str(folder), "model": arguments.hf_model, "batch_sizes": arguments.batch_sizes}
+    model = str(Path(chosen.hf_model).expanduser().resolve())
+    given = {"folder": str(folder), "model": model, "batch_sizes": chosen.batch_sizes, "dtypes": dtypes}
     done = subprocess.run(
-        [arguments.lm_eval_python, "-c", HARNESS, json.dumps(given)], capture_output=True, text=True, check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}, cwd=folder,
+        [chosen.lm_eval_python, "-c", HARNESS, json.dumps(given)], capture_output=True, text=True, check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HOME": str(folder / "hf")},
+        cwd=folder,
     )  # fmt: skip
-    line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
-    if line is None:
+    rounds = [line.removeprefix("RESULT ") for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if done.returncode or not rounds:
         sys.exit(f"lm-evaluation-harness failed:\n{done.stderr[-3000:]}")
-    rounds: list[dict[str, Any]] = json.loads(line.removeprefix("RESULT "))
-    return rounds
+    return [json.loads(line) for line in rounds]
 
 
-def run_ours(arguments: argparse.Namespace, folder: Path, rows: list[dict[str, str]]) -> dict[str, Any]:
+def run_ours(chosen: argparse.Namespace, folder: Path, rows: list[dict[str, str]], precision: str) -> dict[str, Any]:
     """Return our result with the embedded engine on the packaged weights, or those given."""
     from mathstrap.backends import TeacherOptions, open_backend
     from mathstrap.evaluate import Changes, EvalOptions, evaluate
 
     path = folder / "gsm8k_test.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    teacher = TeacherOptions(backend="embedded", model_path=arguments.gguf)
+    teacher = TeacherOptions(backend="embedded", model_path=chosen.gguf, settings={"precision": precision})
     backend = open_backend(teacher)
-    warm = EvalOptions(
-        benchmarks=(f"gsm8k={path}",), out=str(folder / "warm"), protocol="few-shot", limit=1, teacher=teacher,
-        changes=Changes(max_tokens=8, shots=0),
-    )  # fmt: skip
-    evaluate(warm, backend=backend)  # loads the model
-    options = EvalOptions(
-        benchmarks=(f"gsm8k={path}",), out=str(folder / "run"), protocol="few-shot", teacher=teacher,
-        changes=Changes(max_tokens=arguments.max_tokens, shots=arguments.shots),
-    )  # fmt: skip
+
+    def run(name: str, limit: int | None, changes: Changes) -> Any:
+        options = EvalOptions(
+            benchmarks=(f"gsm8k={path}",), out=str(folder / f"{name}-{precision}"), protocol="few-shot", limit=limit,
+            teacher=teacher, changes=changes,
+        )  # fmt: skip
+        return evaluate(options, backend=backend)
+
+    run("warm", 1, Changes(max_tokens=8, shots=0))
     started, busy = time.perf_counter(), time.process_time()
-    result = evaluate(options, backend=backend)
+    result = run("run", None, Changes(max_tokens=chosen.max_tokens, shots=chosen.shots))
     seconds, busy = time.perf_counter() - started, time.process_time() - busy
     summary = result.evaluation.summaries[0]
+    asked = {draw.problem: draw for draw in result.draws}
+    draws = [asked[name] for name in sorted(asked)]
     return {
-        "seconds": seconds, "cpu_seconds": busy, "problems": len(result.draws),
-        "tokens_out": sum(d.tokens_out for d in result.draws),
-        "prompt": result.draws[0].prompt, "flexible": summary.scores["flexible"].value,
-        "asking_seconds": result.asked.seconds if result.asked else 0.0,
+        "precision": precision, "seconds": seconds, "cpu_seconds": busy, "problems": len(draws),
+        "tokens_in_first": draws[0].tokens_in, "tokens_out": sum(draw.tokens_out for draw in draws),
+        "flexible": summary.scores["flexible"].value,
+        "seconds_outside_asking": seconds - (result.asked.seconds if result.asked else 0.0),
+        "prompt": draws[0].prompt.partition("\n")[2], "replies": [draw.text for draw in draws],
     }  # fmt: skip
 
 
+def compare(ours: dict[str, Any], rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return our throughput over that of the harness's fastest round, and how alike the replies are."""
+    from mathstrap.evaluate.harness import harness_answer
+
+    best = min(rounds, key=lambda found: found["seconds"])
+    pairs = [(a.strip(), b.strip()) for a, b in zip(ours["replies"], best["replies"], strict=True)]
+    answers = [tuple(harness_answer(text, "flexible-extract") for text in pair) for pair in pairs]
+    return {
+        "batch_size": best["batch_size"],
+        "times_problems_per_second": round(best["seconds"] / ours["seconds"], 2),
+        "times_problems_per_cpu_second": round(best["cpu_seconds"] / ours["cpu_seconds"], 2),
+        "same_first_prompt": ours["prompt"] == best["prompt"] and ours["tokens_in_first"] == best["tokens_in_first"],
+        "same_replies": sum(a == b for a, b in pairs),
+        "same_answers": sum(a == b for a, b in answers),
+        "of": len(pairs),
+    }
+
+
 def main() -> None:
-    """Run both sides and write the comparison."""
+    """Run both sides and add the comparison to the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--hf-model", required=True, help="the weights as a transformers folder")
     parser.add_argument("--gguf", default="", help="the same weights as GGUF; left out: the packaged 135M model")
     parser.add_argument("--lm-eval-python", default=sys.executable)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("MATHSTRAP_DATA", "../shared/data")))
-    parser.add_argument("--problems", type=int, default=32)
+    parser.add_argument("--data", type=Path, default=DATA)
+    parser.add_argument("--problems", type=int, default=24)
     parser.add_argument("--shots", type=int, default=5)
-    parser.add_argument("--max-tokens", type=int, default=256)
+    parser.add_argument("--max-tokens", type=int, default=96)
     parser.add_argument("--batch-sizes", type=lambda text: [int(size) for size in text.split(",")], default=[1, 8])
-    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "evaluate.json")
-    arguments = parser.parse_args()
-    lines = (arguments.data / "gsm8k_test.jsonl").read_text(encoding="utf-8").splitlines()[: arguments.problems]
+    parser.add_argument("--precisions", type=lambda text: text.split(","), default=list(PRECISIONS))
+    parser.add_argument("--out", type=Path, default=RESULTS)
+    parser.add_argument("--fresh", action="store_true", help="forget earlier calls")
+    chosen = parser.parse_args()
+
+    from mathstrap.backends.openvino_engine import usable_precision
+
+    precisions = [name for name in chosen.precisions if usable_precision(name, 0) == name]
+    lines = (chosen.data / "gsm8k_test.jsonl").read_text(encoding="utf-8").splitlines()[: chosen.problems]
     rows = [json.loads(line) for line in lines]
+    load = [round(one, 1) for one in os.getloadavg()]
     folder = Path(tempfile.mkdtemp())
     try:
-        ours = run_ours(arguments, folder, rows)
-        theirs = run_harness(arguments, folder, rows)
+        ours = {name: run_ours(chosen, folder, rows, name) for name in precisions}
+        theirs = run_harness(chosen, folder, rows, [PRECISIONS[name] for name in precisions])
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    best = min(theirs, key=lambda found: found["seconds"] / found["problems"])
-    for found in (ours, *theirs):
+    compared = {
+        name: compare(ours[name], [found for found in theirs if found["dtype"] == PRECISIONS[name]])
+        for name in precisions
+    }
+    sides = [*ours.values(), *theirs]
+    for found in sides:
         found["problems_per_second"] = found["problems"] / found["seconds"]
         found["tokens_per_second"] = found["tokens_out"] / found["seconds"]
-    same = best["prompt"] in [ours["prompt"].partition("\n")[2]] or None
-    for found in (ours, *theirs):
-        found.pop("prompt")
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    result = {
-        "machine": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version(),
-        "date": time.strftime("%Y-%m-%d"), "commit": commit.stdout.strip(), "questions": len(rows),
-        "shots": arguments.shots, "max_tokens": arguments.max_tokens, "same_first_prompt": same,
-        "mathstrap": ours, "lm_evaluation_harness": theirs,
-        "times_problems_per_second": ours["problems_per_second"] / best["problems_per_second"],
-        "times_problems_per_cpu_second": (ours["problems"] / ours["cpu_seconds"])
-        / (best["problems"] / best["cpu_seconds"]),
-        "times_tokens_per_second": ours["tokens_per_second"] / best["tokens_per_second"],
+        for key in ("prompt", "replies"):
+            del found[key]
+    sides = [{k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()} for found in sides]
+    call = {
+        "date": machine()["date"], "commit": machine()["commit"], "load": load, "compared": compared,
+        "mathstrap": sides[: len(ours)], "lm_evaluation_harness": sides[len(ours) :],
     }  # fmt: skip
-    arguments.out.parent.mkdir(parents=True, exist_ok=True)
-    arguments.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=2))
+    kept = json.loads(chosen.out.read_text())["calls"] if chosen.out.exists() and not chosen.fresh else []
+    setting = {"problems": len(rows), "shots": chosen.shots, "max_tokens": chosen.max_tokens}
+    result = {"machine": machine(), "setting": setting, "calls": [*kept, call]}
+    chosen.out.parent.mkdir(parents=True, exist_ok=True)
+    chosen.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(call, indent=2))
 
 
 if __name__ == "__main__":

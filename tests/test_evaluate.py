@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -14,6 +16,7 @@ from mathstrap.errors import InputError
 from mathstrap.evaluate import Changes, EvalOptions, compare, evaluate, read_evaluation
 from mathstrap.evaluate.live import Progress
 from mathstrap.evaluate.protocols import PROTOCOLS, choose_protocol, messages_for, sampling_for
+from mathstrap.evaluate.run import plan
 from mathstrap.evaluate.versus import evaluate_prompts
 from mathstrap.rundir import RunDir
 from mathstrap.types import Completion, Problem, Request
@@ -84,11 +87,29 @@ def test_a_budget_stops_and_the_next_run_goes_on(options: EvalOptions) -> None:
     stopped = evaluate(_with_budget(options, 2), backend=says(RIGHT))
     summary = stopped.evaluation.summaries[0]
     assert summary.num_unanswered == 2
-    assert summary.notes[0].startswith("2 of 4 replies are missing")
+    assert summary.notes[0] == "2 of 4 replies are missing; the numbers speak of the others, asked in random order."
     teacher = says(RIGHT)
     whole = evaluate(options, backend=teacher)
     assert len(teacher.asked) == 2
     assert whole.evaluation.summaries[0].num_unanswered == 0
+
+
+def test_the_part_answered_first_is_a_fair_sample_and_the_last_requests_are_short() -> None:
+    protocol = choose_protocol("default")
+    problems = [
+        Problem(id=f"gsm8k-{i:05d}/fobar.{n}", dataset="gsm8k", style="gsm8k", question="long " * i, answer="1")
+        for i in range(1, 401) for n in (1, 2)
+    ]  # fmt: skip
+    requests = plan(problems, protocol, draws=2, model="m")
+    assert requests == plan(problems[::-1], protocol, draws=2, model="m")
+    assert len({request.id for request in requests}) == 1600
+    lengths = [int(request.id[6:11]) for request in requests]
+    for part in (400, 800, 1200):  # the mean length of so many at random is 200, give or take 9
+        assert abs(fmean(lengths[:part]) - 200) < 25
+    assert lengths[1200:] == sorted(lengths[1200:], reverse=True)
+    assert lengths[-1] < 20
+    roots = [request.id.partition("/")[0] for request in requests[:1200]]
+    assert sum(a != b for a, b in pairwise(roots)) == 299  # variants and draws of one seed question follow each other
 
 
 def _with_budget(options: EvalOptions, requests: int) -> EvalOptions:
@@ -220,6 +241,7 @@ def test_demonstrations_come_before_the_question_in_either_template(style: str, 
         ({"changes": Changes(shots=99)}, "demonstrations"),
         ({"changes": Changes(top_p=0.0)}, "top_p"),
         ({"limit": 0}, "limit 1 or more"),
+        ({"benchmarks": ("gsm8k=a.jsonl", "gsm8k=b.jsonl")}, "gsm8k: named with several files"),
     ],
 )
 def test_bad_options_are_refused_before_anything_is_paid(

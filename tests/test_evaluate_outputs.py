@@ -69,10 +69,10 @@ def test_several_rows_of_a_question_are_its_draws_in_order(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        (GOOD[:3], r"1 questions without an answer \(gsm8k-00003\)"),
-        ([*GOOD, {"id": "gsm8k-00099", "text": "x"}], r"1 ids that are no question here \(gsm8k-00099\)"),
-        ([*GOOD, {"id": "gsm8k-00001#0", "text": "x"}], r"1 draws that are there twice \(gsm8k-00001#0\)"),
-        ([*GOOD, {"id": "gsm8k-00001", "text": "x"}], r"1 questions with other than 1 answers \(gsm8k-00001 \(2\)\)"),
+        (GOOD[:3], r"questions without an answer: 1 \(gsm8k-00003\)"),
+        ([*GOOD, {"id": "gsm8k-00099", "text": "x"}], r"ids that are no question here: 1 \(gsm8k-00099\)"),
+        ([*GOOD, {"id": "gsm8k-00001#0", "text": "x"}], r"draws given twice: 1 \(gsm8k-00001#0\)"),
+        ([*GOOD, {"id": "gsm8k-00001", "text": "x"}], r"questions with more than one answer: 1 \(gsm8k-00001 \(2\)\)"),
         ([{"id": "other-1", "text": "x"}], "no row answers a question of the benchmark.*Ids look like gsm8k-00000"),
         ([{"id": "gsm8k-00000"}], r":1: no text field.*the row has: id\)"),
         ([{"id": "gsm8k-00000", "text": None}], r':1: "text" holds None, expected text as a string'),
@@ -87,7 +87,7 @@ def test_what_does_not_fit_is_said_with_its_ids(rows: list[dict[str, Any]], mess
 
 def test_wrong_counts_of_draws_are_said(tmp_path: Path) -> None:
     rows = [{"id": row["id"], "text": "x"} for row in GOOD for _ in range(2)][:-1]
-    with pytest.raises(InputError, match=r"other than 2 answers \(gsm8k-00003 \(1\)\)"):
+    with pytest.raises(InputError, match=r"other than 2 answers: 1 \(gsm8k-00003 \(1\)\)"):
         read_outputs(write(tmp_path / "outputs.jsonl", rows), PROBLEMS)
     with pytest.raises(InputError, match="other than 3 answers"):
         read_outputs(write(tmp_path / "outputs.jsonl", rows), PROBLEMS, draws=3)

@@ -16,6 +16,7 @@ from mathstrap.recipe import build_recipe, load_recipe, recipe_values, recipe_ya
 class Oven:
     degrees: int = 180
     fan: bool = False
+    heat: Literal["both", "top"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,10 @@ def test_an_empty_recipe_is_all_defaults(tmp_path):
         ("layers: {top: {degree: 3}}", 'layers.top: no such key "degree"'),
         ("tins: [{degree: 3}]", 'tins.0: no such key "degree"'),
         ("oven: {degrees: hot}", "oven.degrees: expected `int`, got `str`"),
-        ("size: medium", "size: invalid enum value 'medium'"),
+        ("size: medium", "size: found 'medium', expected one of small, large."),
+        ("oven: {heat: bottom}", "oven.heat: found 'bottom', expected one of both, top."),
+        ("tins: [{heat: x}]", "tins[0].heat: found 'x', expected one of both, top."),
+        ("layers: {a: {heat: x}}", "layers[...].heat: found 'x', expected one of both, top."),
         ("oven: 3", "oven: expected `object`, got `int`"),
         ("- a\n- b", "found a list at the top, expected `key: value` lines"),
         ("name: [unclosed", "cake.yaml:1"),
@@ -99,7 +103,7 @@ def test_the_resolved_recipe_reads_back_as_itself():
     import yaml
 
     assert build_recipe(Cake, yaml.safe_load(recipe_yaml(cake)), "round trip") == cake
-    assert recipe_values(cake)["oven"] == {"degrees": 7, "fan": False}
+    assert recipe_values(cake)["oven"] == {"degrees": 7, "fan": False, "heat": None}
 
 
 def test_a_recipe_without_a_name_takes_its_files(tmp_path):

@@ -64,5 +64,6 @@ def suggest(wrong: str, known: list[str]) -> str:
     """Return ` Did you mean "x"?` for the closest known name, or the list of known names."""
     import difflib
 
-    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
-    return f' Did you mean "{close[0]}"?' if close else f" Known: {', '.join(sorted(known))}."
+    spelled = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(wrong.lower(), list(spelled), n=1, cutoff=0.5)
+    return f' Did you mean "{spelled[close[0]]}"?' if close else f" Known: {', '.join(sorted(known))}."

@@ -143,10 +143,28 @@ def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         key = path.removesuffix("`").lstrip(".")
+        choices = choices_at(kind, key)
+        if choices and message.startswith("Invalid enum value "):
+            message = f"found {message.removeprefix('Invalid enum value ')}, expected one of {', '.join(choices)}"
         raise RecipeError(f"{where}: {key or 'recipe'}: {lower_first(message)}.") from None
     except RecipeError as error:
         raise RecipeError(f"{where}: {error}") from None
     return recipe
+
+
+def choices_at(kind: Any, key: str) -> list[str]:
+    """Return what the option at a dotted key may be, such as `oven.size` or `tins[...].size`; empty for free values."""
+    name, _, rest = key.partition(".")
+    options, items = options_type(kind), item_types(kind)
+    if name.startswith("[") and items:
+        return choices_at(items[0], key.partition("]")[2].lstrip("."))
+    if options is not None and name:
+        name, bracket, inside = name.partition("[")
+        rest = ".".join(part for part in (bracket + inside, rest) if part)
+        return choices_at(typing.get_type_hints(options)[name], rest)
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return [choice for argument in typing.get_args(kind) for choice in choices_at(argument, key)]
+    return [str(choice) for choice in typing.get_args(kind)] if typing.get_origin(kind) is typing.Literal else []
 
 
 def lower_first(message: str) -> str:

@@ -105,18 +105,18 @@ def complain(
     for label, items in (
         ("questions without an answer", missing),
         ("ids that are no question here", list(dict.fromkeys(extra))),
-        ("draws that are there twice", doubled),
-        (f"questions with other than {wanted} answers", wrong),
+        ("draws given twice", doubled),
+        (f"questions with {'more than one answer' if wanted == 1 else f'other than {wanted} answers'}", wrong),
     ):
         if items:
-            parts.append(f"{len(items)} {label} ({', '.join(items[:_SHOWN])}{', ...' if len(items) > _SHOWN else ''})")
+            parts.append(f"{label}: {len(items)} ({', '.join(items[:_SHOWN])}{', ...' if len(items) > _SHOWN else ''})")
     if not outputs.texts:
         raise InputError(
             f"{path}: no row answers a question of the benchmark. {'; '.join(parts)}. Ids look like {problems[0].id}."
         )
     if parts and on_bad == "stop":
         raise InputError(
-            f"{path}: {'; '.join(parts)}. Expected {wanted} for each of {len(problems)} questions. "
+            f"{path}: {'; '.join(parts)}. Expected {wanted} for each of the {len(problems)} questions. "
             "Fix the file, or pass --on-bad skip to grade what fits and count the rest as unanswered."
         )
     for place in over:

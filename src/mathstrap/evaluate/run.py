@@ -5,6 +5,7 @@ The same engine, run directory and graders as bootstrapping: kill it anywhere, r
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,7 @@ from mathstrap.asking.events import Listener
 from mathstrap.asking.limits import Limits
 from mathstrap.backends import TeacherOptions
 from mathstrap.errors import InputError, suggest
-from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark
+from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark, set_name
 from mathstrap.evaluate.live import Grading, Progress
 from mathstrap.evaluate.logs import LOGS
 from mathstrap.evaluate.metrics import TieRule
@@ -34,7 +35,7 @@ from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.evaluate.summary import summarize
 from mathstrap.prompts import request as make_request
 from mathstrap.rundir import RunDir
-from mathstrap.types import Problem, Reject, Request
+from mathstrap.types import Problem, Reject, Request, root_of
 from mathstrap.verify import answers_agree
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def evaluate(
         outputs = read_outputs(options.outputs, problems, draws=options.draws or None, on_bad=options.on_bad)
     draws = outputs.draws if outputs else options.draws or 1
     if draws > 1 and protocol.temperature == 0 and outputs is None:
-        raise InputError(f"{draws} draws at temperature 0 are {draws} times the same reply. Set a temperature above 0.")
+        raise InputError(f"{draws} draws at temperature 0 are {draws} times the same reply. Add --temperature 0.7.")
     opened = None if backend is not None or outputs else open_model(options)
     backend = backend or opened
     try:
@@ -144,6 +145,9 @@ def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
         if name not in LOGS:
             raise InputError(f'no log format "{name}".{suggest(name, list(LOGS))}')
     names = list(dict.fromkeys(options.benchmarks))
+    called = [set_name(name.partition("=")[0]) for name in names]
+    if twice := sorted({name for name in called if called.count(name) > 1}):
+        raise InputError(f"{', '.join(twice)}: named with several files. Evaluate each into a directory of its own.")
     return [
         load_benchmark(
             name, data=options.data, limit=options.limit, offset=options.offset, rng_seed=options.rng_seed
@@ -153,9 +157,15 @@ def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
 
 
 def plan(problems: Sequence[Problem], protocol: Protocol, *, draws: int, model: str) -> list[Request]:
-    """Return every request, longest prompt first within a style: neighbours share a prefix, the last are short."""
-    asked = [(problem, messages_for(protocol, problem)) for problem in problems]
-    asked.sort(key=lambda pair: (pair[0].style, -sum(len(m.content) for m in pair[1]), pair[0].id))
+    """Return every request in random order, the last quarter longest question first.
+
+    So the accuracy of the part that is answered so far speaks of the whole set, and the run ends with short requests.
+    The order is the same in every run; variants of a seed question are neighbours, because they share a prefix.
+    """
+    shuffled = sorted(problems, key=lambda problem: (place_of(root_of(problem.id)), problem.id))
+    end = len(shuffled) * 3 // 4
+    ordered = shuffled[:end] + sorted(shuffled[end:], key=lambda problem: -len(problem.question))
+    asked = [(problem, messages_for(protocol, problem)) for problem in ordered]
     return [
         make_request(
             id=f"{problem.id}#{draw}", model=model, messages=messages,
@@ -164,6 +174,11 @@ def plan(problems: Sequence[Problem], protocol: Protocol, *, draws: int, model: 
         for problem, messages in asked
         for draw in range(draws)
     ]  # fmt: skip
+
+
+def place_of(ident: str) -> bytes:
+    """Return a place in a random order that depends on the id alone."""
+    return hashlib.blake2b(ident.encode(), digest_size=8).digest()
 
 
 def fill(
@@ -206,6 +221,7 @@ def derive(
             summarize(
                 loaded.problems, [draw for draw in graded if draw.problem in ids], source=loaded.source,
                 headline=protocol.headline, num_draws=draws, ties=options.ties, num_unusable_rows=len(loaded.rejects),
+                is_asked=outputs is None,
                 agree=lambda a, b: answers_agree(a, b) == "correct",
             )
         )  # fmt: skip

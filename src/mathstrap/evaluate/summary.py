@@ -68,9 +68,13 @@ def summarize(
     num_draws: int,
     ties: TieRule = "share",
     num_unusable_rows: int = 0,
+    is_asked: bool = True,
     agree: Callable[[str, str], bool],
 ) -> Summary:
-    """Return the numbers of one test set; `agree` says whether two answers are the same vote."""
+    """Return the numbers of one test set; `agree` says whether two answers are the same vote.
+
+    `is_asked` is False for replies made elsewhere: why some are missing is then unknown.
+    """
     by_problem: dict[str, list[ScoredDraw]] = {problem.id: [] for problem in problems}
     for draw in draws:
         by_problem[draw.problem].append(draw)
@@ -102,7 +106,7 @@ def summarize(
         tokens_in=metrics.mean_score([float(draw.tokens_in) for draw in draws], clusters),
         tokens_out=metrics.mean_score([float(draw.tokens_out) for draw in draws], clusters),
         seconds=metrics.mean_score([draw.seconds for draw in draws], clusters),
-        notes=notes(problems, draws, asked),
+        notes=notes(problems, draws, asked, is_asked),
     )
 
 
@@ -186,11 +190,12 @@ def slice_order(label: str) -> tuple[int, Any]:
     return (0, (int(digits), label)) if digits.isdigit() else (1, (0, label))
 
 
-def notes(problems: Sequence[Problem], draws: Sequence[ScoredDraw], asked: int) -> list[str]:
+def notes(problems: Sequence[Problem], draws: Sequence[ScoredDraw], asked: int, is_asked: bool) -> list[str]:
     """Return what a reader of the number has to know about this set and this run."""
     found = []
     if asked > len(draws):
-        found.append(f"{asked - len(draws)} of {asked} replies are missing; the numbers speak of the others.")
+        order = ", asked in random order" if is_asked else ""
+        found.append(f"{asked - len(draws)} of {asked} replies are missing; the numbers speak of the others{order}.")
     flagged = {problem.id for problem in problems if problem.tags.get("gold_is_wrong")}
     if flagged:
         rest = [draw for draw in draws if draw.problem not in flagged]
