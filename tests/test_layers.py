@@ -18,7 +18,7 @@ LAYERS = [
     ],
     [
         "rows", "problems", "paid", "tables", "rundir", "asking", "backends", "audit", "verify_file", "curate_file",
-        "hub",
+        "hub", "hub_rows",
     ],
     ["engine", "evaluate", "testsets", "train", "cluster"],
     ["recipe"],

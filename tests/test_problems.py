@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -198,3 +199,17 @@ def test_hub_datasets_are_streamed_by_the_hub_library(tmp_path):
     write_rows(tmp_path / "train.jsonl", [GOOD | {"id": f"q{n}"} for n in range(4)])
     loaded = load(f"hf:{tmp_path}", limit=3)
     assert [problem.id for problem in loaded.problems] == ["q0", "q1", "q2"]
+
+
+def test_a_hub_that_does_not_answer_is_a_sentence_at_once(monkeypatch):
+    """The library alone tries for half a minute."""
+    datasets = pytest.importorskip("datasets", reason='seeds from the hub need pip install "mathstrap[hub]"')
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(InputError, match=r"127\.0\.0\.1:9 does not answer: Connection refused.*seeds\.source="):
+        load("gsm8k")
+    assert time.monotonic() - began < 10
+    assert not datasets.config.HF_HUB_OFFLINE
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(InputError, match="HF_HUB_OFFLINE is set, and the cache does not hold it"):
+        load("gsm8k")

@@ -15,7 +15,7 @@ import pytest
 
 import studying
 from mathstrap.errors import InputError
-from mathstrap.recipe import build_recipe
+from mathstrap.recipe import build_recipe, load_recipe
 from mathstrap.study import StudyRecipe
 from mathstrap.study.options import SplitOptions
 from mathstrap.study.preview import preview_study
@@ -80,6 +80,26 @@ def test_a_dry_run_says_the_plan_and_the_power_and_asks_nothing(folder):
     assert [power.num_comparisons for power in found.powers] == [1, 1]
     assert 0 < found.powers[0].one <= found.powers[0].all < 1
     assert not (recipe.path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["study-gpu", "study-paper"])
+def test_a_shipped_study_is_planned_from_files(data_path, tmp_path, name):
+    found = preview_study(load_recipe(StudyRecipe, name, [
+        f"out={tmp_path}", f"bootstrap.out={tmp_path}", f"bootstrap.seeds.source={data_path / 'gsm8k_train.jsonl'}",
+        "bootstrap.seeds.limit=130", f"evaluation.data={data_path}", "evaluation.limit=20",
+        f"bootstrap.decontaminate.data={data_path}",
+    ]))  # fmt: skip
+    assert found.num_seeds == 130
+    assert [test.direction for test in found.tests] == ["forward", "backward"]
+    assert found.run is not None
+    assert sum(stage.num_requests for stage in found.run.stages) > 500
+
+
+@pytest.mark.parametrize("name", ["incorrect", "length", "perplexity", "rft", "scaling"])
+def test_a_study_of_a_run_that_is_not_there_is_a_sentence(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="runs/study-gpu: holds no finished run"):
+        preview_study(load_recipe(StudyRecipe, f"study-{name}", []))
 
 
 def test_a_study_leaves_its_table_page_and_plot(finished):

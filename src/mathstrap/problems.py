@@ -9,12 +9,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.errors import InputError, suggest
+from mathstrap.hub_rows import hub_rows
 from mathstrap.rows import OnBadRow, Row, iter_rows
 from mathstrap.types import Problem, Reject, Style
 
@@ -162,32 +164,21 @@ def source_rows(options: SeedsOptions, bad: OnBadRow) -> Iterator[tuple[int, Row
         with resources.as_file(resources.files("mathstrap") / "bundled" / f"{name}.jsonl") as path:
             yield from iter_rows(path, bad=bad)
     elif source.startswith("hf:") or (source in HUB_SETS and not Path(source).exists()):
-        yield from hub_rows(options)
+        yield from numbered_hub_rows(options)
     else:
         yield from iter_rows(Path(source), bad=bad)
 
 
-def hub_rows(options: SeedsOptions) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a dataset on the Hugging Face hub, streamed."""
-    try:
-        import datasets
-    except ImportError:
-        raise missing_extra("datasets", "hub") from None
+def numbered_hub_rows(options: SeedsOptions) -> Iterator[tuple[int, Row]]:
+    """Yield (number, row) of a dataset on the Hugging Face hub, streamed."""
     name, configs = HUB_SETS.get(options.source, (options.source.removeprefix("hf:"), (options.config,)))
     if options.config is not None:
         configs = (options.config,)
-    number = 0
-    for config in configs:
-        try:
-            rows = datasets.load_dataset(name, config, split=options.split, streaming=True)
-        except (OSError, ValueError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"hf:{name}: cannot be loaded ({reason}). Check the name, seeds.config and seeds.split, or the network."
-            ) from None
-        for row in rows:
-            number += 1
-            yield number, row
+    help_text = (
+        "Check the name, seeds.config and seeds.split, or the network; a file is read with seeds.source=FILE.jsonl."
+    )
+    rows = (hub_rows(name, config, options.split, help_text=help_text) for config in configs)
+    yield from enumerate(chain.from_iterable(rows), 1)
 
 
 def shape_row(row: Mapping[str, Any], options: SeedsOptions, dataset: str, number: int) -> Problem | str:

@@ -97,7 +97,7 @@ def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
         held = sum(stage.num_paid for stage in found.run.stages)
         console.print(f"bootstrap: {left:,} requests to ask, {held:,} paid already")
     about = "~" if found.is_assumed else ""
-    table = Table(box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("arm", "size", "match", "samples", "steps", "passes", "tokens seen"):
         table.add_column(heading, justify="left" if heading in ("arm", "match") else "right", no_wrap=True)
     for cell in found.plan.cells:

@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.errors import InputError, suggest
 from mathstrap.evaluate import shapes
 from mathstrap.evaluate.shapes import Shape, Shaped
+from mathstrap.hub_rows import hub_rows
 from mathstrap.plugins import is_own, load_own
 from mathstrap.problems import gold_passes, shorten, slug
 from mathstrap.rows import iter_rows
@@ -198,22 +200,12 @@ def open_rows(name: str, benchmark: Benchmark, given: str, data: str) -> tuple[s
     path = Path(given) if given else Path(folder) / benchmark.file if folder else None
     if path is not None and (given or path.exists()):
         return str(path), (row for _, row in iter_rows(path))
-    return f"hf:{benchmark.hub}", hub_rows(name, benchmark)
-
-
-def hub_rows(name: str, benchmark: Benchmark) -> Iterator[dict[str, Any]]:
-    """Yield the rows of a set on the Hugging Face hub."""
-    try:
-        import datasets
-    except ImportError:
-        raise missing_extra("datasets", "hub") from None
-    for config in benchmark.configs:
-        try:
-            rows = datasets.load_dataset(benchmark.hub, config, split=benchmark.split)
-        except (OSError, ValueError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise InputError(
-                f"{benchmark.hub}: cannot be loaded ({reason}). Without a network, put {benchmark.file} in a folder "
-                f"and name it with --data or {DATA_VARIABLE}, or give the file: {name}=PATH."
-            ) from None
-        yield from rows
+    help_text = (
+        f"Without a network, put {benchmark.file} in a folder and name it with --data or {DATA_VARIABLE}, or give the "
+        f"file: {name}=PATH."
+    )
+    rows = (
+        hub_rows(benchmark.hub, config, benchmark.split, help_text=help_text, streaming=False)
+        for config in benchmark.configs
+    )
+    return f"hf:{benchmark.hub}", chain.from_iterable(rows)

@@ -12,6 +12,7 @@ from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.teacher import price_of
 from mathstrap.rundir import RunDir
+from mathstrap.spread import in_processes
 from mathstrap.types import Message, Problem, Request
 
 # English and LaTeX run at three to four characters per token in the usual vocabularies; the estimate errs upwards.
@@ -65,7 +66,7 @@ def preview(recipe: RunRecipe) -> Preview:
     """
     check_run_recipe(recipe)
     seeds = load_seeds(recipe)
-    plan = plan_rewrites(seeds.problems, recipe)
+    plan = plan_rewrites(seeds.problems, recipe, spread=in_processes())
     held = RunDir.read(recipe.path) if recipe.path.is_dir() else None
     stages: dict[str, StagePreview] = {}
 

@@ -40,7 +40,10 @@ def existing_run(path: str) -> RunRecipe:
     """Return the recipe that a finished run left in its directory, pointed at where it lies."""
     folder = Path(path)
     if not (folder / "samples.jsonl").exists():
-        raise InputError(f"{folder}: holds no samples. Name the directory of a finished run, or leave `run` out.")
+        raise InputError(
+            f"{folder}: holds no finished run, whose samples the arms are made from. Make it first, as the recipe's "
+            "first lines say, name another with run=DIRECTORY, or set run= to bootstrap here."
+        )
     found = load_recipe(RunRecipe, str(folder / "recipe.yaml"))
     return replace(found, name=folder.name, out=str(folder.parent))
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError, missing_extra
+from mathstrap.errors import InputError
+from mathstrap.hub_rows import hub_rows
 from mathstrap.rows import iter_rows
 from mathstrap.train.options import DataOptions
 from mathstrap.types import root_of
@@ -85,20 +86,13 @@ def load_pairs(options: DataOptions, *, rng_seed: int) -> Pairs:
 
 def numbered_rows(path: str) -> Iterator[tuple[str, Row]]:
     """Yield ("file:line", row) of a file or of a dataset on the Hugging Face hub."""
-    if not path.startswith("hf:"):
-        for number, row in iter_rows(Path(path)):
+    if path.startswith("hf:"):
+        help_text = "Check the name, the network or your token."
+        for number, row in enumerate(hub_rows(path.removeprefix("hf:"), None, "train", help_text=help_text), 1):
             yield f"{path}:{number}", row
         return
-    try:
-        import datasets
-    except ImportError:
-        raise missing_extra("datasets", "hub") from None
-    try:
-        rows = datasets.load_dataset(path.removeprefix("hf:"), split="train", streaming=True)
-        for number, row in enumerate(rows, 1):
-            yield f"{path}:{number}", row
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be loaded ({error}). Check the name, the network or your token.") from None
+    for number, row in iter_rows(Path(path)):
+        yield f"{path}:{number}", row
 
 
 def to_pair(row: Row, where: str) -> Pair | str:
