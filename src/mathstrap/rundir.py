@@ -57,8 +57,8 @@ class StageSink:
         try:
             line = self._encode(completion)
         except UnicodeEncodeError:  # half a surrogate pair has no UTF-8; the rest of the reply is kept
-            text = completion.text.encode("utf-8", "replace").decode()
-            line = self._encode(msgspec.structs.replace(completion, text=text))
+            text, model = (part.encode("utf-8", "replace").decode() for part in (completion.text, completion.model))
+            line = self._encode(msgspec.structs.replace(completion, text=text, model=model))
         offset = self._log.append(line)
         self._index.add(completion.request, completion.key, offset, len(line))
         self._index.tokens_in += completion.tokens_in

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,6 +16,7 @@ from mathstrap.backends.keys import redact
 from mathstrap.errors import TransientError
 from mathstrap.types import Request, Sampling
 
+T = TypeVar("T")
 PAGE = 100
 # error_for speaks of a request; these calls are about none in particular.
 NO_REQUEST = Request(id="-", key="", model="", messages=(), sampling=Sampling())
@@ -32,9 +33,20 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     metadata: dict[str, str] | None = None
 
 
+class _File(msgspec.Struct):
+    id: str
+
+
 class _Page(msgspec.Struct):
     data: list[Batch]
     has_more: bool = False
+
+
+def _read(reply: bytes, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(reply, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise TransientError(f"the reply is not what a Batch API sends: {error}", kind="malformed") from error
 
 
 class BatchApi:
@@ -68,7 +80,7 @@ class BatchApi:
             return data
 
         reply = await self._retried("POST", "/files", form=form)
-        return str(msgspec.json.decode(reply)["id"])
+        return _read(reply, _File).id
 
     async def create_once(self, file_id: str, *, path: str, token: str) -> Batch:
         """Create a batch marked with `token`; a TransientError leaves open whether it exists."""
@@ -78,14 +90,14 @@ class BatchApi:
             "completion_window": "24h",
             "metadata": {"mathstrap": token},
         }
-        return msgspec.json.decode(await self._call("POST", "/batches", body=body), type=Batch)
+        return _read(await self._call("POST", "/batches", body=body), Batch)
 
     async def find(self, token: str) -> Batch | None:
         """Return the batch marked with `token`, or None if the server has none."""
         after = ""
         while True:
             query = f"?limit={PAGE}" + (f"&after={after}" if after else "")
-            page = msgspec.json.decode(await self._retried("GET", f"/batches{query}"), type=_Page)
+            page = _read(await self._retried("GET", f"/batches{query}"), _Page)
             for batch in page.data:
                 if (batch.metadata or {}).get("mathstrap") == token:
                     return batch
@@ -95,7 +107,7 @@ class BatchApi:
 
     async def look(self, batch_id: str) -> Batch:
         """Return a batch's state."""
-        return msgspec.json.decode(await self._retried("GET", f"/batches/{batch_id}"), type=Batch)
+        return _read(await self._retried("GET", f"/batches/{batch_id}"), Batch)
 
     async def download(self, file_id: str) -> bytes:
         """Return a file's content."""

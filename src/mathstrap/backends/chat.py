@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -52,9 +53,12 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+
+
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: _Count = 0
+    completion_tokens: _Count = 0
 
 
 class _Reply(msgspec.Struct):
@@ -113,8 +117,11 @@ def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> 
     """
     try:
         reply = _decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise TransientError(f"the reply is not what a chat server sends: {error}", kind="malformed") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        found = _salvaged(data)
+        if found is None:
+            raise TransientError(f"the reply is not what a chat server sends: {error}", kind="malformed") from error
+        reply = found
     if not reply.choices:
         raise TransientError("the reply holds no choices", kind="malformed")
     usage = reply.usage or _Usage()
@@ -139,6 +146,57 @@ def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> 
             zip(requests, texts, reply.choices, shares, strict=False)
         )
     ]
+
+
+def loose_object(data: bytes) -> dict[str, Any] | None:
+    """Return the object that JSON of a careless server holds: NaN, half surrogate pairs, bytes that are no UTF-8."""
+    try:
+        found = json.loads(data.decode("utf-8-sig", "replace"), strict=False)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _salvaged(data: bytes) -> _Reply | None:
+    """Return what can be used of a reply that is not quite one, for it is paid for; None where its text is not there.
+
+    Half a surrogate pair, as of an emoji that was cut in two, has no UTF-8 and becomes "?".
+    """
+    found = loose_object(data)
+    choices = found.get("choices") if found else None
+    if found is None or not isinstance(choices, list):
+        return None
+    read = []
+    for choice in choices:
+        text = _loose_text(choice) if isinstance(choice, dict) else None
+        if text is None:
+            return None
+        finish = choice.get("finish_reason")
+        read.append(_Choice(text=_well_formed(text), finish_reason=finish if isinstance(finish, str) else None))
+    usage, model = found.get("usage"), found.get("model")
+    return _Reply(
+        choices=read,
+        model=_well_formed(model) if isinstance(model, str) else "",
+        usage=_Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")),
+    )
+
+
+def _loose_text(choice: Mapping[str, Any]) -> str | None:
+    message = choice.get("message")
+    content = message.get("content") if isinstance(message, dict) else choice.get("text")
+    if isinstance(content, list):
+        texts = [part.get("text") if isinstance(part, dict) else part for part in content]
+        return "".join(text for text in texts if isinstance(text, str))
+    return "" if content is None else content if isinstance(content, str) else None
+
+
+def _well_formed(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
+
+
+def _count(usage: Any, name: str) -> int:
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
 def _text_of(choice: _Choice) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import hashlib
+import json
+import re
 import time
 import uuid
 from collections import deque
@@ -25,7 +27,7 @@ from mathstrap.asking.ledger import Ledger
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.batch_api import Batch, BatchApi
 from mathstrap.backends.batch_journal import Journal, Submitted
-from mathstrap.backends.chat import completions_of, encode, error_detail, error_for, path_of
+from mathstrap.backends.chat import completions_of, encode, error_detail, error_for, loose_object, path_of
 from mathstrap.backends.openai import OpenAITeacher
 from mathstrap.errors import InputError, TeacherError, TransientError, suggest
 from mathstrap.types import Request
@@ -254,25 +256,32 @@ class _Filling:
         left = dict(submitted.jobs)
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
-                for line in (await self._api.download(file_id)).splitlines():
-                    if line.strip():
-                        self._take_line(msgspec.json.decode(line), left)
+                for line in await self._lines(file_id):
+                    self._take_line(line, left)
         if batch.status == "failed":
             detail = error_detail(msgspec.json.encode(batch.errors))
             self._error = TeacherError(f"Batch {batch.id} was refused: {detail} Nothing of it was charged.")
         for job in left.values():
             self._ask_again(job, TransientError(f"batch {batch.id} {batch.status} without a reply", kind="expired"))
 
+    async def _lines(self, file_id: str) -> list[dict[str, Any]]:
+        """Return a result file's lines; where one cannot be read the file is fetched again, for it is paid for."""
+        for _ in range(self._terms.limits.max_attempts):
+            data = await self._api.download(file_id)
+            lines = [loose_object(line) for line in data.splitlines() if line.strip()]
+            if None not in lines:
+                break
+            await asyncio.sleep(self._terms.limits.backoff_seconds)
+        return [line for line in lines if line is not None]
+
     def _take_line(self, line: dict[str, Any], left: dict[str, Job]) -> None:
-        job = left.pop(str(line["custom_id"]), None)
+        job = left.pop(str(line.get("custom_id")), None)
         if job is None:
             return
-        response = line.get("response") or {}
-        status = int(response.get("status_code") or 0)
-        body = msgspec.json.encode(response.get("body") or line.get("error") or {})
+        status, body = result_of(line)
         try:
             if status != 200:
-                raise error_for(status or 500, body, {}, where="Batch API", request=job.requests[0], key_from="the key")
+                raise error_for(status, body, {}, where="Batch API", request=job.requests[0], key_from="the key")
             completions = completions_of(job.requests, body, 0.0)
             self._ledger.answered(job, completions, 0.0)
         except TransientError as error:
@@ -318,6 +327,14 @@ class _Filling:
         except TimeoutError:
             return
         self._changed.clear()
+
+
+def result_of(line: dict[str, Any]) -> tuple[int, bytes]:
+    """Return the HTTP status and the body that a line of a result file holds; 500 where it names no status."""
+    response = line.get("response")
+    held = response if isinstance(response, dict) else {}
+    status, body = str(held.get("status_code")), held.get("body") or line.get("error") or {}
+    return int(status) if re.fullmatch("[1-5][0-9][0-9]", status) else 500, json.dumps(body).encode()
 
 
 def open_teacher(options: TeacherOptions) -> BatchTeacher:
