@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mathstrap.backends.gguf_header import check_header
 from mathstrap.errors import InputError, missing_extra
 
 log = logging.getLogger(__name__)
@@ -67,18 +68,24 @@ def find_model(name_or_path: str) -> Path:
         magic = file.read(4)
     if magic != b"GGUF":
         raise InputError(f"{path}: not a GGUF file: it starts with {magic!r}, expected b'GGUF'.")
+    if find_spec("gguf") is not None:
+        _check(path)
     return path
 
 
 def read_facts(path: Path) -> GgufFacts:
-    """Return what the header of a GGUF file says; raises InputError if it is cut off."""
+    """Return what the header of a GGUF file says; raises InputError if it is cut off or damaged."""
     reader = _open(path)
     name = reader.fields.get("general.architecture")
-    architecture = str(name.contents()) if name else ""
-    context = reader.fields.get(f"{architecture}.context_length")
+    try:
+        architecture = str(name.contents()) if name else ""
+        context = reader.fields.get(f"{architecture}.context_length")
+        context_tokens = int(context.contents()) if context else 0
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{path}: the GGUF file says no architecture or context that can be read: {error}.") from None
     return GgufFacts(
         architecture=architecture,
-        context_tokens=int(context.contents()) if context else 0,
+        context_tokens=context_tokens,
         num_weights=sum(int(tensor.n_elements) for tensor in reader.tensors),
         is_wide=all(tensor.tensor_type.name == "F16" for tensor in reader.tensors if len(tensor.shape) > 1),
     )
@@ -126,11 +133,18 @@ def _fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _check(path: Path) -> None:
+    from gguf.constants import GGML_QUANT_SIZES
+
+    check_header(path, {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()})
+
+
 def _open(path: Path) -> Any:
     try:
         import gguf
     except ModuleNotFoundError as error:
         raise missing_extra("gguf", "local") from error
+    _check(path)
     try:
         return gguf.GGUFReader(str(path))
     except (ValueError, IndexError, OverflowError, KeyError) as error:
