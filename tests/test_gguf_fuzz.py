@@ -42,9 +42,7 @@ def is_refused(content: bytes, path: Path, read: Callable[[Path], object] = read
     try:
         read(path)
     except InputError as error:
-        assert str(path) in str(error)
-        assert len(str(error)) < 500
-        return True
+        return str(path) in str(error) and len(str(error)) < 500
     finally:
         seconds, (_, peak) = time.perf_counter() - start, tracemalloc.get_traced_memory()
         tracemalloc.stop()

@@ -6,19 +6,20 @@ Knows how to turn text into any options dataclass; the options themselves live b
 from __future__ import annotations
 
 import dataclasses
-import re
+import os
 import types
 import typing
 from collections.abc import Sequence
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from mathstrap.backends.keys import public
 from mathstrap.errors import RecipeError, suggest
 
 T = TypeVar("T")
-# User and password of an address: a run directory is shown, and published.
-LOGIN = re.compile(r"://[^/\s@]{1,500}@")
+MOST_VALUES = 20_000
 
 
 def recipe_names() -> list[str]:
@@ -30,7 +31,7 @@ def recipe_names() -> list[str]:
 def recipe_text(name_or_path: str) -> tuple[str, str]:
     """Return (where, text) of a recipe given by path or by the name of a shipped one."""
     path = Path(name_or_path)
-    if path.suffix in {".yaml", ".yml"} or path.exists():
+    if path.suffix in {".yaml", ".yml"} or os.path.exists(name_or_path):  # noqa: PTH110 Path raises for a long name
         return str(path), read_yaml_file(path)
     if name_or_path in recipe_names():
         text = (resources.files("mathstrap") / "recipes" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
@@ -49,8 +50,8 @@ def read_yaml_file(path: Path) -> str:
         raise RecipeError(f"{path}: no such file. Run `mathstrap init` to write a starter recipe.") from None
     except UnicodeDecodeError as error:
         raise RecipeError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path}: cannot be read: {getattr(error, 'strerror', error)}.") from None
 
 
 def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ()) -> T:
@@ -72,16 +73,7 @@ def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ())
 
 def parse_yaml(text: str, where: str) -> dict[str, Any]:
     """Return the mapping a YAML text holds; empty text is an empty mapping."""
-    import yaml
-
-    try:
-        refuse_repeated_keys(yaml.compose(text, Loader=yaml.SafeLoader), where)
-        values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or "not YAML"
-        raise RecipeError(f"{where}{line}: {problem}. Expected `key: value` lines.") from None
+    values = parse_value(text, where)
     if values is None:
         return {}
     if not isinstance(values, dict):
@@ -89,19 +81,95 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
     return values
 
 
-def refuse_repeated_keys(node: Any, where: str) -> None:
-    """Raise RecipeError where a mapping names a key twice; YAML itself would keep the last one silently."""
-    children = getattr(node, "value", None)
-    if not isinstance(children, list):
-        return
+def parse_value(text: str, where: str) -> Any:
+    """Return the value a YAML text holds: null, texts, numbers, true and false, lists and mappings of texts to values.
+
+    Raises RecipeError for anything else: other tags, keys that appear twice or are no texts, values that hold
+    themselves, NaN, and texts that no file could hold.
+    """
+    import yaml
+
+    loader = None
+    try:
+        loader = yaml_loader()(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        check_nodes(node, where, {})
+        return loader.construct_document(node)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or "not YAML"
+        raise YamlError(f"{where}{line}: {problem}. Expected `key: value` lines.") from None
+    except RecursionError:
+        raise RecipeError(f"{where}: nested too deep. A recipe needs a few levels.") from None
+    except (ValueError, LookupError) as error:
+        if isinstance(error, RecipeError):
+            raise
+        raise RecipeError(f"{where}: a value cannot be read as what it claims to be ({error}).") from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+
+
+class YamlError(RecipeError):
+    """A text is no YAML at all."""
+
+
+@lru_cache(maxsize=1)
+def yaml_loader() -> Any:
+    """Return the safe loader without dates, sets and bytes, which no option takes: a date is the text that it is."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        pass
+
+    gone = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value", "binary", "set", "omap", "pairs")}
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, shape) for tag, shape in found if tag not in gone]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.yaml_constructors = {
+        tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag not in gone
+    }
+    return Loader
+
+
+def check_nodes(node: Any, where: str, sizes: dict[int, int]) -> int:
+    """Return how many values a YAML node stands for, aliases counted each time; raises RecipeError as parse_value does.
+
+    `sizes` holds the nodes that were counted, and 0 for those being counted.
+    """
+    held = sizes.get(id(node))
+    here = f"{where}:{node.start_mark.line + 1}"
+    if held == 0:
+        raise RecipeError(f"{here}: a value holds itself through an alias. Write it out.")
+    if held is not None:
+        return held
+    sizes[id(node)] = 0
+    size = 1
+    if isinstance(node.value, str):
+        if "\0" in node.value or any("\ud800" <= letter <= "\udfff" for letter in node.value):
+            raise RecipeError(f"{here}: a text holds a zero byte or half a character. Take it out.")
+        if node.tag.endswith(":float") and node.value.lower() == ".nan":
+            raise RecipeError(f"{here}: .nan is no number. Leave the key out for its default.")
     keys: set[str] = set()
-    for child in children:
+    for child in node.value if isinstance(node.value, list) else ():
         key, value = child if isinstance(child, tuple) else (None, child)
-        if key is not None and isinstance(key.value, str):
+        if key is not None:
+            if not isinstance(key.value, str) or not key.tag.endswith((":str", ":merge")):
+                shown = f" {key.value}" if isinstance(key.value, str) else ""
+                raise RecipeError(f"{here}: the key{shown} is no text. Put it in quotes, or write another.")
             if key.value in keys:
                 raise RecipeError(f'{where}:{key.start_mark.line + 1}: the key "{key.value}" appears twice. Keep one.')
             keys.add(key.value)
-        refuse_repeated_keys(value, where)
+            check_nodes(key, where, sizes)
+        size += check_nodes(value, where, sizes)
+    if size > MOST_VALUES:
+        raise RecipeError(f"{here}: more than {MOST_VALUES:,} values, aliases counted each time. Write less.")
+    sizes[id(node)] = size
+    return size
 
 
 def drop_settings_of_another_backend(values: dict[str, Any], overrides: Sequence[str]) -> None:
@@ -115,8 +183,6 @@ def drop_settings_of_another_backend(values: dict[str, Any], overrides: Sequence
 
 def apply_override(values: dict[str, Any], override: str) -> None:
     """Set one `dotted.key=value` in a nested mapping, in place."""
-    import yaml
-
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f'"{override}": expected key=value, for example seeds.limit=20.')
@@ -128,8 +194,8 @@ def apply_override(values: dict[str, Any], override: str) -> None:
             here[parent] = below = {}
         here = below
     try:
-        here[last] = yaml.safe_load(text)
-    except yaml.YAMLError:
+        here[last] = parse_value(text, override)
+    except YamlError:
         here[last] = text
 
 
@@ -216,7 +282,7 @@ def item_types(kind: Any) -> list[Any]:
 
 
 def recipe_values(recipe: Any) -> dict[str, Any]:
-    """Return a recipe as plain nested values, defaults included, as the run directory keeps it."""
+    """Return a recipe as plain nested values, defaults included. What is written or shown goes through `public`."""
     import msgspec
 
     # msgspec leaves out what it was not given of a dataclass; `asdict` reads the defaults too.
@@ -226,11 +292,19 @@ def recipe_values(recipe: Any) -> dict[str, Any]:
 
 
 def recipe_yaml(recipe: Any) -> str:
-    """Return the resolved recipe as YAML, keys in the order of the options."""
+    """Return the resolved recipe as YAML, keys in the order of the options, without what may be a secret."""
     import yaml
 
-    text = yaml.safe_dump(recipe_values(recipe), sort_keys=False, allow_unicode=True, width=120)
-    return LOGIN.sub("://", text)
+    class Dumper(yaml.SafeDumper):
+        """Writes line breaks that are no newline as escapes: quoted otherwise they would be folded away."""
+
+        def represent_text(self, text: str) -> Any:
+            odd = any(letter in text for letter in "\x85\u2028\u2029\ufeff")
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if odd else None)
+
+    Dumper.add_representer(str, Dumper.represent_text)
+    values = public(recipe_values(recipe))
+    return str(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def recipe_schema(kind: Any) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from mathstrap.errors import MissingExtraError
+from mathstrap.errors import MissingExtraError, RecipeError
+from mathstrap.recipe import parse_yaml
 from mathstrap.render import Budget
 from mathstrap.render.pages import TEMPLATES, environment, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
@@ -106,14 +107,10 @@ def price_of(run: RunDir) -> Callable[[int, int], float] | None:
 
 def read_recipe(run: RunDir) -> dict[str, Any]:
     """Return the resolved recipe as plain values; empty where there is none."""
-    import yaml
-
-    text = read_text(run, "recipe.yaml")
     try:
-        values = yaml.safe_load(text) if text else {}
-    except yaml.YAMLError:
+        return parse_yaml(read_text(run, "recipe.yaml"), "recipe.yaml")
+    except RecipeError:
         return {}
-    return values if isinstance(values, dict) else {}
 
 
 def read_text(run: RunDir, name: str) -> str:

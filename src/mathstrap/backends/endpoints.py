@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from mathstrap.asking.limits import Pace
 from mathstrap.backends import EndpointOptions, TeacherOptions
-from mathstrap.backends.keys import bare_url, read_key
+from mathstrap.backends.keys import NO_ADDRESS, bare_url, read_key, secrets_sent
 from mathstrap.errors import InputError, TransientError
 
 MOST_IN_FLIGHT = 4096  # per server; the engine's limits usually ask for fewer
@@ -29,6 +29,7 @@ class Endpoint:
         self.shown = bare_url(self.url)
         self.key = key
         self.key_from = key_from
+        self.secrets = {key} | secrets_sent(self.url, headers) if key else secrets_sent(self.url, headers)
         self.headers = {"Content-Type": "application/json", **headers}
         if key:
             self.headers["Authorization"] = f"Bearer {key}"
@@ -80,8 +81,8 @@ class Endpoints:
 
     @property
     def keys(self) -> set[str]:
-        """Return every key in use, for `redact`."""
-        return {endpoint.key for endpoint in self.all if endpoint.key}
+        """Return every key, password and header in use, for `redact`."""
+        return {secret for endpoint in self.all for secret in endpoint.secrets}
 
     @property
     def max_in_flight(self) -> int:
@@ -148,7 +149,7 @@ def _rank(endpoint: Endpoint, now: float) -> tuple[float, int, float]:
 
 
 def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:
-    if not endpoint.url.startswith(("http://", "https://")):
+    if not endpoint.url.startswith(("http://", "https://")) or bare_url(endpoint.url) == NO_ADDRESS:
         raise InputError(
             f'teacher.base_url: "{bare_url(endpoint.url)}" is no address; expected one like http://localhost:8000/v1.'
         )
@@ -163,7 +164,7 @@ def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:
     key = read_key(env=env, command=command)
     if not key and urlsplit(endpoint.url).hostname == urlsplit(DEFAULT_URL).hostname:
         raise InputError(
-            f"{endpoint.url}: needs a key, and {key_from} holds none. Set it, or name another in "
+            f"{bare_url(endpoint.url)}: needs a key, and {key_from} holds none. Set it, or name another in "
             "teacher.api_key_env; for a server of your own set teacher.base_url."
         )
     return Endpoint(endpoint, key=key, key_from=key_from, headers=options.extra_headers)

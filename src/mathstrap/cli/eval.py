@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from mathstrap.cli.eval_tables import print_benchmarks, print_comparison, print_result, print_sensitivity
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, RecipeError
 
 if TYPE_CHECKING:
     from mathstrap.evaluate import EvalOptions
@@ -186,8 +186,11 @@ def build_options(
         chosen = {key: value for key, value in part.items() if value is not None}
         if recipe and section == "teacher" and chosen == {"backend": "embedded"}:
             continue
+        held = values.get(section) or {}
+        if not isinstance(held, dict):
+            raise RecipeError(f"{recipe}: {section}: found a {type(held).__name__}, expected `key: value` lines.")
         if chosen:
-            values[section] = {**(values.get(section) or {}), **chosen}
+            values[section] = {**held, **chosen}
     for override in overrides:
         apply_override(values, override)
     values.setdefault("out", f"runs/eval-{slug(values)}")
@@ -196,7 +199,8 @@ def build_options(
 
 def slug(values: dict[str, Any]) -> str:
     """Return a name for the run directory: the model and the protocol."""
-    part = values.get("teacher", {})
+    teacher = values.get("teacher")
+    part = teacher if isinstance(teacher, dict) else {}
     named = values.get("outputs") or part.get("model_path") or part.get("model") or part.get("backend", "")
     name = Path(str(named)).stem
     return re.sub(r"[^A-Za-z0-9.]+", "-", f"{name}-{values.get('protocol', 'default')}").strip("-.").lower()

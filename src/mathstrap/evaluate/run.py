@@ -17,6 +17,7 @@ from mathstrap.asking.budget import Budget
 from mathstrap.asking.events import Listener
 from mathstrap.asking.limits import Limits
 from mathstrap.backends import TeacherOptions
+from mathstrap.backends.keys import public
 from mathstrap.errors import InputError, suggest
 from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark, set_name
 from mathstrap.evaluate.live import Grading, Progress
@@ -267,8 +268,7 @@ def write_plan(
     """Write what is about to be asked: options, protocol and questions."""
     import time
 
-    settings = msgspec.to_builtins(options)
-    settings["teacher"].pop("extra_headers", None)
+    settings = public(msgspec.to_builtins(options))
     started = run.manifest.get("started") or time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     run.update_manifest(
         kind=KIND, model=model, protocol=msgspec.to_builtins(protocol), options=settings, versions=versions(),

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mathstrap.backends.keys import public
 from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.record import Evaluation, describe, read_evaluation, versions
 from mathstrap.evaluate.score import ScoredDraw
@@ -110,16 +111,8 @@ def put_together(
         cells=cells, groups=groups(plan, found), notes=notes(recipe, plan, pool, found),
         protocol=[describe(style, made) for style, made in first.provenance.items()] if first else [],
         versions=first.versions if first else versions(),
-        recipe=public_values(recipe),
+        recipe=public(recipe_values(recipe)),
     )  # fmt: skip
-
-
-def public_values(recipe: StudyRecipe) -> dict[str, Any]:
-    """Return the recipe as plain values, without what may hold a secret."""
-    values = recipe_values(recipe)
-    for part in (values["bootstrap"], values["evaluation"]):
-        part["teacher"].pop("extra_headers", None)
-    return values
 
 
 def split_directions(draws: Sequence[ScoredDraw]) -> dict[str, list[ScoredDraw]]:

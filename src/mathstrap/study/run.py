@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mathstrap.asking.events import Listener
+from mathstrap.backends.keys import public
 from mathstrap.errors import InputError
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
@@ -230,7 +231,7 @@ class Study:
         gguf = str(folder / GGUF) if recipe.evaluation.teacher.backend in READS_GGUF else ""
         inputs = self.training_inputs(student)
         if not is_done(self.study, f"students/{student.id}/{DONE}", inputs):
-            job = Job(train=recipe_values(training), gguf=gguf)
+            job = Job(train=public(recipe_values(training)), gguf=gguf)
             self.timed(
                 "train", student.id, lambda: self.run_step(job, folder / "log.txt", recipe.processes), number, total
             )  # fmt: skip
@@ -241,7 +242,8 @@ class Study:
         """Evaluate one model in a process of its own."""
         options = evaluation_options(self.recipe, name, model)
         log = Path(options.out) / "log.txt"
-        self.timed("evaluate", name, lambda: self.run_step(Job(evaluate=recipe_values(options)), log, 1), number, total)
+        job = Job(evaluate=public(recipe_values(options)))
+        self.timed("evaluate", name, lambda: self.run_step(job, log, 1), number, total)
         metrics = self.study.read_json(f"evals/{name}/metrics.json") or {}
         missing = sum(summary["num_unanswered"] for summary in metrics.get("summaries", []))
         if missing or not metrics:

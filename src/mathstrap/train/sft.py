@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mathstrap.backends.keys import public
 from mathstrap.errors import InputError, StorageError, missing_extra
 from mathstrap.train import checkpoints, finish, hardware
 from mathstrap.train.batches import Cut, cut_batch
@@ -232,7 +233,7 @@ def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_shar
             f"{out}: its checkpoints are {'sharded' if was_sharded else 'not sharded'}, this run would be other. "
             "Start it with as many processes and the same shard= as before, or name another out=."
         )
-    before, after = manifest.get("recipe", {}), json.loads(json.dumps(asdict(recipe)))
+    before, after = manifest.get("recipe", {}), json.loads(json.dumps(public(asdict(recipe))))
     changed = [key for key in after if key not in FREE_KEYS and after[key] != before.get(key)]
     if changed:
         found = ", ".join(f"{key}={before.get(key)}" for key in changed)
@@ -269,7 +270,7 @@ def write_manifest(ready: Prepared, cut: Cut, found: hardware.Footprint) -> None
 
     setting, table, held_out, out = ready.setting, ready.table, ready.held_out, Path(ready.recipe.out)
     values = {
-        "recipe": asdict(ready.recipe),
+        "recipe": public(asdict(ready.recipe)),
         "batch": {**asdict(cut), "micro_batch": cut.micro_batch},
         "data": {
             "hash": data_hash(table), "samples": len(table), "held_out": len(held_out) if held_out else 0,
