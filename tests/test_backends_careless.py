@@ -71,7 +71,9 @@ BODIES = {
         json.dumps(reply(choices=[{"finish_reason": 3, "message": {"content": "a"}}])).encode(), "a",
     ),
     "no model": (json.dumps(reply(model=None)).encode(), "The answer is: 7"),
-    "parts": (json.dumps(reply(choices=[{"message": {"content": [{"text": None}, {"text": "a"}, "b"]}}])).encode(), "ab"),
+    "parts": (
+        json.dumps(reply(choices=[{"message": {"content": [{"text": None}, {"text": "a"}, "b"]}}])).encode(), "ab",
+    ),
 }  # fmt: skip
 
 
@@ -95,7 +97,9 @@ def test_a_whole_pair_is_kept_as_it_is():
     assert found.text == "\U0001f600 ?"
 
 
-@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"choices": 3}', b'{"choices": [{"text": {"a": 1}}]}', b"[" * 9999])
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'{"choices": 3}', b'{"choices": [{"text": {"a": 1}}]}', b"[" * 9999]
+)
 def test_what_holds_no_text_is_asked_for_again(body):
     with pytest.raises(TransientError, match="not what a chat server sends"):
         completions_of(plan(1), body, 0.0)

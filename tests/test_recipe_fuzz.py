@@ -20,7 +20,13 @@ from mathstrap.errors import InputError, RecipeError
 from mathstrap.evaluate import EvalOptions
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.recipe import (
-    build_recipe, load_recipe, option_names, parse_yaml, recipe_text, recipe_values, recipe_yaml,
+    build_recipe,
+    load_recipe,
+    option_names,
+    parse_yaml,
+    recipe_text,
+    recipe_values,
+    recipe_yaml,
 )  # fmt: skip
 from mathstrap.study.options import StudyRecipe, check_study
 from mathstrap.train import TrainRecipe
@@ -30,13 +36,13 @@ KINDS = (RunRecipe, EvalOptions, TrainRecipe, StudyRecipe)
 WORDS = [
     "seeds", "source", "limit", "teacher", "backend", "settings", "methods", "own", "fobar", "draws", "mix", "counts",
     "budget", "max_usd", "data", "path", "arms", "train", "evaluation", "bundled:gsm8k", "embedded", "1", "-3", "2.5",
-    ".inf", "-.inf", ".nan", "1e400", "null", "~", "true", "yes", "2024-01-01", "2001-13-40", "0x_", "0b1", "1:20", "<<",
-    "=", "!!int x", "!!bool x", "!!binary QQ==", "!!set {a}", "!!python/object:os.system x", "&a", "*a", "'", '"',
+    ".inf", "-.inf", ".nan", "1e400", "null", "~", "true", "yes", "2024-01-01", "2001-13-40", "0x_", "0b1", "1:20",
+    "<<", "=", "!!int x", "!!bool x", "!!binary QQ==", "!!set {a}", "!!python/object:os.system x", "&a", "*a", "'", '"',
     '"\\ud83d"', '"\\0"', "|", ">", "?", "{", "}", "[", "]", ",", ": ", "- ", "\n", "\n  ", "#", "%", "@", "`", "---",
     "...", "\t", "é", "\U0001f600", "9" * 5000,
 ]  # fmt: skip
 soup = st.one_of(st.text(max_size=60), st.lists(st.sampled_from(WORDS), max_size=14).map("".join))
-keys = st.lists(st.sampled_from(WORDS[:19] + ["", "0"]), max_size=4).map(".".join)
+keys = st.lists(st.sampled_from([*WORDS[:19], "", "0"]), max_size=4).map(".".join)
 overrides = st.lists(st.one_of(soup, st.builds("{}={}".format, keys, soup)), max_size=3)
 
 
@@ -96,7 +102,7 @@ def test_any_name_of_a_recipe_is_found_or_a_sentence(name: str) -> None:
         ("? [a]\n: 2", "the key is no text"),
         ("a: {x: 1, x: 2}", "appears twice"),
         ("a: &a [" + "1, " * 12_000 + "1]\nb: [*a, *a]", "more than 20,000 values"),
-        ("\n".join(["a0: &a0 [x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]" for n in range(1, 40))]), "values"),
+        ("a0: &a0 [x]\n" + "\n".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 60)), "values"),
     ],
 )
 def test_what_yaml_takes_and_no_recipe_can_hold_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -61,7 +61,7 @@ class TeacherOptions:
     max_in_flight      the most requests at once, besides the recipe's limits; 0 leaves it to the backend
     supports_n         several draws in one call: true, false, or null to try and fall back
     extra_body         added to every request's JSON, for example {"reasoning_effort": "low"}
-    extra_headers      added to every request; not for keys
+    extra_headers      added to every request, and kept in no file; not for keys
     model_path         embedded, hf, vllm: a weights file or folder instead of the model's default
     n_ctx              embedded, vllm: tokens of prompt and reply; 0 leaves it to the backend
     threads            embedded: CPU threads; 0 leaves it to the backend
