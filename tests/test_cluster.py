@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +22,7 @@ from fake_server import FakeServer, Script
 from mathstrap.backends.copies import CopiedTeacher, TeacherActor
 from mathstrap.cluster import Cluster, ClusterOptions
 from mathstrap.engine import ask_all
-from mathstrap.errors import InputError, RecipeError, TeacherError
+from mathstrap.errors import InputError, MissingExtraError, RecipeError, TeacherError
 from mathstrap.pipeline import bootstrap, check_run_recipe
 from mathstrap.pipeline.derive import plan_rewrites, plan_solves
 from mathstrap.pipeline.options import RunRecipe
@@ -61,6 +64,12 @@ def test_a_dry_run_needs_no_cluster(tmp_path):
     assert preview(small_recipe(tmp_path, engine={"address": "127.0.0.1:1"})).stages
 
 
+def test_without_ray_the_error_names_the_extra(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)  # an import then fails as where it is not installed
+    with pytest.raises(MissingExtraError, match=r'^ray is not installed\. Run: pip install "mathstrap\[ray\]"$'):
+        bootstrap(small_recipe(tmp_path, engine="ray"))
+
+
 def test_an_address_where_no_cluster_answers_is_named(tmp_path):
     pytest.importorskip("ray", reason="needs the extra ray")
     for address, sentence in (("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1"), ("ray://x:1", "host:port")):
@@ -72,9 +81,10 @@ def test_an_address_where_no_cluster_answers_is_named(tmp_path):
 def local_ray():
     """Ray on this machine, with two cores whatever it has."""
     ray = pytest.importorskip("ray", reason="needs the extra ray")
-    # On a busy machine a process takes longer to start than Ray waits for it by default.
+    # On a busy machine a process takes longer to start than Ray waits for it by default: Ray makes its workers nice.
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "300",
-                   "RAY_worker_register_timeout_seconds": "300", "PYTHONPATH": os.pathsep.join(sys.path)}  # fmt: skip
+                   "RAY_worker_register_timeout_seconds": "300", "RAY_worker_niceness": "0",
+                   "PYTHONPATH": os.pathsep.join(sys.path)}  # fmt: skip
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL")
     yield ray
     ray.shutdown()
@@ -139,19 +149,62 @@ def test_a_teacher_that_dies_again_and_again_ends_the_run(tmp_path, local_ray):
         ask_all(requests, run.sink("solve"), backend=teacher, stage="solve")
 
 
-# Two nodes, two deaths
+# Nodes that differ, that join, that die
 
 
 @pytest.fixture
-def two_nodes(local_ray):
-    """Two nodes of a core each beside a head without one."""
+def nodes(local_ray):
+    """A head without a core, which this process has not joined."""
     local_ray.shutdown()
     from ray.cluster_utils import Cluster as Nodes
 
     nodes = Nodes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
-    nodes.workers = [nodes.add_node(num_cpus=1), nodes.add_node(num_cpus=1)]
     yield nodes
     nodes.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("module", "found"),
+    [('__version__ = "0.0.1"', "Mathstrap 0.0.1"), ('raise ModuleNotFoundError("mathstrap")', "no Mathstrap")],
+)
+def test_a_node_with_another_mathstrap_is_told(tmp_path, nodes, module, found):
+    (tmp_path / "mathstrap.py").write_text(module)
+    options = ClusterOptions(address=nodes.address, runtime_env={"env_vars": {"PYTHONPATH": str(tmp_path)}})
+    with Cluster(options) as cluster, pytest.raises(InputError, match=f"has {found}, this machine .*runtime_env"):
+        cluster.open_teacher(small_recipe(tmp_path).teacher)
+
+
+@pytest.mark.slow
+def test_a_cluster_of_another_ray_is_told(tmp_path, nodes, monkeypatch):
+    monkeypatch.setattr("ray.__version__", "1.0.0")
+    with pytest.raises(InputError, match=r"cannot join the Ray cluster(?s:.*)1\.0\.0"):
+        bootstrap(small_recipe(tmp_path, engine={"address": nodes.address}))
+
+
+@pytest.mark.slow
+def test_nodes_that_join_a_growing_cluster_are_used(tmp_path, nodes):
+    teacher_options = small_recipe(tmp_path).teacher
+    options = ClusterOptions(address=nodes.address, teachers=2, teacher_cpus=1, few_chunks=1)
+    with Cluster(options) as cluster, pytest.raises(InputError, match=r"no node has room .* engine\.grows: true"):
+        cluster.open_teacher(teacher_options)
+    with Cluster(replace(options, grows=True)) as cluster, ThreadPoolExecutor() as threads:
+        assert cluster.ray.is_initialized()
+        opening = threads.submit(cluster.open_teacher, teacher_options)
+        with pytest.raises(TimeoutError):
+            opening.result(2)
+        nodes.add_node(num_cpus=1)
+        teacher = opening.result(120)
+        room = teacher.max_in_flight
+        assert room > 0
+        nodes.add_node(num_cpus=1)
+        until = time.monotonic() + 120
+        while teacher.max_in_flight == room:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        assert teacher.max_in_flight == 2 * room
+        assert list(cluster.spread(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
+        asyncio.run(teacher.close())
 
 
 def start(recipe_path, *overrides):
@@ -179,14 +232,15 @@ def stored(path) -> Counter[tuple[str, str]]:
 
 
 @pytest.mark.slow
-def test_a_node_and_then_the_driver_die_and_only_what_was_in_flight_is_paid_twice(tmp_path, two_nodes):
+def test_a_node_and_then_the_driver_die_and_only_what_was_in_flight_is_paid_twice(tmp_path, nodes):
+    workers = [nodes.add_node(num_cpus=1), nodes.add_node(num_cpus=1)]
     with FakeServer(Script(latency=0.25)).running() as server:
         teacher = {"backend": "openai", "model": "m", "base_url": server.url, "max_in_flight": IN_FLIGHT // 2,
                    "supports_n": False}  # fmt: skip
         values = small_values(
             tmp_path, teacher=teacher, limits={"max_in_flight": IN_FLIGHT, "adapt": False},
             seeds={"source": "bundled:gsm8k"},
-            engine={"address": two_nodes.address, "teachers": 2, "teacher_cpus": 1, "few_chunks": 1},
+            engine={"address": nodes.address, "teachers": 2, "teacher_cpus": 1, "few_chunks": 1},
         )  # fmt: skip
         recipe_path = tmp_path / "small.yaml"
         recipe_path.write_text(yaml.safe_dump(values))
@@ -195,7 +249,7 @@ def test_a_node_and_then_the_driver_die_and_only_what_was_in_flight_is_paid_twic
         driver = start(recipe_path)
         wait_for(server, driver, 40)
         before = sum(stored(path).values())
-        two_nodes.remove_node(two_nodes.workers.pop(), allow_graceful=False)
+        nodes.remove_node(workers.pop(), allow_graceful=False)
         wait_for(server, driver, 90)
         assert sum(stored(path).values()) > before  # the other node goes on
         driver.kill()
@@ -207,7 +261,7 @@ def test_a_node_and_then_the_driver_die_and_only_what_was_in_flight_is_paid_twic
         assert charged - len(kept) <= IN_FLIGHT // 2 + IN_FLIGHT
         calls = server.calls
 
-        two_nodes.add_node(num_cpus=1)
+        nodes.add_node(num_cpus=1)
         driver = start(recipe_path)
         wait_for(server, driver, calls + 30)
         driver.send_signal(signal.SIGINT)

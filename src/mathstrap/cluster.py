@@ -178,6 +178,7 @@ def connect(ray: Any, options: ClusterOptions) -> None:
             address=address or None, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL", **arguments
         )
     except Exception as error:  # Ray raises bare Exceptions here
+        ray.shutdown()  # it may have joined by half
         raise InputError(f"engine: cannot join the Ray cluster {address or 'of this machine'}: {error}") from error
 
 

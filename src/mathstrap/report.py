@@ -16,6 +16,7 @@ from mathstrap.render.pages import TEMPLATES, environment, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
 from mathstrap.rundir import RunDir
 from mathstrap.see_extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
+from mathstrap.spread import Spread, here
 from mathstrap.stats import FUNNEL, Analysis, Records, analyse, quantile
 from mathstrap.types import Outcome, Problem, Reject, Sample, Verdict
 
@@ -55,9 +56,9 @@ def render_report(run: RunDir, analysis: Analysis | None = None) -> str:
     return environment().get_template("report.html").render(**context(run, analysis), **functions)
 
 
-def analyse_run(run: RunDir) -> Analysis:
+def analyse_run(run: RunDir, *, spread: Spread = here) -> Analysis:
     """Count a run's records; files that a stage has not written yet count as empty."""
-    return analyse(records_of(run), usd=price_of(run))
+    return analyse(records_of(run), usd=price_of(run), spread=spread)
 
 
 def records_of(run: RunDir) -> Records:

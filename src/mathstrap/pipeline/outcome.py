@@ -21,6 +21,7 @@ from mathstrap.pipeline.seeds import Seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.report import analyse_run, write_report
 from mathstrap.rundir import RunDir
+from mathstrap.spread import Spread, here
 from mathstrap.stats import FUNNEL, Analysis
 from mathstrap.types import Sample
 
@@ -40,13 +41,19 @@ def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
 
 
 def write_outcome(
-    run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher, short: Sequence[Shortfall | Part] = ()
+    run: RunDir,
+    recipe: RunRecipe,
+    seeds: Seeds,
+    teacher: Teacher,
+    short: Sequence[Shortfall | Part] = (),
+    *,
+    spread: Spread = here,
 ) -> Analysis:
     """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers.
 
     `short` is what the run has less of than was planned.
     """
-    analysis = analyse_run(run)
+    analysis = analyse_run(run, spread=spread)
     hashes = prompt_hashes(recipe, seeds)
     meter = teacher.meter
     run.write_json("metrics.json", msgspec.to_builtins(analysis))

@@ -324,7 +324,7 @@ class Bootstrap:
         rejects = sorted(self.rejects, key=lambda reject: (reject.id, reject.stage))
         self.run.write_records("rejects", rejects)
         short = short_of(self.shortfall, self.parts)
-        analysis = write_outcome(self.run, self.recipe, self.seeds, self.teacher, short)
+        analysis = write_outcome(self.run, self.recipe, self.seeds, self.teacher, short, spread=self.spread)
         return RunSummary(
             path=self.run.path,
             num_seeds=len(self.seeds.problems),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
+from mathstrap.spread import Spread, chunks_of, here
 from mathstrap.stats.estimates import Estimate, ratio_of, share_of
 from mathstrap.types import (
     METHODS,
@@ -26,6 +27,7 @@ from mathstrap.types import (
 )
 
 FUNNEL: tuple[str, ...] = ("asked", "answered", "parsed", "correct", "kept")
+RESPONSES_PER_CHUNK = 5_000
 
 
 class HasId(Protocol):
@@ -137,12 +139,15 @@ class _Tally:
         return found
 
 
-def analyse(records: Records, *, usd: Callable[[int, int], float] | None = None) -> Analysis:
+def analyse(records: Records, *, usd: Callable[[int, int], float] | None = None, spread: Spread = here) -> Analysis:
     """Return every number of a run; `usd` prices (tokens in, tokens out), None where no price is known."""
     tally = _Tally()
     _count_questions(tally, records)
     tokens = _count_replies(tally, records)
-    _count_answers(tally, records, tokens)
+    _count_answers(tally, records)
+    responses = ((sample.id, sample.response) for sample in records.samples)
+    for lengths in spread(measure, None, chunks_of(responses, RESPONSES_PER_CHUNK)):
+        _count_samples(tally, lengths, tokens)
     whole = _group("all", tally.cells, usd)
     tokens_in = sum(cell.tokens_in for cell in tally.cells.values())
     tokens_out = sum(cell.tokens_out for cell in tally.cells.values())
@@ -253,26 +258,33 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     return tokens
 
 
-def _count_answers(tally: _Tally, records: Records, tokens: Mapping[str, int]) -> None:
+def _count_answers(tally: _Tally, records: Records) -> None:
     for candidate in records.candidates:
         tally.cell(candidate.id).parsed += 1
     for verdict in records.verdicts:
         cell = tally.cell(verdict.candidate)
         setattr(cell, verdict.outcome, getattr(cell, verdict.outcome) + 1)
-    for sample in records.samples:
-        cell = tally.cell(sample.id)
-        words, steps = len(sample.response.split()), count_steps(sample.response)
+
+
+def measure(_: None, responses: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
+    """Return the words and steps of each response by its id."""
+    return {name: (len(text.split()), count_steps(text)) for name, text in responses}
+
+
+def _count_samples(tally: _Tally, lengths: Mapping[str, tuple[int, int]], tokens: Mapping[str, int]) -> None:
+    for sample_id, (words, steps) in lengths.items():
+        cell = tally.cell(sample_id)
         cell.kept += 1
         cell.words += words
         cell.steps += steps
-        cell.kept_tokens += tokens.get(sample.id, 0)
+        cell.kept_tokens += tokens.get(sample_id, 0)
         units = tally.lengths.setdefault(
-            method_of(sample.id), {"words": Counter(), "tokens": Counter(), "steps": Counter()}
+            method_of(sample_id), {"words": Counter(), "tokens": Counter(), "steps": Counter()}
         )
         units["words"][words] += 1
         units["steps"][steps] += 1
-        if sample.id in tokens:
-            units["tokens"][tokens[sample.id]] += 1
+        if sample_id in tokens:
+            units["tokens"][tokens[sample_id]] += 1
 
 
 Cells = Mapping[tuple[str, str], Cell]
