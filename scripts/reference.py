@@ -98,7 +98,7 @@ def recipes_page() -> str:
     lines = [
         MADE, "# Recipes", "", "```sh", "mathstrap init my.yaml", "mathstrap recipes --schema", "```", "",
         "A recipe is YAML. Defaults come first, then the file, then `key=value` on the command line, with dots between "
-        "the levels: `seeds.limit=20`. Unknown keys are refused with the closest known one; the resolved recipe is "
+        "the levels: `seeds.limit=20`. `key=` is an empty text, `key=null` no value at all. Unknown keys are refused with the closest known one; the resolved recipe is "
         "kept in the run directory. The schema above makes editors complete and check the keys.", "",
     ]  # fmt: skip
     seen: dict[Any, list[str]] = {}

@@ -26,6 +26,16 @@ def small(tmp_path):
     return tmp_path
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder with the recipe and its finished run, and what making it printed."""
+    folder = tmp_path_factory.mktemp("made")
+    (folder / "small.yaml").write_text(yaml.safe_dump(small_values(folder)))
+    done = mathstrap("run", "small.yaml", "--quiet", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
 def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(small):
     done = mathstrap("run", "small.yaml", "--dry-run", cwd=small)
     assert done.returncode == 0, done.stderr
@@ -35,20 +45,19 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(small):
     assert not (small / "runs").exists()
 
 
-def test_run_prints_the_funnel_and_what_to_do_next(small):
-    done = mathstrap("run", "small.yaml", "--quiet", cwd=small)
-    assert done.returncode == 0, done.stderr
+def test_run_prints_the_funnel_and_what_to_do_next(made):
+    folder, printed = made
     for part in ("ans_aug", "fobar", "yield", "verified samples", "mathstrap show", "mathstrap explore"):
-        assert part in done.stdout
-    again = mathstrap("run", "small.yaml", "--dry-run", cwd=small)
+        assert part in printed
+    again = mathstrap("run", "small.yaml", "--dry-run", cwd=folder)
     assert "rewrite rephrase" in again.stdout
 
 
-def test_an_unknown_teacher_leaves_the_recipe_of_a_finished_run_alone(small):
-    mathstrap("run", "small.yaml", "--quiet", cwd=small)
-    before = (small / "runs/small/recipe.yaml").read_bytes()
-    assert mathstrap("run", "small.yaml", "--quiet", "teacher.backend=opneai", cwd=small).returncode == 1
-    assert (small / "runs/small/recipe.yaml").read_bytes() == before
+def test_an_unknown_teacher_leaves_the_recipe_of_a_finished_run_alone(made):
+    folder, _ = made
+    before = (folder / "runs/small/recipe.yaml").read_bytes()
+    assert mathstrap("run", "small.yaml", "--quiet", "teacher.backend=opneai", cwd=folder).returncode == 1
+    assert (folder / "runs/small/recipe.yaml").read_bytes() == before
 
 
 def test_a_dry_run_shows_prompts_line_for_line(small):
@@ -63,10 +72,10 @@ def test_run_json_prints_one_event_per_line(small):
     assert {"started", "answered", "finished"} <= {event["kind"] for event in events}
 
 
-def test_show_prints_every_prompt_and_reply_of_a_family(small):
-    mathstrap("run", "small.yaml", "--quiet", cwd=small)
-    seed = json.loads((small / "runs/small/samples.jsonl").read_text().splitlines()[0])["seed"]
-    done = mathstrap("show", f"{seed}/fobar.1#0", "--run", "runs/small", cwd=small)
+def test_show_prints_every_prompt_and_reply_of_a_family(made):
+    folder, _ = made
+    seed = json.loads((folder / "runs/small/samples.jsonl").read_text().splitlines()[0])["seed"]
+    done = mathstrap("show", f"{seed}/fobar.1#0", "--run", "runs/small", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert f"{seed}  seed, gold" in done.stdout
     for part in ("/ans_aug.1#0", "/rephrase.1", "/fobar.1#0", "reply (", "=> ", "mask_text="):
@@ -74,9 +83,9 @@ def test_show_prints_every_prompt_and_reply_of_a_family(small):
     assert "original_question=" not in done.stdout
 
 
-def test_show_suggests_the_id_that_was_meant(small):
-    mathstrap("run", "small.yaml", "--quiet", cwd=small)
-    done = mathstrap("show", "mini-gsm-0001", "--run", "runs/small", cwd=small)
+def test_show_suggests_the_id_that_was_meant(made):
+    folder, _ = made
+    done = mathstrap("show", "mini-gsm-0001", "--run", "runs/small", cwd=folder)
     assert done.returncode == 1
     assert 'Did you mean "mini-gsm-001"' in done.stderr
 
@@ -124,6 +133,7 @@ def test_a_mistake_is_one_sentence_without_a_traceback(small, arguments, message
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_the_paper_recipes_plan_the_counts_of_table_1(tmp_path, data_path):
     done = mathstrap(
         "run", "metamathqa-gsm8k", "--dry-run", f"seeds.source={data_path / 'gsm8k_train.jsonl'}", cwd=tmp_path

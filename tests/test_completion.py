@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -9,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
+from mathstrap.cli import app
 
 SCRIPT = Path(sys.executable).with_name("mathstrap")
 
@@ -20,10 +24,8 @@ def ask(folder: Path, shell: str, typed: str) -> list[str]:
         variables |= {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split(" ")) - 1)}
     else:
         variables |= {"_TYPER_COMPLETE_ARGS": typed, "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
-    command = [sys.executable, "-c", "import sys; sys.argv[0] = 'mathstrap'; from mathstrap.cli import main; main()"]
-    done = subprocess.run(
-        command, cwd=folder, env={**os.environ, **variables}, capture_output=True, text=True, timeout=60, check=False
-    )
+    with contextlib.chdir(folder):
+        done = CliRunner().invoke(app, prog_name="mathstrap", env=variables)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -56,6 +58,11 @@ def folder(tmp_path: Path) -> Path:
         ("mathstrap push runs/", ["runs/mine"]),
         ("mathstrap show x --run runs/m", ["runs/mine"]),
         ("mathstrap export runs/mine --for t", ["trl"]),
+        ("mathstrap run demo seeds.lim", ["seeds.limit="]),
+        ("mathstrap run demo seeds.limit=20 budget.max_u", ["budget.max_usd="]),
+        ("mathstrap train lora-tiny lora.al", ["lora.alpha="]),
+        ("mathstrap eval teacher.base", ["teacher.base_url="]),
+        ("mathstrap study study-cpu bootstrap.seeds.so", ["bootstrap.seeds.source="]),
     ],
 )
 def test_bash_is_offered(folder: Path, typed: str, offered: list[str]) -> None:

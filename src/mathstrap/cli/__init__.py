@@ -71,17 +71,24 @@ app.command("decontaminate", short_help="Drop questions that test sets ask too."
 app.command("audit", short_help="Count the defects of any dataset, and clean it.")(curate.audit)
 
 # What a tab offers, beside the names of verbs and options.
-complete.offer(run.run, recipe=complete.recipe, only=complete.stage)
+complete.offer(
+    run.run, recipe=complete.recipe, only=complete.stage,
+    overrides=complete.keys("mathstrap.pipeline.options:RunRecipe"),
+)  # fmt: skip
 complete.offer(run.show, run_dir=complete.run_dir)
 complete.offer(run.recipes, name=complete.shipped_recipe)
 complete.offer(
     evaluation.eval_, backend=complete.backend, benchmarks=complete.benchmarks, protocol=complete.protocol,
-    out=complete.run_dir,
+    out=complete.run_dir, overrides=complete.keys("mathstrap.evaluate:EvalOptions"),
 )  # fmt: skip
 complete.offer(evaluation.compare, a=complete.run_dir, b=complete.run_dir)
-complete.offer(training.train, recipe=complete.recipe)
+complete.offer(training.train, recipe=complete.recipe, overrides=complete.keys("mathstrap.train:TrainRecipe"))
+complete.offer(studies.study, recipe=complete.recipe, overrides=complete.keys("mathstrap.study:StudyRecipe"))
 complete.offer(see.stats, run=complete.run_dir)
 complete.offer(see.report, run=complete.run_dir, against=complete.run_dir)
 complete.offer(see.explore, runs=complete.run_dir)
-complete.offer(share.export, data=complete.run_dir, trainer=complete.trainer, recipe=complete.recipe)
+complete.offer(
+    share.export, data=complete.run_dir, trainer=complete.trainer, recipe=complete.recipe,
+    overrides=complete.keys("mathstrap.train:TrainRecipe"),
+)  # fmt: skip
 complete.offer(share.push, run=complete.run_dir)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 
 Completer = Callable[[str], list[str]]
@@ -29,6 +30,18 @@ def shipped_recipe(incomplete: str) -> list[str]:
     from mathstrap.recipe import recipe_names
 
     return starting(recipe_names(), incomplete)
+
+
+def keys(where: str) -> Completer:
+    """Return what offers the `key=` of a recipe; `where` is the module and the class of its options."""
+
+    def offered(incomplete: str) -> list[str]:
+        from mathstrap.recipe import option_keys
+
+        module, _, name = where.partition(":")
+        return starting((f"{key}=" for key in option_keys(getattr(import_module(module), name))), incomplete)
+
+    return offered
 
 
 def run_dir(incomplete: str) -> list[str]:
