@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import re
 import sys
-from pathlib import Path
+
+from pages import ROOT, write
 
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.preview import preview
 from mathstrap.recipe import load_recipe
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "choose-teacher.md"
+PAGE = ROOT / "docs" / "choose-teacher.md"
 MODELS = ["gpt-4o-mini", "gpt-4.1-mini", "gpt-4.1", "gpt-5-nano", "gpt-5-mini", "deepseek-chat", "gemini-2.5-flash"]
 BLOCK = re.compile(r"(<!-- made by scripts/costs.py -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -38,15 +39,5 @@ def made_page(text: str) -> str:
     return BLOCK.sub(lambda match: f"{match[1]}{table()}{match[2]}", text)
 
 
-def main() -> int:
-    """Write the page, or say that it differs."""
-    old = PAGE.read_text(encoding="utf-8")
-    new = made_page(old)
-    if "--check" in sys.argv[1:]:
-        return int(old != new)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write({PAGE: made_page(PAGE.read_text(encoding="utf-8"))}))

@@ -15,11 +15,11 @@ import sys
 import types
 import typing
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import typer
+from pages import ROOT, write
 
 from mathstrap.cli import app
 from mathstrap.evaluate import EvalOptions
@@ -28,7 +28,6 @@ from mathstrap.recipe import item_types, option_names
 from mathstrap.study import StudyRecipe
 from mathstrap.train import TrainRecipe
 
-FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
 MADE = "<!-- Made by scripts/reference.py from the code; edit the docstrings there. -->\n"
 KEY_LINE = re.compile(r"^((?:[a-z_0-9]+)(?:, [a-z_0-9]+)*)  +(\S.*)$")
 
@@ -98,8 +97,9 @@ def recipes_page() -> str:
     lines = [
         MADE, "# Recipes", "", "```sh", "mathstrap init my.yaml", "mathstrap recipes --schema", "```", "",
         "A recipe is YAML. Defaults come first, then the file, then `key=value` on the command line, with dots between "
-        "the levels: `seeds.limit=20`. `key=` is an empty text, `key=null` no value at all. Unknown keys are refused with the closest known one; the resolved recipe is "
-        "kept in the run directory. The schema above makes editors complete and check the keys.", "",
+        "the levels: `seeds.limit=20`. `key=` is an empty text, `key=null` no value at all. Unknown keys are refused "
+        "with the closest known one; the resolved recipe is kept in the run directory. The schema above makes editors "
+        "complete and check the keys.", "",
     ]  # fmt: skip
     seen: dict[Any, list[str]] = {}
     kinds = (
@@ -231,19 +231,5 @@ def pages() -> dict[str, str]:
     return {"cli.md": cli_page().rstrip() + "\n", "recipes.md": recipes_page().rstrip() + "\n"}
 
 
-def main() -> int:
-    """Write the pages, or say which differ."""
-    made = pages()
-    if "--check" in sys.argv[1:]:
-        old = [name for name, text in made.items() if (FOLDER / name).read_text(encoding="utf-8") != text]
-        for name in old:
-            print(f"docs/reference/{name} is out of date: run python scripts/reference.py")
-        return 1 if old else 0
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    for name, text in made.items():
-        (FOLDER / name).write_text(text, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write({ROOT / "docs" / "reference" / name: text for name, text in pages().items()}))

@@ -14,6 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pages import ROOT, write
+
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.fake import FakeTeacher
 from mathstrap.pipeline import bootstrap
@@ -22,7 +24,7 @@ from mathstrap.recipe import build_recipe
 from mathstrap.rundir import RunDir
 from mathstrap.types import METHODS, Candidate, Completion, Problem, Reject, Sample, Verdict
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "methods.md"
+PAGE = ROOT / "docs" / "methods.md"
 PLACE = 30  # of the seed in bundled:gsm8k
 SEED = "mini-gsm-031"
 REPLIES = {
@@ -113,15 +115,5 @@ def made_page(text: str) -> str:
     return text
 
 
-def main() -> int:
-    """Write the page, or say that it differs."""
-    old = PAGE.read_text(encoding="utf-8")
-    new = made_page(old)
-    if "--check" in sys.argv[1:]:
-        return int(old != new)
-    PAGE.write_text(new, encoding="utf-8")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write({PAGE: made_page(PAGE.read_text(encoding="utf-8"))}))

@@ -182,18 +182,12 @@ def saving(facts: Facts) -> Row:
     return settings
 
 
-def trl_settings(facts: Facts) -> Row:
-    """Return the config of `trl sft`."""
+def trainer_settings(facts: Facts) -> Row:
+    """Return what TRL and LLaMA-Factory take by the names of the Trainer of transformers."""
     recipe = facts.recipe
-    settings: Row = {
+    return {
         "model_name_or_path": recipe.model,
-        "dataset_name": "data",
-        "dataset_train_split": "train",
-        **({"dataset_test_split": "validation"} if facts.has_held_out else {}),
         "output_dir": recipe.out,
-        "max_length": recipe.data.max_length,
-        "completion_only_loss": True,
-        "packing": False,
         "num_train_epochs": recipe.epochs,
         "per_device_train_batch_size": facts.micro_batch,
         "per_device_eval_batch_size": facts.micro_batch,
@@ -204,12 +198,31 @@ def trl_settings(facts: Facts) -> Row:
         **saving(facts),
         "report_to": list(recipe.report_to) or "none",
     }
+
+
+def lora_settings(recipe: TrainRecipe) -> Row:
+    """Return what TRL and Axolotl call the adapter's settings."""
+    lora = recipe.lora
+    return {
+        "lora_r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
+        "lora_target_modules": list(lora.targets),
+    }  # fmt: skip
+
+
+def trl_settings(facts: Facts) -> Row:
+    """Return the config of `trl sft`."""
+    recipe = facts.recipe
+    settings: Row = {
+        "dataset_name": "data",
+        "dataset_train_split": "train",
+        **({"dataset_test_split": "validation"} if facts.has_held_out else {}),
+        "max_length": recipe.data.max_length,
+        "completion_only_loss": True,
+        "packing": False,
+        **trainer_settings(facts),
+    }
     if recipe.method != "full":
-        lora = recipe.lora
-        settings |= {
-            "use_peft": True, "lora_r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
-            "lora_target_modules": list(lora.targets),
-        }  # fmt: skip
+        settings |= {"use_peft": True, **lora_settings(recipe)}
     if recipe.method == "qlora":
         settings |= {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "use_bnb_nested_quant": True}
     return settings
@@ -248,11 +261,7 @@ def axolotl_settings(facts: Facts) -> Row:
         steps = recipe.eval_every or recipe.save_every
         settings |= {"eval_steps": steps} if steps else {"evals_per_epoch": 1}
     if recipe.method != "full":
-        lora = recipe.lora
-        settings |= {
-            "adapter": recipe.method, "lora_r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
-            "lora_target_modules": list(lora.targets),
-        }  # fmt: skip
+        settings |= {"adapter": recipe.method, **lora_settings(recipe)}
     return settings | ({"load_in_4bit": True} if recipe.method == "qlora" else {})
 
 
@@ -260,7 +269,6 @@ def llama_factory_settings(facts: Facts) -> Row:
     """Return the config of `llamafactory-cli train`."""
     recipe = facts.recipe
     settings: Row = {
-        "model_name_or_path": recipe.model,
         "stage": "sft",
         "do_train": True,
         "finetuning_type": "full" if recipe.method == "full" else "lora",
@@ -269,17 +277,8 @@ def llama_factory_settings(facts: Facts) -> Row:
         **({"eval_dataset": "validation"} if facts.has_held_out else {}),
         # A chat model's template is read off its tokenizer; `fewshot` adds nothing before a text of our own.
         **({} if facts.is_chat else {"template": "fewshot"}),
-        "output_dir": recipe.out,
         "cutoff_len": recipe.data.max_length,
-        "num_train_epochs": recipe.epochs,
-        "per_device_train_batch_size": facts.micro_batch,
-        "per_device_eval_batch_size": facts.micro_batch,
-        **schedule(facts),
-        "lr_scheduler_type": recipe.schedule,
-        "optim": "adamw_torch",
-        "bf16": recipe.precision != "fp32",
-        **saving(facts),
-        "report_to": list(recipe.report_to) or "none",
+        **trainer_settings(facts),
     }
     if recipe.method != "full":
         lora = recipe.lora
