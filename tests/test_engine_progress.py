@@ -100,7 +100,7 @@ def test_failures_are_named_a_few_times_and_counted(terminal):
         price = Price(usd_per_million_in=1.0, usd_per_million_out=1.0, source="test")
         ask_all(plan(9), Nowhere(), backend=Broken(), limits=limits, budget=Meter(price=price), events=progress)
     text = stream.getvalue()
-    assert text.count("the server hung up It is asked again on the next run.") == 3
+    assert text.count("the server hung up. It is asked again on the next run.") == 3
     assert "9 left to the next run" in text
 
 

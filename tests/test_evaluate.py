@@ -183,6 +183,14 @@ def test_a_model_that_returns_nothing_is_said_and_kept(options: EvalOptions) -> 
     assert len(list(RunDir.read(options.out).completions("solve"))) == 4
 
 
+def test_a_limit_that_goes_to_reasoning_alone_is_said(options: EvalOptions) -> None:
+    def answer(request: Request) -> Completion:
+        return Completion(request=request.id, key=request.key, text="", finish_reason="length")
+
+    summary = evaluate(options, backend=FakeTeacher(answer)).evaluation.summaries[0]
+    assert "Every reply is empty and cut off" in summary.notes[0]
+
+
 def test_progress_tells_the_accuracy_with_its_interval(options: EvalOptions) -> None:
     seen: list[Progress] = []
     evaluate(options, backend=says(RIGHT), progress=seen.append)

@@ -60,11 +60,14 @@ def test_bad_arguments_are_sentences(arguments: list[str], message: str) -> None
 def test_incomplete_outputs_exit_with_3_when_skipped(tmp_path: Path) -> None:
     benchmark, outputs = rows(tmp_path)
     lines = Path(outputs).read_text().splitlines()
-    Path(outputs).write_text("\n".join(lines[:4]))
+    Path(outputs).write_text("\n".join([*lines[:4], json.dumps({"id": "gsm8k-00077", "text": "7"})]))
     arguments = ["eval", "-b", benchmark, "--outputs", outputs, "--out", str(tmp_path / "run")]
     done = CliRunner().invoke(app, [*arguments, "--on-bad", "skip"])
     assert done.exit_code == 3
     assert "2 of 6 replies are missing" in done.output
+    assert "add them to the file" in done.output
+    assert "rows that fit no question: 1" in done.output
+    assert "tokens" not in done.output  # the file does not say how many
 
 
 def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:

@@ -55,14 +55,15 @@ def print_result(result: EvalResult) -> None:
         if not s.accuracy.num:
             console.print(f"{s.benchmark}: no reply, so no number", soft_wrap=True)
             continue
+        cost = f"{s.tokens_out.value:,.0f} tokens and {s.seconds.value:.1f} s per reply; "
         console.print(
             f"{s.benchmark}: {s.truncated.value:.1%} cut off, {s.unparseable.value:.1%} without an answer; "
-            f"{s.tokens_out.value:,.0f} tokens and {s.seconds.value:.1f} s per reply; the scores disagree on "
+            f"{cost if s.tokens_out.value else ''}the scores disagree on "
             f"{sum(row.count for row in s.disagreements):,} of {s.accuracy.num:,} replies", soft_wrap=True,
         )  # fmt: skip
         for k, score in s.pass_at.items():
             voted = f"maj@{k} {percent(s.maj_at[k])} (ties: {s.tie_rule})"
-            console.print(f"{s.benchmark}: pass@{k} {percent(score)}, {voted}")
+            console.print(f"{s.benchmark}: pass@{k} {percent(score)}, {voted}", soft_wrap=True)
         for note in s.notes:
             console.print(f"{s.benchmark}: {note}", soft_wrap=True)
     for style, made in found.provenance.items():
@@ -79,7 +80,10 @@ def print_result(result: EvalResult) -> None:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in asked.errors.items())
         console.print(f"calls that broke: {kinds}", soft_wrap=True)
     if found.num_unanswered:
-        console.print(f"{found.num_unanswered} replies are missing; the same command asks for them again.")
+        again = "the same command asks for them again" if asked else "add them to the file and run the command again"
+        console.print(f"replies missing: {found.num_unanswered:,}; {again}.")
+    if result.num_unfit_rows:
+        console.print(f"rows that fit no question: {result.num_unfit_rows:,}, kept in {result.path / 'rejects.jsonl'}")
     console.print(f"{result.path / 'report.html'}: every wrong answer beside the gold", soft_wrap=True)
     console.print(f"{result.path / 'draws.jsonl'}: every reply, graded (and .parquet)", soft_wrap=True)
 

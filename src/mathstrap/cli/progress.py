@@ -157,7 +157,7 @@ class Progress:
             stage.failed += event.draws
             self._failures_shown += 1
             if self._failures_shown <= 3:
-                self._say(f"{event.id}: {event.detail} It is asked again on the next run.")
+                self._say(f"{event.id}: {event.detail.rstrip('.')}. It is asked again on the next run.")
         elif event.kind == "finished":
             stage.finished = True
             self._plain(stage, event.at)

@@ -111,8 +111,9 @@ def complain(
         if items:
             parts.append(f"{label}: {len(items)} ({', '.join(items[:_SHOWN])}{', ...' if len(items) > _SHOWN else ''})")
     if not outputs.texts:
+        first = f" The first: {outputs.rejects[0].detail}." if outputs.rejects else ""
         raise InputError(
-            f"{path}: no row answers a question of the benchmark. {'; '.join(parts)}. Ids look like {problems[0].id}."
+            f"{path}: no row answers a question of the benchmark.{first} Ids look like {problems[0].id}."
         )
     if parts and on_bad == "stop":
         raise InputError(
@@ -164,7 +165,8 @@ def lacking(row: Mapping[str, Any], what: str, names: Sequence[str]) -> str:
     """Return the sentence for a row whose id or text is absent, or is there and of no use."""
     there = next((name for name in names if name in row), None)
     if there is not None:
-        return f'"{there}" holds {row[there]!r:.40}, expected {what} as a string'
+        hint = "; a place in the set is a doc_id" if what == "id" and isinstance(row[there], int) else ""
+        return f'"{there}" holds {row[there]!r:.40}, expected {what} as a string{hint}'
     have = ", ".join(sorted(map(str, row))[:12])
     return f"no {what} field (one of {', '.join(names)}; the row has: {have})"
 

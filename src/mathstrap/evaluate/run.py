@@ -84,12 +84,16 @@ class EvalOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class EvalResult:
-    """The numbers, the graded draws behind them, the run directory, and what asking did (None for outputs)."""
+    """The numbers, the graded draws behind them, the run directory, and what asking did (None for outputs).
+
+    `num_unfit_rows` counts the rows of a file of outputs that fit no question; they are in rejects.jsonl.
+    """
 
     evaluation: Evaluation
     draws: list[ScoredDraw]
     path: Path
     asked: AskReport | None
+    num_unfit_rows: int = 0
 
 
 def evaluate(
@@ -245,7 +249,8 @@ def derive(
     )
     rejects = [reject for loaded in sets for reject in loaded.rejects] + (outputs.rejects if outputs else [])
     write(run, evaluation, graded, rejects, options.logs)
-    return EvalResult(evaluation=evaluation, draws=graded, path=run.path, asked=asked)
+    unfit = len(outputs.rejects) if outputs else 0
+    return EvalResult(evaluation=evaluation, draws=graded, path=run.path, asked=asked, num_unfit_rows=unfit)
 
 
 def write(

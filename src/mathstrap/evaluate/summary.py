@@ -195,7 +195,9 @@ def notes(problems: Sequence[Problem], draws: Sequence[ScoredDraw], asked: int, 
     found = []
     if asked > len(draws):
         order = ", asked in random order" if is_asked else ""
-        found.append(f"{asked - len(draws)} of {asked} replies are missing; the numbers speak of the others{order}.")
+        missing = asked - len(draws)
+        verb = "reply is" if missing == 1 else "replies are"
+        found.append(f"{missing:,} of {asked:,} {verb} missing; the numbers speak of the others{order}.")
     flagged = {problem.id for problem in problems if problem.tags.get("gold_is_wrong")}
     if flagged:
         rest = [draw for draw in draws if draw.problem not in flagged]
@@ -205,7 +207,12 @@ def notes(problems: Sequence[Problem], draws: Sequence[ScoredDraw], asked: int, 
             f"({clean.low:.1%} to {clean.high:.1%}, {clean.num} draws)."
         )
     if draws and not any(draw.text.strip() for draw in draws):
-        found.append("Every reply is empty: the model or its template is at fault, not the mathematics.")
+        is_cut = all(draw.finish_reason == "length" for draw in draws)
+        found.append(
+            "Every reply is empty and cut off: the limit went to reasoning that the server keeps. Raise --max-tokens."
+            if is_cut
+            else "Every reply is empty: the model or its template is at fault, not the mathematics."
+        )
     num_clusters = len({draw.cluster for draw in draws})
     if num_clusters < len({draw.problem for draw in draws}):
         found.append(f"Questions share {num_clusters} seed questions; the intervals count those as the sample.")
