@@ -69,7 +69,7 @@ class StageState:
         parts = [f"{self.name or 'asking':<8} {self.done:,}{total}{share}", f"{replies:,.1f} req/s"]
         if self.tokens:
             parts.append(f"{_short(tokens)} tokens/s")
-        if self.usd is not None:
+        if self.usd:  # a model of one's own costs nothing
             parts.append(_money(self.usd, self.done, self.total))
         if self.finished:
             parts.append(f"in {_span(self.now - self.started)}")
