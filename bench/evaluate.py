@@ -100,15 +100,27 @@ def run_harness(
     (folder / "bench_gsm8k.yaml").write_text(task, encoding="utf-8")
     model = str(Path(chosen.hf_model).expanduser().resolve())
     given = {"folder": str(folder), "model": model, "batch_sizes": chosen.batch_sizes, "dtypes": dtypes}
-    done = subprocess.run(
-        [chosen.lm_eval_python, "-c", HARNESS, json.dumps(given)], capture_output=True, text=True, check=False,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HOME": str(folder / "hf")},
-        cwd=folder,
-    )  # fmt: skip
-    rounds = [line.removeprefix("RESULT ") for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if done.returncode or not rounds:
-        sys.exit(f"lm-evaluation-harness failed:\n{done.stderr[-3000:]}")
-    return [json.loads(line) for line in rounds]
+    rounds = []
+    said = folder / "stderr"
+    with said.open("w") as log:
+        harness = subprocess.Popen(
+            [chosen.lm_eval_python, "-c", HARNESS, json.dumps(given)], stdout=subprocess.PIPE, stderr=log, text=True,
+            env={**os.environ, "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false", "HF_HOME": str(folder / "hf")},
+            cwd=folder,
+        )  # fmt: skip
+        for line in harness.stdout or ():
+            if line.startswith("RESULT "):
+                rounds.append(json.loads(line.removeprefix("RESULT ")))
+                tell(rounds[-1])
+    if harness.wait() or not rounds:
+        sys.exit(f"lm-evaluation-harness failed:\n{said.read_text()[-3000:]}")
+    return rounds
+
+
+def tell(found: dict[str, Any]) -> None:
+    """Print a round as it ends."""
+    name = f"harness {found['dtype']} {found['batch_size']}" if "dtype" in found else f"ours {found['precision']}"
+    print(f"{name}: {found['seconds']:.1f} s, {found['cpu_seconds']:.1f} CPU s", flush=True)
 
 
 def run_ours(chosen: argparse.Namespace, folder: Path, rows: list[dict[str, str]], precision: str) -> dict[str, Any]:
@@ -135,13 +147,15 @@ def run_ours(chosen: argparse.Namespace, folder: Path, rows: list[dict[str, str]
     summary = result.evaluation.summaries[0]
     asked = {draw.problem: draw for draw in result.draws}
     draws = [asked[name] for name in sorted(asked)]
-    return {
+    found = {
         "precision": precision, "seconds": seconds, "cpu_seconds": busy, "problems": len(draws),
         "tokens_in_first": draws[0].tokens_in, "tokens_out": sum(draw.tokens_out for draw in draws),
         "flexible": summary.scores["flexible"].value,
         "seconds_outside_asking": seconds - (result.asked.seconds if result.asked else 0.0),
         "prompt": draws[0].prompt.partition("\n")[2], "replies": [draw.text for draw in draws],
     }  # fmt: skip
+    tell(found)
+    return found
 
 
 def compare(ours: dict[str, Any], rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -202,12 +216,12 @@ def main() -> None:
             del found[key]
     sides = [{k: round(v, 3) if isinstance(v, float) else v for k, v in found.items()} for found in sides]
     call = {
-        "date": machine()["date"], "commit": machine()["commit"], "load": load, "compared": compared,
+        "date": machine()["date"], "commit": machine()["commit"], "load": load,
+        "problems": len(rows), "shots": chosen.shots, "max_tokens": chosen.max_tokens, "compared": compared,
         "mathstrap": sides[: len(ours)], "lm_evaluation_harness": sides[len(ours) :],
     }  # fmt: skip
     kept = json.loads(chosen.out.read_text())["calls"] if chosen.out.exists() and not chosen.fresh else []
-    setting = {"problems": len(rows), "shots": chosen.shots, "max_tokens": chosen.max_tokens}
-    result = {"machine": machine(), "setting": setting, "calls": [*kept, call]}
+    result = {"machine": machine(), "calls": [*kept, call]}
     chosen.out.parent.mkdir(parents=True, exist_ok=True)
     chosen.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(call, indent=2))

@@ -50,6 +50,7 @@ def test_money_is_left_alone(text):
         (r"If $f(x) = \frac12$ and \$5 then $y$-axis", "math", r"If ⟦f(x) = \frac12⟧ and $5 then ⟦y⟧-axis"),
         (r"\[x^2\] and \(y\) and $$z$$", "math", "⟦x^2⟧ and ⟦y⟧ and ⟦z⟧"),
         ("$2$ apples and $3$ pears", "math", "⟦2⟧ apples and ⟦3⟧ pears"),
+        ("the pairs $(1,2),$ $(2,1),$ for a total of $n$", "math", "the pairs ⟦(1,2),⟧ ⟦(2,1),⟧ for a total of ⟦n⟧"),
         ("the shirt costs $5, while the hat costs $7$", "math", "the shirt costs $5, while the hat costs ⟦7⟧"),
         (r"The answer is: \frac{1}{4}", "math", r"The answer is: ⟦\frac{1}{4}⟧"),
         ("The answer is: 42", "math", "The answer is: 42"),

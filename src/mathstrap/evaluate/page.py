@@ -23,13 +23,15 @@ STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 78rem; padding: 1rem 1.5rem 4rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
 table { border-collapse: collapse; margin: .6rem 0 1.2rem; } th, td { padding: .2rem .8rem .2rem 0; text-align: left;
-border-bottom: 1px solid var(--line); vertical-align: top; }
+border-bottom: 1px solid var(--line); vertical-align: baseline; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; }
 .made { color: #888; font-size: .85rem; } .big { font-size: 1.6rem; font-weight: 600; }
 .note { border-left: 3px solid #c80;
 padding-left: .7rem; } .bar { display: inline-block; height: .7rem; background: var(--soft);
 width: 10rem; position: relative;
 border: 1px solid var(--line); } .bar i { position: absolute; top: 0; bottom: 0; background: #48c8; }
+.bar b { position: absolute; top: -2px; bottom: -2px; width: 2px; margin-left: -1px; background: currentColor; }
+body > table { display: block; overflow-x: auto; }
 .card { border: 1px solid var(--line); border-radius: 6px; margin: .8rem 0; padding: .6rem .9rem; }
 .card > p { margin: .3rem 0; } .text { white-space: pre-wrap; overflow-wrap: anywhere; }
 .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1.2rem; }
@@ -79,7 +81,8 @@ def overview(evaluation: Evaluation) -> str:
         f'<td class="n big">{s.accuracy.value:.1%}</td><td class=n>{interval(s.accuracy)}</td>'
         + "".join(f"<td class=n>{s.scores[name].value:.1%}</td>" for name in SCORES)
         + f"<td class=n>{s.truncated.value:.1%}</td><td class=n>{s.unparseable.value:.1%}</td>"
-        f"<td class=n>{s.tokens_out.value:.0f}</td><td class=n>{s.seconds.value:.2f}</td></tr>"
+        + "".join(f"<td class=n>{cost}</td>" for cost in costs(s))
+        + "</tr>"
         for s in evaluation.summaries
     ]
     head = "".join(f"<th class=n>{name}" for name in SCORES)
@@ -93,6 +96,12 @@ def overview(evaluation: Evaluation) -> str:
         f"<p class=made>{escape(' '.join(made))} Backend {escape(evaluation.backend + settings)}. "
         f"{escape(versions)}.</p>"
     )
+
+
+def costs(summary: Summary) -> tuple[str, str]:
+    """Return tokens and seconds of a reply; a file of outputs may not say them."""
+    tokens, seconds = summary.tokens_out.value, summary.seconds.value
+    return f"{tokens:,.0f}" if tokens else "", f"{seconds:,.2f}" if seconds else ""
 
 
 def one_set(summary: Summary) -> str:
@@ -121,8 +130,8 @@ def one_set(summary: Summary) -> str:
         parts.append(f"<h3>Where the scores disagree</h3><table><tr>{heads}</tr>{rows}</table>")
     parts.append("<h3>Slices</h3><table>")
     for name, values in summary.slices.items():
-        for value, score in values.items():
-            cells = (escape(name), escape(value), bar(score), number(score))
+        for place, (value, score) in enumerate(values.items()):
+            cells = (escape(name) if not place else "", escape(value), bar(score), number(score))
             parts.append(f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>")
     parts.append("</table>")
     return "\n".join(parts)
@@ -146,12 +155,16 @@ def pick(reasons: Sequence[str], wrong: Sequence[ScoredDraw]) -> str:
 def card(draw: ScoredDraw, budget: Budget) -> str:
     """Return a wrong answer beside the gold."""
     got = render_answer(draw.got, draw.style, budget=budget) if draw.got else "no answer"
-    agree = ", ".join(name for name in SCORES if getattr(draw, name)) or "none"
+    facts = [draw.detail] if draw.detail else []
+    facts.append("right by: " + (", ".join(name for name in SCORES if getattr(draw, name)) or "none"))
+    if draw.tokens_out:
+        facts.append(f"{draw.tokens_out:,} tokens, {draw.seconds:.1f} s")
+    if draw.finish_reason != "unknown":
+        facts.append("cut off" if draw.finish_reason == "length" else draw.finish_reason)
     return (
         f'<div class="card {draw.reason}" id="{escape(draw.id)}"><p><b>{escape(draw.id)}</b> '
         f"<span class=tag>{draw.reason}</span>"
-        f"<span class=made>{escape(draw.detail)}; right by: {agree}; {draw.tokens_out} tokens, {draw.seconds:.1f} s, "
-        f"{draw.finish_reason}</span></p>"
+        f"<span class=made>{escape('; '.join(facts))}</span></p>"
         f"<p class=text>{render(draw.question, draw.style, budget=budget)}</p><div class=pair><div><h4>The model: "
         f"<span class=got>{got}</span></h4><div class=text>{render(draw.text, draw.style, budget=budget)}</div></div>"
         f"<div><h4>The gold: <span class=gold>{render_answer(draw.expected, draw.style, budget=budget)}</span></h4>"
@@ -170,6 +183,7 @@ def number(score: Score) -> str:
 
 
 def bar(score: Score) -> str:
-    """Return a bar from the low to the high end of the interval."""
+    """Return a bar from the low to the high end of the interval, with a mark at the value."""
     left, width = score.low * 100, max(1.0, (score.high - score.low) * 100)
-    return f'<span class=bar><i style="left:{left:.1f}%;width:{min(width, 100 - left):.1f}%"></i></span>'
+    reach = f'<i style="left:{left:.1f}%;width:{min(width, 100 - left):.1f}%"></i>'
+    return f'<span class=bar>{reach}<b style="left:{score.value * 100:.1f}%"></b></span>'

@@ -38,6 +38,7 @@ _COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|textit|operatorname)\s*\{[^
 _FUNCTIONS = frozenset(
     ["sin", "cos", "tan", "log", "exp", "gcd", "lcm", "mod", "max", "min", "det", "lim", "deg", "arg"]
 )
+_SPACES = ("\\,", "\\;", "\\:")  # LaTeX's small spaces end in a sign that is none
 _MARKERS = re.compile(r"[\\^_={}]")
 
 
@@ -144,8 +145,9 @@ def _closing_dollar(text: str, start: int, style: Style) -> int | None:
         return None
     if source[-1].isspace() != source[0].isspace():
         return None
-    if re.search(r"[-=+*/(,<>:;]$", source) and not source.endswith(("\\,", "\\;", "\\:")):
-        return None  # `$5 + 3=$8`: the second dollar opens an amount
+    # `$5 + 3=$8`: the second dollar opens an amount. MATH puts commas inside: `$(1, 2),$ $(2, 1),$`.
+    if re.search(r"[-=+*/(<]$" if style == "math" else r"[-=+*/(,<>:;]$", source) and not source.endswith(_SPACES):
+        return None
     words = [word for word in _WORD.findall(_COMMAND.sub(" ", source)) if word.lower() not in _FUNCTIONS]
     if len(words) >= (2 if style == "gsm8k" else 4):
         return None
