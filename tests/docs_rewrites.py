@@ -89,6 +89,7 @@ CHECKED = {
     "git": (lambda _: None, "fetches"),
     "cd": (lambda _: None, "the scratch folder is where everything is"),
     "export": (lambda _: None, "no key is needed here"),
+    "source": (lambda _: None, "what is tested is on the path already"),
     "python": (check_script, "a bench or script of minutes"),
     "pytest": (check_script, "the suite is running already"),
     "torchrun": (lambda _: None, "needs several machines; test_train_distributed starts two processes"),

@@ -49,6 +49,7 @@ def test_every_benchmark_is_listed() -> None:
         (["--logs", "inspekt"], 'Did you mean "inspect"'),
         (["limits.max_in_flight=many"], "limits.max_in_flight"),
         (["bogus=1"], 'no such key "bogus"'),
+        (["--model", "sft-tinny/model"], "sft-tinny/model: no such folder or .gguf file. For a model of that name"),
     ],
 )
 def test_bad_arguments_are_sentences(arguments: list[str], message: str) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError, missing_extra
+from mathstrap.errors import InputError, MissingExtraError, missing_extra
 
 ENDPOINT = "https://huggingface.co"
 ANSWER_SECONDS = 10.0
@@ -27,7 +27,7 @@ def hub_rows(name: str, config: str | None, split: str, *, help_text: str, strea
     try:
         import datasets
     except ImportError:
-        raise missing_extra("datasets", "hub") from None
+        raise MissingExtraError(f"{missing_extra('datasets', 'hub')}. {help_text}") from None
     missing = "" if Path(name).exists() else hub_silence()
     try:
         with offline() if missing else contextlib.nullcontext():

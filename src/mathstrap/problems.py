@@ -250,7 +250,7 @@ class MissingField:
             return f'field "{self.name}" holds {self.found}, expected text'
         have = ", ".join(sorted(map(str, row))[:12])
         hint = ", or seeds.gold=voted if there is none" if ours == "answer" else ""
-        return f'no field "{self.name}" for the {ours} (the row has: {have}); set seeds.fields.{ours}{hint}'
+        return f'no field "{self.name}" for the {ours} (the row has: {have}); set seeds.fields.{ours}=COLUMN{hint}'
 
 
 def pick(row: Mapping[str, Any], mapped: str | None, usual: tuple[str, ...]) -> str | MissingField:

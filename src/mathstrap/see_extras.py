@@ -7,7 +7,6 @@ them makes quick diversity gains from a sample of rows.
 from __future__ import annotations
 
 import functools
-import importlib.util
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from mathstrap.curate.certificate import Certificate
-from mathstrap.errors import InputError, missing_extra
+from mathstrap.errors import InputError
 from mathstrap.quirks import QuirkCount, count_quirks
 from mathstrap.render.pages import METHOD_NAMES
 from mathstrap.rundir import RunDir
@@ -76,8 +75,6 @@ def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tu
     takes a minute to make, is there already; else there are none, and the sentence says how to get them. `samples` is
     gone through twice. Raises MissingExtraError where the embedder is not installed.
     """
-    if importlib.util.find_spec("numpy") is None:
-        raise missing_extra("numpy", "embed")
     different: set[str] = set()
     for sample in samples:
         different.add(sample.query)

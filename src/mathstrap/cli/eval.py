@@ -194,7 +194,14 @@ def build_options(
     for override in overrides:
         apply_override(values, override)
     values.setdefault("out", f"runs/eval-{slug(values)}")
-    return build_recipe(EvalOptions, values, recipe or "eval")
+    options = build_recipe(EvalOptions, values, recipe or "eval")
+    name = options.teacher.model
+    if options.teacher.backend == "openai" and not options.teacher.urls and "/" in name and not options.outputs:
+        raise InputError(
+            f"{name}: no such folder or .gguf file. For a model of that name at a server add --base-url, for one on "
+            "the hub --backend hf."
+        )
+    return options
 
 
 def slug(values: dict[str, Any]) -> str:

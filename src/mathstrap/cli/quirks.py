@@ -29,9 +29,12 @@ def quirks(
     if style not in ("", "gsm8k", "math"):
         raise InputError(f'--style: found "{style}", expected gsm8k or math.')
     chosen = cast(Literal["", "gsm8k", "math"], style)
-    loaded = load_problems(
-        SeedsOptions(source=source, style=chosen, fields=field_map(field), limit=limit, on_bad="skip")
-    )
+    try:
+        loaded = load_problems(
+            SeedsOptions(source=source, style=chosen, fields=field_map(field), limit=limit, on_bad="skip")
+        )
+    except InputError as error:
+        raise InputError(str(error).replace("seeds.fields.", "--field ")) from None
     counts = count_quirks(loaded.problems)
     if as_json:
         document = {

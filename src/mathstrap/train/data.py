@@ -169,6 +169,6 @@ def split_by_seed(pairs: list[Pair], share: float, rng_seed: int) -> tuple[list[
         side = "validation" if not held_out else "training"
         raise InputError(
             f"data.validation={share:g}: none of {len(pairs)} samples is left for {side}. "
-            "Expected enough seed problems for both; change the share or add data."
+            "Expected enough seed problems for both; change the share (0 = none) or add data."
         )
     return train, held_out
