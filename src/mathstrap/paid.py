@@ -22,13 +22,13 @@ LENGTH_MASK = (1 << LENGTH_BITS) - 1
 
 
 class AppendLog:
-    """The one writer of a file of JSON lines; a torn last line is cut when it is opened."""
+    """The one writer of a file of JSON lines; a torn last line is cut when it is opened, a whole one is ended."""
 
     def __init__(self, path: Path, *, fsync_seconds: float = 1.0) -> None:
         self.path = path
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-            self.size = _cut_torn_tail(self._fd)
+            self.size = _mend_tail(self._fd)
         except OSError as error:
             raise storage_error(path, error) from error
         self._dirty = threading.Event()
@@ -111,8 +111,8 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(f"{path}: cannot be written: {error.strerror or error}. {advice}")
 
 
-def _cut_torn_tail(fd: int) -> int:
-    """Cut what follows the last newline and return the file's size."""
+def _mend_tail(fd: int) -> int:
+    """Cut a record that was torn, end one that lacks only its newline, and return the file's size."""
     size = os.fstat(fd).st_size
     end = size
     while end > 0:
@@ -123,8 +123,22 @@ def _cut_torn_tail(fd: int) -> int:
             break
         end = start
     if end != size:
+        if _is_whole(os.pread(fd, size - end, end)):
+            os.write(fd, b"\n")
+            return size + 1
         os.ftruncate(fd, end)
     return end
+
+
+def _is_whole(line: bytes) -> bool:
+    """Say whether a line without its newline is a record; no beginning of one is."""
+    if not (line.startswith(b"{") and line.endswith(b"}")):
+        return False
+    try:
+        msgspec.json.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
 
 
 class _Paid(msgspec.Struct):
@@ -152,7 +166,7 @@ class Index:
         self.places[f"{request_id}\0{key}"] = offset << LENGTH_BITS | length
 
     def scan(self, path: Path) -> None:
-        """Read every whole line of `path`; a torn last line is left out. A missing file holds nothing."""
+        """Read every whole record of `path`; a torn last one is left out. A missing file holds nothing."""
         decode = msgspec.json.Decoder(_Paid).decode
         places = self.places
         try:
@@ -160,13 +174,14 @@ class Index:
                 offset = 0
                 for number, line in enumerate(lines, start=1):
                     length = len(line)
-                    if line[-1] != 10:
-                        break
+                    is_ended = line[-1] == 10
                     try:
                         paid = decode(line)
                     except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                        if not is_ended:
+                            break
                         raise _bad_line(path, number, line, error) from error
-                    places[f"{paid.request}\0{paid.key}"] = offset << LENGTH_BITS | (length - 1)
+                    places[f"{paid.request}\0{paid.key}"] = offset << LENGTH_BITS | (length - is_ended)
                     self.tokens_in += paid.tokens_in
                     self.tokens_out += paid.tokens_out
                     offset += length

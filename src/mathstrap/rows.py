@@ -133,12 +133,20 @@ def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
 
 
 def batch_rows(batch: Any) -> Iterator[Row | str]:
-    """Yield the rows of a batch; a row that holds broken text comes as the reason."""
+    """Yield the rows of a batch; a row with broken text, or with a date that Python has no form of, as the reason."""
+    import pyarrow
+
     try:
         yield from batch.to_pylist()
-    except UnicodeDecodeError:
+    except pyarrow.ArrowException:
+        raise
+    except (ValueError, OverflowError):
         for place in range(batch.num_rows):
             try:
                 yield from batch.slice(place, 1).to_pylist()
+            except pyarrow.ArrowException:
+                raise
             except UnicodeDecodeError:
                 yield "a text of it is not UTF-8"
+            except (ValueError, OverflowError) as error:
+                yield f"a value of it is out of range ({error})"

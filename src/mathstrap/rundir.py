@@ -79,8 +79,9 @@ class StageSink:
         path = self._run.path / f"batches-{self.stage}.jsonl"
         if not path.exists():
             return []
+        self._run.log(path.name)  # mends a torn last line before it is read
         with path.open("rb") as lines:
-            return [msgspec.json.decode(line) for line in lines if line.endswith(b"\n")]
+            return [msgspec.json.decode(line) for line in lines]
 
 
 class RunDir:
@@ -300,11 +301,11 @@ class RunDir:
         decode = msgspec.json.Decoder(kind).decode
         with path.open("rb", buffering=1 << 20) as lines:
             for number, line in enumerate(lines, start=1):
-                if not line.endswith(b"\n"):
-                    return
                 try:
                     yield decode(line)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    if not line.endswith(b"\n"):
+                        return
                     raise InputError(f"{path}:{number}: not a {kind.__name__} ({error}): {line[:60]!r}.") from error
 
     def _must_write(self, name: str) -> None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, TypeGuard, cast, get_args
 
 from mathstrap.errors import InputError
 from mathstrap.rows import iter_rows
@@ -131,7 +131,7 @@ def find_id(row: Mapping[str, Any], by_place: Mapping[str, Sequence[str]]) -> tu
     """Return (problem, draw) of a row; draw None = by the order of the file. A `doc_id` needs a single benchmark."""
     for name in ID_FIELDS:
         value = row.get(name)
-        if isinstance(value, str) and name == "doc_id" and value.isdigit():
+        if isinstance(value, str) and name == "doc_id" and is_count(value):
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and name == "doc_id":
             if len(by_place) != 1:
@@ -140,12 +140,18 @@ def find_id(row: Mapping[str, Any], by_place: Mapping[str, Sequence[str]]) -> tu
             return (ids[value] if 0 <= value < len(ids) else f"doc_id {value}"), None
         if isinstance(value, str) and value.strip():
             problem, _, tail = value.strip().rpartition("#")
-            if problem and tail.isdigit():
+            if problem and is_count(tail):
                 return problem, int(tail)
             draw = row.get("draw")
-            is_count = isinstance(draw, int) or (isinstance(draw, str) and draw.isdigit())
-            return value.strip(), int(draw) if is_count and draw is not None else None
+            return value.strip(), int(draw) if is_count(draw) else None
     return None
+
+
+def is_count(value: Any) -> TypeGuard[int | str]:
+    """Say whether a value is a number of draws or places, also as text: 0 to 999,999,999."""
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal() and len(value) < 10
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
 
 
 def find_texts(row: Mapping[str, Any]) -> list[str] | None:
@@ -182,8 +188,8 @@ def to_completion(place: tuple[str, int], text: str, row: Mapping[str, Any]) -> 
         key="",
         text=text,
         finish_reason=cast("FinishReason", finish),
-        tokens_out=tokens if isinstance(tokens, int) else 0,
-        seconds=float(seconds) if isinstance(seconds, (int, float)) else 0.0,
+        tokens_out=int(tokens) if is_count(tokens) else 0,
+        seconds=float(seconds) if isinstance(seconds, int | float) and 0 <= seconds < 1e9 else 0.0,
     )
 
 

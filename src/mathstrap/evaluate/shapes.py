@@ -14,6 +14,8 @@ import msgspec
 
 from mathstrap.problems import last_boxed
 
+MOST_INT = 10**100
+
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
     """What a row holds. `seed` names the question it was made from, where several rows share one."""
@@ -38,7 +40,7 @@ def text_of(row: Mapping[str, Any], *names: str) -> str:
         if isinstance(value, bool) or value is None or value != value:
             continue
         if isinstance(value, int):
-            return str(value)
+            return str(value) if abs(value) < MOST_INT else ""
         if isinstance(value, float):
             return str(int(value)) if value.is_integer() else repr(value)
     return ""
@@ -116,7 +118,7 @@ def competition(row: Mapping[str, Any]) -> Shaped | str:
     answer = text_of(row, "answer") or (last_boxed(solution) or "").strip()
     if not answer:
         return r"neither an answer field nor \boxed{} in the solution"
-    level = re.search(r"\d+", text_of(row, "level"))
+    level = re.search(r"\d{1,9}", text_of(row, "level"))
     tags: dict[str, Any] = {"level": int(level[0])} if level else {}
     if subject := text_of(row, "subject", "type"):
         tags["subject"] = subject
@@ -128,11 +130,11 @@ def contest_integer(row: Mapping[str, Any]) -> Shaped | str:
     question, answer = text_of(row, "problem", "question"), text_of(row, "answer")
     if not question or not answer:
         return missing(row, "problem" if not question else "answer")
-    if not re.fullmatch(r"-?\d+(?:\.0+)?", answer):
+    if not re.fullmatch(r"-?[0-9]{1,30}(?:\.0+)?", answer):
         return f'the answer "{answer[:40]}" is not a whole number'
     tags = {name: row[name] for name in ("year", "url") if text_of(row, name)}
     return Shaped(
-        question=question, answer=str(int(float(answer))), solution=text_of(row, "solution"), tags=tags
+        question=question, answer=str(int(answer.partition(".")[0])), solution=text_of(row, "solution"), tags=tags
     )  # fmt: skip
 
 
@@ -141,8 +143,8 @@ def drop_number(row: Mapping[str, Any]) -> Shaped | str:
     passage, question, spans = text_of(row, "passage"), text_of(row, "question"), row.get("answers_spans")
     if not passage or not question or not isinstance(spans, Mapping):
         return missing(row, "passage" if not passage else "question" if not question else "answers_spans")
-    kinds, values = list(spans.get("types") or []), list(spans.get("spans") or [])
-    if not values or set(kinds) != {"number"}:
+    kinds, values = spans.get("types"), spans.get("spans")
+    if not isinstance(kinds, list) or not isinstance(values, list) or not values or any(k != "number" for k in kinds):
         return "not a numeric question"
     value = str(values[0]).replace(",", "").strip()
     if not re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", value):
