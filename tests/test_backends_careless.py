@@ -7,9 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from bounded import examples
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.chat import completions_of, error_detail, error_for, loose_object, status_of
@@ -171,7 +172,7 @@ def bodies(draw: st.DrawFn) -> bytes:
     return bytes(body)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(bodies())
 @example(b'{"choices": [{"text": "a"}], "usage": {"prompt_tokens": 1e400}}')
 def test_any_body_is_a_reply_that_can_be_stored_or_a_fault(body: bytes) -> None:
@@ -186,7 +187,7 @@ def test_any_body_is_a_reply_that_can_be_stored_or_a_fault(body: bytes) -> None:
         assert completion.tokens_in >= 0
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(bodies(), st.sampled_from(["response", "body", "whole"]))
 def test_any_line_of_a_result_file_is_a_reply_or_a_fault(body: bytes, place: str) -> None:
     inner = loose_object(body)

@@ -394,7 +394,11 @@ def test_money_is_never_overspent_on_a_faulty_server(server):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("6m0s", 360), ("20ms", 0.02), ("1.5", 1.5), ("1h2m", 3720), ("", 0), ("soon", 0)]
+    ("text", "seconds"),
+    [
+        ("6m0s", 360), ("20ms", 0.02), ("1.5", 1.5), ("1h2m", 3720), ("", 0), ("soon", 0), ("\u00b2", 0),
+        ("9" * 400 + "h", 86_400),
+    ],
 )
 def test_spans_are_read(text, seconds):
     assert span_seconds(text) == pytest.approx(seconds)
@@ -402,7 +406,10 @@ def test_spans_are_read(text, seconds):
 
 @pytest.mark.parametrize(
     ("headers", "seconds"),
-    [({"retry-after": "2"}, 2), ({"retry-after-ms": "150"}, 0.15), ({}, None), ({"retry-after": "tomorrow"}, None)],
+    [
+        ({"retry-after": "2"}, 2), ({"retry-after-ms": "150"}, 0.15), ({}, None), ({"retry-after": "tomorrow"}, None),
+        ({"retry-after": "\u00b2"}, None), ({"retry-after": "9" * 400}, 86_400), ({"retry-after-ms": "\u00b3"}, None),
+    ],
 )
 def test_retry_after_is_read(headers, seconds):
     assert retry_after(headers) == seconds

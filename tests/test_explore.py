@@ -309,7 +309,8 @@ PAGES = [
     "/", "/first", "/first/answers", "/first/answers?method=fobar&outcome=wrong", "/first/questions?status=rejected",
     "/first/rejects", "/first/flags", "/first/answers?_search=compare", "/first/questions?_search=candles",
     "/-/family/first?id=gsm8k-train-00001", "/-/family/first?id=math-train-00003%2Ffobar.1%230", "/-/flips/first/second",
-    "/first?sql=select+*+from+answers+limit+50", "/first/answers/3", "/first?sql=nonsense",
+    "/-/flips/first/second?page=%C2%B2", "/first?sql=select+*+from+answers+limit+50", "/first/answers/3",
+    "/first?sql=nonsense",
 ]  # fmt: skip
 
 

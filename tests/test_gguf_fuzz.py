@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from bounded import examples
 from mathstrap.backends.gguf import find_model, read_facts
 from mathstrap.errors import InputError
 
@@ -89,7 +90,7 @@ def test_a_forged_header_is_refused_before_anything_is_read(tail: bytes, message
             read(path)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.data())
 def test_a_changed_or_cut_header_is_refused_or_read(good: bytes, tmp_path_factory, data: st.DataObject) -> None:
     path = tmp_path_factory.getbasetemp() / "changed.gguf"

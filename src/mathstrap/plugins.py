@@ -62,7 +62,7 @@ def run_file(path: Path, where: str) -> Any:
     sys.modules[name] = module  # dataclasses look their module up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except Exception as error:  # the user's own code may raise anything
         del sys.modules[name]
         raise InputError(f"{where}: {path} cannot be loaded: {type(error).__name__}: {error}.") from error
     return module

@@ -31,12 +31,14 @@ _OUT_OF_MONEY = re.compile(
     r"insufficient_quota|exceeded your current quota|insufficient (balance|credit)", re.IGNORECASE
 )
 _FILTERED = re.compile(r"content_filter|content_policy|content management policy", re.IGNORECASE)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SPAN_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LIMIT_HEADERS = tuple(
     (f"x-ratelimit-remaining-{what}", f"x-ratelimit-reset-{what}") for what in ("requests", "tokens")
 )
 LONGEST_DETAIL = 300
+LONGEST_WAIT_SECONDS = 86_400.0
 
 
 class _Part(msgspec.Struct):
@@ -282,18 +284,19 @@ def error_for(
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds a server asks to wait, from retry-after-ms or Retry-After (seconds or a date)."""
-    exact = headers.get("retry-after-ms", "")
-    if exact.replace(".", "", 1).isdigit():
-        return float(exact) / 1000
+    exact = headers.get("retry-after-ms", "").strip()
+    if _NUMBER.fullmatch(exact):
+        return min(float(exact) / 1000, LONGEST_WAIT_SECONDS)
     value = headers.get("retry-after", "").strip()
-    if value.replace(".", "", 1).isdigit():
-        return float(value)
+    if _NUMBER.fullmatch(value):
+        return min(float(value), LONGEST_WAIT_SECONDS)
     if not value:
         return None
     try:
-        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+        wait = email.utils.parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, OverflowError):
         return None
+    return min(max(0.0, wait), LONGEST_WAIT_SECONDS)
 
 
 def exhausted_for(headers: Mapping[str, str]) -> float:
@@ -309,6 +312,7 @@ def exhausted_for(headers: Mapping[str, str]) -> float:
 def span_seconds(text: str) -> float:
     """Return the seconds of a span such as `6m0s`, `20ms` or `1.5`; 0 for anything else."""
     text = text.strip()
-    if text.replace(".", "", 1).isdigit():
+    if _NUMBER.fullmatch(text):
         return float(text) if float(text) < 1e6 else 0.0  # larger ones are dates, and clocks differ
-    return sum(float(number) * _SPAN_SECONDS[unit] for number, unit in _SPAN.findall(text))
+    span = sum(float(number) * _SPAN_SECONDS[unit] for number, unit in _SPAN.findall(text))
+    return min(span, LONGEST_WAIT_SECONDS)

@@ -84,8 +84,8 @@ def refresh(run: RunDir, path: Path) -> bool:
 
 def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> None:
     """Fill every table from the run's files, in one transaction."""
-    connection.execute("begin")
-    try:
+    with connection:  # commits, or rolls back whatever ended it
+        connection.execute("begin")
         for (name,) in connection.execute(
             "select name from sqlite_master where type = 'table' and name in"
             " ('questions_fts', 'answers_fts', 'questions', 'answers', 'rejects', 'flags', 'about') order by name desc"
@@ -105,10 +105,6 @@ def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> 
         script(connection, INDEXES)
         connection.execute("insert into questions_fts(questions_fts) values ('rebuild')")
         connection.execute("insert into answers_fts(answers_fts) values ('rebuild')")
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
     connection.execute("pragma analysis_limit = 1000")
     connection.execute("analyze")
     connection.execute("pragma wal_checkpoint(truncate)")
@@ -192,7 +188,7 @@ def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, see
             seed = root_of(reply.request)
             facts = seeds.get(seed, UNKNOWN)
             number = reply.request.rpartition("#")[2]
-            draw = int(number) if number.isdigit() else 0
+            draw = int(number) if number.isascii() and number.isdecimal() and len(number) < 9 else 0
             yield (
                 reply.request, seed, problem_of(reply.request), facts.dataset, facts.style,
                 _method(reply.request, facts), facts.level, facts.subject, reply.finish_reason, reply.model, draw,
@@ -229,8 +225,8 @@ def _follow(connection: sqlite3.Connection, paid: dict[str, Path], seen: dict[st
     if all(look(path).size == offsets[stage] for stage, path in paid.items()):
         return False
     seeds = seeds_of(connection, is_evaluation=seen.get("kind") == "evaluation")
-    connection.execute("begin")
-    try:
+    with connection:
+        connection.execute("begin")
         script(connection, STAGING)
         reached = {}
         with _indexed(connection, "questions", "question"):
@@ -239,10 +235,6 @@ def _follow(connection: sqlite3.Connection, paid: dict[str, Path], seen: dict[st
             reached["solve"] = _insert_answers(connection, paid["solve"], offsets["solve"], seeds)
         for stage, path in paid.items():
             remember(connection, path.name, str(reached[stage]))
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
     return reached != offsets
 
 
@@ -259,9 +251,9 @@ def _indexed(connection: sqlite3.Connection, table: str, column: str) -> Iterato
 
 def _load_flags(connection: sqlite3.Connection, run: RunDir) -> None:
     flags = run.flags()
-    connection.execute("begin")
-    connection.execute("delete from flags")
-    connection.executemany(
-        "insert into flags values (?, ?, ?)", ((name, root_of(name), note) for name, note in flags.items())
-    )
-    connection.execute("commit")
+    with connection:
+        connection.execute("begin")
+        connection.execute("delete from flags")
+        connection.executemany(
+            "insert into flags values (?, ?, ?)", ((name, root_of(name), note) for name, note in flags.items())
+        )

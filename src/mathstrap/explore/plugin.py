@@ -173,7 +173,7 @@ class Explorer:
             a.database,
             b.database,
             kind=request.args.get("kind") or "lost",
-            page=int(page) if page.isdigit() and len(page) < 9 else 0,
+            page=int(page) if page.isascii() and page.isdecimal() and len(page) < 9 else 0,
         )
         return await self._page(request, "flips.html", {"a": a.name, "b": b.name, "flips": found})
 

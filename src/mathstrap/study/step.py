@@ -42,10 +42,10 @@ def run_job(job: Job, log: Path, processes: int = 1) -> None:
         child = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)  # noqa: S603 - our own
         try:
             code = child.wait()
-        except BaseException:
-            child.terminate()
-            child.wait()
-            raise
+        finally:
+            if child.poll() is None:  # interrupted: the step must not outlive us
+                child.terminate()
+                child.wait()
     spec.unlink(missing_ok=True)
     if code:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
