@@ -99,6 +99,15 @@ def test_an_unknown_recipe_name_lists_where_to_look():
         load_recipe(Cake, "no-such-recipe")
 
 
+def test_a_folder_of_a_recipes_name_does_not_hide_the_recipe(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "demo").mkdir()
+    assert load_recipe(RunRecipe, "demo").name == "demo"
+    (tmp_path / "other").mkdir()
+    with pytest.raises(RecipeError, match="no such recipe file, and no shipped recipe"):
+        load_recipe(RunRecipe, "other")
+
+
 def test_a_missing_file_and_a_wrong_encoding_are_sentences(tmp_path):
     with pytest.raises(RecipeError, match="no such file"):
         load_recipe(Cake, str(tmp_path / "missing.yaml"))

@@ -29,9 +29,13 @@ def recipe_names() -> list[str]:
 
 
 def recipe_text(name_or_path: str) -> tuple[str, str]:
-    """Return (where, text) of a recipe given by path or by the name of a shipped one."""
+    """Return (where, text) of a recipe given by path or by the name of a shipped one.
+
+    A folder is no recipe: `mathstrap train sft-tiny` makes one of the recipe's name, and goes on by the same command.
+    """
     path = Path(name_or_path)
-    if path.suffix in {".yaml", ".yml"} or os.path.exists(name_or_path):  # noqa: PTH110 Path raises for a long name
+    is_there = os.path.exists(name_or_path) and not os.path.isdir(name_or_path)  # noqa: PTH110, PTH112 Path raises for a long name
+    if path.suffix in {".yaml", ".yml"} or is_there:
         return str(path), read_yaml_file(path)
     if name_or_path in recipe_names():
         text = (resources.files("mathstrap") / "recipes" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
