@@ -43,10 +43,12 @@ def test_the_inspect_log_has_every_file_and_every_sample(result: EvalResult) -> 
         assert {"header.json", "summaries.json", "_journal/start.json", "samples/gsm8k-00001_epoch_1.json"} <= names
         header = json.loads(log.read("header.json"))
         sample = json.loads(log.read("samples/gsm8k-00001_epoch_1.json"))
+        listed = json.loads(log.read("summaries.json"))[1]
     assert header["status"] == "success"
     assert header["results"]["scores"][0]["metrics"]["accuracy"]["value"] == pytest.approx(1 / 3)
     assert sample["output"]["choices"][0]["message"]["content"] == HOSTILE
     assert sample["scores"]["symbolic"]["value"] == "I"
+    assert listed["model_usage"] == sample["model_usage"]  # the columns of inspect view
 
 
 def test_the_harness_samples_have_a_row_per_filter(result: EvalResult) -> None:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 INSPECT_VERSION = 2
 # A fixed moment for files that carry no time of their own, so that the same run gives the same bytes.
 EPOCH = "2024-01-01T00:00:00+00:00"
+# What the list of samples shows of each.
+SUMMARY_KEYS = (
+    "id", "epoch", "input", "target", "scores", "metadata", "uuid", "model_usage", "total_time", "working_time",
+)  # fmt: skip
 _STOP_REASONS = {"stop": "stop", "length": "max_tokens", "content_filter": "content_filter", "unknown": "unknown"}
 
 
@@ -70,8 +74,7 @@ def inspect_files(
         sample = inspect_sample(row, evaluation.model)
         yield f"samples/{row.problem}_epoch_{row.draw + 1}.json", sample
         summaries.append(
-            {key: sample[key] for key in ("id", "epoch", "input", "target", "scores", "metadata", "uuid")}
-            | {"completed": True, "message_count": len(sample["messages"])}
+            {key: sample[key] for key in SUMMARY_KEYS} | {"completed": True, "message_count": len(sample["messages"])}
         )
     yield "_journal/summaries/1.json", summaries
     yield "summaries.json", summaries

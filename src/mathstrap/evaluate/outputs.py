@@ -112,9 +112,7 @@ def complain(
             parts.append(f"{label}: {len(items)} ({', '.join(items[:_SHOWN])}{', ...' if len(items) > _SHOWN else ''})")
     if not outputs.texts:
         first = f" The first: {outputs.rejects[0].detail}." if outputs.rejects else ""
-        raise InputError(
-            f"{path}: no row answers a question of the benchmark.{first} Ids look like {problems[0].id}."
-        )
+        raise InputError(f"{path}: no row answers a question of the benchmark.{first} Ids look like {problems[0].id}.")
     if parts and on_bad == "stop":
         raise InputError(
             f"{path}: {'; '.join(parts)}. Expected {wanted} for each of the {len(problems)} questions. "
