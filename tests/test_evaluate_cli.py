@@ -85,6 +85,12 @@ def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
 def test_the_backend_is_told_from_the_model(tmp_path: Path) -> None:
     assert choose_teacher("", "", "") == {"backend": "embedded"}
     assert choose_teacher("x.gguf", "", "") == {"backend": "embedded", "model_path": "x.gguf"}
+    with pytest.raises(InputError, match=r"no config\.json here, so this is no model's folder\.$"):
+        choose_teacher(str(tmp_path), "", "")
+    (tmp_path / "model").mkdir()
+    with pytest.raises(InputError, match=f"Did you mean {tmp_path / 'model'}"):
+        choose_teacher(str(tmp_path), "", "")
+    (tmp_path / "config.json").write_text("{}")
     assert choose_teacher(str(tmp_path), "", "") == {"backend": "hf", "model_path": str(tmp_path)}
     assert choose_teacher("m", "", "http://h/v1") == {"backend": "openai", "model": "m", "base_url": "http://h/v1"}
     assert choose_teacher("gpt-4o-mini", "", "") == {"backend": "openai", "model": "gpt-4o-mini"}

@@ -207,6 +207,6 @@ def test_a_finished_run_is_taken_as_it_is_and_wrong_answers_are_an_arm(folder, f
 
 
 def test_a_step_that_fails_says_why_and_where(folder):
-    job = Job(train={"model": str(folder / "nowhere"), "out": str(folder / "failed"), "data": {"path": "no.jsonl"}})
+    job = Job(evaluate={"benchmarks": ["svamp"], "data": str(folder / "nowhere"), "out": str(folder / "failed")})
     with pytest.raises(StepError, match=r"log\.txt: the step ended with exit code 1: .*nowhere"):
         run_job(job, folder / "failing" / "log.txt")

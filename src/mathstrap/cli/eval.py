@@ -141,6 +141,8 @@ def choose_teacher(model: str, backend: str, base_url: str) -> dict[str, Any]:
             backend = "embedded"
         else:
             backend = "hf" if is_folder else "openai"
+    if is_folder and backend in ("hf", "vllm"):
+        check_model_folder(Path(model))
     values: dict[str, Any] = {"backend": backend}
     if backend == "hf" and is_folder and (Path(model) / ADAPTER_CONFIG).is_file():
         values |= {"model_path": base_of(Path(model)), "model": Path(model).name, "settings": {"adapter": model}}
@@ -151,6 +153,14 @@ def choose_teacher(model: str, backend: str, base_url: str) -> dict[str, Any]:
     if base_url:
         values["base_url"] = base_url
     return values
+
+
+def check_model_folder(folder: Path) -> None:
+    """Raise InputError where a folder holds no model, with the one that a training left in it."""
+    if not any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG)):
+        inside = next((child for child in (folder / "model", folder / "adapter") if child.is_dir()), None)
+        hint = f" Did you mean {inside}?" if inside else ""
+        raise InputError(f"{folder}: no config.json here, so this is no model's folder.{hint}")
 
 
 def base_of(adapter: Path) -> str:
