@@ -7,6 +7,7 @@ import json
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -84,7 +85,9 @@ def test_each_method_learns_and_leaves_a_model_that_loads(folder, method, recomp
         folder, f"out-{method}-{recompute}", method=method, epochs=3, lr=1e-2, checkpoint_layers=recompute,
         artefacts=() if method == "full" else ("merged",), save_every=18,
     )  # fmt: skip
-    report = train(recipe)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", FutureWarning)  # at a terminal it would stand before the live line
+        report = train(recipe)
     curve = curve_of(recipe)
     assert [step for step, _, _ in curve] == list(range(1, 19))
     assert curve[-1][1] < curve[0][1] - 0.2

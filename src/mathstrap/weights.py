@@ -5,6 +5,9 @@ The only place that calls `from_pretrained`; tests/test_security_source.py holds
 
 from __future__ import annotations
 
+import contextlib
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,4 +43,13 @@ def load_merged_adapter(model: Any, folder: str | Path) -> Any:
 
     if not (Path(folder) / "adapter_model.safetensors").is_file():
         raise InputError(f"{folder}: holds no adapter_model.safetensors. Other formats can run code when read.")
-    return peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    with without_peft_warning():
+        return peft.PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+
+
+@contextlib.contextmanager
+def without_peft_warning() -> Iterator[None]:
+    """Keep quiet that peft asks models by a name which transformers renames: the user cannot change it."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+        yield

@@ -16,7 +16,7 @@ from mathstrap.errors import InputError, missing_extra
 from mathstrap.train import attention
 from mathstrap.train.options import Method, TrainRecipe
 from mathstrap.train.tokens import cache_folder
-from mathstrap.weights import load_causal_model, load_tokenizer_of
+from mathstrap.weights import load_causal_model, load_tokenizer_of, without_peft_warning
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
         task_type="CAUSAL_LM",
     )  # fmt: skip
     try:
-        return peft.get_peft_model(model, config)
+        with without_peft_warning():
+            return peft.get_peft_model(model, config)
     except ValueError as error:
         raise InputError(f"lora.targets: {', '.join(lora.targets)} do not fit this model: {error}") from None
 
@@ -188,7 +189,7 @@ def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, n
     model = way.wrap(model, recipe)
     if recipe.checkpoint_layers:
         model.enable_input_require_grads()
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     if precision == "bf16" and num_shards <= 1:
         keep_stream_in_bf16(model)
     if recipe.compile:
