@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "mathstrap"
 
 # Lowest first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["types", "errors", "weights", "plugins"],
+    ["types", "errors", "reach", "weights", "plugins"],
     [
         "verify", "prompts", "augment", "solve", "quirks", "bundled", "curate", "embedding", "export", "stats",
         "render", "arithmetic", "columns", "leaks", "spread",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 
 import pytest
@@ -10,7 +11,8 @@ import tiny_llama
 from mathstrap.errors import InputError
 from mathstrap.train import TrainRecipe, attention
 from mathstrap.train.batches import Cut, cut_batch, num_micro_batches, plan_epoch
-from mathstrap.train.hardware import Footprint, derive_micro_tokens
+from mathstrap.train.hardware import Footprint, derive_micro_tokens, footprint
+from mathstrap.train.model import load_model
 
 
 def lengths_like_gsm8k(count: int = 1000) -> list[int]:
@@ -242,3 +244,36 @@ def test_a_sliding_window_shorter_than_the_samples_is_a_sentence(tmp_path):
     MistralForCausalLM(config).save_pretrained(tmp_path)
     with pytest.raises(InputError, match="sliding window of 128"):
         packed_model(tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("method", ["full", "lora"])
+@pytest.mark.parametrize("recompute", [False, True])
+def test_the_estimate_of_activations_covers_what_is_kept_for_the_backward_pass(tmp_path, precision, method, recompute):
+    torch = pytest.importorskip("torch")
+    tiny_llama.save_llama(tmp_path)
+    recipe = TrainRecipe(method=method, checkpoint_layers=recompute)
+    model = load_model(str(tmp_path), recipe, device="cpu", precision=precision, num_shards=1).train()
+    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        # The cast copies of the weights are counted apart.
+        if storage.data_ptr() not in weights and tensor.shape[:2] == (1, tokens):
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)
+        return tensor
+
+    tokens = 400
+    in_bf16 = torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), in_bf16:
+        model(
+            input_ids=torch.ones((1, tokens), dtype=torch.long), position_ids=torch.arange(tokens)[None],
+            use_cache=False, cu_seq_lens_q=torch.tensor([0, tokens]), logits_to_keep=torch.tensor([1]),
+        )  # fmt: skip
+    found = footprint(model, checkpoint_layers=recompute, precision=precision)
+    per_token = sum(size for size, _ in kept.values()) / tokens
+    assert per_token > 100
+    assert per_token < found.bytes_per_token
+    if not recompute:
+        assert found.bytes_per_token < 6 * per_token, "so careful an estimate would halve the micro-batch for nothing"

@@ -260,7 +260,8 @@ def test_held_out_loss_equals_the_loss_of_those_samples(folder):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"model": "/nowhere/at/all"}, "cannot be loaded"),
+        ({"model": "/nowhere/at/all"}, "no folder /nowhere/at/all"),
+        ({"model": "no-such-owner/no-such-model"}, "no-such-owner/no-such-model cannot be loaded"),
         ({"model": "rows"}, "is a file"),
         ({"model": "folder"}, "a folder without config.json"),
         ({"method": "lora", "lora": LoraOptions(targets=("q_prj",))}, "lora.targets: q_prj"),

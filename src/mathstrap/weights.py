@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError
+from mathstrap.reach import reaching
 
 
 def load_causal_model(name: str, **settings: Any) -> Any:
@@ -20,21 +21,24 @@ def load_causal_model(name: str, **settings: Any) -> Any:
 
     if "gguf_file" not in settings:
         settings["use_safetensors"] = True
-    return AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, **settings)
+    with reaching(name):
+        return AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, **settings)
 
 
 def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
     """Return a model's tokenizer; raises OSError or ValueError where there is none, or it asks for code."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **settings)
+    with reaching(name):
+        return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **settings)
 
 
 def load_config_of(name: str | Path) -> Any:
     """Return a model's configuration; raises OSError or ValueError where there is none, or it asks for code."""
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(name, trust_remote_code=False)
+    with reaching(name):
+        return AutoConfig.from_pretrained(name, trust_remote_code=False)
 
 
 def load_merged_adapter(model: Any, folder: str | Path) -> Any:

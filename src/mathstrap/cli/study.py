@@ -68,12 +68,14 @@ def print_step(event: StepEvent) -> None:
 
 def print_summary(summary: StudySummary) -> None:
     """Print where the study stands and its files."""
-    from mathstrap.study.words import headline_table
+    from mathstrap.study.words import headline_table, is_trained
 
     if summary.result is not None:
         typer.echo(headline_table(summary.result))
     if summary.num_students and summary.stopped != "plan":
-        typer.echo(f"{summary.num_done} of {summary.num_students} students evaluated in {summary.path}")
+        done = f"{summary.num_done} of {summary.num_students} students evaluated"
+        is_measured = summary.result is not None and not is_trained(summary.result)
+        typer.echo(f"{'The arms were measured' if is_measured else done} in {summary.path}")
     elif summary.stopped:
         typer.echo(f"{summary.path}: stopped after {summary.stopped}, as asked.")
     for path in summary.files.values():
@@ -96,30 +98,34 @@ def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
         left = sum(stage.num_requests - stage.num_paid for stage in found.run.stages)
         held = sum(stage.num_paid for stage in found.run.stages)
         console.print(f"bootstrap: {left:,} requests to ask, {held:,} paid already")
+    if found.is_assumed:
+        console.print("~ a guess before the run: every answer verifies, replies take half their limit")
     about = "~" if found.is_assumed else ""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("arm", "size", "match", "samples", "steps", "passes", "tokens seen"):
+    headings = ["arm", "size", "match", "samples", "steps", "passes", "tokens seen"]
+    for heading in headings if recipe.students else ["arm", "size", "samples"]:
         table.add_column(heading, justify="left" if heading in ("arm", "match") else "right", no_wrap=True)
     for cell in found.plan.cells:
         student = found.plan.student(cell.students[0])
-        made = student.schedule
-        table.add_row(
-            cell.arm, f"{cell.size:,}" if cell.size else "all", cell.match,
-            f"{about}{student.rows.size.num_samples:,}", f"{about}{made.num_steps:,}", f"{made.passes:.1f}",
-            f"{about}{made.tokens_seen:,}",
-        )  # fmt: skip
+        made, samples = student.schedule, f"{about}{student.rows.size.num_samples:,}"
+        size = f"{cell.size:,}" if cell.size else "all"
+        steps, tokens = f"{about}{made.num_steps:,}", f"{about}{made.tokens_seen:,}"
+        seen = [cell.match, samples, steps, f"{made.passes:.1f}", tokens] if recipe.students else [samples]
+        table.add_row(cell.arm, size, *seen)
     console.print(table)
-    tokens = sum(student.schedule.tokens_seen for student in found.plan.students)
-    steps = sum(student.schedule.num_steps for student in found.plan.students)
+    if not recipe.students:
+        rows = f"; perplexity of {recipe.perplexity:,} rows of each at most, by {recipe.train.model}"
+        console.print(f"nobody is trained{rows if recipe.perplexity else ''}")
+        return
+    schedules = [student.schedule for student in found.plan.students]
     console.print(
-        f"{len(found.plan.students)} students over {len(recipe.rng_seeds)} seeds: {about}{steps:,} optimiser steps, "
-        f"{about}{tokens:,} tokens{hours(found.train_hours)}"
+        f"{len(schedules)} students over {len(recipe.rng_seeds)} seeds: "
+        f"{about}{sum(made.num_steps for made in schedules):,} optimiser steps, "
+        f"{about}{sum(made.tokens_seen for made in schedules):,} tokens{hours(found.train_hours)}"
     )
     console.print(
         f"{found.num_evaluations} evaluations, {found.num_requests:,} requests{hours(found.evaluation_hours)}"
     )
-    if found.is_assumed:
-        console.print("~ a guess before the run: every answer verifies, replies take half their limit")
     console.print("cost: no price is known" if found.usd is None else f"cost: about ${found.usd:,.2f}")
     for power in found.powers:
         console.print(

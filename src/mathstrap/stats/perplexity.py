@@ -130,11 +130,12 @@ def load(options: PerplexityOptions) -> tuple[Any, Any]:
     """Return the model, in evaluation mode, and its tokenizer; raises InputError where they cannot be loaded."""
     try:
         import torch
-        import transformers  # noqa: F401 - named where it is missing
+        import transformers
 
         from mathstrap.weights import load_causal_model, load_tokenizer_of
     except ImportError as error:
         raise missing_extra("transformers", "train") from error
+    transformers.utils.logging.disable_progress_bar()
     try:
         tokenizer = load_tokenizer_of(options.model)
         model = load_causal_model(options.model, dtype=torch.float32)

@@ -195,7 +195,7 @@ def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluate
     missing = [student.id for student in plan.students if student.id not in found]
     if missing and recipe.students:
         made.append(f"{len(missing)} of {len(plan.students)} students are missing; the numbers speak of the others.")
-    if len(recipe.rng_seeds) == 1:
+    if len(recipe.rng_seeds) == 1 and recipe.students:
         made.append("One seed: how far another training would move these numbers is not known.")
     families = 2 * len({(cell.size, cell.match) for cell in plan.cells})
     if families > 2 and recipe.students:
@@ -203,9 +203,7 @@ def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluate
             f"P-values are adjusted within each size, match and direction, not between these {families} families: "
             "about one family in twenty finds something by chance alone."
         )
-    if pool.num_unsolved_seeds and any(
-        "seed" in arm.methods and not arm.answer_only for arm in recipe.arms.values()
-    ):
+    if pool.num_unsolved_seeds and any("seed" in arm.methods and not arm.answer_only for arm in recipe.arms.values()):
         made.append(
             f"{pool.num_unsolved_seeds:,} of {pool.num_seeds:,} seeds carry no worked solution and are not among the "
             "seeds' own samples."

@@ -81,7 +81,8 @@ def plan_students(recipe: StudyRecipe, measure: Measure) -> Plan:
         for size, match in groups(recipe):
             arms = [name for name in recipe.arms if size in recipe.sizes_of(name) and match in recipe.matches_of(name)]
             rows = {arm: measure(arm, size, rng_seed) for arm in arms}
-            check_batch(recipe, rows)
+            if recipe.students:
+                check_batch(recipe, rows)
             schedules = match_arms(
                 {arm: found.size for arm, found in rows.items()}, match, epochs=recipe.train.epochs,
                 global_batch=recipe.train.global_batch,

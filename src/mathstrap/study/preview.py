@@ -71,7 +71,7 @@ def preview_study(recipe: StudyRecipe) -> StudyPreview:
     else:
         measure = measured(recipe, read_pool(RunDir.read(run_recipe.path), run_recipe, recipe.arms))
     plan = plan_students(recipe, measure)
-    tests = test_sizes(recipe)
+    tests = test_sizes(recipe) if recipe.students else []
     num_evaluations = len(plan.students) + recipe.base if recipe.students else 0
     num_requests = num_evaluations * sum(test.num_questions for test in tests) * max(1, recipe.evaluation.draws)
     return with_times(

@@ -135,7 +135,9 @@ class Study:
         num_done, stopped = self.students(plan) if self.recipe.students else (len(plan.students), "")
         from mathstrap.study.outcome import write_outcome
 
-        result, files = write_outcome(self.recipe, self.study, plan, pool, self.evaluation_folder)
+        result, files = self.timed(
+            "measure", "result", lambda: write_outcome(self.recipe, self.study, plan, pool, self.evaluation_folder)
+        )
         return StudySummary(
             path=path, num_students=len(plan.students), num_done=num_done, stopped=stopped, files=files, result=result
         )  # fmt: skip

@@ -19,10 +19,24 @@ METHOD_COUNTS = {
 }  # fmt: skip
 
 
-def heading(size: int, match: str) -> str:
+def is_trained(result: StudyResult) -> bool:
+    """Say whether the study trains anybody, rather than measuring its arms' rows alone."""
+    return bool(result.recipe["students"])
+
+
+def heading(result: StudyResult, group: Group) -> str:
     """Return the name of a group of students."""
-    held = f"{size:,} samples" if size else "All samples"
-    return f"{held}, matched by {match}: {MATCH_WORDS[match]}"
+    held = f"{group.size:,} samples" if group.size else "All samples"
+    return f"{held}, matched by {group.match}: {MATCH_WORDS[group.match]}" if is_trained(result) else held
+
+
+def reading(result: StudyResult) -> str:
+    """Return how the tables are to be read."""
+    if is_trained(result):
+        return "Accuracies are means over seeds, with 95 % intervals clustered by original question."
+    rows = result.recipe["perplexity"]
+    told = f" Perplexity: the median over {rows:,} of an arm's replies at most, given the question, by {{}}."
+    return "Nobody was trained." + (told.format(result.recipe["train"]["model"]) if rows else "")
 
 
 def percent(score: Score) -> str:
@@ -44,7 +58,7 @@ def made_of(cell: CellResult) -> str:
 def columns(result: StudyResult) -> list[str]:
     """Return the table's headings: what every study has, and what this one measured."""
     asked = [direction for direction in DIRECTIONS if any(direction in cell.accuracy for cell in result.cells)]
-    named = ["data", "samples", "steps (passes)", "tokens seen"]
+    named = ["data", "samples", *(["steps (passes)", "tokens seen"] if is_trained(result) else [])]
     for direction in asked:
         named += [direction, f"{direction}, by seed"]
     if any(cell.gain is not None for cell in result.cells):
@@ -138,18 +152,23 @@ def sign_of(one: Difference, reference: str) -> int:
 
 
 def headline_table(result: StudyResult) -> str:
-    """Return what a terminal shows: every cell's accuracies, and the conclusions."""
+    """Return what a terminal shows: every cell's accuracies and the conclusions, or what was measured of its rows."""
+    if not is_trained(result):
+        named = columns(result)
+        return "\n".join([*aligned([named, *(row(cell, named) for cell in result.cells)]), "", reading(result), ""])
     asked = [direction for direction in DIRECTIONS if any(direction in cell.accuracy for cell in result.cells)]
-    rows = [("data", "size", "match", "students", *asked)]
+    rows = [["data", "size", "match", "students", *asked]]
     for cell in result.cells:
         shown = [percent(cell.accuracy[name].score) if name in cell.accuracy else "–" for name in asked]
         size = f"{cell.size:,}" if cell.size else "all"
-        rows.append((cell.arm, size, cell.match, f"{cell.num_students}/{cell.num_planned}", *shown))
+        rows.append([cell.arm, size, cell.match, f"{cell.num_students}/{cell.num_planned}", *shown])
+    return "\n".join([*aligned(rows), "", base_words(result), *conclusions(result), ""])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return the rows of a table as lines, its columns under each other."""
     widths = [max(len(line[place]) for line in rows) for place in range(len(rows[0]))]
-    table = [
-        "  ".join(f"{value:<{width}}" for value, width in zip(line, widths, strict=True)).rstrip() for line in rows
-    ]
-    return "\n".join([*table, "", base_words(result), *conclusions(result), ""])
+    return ["  ".join(f"{value:<{width}}" for value, width in zip(line, widths, strict=True)).rstrip() for line in rows]
 
 
 def markdown(result: StudyResult) -> str:
@@ -161,9 +180,9 @@ def markdown(result: StudyResult) -> str:
     asked = f"; {test_words(result)}" if test_words(result) else ""
     lines += [f"{result.num_seeds:,} seeds{asked}. {base_words(result)}".rstrip(), ""]
     lines += [f"- {line}" for line in conclusions(result)]
-    lines += ["", "Accuracies are means over seeds, with 95 % intervals clustered by original question.", ""]
+    lines += ["", reading(result), ""]
     for group in result.groups:
-        lines += [f"## {heading(group.size, group.match)}", ""]
+        lines += [f"## {heading(result, group)}", ""]
         lines += [f"| {' | '.join(named)} |", "|" + " --- |" * len(named)]
         lines += [f"| {' | '.join(row(cell, named))} |" for cell in cells_of(result, group)]
         lines.append("")

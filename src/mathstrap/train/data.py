@@ -78,7 +78,8 @@ def load_pairs(options: DataOptions, *, rng_seed: int) -> Pairs:
             reason = found.partition(":")[0].partition(" (")[0]
             skipped[reason] = skipped.get(reason, 0) + 1
     if not pairs:
-        found = f"{', '.join(paths)}: no usable row ({sum(skipped.values())} skipped)"
+        reasons = "; ".join(f"{count:,} skipped: {reason}" for reason, count in skipped.items())
+        found = f"{', '.join(paths)}: no usable row ({reasons or 'empty'})"
         raise InputError(f"{found}. Expected columns query and response.")
     train, held_out = split_by_seed(pairs, options.validation, rng_seed)
     return Pairs(train, held_out, skipped)

@@ -62,37 +62,43 @@ def free_memory(setting: Setting) -> int:
 class Footprint:
     """The parts of a model that decide memory: parameters, and the bytes that one token's activations hold.
 
-    `bytes_to_move` are weights that are not yet where they will be multiplied.
+    `bytes_to_move` are weights that are not yet where they will be multiplied, `bytes_copied` what is cast to multiply.
     """
 
     num_parameters: int
     num_trained: int
     bytes_per_token: int
     bytes_to_move: int = 0
+    bytes_copied: int = 0
 
 
-def footprint(model: Any, *, checkpoint_layers: bool, device: str = "cpu") -> Footprint:
-    """Measure a model. Activations are an estimate for a Llama-like block in bf16, rounded up."""
+def footprint(model: Any, *, checkpoint_layers: bool, precision: str = "bf16", device: str = "cpu") -> Footprint:
+    """Measure a model. Activations are an estimate for a Llama-like block, rounded up."""
     config = model.config.get_text_config()
     hidden, layers = config.hidden_size, config.num_hidden_layers
     inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    block = 24 * hidden + 12 * inner
-    live = block + layers * 2 * hidden if checkpoint_layers else layers * block
+    width = 2 if precision == "bf16" else 4
+    # An adapter keeps its input once more, in fp32, and the places that dropout took.
+    adapted = sum(5 * module.in_features for module in model.modules() if hasattr(module, "lora_A")) // layers
+    block = width * (12 * hidden + 6 * inner) + adapted
+    live = block + layers * width * hidden if checkpoint_layers else layers * block
     parameters = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     to_move = sum(
         weight.numel() * weight.element_size() for weight in model.parameters() if weight.device.type != device
     )
+    num_parameters = sum(count for count, _ in parameters)
     return Footprint(
-        num_parameters=sum(count for count, _ in parameters), num_trained=sum(count for count, on in parameters if on),
-        # Logits of the response rows: bf16, and a slice of them in fp32.
-        bytes_per_token=int(1.5 * live) + 3 * config.vocab_size, bytes_to_move=to_move,
+        num_parameters=num_parameters, num_trained=sum(count for count, on in parameters if on),
+        # Half as much again for gradients on their way; the logits of the response rows, and a slice of them in fp32.
+        bytes_per_token=int(1.5 * (live + width * config.vocab_size)), bytes_to_move=to_move,
+        bytes_copied=2 * num_parameters if precision == "bf16" else 0,
     )  # fmt: skip
 
 
 def derive_micro_tokens(found: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int) -> int:
     """Return the tokens of one forward pass: what fits beside gradients and optimiser, at most what helps."""
-    # fp32 gradient and two moments per trained weight, a bf16 copy of each weight while multiplying.
-    states = (12 * found.num_trained + 2 * found.num_parameters) // num_shards
+    # fp32 gradient and two moments per trained weight.
+    states = (12 * found.num_trained + found.bytes_copied) // num_shards
     fits = int(0.8 * free_bytes - states - found.bytes_to_move) // max(found.bytes_per_token, 1)
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
 

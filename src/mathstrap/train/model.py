@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from mathstrap.weights import load_causal_model, load_tokenizer_of, without_peft
 log = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
+HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,8 @@ def resolve_model(name: str) -> str:
     if path.exists() and not (path / "config.json").exists():
         found = "a file" if path.is_file() else "a folder without config.json"
         raise InputError(f"model: {name} is {found}. Expected a Hugging Face model folder or name.")
+    if not path.exists() and not HUB_NAME.fullmatch(name):
+        raise InputError(f'model: no folder {name}, and no name on the hub looks so. Expected either, or "embedded".')
     return str(path) if path.exists() else name
 
 

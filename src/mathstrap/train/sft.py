@@ -143,7 +143,9 @@ def fit(ready: Prepared, watch: Watch) -> None:
         str(last) if last is not None and ready.is_sharded else ready.base, recipe, device=setting.device,
         precision=ready.precision, num_shards=num_shards,
     )  # fmt: skip
-    found = hardware.footprint(model, checkpoint_layers=recipe.checkpoint_layers, device=setting.device)
+    found = hardware.footprint(
+        model, checkpoint_layers=recipe.checkpoint_layers, precision=ready.precision, device=setting.device
+    )
     cut = resumed_cut(out) if last is not None else None
     if cut is None or cut.processes != setting.processes:
         fitting = recipe.micro_tokens or hardware.derive_micro_tokens(
