@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -22,6 +23,7 @@ from mathstrap.study.preview import preview_study
 from mathstrap.study.run import run_study
 from mathstrap.study.split import split_questions
 from mathstrap.study.step import Job, StepError, do, run_job
+from mathstrap.study.words import headline_table
 
 pytest.importorskip("torch", reason="students are trained with the extra `train`")
 
@@ -100,6 +102,29 @@ def test_a_study_of_a_run_that_is_not_there_is_a_sentence(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="runs/study-gpu: holds no finished run"):
         preview_study(load_recipe(StudyRecipe, f"study-{name}", []))
+
+
+def test_a_study_that_trains_nobody_shows_what_it_measured_of_its_rows(finished):
+    whole, _ = finished
+    recipe = dataclasses.replace(
+        whole, name="measured", split=None, run=str(whole.path / "run"), students=False, base=False, diversity=False,
+        perplexity=3, sizes=(0,), match=("passes",), rng_seeds=(0,),
+        train=dataclasses.replace(whole.train, global_batch=5_000),
+        evaluation=dataclasses.replace(whole.evaluation, benchmarks=("nowhere",)),
+    )  # fmt: skip
+    assert preview_study(recipe).num_requests == 0
+    summary = run_study(recipe)
+    assert summary.is_complete
+    table = headline_table(summary.result)
+    assert "students" not in table
+    assert "the median over 3 of an arm's replies at most" in table
+    text = (recipe.path / "study.md").read_text()
+    assert "| data | samples | perplexity |" in text
+    assert "matched by" not in text
+    values = json.loads((recipe.path / "perplexity.json").read_text())["values"]
+    assert set(values) == {"sft-all-0", "all-all-0"}
+    assert all(1 < value < 10_000 for value in values.values())
+    assert "Nobody was trained." in (recipe.path / "study.html").read_text()
 
 
 def test_a_study_leaves_its_table_page_and_plot(finished):
