@@ -2,6 +2,7 @@
 
     python bench/embedded.py                                  64 prompts, up to 256 new tokens, every engine
     python bench/embedded.py --prompts 16 --tokens 64 --only openvino-f32 llama.cpp
+    python bench/embedded.py --model-path FILE.gguf --only openvino-bf16 llama.cpp --agreement 0   a larger one
     python bench/embedded.py --write-reference tests/data/embedded_greedy.json
 
 Agreement: greedy replies to 20 bundled problems, up to 96 tokens, compared with transformers in float32 on the same
@@ -19,6 +20,7 @@ import resource
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -76,7 +78,7 @@ def agreement(got: list[str], want: list[str]) -> dict[str, Any]:
 async def measure(name: str, args: argparse.Namespace, questions: list[str]) -> dict[str, Any]:
     """Load one engine, take its greedy replies, then its speed."""
     started = time.perf_counter()
-    backend = open_backend(ENGINES[name])
+    backend = open_backend(replace(ENGINES[name], model_path=args.model_path))
     loaded = time.perf_counter() - started
     greedy = Sampling(temperature=0.0, max_tokens=96)
     texts = [
@@ -103,8 +105,11 @@ async def measure(name: str, args: argparse.Namespace, questions: list[str]) -> 
 
 def in_its_own_process(name: str, args: argparse.Namespace) -> dict[str, Any]:
     """Engines bring thread pools and memory of their own: each is measured in a fresh process."""
-    numbers = {"--prompts": args.prompts, "--tokens": args.tokens, "--agreement": args.agreement}
-    options = [word for option, number in numbers.items() for word in (option, str(number))]
+    given = {
+        "--prompts": args.prompts, "--tokens": args.tokens, "--agreement": args.agreement,
+        "--model-path": args.model_path,
+    }  # fmt: skip
+    options = [word for option, value in given.items() for word in (option, str(value))]
     command = [sys.executable, __file__, "--inside", name, *options]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -116,6 +121,7 @@ def main() -> None:
     parser.add_argument("--prompts", type=int, default=64)
     parser.add_argument("--tokens", type=int, default=256)
     parser.add_argument("--agreement", type=int, default=20, help="how many greedy replies are compared, 20 at most")
+    parser.add_argument("--model-path", default="", help="a GGUF file other than the bundled one")
     parser.add_argument("--only", nargs="*", default=list(ENGINES), choices=list(ENGINES))
     parser.add_argument("--out", type=Path, default=ROOT / "bench" / "results" / "embedded.json")
     parser.add_argument("--write-reference", type=Path)
@@ -139,6 +145,7 @@ def main() -> None:
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "prompts": args.prompts,
         "new_tokens": args.tokens,
+        "model": Path(args.model_path).name or "bundled",
         "engines": [],
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
