@@ -23,14 +23,9 @@ def train(
     if processes > 1 and "RANK" not in os.environ:
         launch(processes, [recipe, *(overrides or [])])
         return
-    import warnings
-
     from mathstrap.recipe import load_recipe
     from mathstrap.train import TrainRecipe
     from mathstrap.train.sft import train as run
-
-    # peft 0.21 asks transformers 5.23 by an older name, which is nothing to a user.
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
 
     chosen = load_recipe(TrainRecipe, recipe, overrides or [])
     with Display() as display:
