@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import random
-from statistics import NormalDist, fmean, pvariance
+from statistics import fmean, pvariance
 
 import pytest
 
 from mathstrap.errors import RecipeError
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.recipe import build_recipe, load_recipe, recipe_names, recipe_values
+from mathstrap.stats.estimates import t_quantile, two_sided_p
 from mathstrap.study import ArmOptions, StudyRecipe
 from mathstrap.study.arms import Pool, apportion, compose
 from mathstrap.study.matching import DataSize, match_arms, schedule_of
 from mathstrap.study.options import check_study
 from mathstrap.study.plan import Rows, plan_students
-from mathstrap.study.power import detectable, difference_variance, estimate_power
-from mathstrap.study.result import accuracy, compare_arms, direction_of, verdict, with_seeds
+from mathstrap.study.power import difference_variance, estimate_power
+from mathstrap.study.result import accuracy, compare_arms, direction_of, pooled, verdict, weigh, with_seeds
 from mathstrap.study.split import worked
 from mathstrap.types import Sample
 
@@ -119,7 +121,7 @@ def test_students_with_the_same_steps_are_one():
 
 
 def test_the_power_estimate_agrees_with_a_simulation():
-    rng, normal = random.Random(2), NormalDist()
+    rng = random.Random(2)
     num, seeds, accuracy_of, correlation, seed_sd = 300, 3, 0.3, 0.4, 0.02
     # Beta-distributed chances: two students' answers to a question correlate by 1 / (a + b + 1).
     total = 1 / correlation - 1
@@ -138,13 +140,82 @@ def test_the_power_estimate_agrees_with_a_simulation():
         seed_sd=seed_sd,
     )  # fmt: skip
     assert pvariance(differences) == pytest.approx(variance, rel=0.15)
-    effect = detectable(variance)
-    bound = normal.inv_cdf(0.975) * math.sqrt(variance)
-    assert fmean(abs(one + effect) > bound for one in differences) == pytest.approx(0.8, abs=0.05)
+
+
+def test_a_study_finds_what_the_estimate_says_and_nothing_where_nothing_is():
+    num, seeds, names = 300, 3, "abcd"
+    estimate = estimate_power(
+        "forward", num_questions=num, num_originals=num, num_seeds=seeds, num_arms=len(names), accuracy=0.3,
+        correlation=0.4, seed_sd=0.03,
+    )  # fmt: skip
+    rng = random.Random(3)
+    num_studies, shape = 80, 1 / 0.4 - 1
+
+    def chance(base: float, shift: float) -> float:
+        # Moved so that the mean over questions moves by the shift and no chance leaves 0..1.
+        return base + (1 - base) * shift / 0.7 if shift > 0 else base + base * shift / 0.3
+
+    def one_study(effect: float) -> list[float]:
+        bases = [rng.betavariate(0.3 * shape, 0.7 * shape) for _ in range(num)]
+        arms, means = [], []
+        for name in names:
+            shifts = [rng.gauss(0, 0.03) + (effect if name == "b" else 0.0) for _ in range(seeds)]
+            right = [[rng.random() < chance(base, shift) for base in bases] for shift in shifts]
+            arms.append([sum(answers) / seeds for answers in zip(*right, strict=True)])
+            means.append([fmean(one) for one in right])
+        p_values = []
+        for a, b in itertools.combinations(arms, 2):
+            by_original = [(right - left, 1) for left, right in zip(a, b, strict=True)]
+            p_values.append(weigh(by_original, with_seeds(by_original, pooled(means), seeds, seeds)).p_value)
+        return p_values
+
+    # Of Holm's rule the first step, which decides whether anything is found.
+    nothing = [min(one_study(0.0)) < 0.05 / 6 for _ in range(num_studies)]
+    assert fmean(nothing) <= 0.08
+    found = [one_study(estimate.all)[0] < 0.05 / 6 for _ in range(num_studies)]
+    assert 0.65 <= fmean(found) <= 0.95
+
+
+def test_arms_with_one_seed_lend_the_spread_of_the_others():
+    rng = random.Random(4)
+    arms = {
+        name: students([[rng.random() < share for _ in range(200)] for share in shares])
+        for name, shares in {"a": (0.2, 0.4), "b": (0.3,), "c": (0.3,)}.items()
+    }
+    alone = compare_arms({name: arms[name] for name in "bc"})[0]
+    beside = compare_arms(arms)[2]
+    assert (beside.a, beside.b) == ("b", "c")
+    assert beside.wide_high - beside.wide_low > 2 * (alone.wide_high - alone.wide_low)
+
+
+@pytest.mark.parametrize(
+    ("value", "freedom", "want"),
+    [(12.706, 1, 0.05), (4.303, 2, 0.05), (2.776, 4, 0.05), (9.925, 2, 0.01), (1.984, 100, 0.05), (0.0, 3, 1.0)],
+)
+def test_students_t_is_that_of_the_tables(value, freedom, want):
+    assert two_sided_p(value, freedom) == pytest.approx(want, rel=1e-3)
+    if want < 1:
+        assert t_quantile(want / 2, freedom) == pytest.approx(value, abs=1e-3)
+
+
+def test_many_small_gains_and_few_large_losses_are_no_difference():
+    # Each of 90 originals gains one of ten questions, 40 lose all ten: the signs say better, the mean says worse.
+    def rows(gained: bool) -> list[list[ScoredDraw]]:
+        return [[
+            draw(f"svamp-{n:04d}/fobar.{k}", right=(gained and k == 0) if n < 90 else not gained)
+            for n in range(130) for k in range(10)
+        ]]  # fmt: skip
+
+    (found,) = compare_arms({"a": rows(gained=False), "b": rows(gained=True)})
+    assert found.num_gained > found.num_lost
+    assert found.difference < 0
+    assert found.p_sign < 0.001
+    assert found.p_value == 1
+    assert not found.is_found
 
 
 def test_more_questions_of_one_original_help_less_than_more_originals():
-    given = {"num_seeds": 3, "num_comparisons": 1, "accuracy": 0.2, "correlation": 0.5, "seed_sd": 0.0}
+    given = {"num_seeds": 3, "num_arms": 2, "accuracy": 0.2, "correlation": 0.5, "seed_sd": 0.0}
     one = estimate_power("backward", num_questions=200, num_originals=200, **given)
     repeated = estimate_power("backward", num_questions=600, num_originals=200, **given)
     more = estimate_power("backward", num_questions=600, num_originals=600, **given)
@@ -186,16 +257,21 @@ def test_seeds_that_disagree_keep_a_difference_from_being_found():
     steady = students([[place % 10 < 3 for place in range(400)] for _ in range(2)])
     shaky = students([[place % 10 < share for place in range(400)] for share in (3, 9)])
     (found,) = compare_arms({"a": steady, "b": shaky})
-    assert found.p_adjusted < 0.01
+    assert found.p_sign < 0.01
     assert found.low > 0
-    assert found.wide_low < 0
+    assert found.wide_low < 0 < found.p_wide
     assert not found.is_found
 
 
 def test_one_seed_has_the_interval_of_the_questions_alone():
     pairs = [(float(place % 2), 1) for place in range(50)]
-    assert with_seeds(pairs, [[0.3], [0.4]]) == with_seeds(pairs, [])
-    assert with_seeds(pairs, [[0.3, 0.5], [0.4, 0.4]])[0] > with_seeds(pairs, [])[0]
+    assert pooled([[0.3], [0.4]]) is None
+    alone = with_seeds(pairs, None, 1, 1)
+    assert alone.freedom == 49
+    trainings = pooled([[0.3, 0.5], [0.4, 0.4]])
+    assert trainings.variance == pytest.approx(0.01)
+    assert trainings.freedom == 2
+    assert with_seeds(pairs, trainings, 2, 2).variance == pytest.approx(alone.variance + 0.01)
 
 
 def test_questions_of_one_original_are_one_cluster():

@@ -134,6 +134,33 @@ def student(freedom: int) -> float:
     return z + (z**3 + z) / (4 * n) + second / (96 * n**2) + third / (384 * n**3)
 
 
+def two_sided_p(value: float, freedom: int) -> float:
+    """Return the chance that Student's t with a whole number of degrees of freedom lies as far from 0 as `value`.
+
+    The finite series of Abramowitz and Stegun, 26.7.3 and 26.7.4.
+    """
+    angle = math.atan(abs(value) / math.sqrt(freedom))
+    is_odd = freedom % 2
+    term = math.cos(angle) if is_odd else 1.0
+    inside = term if freedom > 1 else 0.0
+    for place in range(2 + is_odd, freedom - 1, 2):
+        term *= (place - 1) / place * math.cos(angle) ** 2
+        inside += term
+    inside *= math.sin(angle)
+    return max(0.0, 1 - (2 / math.pi * (angle + inside) if is_odd else inside))
+
+
+def t_quantile(tail: float, freedom: int) -> float:
+    """Return the value that Student's t exceeds with the chance `tail`, which is above 0 and at most 0.5."""
+    low, high = 0.0, 1.0
+    while two_sided_p(high, freedom) > 2 * tail:
+        low, high = high, 2 * high
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if two_sided_p(middle, freedom) > 2 * tail else (low, middle)
+    return high
+
+
 def _ratio_variance(pairs: Sequence[tuple[float, float]], value: float, whole: float) -> float:
     clusters = len(pairs)
     spread = math.fsum((part - value * size) ** 2 for part, size in pairs)

@@ -124,7 +124,7 @@ def powers_of(recipe: StudyRecipe, plan: Plan, tests: list[TestSize]) -> list[Po
     made = [
         estimate_power(
             test.direction, num_questions=test.num_questions, num_originals=test.num_originals,
-            num_seeds=len(recipe.rng_seeds), num_comparisons=most * (most - 1) // 2,
+            num_seeds=len(recipe.rng_seeds), num_arms=most,
             accuracy=power.backward if test.direction == "backward" else power.accuracy,
             correlation=power.correlation, seed_sd=power.seed_sd,
         )

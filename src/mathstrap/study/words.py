@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from mathstrap.evaluate.metrics import Score
 from mathstrap.study.outcome import CellResult, Group, StudyResult
-from mathstrap.study.result import ALPHA, DIRECTIONS, Accuracy, Difference, verdict
+from mathstrap.study.power import ALPHA
+from mathstrap.study.result import DIRECTIONS, Accuracy, Difference, verdict
 
 MATCH_WORDS = {
     "samples": "as many samples seen, repeats included",
@@ -106,10 +107,11 @@ def base_words(result: StudyResult) -> str:
 def comparison_note(group: Group, direction: str) -> str:
     """Return how the comparisons of a group are to be read."""
     num = len(group.differences[direction])
+    adjusted = f"{num} pairs, adjusted for all {num} by Holm" if num > 1 else "One pair"
     return (
-        f"{num} pairs; p-values are of the sign test over original questions, adjusted for all {num} by Holm. A "
-        f"difference counts as found where the adjusted p is below {ALPHA} and the interval that adds the spread over "
-        "seeds leaves out 0."
+        f"{adjusted}: p is the larger of two, of the sign test over original questions and of the t-test that adds the "
+        f"spread over seeds, which is taken to be the same for all arms. A difference counts as found where p is below "
+        f"{ALPHA}."
     )
 
 
@@ -132,7 +134,7 @@ def conclusions(result: StudyResult) -> list[str]:
                 parts.append(f"worse than {reference}: {', '.join(worse)}")
             if neither:
                 known = [one.could_find for one in pairs if not one.is_found and one.could_find is not None]
-                could = f"this study could have detected {100 * max(known):.1f} points" if known else NEVER_APART
+                could = f"this study could have detected about {100 * max(known):.1f} points" if known else NEVER_APART
                 parts.append(f"no difference from {reference} was detected for {', '.join(neither)} ({could})")
             held = f"{group.size:,} samples" if group.size else "all samples"
             lines.append(f"{direction.capitalize()}, {held}, matched by {group.match}: {'; '.join(parts)}.")
