@@ -20,7 +20,7 @@ test-slow: $(VENV)/.dev  ## what takes minutes or a real model
 
 docs: $(VENV)/.docs  ## the site, in site/; a broken link fails
 	$(BIN)/python scripts/reference.py --check
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "site/index.html"
 
 check: test  ## what a change must pass

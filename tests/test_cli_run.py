@@ -17,7 +17,7 @@ from bootstrapping import small_values
 def mathstrap(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "mathstrap", *arguments]
     environment = {**os.environ, "COLUMNS": "120", "NO_COLOR": "1", **(env or {})}
-    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment, timeout=600, check=False)
 
 
 @pytest.fixture
