@@ -32,6 +32,7 @@ def test_outputs_are_evaluated_and_compared(tmp_path: Path) -> None:
     found = run.invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b")])
     assert found.exit_code == 0, found.output
     assert "p = 1" in found.output
+    assert "with 0 flips among 6 questions no difference reaches 80 % power" in found.output
     as_json = run.invoke(app, ["compare", "--json", str(tmp_path / "a"), str(tmp_path / "b")])
     assert json.loads(as_json.output)["sets"]["gsm8k"]["num"] == 6
 
@@ -80,6 +81,15 @@ def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     assert "127.0.0.1:9" in done.output
     assert "no reply, so no number" in done.output
     assert "calls that broke: connect 6" in done.output
+
+
+def test_a_sensitivity_run_prints_the_spread_and_every_report(tmp_path: Path) -> None:
+    benchmark, _ = rows(tmp_path)
+    arguments = ["eval", "-b", benchmark, "--backend", "fake", "--out", str(tmp_path / "s"), "teacher.model=oracle"]
+    done = CliRunner().invoke(app, [*arguments, "--prompt", "zero", "--prompt", "terse", "--quiet"])
+    assert done.exit_code == 0, done.output
+    for part in ("lowest", "prompt eval.zero.gsm8k", "prompt-terse/report.html"):
+        assert part in done.output.replace("\n", "")
 
 
 def test_the_backend_is_told_from_the_model(tmp_path: Path) -> None:

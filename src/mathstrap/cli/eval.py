@@ -83,8 +83,10 @@ def eval_(
         from mathstrap.evaluate.versus import evaluate_prompts
 
         with watched(quiet) as shown:
-            _, spread = evaluate_prompts(options, prompt, **shown)
-        print_sensitivity(spread)
+            results, spread = evaluate_prompts(options, prompt, **shown)
+        print_sensitivity(results, spread)
+        if any(result.evaluation.num_unanswered for result in results):
+            raise typer.Exit(3)
         return
     from mathstrap.evaluate import evaluate
 

@@ -88,19 +88,28 @@ def print_result(result: EvalResult) -> None:
     console.print(f"{result.path / 'draws.jsonl'}: every reply, graded (and .parquet)", soft_wrap=True)
 
 
-def print_sensitivity(spread: list[Sensitivity]) -> None:
-    """Print the accuracy under every prompt, and its spread."""
+def print_sensitivity(results: list[EvalResult], spread: list[Sensitivity]) -> None:
+    """Print the accuracy under every prompt, and its spread, then what each run depends on and where it is."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="prompt sensitivity", title_style="bold")
+    from mathstrap.evaluate.record import describe
+
+    table = Table(title="prompt sensitivity", title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
     prompts = list(spread[0].accuracies)
     for heading in ("set", *prompts, "mean", "lowest", "highest", "always right", "never right"):
         table.add_column(heading, justify="left" if heading == "set" else "right")
     for row in spread:
         values = [*row.accuracies.values(), row.mean, row.lowest, row.highest, row.always, row.never]
         table.add_row(row.benchmark, *(f"{value:.1%}" for value in values))
-    Console(highlight=False).print(table)
+    console = Console(highlight=False)
+    console.print(table)
+    for result in results:
+        for style, made in result.evaluation.provenance.items():
+            console.print(describe(style, made), soft_wrap=True, style="dim")
+        missing = result.evaluation.num_unanswered
+        lack = f"; replies missing: {missing:,}, the same command asks for them again" if missing else ""
+        console.print(f"{result.path / 'report.html'}{lack}", soft_wrap=True)
 
 
 def print_comparison(found: EvaluationComparison, flips: int) -> None:
@@ -120,11 +129,13 @@ def print_comparison(found: EvaluationComparison, flips: int) -> None:
             f"both right {c.both}, both wrong {c.neither}, gained {len(c.gained)}, lost {len(c.lost)}; "
             f"{c.test}: p = {c.p_value:.3g}"
         )
-        console.print(
-            f"a difference of {c.detectable:.1%} is found with 80 % power at this size and this share of flips; "
-            f"the power for the one seen is {c.power:.0%}"
-            + (f", {c.needed:,} questions would give 80 %" if c.needed else "")
+        found_with = (
+            f"a difference of {c.detectable:.1%} is found with 80 % power at this size and this share of flips"
+            if c.detectable < 1
+            else f"with {len(c.gained) + len(c.lost)} flips among {c.num} questions no difference reaches 80 % power"
         )
+        seen = f"; the power for the one seen is {c.power:.0%}" if c.difference else ""
+        console.print(found_with + seen + (f", {c.needed:,} questions would give 80 %" if c.needed else ""))
         if c.only_a or c.only_b:
             console.print(f"left out: {c.only_a} questions only A answered, {c.only_b} only B")
         for label, ids in (("gained", c.gained), ("lost", c.lost)):
