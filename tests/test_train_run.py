@@ -360,6 +360,26 @@ def test_progress_is_plain_lines_where_there_is_no_terminal(capsys):
     assert len(lines) == 3
 
 
+def test_a_terminal_shows_a_line_before_the_first_step_and_none_of_a_run_that_never_began(monkeypatch, capsys):
+    from mathstrap.cli.train import Display
+    from mathstrap.train.watch import Point
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    point = Point(
+        step=3, num_steps=4, epoch=1.0, loss=1.25, lr=0.0, grad_norm=1.0, tokens=10, tokens_per_second=1234.5,
+        seconds_left=61,
+    )  # fmt: skip
+    for shown in ([], [point]):
+        with Display() as display:
+            display.progress.refresh()
+            assert "loading the model" in capsys.readouterr().err
+            for made in shown:
+                display.show(made)
+        err = capsys.readouterr().err
+        assert ("3/4" in err) == ("1,234 tokens/s  1:01 left" in err) == bool(shown)
+
+
 @pytest.mark.slow
 def test_compiled_blocks_and_bf16_follow_the_same_curve(folder):
     plain = recipe_for(folder, "out-fp32", max_steps=3)

@@ -61,10 +61,17 @@ class Display:
         self.last_seconds = -10.0
 
     def __enter__(self) -> Display:
+        from rich.console import Console
+
+        console = Console(stderr=True)
+        # Of several processes the first shows; a first step can take a minute, and nothing else would be seen.
+        if console.is_terminal and os.environ.get("RANK", "0") == "0":
+            self.begin(console)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.progress is not None:
+            self.progress.live.transient = self.progress.tasks[0].total is None  # nothing of a run that never began
             self.progress.stop()
 
     def show(self, made: Any) -> None:
@@ -89,18 +96,22 @@ class Display:
         """Print a line above the progress, if there is one."""
         (self.progress.console if self.progress is not None else console).print(text, highlight=False)
 
-    def advance(self, console: Any, made: Any, text: str) -> None:
-        """Move the live line on."""
+    def begin(self, console: Any) -> None:
+        """Start the live line, before it is known how many steps there are."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+        self.progress = Progress(
+            TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"),
+            console=console,
+        )  # fmt: skip
+        self.task = self.progress.add_task("train", total=None, text="reading the data, loading the model")
+        self.progress.start()
+
+    def advance(self, console: Any, made: Any, text: str) -> None:
+        """Move the live line on."""
         if self.progress is None:
-            self.progress = Progress(
-                TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[text]}"),
-                console=console,
-            )  # fmt: skip
-            self.task = self.progress.add_task("train", total=made.num_steps, text=text)
-            self.progress.start()
-        self.progress.update(self.task, completed=made.step, text=text)
+            self.begin(console)
+        self.progress.update(self.task, completed=made.step, total=made.num_steps, text=text)
 
 
 def clock(seconds: float) -> str:
