@@ -84,8 +84,11 @@ def test_no_path_and_no_usable_row_are_sentences(tmp_path):
     with pytest.raises(InputError, match=r"data\.path"):
         load_pairs(DataOptions(), rng_seed=0)
     (tmp_path / "empty.jsonl").write_text("")
-    with pytest.raises(InputError, match="no usable row"):
+    with pytest.raises(InputError, match=r"no usable row \(empty\)"):
         load_pairs(DataOptions(path=str(tmp_path / "empty.jsonl")), rng_seed=0)
+    (tmp_path / "other.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    with pytest.raises(InputError, match=r"no usable row \(2 skipped: no question and response columns\)"):
+        load_pairs(DataOptions(path=str(tmp_path / "other.jsonl"), on_bad="skip"), rng_seed=0)
 
 
 def test_the_split_keeps_all_samples_of_a_seed_together(tmp_path):
