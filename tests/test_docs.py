@@ -283,7 +283,9 @@ def test_the_explorer_answers(command, scratch, tmp_path):
         url = re.match(r"http://127\.0\.0\.1:\d+/", process.stdout.readline())
         assert url, f"{command} printed no address"
         with urllib.request.urlopen(url[0], timeout=60) as page:
-            assert "demo" in page.read().decode()
+            shown = page.read().decode()
+        for run in words[2:]:
+            assert f'href="/{(folder / run).resolve().name}' in shown, f"{command} shows no {run}"
     finally:
         process.terminate()
         process.wait(20)
