@@ -8,10 +8,12 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +22,7 @@ import yaml
 import mathstrap
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.vllm import read_settings
-from mathstrap.errors import InputError, MissingExtraError
+from mathstrap.errors import InputError, MissingExtraError, TeacherError
 from mathstrap.problems import SeedsOptions, load_problems
 
 
@@ -50,6 +52,61 @@ def test_without_vllm_the_error_names_the_extra() -> None:
         open_backend(TeacherOptions(backend="vllm", model="some/model"))
 
 
+class Dying:
+    """As much of vLLM as a teacher calls; it refuses the second request and dies at the third."""
+
+    errored = False
+    model_config = SimpleNamespace(max_model_len=100)
+
+    @classmethod
+    def from_engine_args(cls, arguments):
+        cls.arguments = arguments
+        return cls()
+
+    def get_tokenizer(self):
+        def tokenizer(text, add_special_tokens=True):
+            return SimpleNamespace(input_ids=list(text.encode()))
+
+        tokenizer.apply_chat_template = lambda messages, **_: messages[0]["content"]
+        return tokenizer
+
+    async def generate(self, prompt, params, request_id):
+        if request_id.endswith("-2"):
+            raise type("VLLMValidationError", (type("VLLMClientError", (Exception,), {}),), {})("no such thing")
+        if request_id.endswith("-3"):
+            type(self).errored = True
+            raise type("EngineDeadError", (Exception,), {})("EngineCore encountered an issue.")
+        yield SimpleNamespace(outputs=[SimpleNamespace(text="4", token_ids=[0], finish_reason="stop")])
+
+    def shutdown(self):
+        pass
+
+
+def test_sizes_are_passed_through_and_what_vllm_raises_reaches_who_waits(monkeypatch):
+    from vllm_asks import ask, requests_for
+
+    modules = {
+        "vllm": {"SamplingParams": dict},
+        "vllm.sampling_params": {"RequestOutputKind": SimpleNamespace(FINAL_ONLY=1)},
+        "vllm.engine.arg_utils": {"AsyncEngineArgs": dict},
+        "vllm.v1.engine.async_llm": {"AsyncLLM": Dying},
+    }
+    for name, values in modules.items():
+        module = ModuleType(name)
+        vars(module).update(values)
+        monkeypatch.setitem(sys.modules, name, module)
+    settings = {"tensor_parallel_size": 2, "data_parallel_size": 4, "engine_args": {"dtype": "bfloat16"}}
+    backend = open_backend(TeacherOptions(backend="vllm", model="some/model", settings=settings))
+    assert Dying.arguments.items() >= {"tensor_parallel_size": 2, "data_parallel_size": 4, "dtype": "bfloat16"}.items()
+    assert backend.max_in_flight == 4 * 256
+    assert [reply.text for reply in asyncio.run(ask(backend, requests_for(["2 + 2?"], {}, "a")))] == ["4"]
+    with pytest.raises(TeacherError, match="refuses a request: no such thing"):
+        asyncio.run(asyncio.wait_for(ask(backend, requests_for(["2 + 2?"], {}, "b")), 20))
+    with pytest.raises(TeacherError, match=r"engine has died: EngineCore .* run the same command"):
+        asyncio.run(asyncio.wait_for(ask(backend, requests_for(["3 + 3?"], {}, "c")), 20))
+    asyncio.run(backend.close())
+
+
 # The engine itself, in a Python that has it
 
 PYTHON = os.environ.get("MATHSTRAP_VLLM_PYTHON", "")
@@ -65,7 +122,7 @@ ASKS = Path(__file__).with_name("vllm_asks.py")
 
 def environment() -> dict[str, str]:
     # vLLM would keep one of two cores for itself.
-    return {**os.environ, "PYTHONPATH": SOURCES, "VLLM_CPU_NUM_OF_RESERVED_CPU": "0"}
+    return {"VLLM_CPU_NUM_OF_RESERVED_CPU": "0", **os.environ, "PYTHONPATH": SOURCES}
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +149,16 @@ def greedy(folder: str) -> list[str]:
     return list(asked(folder)["texts"])
 
 
+def of_transformers(folder: str) -> list[str]:
+    """Ask the questions greedily with transformers, in this process."""
+    from vllm_asks import ask, requests_for
+
+    backend = open_backend(TeacherOptions(backend="hf", model_path=folder, settings={"dtype": "float32"}))
+    replies = asyncio.run(ask(backend, requests_for(QUESTIONS, {}, "question")))
+    asyncio.run(backend.close())
+    return [reply.text for reply in replies]
+
+
 def num_equal(some: list[str], others: list[str]) -> int:
     return sum(one == other for one, other in zip(some, others, strict=True))
 
@@ -100,12 +167,7 @@ def num_equal(some: list[str], others: list[str]) -> int:
 @pytest.mark.timeout(900)
 @with_vllm
 def test_greedy_replies_are_those_of_transformers(folder, greedy):
-    from vllm_asks import ask, requests_for
-
-    backend = open_backend(TeacherOptions(backend="hf", model_path=folder, settings={"dtype": "float32"}))
-    replies = asyncio.run(ask(backend, requests_for(QUESTIONS, {}, "question")))
-    asyncio.run(backend.close())
-    assert num_equal(greedy, [reply.text for reply in replies]) >= len(QUESTIONS) - 1
+    assert num_equal(greedy, of_transformers(folder)) >= len(QUESTIONS) - 1
 
 
 @pytest.mark.slow
@@ -135,6 +197,22 @@ def test_its_server_says_the_same_through_the_openai_backend(folder, greedy):
     assert num_equal(greedy, served["texts"]) >= len(QUESTIONS) - 1
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@with_vllm
+@pytest.mark.parametrize("size", ["tensor_parallel_size", "data_parallel_size"])
+def test_two_processes_say_what_transformers_says(tmp_path, size, monkeypatch):
+    pytest.importorskip("transformers", reason="writes a model for vLLM")
+    from tiny_llama import save_llama
+
+    # Four heads of 64, which two processes can share, and weights so large that no two next tokens are close.
+    folder = str(save_llama(tmp_path, hidden=256, initializer_range=0.3, tie_word_embeddings=False))
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "0|1")  # else each process wants a NUMA node of its own
+    texts = asked(folder, settings={size: 2, "engine_args": ENGINE_ARGS})["texts"]
+    assert len(set(texts)) == len(QUESTIONS)
+    assert num_equal(texts, of_transformers(folder)) >= len(QUESTIONS) - 1
+
+
 def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=5) as reply:
@@ -144,7 +222,7 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(3600)
 @with_vllm
 def test_a_run_is_killed_and_ends_with_every_reply_paid_once(folder, tmp_path):
     values = {
@@ -166,13 +244,15 @@ def test_a_run_is_killed_and_ends_with_every_reply_paid_once(folder, tmp_path):
     first = subprocess.Popen(
         command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    until = time.monotonic() + 600
-    while not (replies.exists() and replies.read_bytes().count(b"\n") >= 6):
-        assert first.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    first.kill()
-    first.wait()
+    try:
+        until = time.monotonic() + 1800
+        while not (replies.exists() and replies.read_bytes().count(b"\n") >= 6):
+            assert first.poll() is None, "the run ended before it could be killed"
+            assert time.monotonic() < until
+            time.sleep(0.05)
+    finally:
+        first.kill()
+        first.wait()
     before = replies.read_bytes()
     before = before[: before.rfind(b"\n") + 1]
     until = time.monotonic() + 60

@@ -77,7 +77,7 @@ def save_sentencepiece(folder: Path, *, kind: str = "bpe") -> None:
     LlamaTokenizerFast.from_pretrained(folder, add_bos_token=True).save_pretrained(folder)
 
 
-def save_llama(folder: Path, *, seed: int = 0, layers: int = 2, hidden: int = 64) -> Path:
+def save_llama(folder: Path, *, seed: int = 0, layers: int = 2, hidden: int = 64, **changes: object) -> Path:
     """A random Llama over the tokenizer in the folder (byte-level BPE where there is none)."""
     import torch
     from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
@@ -87,11 +87,13 @@ def save_llama(folder: Path, *, seed: int = 0, layers: int = 2, hidden: int = 64
         save_bpe(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer) + 4, hidden_size=hidden, intermediate_size=2 * hidden, num_hidden_layers=layers,
-        num_attention_heads=4, num_key_value_heads=2, max_position_embeddings=1024, tie_word_embeddings=True,
-        bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
-    )  # fmt: skip
+    values = {
+        "vocab_size": len(tokenizer) + 4, "hidden_size": hidden, "intermediate_size": 2 * hidden,
+        "num_hidden_layers": layers, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "max_position_embeddings": 1024, "tie_word_embeddings": True,
+        "bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id,
+    }  # fmt: skip
+    config = LlamaConfig(**values | changes)
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
 

@@ -105,13 +105,11 @@ class VllmEngine:
             last: Any = None
             async for output in stream:
                 last = output
-        except (ValueError, TypeError) as error:
-            draw.settle(TeacherError(f"vLLM refuses a request: {error}"))
-        except RuntimeError as error:
-            draw.settle(TransientError(f"vLLM failed: {error}", kind="engine"))
         except asyncio.CancelledError:
             draw.future.cancel()
             raise
+        except Exception as error:  # noqa: BLE001 vLLM's errors have no other base; whoever waits has to be told
+            draw.settle(self._told(error))
         else:
             reply = last.outputs[0]
             draw.settle(
@@ -123,6 +121,19 @@ class VllmEngine:
                     seconds=time.monotonic() - started,
                 )
             )
+
+    def _told(self, error: Exception) -> TeacherError | TransientError:
+        """Return the error for who waits: the request is at fault, the engine is gone, or it may pass."""
+        if isinstance(error, ValueError | TypeError) or "VLLMClientError" in [
+            one.__name__ for one in type(error).__mro__
+        ]:
+            return TeacherError(f"vLLM refuses a request: {error}")
+        if self._engine.errored:
+            return TeacherError(
+                f"vLLM's engine has died: {error} Every reply is kept: if it ran out of memory, lower "
+                "engine_args.gpu_memory_utilization or num_sequences, and run the same command to go on."
+            )
+        return TransientError(f"vLLM failed: {error}", kind="engine")
 
     def _ids_of(self, draw: Draw) -> list[int]:
         if draw.raw is not None:
