@@ -7,6 +7,7 @@ import gc
 import time
 import tracemalloc
 
+import msgspec
 import pytest
 
 from mathstrap.asking.prices import Price
@@ -141,6 +142,13 @@ def test_memory_does_not_grow_with_the_plan():
 
     peak(100)
     assert peak(6000) < peak(600) + 200_000
+
+
+@pytest.mark.parametrize(("name", "told"), [("fake@1a2b3c4d dtype=bf16", 0), ("fake dtype=bf16", 0), ("other", 1)])
+def test_what_an_evaluation_adds_to_a_models_name_is_no_other_model(name, told):
+    events = []
+    ask_all([msgspec.structs.replace(asked_for(0), model=name)], Kept(), backend=FakeTeacher(), events=events.append)
+    assert [event.reason for event in events if event.kind == "warning"] == ["other_model"] * told
 
 
 def test_one_slow_request_holds_up_nothing():

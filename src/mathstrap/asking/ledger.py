@@ -193,8 +193,10 @@ class Ledger:
             self._terms.emit("warning", reason="no_usage", detail=detail)
 
     def _check_model(self, got: str, wanted: str) -> None:
-        # Servers answer with a dated name, or with the last part of a path.
+        # Servers answer with a dated name, or with the last part of a path; an evaluation adds a hash of local weights,
+        # and how they are computed with.
         same = got.startswith(wanted) or wanted.endswith(f"/{got}") or got.endswith(f"/{wanted}")
+        same = same or wanted.startswith((f"{got}@", f"{got} "))
         if not same and got not in self._other_models:
             self._other_models.add(got)
             detail = f'Asked for model "{wanted}", the server answers as "{got}". The replies are kept under that name.'
