@@ -208,6 +208,9 @@ def test_a_study_that_ran_out_of_time_says_what_is_missing_and_goes_on(folder, f
     assert stopped.stopped == "time"
     assert not stopped.is_complete
     assert "1 of " in (recipe.path / "study.md").read_text()
+    other = recipe_for(folder, name="short", train=studying.study_values(folder)["train"] | {"lr": 1e-2})
+    stale = run_study(other, stop_after_seconds=0.0, run_step=here)
+    assert stale.result is None  # evaluations of students trained otherwise are no result of this recipe
     names = []
     listener = lambda step: names.append((step.what, step.name))  # noqa: E731
     assert run_study(recipe, listener=listener, run_step=here).is_complete

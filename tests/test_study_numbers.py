@@ -72,7 +72,9 @@ def test_passes_match_nothing_else():
 def test_a_schedule_is_the_nearest_whole_number_of_steps(passes):
     made = schedule_of(DataSize(num_samples=50, num_tokens=1000), passes, 16)  # 4 steps a pass, the last of 2 samples
     assert made.num_steps == max(1, math.floor(passes * 4 + 0.5))
-    assert abs(made.tokens_seen - passes * 1000) <= 125 or made.num_steps == 1
+    whole, rest = divmod(made.num_steps, 4)
+    assert made.samples_seen == whole * 50 + rest * 16
+    assert abs(made.tokens_seen - passes * 1000) <= 16 * 20
 
 
 def test_shares_are_kept_and_what_one_method_lacks_the_others_give():

@@ -6,6 +6,7 @@ import json
 import random
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from mathstrap.evaluate.record import Evaluation
@@ -51,6 +52,8 @@ def made(folder: Path, *, sizes: list[int], seeds: list[int], missing: tuple[str
             for n in range(40)
             for k in (1, 2)
         ]
+        if name == "base":
+            draws = [msgspec.structs.replace(one, finish_reason="length") for one in draws]
         found[name] = (
             Evaluation(
                 kind="evaluation", model=name, backend="hf", provenance={}, settings={}, versions={"python": "3"},
@@ -75,7 +78,11 @@ def test_what_is_found_and_what_is_not_are_said_apart(tmp_path):
     assert "3 pairs, adjusted for all 3 by Holm: p is the larger of two" in text
     assert "80 backward questions from 40 originals" in text
     assert "all is better than sft: +" in text
-    assert "| sft | 50 | " in text
+    assert "| sft | 50 | 1" in text
+    assert "No arm has more samples than there are seeds" not in text
+    assert "- all: 100 FOBAR" in text
+    assert "Students: " in text
+    assert "rng_seeds 0, 1, 2." in text
     assert "by question length" in text
 
 
@@ -87,6 +94,9 @@ def test_missing_students_and_a_single_seed_are_said(tmp_path):
     assert "1 of 5 students are missing" in text
     assert "One seed: how far another training would move these numbers is not known." in text
     assert "0/1" in headline_table(result)
+    assert "No arm has more samples than there are seeds (60)" in text
+    assert "Of the replies of the untrained model 100% were cut off" in text
+    assert "the students of sft" not in text.partition("## Notes")[2]
 
 
 def test_the_page_and_the_plot_need_nothing_else_and_carry_no_secret(tmp_path):

@@ -33,14 +33,18 @@ def steps_per_pass(num_samples: int, global_batch: int) -> int:
 
 
 def schedule_of(size: DataSize, passes: float, global_batch: int) -> Schedule:
-    """Return the schedule of the whole number of steps nearest to so many passes, at least one."""
+    """Return the schedule of the whole number of steps nearest to so many passes, at least one.
+
+    The last step of a pass may hold fewer samples than the others, so what is seen is within a step of what was asked.
+    """
     per_pass = steps_per_pass(size.num_samples, global_batch)
     num_steps = max(1, math.floor(passes * per_pass + 0.5))
-    made = num_steps / per_pass
+    whole, rest = divmod(num_steps, per_pass)
+    samples_seen = whole * size.num_samples + rest * global_batch
+    made = samples_seen / size.num_samples
     return Schedule(
-        num_steps=num_steps, passes=made, samples_seen=round(made * size.num_samples),
-        tokens_seen=round(made * size.num_tokens),
-    )  # fmt: skip
+        num_steps=num_steps, passes=made, samples_seen=samples_seen, tokens_seen=round(made * size.num_tokens)
+    )
 
 
 def match_arms(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from mathstrap.backends import teacher_name
 from mathstrap.backends.keys import public
 from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.record import Evaluation, describe, read_evaluation, versions
@@ -23,6 +24,8 @@ from mathstrap.study.plan import Cell, Plan
 from mathstrap.study.result import DIRECTIONS, Accuracy, Difference, accuracy, by_length, compare_arms, direction_of
 
 BASE = "base"
+# From this share of cut off replies on an accuracy speaks of their length too.
+MANY = 0.05
 
 
 class CellResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,11 +83,13 @@ Evaluated = tuple[Evaluation, list[ScoredDraw]]
 
 
 def write_outcome(
-    recipe: StudyRecipe, study: RunDir, plan: Plan, pool: Pool, folder_of: Callable[[str], Path | None]
+    recipe: StudyRecipe, study: RunDir, plan: Plan, pool: Pool, folders: Mapping[str, Path]
 ) -> tuple[StudyResult | None, dict[str, Path]]:
-    """Write what the finished students show; returns it and the files by kind, nothing where no student is finished."""
-    names = [BASE, *(student.id for student in plan.students)]
-    found = {name: read_evaluation(folder) for name in names if (folder := folder_of(name)) is not None}
+    """Write what the finished students show; returns it and the files by kind, nothing where no student is finished.
+
+    `folders` are those of the finished evaluations, by student.
+    """
+    found = {name: read_evaluation(folder) for name, folder in folders.items()}
     if recipe.students and not any(name != BASE for name in found):
         return None, {}
     gains, note = diversity_gains(study, plan) if recipe.diversity else ({}, "")
@@ -109,10 +114,31 @@ def put_together(
         name=recipe.name, is_complete=not recipe.students or planned <= found.keys(), num_seeds=pool.num_seeds,
         num_samples=len(pool.correct), base=accuracies([found[BASE][1]]) if BASE in found else {},
         cells=cells, groups=groups(plan, found), notes=notes(recipe, plan, pool, found),
-        protocol=[describe(style, made) for style, made in first.provenance.items()] if first else [],
+        protocol=[
+            *setting(recipe), *(describe(style, made) for style, made in (first.provenance if first else {}).items())
+        ],
         versions=first.versions if first else versions(),
         recipe=public(recipe_values(recipe)),
     )  # fmt: skip
+
+
+def setting(recipe: StudyRecipe) -> list[str]:
+    """Return who taught, who was trained and how, without the folders of this machine."""
+    train = recipe.train
+    model = Path(train.model).name if Path(train.model).exists() else train.model
+    made = [
+        f"Samples: the run {Path(recipe.run).name}." if recipe.run else
+        f"Teacher: {teacher_name(recipe.bootstrap.teacher)}."
+    ]  # fmt: skip
+    if recipe.students:
+        seeds = ", ".join(str(rng_seed) for rng_seed in recipe.rng_seeds)
+        made.append(
+            f"Students: {model}, trained by {train.method}, {train.global_batch} samples a step, learning rate "
+            f"{train.lr:g}, {train.epochs:g} passes of the largest arm; rng_seeds {seeds}."
+        )
+    else:
+        made.append(f"Model: {model}, untrained.")
+    return [*made, "The whole recipe is study.yaml, which mathstrap study repeats."]
 
 
 def split_directions(draws: Sequence[ScoredDraw]) -> dict[str, list[ScoredDraw]]:
@@ -212,6 +238,30 @@ def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluate
         short = [plan.student(name).rows.size.num_samples for name in cell.students]
         if cell.size and min(short) < cell.size:
             made.append(f"{cell.arm} has {min(short):,} samples where {cell.size:,} were wanted ({cell.match}).")
+    held = [student.rows.size.num_samples for student in plan.students]
+    has_seeds = any(arm.methods == ("seed",) for arm in recipe.arms.values())
+    if recipe.students and has_seeds and max(held) <= pool.num_seeds:
+        made.append(
+            f"No arm has more samples than there are seeds ({pool.num_seeds:,}): this compares samples of one kind "
+            "with as many of another, not what more samples of the same seeds would add."
+        )
+    made += cut_off(plan, found)
     if not find_spec("matplotlib"):
         made.append("There is no plot: matplotlib is not installed.")
+    return made
+
+
+def cut_off(plan: Plan, found: dict[str, Evaluated]) -> list[str]:
+    """Return whose replies were often cut off at the length allowed."""
+    whose = {"the untrained model": [BASE]}
+    for cell in plan.cells:
+        whose.setdefault(f"the students of {cell.arm}", []).extend(cell.students)
+    made = []
+    for name, ids in whose.items():
+        cut = [draw.finish_reason == "length" for one in dict.fromkeys(ids) if one in found for draw in found[one][1]]
+        if cut and fmean(cut) >= MANY:
+            made.append(
+                f"Of the replies of {name} {fmean(cut):.0%} were cut off at the length allowed, so what they "
+                "could solve with more room is not known."
+            )
     return made

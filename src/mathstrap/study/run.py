@@ -136,7 +136,7 @@ class Study:
         from mathstrap.study.outcome import write_outcome
 
         result, files = self.timed(
-            "measure", "result", lambda: write_outcome(self.recipe, self.study, plan, pool, self.evaluation_folder)
+            "measure", "result", lambda: write_outcome(self.recipe, self.study, plan, pool, self.finished(plan))
         )
         return StudySummary(
             path=path, num_students=len(plan.students), num_done=num_done, stopped=stopped, files=files, result=result
@@ -199,7 +199,7 @@ class Study:
     def base(self) -> None:
         """Evaluate the untrained model."""
         recipe = self.recipe
-        inputs = digest(recipe.train.model, evaluation_values(recipe))
+        inputs = self.base_inputs()
         if is_done(self.study, f"evals/{BASE}/{DONE}", inputs):
             return
         folder = recipe.path / "students" / BASE
@@ -279,7 +279,13 @@ class Study:
         """Return a hash of the student and all that decides its replies and their grades."""
         return digest(self.training_inputs(student), evaluation_values(self.recipe))
 
-    def evaluation_folder(self, name: str) -> Path | None:
-        """Return the directory of a finished evaluation, None where there is none."""
-        folder = self.recipe.path / "evals" / name
-        return folder if (folder / DONE).exists() else None
+    def base_inputs(self) -> str:
+        """Return a hash of all that decides how the untrained model does."""
+        return digest(self.recipe.train.model, evaluation_values(self.recipe))
+
+    def finished(self, plan: Plan) -> dict[str, Path]:
+        """Return the directories of the finished evaluations by name; those of other rows or settings are none."""
+        names = [student.id for student in plan.students if self.is_evaluated(student)]
+        if self.recipe.base and is_done(self.study, f"evals/{BASE}/{DONE}", self.base_inputs()):
+            names.append(BASE)
+        return {name: self.recipe.path / "evals" / name for name in names}

@@ -1,10 +1,11 @@
 """One heavy step of a study in a process of its own, so that its memory returns and a kill ends nothing else.
 
-python -m mathstrap.study.step SPEC.json     SPEC is a Job; errors go to stderr as one sentence.
+python -m mathstrap.study.step SPEC.json [PROCESSES]     SPEC is a Job; errors go to stderr as one sentence.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import msgspec
 from mathstrap.errors import MathstrapError
 from mathstrap.evaluate import EvalOptions
 from mathstrap.train import TrainRecipe
+
+STEP = ("-m", "mathstrap.study.step")
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,8 +39,7 @@ def run_job(job: Job, log: Path, processes: int = 1) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     spec = log.with_suffix(".job.json")
     spec.write_bytes(msgspec.json.encode(job))
-    several = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"] if processes > 1 else []
-    command = [sys.executable, *several, "-m", "mathstrap.study.step", str(spec)]
+    command = [sys.executable, *STEP, str(spec), str(processes)]
     with log.open("ab") as out:
         child = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)  # noqa: S603 - our own
         try:
@@ -56,6 +58,11 @@ def run_job(job: Job, log: Path, processes: int = 1) -> None:
 def main() -> None:
     """Do the job of the file named on the command line."""
     die_with_parent()
+    processes = int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    if processes > 1:
+        # In place of this process, so that the launcher too ends with the study, and its processes with it.
+        launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        os.execv(sys.executable, [sys.executable, *launcher, *STEP, sys.argv[1]])  # noqa: S606 - our own
     job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Job)
     try:
         do(job)

@@ -34,7 +34,10 @@ def heading(result: StudyResult, group: Group) -> str:
 def reading(result: StudyResult) -> str:
     """Return how the tables are to be read."""
     if is_trained(result):
-        return "Accuracies are means over seeds, with 95 % intervals clustered by original question."
+        return (
+            "Accuracies are means over seeds, with 95 % intervals clustered by original question; below each the seeds "
+            "one by one, and their standard deviation."
+        )
     rows = result.recipe["perplexity"]
     told = f" Perplexity: the median over {rows:,} of an arm's replies at most, given the question, by {{}}."
     return "Nobody was trained." + (told.format(result.recipe["train"]["model"]) if rows else "")
@@ -56,12 +59,17 @@ def made_of(cell: CellResult) -> str:
     return ", ".join(f"{count:,.0f} {METHOD_COUNTS.get(method, method)}" for method, count in cell.methods.items())
 
 
+def arms_made_of(result: StudyResult) -> list[str]:
+    """Return what each arm is made of, at its largest size."""
+    largest = {cell.arm: cell for cell in sorted(result.cells, key=lambda cell: cell.num_samples)}
+    return [f"{arm}: {made_of(largest[arm])}" for arm in dict.fromkeys(cell.arm for cell in result.cells)]
+
+
 def columns(result: StudyResult) -> list[str]:
     """Return the table's headings: what every study has, and what this one measured."""
     asked = [direction for direction in DIRECTIONS if any(direction in cell.accuracy for cell in result.cells)]
-    named = ["data", "samples", *(["steps (passes)", "tokens seen"] if is_trained(result) else [])]
-    for direction in asked:
-        named += [direction, f"{direction}, by seed"]
+    seen = ["samples seen", "tokens seen", "steps (passes)"] if is_trained(result) else []
+    named = ["data", "samples", *seen, *asked]
     if any(cell.gain is not None for cell in result.cells):
         named.append("diversity gain")
     if any(cell.perplexity is not None for cell in result.cells):
@@ -70,15 +78,16 @@ def columns(result: StudyResult) -> list[str]:
 
 
 def row(cell: CellResult, named: Sequence[str]) -> list[str]:
-    """Return a cell's numbers under the headings."""
+    """Return a cell's numbers under the headings; that of each seed is an accuracy's second line."""
     values = {
-        "data": cell.arm, "samples": f"{cell.num_samples:,.0f}", "tokens seen": f"{cell.tokens_seen:,.0f}",
+        "data": cell.arm, "samples": f"{cell.num_samples:,.0f}",
+        "samples seen": f"{cell.samples_seen:,.0f}", "tokens seen": f"{cell.tokens_seen:,.0f}",
         "steps (passes)": f"{cell.steps:,.0f} ({cell.passes:.1f})",
         "diversity gain": "–" if cell.gain is None else f"{cell.gain:.3f}",
         "perplexity": "–" if cell.perplexity is None else f"{cell.perplexity:.2f}",
     }  # fmt: skip
     for direction, found in cell.accuracy.items():
-        values |= {direction: percent(found.score), f"{direction}, by seed": spread(found)}
+        values[direction] = f"{percent(found.score)}\n{spread(found)}"
     return [values.get(name, "–") for name in named]
 
 
@@ -186,7 +195,7 @@ def markdown(result: StudyResult) -> str:
     for group in result.groups:
         lines += [f"## {heading(result, group)}", ""]
         lines += [f"| {' | '.join(named)} |", "|" + " --- |" * len(named)]
-        lines += [f"| {' | '.join(row(cell, named))} |" for cell in cells_of(result, group)]
+        lines += [f"| {' | '.join(row(cell, named))} |".replace("\n", "<br>") for cell in cells_of(result, group)]
         lines.append("")
         for direction, differences in group.differences.items():
             if differences:
@@ -202,12 +211,9 @@ def markdown(result: StudyResult) -> str:
             shown = " | ".join(percent(cell.lengths[third]) for third in thirds)
             lines.append(f"| {cell.arm} | {cell.size or 'all'} | {cell.match} | {shown} |")
         lines.append("")
-    lines += ["## What the arms are made of", ""]
-    for arm in dict.fromkeys(cell.arm for cell in result.cells):
-        largest = max((cell for cell in result.cells if cell.arm == arm), key=lambda cell: cell.num_samples)
-        lines.append(f"- {arm}: {made_of(largest)}")
+    lines += ["## What the arms are made of", "", *(f"- {line}" for line in arms_made_of(result))]
     if result.notes:
         lines += ["", "## Notes", "", *(f"- {note}" for note in dict.fromkeys(result.notes))]
-    lines += ["", "## How it was asked and scored", "", *(f"- {line}" for line in result.protocol)]
+    lines += ["", "## How it was done", "", *(f"- {line}" for line in result.protocol)]
     lines.append("- " + ", ".join(f"{name} {version}" for name, version in result.versions.items()))
     return "\n".join(lines) + "\n"
