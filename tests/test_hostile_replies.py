@@ -111,16 +111,73 @@ def test_the_report_holds_no_markup_of_a_reply(runs: dict[str, Path]) -> None:
     assert not ESCAPES.search((runs["attacked"] / "README.md").read_text(encoding="utf-8"))
 
 
-def test_the_explorer_shows_attacks_as_text(runs: dict[str, Path], tmp_path: Path) -> None:
+def pages_of(run: Path, cache: Path, paths: list[str]) -> list[str]:
+    """Return the explorer's first page and those below the run's name."""
     pytest.importorskip("datasette", reason='needs pip install "mathstrap[explore]"')
     from mathstrap.explore.server import explorer_app
 
-    seeds = sorted({row["id"].partition("/")[0] for row in rows(runs["attacked"], "problems")})[:6]
-    with explorer_app([runs["attacked"]], tmp_path) as datasette:
+    with explorer_app([run], cache) as datasette:
         name = next(name for name in datasette.databases if name not in ("_internal", "_memory"))
-        for page in ("/", f"/{name}/answers?_size=100", *(f"/-/family/{name}/{seed}" for seed in seeds)):
-            response = asyncio.run(datasette.client.get(page))
-            assert attacks_in(response.text) == [], page
+        places = ["/", *(f"/-/family/{name}?id={p[7:]}" if p.startswith("family/") else f"/{name}/{p}" for p in paths)]
+        found = [asyncio.run(datasette.client.get(place)) for place in places]
+    assert [answer.status_code for answer in found] == [200] * len(places)
+    return [answer.text for answer in found]
+
+
+def test_the_explorer_shows_attacks_as_text(runs: dict[str, Path], tmp_path: Path) -> None:
+    seeds = sorted({row["id"].partition("/")[0] for row in rows(runs["attacked"], "problems")})[:6]
+    for page in pages_of(runs["attacked"], tmp_path, ["answers?_size=100", *(f"family/{seed}" for seed in seeds)]):
+        assert attacks_in(page) == []
+
+
+@pytest.mark.timeout(600)
+def test_a_study_of_attacks_is_a_page_like_others(runs: dict[str, Path], tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="students are trained with the extra `train`")
+    from mathstrap.recipe import build_recipe
+    from mathstrap.study import StudyRecipe
+    from mathstrap.study.run import run_study
+
+    arms = {"sft": {"methods": ["ans_aug"]}, "wrong": {"methods": ["ans_aug"], "outcome": "wrong"}}
+    found = {}
+    for name, run in runs.items():
+        values = {
+            "name": name, "out": str(tmp_path), "run": str(run), "arms": arms, "students": False, "sizes": [8],
+            "match": ["samples"], "diversity": False, "train": {"global_batch": 4},
+            "evaluation": {"teacher": {"backend": "hf"}},
+        }  # fmt: skip
+        found[name] = run_study(build_recipe(StudyRecipe, values, "test")).path
+    page = (found["attacked"] / "study.html").read_text(encoding="utf-8")
+    assert attacks_in(page) == []
+    assert not ESCAPES.search((found["attacked"] / "study.md").read_text(encoding="utf-8"))
+
+
+def test_hostile_questions_and_ids_of_a_foreign_dataset_stay_text(tmp_path: Path) -> None:
+    seeds = tmp_path / "seeds.jsonl"
+    ids = ["../../../tmp/owned", "/etc/passwd", "a/b#1", "<script>alert(1)</script>", "\x1b[2J", "n" * 3000, "\u202e"]
+    texts = [text.encode("utf-8", "replace").decode()[:20_000] for text in ATTACKS]
+    lines = [
+        {"id": f"{ids[n % 7]}{n}", "question": f"Ann has 3 of 7 cats {text}. How many are 3 and 7?", "answer": "10"}
+        for n, text in enumerate(texts)
+    ]
+    seeds.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    before = set(tmp_path.rglob("*"))
+    recipe = small_recipe(
+        tmp_path, seeds={"source": str(seeds), "on_bad": "skip"}, teacher={"backend": "fake"}, dedup=None
+    )
+    run = bootstrap(recipe).path
+    problems = [row["id"] for row in rows(run, "problems")]
+    assert len({name.partition("/")[0] for name in problems}) > len(ATTACKS) // 2
+    assert set(tmp_path.rglob("*")) - before - set(run.rglob("*")) <= {run, run.parent, tmp_path / "golds.jsonl"}
+    assert not Path("/tmp/owned").exists()
+    roots = sorted({name.partition("/")[0] for name in problems})
+    shown = [(run / "report.html").read_text(encoding="utf-8")]
+    shown += pages_of(run, tmp_path / "cache", ["questions?_size=100", *(f"family/{root}" for root in roots[:4])])
+    for command in (["stats", str(run)], *(["show", root, "--run", str(run)] for root in roots[:4])):
+        result = CliRunner().invoke(app, command, color=False)
+        assert result.exit_code == 0, result.exception
+        assert not ESCAPES.search(result.output), command
+    for text in shown:
+        assert attacks_in(text) == []
 
 
 def test_the_terminal_shows_attacks_as_text(runs: dict[str, Path]) -> None:
@@ -145,6 +202,11 @@ def test_an_evaluation_of_attacks_is_a_report_of_wrong_answers(tmp_path: Path) -
     assert result.exit_code == 0, result.exception
     assert not ESCAPES.search(result.output)
     assert attacks_in((out / "report.html").read_text(encoding="utf-8")) == []
+    shown = pages_of(out, tmp_path / "cache", ["answers?_size=100"])
+    compared = CliRunner().invoke(app, ["compare", str(out), str(out)], color=False)
+    assert not ESCAPES.search(compared.output)
+    for text in shown:
+        assert attacks_in(text) == []
 
 
 def test_attacked_rows_are_training_rows_like_others(runs: dict[str, Path]) -> None:

@@ -84,6 +84,19 @@ def tiny_llama():
     return transformers.LlamaForCausalLM(config).eval()
 
 
+def test_of_ten_megabytes_only_the_beginning_is_tokenised():
+    class Counting(Letters):
+        most = 0
+
+        def __call__(self, text, **more):
+            self.most = max(self.most, len(text))
+            return super().__call__(text, **more)
+
+    tokenizer = Counting()
+    ids, _, is_cut = encode(Text(prompt="c", reply="a" * 10_000_000), tokenizer, options(max_tokens=4))
+    assert (len(ids), is_cut, tokenizer.most) == (4, True, 256)
+
+
 def test_batches_and_padding_do_not_change_the_nats_of_a_llama():
     model = tiny_llama()
     rows = [[1, 5, 9, 3], [2, 7, 7, 7, 8, 1, 4], [3, 30]]

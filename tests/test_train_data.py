@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -174,6 +175,16 @@ def test_long_samples_are_dropped_and_counted_never_cut(tokenizers):
     exact = int(encode(texts[:1], tokenizer, ends, 40).lengths[0])
     assert len(encode(texts[:1], tokenizer, ends, exact)) == 1
     assert len(encode(texts[:1], tokenizer, ends, exact - 1)) == 0
+
+
+def test_ten_megabytes_without_a_space_are_dropped_at_once(tokenizers):
+    tokenizer = tokenizers["bpe"]
+    texts = [Text("q", "ha" * 5_000_000), Text("q", "short"), Text("q" * 5_000_000, "r")]
+    start = time.perf_counter()
+    table = encode(texts, tokenizer, find_ends(tokenizer, "metamath-2024"), 40)
+    assert time.perf_counter() - start < 10
+    assert table.kept.tolist() == [1]
+    assert table.dropped == {"too_long": 2}
 
 
 def test_the_chat_template_is_the_models_own_and_its_turn_end_is_learnt(tokenizers):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ANSWER_ONLY, SOLUTION = "answer only", "seed solution"
+MOST_CHARS_PER_TOKEN = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +164,17 @@ def encode(text: Text, tokenizer: Any, options: PerplexityOptions) -> tuple[list
     """Return (token ids, index of the first counted one, whether the end was cut).
 
     Prompt and reply are tokenised apart, so that no token spans the border. The first id has nothing before it to be
-    predicted from, so it never counts; a beginning-of-text token is put there where the tokenizer has one.
+    predicted from, so it never counts; a beginning-of-text token is put there where the tokenizer has one. Of a text of
+    megabytes only the beginning is read, which holds more tokens than are counted.
     """
-    prompt = tokenizer(text.prompt, add_special_tokens=False)["input_ids"]
-    reply = tokenizer(text.reply, add_special_tokens=False)["input_ids"]
+    most = options.max_tokens * MOST_CHARS_PER_TOKEN
+    prompt = tokenizer(text.prompt[:most], add_special_tokens=False)["input_ids"]
+    reply = tokenizer(text.reply[:most], add_special_tokens=False)["input_ids"]
     start = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
     ids = [*start, *prompt, *reply]
     first = max(1, len(start) + (len(prompt) if options.mask_prompt else 0))
-    return ids[: options.max_tokens], first, len(ids) > options.max_tokens
+    is_cut = len(ids) > options.max_tokens or max(len(text.prompt), len(text.reply)) > most
+    return ids[: options.max_tokens], first, is_cut
 
 
 def sequence_nats(model: Any, ids: Sequence[Sequence[int]], first: Sequence[int], device: str) -> list[float]:

@@ -82,7 +82,10 @@ def turn_end(tokenizer: Any) -> int:
 
 
 def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
-    """Tokenise all texts; samples over `max_length` tokens, end mark included, are dropped and counted, never cut."""
+    """Tokenise all texts; samples over `max_length` tokens, end mark included, are dropped and counted, never cut.
+
+    One that no tokens could spell in so few is dropped unread: ten megabytes without a space would take minutes.
+    """
     import numpy as np
 
     specials = [token for token in tokenizer.all_special_tokens if len(token) > 2]
@@ -91,11 +94,15 @@ def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -
     kept: list[int] = []
     dropped = {"too_long": 0, "special_token": 0}
     merged = 0
-    for low in range(0, len(texts), CHUNK):
-        chunk = texts[low : low + CHUNK]
+    most_chars = max_length * max(map(len, tokenizer.get_vocab()))
+    fit = [index for index, text in enumerate(texts) if len(text.prompt) + len(text.response) <= most_chars]
+    dropped["too_long"] = len(texts) - len(fit)
+    for low in range(0, len(fit), CHUNK):
+        places = fit[low : low + CHUNK]
+        chunk = [texts[index] for index in places]
         prompts = tokenizer([text.prompt for text in chunk], add_special_tokens=False).input_ids
         wholes = tokenizer([text.prompt + text.response for text in chunk], add_special_tokens=False).input_ids
-        for index, (text, prompt, whole) in enumerate(zip(chunk, prompts, wholes, strict=True), low):
+        for index, text, prompt, whole in zip(places, chunk, prompts, wholes, strict=True):
             if any(token in text.response for token in specials):
                 dropped["special_token"] += 1
                 continue
