@@ -16,6 +16,7 @@ import tiny_llama
 from mathstrap.errors import InputError, StorageError
 from mathstrap.train import BestOptions, DataOptions, LoraOptions, TrainRecipe
 from mathstrap.train import checkpoints as kept
+from mathstrap.train.card import base_model
 from mathstrap.train.model import choose_precision
 from mathstrap.train.sft import train
 from mathstrap.train.watch import DivergedError, Watch, read_curve
@@ -124,6 +125,10 @@ def test_the_manifest_states_the_cut_of_the_batch_and_the_card_the_data(folder):
     card = (Path(recipe.out) / "README.md").read_text()
     assert card.startswith("---\nlibrary_name: transformers")
     assert "48 samples" in card
+    assert "Left out: none." in card
+    assert "base_model" not in card, "a folder of this machine is no name on the hub"
+    assert base_model("embedded") == ["base_model: HuggingFaceTB/SmolLM2-135M-Instruct"]
+    assert base_model("meta-llama/Llama-2-7b-hf") == ["base_model: meta-llama/Llama-2-7b-hf"]
 
 
 def test_the_same_seed_gives_the_same_curve_and_another_seed_another(folder):

@@ -1,12 +1,16 @@
-"""Describe a trained model: data, recipe, scores. A pure function of the manifest and the curve."""
+"""Describe a trained model: data, recipe, scores."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mathstrap.train.watch import Point, Validation
 
+# Where the model of the embedded package comes from.
+EMBEDDED_ON_HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 LONG = {"lora", "best", "data"}
 
 
@@ -16,9 +20,10 @@ def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations
     method = {"full": "Full fine-tuning", "lora": "LoRA", "qlora": "QLoRA (NF4)"}[recipe["method"]]
     paths = recipe["data"]["path"]
     named = ", ".join(f"`{path}`" for path in ([paths] if isinstance(paths, str) else paths))
-    fell = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in {**data["dropped"], **data["skipped"]}.items()]
+    left_out = {**data["dropped"], **data["skipped"]}
+    fell = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in left_out.items() if count]
     lines = [
-        "---", "library_name: transformers", f"base_model: {recipe['model']}", "tags: [mathstrap, math]", "---", "",
+        "---", "library_name: transformers", *base_model(recipe["model"]), "tags: [mathstrap, math]", "---", "",
         f"# {method} of {recipe['model']}", "",
         f"{method} of `{recipe['model']}` ({manifest['model']['trained']:,} of {manifest['model']['parameters']:,} "
         f"weights trained) with mathstrap {manifest['versions']['mathstrap']}.", "",
@@ -49,3 +54,10 @@ def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations
     lines += ["", "Run `mathstrap eval` on this folder for benchmark accuracy.", "", "## Versions", ""]
     lines += [", ".join(f"{name} {version}" for name, version in manifest["versions"].items()), ""]
     return "\n".join(lines)
+
+
+def base_model(name: str) -> list[str]:
+    """Return the header's line on the base model, nothing for a folder: the hub reads it as a name of its own."""
+    found = EMBEDDED_ON_HUB if name == "embedded" else name
+    is_named = re.fullmatch(r"\w[\w.-]*/[\w.-]+", found) and not Path(found).exists()
+    return [f"base_model: {found}"] if is_named else []
