@@ -14,7 +14,8 @@ from mathstrap.train import checkpoints as kept
 from mathstrap.train.sft import train
 from test_train_run import curve_of, run_child
 
-pytestmark = pytest.mark.slow
+# Minutes on two cores to itself, a quarter of an hour beside other work.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
 def recipe_for(data_path: Path, out: Path, method: str, **changes) -> TrainRecipe:

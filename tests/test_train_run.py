@@ -93,6 +93,8 @@ def test_each_method_learns_and_leaves_a_model_that_loads(folder, method, recomp
     assert [step for step, _, _ in curve] == list(range(1, 19))
     assert curve[-1][1] < curve[0][1] - 0.2
     assert report.num_steps == 18
+    modes = {path.stat().st_mode for path in Path(report.files["model"]).iterdir()}
+    assert len(modes) == 1, "whoever may read the card may read the weights"
     for name in ("curve", "curve_svg", "card"):
         assert Path(report.files[name]).stat().st_size > 500
     assert len(AutoTokenizer.from_pretrained(report.files["model"])) == 512

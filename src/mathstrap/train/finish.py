@@ -38,6 +38,9 @@ def write_outputs(recipe: TrainRecipe, out: Path, checkpoint: Path, base: str, w
     for kind in ("model", "adapter"):
         if kind in files:
             shutil.copyfile(out / "README.md", files[kind] / "README.md")
+            # The library writes weights that their owner alone can read.
+            for weights in files[kind].glob("*.safetensors"):
+                weights.chmod(files["card"].stat().st_mode)
     return {kind: str(path) for kind, path in files.items()}
 
 

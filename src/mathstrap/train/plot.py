@@ -14,6 +14,7 @@ def write_curve(points: Sequence[Point], validations: Sequence[Validation], fold
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
+        from matplotlib.ticker import MaxNLocator
     except ImportError:
         return {}
     if not points:
@@ -27,6 +28,7 @@ def write_curve(points: Sequence[Point], validations: Sequence[Validation], fold
             label="held out",
         )  # fmt: skip
         axes.legend(frameon=False)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("optimiser step")
     axes.set_ylabel("loss, nats per response token")
     axes.grid(visible=True, alpha=0.25)
