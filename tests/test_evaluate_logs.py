@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from mathstrap.asking.budget import Budget
 from mathstrap.backends.fake import FakeTeacher
 from mathstrap.evaluate import EvalOptions, EvalResult, evaluate
 from mathstrap.types import Request
@@ -66,6 +67,44 @@ def test_harness_samples_can_be_graded_again_as_outputs(result: EvalResult, tmp_
     source = result.evaluation.summaries[0].source
     again = evaluate(EvalOptions(benchmarks=(f"gsm8k={source}",), out=str(tmp_path / "again"), outputs=str(samples)))
     assert [draw.reason for draw in again.draws] == [draw.reason for draw in result.draws]
+
+
+def test_harness_samples_find_their_question_in_a_built_set_with_a_reply_missing(tmp_path: Path) -> None:
+    path = tmp_path / "gsm8k_test.jsonl"
+    rows = [{"question": "No gold?", "answer": "none"}]  # so the rows' places are not the questions' numbers
+    for n in (11, 13):
+        question = f"Anna has {n} figs. Paul buys {n + 40} more. How many?"
+        rows.append({"question": question, "answer": f"<<{n}+{n + 40}={2 * n + 40}>>\n#### {2 * n + 40}"})
+    path.write_text("\n".join(map(json.dumps, rows)))
+    for name in (f"gsm8k-perturbed={path}", f"gsm8k={path}"):
+        out = tmp_path / name.partition("=")[0]
+        options = EvalOptions(benchmarks=(name,), out=str(out), logs=("lm-eval",))
+        budget = Budget(max_requests=3 if "perturbed" in name else 1)
+        asked = evaluate(replace(options, budget=budget), backend=FakeTeacher(lambda request: f"{request.id} 7"))
+        assert asked.evaluation.num_unanswered
+        (samples,) = (out / "logs").glob("samples_*.jsonl")
+        again = evaluate(
+            replace(options, out=f"{out}-again", logs=(), outputs=str(samples), on_bad="skip", budget=Budget())
+        )
+        assert [(draw.id, draw.text) for draw in again.draws] == [(draw.id, f"{draw.id} 7") for draw in asked.draws]
+
+
+def test_the_inspect_log_of_a_set_says_its_own_decoding_and_what_is_missing(tmp_path: Path) -> None:
+    words, maths = tmp_path / "words.jsonl", tmp_path / "maths.jsonl"
+    words.write_text(json.dumps({"question": "1+1?", "answer": "#### 2"}))
+    maths.write_text("\n".join(json.dumps({"problem": f"${n}+1$?", "answer": str(n + 1)}) for n in range(2)))
+    options = EvalOptions(
+        benchmarks=(f"gsm8k={words}", f"math500={maths}"), out=str(tmp_path / "run"), logs=("inspect",),
+        budget=Budget(max_requests=2),
+    )  # fmt: skip
+    path = evaluate(options, backend=FakeTeacher(lambda request: "The answer is: 2")).path
+    found = {}
+    for name in ("gsm8k", "math500"):
+        with zipfile.ZipFile(path / "logs" / f"{name}.eval") as log:
+            found[name] = json.loads(log.read("header.json"))
+    assert [header["eval"]["model_generate_config"]["max_tokens"] for header in found.values()] == [512, 1024]
+    assert sum(header["results"]["total_samples"] for header in found.values()) == 3
+    assert sum(header["results"]["completed_samples"] for header in found.values()) == 2
 
 
 class Tags(HTMLParser):

@@ -107,11 +107,15 @@ BENCHMARKS: dict[str, Benchmark] = {
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedBenchmark:
-    """The problems of a test set in its own order, the rows that could not be used, and where they came from."""
+    """The problems of a test set in its own order, the rows that could not be used, and where they came from.
+
+    `places` says for every problem's id which row of the published set it is, or which question of a derived one.
+    """
 
     name: str
     source: str
     problems: list[Problem]
+    places: dict[str, int]
     rejects: list[Reject]
 
 
@@ -130,9 +134,12 @@ def load_benchmark(
         parent = f"{benchmark.of}={given}" if given else benchmark.of
         loaded = load_benchmark(parent, data=data, limit=limit, offset=offset)
         problems = builder(benchmark.build)(loaded.problems, rng_seed=rng_seed)
-        return LoadedBenchmark(name=name, source=loaded.source, problems=problems, rejects=loaded.rejects)
+        places = {problem.id: place for place, problem in enumerate(problems)}
+        return LoadedBenchmark(
+            name=name, source=loaded.source, problems=problems, places=places, rejects=loaded.rejects
+        )
     source, rows = open_rows(name, benchmark, given, data)
-    problems, rejects, seen = [], [], dict[str, int]()
+    problems, places, rejects, seen = [], dict[str, int](), [], dict[str, int]()
     number = 0
     for number, row in enumerate(rows):
         if number < offset:
@@ -150,10 +157,11 @@ def load_benchmark(
             rejects.append(Reject(id=plain, stage="seeds", reason="gold_fails_grader", detail=detail))
             continue
         problems.append(problem)
+        places[problem.id] = number
     if not problems:
         first = f" The first: {rejects[0].detail}." if rejects else ""
         raise InputError(f"{source}: no usable question for benchmark {name} among {number + 1} rows.{first}")
-    return LoadedBenchmark(name=name, source=source, problems=problems, rejects=rejects)
+    return LoadedBenchmark(name=name, source=source, problems=problems, places=places, rejects=rejects)
 
 
 def to_problem(shaped: Shaped, name: str, benchmark: Benchmark, plain: str, seen: dict[str, int]) -> Problem:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mathstrap.evaluate.benchmarks import LoadedBenchmark
 from mathstrap.evaluate.harness import RULES, harness_answer, harness_correct
 from mathstrap.evaluate.score import SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
@@ -31,16 +32,18 @@ SUMMARY_KEYS = (
 _STOP_REASONS = {"stop": "stop", "length": "max_tokens", "content_filter": "content_filter", "unknown": "unknown"}
 
 
-def write_inspect(path: Path, evaluation: Evaluation, draws: Sequence[ScoredDraw]) -> list[Path]:
+def write_inspect(
+    path: Path, evaluation: Evaluation, draws: Sequence[ScoredDraw], sets: Sequence[LoadedBenchmark]
+) -> list[Path]:
     """Write `logs/<benchmark>.eval` for every test set; `inspect view --log-dir <run>/logs` opens them."""
     folder = path / "logs"
     folder.mkdir(exist_ok=True)
     written = []
-    for summary in evaluation.summaries:
+    for summary, loaded in zip(evaluation.summaries, sets, strict=True):
         rows = [draw for draw in draws if draw.benchmark == summary.benchmark]
         target = folder / f"{summary.benchmark}.eval"
         with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as log:
-            for name, value in inspect_files(evaluation, summary, rows):
+            for name, value in inspect_files(evaluation, summary, loaded, rows):
                 member = zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0))
                 log.writestr(member, msgspec.json.encode(value), zipfile.ZIP_DEFLATED)
         written.append(target)
@@ -48,11 +51,11 @@ def write_inspect(path: Path, evaluation: Evaluation, draws: Sequence[ScoredDraw
 
 
 def inspect_files(
-    evaluation: Evaluation, summary: Summary, rows: Sequence[ScoredDraw]
+    evaluation: Evaluation, summary: Summary, loaded: LoadedBenchmark, rows: Sequence[ScoredDraw]
 ) -> Iterator[tuple[str, Any]]:  # fmt: skip
     """Yield (name, value) of the files inside one `.eval` log."""
-    provenance = next(iter(evaluation.provenance.values()))
-    samples = list(dict.fromkeys(row.problem for row in rows))
+    provenance = evaluation.provenance[loaded.problems[0].style]
+    samples = list(loaded.places)
     spec = {
         "eval_id": ident(evaluation.model, summary.benchmark, "eval"), "run_id": ident(evaluation.model, "run"),
         "created": EPOCH, "task": summary.benchmark, "task_id": ident(summary.benchmark), "task_version": 0,
@@ -79,7 +82,7 @@ def inspect_files(
     yield "_journal/summaries/1.json", summaries
     yield "summaries.json", summaries
     results = {
-        "total_samples": len(rows), "completed_samples": len(rows),
+        "total_samples": len(rows) + summary.num_unanswered, "completed_samples": len(rows),
         "scores": [
             {
                 "name": name, "scorer": name, "params": {}, "scored_samples": score.num, "unscored_samples": 0,
@@ -130,22 +133,29 @@ def inspect_sample(row: ScoredDraw, model: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def write_lm_eval(path: Path, evaluation: Evaluation, draws: Sequence[ScoredDraw]) -> list[Path]:
+def write_lm_eval(
+    path: Path, evaluation: Evaluation, draws: Sequence[ScoredDraw], sets: Sequence[LoadedBenchmark]
+) -> list[Path]:
     """Write `logs/samples_<benchmark>.jsonl` as lm-evaluation-harness logs samples, one row per reply and filter."""
     folder = path / "logs"
     folder.mkdir(exist_ok=True)
     written = []
-    for summary in evaluation.summaries:
+    for summary, loaded in zip(evaluation.summaries, sets, strict=True):
         rows = [draw for draw in draws if draw.benchmark == summary.benchmark]
         target = folder / f"samples_{summary.benchmark}.jsonl"
-        write_atomically(target, (msgspec.json.encode(row) + b"\n" for row in lm_eval_rows(evaluation, rows)))
+        made = lm_eval_rows(evaluation, rows, loaded.places)
+        write_atomically(target, (msgspec.json.encode(row) + b"\n" for row in made))
         written.append(target)
     return written
 
 
-def lm_eval_rows(evaluation: Evaluation, rows: Sequence[ScoredDraw]) -> Iterator[dict[str, Any]]:
-    """Yield rows with the harness's own field names; `exact_match` is its verdict, `mathstrap` ours."""
-    places = {problem: place for place, problem in enumerate(dict.fromkeys(row.problem for row in rows))}
+def lm_eval_rows(
+    evaluation: Evaluation, rows: Sequence[ScoredDraw], places: Mapping[str, int]
+) -> Iterator[dict[str, Any]]:
+    """Yield rows with the harness's own field names; `exact_match` is its verdict, `mathstrap` ours.
+
+    A `doc_id` is the question's place in its set, also where other questions have no reply.
+    """
     for rule in RULES[rows[0].style] if rows else ():
         for row in rows:
             target = f"{row.solution}\n#### {row.expected}" if row.style == "gsm8k" else row.expected
@@ -178,7 +188,7 @@ def sha(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-LOGS: dict[str, Callable[[Path, Any, Sequence[ScoredDraw]], list[Path]]] = {
+LOGS: dict[str, Callable[[Path, Any, Sequence[ScoredDraw], Sequence[LoadedBenchmark]], list[Path]]] = {
     "inspect": write_inspect,
     "lm-eval": write_lm_eval,
 }

@@ -34,18 +34,25 @@ class Outputs:
 
 
 def read_outputs(
-    path: Path | str, problems: Sequence[Problem], *, draws: int | None = None, on_bad: Literal["stop", "skip"] = "stop"
+    path: Path | str,
+    problems: Sequence[Problem],
+    *,
+    places: Mapping[str, int] | None = None,
+    draws: int | None = None,
+    on_bad: Literal["stop", "skip"] = "stop",
 ) -> Outputs:
     """Read a .jsonl, .csv or .parquet file of outputs (also lm-evaluation-harness samples) for these problems.
 
+    `places` says which row of its set each problem is, for rows with a `doc_id`; None counts the problems as given.
     `draws` None takes the commonest count in the file. Unknown ids, doubled draws and wrong counts stop with one
     message that lists them; with on_bad "skip" what fits is used, the rest is a Reject or stays unanswered.
     """
     path = Path(path)
     known = {problem.id for problem in problems}
-    by_place: dict[str, list[str]] = {}
+    by_place: dict[str, dict[int, str]] = {}
     for problem in problems:
-        by_place.setdefault(problem.dataset, []).append(problem.id)
+        ids = by_place.setdefault(problem.dataset, {})
+        ids[len(ids) if places is None else places[problem.id]] = problem.id
     outputs = Outputs(model=f"{path.name}@{file_hash(path)}")
     extra: list[str] = []
     doubled: list[str] = []
@@ -125,7 +132,7 @@ def complain(
         )
 
 
-def find_id(row: Mapping[str, Any], by_place: Mapping[str, Sequence[str]]) -> tuple[str, int | None] | None:
+def find_id(row: Mapping[str, Any], by_place: Mapping[str, Mapping[int, str]]) -> tuple[str, int | None] | None:
     """Return (problem, draw) of a row; draw None = by the order of the file. A `doc_id` needs a single benchmark."""
     for name in ID_FIELDS:
         value = row.get(name)
@@ -135,7 +142,7 @@ def find_id(row: Mapping[str, Any], by_place: Mapping[str, Sequence[str]]) -> tu
             if len(by_place) != 1:
                 return None
             ids = next(iter(by_place.values()))
-            return (ids[value] if 0 <= value < len(ids) else f"doc_id {value}"), None
+            return ids.get(value, f"doc_id {value}"), None
         if isinstance(value, str) and value.strip():
             problem, _, tail = value.strip().rpartition("#")
             if problem and is_count(tail):

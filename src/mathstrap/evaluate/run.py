@@ -110,7 +110,10 @@ def evaluate(
     problems = [problem for loaded in sets for problem in loaded.problems]
     outputs = None
     if options.outputs:
-        outputs = read_outputs(options.outputs, problems, draws=options.draws or None, on_bad=options.on_bad)
+        places = {ident: place for loaded in sets for ident, place in loaded.places.items()}
+        outputs = read_outputs(
+            options.outputs, problems, places=places, draws=options.draws or None, on_bad=options.on_bad
+        )
     draws = outputs.draws if outputs else options.draws or 1
     if draws > 1 and protocol.temperature == 0 and outputs is None:
         raise InputError(f"{draws} draws at temperature 0 are {draws} times the same reply. Add --temperature 0.7.")
@@ -248,13 +251,14 @@ def derive(
         summaries=summaries,
     )
     rejects = [reject for loaded in sets for reject in loaded.rejects] + (outputs.rejects if outputs else [])
-    write(run, evaluation, graded, rejects, options.logs)
+    write(run, evaluation, graded, rejects, sets, options.logs)
     unfit = len(outputs.rejects) if outputs else 0
     return EvalResult(evaluation=evaluation, draws=graded, path=run.path, asked=asked, num_unfit_rows=unfit)
 
 
 def write(
-    run: RunDir, evaluation: Evaluation, draws: list[ScoredDraw], rejects: list[Reject], logs: Sequence[str]
+    run: RunDir, evaluation: Evaluation, draws: list[ScoredDraw], rejects: list[Reject],
+    sets: Sequence[LoadedBenchmark], logs: Sequence[str],
 ) -> None:  # fmt: skip
     """Write the derived files: draws (JSON lines and Parquet), rejects, metrics, the page and the logs asked for."""
     from mathstrap.evaluate.page import page
@@ -264,7 +268,7 @@ def write(
     run.write_json("metrics.json", evaluation)
     run.write_text("report.html", page(evaluation, draws))
     for name in logs:
-        LOGS[name](run.path, evaluation, draws)
+        LOGS[name](run.path, evaluation, draws, sets)
 
 
 def write_plan(
