@@ -78,6 +78,7 @@ def test_several_rows_of_a_question_are_its_draws_in_order(tmp_path: Path) -> No
         ([{"id": "gsm8k-00000", "text": None}], r':1: "text" holds None, expected text as a string'),
         ([{"text": "x"}], r":1: no id field"),
         ([{"doc_id": 99, "text": "x"}], "doc_id 99"),
+        ([{**row, "draw": 1} for row in GOOD], r"numbered 1 or more \(the first is 0\): 4 \(gsm8k-00000#1"),
     ],
 )
 def test_what_does_not_fit_is_said_with_its_ids(rows: list[dict[str, Any]], message: str, tmp_path: Path) -> None:

@@ -108,12 +108,14 @@ def complain(
         if counts.get(problem.id, wanted) not in (0, wanted)
     ]
     over = [place for place in outputs.texts if place[1] >= wanted]
+    numbered = [f"{problem}#{draw}" for problem, draw in over if counts[problem] <= wanted]
     parts = []
     for label, items in (
         ("questions without an answer", missing),
         ("ids that are no question here", list(dict.fromkeys(extra))),
         ("draws given twice", doubled),
         (f"questions with {'more than one answer' if wanted == 1 else f'other than {wanted} answers'}", wrong),
+        (f"draws numbered {wanted} or more (the first is 0)", numbered),
     ):
         if items:
             parts.append(f"{label}: {len(items)} ({', '.join(items[:_SHOWN])}{', ...' if len(items) > _SHOWN else ''})")
