@@ -50,6 +50,10 @@ def test_every_benchmark_is_listed() -> None:
         (["--logs", "inspekt"], 'Did you mean "inspect"'),
         (["limits.max_in_flight=many"], "limits.max_in_flight"),
         (["bogus=1"], 'no such key "bogus"'),
+        (["--temperature", "-0.5"], "temperature must be 0 or more"),
+        (["--shots", "-2"], "shots at least 0"),
+        (["--limit", "0"], "limit 1 or more"),
+        (["-b", " , "], "no benchmark named"),
         (["--model", "sft-tinny/model"], "sft-tinny/model: no such folder or .gguf file. For a model of that name"),
     ],
 )
@@ -57,6 +61,19 @@ def test_bad_arguments_are_sentences(arguments: list[str], message: str) -> None
     done = CliRunner().invoke(app, ["eval", *arguments])
     assert isinstance(done.exception, InputError)
     assert message in str(done.exception)
+
+
+def test_a_flag_goes_before_the_recipe_also_where_it_names_the_default(tmp_path: Path) -> None:
+    benchmark, outputs = rows(tmp_path)
+    recipe = tmp_path / "eval.yaml"
+    recipe.write_text(f"benchmarks: [svamp]\nprotocol: few-shot\nties: first\noutputs: {outputs}\n")
+    arguments = ["eval", "--recipe", str(recipe), "--out", str(tmp_path / "run"), "-b", benchmark, "-p", "default"]
+    done = CliRunner().invoke(app, [*arguments, "--ties", "share", "--logs", "inspect, lm-eval"])
+    assert done.exit_code == 0, done.output
+    options = json.loads((tmp_path / "run" / "manifest.json").read_text())["options"]
+    assert (options["benchmarks"], options["protocol"], options["ties"]) == ([benchmark], "default", "share")
+    assert options["outputs"] == outputs
+    assert options["logs"] == ["inspect", "lm-eval"]
 
 
 def test_incomplete_outputs_exit_with_3_when_skipped(tmp_path: Path) -> None:

@@ -28,27 +28,27 @@ def eval_(
     model: str = typer.Option("", "--model", "-m", help="A name at the server, a checkpoint folder or a .gguf."),
     backend: str = typer.Option("", "--backend", help="Who runs it; told from the model if left out."),
     base_url: str = typer.Option("", "--base-url", help="An OpenAI-compatible server, up to and including /v1."),
-    benchmarks: str = typer.Option("gsm8k", "--benchmarks", "-b", help="Names or name=path, with commas; see --list."),
+    benchmarks: str | None = typer.Option(
+        None, "--benchmarks", "-b", help="Names or name=path, with commas, see --list; gsm8k if left out."
+    ),
     outputs: str = typer.Option("", "--outputs", help="Grade a file of replies made elsewhere instead of a model."),
-    protocol: str = typer.Option("default", "--protocol", "-p", help="default, few-shot, metamath-2024 or own."),
+    protocol: str = typer.Option("", "--protocol", "-p", help="default (if left out), few-shot, metamath-2024 or own."),
     prompt: list[str] = typer.Option([], "--prompt", help="Another prompt; given twice or more: a sensitivity run."),
     template: str = typer.Option("", "--template", help="chat (the model's own template) or raw (plain continuation)."),
-    shots: int = typer.Option(
-        -1, "--shots", show_default=False, help="Demonstrations before the question; the protocol's if left out."
+    shots: int | None = typer.Option(
+        None, "--shots", help="Demonstrations before the question; the protocol's if left out."
     ),
-    draws: int = typer.Option(
-        0, "--draws", "-n", show_default=False, help="Replies per question; more than one needs a temperature."
+    draws: int | None = typer.Option(
+        None, "--draws", "-n", help="Replies per question, one if left out; more than one needs a temperature."
     ),
-    temperature: float = typer.Option(
-        -1.0, "--temperature", show_default=False, help="0 is greedy; the protocol's if left out."
-    ),
-    top_p: float = typer.Option(-1.0, "--top-p", show_default=False, help="The share of likeliest tokens, in (0, 1]."),
-    max_tokens: int = typer.Option(-1, "--max-tokens", show_default=False, help="The most new tokens of a reply."),
-    limit: int = typer.Option(0, "--limit", show_default=False, help="Only the first questions of each set."),
+    temperature: float | None = typer.Option(None, "--temperature", help="0 is greedy; the protocol's if left out."),
+    top_p: float | None = typer.Option(None, "--top-p", help="The share of likeliest tokens, in (0, 1]."),
+    max_tokens: int | None = typer.Option(None, "--max-tokens", help="The most new tokens of a reply."),
+    limit: int | None = typer.Option(None, "--limit", help="Only the first questions of each set."),
     data: str = typer.Option("", "--data", help="A folder with the files; else MATHSTRAP_DATA, else the hub."),
     out: str = typer.Option("", "--out", "-o", help="The run directory; the same one again resumes."),
-    ties: str = typer.Option("share", "--ties", help="Majority votes that tie: share, first or wrong."),
-    on_bad: str = typer.Option("stop", "--on-bad", help="Outputs that do not fit the questions: stop or skip."),
+    ties: str = typer.Option("", "--ties", help="Majority votes that tie: share (if left out), first or wrong."),
+    on_bad: str = typer.Option("", "--on-bad", help="Outputs that do not fit: stop (if left out) or skip."),
     logs: str = typer.Option("", "--logs", help="Logs for other tools, with commas: inspect, lm-eval."),
     recipe: str = typer.Option("", "--recipe", help="A YAML file with these options."),
     emit_task: str = typer.Option(
@@ -61,17 +61,15 @@ def eval_(
     if listing:
         print_benchmarks()
         return
-    if not benchmarks.strip(" ,"):
+    if benchmarks is not None and not names_in(benchmarks):
         raise InputError("no benchmark named. For example: --benchmarks gsm8k,math500.")
     given = {
-        "benchmarks": [name.strip() for name in benchmarks.split(",") if name.strip()], "outputs": outputs,
-        "data": data, "protocol": protocol, "draws": draws, "limit": limit or None, "ties": ties, "on_bad": on_bad,
-        "logs": [name for name in logs.split(",") if name], "out": out,
+        "benchmarks": names_in(benchmarks or ""), "outputs": outputs, "data": data, "protocol": protocol,
+        "draws": draws, "limit": limit, "ties": ties, "on_bad": on_bad, "logs": names_in(logs), "out": out,
     }  # fmt: skip
     changes = {
         "prompt": prompt[0] if len(prompt) == 1 else None, "template": template or None,
-        "shots": shots if shots >= 0 else None, "temperature": temperature if temperature >= 0 else None,
-        "top_p": top_p if top_p >= 0 else None, "max_tokens": max_tokens if max_tokens >= 0 else None,
+        "shots": shots, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens,
     }  # fmt: skip
     options = build_options(given, changes, choose_teacher(model, backend, base_url), recipe, overrides or [])
     if emit_task:
@@ -121,6 +119,11 @@ def compare(
         typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
         return
     print_comparison(found, flips)
+
+
+def names_in(text: str) -> list[str]:
+    """Return the names in a text with commas."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def run_kind(path: str) -> str:
@@ -190,10 +193,7 @@ def build_options(
     from mathstrap.recipe import apply_override, build_recipe, parse_yaml, read_yaml_file
 
     values = parse_yaml(read_yaml_file(Path(recipe)), recipe) if recipe else {}
-    defaults = {"benchmarks": ["gsm8k"], "protocol": "default", "draws": 0, "ties": "share", "on_bad": "stop"}
-    for key, value in given.items():
-        if value not in ("", None, []) and (key not in values or value != defaults.get(key)):
-            values[key] = value
+    values |= {key: value for key, value in given.items() if value not in ("", None, [])}
     for section, part in (("changes", changes), ("teacher", teacher)):
         chosen = {key: value for key, value in part.items() if value is not None}
         if recipe and section == "teacher" and chosen == {"backend": "embedded"}:
