@@ -71,6 +71,20 @@ def test_every_published_set_reads_its_own_shape(name: str, tmp_path: Path) -> N
     assert len(loaded.problems) + len(loaded.rejects) == len(SAMPLES[name])
 
 
+@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "gsm8k-backward"])
+def test_every_published_set_has_its_backward_questions(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in SAMPLES[name]))
+    backward = f"{name}-backward-full"
+    assert (BENCHMARKS[backward].of, BENCHMARKS[backward].style) == (name, BENCHMARKS[name].style)
+    forward, made = load_benchmark(f"{name}={path}").problems, load_benchmark(f"{backward}={path}").problems
+    assert made or not any(re.search(r"\d", parent.question) for parent in forward)
+    for problem in made:
+        assert problem.dataset == backward
+        assert problem.parent in {parent.id for parent in forward}
+        assert problem.tags["solvable"] in ("yes", "no", "unknown")
+
+
 @pytest.mark.parametrize(
     ("name", "file", "count"),
     [

@@ -92,17 +92,17 @@ BENCHMARKS: dict[str, Benchmark] = {
         about="GSM8K-Backward as published", file="gsm8k_backward_200.jsonl", hub="meta-math/GSM8K_Backward",
         split="train", shape=shapes.backward,
     ),
-    "gsm8k-backward-full": Benchmark(about="every number of GSM8K test hidden in turn", of="gsm8k", build="backward"),
-    "math500-backward-full": Benchmark(
-        about="every number of MATH-500 hidden in turn", style="math", of="math500", build="backward"
-    ),
-    "svamp-backward-full": Benchmark(about="every number of SVAMP hidden in turn", of="svamp", build="backward"),
-    "asdiv-backward-full": Benchmark(about="every number of ASDiv hidden in turn", of="asdiv", build="backward"),
-    "mawps-backward-full": Benchmark(about="every number of MAWPS hidden in turn", of="mawps", build="backward"),
     "gsm8k-perturbed": Benchmark(
         about="GSM8K test: numbers resampled, names changed, a sentence added", of="gsm8k", build="perturb"
     ),
 }  # fmt: skip
+BENCHMARKS |= {
+    f"{name}-backward-full": Benchmark(
+        about=f"{entry.about}: every number hidden in turn", style=entry.style, of=name, build="backward"
+    )
+    for name, entry in BENCHMARKS.items()
+    if not entry.build and name != "gsm8k-backward"
+}
 
 
 @dataclass(frozen=True, kw_only=True)
