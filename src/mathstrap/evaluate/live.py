@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import msgspec
+
 from mathstrap.engine import Sink
 from mathstrap.evaluate.protocols import ScoreName
 from mathstrap.evaluate.score import UNPARSEABLE, ScoredDraw, score_draw
@@ -61,14 +63,10 @@ class Grading:
 
     def score(self, request: Request, completion: Completion) -> ScoredDraw:
         """Return the graded draw with its prompt; replies made elsewhere have none that is known."""
-        early = self._early.pop(request.id, None)
-        import msgspec
-
         turns = request.messages if self._is_asked else ()
         shown = "\n\n".join(f"[{message.role}]\n{message.content}" for message in turns)
-        if early is not None and early[0] == completion.key:
-            return msgspec.structs.replace(early[1], prompt=shown)
-        graded = self._grade(completion)
+        early = self._early.pop(request.id, None)
+        graded = early[1] if early is not None and early[0] == completion.key else self._grade(completion)
         return msgspec.structs.replace(graded, prompt=shown)
 
     def _grade(self, completion: Completion) -> ScoredDraw:

@@ -15,7 +15,7 @@ from typing import Literal
 import msgspec
 
 from mathstrap.evaluate.protocols import ScoreName
-from mathstrap.types import Completion, FinishReason, Message, Outcome, Problem, Style, root_of
+from mathstrap.types import Completion, FinishReason, Outcome, Problem, Style, root_of
 from mathstrap.verify import Extraction, Grade, extract_answer, grade
 from mathstrap.verify.extract import extract_all
 
@@ -72,9 +72,9 @@ class ScoredDraw(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def score_draw(
-    problem: Problem, completion: Completion, *, headline: ScoreName, draw: int, messages: tuple[Message, ...] = ()
-) -> ScoredDraw:
-    """Return the graded reply; `headline` names the score that decides `is_correct`."""
+    problem: Problem, completion: Completion, *, headline: ScoreName, draw: int
+) -> ScoredDraw:  # fmt: skip
+    """Return the graded reply; `headline` names the score that decides `is_correct`. Its prompt is left empty."""
     text, gold, style = completion.text, problem.answer, problem.style
     stated = stated_answer(text)
     # A reply cut off before it stated an answer ends in a number by accident: the last number is not its answer.
@@ -115,7 +115,7 @@ def score_draw(
         style=style,
         question=problem.question,
         solution=problem.solution,
-        prompt="\n\n".join(f"[{message.role}]\n{message.content}" for message in messages),
+        prompt="",
         text=text,
     )
 
