@@ -285,6 +285,18 @@ def test_two_evaluations_are_compared_on_the_same_questions(options: EvalOptions
         compare(options.out, tmp_path)
 
 
+def test_a_comparison_of_variants_says_that_p_takes_them_as_independent(options: EvalOptions, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    variants = replace(options, benchmarks=(options.benchmarks[0].replace("gsm8k=", "gsm8k-perturbed="),))
+    other = replace(variants, out=str(tmp_path / "other"))
+    for each in (variants, other):
+        evaluate(each, backend=says(lambda request: "The answer is: 7"))
+    found = compare(variants.out, other.out)
+    assert found.sets["gsm8k-perturbed"].num_clusters == 4 < found.sets["gsm8k-perturbed"].num
+    assert "come from 4 seed questions" in found.warnings[-1]
+
+
 def test_a_prompt_sensitivity_run_gives_mean_lowest_and_highest(options: EvalOptions) -> None:
     def answer(request: Request) -> str:
         gold = ROWS[int(request.id[6:11])][2]
@@ -299,6 +311,8 @@ def test_a_prompt_sensitivity_run_gives_mean_lowest_and_highest(options: EvalOpt
     assert (found.always, found.never) == (0.25, 0.0)
     with pytest.raises(InputError, match="two different prompts"):
         evaluate_prompts(options, ["zero"])
+    with pytest.raises(InputError, match="zero: two prompts of this name"):
+        evaluate_prompts(options, ["zero", "mine/zero.txt"])
 
 
 def test_a_finished_evaluation_is_read_back_whole(options: EvalOptions) -> None:

@@ -58,9 +58,15 @@ def compare(a: Path | str, b: Path | str) -> EvaluationComparison:
         raise InputError(
             f"{a} and {b} share no question ({names[0]} against {names[1]}). Evaluate both on the same set."
         )
+    shared = [
+        f"{name}: the {c.num} questions come from {c.num_clusters} seed questions; the interval counts those, while "
+        "p and power take every question as independent and may say too much."
+        for name, c in sets.items()
+        if c.num_clusters < c.num
+    ]
     return EvaluationComparison(
         a=str(a), b=str(b), model_a=first.model, model_b=second.model, sets=sets,
-        warnings=warnings(first, second, draws_a, draws_b),
+        warnings=[*warnings(first, second, draws_a, draws_b), *shared],
     )  # fmt: skip
 
 
@@ -113,8 +119,11 @@ def evaluate_prompts(
 
     Keyword arguments go to `evaluate`; the backend is opened once by the caller or once per prompt.
     """
+    stems = [Path(prompt).stem for prompt in prompts]
     if len(set(prompts)) < 2:
         raise InputError("a prompt-sensitivity run needs at least two different prompts.")
+    if twice := sorted({stem for stem in stems if stems.count(stem) > 1}):
+        raise InputError(f"{', '.join(twice)}: two prompts of this name would share a run directory. Rename one.")
     results = []
     for prompt in prompts:
         changed = replace(
