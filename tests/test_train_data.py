@@ -252,6 +252,7 @@ def test_the_small_presets_load(name):
         ("lr=0", "lr and epochs"),
         ("global_batch=0", "global_batch: found 0"),
         ("warmup=3", "warmup: found 3"),
+        ("warmup=1.0", "between 0 and 0.9"),  # the Trainer would read one step
         ("data.promt=chat", 'Did you mean "prompt"'),
         ("method=dora", "method"),
         ("best.metric=loss", "data.validation"),

@@ -14,9 +14,11 @@ import pytest
 
 import tiny_llama
 from mathstrap.errors import InputError, StorageError
-from mathstrap.train import BestOptions, DataOptions, LoraOptions, TrainRecipe
+from mathstrap.train import BestOptions, DataOptions, LoraOptions, TrainRecipe, trainer
 from mathstrap.train import checkpoints as kept
+from mathstrap.train.batches import Cut
 from mathstrap.train.card import base_model
+from mathstrap.train.hardware import Setting
 from mathstrap.train.model import choose_precision
 from mathstrap.train.sft import train
 from mathstrap.train.watch import DivergedError, Watch, read_curve
@@ -99,6 +101,8 @@ def test_each_method_learns_and_leaves_a_model_that_loads(folder, method, recomp
         assert Path(report.files[name]).stat().st_size > 500
     assert len(AutoTokenizer.from_pretrained(report.files["model"])) == 512
     loaded = AutoModelForCausalLM.from_pretrained(report.files["model"], dtype=torch.float32)
+    counts = json.loads((Path(recipe.out) / "manifest.json").read_text())["model"]
+    assert counts["parameters"] == loaded.num_parameters() + (0 if method == "full" else counts["trained"])
     ids = torch.arange(5, 60)[None]
     if method == "full":
         last = Path(recipe.out) / "checkpoints" / "checkpoint-18"
@@ -146,15 +150,16 @@ def test_the_same_seed_gives_the_same_curve_and_another_seed_another(folder):
 
 @pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.slow)])
 def test_killed_and_resumed_equals_uninterrupted(folder, method):
-    settings = {"method": method, "epochs": 2, "save_every": 3}
+    settings = {"method": method, "epochs": 2, "save_every": 4}
     whole = recipe_for(folder, f"out-whole-{method}", **settings)
     train(whole)
     broken = recipe_for(folder, f"out-broken-{method}", **settings)
-    assert run_child(broken, 8).returncode == -signal.SIGKILL
+    # Of six steps an epoch: it goes on in the middle of the second one.
+    assert run_child(broken, 10).returncode == -signal.SIGKILL
     checkpoints = Path(broken.out) / "checkpoints"
-    assert kept.last_checkpoint(checkpoints).name == "checkpoint-6"
+    assert kept.last_checkpoint(checkpoints).name == "checkpoint-8"
     # What a kill in the middle of writing leaves.
-    half = checkpoints / kept.STAGING / "checkpoint-9"
+    half = checkpoints / kept.STAGING / "checkpoint-12"
     half.mkdir(parents=True, exist_ok=True)
     (half / "model.safetensors").write_bytes(b"torn")
     train(broken)
@@ -212,6 +217,41 @@ def test_a_climbing_loss_stops_and_a_noisy_one_does_not(tmp_path):
         watch.check(63, 90.0, 1.0)
     with pytest.raises(DivergedError, match="gradient's norm is inf"):
         Watch(path=tmp_path / "curve.jsonl", divergence=0).check(1, 1.0, float("inf"))
+
+
+def test_a_resumed_run_remembers_how_low_its_loss_was(tmp_path):
+    settings = {"path": tmp_path / "curve.jsonl", "divergence": 3.0}
+    whole = Watch(**settings)
+    for step in range(1, 21):
+        whole.check(step, 1.0, 1.0)
+        whole.point(step=step, num_steps=40, epoch=0.0, loss=1.0, lr=0.0, grad_norm=1.0)
+    resumed = Watch(**settings)
+    resumed.resume(20, rewrite=False)
+    with pytest.raises(DivergedError, match=r"climbed to 10\.9 from 1"):
+        resumed.check(21, 100.0, 1.0)
+
+
+def test_the_gradients_norm_is_watched_where_nothing_is_clipped(folder):
+    clipped, free = (recipe_for(folder, f"out-norm-{norm:g}", max_steps=1, max_grad_norm=norm) for norm in (1.0, 0.0))
+    for recipe in (clipped, free):
+        train(recipe)
+    assert curve_of(free) == curve_of(clipped)
+    assert curve_of(free)[0][2] > 0
+
+
+def test_a_model_spread_over_gpus_by_one_process_is_no_run_of_ours(tmp_path):
+    import torch
+
+    recipe = TrainRecipe()
+    job = trainer.Job(
+        recipe=recipe, setting=Setting(device="cpu", rank=0, processes=1, local_processes=1),
+        cut=Cut(global_batch=1, processes=1, accumulation=1, micro_tokens=1), train=None, held_out=None,
+        watch=Watch(path=tmp_path / "curve.jsonl", divergence=0), folder=tmp_path, precision="fp32", is_sharded=False,
+        score=None,
+    )  # fmt: skip
+    trainer.check_wrapper(torch.nn.Linear(1, 1), job)
+    with pytest.raises(AssertionError, match="one process drives one GPU"):
+        trainer.check_wrapper(torch.nn.DataParallel(torch.nn.Linear(1, 1)), job)
 
 
 def test_no_room_on_disk_is_said_before_the_first_step(tmp_path):

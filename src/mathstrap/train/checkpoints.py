@@ -35,16 +35,21 @@ def last_checkpoint(folder: Path) -> Path | None:
 
 
 def publish(folder: Path, step: int) -> Path:
-    """Move the checkpoint of a step from the staging folder into its place and make the move durable."""
+    """Move the checkpoint of a step from the staging folder into its place; its bytes are durable before its name."""
     import os
 
-    final = folder / f"{PREFIX}{step}"
-    shutil.rmtree(final, ignore_errors=True)
-    (folder / STAGING / f"{PREFIX}{step}").rename(final)
-    for path in [*final.rglob("*"), final, folder]:
+    def make_durable(path: Path) -> None:
         handle = os.open(path, os.O_RDONLY)
         os.fsync(handle)
         os.close(handle)
+
+    final = folder / f"{PREFIX}{step}"
+    staged = folder / STAGING / final.name
+    for path in [*staged.rglob("*"), staged]:
+        make_durable(path)
+    shutil.rmtree(final, ignore_errors=True)
+    staged.rename(final)
+    make_durable(folder)
     return final
 
 

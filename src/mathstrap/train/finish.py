@@ -65,7 +65,8 @@ def merge_adapter(base: str, adapter: Path, target: Path, *, quantised: bool) ->
     if quantised:
         from mathstrap.train.model import nf4
 
-        settings = {"dtype": torch.float32, "quantization_config": nf4("fp32")}
+        # On the CPU: the weights in full precision exceed a GPU that holds them in NF4.
+        settings |= {"quantization_config": nf4("fp32"), "device_map": {"": "cpu"}}
     model = load_causal_model(base, **settings)
     if quantised:
         model = model.dequantize().to(torch.float32)

@@ -82,16 +82,16 @@ def footprint(model: Any, *, checkpoint_layers: bool, precision: str = "bf16", d
     adapted = sum(5 * module.in_features for module in model.modules() if hasattr(module, "lora_A")) // layers
     block = width * (12 * hidden + 6 * inner) + adapted
     live = block + layers * width * hidden if checkpoint_layers else layers * block
-    parameters = [(parameter.numel(), parameter.requires_grad) for parameter in model.parameters()]
     to_move = sum(
         weight.numel() * weight.element_size() for weight in model.parameters() if weight.device.type != device
     )
-    num_parameters = sum(count for count, _ in parameters)
+    # What is kept in fp32 is cast; NF4 and bf16 weights are not.
+    cast = sum(weight.numel() for weight in model.parameters() if weight.is_floating_point() and weight.itemsize == 4)
     return Footprint(
-        num_parameters=num_parameters, num_trained=sum(count for count, on in parameters if on),
+        num_parameters=model.num_parameters(), num_trained=model.num_parameters(only_trainable=True),
         # Half as much again for gradients on their way; the logits of the response rows, and a slice of them in fp32.
         bytes_per_token=int(1.5 * (live + width * config.vocab_size)), bytes_to_move=to_move,
-        bytes_copied=2 * num_parameters if precision == "bf16" else 0,
+        bytes_copied=2 * cast if precision == "bf16" else 0,
     )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ class TrainRecipe:
             if value < least:
                 raise RecipeError(f"{name}: found {value}, expected {least} or more.")
         for name, share, top in (
-            ("warmup", self.warmup, 1.0), ("lora.dropout", self.lora.dropout, 1.0),
+            ("warmup", self.warmup, 0.9), ("lora.dropout", self.lora.dropout, 1.0),
             ("data.validation", self.data.validation, 0.9),
         ):  # fmt: skip
             if not 0 <= share <= top:

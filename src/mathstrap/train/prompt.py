@@ -23,7 +23,7 @@ WITH_INPUT = (
 
 @dataclass(frozen=True)
 class Text:
-    """What the model reads and what it learns; `tail` follows the end mark and carries no loss."""
+    """What the model reads and what it learns; the end mark is no text and follows as a token."""
 
     prompt: str
     response: str

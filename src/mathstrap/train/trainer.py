@@ -40,7 +40,7 @@ def arguments(recipe: TrainRecipe, setting: Setting, folder: Path) -> Any:
     """Return the Trainer's own arguments; building them joins the other processes."""
     from transformers import TrainingArguments
 
-    return TrainingArguments(
+    made = TrainingArguments(
         output_dir=str(folder), use_cpu=setting.device == "cpu", seed=recipe.rng_seed, data_seed=recipe.rng_seed,
         ddp_backend="gloo" if setting.device == "cpu" and setting.processes > 1 else None,
         ddp_find_unused_parameters=False if setting.processes > 1 else None,
@@ -53,6 +53,9 @@ def arguments(recipe: TrainRecipe, setting: Setting, folder: Path) -> Any:
         report_to=list(recipe.report_to) or "none", disable_tqdm=True, remove_unused_columns=False,
         use_liger_kernel=recipe.liger,
     )  # fmt: skip
+    # One process drives one GPU: of several visible ones the Trainer would make a DataParallel, which cuts our one row.
+    made._n_gpu = min(made.n_gpu, 1)
+    return made
 
 
 def attention_inputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
@@ -128,8 +131,9 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
             self.step_loss = self.step_loss + loss.detach()
             return loss
 
-        def _clip_grad_norm(self, model: Any) -> Any:
-            norm = super()._clip_grad_norm(model)
+        def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+            # Called with the norm that clipping found, and without one where nothing is clipped.
+            norm = super()._get_grad_norm(model, grad_norm=grad_norm)
             self.grad_norm = float(norm)
             return norm
 
@@ -259,6 +263,10 @@ def check_wrapper(model: Any, job: Job) -> None:
         from torch.nn.parallel import DistributedDataParallel
 
         assert isinstance(model, DistributedDataParallel), f"expected DDP, found a {type(model).__name__}"
+    else:
+        from torch.nn import DataParallel
+
+        assert not isinstance(model, DataParallel), "one process drives one GPU, but the model is a DataParallel"
 
 
 def best_of(recipe: TrainRecipe, watch: Watch, folder: Path) -> int | None:

@@ -72,8 +72,16 @@ class Watch:
         points, validations = read_curve(self.path)
         self.points = [point for point in points if point.step <= step]
         self.validations = [validation for validation in validations if validation.step <= step]
+        for point in self.points:
+            self.smooth(point.loss)
         if rewrite:
             write_curve(self.path, [*self.points, *self.validations])
+
+    def smooth(self, loss: float) -> None:
+        """Take a loss into the running mean and its lowest value."""
+        self.smoothed = loss if math.isnan(self.smoothed) else SMOOTH * self.smoothed + (1 - SMOOTH) * loss
+        self.num_losses += 1
+        self.lowest = min(self.lowest, self.smoothed)
 
     def start(self, step: int) -> None:
         """Start the clock at a step."""
@@ -87,14 +95,12 @@ class Watch:
                 f"step {step}: {what}; stopped before it reached the weights. Lower lr, set max_grad_norm, or look for "
                 "a broken sample near this step; the last checkpoint is whole."
             )
-        self.smoothed = loss if math.isnan(self.smoothed) else SMOOTH * self.smoothed + (1 - SMOOTH) * loss
-        self.num_losses += 1
+        self.smooth(loss)
         if self.num_losses > SETTLED_STEPS and self.divergence and self.smoothed > self.divergence * self.lowest:
             raise DivergedError(
                 f"step {step}: the loss climbed to {self.smoothed:.3g} from {self.lowest:.3g}: training diverges. "
                 f"Lower lr or raise warmup; divergence={self.divergence:g} is the limit, 0 turns it off."
             )
-        self.lowest = min(self.lowest, self.smoothed)
 
     def point(self, *, step: int, num_steps: int, epoch: float, loss: float, lr: float, grad_norm: float) -> Point:
         """Make a point of the curve, keep it, and tell the listener."""
