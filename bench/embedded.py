@@ -151,7 +151,9 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     for name in args.only:
         result = in_its_own_process(name, args)
-        result["agreement"] = agreement(result.pop("texts"), [row["reply"] for row in reference])
+        texts = result.pop("texts")
+        if reference:
+            result["agreement"] = agreement(texts, [row["reply"] for row in reference])
         result["load_average"] = round(os.getloadavg()[0], 1)
         print(result, flush=True)
         report["engines"].append(result)
