@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from mathstrap.errors import RecipeError
@@ -58,28 +59,31 @@ def find_price(
 
 
 def _from_library(model: str, base_url: str) -> Price | None:
-    """Return the highest price of the coming day: some charge less at night, and a budget must hold by day too."""
-    from genai_prices import Usage, calc_price
+    from genai_prices import Usage
 
     host = urlsplit(base_url).hostname or ""
-    now = datetime.now(UTC)
     # A hosting server's own prices first; a model name alone is enough where the host is not listed.
     for provider_url in (base_url, None) if host else (None,):
-
-        def usd_per_million(usage: Usage, provider_url: str | None = provider_url) -> float:
-            day = [now + timedelta(hours=hour) for hour in range(24)]
-            known = [
-                calc_price(usage, model, provider_api_url=provider_url, genai_request_timestamp=hour) for hour in day
-            ]
-            return max(float(price.total_price) for price in known) / TYPICAL_TOKENS * 1e6
-
         try:
-            known = calc_price(Usage(), model, provider_api_url=provider_url)
-            return Price(
-                usd_per_million_in=usd_per_million(Usage(input_tokens=TYPICAL_TOKENS)),
-                usd_per_million_out=usd_per_million(Usage(output_tokens=TYPICAL_TOKENS)),
-                source=f"genai-prices, {known.provider.id}/{known.model.id}",
-            )
+            tokens_in = _dearest(Usage(input_tokens=TYPICAL_TOKENS), model, provider_url)
+            tokens_out = _dearest(Usage(output_tokens=TYPICAL_TOKENS), model, provider_url)
         except LookupError:
             continue
+        return Price(
+            usd_per_million_in=float(tokens_in.total_price) / TYPICAL_TOKENS * 1e6,
+            usd_per_million_out=float(tokens_out.total_price) / TYPICAL_TOKENS * 1e6,
+            source=f"genai-prices, {tokens_in.provider.id}/{tokens_in.model.id}",
+        )
     return None
+
+
+def _dearest(usage: Any, model: str, provider_url: str | None) -> Any:
+    """Return the price at the dearest of the coming 24 hours: some charge less at night, and a budget holds by day."""
+    from genai_prices import calc_price
+
+    now = datetime.now(UTC)
+    prices = (
+        calc_price(usage, model, provider_api_url=provider_url, genai_request_timestamp=now + timedelta(hours=hour))
+        for hour in range(24)
+    )
+    return max(prices, key=lambda price: price.total_price)
