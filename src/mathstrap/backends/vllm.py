@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class VllmEngine:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="mathstrap-vllm", daemon=True)
         self._thread.start()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Generation]] = set()
         self._requests = 0
         try:
             self._wait_for(self._open(arguments))
@@ -86,43 +87,42 @@ class VllmEngine:
             return
         task = self._loop.create_task(self._generate(draw))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._finish, draw))
         draw.future.add_done_callback(
             lambda future: self._loop.call_soon_threadsafe(task.cancel) if future.cancelled() else None
         )
 
-    async def _generate(self, draw: Draw) -> None:
+    async def _generate(self, draw: Draw) -> Generation:
         started = time.monotonic()
         self._requests += 1
-        try:
-            ids = self._ids_of(draw)
-            if len(ids) >= self._context_tokens:
-                draw.settle(Generation(text="", finish_reason="length", tokens_in=len(ids)))
-                return
-            stream = self._engine.generate(
-                {"prompt_token_ids": ids}, self._params(draw), request_id=f"mathstrap-{self._requests}"
-            )
-            last: Any = None
-            async for output in stream:
-                last = output
-        except asyncio.CancelledError:
-            draw.future.cancel()
-            raise
-        except Exception as error:  # noqa: BLE001 vLLM's errors have no other base; whoever waits has to be told
-            draw.settle(self._told(error))
-        else:
-            reply = last.outputs[0]
-            draw.settle(
-                Generation(
-                    text=cut_at_stop(reply.text, draw.sampling.stop)[0],
-                    finish_reason="stop" if reply.finish_reason == "stop" else "length",
-                    tokens_in=len(ids),
-                    tokens_out=len(reply.token_ids),
-                    seconds=time.monotonic() - started,
-                )
-            )
+        ids = self._ids_of(draw)
+        if len(ids) >= self._context_tokens:
+            return Generation(text="", finish_reason="length", tokens_in=len(ids))
+        stream = self._engine.generate(
+            {"prompt_token_ids": ids}, self._params(draw), request_id=f"mathstrap-{self._requests}"
+        )
+        last: Any = None
+        async for output in stream:
+            last = output
+        reply = last.outputs[0]
+        return Generation(
+            text=cut_at_stop(reply.text, draw.sampling.stop)[0],
+            finish_reason="stop" if reply.finish_reason == "stop" else "length",
+            tokens_in=len(ids),
+            tokens_out=len(reply.token_ids),
+            seconds=time.monotonic() - started,
+        )
 
-    def _told(self, error: Exception) -> TeacherError | TransientError:
+    def _finish(self, draw: Draw, task: asyncio.Task[Generation]) -> None:
+        """Tell who waits how the generation ended, whatever it ended with: vLLM's errors have no common base."""
+        self._tasks.discard(task)
+        if task.cancelled():
+            draw.future.cancel()
+            return
+        error = task.exception()
+        draw.settle(task.result() if error is None else self._told(error))
+
+    def _told(self, error: BaseException) -> TeacherError | TransientError:
         """Return the error for who waits: the request is at fault, the engine is gone, or it may pass."""
         if isinstance(error, ValueError | TypeError) or "VLLMClientError" in [
             one.__name__ for one in type(error).__mro__
