@@ -138,17 +138,14 @@ def test_a_study_of_attacks_is_a_page_like_others(runs: dict[str, Path], tmp_pat
     from mathstrap.study.run import run_study
 
     arms = {"sft": {"methods": ["ans_aug"]}, "wrong": {"methods": ["ans_aug"], "outcome": "wrong"}}
-    found = {}
-    for name, run in runs.items():
-        values = {
-            "name": name, "out": str(tmp_path), "run": str(run), "arms": arms, "students": False, "sizes": [8],
-            "match": ["samples"], "diversity": False, "train": {"global_batch": 4},
-            "evaluation": {"teacher": {"backend": "hf"}},
-        }  # fmt: skip
-        found[name] = run_study(build_recipe(StudyRecipe, values, "test")).path
-    page = (found["attacked"] / "study.html").read_text(encoding="utf-8")
-    assert attacks_in(page) == []
-    assert not ESCAPES.search((found["attacked"] / "study.md").read_text(encoding="utf-8"))
+    values = {
+        "name": "attacked", "out": str(tmp_path), "run": str(runs["attacked"]), "arms": arms, "students": False,
+        "sizes": [8], "match": ["samples"], "diversity": False, "train": {"global_batch": 4},
+        "evaluation": {"teacher": {"backend": "hf"}},
+    }  # fmt: skip
+    found = run_study(build_recipe(StudyRecipe, values, "test")).path
+    assert attacks_in((found / "study.html").read_text(encoding="utf-8")) == []
+    assert not ESCAPES.search((found / "study.md").read_text(encoding="utf-8"))
 
 
 def test_hostile_questions_and_ids_of_a_foreign_dataset_stay_text(tmp_path: Path) -> None:
