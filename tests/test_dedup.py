@@ -6,8 +6,6 @@ import tracemalloc
 
 import pytest
 
-pytest.importorskip("rensa")
-
 from mathstrap.curate.dedup import DedupOptions, Duplicates, Pair, find_duplicates
 from mathstrap.curate.wording import canonical_number, formulas, read, shingles, signature, words
 

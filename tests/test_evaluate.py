@@ -19,6 +19,7 @@ from mathstrap.evaluate.protocols import PROTOCOLS, choose_protocol, messages_fo
 from mathstrap.evaluate.run import plan
 from mathstrap.evaluate.versus import evaluate_prompts
 from mathstrap.rundir import RunDir
+from mathstrap.train.prompt import metamath_prompt
 from mathstrap.types import Completion, Problem, Request
 
 ROWS = [
@@ -340,11 +341,10 @@ def test_a_model_we_trained_is_asked_with_its_training_prompt(tmp_path: Path) ->
 
 
 def test_the_training_prompt_is_the_trainers_own(tmp_path: Path) -> None:
-    prompt = pytest.importorskip("mathstrap.train.prompt")
     protocol = choose_protocol("default", Changes(prompt="trained", template="raw"))
     for question in ("One?", "One?\nTwo?\n\nThree?"):
         problem = Problem(id="q", dataset="d", style="math", question=question, answer="1")
-        assert messages_for(protocol, problem)[0].content == prompt.metamath_prompt(question)
+        assert messages_for(protocol, problem)[0].content == metamath_prompt(question)
 
 
 def test_retrained_weights_in_the_same_folder_are_another_model(tmp_path: Path) -> None:

@@ -250,7 +250,7 @@ def test_a_sliding_window_shorter_than_the_samples_is_a_sentence(tmp_path):
 @pytest.mark.parametrize("method", ["full", "lora"])
 @pytest.mark.parametrize("recompute", [False, True])
 def test_the_estimate_of_activations_covers_what_is_kept_for_the_backward_pass(tmp_path, precision, method, recompute):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason='needs pip install "mathstrap[train]"')
     tiny_llama.save_llama(tmp_path)
     recipe = TrainRecipe(method=method, checkpoint_layers=recompute)
     model = load_model(str(tmp_path), recipe, device="cpu", precision=precision, num_shards=1).train()

@@ -54,13 +54,14 @@ def test_the_merged_model_answers_as_the_adapter_on_its_base_does(data_path, tmp
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    from mathstrap.train.model import dequantise_embedded, nf4
+    from mathstrap.train.model import dequantise_embedded, keep_nf4_as_stored, nf4
 
     report = train(recipe_for(data_path, tmp_path / "out", method, artefacts=("merged",), lr=1e-3, max_steps=2))
     settings = {"dtype": torch.float32}
     if method == "qlora":
         settings["quantization_config"] = nf4("fp32")
     base = AutoModelForCausalLM.from_pretrained(dequantise_embedded(), **settings)
+    keep_nf4_as_stored(base)
     merged = AutoModelForCausalLM.from_pretrained(report.files["model"], dtype=torch.float32)
     ids = AutoTokenizer.from_pretrained(report.files["model"])("Ann has 3 apples and buys 14.", return_tensors="pt")
     with torch.no_grad():

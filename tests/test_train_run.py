@@ -345,12 +345,24 @@ def test_bf16_is_refused_where_it_is_only_emulated():
 
 def test_nf4_weights_are_multiplied_in_the_runs_precision():
     """bf16 that a CPU only emulates is ten times as slow as fp32."""
-    torch = pytest.importorskip("torch")
-    pytest.importorskip("bitsandbytes")
+    torch = pytest.importorskip("torch", reason='needs pip install "mathstrap[train]"')
+    pytest.importorskip("bitsandbytes", reason='needs pip install "mathstrap[train]"')
     from mathstrap.train.model import nf4
 
     assert nf4("fp32").bnb_4bit_compute_dtype is torch.float32
     assert nf4("bf16").bnb_4bit_compute_dtype is torch.bfloat16
+
+
+@pytest.mark.parametrize("method", ["lora", "qlora"])
+def test_a_validation_leaves_the_training_as_it_is(folder, method):
+    data = DataOptions(path=str(folder / "rows.jsonl"), validation=0.3)
+    recipes = [
+        recipe_for(folder, f"out-validated-{method}-{every}", method=method, data=data, max_steps=3, eval_every=every)
+        for every in (1, 3)
+    ]
+    for recipe in recipes:
+        train(recipe)
+    assert curve_of(recipes[0]) == curve_of(recipes[1])
 
 
 def test_a_tokenizer_without_pad_needs_none(folder):

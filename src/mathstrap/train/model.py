@@ -188,6 +188,7 @@ def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, n
             path, dtype=torch.bfloat16 if half else torch.float32,
             attn_implementation=choose_attention(recipe.attention, device), **settings,
         )  # fmt: skip
+    keep_nf4_as_stored(model)
     check_model(model, recipe)
     model.config.use_cache = False
     model = way.wrap(model, recipe)
@@ -200,6 +201,17 @@ def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, n
         for block in blocks_of(model):
             block.compile(dynamic=True)
     return model
+
+
+def keep_nf4_as_stored(model: Any) -> None:
+    """Keep bitsandbytes from repacking NF4 weights in a model's first validation.
+
+    It does so on a CPU with AVX-512 bf16, into a form that rounds the scales once more and lets no gradient through:
+    after a validation, `train` would go on with half of the gradient missing.
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def check_model(model: Any, recipe: TrainRecipe) -> None:
