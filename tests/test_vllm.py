@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -221,6 +222,16 @@ def answers(url: str) -> bool:
         return False
 
 
+def of_session(leader: int) -> list[int]:
+    """Return the processes, other than zombies, of the session that `leader` began."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+            found += [int(path.parent.name)] if int(session) == leader and state != "Z" else []
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @with_vllm
@@ -250,8 +261,16 @@ def test_a_run_is_killed_and_ends_with_every_reply_paid_once(folder, tmp_path):
             assert first.poll() is None, "the run ended before it could be killed"
             assert time.monotonic() < until
             time.sleep(0.05)
+        assert len(of_session(first.pid)) > 2  # the run, vLLM's engine and its worker
+        first.kill()
+        first.wait()
+        until = time.monotonic() + 60
+        while of_session(first.pid):
+            assert time.monotonic() < until, "vLLM's processes outlive a run that is killed"
+            time.sleep(0.2)
     finally:
-        os.killpg(first.pid, signal.SIGKILL)  # vLLM's processes, which outlive a parent that is killed, with it
+        for pid in of_session(first.pid):
+            os.kill(pid, signal.SIGKILL)
         first.wait()
     before = replies.read_bytes()
     before = before[: before.rfind(b"\n") + 1]

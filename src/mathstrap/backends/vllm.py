@@ -10,14 +10,17 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass, field, fields
 from functools import partial
+from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.embedded import EmbeddedTeacher
 from mathstrap.backends.generation import Draw, Generation, cut_at_stop
+from mathstrap.backends.reaper import Reaper
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
 
 
@@ -50,8 +53,13 @@ class VllmEngine:
         self._thread.start()
         self._tasks: set[asyncio.Task[Generation]] = set()
         self._requests = 0
+        # vLLM's processes do not watch this one: left behind by a SIGKILL, they would keep the GPU's memory.
+        self._reaper = Reaper()
+        opening = asyncio.run_coroutine_threadsafe(self._open(arguments), self._loop)
+        while not wait([opening], timeout=0.5).done:
+            self._reaper.watch(child.pid for child in active_children() if child.pid)
         try:
-            self._wait_for(self._open(arguments))
+            opening.result()
         except (OSError, ValueError, RuntimeError) as error:
             self._end_loop()
             raise InputError(f"{arguments['model']}: vLLM cannot load this model: {error}") from error
@@ -155,6 +163,7 @@ class VllmEngine:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _end_loop(self) -> None:
+        self._reaper.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()

@@ -1,0 +1,68 @@
+"""End the children of a process that has ended, however it ended: SIGKILL leaves it no time to do so itself.
+
+The reaper is this file, run in a process of its own: it reads children's ids and waits for its parent. It needs Linux
+(pidfd); elsewhere it ends at once and children are left as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable
+
+
+class Reaper:
+    """The process that kills those it was told of when this one is gone, if it was not closed before."""
+
+    def __init__(self) -> None:
+        # A session of its own: Ctrl-C and a signal to the run's process group are not for it.
+        self._process = subprocess.Popen(  # noqa: S603 - this file, and a number
+            [sys.executable, "-I", "-S", __file__, str(os.getpid())],
+            bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )  # fmt: skip
+        self._told: set[int] = set()
+
+    def watch(self, pids: Iterable[int]) -> None:
+        """Tell of children that must not outlive this process; those told before are skipped."""
+        assert self._process.stdin is not None, "opened with a pipe"
+        fresh = set(pids) - self._told
+        self._told |= fresh
+        with contextlib.suppress(BrokenPipeError):  # a reaper that has ended is no reason to end the work
+            for pid in fresh:
+                self._process.stdin.write(b"%d\n" % pid)
+
+    def close(self) -> None:
+        """End the reaper and leave the children alone."""
+        self._process.kill()
+        self._process.communicate()
+
+
+def main() -> None:
+    """Wait for the process that argument one names to end, then kill those that standard input named."""
+    # A pidfd means one process even after its id has been given to another. The end of standard input would not do for
+    # the parent: its forked children hold that pipe too.
+    try:
+        parent = os.pidfd_open(int(sys.argv[1]))
+    except ProcessLookupError:  # it ended while this one started
+        parent = os.open(os.devnull, os.O_RDONLY)  # always ready, as is the pidfd of a process that has ended
+    children = []
+    while True:
+        ready, _, _ = select.select([0, parent], [], [])
+        told = os.read(0, 4096).split() if 0 in ready else []
+        for pid in told:
+            with contextlib.suppress(ProcessLookupError):
+                children.append(os.pidfd_open(int(pid)))
+        if parent in ready and not told:
+            break
+    for child in children:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(child, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()
