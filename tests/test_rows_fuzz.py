@@ -94,6 +94,14 @@ def test_a_damaged_parquet_file_is_rows_or_a_sentence(
     read_everything(path)
 
 
+def test_a_column_name_that_is_not_utf8_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "named.parquet"
+    path.write_bytes(GOOD.replace(b"question", b"\x80uestion"))
+    with pytest.raises(InputError, match=r"named\.parquet: not a Parquet .* can't decode byte 0x80"):
+        list(iter_rows(path))
+    read_everything(path)
+
+
 @pytest.mark.parametrize(
     "column",
     [

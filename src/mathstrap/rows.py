@@ -127,7 +127,7 @@ def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
                         yield number, row
     except (FileNotFoundError, PermissionError):
         raise
-    except (pyarrow.ArrowException, OSError) as error:
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for a column's name
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"{path}: not a Parquet file, or a damaged one ({reason}).") from None
 
