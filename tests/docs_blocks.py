@@ -13,7 +13,7 @@ SHELL = {"sh", "bash", "shell", "console"}
 COMMANDS = {"mathstrap", "pip", "make", "python", "pytest", "git", "export", "cd", "torchrun"}
 
 _BLOCK = re.compile(
-    r"^(?:<!-- (?P<mark>not run|slow)(?:: (?P<why>[^\n]*?))? -->\n\s*)?"
+    r"^(?:<!-- (?P<mark>not run)(?:: (?P<why>[^\n]*?))? -->\n\s*)?"
     r"^(?P<indent> *)```(?P<language>[a-z]*)[^\n]*\n(?P<text>.*?)^(?P=indent)```[ \t]*$",
     re.MULTILINE | re.DOTALL,
 )
@@ -22,7 +22,7 @@ _INDENTED = re.compile(rf"^    (?:\$ )?(?:{'|'.join(COMMANDS - {'cd', 'export'})
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """One fenced block of a page; `mark` is "", "slow" or "not run", `why` the reason that stands with it."""
+    """One fenced block of a page; `mark` is "" or "not run", `why` the reason that stands with it."""
 
     page: str
     line: int

