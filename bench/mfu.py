@@ -17,6 +17,7 @@ import random
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,9 @@ def save_model(shape: str, folder: Path) -> Any:
         tie_word_embeddings=True, bos_token_id=tokenizer.bos_token_id, eos_token_id=tokenizer.eos_token_id,
     )  # fmt: skip
     torch.manual_seed(0)
-    LlamaForCausalLM(config).save_pretrained(folder)
+    with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
+        model = LlamaForCausalLM(config)
+    model.to("cpu", torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return config
 
@@ -59,6 +62,10 @@ def write_rows(path: Path, count: int, length: int, share: float) -> None:
         for _ in range(count):
             asked, told = (" ".join(rng.choices(words, k=size)) for size in (prompt, int(length * share) - 4))
             file.write(json.dumps({"query": asked, "response": told}) + "\n")
+
+
+class Enough(Exception):
+    """The last step is timed; what would follow is only writing."""
 
 
 def flops_per_step(config: Any, parameters: int, data: dict[str, Any], batch: int) -> float:
@@ -106,16 +113,20 @@ def main() -> None:
         if has_gpu:
             torch.cuda.synchronize()
         moments.append((time.perf_counter(), point.tokens))
+        if len(moments) == chosen.steps:
+            raise Enough
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         config = save_model(chosen.shape, folder / "model")
         write_rows(folder / "rows.jsonl", chosen.batch * chosen.steps, chosen.length, chosen.response)
-        train(TrainRecipe(
+        recipe = TrainRecipe(
             model=str(folder / "model"), out=str(folder / "out"), global_batch=chosen.batch, max_steps=chosen.steps,
             data=DataOptions(path=str(folder / "rows.jsonl"), max_length=chosen.length), attention=chosen.attention,
             micro_tokens=chosen.micro_tokens, compile=chosen.compile, liger=chosen.liger, divergence=0.0,
-        ), listener=listen)  # fmt: skip
+        )  # fmt: skip
+        with suppress(Enough):
+            train(recipe, listener=listen)
         manifest = json.loads((folder / "out" / "manifest.json").read_text())
     precision = manifest["hardware"]["precision"]
     peak = 1e12 * (chosen.peak_tflops or known) if has_gpu else 1e9 * matmul_rate(precision)
@@ -125,9 +136,10 @@ def main() -> None:
     result = {
         "machine": machine(), "device": name, "command": " ".join(sys.argv), "precision": precision,
         "peak_tflops": peak / 1e12, "parameters": manifest["model"]["parameters"], "batch": manifest["batch"],
-        "counted_steps": steps,
+        "counted_steps": steps, "compile": chosen.compile, "liger": chosen.liger,
         "mean_length": round(manifest["data"]["tokens"] / manifest["data"]["samples"], 1),
         "tokens_per_second": round((after - before) / (end - start), 1),
+        "peak_memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if has_gpu else None,
         "achieved_tflops": flops / (end - start) / 1e12, "mfu": round(flops / (end - start) / peak, 4),
     }  # fmt: skip
     chosen.out.parent.mkdir(parents=True, exist_ok=True)

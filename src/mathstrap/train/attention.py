@@ -6,7 +6,10 @@ row share and that lies in the row once (`collate.pack`).
 
 from __future__ import annotations
 
+import functools
+import inspect
 import itertools
+from collections.abc import Callable
 from typing import Any
 
 NAME = "mathstrap_packed"
@@ -27,6 +30,23 @@ def no_mask(*_: Any, **__: Any) -> None:
     """Return no mask: each sample is attended to on its own, causally."""
 
 
+@functools.cache
+def kernel_of_rows() -> Callable[..., Any] | None:
+    """Return torch's causal FlashAttention over all samples of a row at once, or None before torch 2.11.
+
+    For bf16 on a GPU, samples without a shared opening: f(query, key, value, borders, borders, longest, longest).
+    """
+    try:
+        from torch.nn.attention.varlen import varlen_attn
+    except ImportError:
+        return None
+    known = inspect.signature(varlen_attn).parameters
+    if "window_size" not in known:
+        return None
+    groups = {"enable_gqa": True} if "enable_gqa" in known else {}
+    return functools.partial(varlen_attn, window_size=(-1, 0), **groups)
+
+
 def packed_attention() -> Any:
     """Return the attention function transformers calls per layer: query (1, heads, tokens, width) and so on."""
     import torch
@@ -43,10 +63,17 @@ def packed_attention() -> Any:
         scaling: float | None = None,
         dropout: float = 0.0,
         cu_seq_lens_q: Any = None,
+        cu_seq_lens_k: Any = None,
+        max_length_q: int = 0,
         **others: Any,
     ) -> tuple[Any, None]:
         assert cu_seq_lens_q is not None, "packed attention needs the samples' borders"
         assert not others.get("softcap"), "packed attention has no soft cap; use attention=eager"
+        kernel = kernel_of_rows()
+        if kernel and query.is_cuda and query.itemsize == 2 and not cu_seq_lens_q[0] and not dropout:
+            rows = (part[0].transpose(0, 1) for part in (query, key, value))
+            seen = kernel(*rows, cu_seq_lens_k, cu_seq_lens_k, max_length_q, max_length_q, scale=scaling)
+            return seen[None], None
         shared, *ends = cu_seq_lens_q.tolist()
         # One split, whose gradient is one concatenation; the first piece holds the shared opening too.
         sizes = [high - low for low, high in itertools.pairwise([0, *ends])]

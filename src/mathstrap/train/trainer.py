@@ -64,12 +64,12 @@ def attention_inputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
 
     name = model.config.get_text_config()._attn_implementation
     borders = batch["borders"]
+    on_device = torch.tensor(borders, dtype=torch.int32, device=batch["input_ids"].device)
+    longest = max(high - low for low, high in itertools.pairwise(borders))
     if name == attention.NAME:
-        # On the CPU: each layer reads the numbers, and a GPU would have to be waited for.
-        return {"cu_seq_lens_q": torch.tensor(borders)}
+        # Once more on the CPU, where each layer reads the numbers; a GPU would have to be waited for.
+        return {"cu_seq_lens_q": torch.tensor(borders), "cu_seq_lens_k": on_device, "max_length_q": longest}
     if name.startswith("flash"):
-        on_device = torch.tensor(borders, dtype=torch.int32, device=batch["input_ids"].device)
-        longest = max(high - low for low, high in itertools.pairwise(borders))
         return {
             "cu_seq_lens_q": on_device, "cu_seq_lens_k": on_device, "max_length_q": longest, "max_length_k": longest,
         }  # fmt: skip
@@ -96,7 +96,8 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: Any) -> Any:
     recipe, setting, watch = job.recipe, job.setting, job.watch
     lengths = job.train.lengths.tolist()
     plan = EpochPlan(lengths, job.cut, rng_seed=recipe.rng_seed, rank=setting.rank)
-    shares = model.config.get_text_config()._attn_implementation == attention.NAME
+    # On a GPU one kernel attends to all samples of a row, each of them whole.
+    shares = setting.device == "cpu" and model.config.get_text_config()._attn_implementation == attention.NAME
 
     class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         loss_is_scaled_for_ga = True
