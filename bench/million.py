@@ -18,10 +18,11 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,31 @@ def peak_mib(process_id: int | str) -> int:
     return 0
 
 
+def held_mib() -> int:
+    """Return what this process and its workers hold together; a page that several share counts once."""
+    workers = Path("/proc/self/task").glob("*/children")
+    found = 0
+    for process_id in ["self", *(name for path in workers for name in path.read_text().split())]:
+        with suppress(OSError):  # it has ended
+            lines = Path(f"/proc/{process_id}/smaps_rollup").read_text().splitlines()
+            found += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return found // 1024
+
+
+class Watch(threading.Thread):
+    """Looks twice a second how much memory this process and its workers hold, and keeps the most."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak_mib = 0
+        self.is_over = threading.Event()
+
+    def run(self) -> None:
+        """Look until told that it is over."""
+        while not self.is_over.wait(0.5):
+            self.peak_mib = max(self.peak_mib, held_mib())
+
+
 def processor_seconds_of(process_id: int) -> float:
     """Return what a running process has used."""
     fields = Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()
@@ -257,7 +283,8 @@ def derive(options: argparse.Namespace) -> dict[str, Any]:
     recipe = load_recipe(RunRecipe, str(options.out / "million.yaml"), [])
     found: dict[str, Any] = {"replies": num_replies(options.out)}
     (options.out / "run" / FILE).unlink(missing_ok=True)
-    stages = Stages()
+    stages, watch = Stages(), Watch()
+    watch.start()
     started, processor = time.perf_counter(), processor_seconds()
     seeds = load_seeds(recipe)
     stages.found["seeds"] = {
@@ -274,12 +301,14 @@ def derive(options: argparse.Namespace) -> dict[str, Any]:
         for name in ("filter", "rewrite", "questions", "solve", "verify", "export", "curate", "finish"):
             stages.time(whole, name)
         summary = whole.go()
+    watch.is_over.set()
     assert summary.is_complete, "the run asked for something"
     return found | {
         "seconds": round(time.perf_counter() - started, 1),
         "processor_seconds": round(processor_seconds() - processor, 1),
         "load_average": os.getloadavg()[0],
         "peak_mib": peak_mib("self"),
+        "peak_mib_with_workers": watch.peak_mib,
         "seeds": summary.num_seeds,
         "questions": summary.num_problems,
         "samples": summary.num_samples,

@@ -169,13 +169,13 @@ def check_table(small: Rates, large: Rates) -> str:
         ["", f"predicted from {small.replies:,} replies", f"measured with {large.replies:,}"],
         [
             ["derive, verify, compare, export: processor time", span(seconds), span(large.seconds)],
-            ["the same, by the clock on the busy machine", "", span(entry["seconds"])],
+            ["the same, by the clock", "", span(entry["seconds"])],
             ["its peak memory", f"{mib / 1024:.1f} GiB", f"{large.peak_mib / 1024:.1f} GiB"],
             [
                 "resume, until the first request: processor time", span(start),
                 span(after["processor_seconds_to_first_request"]),
             ],
-            ["the same, by the clock on the busy machine", "", span(after["seconds_to_first_request"])],
+            ["the same, by the clock", "", span(after["seconds_to_first_request"])],
             [
                 "its peak memory", f"{start_mib / 1024:.1f} GiB",
                 f"{after['peak_mib_at_first_request'] / 1024:.1f} GiB",
