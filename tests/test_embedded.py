@@ -68,7 +68,7 @@ def test_a_gguf_that_is_cut_off_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_widened_copy_carries_what_the_file_means_and_is_made_once(tmp_path: Path) -> None:
-    gguf = pytest.importorskip("gguf")
+    gguf = pytest.importorskip("gguf", reason='needs pip install "mathstrap[local]"')
     import numpy
 
     path = tmp_path / "tiny.gguf"
@@ -233,7 +233,7 @@ def test_greedy_replies_agree_with_transformers(engine: str, fewest_equal: int, 
 
 @pytest.mark.slow
 def test_the_stored_replies_are_those_of_transformers() -> None:
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason='needs pip install "mathstrap[train]"')
     rows = json.loads(REFERENCE.read_text())[:6]
     backend = open_backend(TeacherOptions(backend="hf"))
     assert isinstance(backend, EmbeddedTeacher)
@@ -244,7 +244,7 @@ def test_the_stored_replies_are_those_of_transformers() -> None:
 
 @pytest.mark.slow
 def test_llama_cpp_answers_cancels_and_refuses_long_prompts() -> None:
-    pytest.importorskip("xllamacpp")
+    pytest.importorskip("xllamacpp", reason='needs pip install "mathstrap[local]"')
     backend = open_backend(
         TeacherOptions(backend="embedded", n_ctx=256, settings={"engine": "llama.cpp", "sequences": 4})
     )

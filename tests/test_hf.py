@@ -15,7 +15,7 @@ from mathstrap.errors import InputError
 from mathstrap.types import Completion, Message, Request, Sampling
 from tiny_llama import save_bpe
 
-pytest.importorskip("transformers")
+pytest.importorskip("transformers", reason='needs pip install "mathstrap[train]"')
 
 
 @pytest.fixture(scope="module")
@@ -88,14 +88,14 @@ def test_a_prompt_beyond_the_context_is_an_empty_reply_not_an_error(teacher: Emb
 
 
 def test_a_missing_adapter_is_refused(model_folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("peft")
+    pytest.importorskip("peft", reason='needs pip install "mathstrap[train]"')
     options = TeacherOptions(backend="hf", model_path=str(model_folder), settings={"adapter": str(tmp_path)})
     with pytest.raises(InputError, match=r"adapter_config\.json"):
         open_backend(options)
 
 
 def test_an_adapter_changes_the_replies(teacher: EmbeddedTeacher, model_folder: Path, tmp_path: Path) -> None:
-    peft = pytest.importorskip("peft")
+    peft = pytest.importorskip("peft", reason='needs pip install "mathstrap[train]"')
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -18,7 +18,7 @@ from mathstrap.stats.perplexity import (
     surprises,
 )
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason='needs pip install "mathstrap[train]"')
 
 
 class Letters:
@@ -76,7 +76,7 @@ def test_a_long_text_is_cut_at_the_end_and_reported():
 
 
 def tiny_llama():
-    transformers = pytest.importorskip("transformers")
+    transformers = pytest.importorskip("transformers", reason='needs pip install "mathstrap[train]"')
     torch.manual_seed(0)
     config = transformers.LlamaConfig(
         vocab_size=32, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2
@@ -135,15 +135,15 @@ def test_the_median_and_the_pooled_perplexity_are_both_given():
 
 
 def test_a_model_that_is_not_there_is_a_sentence(tmp_path):
-    pytest.importorskip("transformers")
+    pytest.importorskip("transformers", reason='needs pip install "mathstrap[train]"')
     with pytest.raises(InputError, match="cannot be loaded"):
         load(PerplexityOptions(model=str(tmp_path)))
 
 
 def saved_model(path):
     """Write a tiny random Llama with a byte-level tokenizer where transformers finds both."""
-    transformers = pytest.importorskip("transformers")
-    tokenizers = pytest.importorskip("tokenizers")
+    transformers = pytest.importorskip("transformers", reason='needs pip install "mathstrap[train]"')
+    tokenizers = pytest.importorskip("tokenizers", reason='needs pip install "mathstrap[train]"')
     alphabet = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
     tokens = {letter: place for place, letter in enumerate(["<s>", *alphabet])}
     raw = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=tokens, merges=[]))

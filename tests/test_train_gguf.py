@@ -12,7 +12,7 @@ from mathstrap.train.gguf import read_vocabulary, splitter_of, write_gguf
 
 
 def greedy_llama_cpp(path: Path, prompt: list[int], count: int) -> list[int]:
-    xllamacpp = pytest.importorskip("xllamacpp")
+    xllamacpp = pytest.importorskip("xllamacpp", reason='needs pip install "mathstrap[local]"')
     params = xllamacpp.CommonParams()
     params.model.path = str(path)
     params.n_ctx, params.n_parallel, params.verbosity, params.warmup, params.fit_params = 512, 1, -1, False, False
@@ -90,7 +90,7 @@ def test_smaller_kinds_hold_the_same_weights_to_their_precision(models, name, ki
 
 
 def test_the_text_of_a_prompt_becomes_the_same_tokens(models, tmp_path):
-    xllamacpp = pytest.importorskip("xllamacpp")
+    xllamacpp = pytest.importorskip("xllamacpp", reason='needs pip install "mathstrap[local]"')
     from transformers import AutoTokenizer
 
     assert xllamacpp

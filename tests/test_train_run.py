@@ -395,7 +395,7 @@ def test_the_command_line_trains_and_names_what_it_wrote(folder):
 
 
 def test_tensorboard_is_the_trainers_own(folder):
-    pytest.importorskip("tensorboard")
+    pytest.importorskip("tensorboard", reason="needs pip install tensorboard")
     recipe = recipe_for(folder, "out-board", max_steps=1, report_to=("tensorboard",))
     train(recipe)
     assert list(Path(recipe.out).rglob("events.out.tfevents.*"))

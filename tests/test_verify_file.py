@@ -124,7 +124,7 @@ def test_a_wrong_option_is_answered_with_a_suggestion() -> None:
 
 
 def test_math_verify_settles_what_is_undecided_and_is_killed_at_its_deadline() -> None:
-    pytest.importorskip("math_verify")
+    pytest.importorskip("math_verify", reason='needs pip install "mathstrap[eval]"')
     undecided = grade("\\int_0^1 x\\,dx", "\\frac{1}{2}")
     assert undecided.outcome == "undecided"
     with Fallback(timeout_seconds=2) as fallback:
