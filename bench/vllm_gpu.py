@@ -55,11 +55,11 @@ def main() -> None:
             side = found.setdefault(name, {"reply_tokens_per_second": [], "load_seconds": []})
             side["reply_tokens_per_second"].append(round(made["tokens_out"] / made["seconds"], 1))
             side["load_seconds"].append(made["load_seconds"])
-            print(f"  {name:<30} {side['reply_tokens_per_second'][-1]:10.1f} tokens/s", flush=True)
-    write_result(RESULTS, {
-        "device": torch.cuda.get_device_name(), "prompts": chosen.prompts, "draws": chosen.draws,
-        "max_tokens": chosen.max_tokens, "batch_size": chosen.batch_size, "sides": found,
-    })  # fmt: skip
+            # After every side: time on a GPU may end before the bench does.
+            write_result(RESULTS, {
+                "device": torch.cuda.get_device_name(), "prompts": chosen.prompts, "draws": chosen.draws,
+                "max_tokens": chosen.max_tokens, "batch_size": chosen.batch_size, "sides": found,
+            })  # fmt: skip
 
 
 if __name__ == "__main__":

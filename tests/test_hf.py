@@ -10,7 +10,7 @@ import pytest
 
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.embedded import EmbeddedTeacher
-from mathstrap.backends.hf import read_settings
+from mathstrap.backends.hf import draw_by_row, read_settings
 from mathstrap.errors import InputError
 from mathstrap.types import Completion, Message, Request, Sampling
 from tiny_llama import save_bpe
@@ -79,6 +79,22 @@ def test_a_draw_says_the_same_alone_and_in_a_batch(teacher: EmbeddedTeacher) -> 
     together = ask_at_once(teacher, draws)
     assert len({reply.text for reply in together}) > 1
     assert ask_at_once(teacher, [draws[3]])[0].text == together[3].text
+
+
+@pytest.mark.parametrize("top_p", [1.0, 0.7])
+def test_tokens_are_drawn_as_often_as_they_are_likely(top_p: float) -> None:
+    import torch
+
+    count, temperature = 20_000, 0.7
+    scores = torch.tensor([0.5, -torch.inf, 2.0, 1.0, -1.0, 1.5])
+    chances = (scores / temperature).softmax(-1)
+    if top_p < 1:  # 0.54 and 0.26 are the fewest that reach 0.7
+        chances = torch.where(chances < 0.2, 0.0, chances)
+        chances /= chances.sum()
+    drawn = draw_by_row(range(count), 1, temperature, top_p)(None, scores.expand(count, -1)).argmax(-1)
+    shares = torch.bincount(drawn, minlength=6) / count
+    assert float((shares - chances).abs().max()) < 4 * (0.25 / count) ** 0.5
+    assert shares[chances == 0].sum() == 0
 
 
 def test_a_prompt_beyond_the_context_is_an_empty_reply_not_an_error(teacher: EmbeddedTeacher) -> None:

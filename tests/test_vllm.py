@@ -261,7 +261,7 @@ def test_a_run_is_killed_and_ends_with_every_reply_paid_once(folder, tmp_path):
             assert first.poll() is None, "the run ended before it could be killed"
             assert time.monotonic() < until
             time.sleep(0.05)
-        assert len(of_session(first.pid)) > 2  # the run, vLLM's engine and its worker
+        assert len(of_session(first.pid)) > 1  # the run, vLLM's engine, and on a CPU its worker
         first.kill()
         first.wait()
         until = time.monotonic() + 60

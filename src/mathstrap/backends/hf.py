@@ -159,10 +159,12 @@ class HfEngine:
         pad = self._tokenizer.eos_token_id if pad is None else pad
         rows = [[pad] * (longest - len(waiting.ids)) + waiting.ids for waiting in batch]
         mask = [[0] * (longest - len(waiting.ids)) + [1] * len(waiting.ids) for waiting in batch]
+        num_tokens = min(sampling.max_tokens, self._context_tokens - longest)
         more: dict[str, Any] = {}
         if sampling.temperature > 0:
             seeds = [waiting.draw.seed for waiting in batch]
-            more["logits_processor"] = LogitsProcessorList([_draw_by_row(seeds, sampling.temperature, sampling.top_p)])
+            chosen = draw_by_row(seeds, num_tokens, sampling.temperature, sampling.top_p)
+            more["logits_processor"] = LogitsProcessorList([chosen])
         if sampling.stop:
             more |= {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer}
 
@@ -172,7 +174,7 @@ class HfEngine:
 
         made = self._model.generate(
             torch.tensor(rows, device=device), attention_mask=torch.tensor(mask, device=device),
-            max_new_tokens=min(sampling.max_tokens, self._context_tokens - longest), do_sample=False, num_beams=1,
+            max_new_tokens=num_tokens, do_sample=False, num_beams=1,
             temperature=None, top_p=None, top_k=None, pad_token_id=pad, **more,
             stopping_criteria=StoppingCriteriaList([nobody_waits]),
         )[:, longest:].tolist()  # fmt: skip
@@ -197,25 +199,27 @@ class HfEngine:
         )
 
 
-def _draw_by_row(seeds: Sequence[int], temperature: float, top_p: float) -> Any:
-    """Return a logits processor whose highest score is a random draw; scores (B, V).
+def draw_by_row(seeds: Sequence[int], num_tokens: int, temperature: float, top_p: float) -> Any:
+    """Return a logits processor that leaves each row one token, drawn by the row's own seed; scores (B, V).
 
-    The largest of p_i / e_i, with e_i exponential, is i with probability p_i; each row has its own generator.
+    The token is where the cumulated probability passes a uniform number: one number per row and token, where noise for
+    every word of the vocabulary would cost more than the model.
     """
     import torch
 
-    generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+    rows = [torch.rand(num_tokens, generator=torch.Generator().manual_seed(seed)) for seed in seeds]
+    columns = iter(torch.stack(rows, dim=1).unsqueeze(2))
 
     def process(_: Any, scores: Any) -> Any:
-        scores = scores.float() / temperature
+        chances = (scores.float() / temperature).softmax(-1)
         if top_p < 1:
-            ordered, places = scores.sort(dim=-1, descending=True)
-            before = ordered.softmax(-1).cumsum(-1) - ordered.softmax(-1)
-            scores = scores.masked_fill((before >= top_p).scatter(1, places, before >= top_p), -torch.inf)
-        noise = torch.stack(
-            [torch.empty(scores.shape[1]).exponential_(generator=generator) for generator in generators]
-        )
-        return scores - noise.to(scores.device).log()
+            ordered, places = chances.sort(dim=-1, descending=True)
+            beyond = ordered.cumsum(-1) - ordered >= top_p
+            chances = chances.masked_fill(beyond.scatter(1, places, beyond), 0.0)
+        # In double precision a number below 1 stays below the sum, so no token without a chance is drawn.
+        sums = chances.cumsum(-1, dtype=torch.float64)
+        drawn = torch.searchsorted(sums, next(columns).to(sums.device) * sums[:, -1:], right=True)
+        return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)
 
     return process
 
