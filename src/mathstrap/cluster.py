@@ -10,21 +10,22 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
 from itertools import chain, islice
-from typing import Any, TypeVar
+from math import inf
+from typing import Any
 
+import mathstrap
 from mathstrap.backends import SERVED, Backend, TeacherOptions, open_backend
-from mathstrap.backends.copies import CopiedTeacher, last_line
+from mathstrap.backends.copies import RESTARTS, CopiedTeacher, TeacherActor, last_line
+from mathstrap.backends.vllm import read_settings
 from mathstrap.errors import InputError, MathstrapError, missing_extra
 from mathstrap.spread import here, taken_in_order
 
-A = TypeVar("A")
-B = TypeVar("B")
-S = TypeVar("S")
-
 RETRIES = 5  # of a chunk whose worker or node was lost
+FEW_CHUNKS = 64  # a tenth of a second each; fewer are done before a task is worth it
 CONNECT_SECONDS = 10.0
 
 
@@ -33,12 +34,10 @@ class ClusterOptions:
     """Where the work goes with `engine: ray`; every key has a default.
 
     address        the cluster's head as host:port; empty = the cluster this machine is part of, else its own cores
-    teachers       copies of the teacher; 0 = as many as fit, or none for a teacher behind a URL, asked from here
-    teacher_cpus   CPUs for one copy; 0 = one beside GPUs or for a URL, else all of the smallest node
+    teachers       copies of the teacher, also more than there is room for yet; 0 = as many as fit
+    teacher_cpus   CPUs for one copy; 0 = one beside GPUs, else all of the smallest node
     teacher_gpus   GPUs for one copy; null = as many as vllm's settings spread a copy over, none for other teachers
     start_seconds  how long to wait for a copy that answers, loading the model included
-    grows          the cluster adds nodes on demand, so a copy that no node has room for is asked for all the same
-    few_chunks     work of fewer chunks (a tenth of a second each) is done here
     runtime_env    what Ray sets up on the nodes, for example {"pip": ["mathstrap[vllm]"]}
     """
 
@@ -47,99 +46,84 @@ class ClusterOptions:
     teacher_cpus: float = 0.0
     teacher_gpus: float | None = None
     start_seconds: float = 600.0
-    grows: bool = False
-    few_chunks: int = 64
     runtime_env: dict[str, Any] = field(default_factory=dict)
 
 
-class Cluster:
+class Cluster(ExitStack):
     """A connection to Ray, made when there is something to do; use it as a context manager."""
 
     def __init__(self, options: ClusterOptions) -> None:
+        super().__init__()
         self.options = options
         self.held_cpus = 0.0  # by teachers, which are idle while chunks are computed
-        self._ray: Any = None
-        self._is_ours = False
 
-    def __enter__(self) -> Cluster:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._is_ours:
-            self._ray.shutdown()
-
-    @property
+    @cached_property
     def ray(self) -> Any:
         """Return the module `ray`, connected; raises InputError where that is impossible."""
-        if self._ray is None:
-            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-            os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says what it will do one day
-            try:
-                import ray
-            except ModuleNotFoundError as error:
-                raise missing_extra("ray", "ray") from error
-            if not ray.is_initialized():
-                connect(ray, self.options)
-                self._is_ours = True
-            self._ray = ray
-            check_versions(ray)
-        return self._ray
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says what it will do one day
+        try:
+            import ray
+        except ModuleNotFoundError as error:
+            raise missing_extra("ray", "ray") from error
+        if not ray.is_initialized():
+            self.callback(ray.shutdown)  # also where it joins by half
+            connect(ray, self.options)
+        return ray
 
-    def nodes(self) -> list[dict[str, float]]:
-        """Return the resources of each node that is alive."""
-        return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+    def nodes(self) -> list[tuple[float, float]]:
+        """Return the CPUs and the GPUs of each node that is alive."""
+        alive = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
+        return [(has.get("CPU", 0.0), has.get("GPU", 0.0)) for has in alive]
 
     def open_teacher(self, teacher: TeacherOptions) -> Backend:
         """Return the teacher: copies of it on the cluster, or for one behind a URL the usual one."""
-        options = self.options
-        if teacher.backend in SERVED and not options.teachers:
+        if teacher.backend in SERVED:
             return open_backend(teacher)
-        nodes = self.nodes()
+        options, nodes = self.options, self.nodes()
         gpus = gpus_of(teacher) if options.teacher_gpus is None else options.teacher_gpus
-        is_light = gpus > 0 or teacher.backend in SERVED
         # A head without CPUs only leads.
-        smallest = min((node["CPU"] for node in nodes if node.get("CPU")), default=1.0)
-        cpus = options.teacher_cpus or (1.0 if is_light else smallest)
-        fitting = [
-            int(min(node.get("CPU", 0.0) // cpus, node.get("GPU", 0.0) // gpus if gpus else 1e6)) for node in nodes
-        ]
-        if not any(fitting) and not options.grows:
+        cpus = options.teacher_cpus or (1.0 if gpus else min((cores for cores, _ in nodes if cores), default=1.0))
+        count = options.teachers or sum(int(min(has // cpus, cards // gpus if gpus else inf)) for has, cards in nodes)
+        if not count:
+            found = ", ".join(f"{has:g} CPUs and {cards:g} GPUs" for has, cards in sorted(set(nodes)))
             raise InputError(
-                f"engine: no node has room for one teacher of {cpus:g} CPUs and {gpus:g} GPUs; found "
-                f"{', '.join(sorted({describe(node) for node in nodes}))}. Lower engine.teacher_cpus or "
-                "engine.teacher_gpus, add a node, or set engine.grows: true where the cluster adds them itself."
+                f"engine: no node has room for one teacher of {cpus:g} CPUs and {gpus:g} GPUs; found {found}. Lower "
+                "engine.teacher_cpus or engine.teacher_gpus, or where nodes are still to come, set engine.teachers."
             )
-        count = options.teachers or max(1, sum(fitting))
         self.held_cpus = count * cpus
-        if not teacher.threads:
-            teacher = replace(teacher, threads=max(1, int(cpus)))
-        return CopiedTeacher(self.ray, teacher, count=count, cpus=cpus, gpus=gpus, start_seconds=options.start_seconds)
+        teacher = replace(teacher, threads=teacher.threads or max(1, int(cpus)))
+        make = self.ray.remote(TeacherActor).options(
+            num_cpus=cpus, num_gpus=gpus, max_restarts=RESTARTS, max_concurrency=100_000, scheduling_strategy="SPREAD"
+        )
+        actors = [make.remote() for _ in range(count)]
+        for actor in actors:
+            self.callback(self.ray.kill, actor)
+        return CopiedTeacher(self.ray, teacher, actors, start_seconds=options.start_seconds)
 
-    def spread(self, function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> Iterator[B]:
+    def spread(self, function: Callable[[Any, Any], Any], shared: Any, chunks: Iterable[Any], /) -> Iterator[Any]:
         """Compute chunks on all cores of the cluster, in order; few ones here. A lost chunk is computed again."""
         stream = iter(chunks)
-        first = list(islice(stream, self.options.few_chunks))
-        if len(first) < self.options.few_chunks:
+        first = list(islice(stream, FEW_CHUNKS))
+        if len(first) < FEW_CHUNKS:
             yield from here(function, shared, chain(first, stream))
             return
-        ray = self.ray
-        cores = sum(node.get("CPU", 0.0) for node in self.nodes()) or 1.0
+        ray, cores = self.ray, sum(cores for cores, _ in self.nodes()) or 1.0
         # The share of a core that our own idle teachers leave, so that as many tasks run as there are cores.
         share = int(1000 * max(0.0, 1.0 - self.held_cpus / cores)) / 1000
         work = ray.put((function, shared))
         task = ray.remote(work_on).options(num_cpus=share, max_retries=RETRIES, scheduling_strategy="SPREAD")
 
-        def result(reference: Any) -> B:
+        def result(reference: Any) -> Any:
             try:
-                computed: B = ray.get(reference)
+                return ray.get(reference)
             except ray.exceptions.RayTaskError as error:
-                raise error.cause or error from None
+                raise error.cause from None
             except ray.exceptions.RayError as error:
                 raise MathstrapError(
                     f"The cluster lost a piece of work {RETRIES + 1} times: {last_line(error)} "
                     "Every reply is kept: give its nodes more memory and run the same command to go on."
                 ) from error
-            return computed
 
         ahead = max(2, int(2 * cores))
         yield from taken_in_order(lambda chunk: task.remote([work], chunk), result, chain(first, stream), ahead)
@@ -149,77 +133,40 @@ def gpus_of(teacher: TeacherOptions) -> float:
     """Return the GPUs one copy is spread over, by its own settings."""
     if teacher.backend != "vllm":
         return 0.0
-    settings = teacher.settings
-    return float(settings.get("tensor_parallel_size", 1) * settings.get("data_parallel_size", 1))
-
-
-def describe(node: dict[str, float]) -> str:
-    """Return what a node has, in words."""
-    return f"{node.get('CPU', 0.0):g} CPUs and {node.get('GPU', 0.0):g} GPUs"
+    settings = read_settings(teacher.settings)
+    return float(settings.tensor_parallel_size * settings.data_parallel_size)
 
 
 def connect(ray: Any, options: ClusterOptions) -> None:
-    """Join the cluster of the options; raises InputError where none answers, or one of another version."""
-    address = options.address
-    if "://" in address:
-        raise InputError(f"engine.address: found {address!r}, expected host:port. Run on a machine of the cluster.")
-    if address not in ("", "auto", "local"):
-        host, _, port = address.rpartition(":")
-        try:
-            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-        except (OSError, ValueError) as error:
-            raise InputError(
-                f"engine.address: no Ray cluster answers at {address} ({error}). "
-                "Expected the host:port of its head node; start one with: ray start --head --port=6379"
-            ) from None
-    arguments: dict[str, Any] = {"runtime_env": options.runtime_env} if options.runtime_env else {}
+    """Join the cluster of the options; raises InputError where none answers, or one of another version.
+
+    Its workers get the Mathstrap of this process, whatever their nodes have: another one could grade otherwise.
+    """
+    modules = [mathstrap, *options.runtime_env.get("py_modules", [])]
+    host, colon, port = options.address.rpartition(":")
     try:
+        if colon:  # Ray itself would try for minutes, and then end the process
+            socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
         ray.init(
-            address=address or None, include_dashboard=False, log_to_driver=False, logging_level="CRITICAL", **arguments
-        )
+            address=options.address or None, runtime_env=options.runtime_env | {"py_modules": modules},
+            include_dashboard=False, log_to_driver=False, logging_level="CRITICAL",
+        )  # fmt: skip
     except Exception as error:  # Ray raises bare Exceptions here
-        ray.shutdown()  # it may have joined by half
-        raise InputError(f"engine: cannot join the Ray cluster {address or 'of this machine'}: {error}") from error
+        raise InputError(
+            f"engine.address: cannot join the Ray cluster {options.address or 'of this machine'}: {error}. Expected "
+            "the host:port of its head node, the same Ray there and here; start one with: ray start --head --port=6379"
+        ) from error
 
 
-def check_versions(ray: Any) -> None:
-    """Raise InputError where a node has no Mathstrap, or another one: its results could differ."""
-    from mathstrap import __version__
+@lru_cache(maxsize=1)
+def fetched(work: Any) -> Any:
+    """Return what all chunks share; a worker fetches it once."""
+    import ray
 
-    def version() -> str:
-        try:
-            import mathstrap
-        except ModuleNotFoundError:
-            return ""
-        return mathstrap.__version__
-
-    probe = ray.remote(num_cpus=0, max_retries=0)(version)
-    on_node = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy
-    asked = {
-        node["NodeManagerAddress"]: probe.options(scheduling_strategy=on_node(node["NodeID"], soft=False)).remote()
-        for node in ray.nodes()
-        if node["Alive"]
-    }
-    for name, reference in asked.items():
-        with suppress(ray.exceptions.NodeDiedError, ray.exceptions.TaskUnschedulableError):
-            found = ray.get(reference)
-            if found != __version__:
-                raise InputError(
-                    f"engine: node {name} has {f'Mathstrap {found}' if found else 'no Mathstrap'}, this machine "
-                    f"{__version__}. Install the same on every node, or have Ray do it with engine.runtime_env."
-                )
-
-
-_WORK: dict[bytes, tuple[Callable[[Any, Any], Any], Any]] = {}
+    return ray.get(work)
 
 
 def work_on(boxed: list[Any], chunk: Any) -> Any:
-    """Compute a chunk in a worker; what all chunks share is fetched once."""
-    import ray
-
-    name = boxed[0].binary()
-    if name not in _WORK:
-        _WORK.clear()
-        _WORK[name] = ray.get(boxed[0])
-    function, shared = _WORK[name]
+    """Compute a chunk in a worker; the box keeps Ray from fetching what is in it each time."""
+    function, shared = fetched(boxed[0])
     return function(shared, chunk)

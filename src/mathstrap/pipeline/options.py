@@ -10,7 +10,7 @@ from typing import Literal
 from mathstrap.asking.budget import Budget
 from mathstrap.asking.limits import Limits
 from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode
-from mathstrap.backends import BACKENDS, TeacherOptions
+from mathstrap.backends import BACKENDS, SERVED, TeacherOptions
 from mathstrap.cluster import ClusterOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
 from mathstrap.curate.dedup import DedupOptions, check_options
@@ -251,8 +251,8 @@ def check_run_recipe(recipe: RunRecipe) -> None:
     cluster = recipe.cluster
     if cluster is not None and (cluster.teachers < 0 or cluster.teacher_cpus < 0 or (cluster.teacher_gpus or 0) < 0):
         raise RecipeError("engine: teachers, teacher_cpus and teacher_gpus must be 0 or more.")
-    if cluster is not None and cluster.teachers and recipe.teacher.backend == "openai_batch":
-        raise RecipeError("engine.teachers: a Batch API takes the plan whole, from this machine. Leave teachers out.")
+    if cluster is not None and cluster.teachers and recipe.teacher.backend in SERVED:
+        raise RecipeError("engine.teachers: a teacher behind a URL is asked from this machine. Leave teachers out.")
     graders = [*GRADERS, "metamath-2024"]
     if is_own(recipe.verify.grader):
         grader_named(recipe.verify.grader)

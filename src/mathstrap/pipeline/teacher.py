@@ -53,7 +53,7 @@ class Teacher:
         else:
             self._backend = self._backend or self.open_teacher(self.recipe.teacher)
             limits = self.recipe.limits
-            # What a server is spared counts over all who ask it; copies of a loaded model are asked at once.
+            # Copies of a loaded model are asked at once.
             limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(self._backend, "num_models", 1))
             report = ask_all(
                 chain([first], todo), self.run.sink(stage), backend=self._backend, limits=limits,
