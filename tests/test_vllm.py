@@ -283,3 +283,40 @@ def test_a_run_is_killed_and_ends_with_every_reply_paid_once(folder, tmp_path):
     third = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     assert third.returncode == 0
     assert len(replies.read_text().splitlines()) == len(ids)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@with_vllm
+def test_a_run_with_vllm_as_an_actor_says_what_it_says_without_ray(folder, tmp_path):
+    if subprocess.run([PYTHON, "-c", "import ray"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("the Python of MATHSTRAP_VLLM_PYTHON has no ray")
+    values = {
+        "out": str(tmp_path),
+        "seeds": {"source": "bundled:gsm8k", "limit": 4},
+        "teacher": {
+            "backend": "vllm", "model_path": folder, "n_ctx": 512,
+            # One at a time: the sums of a batch round otherwise, which can change even a greedy reply.
+            "settings": {"num_sequences": 1, "engine_args": ENGINE_ARGS},
+        },
+        "prompts": {"shape": "tiny"},
+        "methods": {"ans_aug": {"draws": 1}, "rephrase": {"count": 1}, "fobar": {"count": 1}},
+        "rewriting": {"temperature": 0.0, "max_tokens": 24, "stop": ["\n"]},
+        "solving": {"temperature": 0.0, "max_tokens": 24},
+    }  # fmt: skip
+    recipe = tmp_path / "run.yaml"
+    recipe.write_text(yaml.safe_dump(values))
+
+    def replies(name: str, engine: str) -> dict[str, str]:
+        command = [PYTHON, "-m", "mathstrap", "run", str(recipe), "--quiet", f"name={name}", f"engine={engine}"]
+        # Ray makes its workers nice, and then they do not get on beside other work.
+        settings = environment() | {"RAY_worker_niceness": "0"}
+        ended = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, (ended.stdout + ended.stderr)[-3000:]
+        files = (tmp_path / name).glob("completions-*.jsonl")
+        rows = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return {row["request"]: row["text"] for row in rows}
+
+    alone = replies("alone", "local")
+    assert len(alone) > 20
+    assert replies("on-ray", "{teacher_gpus: 0}") == alone
