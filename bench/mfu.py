@@ -5,7 +5,7 @@ timed. FLOPs are those of the model's products alone: 6 per weight and token (th
 carry loss) and the causal half of attention; nothing recomputed is counted. The peak is the accelerator's data sheet
 (--peak-tflops), or on a CPU the rate of a large product measured in the same run.
 
-    python bench/mfu.py                                        # on a GPU: 1B, length 512, 16,384 tokens a micro-batch
+    python bench/mfu.py                                        # on a GPU: 1B, length 512, 128 samples a step
     python bench/mfu.py --shape tiny --steps 4 --batch 8       # a smoke check on a CPU
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from train_sides import matmul_rate
-from verify_common import machine
+from verify_common import write_result
 
 RESULTS = Path(__file__).parent / "results" / "mfu.json"
 # hidden, inner, layers, heads, key-value heads; 1b is the shape of Llama 3.2 1B.
@@ -133,18 +133,15 @@ def main() -> None:
     (start, before), (end, after) = moments[chosen.warm - 1], moments[-1]
     steps = len(moments) - chosen.warm
     flops = flops_per_step(config, manifest["model"]["parameters"], manifest["data"], chosen.batch) * steps
-    result = {
-        "machine": machine(), "device": name, "command": " ".join(sys.argv), "precision": precision,
+    write_result(chosen.out, {
+        "device": name, "command": " ".join(sys.argv), "precision": precision,
         "peak_tflops": peak / 1e12, "parameters": manifest["model"]["parameters"], "batch": manifest["batch"],
         "counted_steps": steps, "compile": chosen.compile, "liger": chosen.liger,
         "mean_length": round(manifest["data"]["tokens"] / manifest["data"]["samples"], 1),
         "tokens_per_second": round((after - before) / (end - start), 1),
         "peak_memory_gib": round(torch.cuda.max_memory_allocated() / 2**30, 2) if has_gpu else None,
         "achieved_tflops": flops / (end - start) / 1e12, "mfu": round(flops / (end - start) / peak, 4),
-    }  # fmt: skip
-    chosen.out.parent.mkdir(parents=True, exist_ok=True)
-    chosen.out.write_text(json.dumps(result, indent=2) + "\n")
-    print(json.dumps(result, indent=2))
+    })  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -57,9 +57,7 @@ def loss_and_gradients(torch, model, batches):
     model.zero_grad()
     total = 0.0
     for batch in batches:
-        row = {
-            name: value.to("cuda") if hasattr(value, "to") else value for name, value in pack(batch).items()
-        }  # fmt: skip
+        row = {name: value.to("cuda") if hasattr(value, "to") else value for name, value in pack(batch).items()}
         with torch.autocast("cuda", torch.bfloat16):
             loss = sum_of_losses(model, model, row)
         loss.backward()

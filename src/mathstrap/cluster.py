@@ -61,7 +61,7 @@ class Cluster(ExitStack):
     def ray(self) -> Any:
         """Return the module `ray`, connected; raises InputError where that is impossible."""
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # says what it will do one day
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # else Ray announces that as its next default
         try:
             import ray
         except ModuleNotFoundError as error:
@@ -77,7 +77,10 @@ class Cluster(ExitStack):
         return [(has.get("CPU", 0.0), has.get("GPU", 0.0)) for has in alive]
 
     def open_teacher(self, teacher: TeacherOptions) -> Backend:
-        """Return the teacher: copies of it on the cluster, or for one behind a URL the usual one."""
+        """Return the teacher: copies of it on the cluster, or for one behind a URL the usual one.
+
+        Raises InputError where no node has room for a copy, and what CopiedTeacher raises.
+        """
         if teacher.backend in SERVED:
             return open_backend(teacher)
         options, nodes = self.options, self.nodes()

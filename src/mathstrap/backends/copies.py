@@ -48,7 +48,7 @@ class TeacherActor:
 
 @dataclass(kw_only=True, eq=False)
 class Copy:
-    """One actor; it takes `room` calls at once, as read when it was loaded, and 0 until then."""
+    """One actor; it takes `room` calls at once, 0 while it is not loaded."""
 
     actor: Any
     loading: Future[dict[str, Any]] | None = None
@@ -57,7 +57,10 @@ class Copy:
 
 
 class CopiedTeacher:
-    """Copies of one teacher. Opening waits for the first; the others are asked as soon as they are loaded."""
+    """Copies of one teacher. Opening waits for the first; the others are asked as soon as they are loaded.
+
+    Opening and asking raise TeacherError where no copy is loaded within `start_seconds`, and what keeps one from it.
+    """
 
     model: str
     supports_n: bool

@@ -202,8 +202,8 @@ class HfEngine:
 def draw_by_row(seeds: Sequence[int], num_tokens: int, temperature: float, top_p: float) -> Any:
     """Return a logits processor that leaves each row one token, drawn by the row's own seed; scores (B, V).
 
-    The token is where the cumulated probability passes a uniform number: one number per row and token, where noise for
-    every word of the vocabulary would cost more than the model.
+    It can be called `num_tokens` times. The token is where the cumulated probability passes a uniform number: one
+    number per row and token, where noise for every word of the vocabulary would cost more than the model.
     """
     import torch
 

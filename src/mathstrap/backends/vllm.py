@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from concurrent.futures import wait
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -71,7 +71,7 @@ class VllmEngine:
 
     def close(self) -> None:
         """Stop what runs, end vLLM's processes and its loop."""
-        self._wait_for(self._shut())
+        asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result()
         del self._engine  # its finaliser needs modules that are gone when the interpreter ends
         self._end_loop()
 
@@ -158,9 +158,6 @@ class VllmEngine:
             temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens,
             stop=list(sampling.stop) or None, seed=draw.seed, output_kind=RequestOutputKind.FINAL_ONLY,
         )  # fmt: skip
-
-    def _wait_for(self, work: Coroutine[Any, Any, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def _end_loop(self) -> None:
         self._reaper.close()

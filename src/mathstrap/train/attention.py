@@ -34,7 +34,8 @@ def no_mask(*_: Any, **__: Any) -> None:
 def kernel_of_rows() -> Callable[..., Any] | None:
     """Return torch's causal FlashAttention over all samples of a row at once, or None before torch 2.11.
 
-    For bf16 on a GPU, samples without a shared opening: f(query, key, value, borders, borders, longest, longest).
+    For half precision on a GPU and samples without a shared opening: f(query, key, value, borders, borders, longest,
+    longest) takes and returns (tokens, heads, width); the borders are int32 and on the GPU.
     """
     try:
         from torch.nn.attention.varlen import varlen_attn
