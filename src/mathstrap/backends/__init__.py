@@ -108,8 +108,9 @@ class Backend(Protocol):
     """A teacher. Made outside any event loop; what belongs to a loop is opened at the first ask.
 
     It may also have `max_n: int` (the most draws in one call), `most_in_flight: int` (what `max_in_flight` may grow
-    to) and `async release()`, which closes what belongs to the running event loop (connections) and keeps the rest (a
-    loaded model), so that the next ask may run in another loop.
+    to), `num_models: int` (how many copies of a model stand behind it, each with the recipe's limits.max_in_flight) and
+    `async release()`, which closes what belongs to the running event loop (connections) and keeps the rest (a loaded
+    model), so that the next ask may run in another loop.
     """
 
     model: str
