@@ -19,8 +19,9 @@ import yaml
 import mathstrap
 from bootstrapping import digests, small_recipe, small_values
 from fake_server import FakeServer, Script
+from mathstrap.backends import TeacherOptions
 from mathstrap.cluster import Cluster, ClusterOptions
-from mathstrap.errors import InputError, MathstrapError, MissingExtraError, RecipeError, TeacherError
+from mathstrap.errors import InputError, MathstrapError, MissingExtraError, RecipeError, TeacherError, TransientError
 from mathstrap.pipeline import bootstrap, check_run_recipe
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import load_recipe
@@ -71,6 +72,19 @@ def test_an_address_where_no_cluster_answers_is_named(tmp_path):
             bootstrap(small_recipe(tmp_path, engine={"address": address}))
 
 
+@pytest.mark.parametrize("left_by", ["ray start", "RAY_ADDRESS"])
+def test_a_cluster_that_is_gone_is_named_at_once(tmp_path, monkeypatch, left_by):
+    pytest.importorskip("ray", reason="needs the extra ray")
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    if left_by == "RAY_ADDRESS":
+        monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")
+    else:
+        (tmp_path / "ray").mkdir()
+        (tmp_path / "ray" / "ray_current_cluster").write_text("127.0.0.1:1")
+    with pytest.raises(InputError, match=r"cannot join the Ray cluster 127\.0\.0\.1:1: .*`ray stop` forgets that"):
+        bootstrap(small_recipe(tmp_path, engine="ray"))
+
+
 @pytest.fixture(scope="module")
 def local_ray():
     """Ray on this machine, with two cores whatever it has."""
@@ -113,6 +127,37 @@ def test_a_cluster_without_room_for_a_teacher_says_what_there_is(tmp_path, local
 def test_what_a_copy_cannot_load_is_said_in_its_own_words(tmp_path, local_ray):
     with pytest.raises(InputError, match='the fake teacher knows no "speed"'):
         bootstrap(small_recipe(tmp_path, teacher={"backend": "fake", "settings": {"speed": 1}}, engine="ray"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("raised", ["Odd(1, 2)", "SystemExit(3)"])
+def test_what_cannot_be_sent_from_a_copy_is_told_all_the_same(tmp_path, local_ray, raised):
+    name = raised.partition("(")[0]
+    own = tmp_path / "odd.py"
+    options = TeacherOptions(backend=f"{own}:open_teacher")
+    with Cluster(ClusterOptions(teachers=1, teacher_cpus=0.5, start_seconds=60)) as cluster:
+        own.write_text(ODD.replace("RAISED", raised))
+        with pytest.raises(TransientError, match=f"^{name}: "):
+            asyncio.run(asyncio.wait_for(cluster.open_teacher(options).ask([]), 60))
+        own.write_text(ODD.replace("return Teacher()", "raise RAISED").replace("RAISED", raised))
+        with pytest.raises(TeacherError, match=f"^The teacher cannot be loaded: {name}: "):
+            cluster.open_teacher(options)
+
+
+ODD = """
+class Odd(Exception):
+    def __init__(self, one, two):
+        super().__init__(f"{one}{two}")  # pickle calls it with one argument again
+
+class Teacher:
+    model, supports_n, max_in_flight = "odd", True, 4
+
+    async def ask(self, requests):
+        raise RAISED
+
+def open_teacher(options):
+    return Teacher()
+"""
 
 
 def exit_at_once(*_):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from itertools import chain, islice
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import mathstrap
@@ -146,7 +147,8 @@ def connect(ray: Any, options: ClusterOptions) -> None:
     Its workers get the Mathstrap of this process, whatever their nodes have: another one could grade otherwise.
     """
     modules = [mathstrap, *options.runtime_env.get("py_modules", [])]
-    host, colon, port = options.address.rpartition(":")
+    address = options.address or address_of_this_machine()
+    host, colon, port = address.rpartition(":")
     try:
         if colon:  # Ray itself would try for minutes, and then end the process
             socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
@@ -156,9 +158,17 @@ def connect(ray: Any, options: ClusterOptions) -> None:
         )  # fmt: skip
     except Exception as error:  # Ray raises bare Exceptions here
         raise InputError(
-            f"engine.address: cannot join the Ray cluster {options.address or 'of this machine'}: {error}. Expected "
-            "the host:port of its head node, the same Ray there and here; start one with: ray start --head --port=6379"
+            f"engine.address: cannot join the Ray cluster {address or 'of this machine'}: {error}. Expected "
+            "the host:port of its head node, the same Ray there and here; start one: ray start --head --port=6379. "
+            "Without an address it is RAY_ADDRESS or what `ray start` last began; `ray stop` forgets that."
         ) from error
+
+
+def address_of_this_machine() -> str:
+    """Return where Ray looks for a cluster when it is given no address; empty where it begins one of its own."""
+    folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - Ray's own choice
+    named = Path(folder, "ray", "ray_current_cluster")  # left behind by a head that was killed
+    return os.environ.get("RAY_ADDRESS") or (named.read_text().strip() if named.is_file() else "")
 
 
 @lru_cache(maxsize=1)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mathstrap.backends import Backend, TeacherOptions, open_backend
-from mathstrap.errors import TeacherError, TransientError
+from mathstrap.errors import MathstrapError, TeacherError, TransientError
 from mathstrap.types import Completion, Request
 
 RESTARTS = 5  # of one copy, by Ray; the others go on without it
@@ -33,17 +33,32 @@ class TeacherActor:
 
     async def load(self, options: TeacherOptions) -> dict[str, Any]:
         """Open the teacher unless it is open, and return what the engine reads of it, by name."""
-        self.opening = self.opening or asyncio.create_task(asyncio.to_thread(open_backend, options))
+        self.opening = self.opening or asyncio.create_task(asyncio.to_thread(opened, options))
         self.backend = await self.opening
         return {name: getattr(self.backend, name) for name in FACTS if hasattr(self.backend, name)}
 
     async def ask(self, requests: Sequence[Request]) -> tuple[list[Completion], bool]:
         """Answer the draws of one prompt; beside them, whether the backend still takes several at once."""
-        return await self.backend.ask(requests), self.backend.supports_n
+        try:
+            return await self.backend.ask(requests), self.backend.supports_n
+        except MathstrapError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 not every other can be sent
+            raise TransientError(f"{type(error).__name__}: {error}") from None
 
     async def close(self) -> None:
         """Unload the teacher."""
         await self.backend.close()
+
+
+def opened(options: TeacherOptions) -> Backend:
+    """Open a backend, raising only what can be sent to another process."""
+    try:
+        return open_backend(options)
+    except MathstrapError:
+        raise
+    except (Exception, SystemExit) as error:  # noqa: BLE001 the latter would stop the actor's event loop
+        raise TeacherError(f"The teacher cannot be loaded: {type(error).__name__}: {error}") from None
 
 
 @dataclass(kw_only=True, eq=False)
@@ -73,9 +88,9 @@ class CopiedTeacher:
         self._reason = f"none was within engine.start_seconds ({start_seconds:g}). `ray status` shows what has room."
         self._copies = [Copy(actor=actor) for actor in actors]
         until = time.monotonic() + start_seconds
-        while not self._loaded(until):
+        while not (loaded := self._loaded(until)):
             time.sleep(LOOK_SECONDS)
-        self.most_in_flight = self.max_in_flight * len(actors)
+        self.most_in_flight = loaded[0].room * len(actors)
 
     @property
     def max_in_flight(self) -> int:
