@@ -174,6 +174,21 @@ def test_few_chunks_stay_here(local_ray):
 
 
 @pytest.mark.slow
+def test_a_piece_of_work_that_does_not_come_back_is_done_here(local_ray, all_go_out, monkeypatch):
+    monkeypatch.setattr("mathstrap.cluster.PATIENCE", 3.0)
+
+    def stuck(pid, chunk):
+        if os.getpid() != pid and chunk == [2]:
+            time.sleep(600)
+        return chunk, os.getpid() == pid
+
+    with Cluster(ClusterOptions()) as cluster:
+        done = list(cluster.spread(stuck, os.getpid(), [[number] for number in range(8)]))
+    assert [chunk for chunk, _ in done] == [[number] for number in range(8)]
+    assert [is_here for _, is_here in done][:3] == [False, False, True]
+
+
+@pytest.mark.slow
 def test_a_worker_that_dies_again_and_again_is_told(local_ray, all_go_out):
     cluster = Cluster(ClusterOptions())
     assert list(cluster.spread(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]

@@ -26,6 +26,7 @@ from mathstrap.errors import InputError, MathstrapError, missing_extra
 from mathstrap.spread import here, taken_in_order
 
 RETRIES = 5  # of a chunk whose worker or node was lost
+PATIENCE = 30.0  # seconds for a chunk, which takes a tenth of one
 FEW_CHUNKS = 64  # a tenth of a second each; fewer are done before a task is worth it
 CONNECT_SECONDS = 10.0
 
@@ -106,7 +107,10 @@ class Cluster(ExitStack):
         return CopiedTeacher(self.ray, teacher, actors, start_seconds=options.start_seconds)
 
     def spread(self, function: Callable[[Any, Any], Any], shared: Any, chunks: Iterable[Any], /) -> Iterator[Any]:
-        """Compute chunks on all cores of the cluster, in order; few ones here. A lost chunk is computed again."""
+        """Compute chunks on all cores of the cluster, in order; few ones here. A lost chunk is computed again.
+
+        One that does not come back in time is computed here, and of those after it what is not there by then.
+        """
         stream = iter(chunks)
         first = list(islice(stream, FEW_CHUNKS))
         if len(first) < FEW_CHUNKS:
@@ -118,9 +122,18 @@ class Cluster(ExitStack):
         work = ray.put((function, shared))
         task = ray.remote(work_on).options(num_cpus=share, max_retries=RETRIES, scheduling_strategy="SPREAD")
 
-        def result(reference: Any) -> Any:
+        patience = PATIENCE
+
+        def result(sent: tuple[Any, Any]) -> Any:
+            nonlocal patience
+            reference, chunk = sent
             try:
-                return ray.get(reference)
+                return ray.get(reference, timeout=patience)
+            except ray.exceptions.GetTimeoutError:
+                # Ray can lose track of a task it was about to send to a node that died.
+                patience = 0.0
+                ray.cancel(reference)
+                return function(shared, chunk)
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from None
             except ray.exceptions.RayError as error:
@@ -130,7 +143,9 @@ class Cluster(ExitStack):
                 ) from error
 
         ahead = max(2, int(2 * cores))
-        yield from taken_in_order(lambda chunk: task.remote([work], chunk), result, chain(first, stream), ahead)
+        yield from taken_in_order(
+            lambda chunk: (task.remote([work], chunk), chunk), result, chain(first, stream), ahead
+        )  # fmt: skip
 
 
 def gpus_of(teacher: TeacherOptions) -> float:
