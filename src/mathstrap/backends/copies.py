@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,12 +40,8 @@ class TeacherActor:
 
     async def ask(self, requests: Sequence[Request]) -> tuple[list[Completion], bool]:
         """Answer the draws of one prompt; beside them, whether the backend still takes several at once."""
-        try:
+        with sent_as(TransientError):
             return await self.backend.ask(requests), self.backend.supports_n
-        except MathstrapError:
-            raise
-        except (Exception, SystemExit) as error:  # noqa: BLE001 not every other can be sent
-            raise TransientError(f"{type(error).__name__}: {error}") from None
 
     async def close(self) -> None:
         """Unload the teacher."""
@@ -53,12 +50,22 @@ class TeacherActor:
 
 def opened(options: TeacherOptions) -> Backend:
     """Open a backend, raising only what can be sent to another process."""
-    try:
+    with sent_as(lambda words: TeacherError(f"The teacher cannot be loaded: {words}")):
         return open_backend(options)
+
+
+@contextmanager
+def sent_as(make: Callable[[str], MathstrapError]) -> Iterator[None]:
+    """Raise Mathstrap's own errors as they are, and for any other what `make` returns of its words.
+
+    Not every error survives the way to another process, and a SystemExit would stop the actor's event loop.
+    """
+    try:
+        yield
     except MathstrapError:
         raise
-    except (Exception, SystemExit) as error:  # noqa: BLE001 the latter would stop the actor's event loop
-        raise TeacherError(f"The teacher cannot be loaded: {type(error).__name__}: {error}") from None
+    except (Exception, SystemExit) as error:  # noqa: BLE001 the retry boundary, as in the engine
+        raise make(f"{type(error).__name__}: {error}") from None
 
 
 @dataclass(kw_only=True, eq=False)
