@@ -63,17 +63,16 @@ def attention_inputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     import torch
 
     name = model.config.get_text_config()._attn_implementation
+    if name != attention.NAME and not name.startswith("flash"):
+        return {}
     borders = batch["borders"]
     on_device = torch.tensor(borders, dtype=torch.int32, device=batch["input_ids"].device)
     longest = max(high - low for low, high in itertools.pairwise(borders))
-    if name == attention.NAME:
-        # Once more on the CPU, where each layer reads the numbers; a GPU would have to be waited for.
-        return {"cu_seq_lens_q": torch.tensor(borders), "cu_seq_lens_k": on_device, "max_length_q": longest}
-    if name.startswith("flash"):
-        return {
-            "cu_seq_lens_q": on_device, "cu_seq_lens_k": on_device, "max_length_q": longest, "max_length_k": longest,
-        }  # fmt: skip
-    return {}
+    return {
+        # Ours reads the numbers in each layer: they stay on the CPU, since a GPU would have to be waited for.
+        "cu_seq_lens_q": torch.tensor(borders) if name == attention.NAME else on_device,
+        "cu_seq_lens_k": on_device, "max_length_q": longest, "max_length_k": longest,
+    }  # fmt: skip
 
 
 def sum_of_losses(model: Any, plain: Any, batch: dict[str, Any]) -> Any:
