@@ -25,7 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends import Backend, TeacherOptions, open_backend
+from mathstrap.asking.interface import Backend
+from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.problems import SeedsOptions, load_problems
 from mathstrap.types import Completion, Message, Request, Sampling
 

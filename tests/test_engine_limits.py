@@ -132,7 +132,7 @@ def test_a_prompts_bytes_bound_its_tokens():
 
 
 def test_earlier_replies_count_in_a_meter():
-    from mathstrap.asking.budget import Usage
+    from mathstrap.types import Usage
 
     meter = Meter(Budget(max_requests=10), spent=Usage(requests=9, tokens_in=1, tokens_out=1))
     hold = hold_for([Request(id="a", key="k", model="m", messages=(), sampling=Sampling())])

@@ -380,7 +380,7 @@ def test_odd_paths_and_ids_find_nothing(datasette, url):
 def test_ids_like_paths_or_html_are_only_text(tmp_path):
     import msgspec
 
-    from mathstrap.report import render_report
+    from mathstrap.report.page import render_report
 
     names = ["../../etc/passwd", "a b<c>&\"d'", "</title><script>x</script>", "%2e%2e\x1b[31m", "ünï\u202ecode", "."]
     made = make(6)

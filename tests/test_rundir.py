@@ -10,12 +10,11 @@ import msgspec
 import pyarrow.parquet
 import pytest
 
-from mathstrap.asking.budget import Usage
 from mathstrap.errors import InputError, RunLocked, StorageError
 from mathstrap.paid import AppendLog, Index
 from mathstrap.rundir import RunDir
 from mathstrap.tables import write_atomically
-from mathstrap.types import Completion, Failure, Message, Problem, Request, Sample, Sampling
+from mathstrap.types import Completion, Failure, Message, Problem, Request, Sample, Sampling, Usage
 
 
 def reply(number: int, key: str = "k", text: str = "x", **fields) -> Completion:

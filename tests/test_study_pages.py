@@ -15,9 +15,10 @@ from mathstrap.rundir import RunDir
 from mathstrap.study import StudyRecipe
 from mathstrap.study.arms import Pool
 from mathstrap.study.matching import DataSize
-from mathstrap.study.outcome import StudyResult, put_together
+from mathstrap.study.outcome import put_together
 from mathstrap.study.page import write_pages
 from mathstrap.study.plan import Plan, Rows, plan_students
+from mathstrap.study.result import StudyResult
 from mathstrap.study.words import conclusions, headline_table, markdown
 from test_study_numbers import draw
 

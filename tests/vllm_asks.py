@@ -13,7 +13,8 @@ import sys
 import time
 from typing import Any
 
-from mathstrap.backends import Backend, TeacherOptions, open_backend
+from mathstrap.asking.interface import Backend
+from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.recipe import build_recipe
 from mathstrap.types import Completion, Message, Request, Sampling
 

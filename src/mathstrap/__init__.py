@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from mathstrap.version import __version__
+
 if TYPE_CHECKING:
     from mathstrap.pipeline import RunRecipe, RunSummary, bootstrap
     from mathstrap.recipe import load_recipe
     from mathstrap.verify import extract_answer, grade
 
-__version__ = "0.1.0"
-__all__ = ["RunRecipe", "RunSummary", "bootstrap", "extract_answer", "grade", "load_recipe"]
+__all__ = ["RunRecipe", "RunSummary", "__version__", "bootstrap", "extract_answer", "grade", "load_recipe"]
 
 # Where each public name lives; imported at first use, so that `import mathstrap` stays light.
 _HOMES = {

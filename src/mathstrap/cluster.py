@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import mathstrap
-from mathstrap.backends import SERVED, Backend, TeacherOptions, open_backend
+from mathstrap.asking.interface import Backend
+from mathstrap.backends import SERVED, TeacherOptions, open_backend
 from mathstrap.backends.copies import RESTARTS, CopiedTeacher, TeacherActor, last_line
 from mathstrap.backends.vllm import read_settings
 from mathstrap.errors import InputError, MathstrapError, missing_extra

@@ -21,7 +21,7 @@ from mathstrap.asking.limits import Limits
 from mathstrap.types import Request
 
 if TYPE_CHECKING:
-    from mathstrap.backends import Backend
+    from mathstrap.asking.interface import Backend
 
 GC_THRESHOLD = 20_000
 T = TypeVar("T")

@@ -18,12 +18,11 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
-from mathstrap.asking.budget import Usage
 from mathstrap.errors import InputError, RunLocked
 from mathstrap.paid import AppendLog, Index, read_answered, read_completions, storage_error
 from mathstrap.rows import iter_rows
 from mathstrap.tables import write_atomically, write_parquet, write_rows_parquet
-from mathstrap.types import Completion, Failure, Request
+from mathstrap.types import Completion, Failure, Request, Usage
 
 T = TypeVar("T")
 R = TypeVar("R", bound=msgspec.Struct)

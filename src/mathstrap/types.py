@@ -6,6 +6,7 @@ Ids are lineage: `gsm8k-train-00042` is a seed, `gsm8k-train-00042/fobar.1` a pr
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -203,3 +204,19 @@ def type_of(style: Style, method: Method) -> str:
     """Return the published type name of a sample, for example `GSM_SV` (paper, Table 1 and the released data)."""
     names = {"ans_aug": "AnsAug", "rephrase": "Rephrased", "self_verification": "SV", "fobar": "FOBAR", "seed": "Seed"}
     return f"{'GSM' if style == 'gsm8k' else 'MATH'}_{names.get(method, method)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What was used: draws sent, tokens the server reported."""
+
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            requests=self.requests + other.requests,
+            tokens_in=self.tokens_in + other.tokens_in,
+            tokens_out=self.tokens_out + other.tokens_out,
+        )

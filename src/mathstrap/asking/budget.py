@@ -9,7 +9,7 @@ import msgspec
 
 from mathstrap.asking.prices import Price
 from mathstrap.errors import RecipeError
-from mathstrap.types import Completion, Request
+from mathstrap.types import Completion, Request, Usage
 
 # A chat template wraps every turn in role markers, and some servers add a default system turn of their own.
 TEMPLATE_TOKENS_PER_PROMPT = 32
@@ -33,22 +33,6 @@ class Budget:
     max_seconds: float = 0.0
     usd_per_million_tokens_in: float | None = None
     usd_per_million_tokens_out: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Usage:
-    """What was used: draws sent, tokens the server reported."""
-
-    requests: int = 0
-    tokens_in: int = 0
-    tokens_out: int = 0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            requests=self.requests + other.requests,
-            tokens_in=self.tokens_in + other.tokens_in,
-            tokens_out=self.tokens_out + other.tokens_out,
-        )
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -15,7 +15,7 @@ from mathstrap.errors import MathstrapError, StorageError, TeacherError, Transie
 from mathstrap.types import Completion, Request
 
 if TYPE_CHECKING:
-    from mathstrap.backends import Backend
+    from mathstrap.asking.interface import Backend
 
 # The teacher is there, but says "not now": go slower.
 REFUSED_KINDS = frozenset({"rate_limit", "overloaded"})

@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from mathstrap.asking.budget import Meter
 from mathstrap.asking.events import Event, EventKind, Listener
 from mathstrap.asking.limits import Limits
-from mathstrap.types import Completion, Failure
+from mathstrap.types import Completion, Failure, Request
 
 if TYPE_CHECKING:
     import asyncio
+
+
+class Backend(Protocol):
+    """A teacher. Made outside any event loop; what belongs to a loop is opened at the first ask.
+
+    It may also have `max_n: int` (the most draws in one call), `most_in_flight: int` (what `max_in_flight` may grow
+    to), `num_models: int` (how many copies of a model stand behind it, each with the recipe's limits.max_in_flight) and
+    `async release()`, which closes what belongs to the running event loop (connections) and keeps the rest (a loaded
+    model), so that the next ask may run in another loop.
+    """
+
+    model: str
+    supports_n: bool
+
+    @property
+    def max_in_flight(self) -> int:
+        """Return how many calls of `ask` may run at once; may change while running."""
+        ...
+
+    async def ask(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer the draws of one prompt, in order.
+
+        Returning fewer means the rest was not answered and has to be asked again, one by one if `supports_n` turned
+        false. Raises TransientError if asking again may help, TeacherError if it cannot.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give everything back."""
+        ...
 
 
 class Sink(Protocol):

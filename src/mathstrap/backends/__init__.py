@@ -6,14 +6,14 @@ A teacher is one file in this package and one line of BACKENDS: a factory from T
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
+from mathstrap.asking.interface import Backend
 from mathstrap.errors import InputError, suggest
 from mathstrap.plugins import is_own, load_own
-from mathstrap.types import Completion, Request
 
 # name -> "module:factory"; the module is imported when the teacher is opened.
 BACKENDS: dict[str, str] = {
@@ -102,36 +102,6 @@ def teacher_name(options: TeacherOptions) -> str:
 def is_bundled(options: TeacherOptions) -> bool:
     """Say whether the teacher is the tiny one that comes with the package, which proves the plumbing and no more."""
     return options.backend == "embedded" and not options.model_path and not options.model
-
-
-class Backend(Protocol):
-    """A teacher. Made outside any event loop; what belongs to a loop is opened at the first ask.
-
-    It may also have `max_n: int` (the most draws in one call), `most_in_flight: int` (what `max_in_flight` may grow
-    to), `num_models: int` (how many copies of a model stand behind it, each with the recipe's limits.max_in_flight) and
-    `async release()`, which closes what belongs to the running event loop (connections) and keeps the rest (a loaded
-    model), so that the next ask may run in another loop.
-    """
-
-    model: str
-    supports_n: bool
-
-    @property
-    def max_in_flight(self) -> int:
-        """Return how many calls of `ask` may run at once; may change while running."""
-        ...
-
-    async def ask(self, requests: Sequence[Request]) -> list[Completion]:
-        """Answer the draws of one prompt, in order.
-
-        Returning fewer means the rest was not answered and has to be asked again, one by one if `supports_n` turned
-        false. Raises TransientError if asking again may help, TeacherError if it cannot.
-        """
-        ...
-
-    async def close(self) -> None:
-        """Give everything back."""
-        ...
 
 
 def open_backend(options: TeacherOptions) -> Backend:

@@ -6,7 +6,6 @@ import sys
 
 import typer
 
-from mathstrap import __version__
 from mathstrap.cli import complete, curate, run, see, share
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
@@ -14,6 +13,7 @@ from mathstrap.cli import study as studies
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
+from mathstrap.version import __version__
 
 app = typer.Typer(
     name="mathstrap",

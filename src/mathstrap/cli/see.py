@@ -41,9 +41,9 @@ def stats(
     """Print a run's numbers with 95 % intervals: funnel, yields, lengths, cost, and what else is asked for."""
     import msgspec
 
-    from mathstrap.report import analyse_run
+    from mathstrap.report.analysis import analyse_run
+    from mathstrap.report.extras import load_extras
     from mathstrap.rundir import RunDir
-    from mathstrap.see_extras import load_extras
 
     if text not in ("question", "triple"):
         raise InputError(f'--text: found "{text}", expected question or triple.')
@@ -69,7 +69,8 @@ def report(
     against: str = typer.Option("", "--against", metavar="RUN", help="Set this run beside the first; needs --out."),
 ) -> None:
     """Write a run's report: one HTML file that needs no network."""
-    from mathstrap.report import compare_runs, render_report, write_report
+    from mathstrap.report.compare import compare_runs
+    from mathstrap.report.page import render_report, write_report
     from mathstrap.rundir import RunDir
 
     if against and not out:
@@ -101,7 +102,7 @@ def explore(
 
 def print_comparison(a: str, b: str) -> None:
     """Print two bootstrapping runs side by side."""
-    from mathstrap.report import compare_runs
+    from mathstrap.report.compare import compare_runs
 
     typer.echo(str(compare_runs(a, b)))
     typer.echo(f"\nAs a page: mathstrap report {a} --against {b} --out FILE. Row by row: mathstrap explore {a} {b}")
@@ -127,7 +128,7 @@ def changing(path: str) -> Iterator[tuple[RunDir, RunDir]]:
 
 def measure_diversity(run: RunDir, keep: RunDir, *, text: str, base: str, embedder: str, rows: int) -> None:
     """Measure the diversity gain of every method and keep it with the run."""
-    from mathstrap.see_extras import base_note, embed_once, save_gains
+    from mathstrap.report.extras import base_note, embed_once, save_gains
     from mathstrap.stats.diversity import DiversityOptions, gains_by_method
     from mathstrap.types import Sample
 
@@ -159,7 +160,7 @@ def open_embedder(name: str) -> Embed:
 
 def measure_perplexity(run: RunDir, keep: RunDir, *, model: str, mask_prompt: bool, rows: int, device: str) -> None:
     """Measure perplexity of every part and keep it with the run."""
-    from mathstrap.see_extras import save_perplexities
+    from mathstrap.report.extras import save_perplexities
     from mathstrap.stats.perplexity import PerplexityOptions, perplexity_by_part
     from mathstrap.types import Problem, Sample
 

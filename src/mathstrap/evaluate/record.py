@@ -112,7 +112,7 @@ def versions() -> dict[str, str]:
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
-    from mathstrap import __version__
+    from mathstrap.version import __version__
 
     found = {"mathstrap": __version__, "python": platform.python_version()}
     for package in PACKAGES:

@@ -40,7 +40,7 @@ from mathstrap.types import Problem, Reject, Request, root_of
 from mathstrap.verify import answers_agree
 
 if TYPE_CHECKING:
-    from mathstrap.backends import Backend
+    from mathstrap.asking.interface import Backend
     from mathstrap.engine import AskReport
 
 STAGE = "solve"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mathstrap.asking.budget import Budget, Usage, hold_for
+from mathstrap.asking.budget import Budget, hold_for
 from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import SamplingOptions, split_budget
-from mathstrap.types import Completion, Request
+from mathstrap.types import Completion, Request, Usage
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import msgspec
 
-from mathstrap import __version__
 from mathstrap.backends import teacher_name
 from mathstrap.curate.certificate import Certificate
 from mathstrap.curate.mix import Part
@@ -19,11 +18,13 @@ from mathstrap.pipeline.derive import rewrite_prompt, solve_prompt
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
 from mathstrap.pipeline.teacher import Teacher
-from mathstrap.report import analyse_run, write_report
+from mathstrap.report.analysis import analyse_run
+from mathstrap.report.page import write_report
 from mathstrap.rundir import RunDir
 from mathstrap.spread import Spread, here
 from mathstrap.stats import FUNNEL, Analysis
 from mathstrap.types import Sample
+from mathstrap.version import __version__
 
 
 def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from mathstrap.asking.budget import Usage
 from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
@@ -25,7 +24,7 @@ from mathstrap.pipeline.derive import (
 )
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.spread import Spread, here
-from mathstrap.types import Candidate, Completion, Problem, Request, problem_of
+from mathstrap.types import Candidate, Completion, Problem, Request, Usage, problem_of
 
 # Requests from which the most that a call can cost is averaged.
 SOME = 50

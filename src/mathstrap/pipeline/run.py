@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from mathstrap.asking.budget import Usage
 from mathstrap.asking.events import Listener
 from mathstrap.cluster import Cluster
 from mathstrap.curate.mix import Meta, Part, label_keys, meta_of, mix
@@ -39,7 +38,7 @@ from mathstrap.recipe import recipe_yaml
 from mathstrap.rundir import RunDir
 from mathstrap.spread import Spread, here, in_processes
 from mathstrap.stats import Analysis
-from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Verdict, root_of
+from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Usage, Verdict, root_of
 
 
 @dataclass(frozen=True, kw_only=True)

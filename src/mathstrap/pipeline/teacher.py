@@ -8,8 +8,9 @@ from itertools import chain
 
 from mathstrap.asking.budget import Meter
 from mathstrap.asking.events import Listener
+from mathstrap.asking.interface import Backend
 from mathstrap.asking.prices import Price, find_price
-from mathstrap.backends import Backend, TeacherOptions, open_backend
+from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine import AskReport, ask_all, run_now
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.rundir import RunDir

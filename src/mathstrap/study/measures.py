@@ -38,7 +38,7 @@ def rows_digest(study: RunDir, files: Sequence[str], *more: object) -> str:
 def diversity_gains(study: RunDir, plan: Plan) -> tuple[dict[str, float], str]:
     """Return the gain of the first seed's files over all their seeds' questions, and why there is none, if so."""
     from mathstrap.embedding import embed
-    from mathstrap.see_extras import embed_once
+    from mathstrap.report.extras import embed_once
 
     files = files_of(plan)
     inputs = rows_digest(study, files, MOST_QUESTIONS)

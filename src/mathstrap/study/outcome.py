@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import msgspec
 
@@ -20,63 +19,23 @@ from mathstrap.rundir import RunDir
 from mathstrap.study.arms import Pool
 from mathstrap.study.measures import diversity_gains, perplexities
 from mathstrap.study.options import StudyRecipe
+from mathstrap.study.page import write_pages
 from mathstrap.study.plan import Cell, Plan
-from mathstrap.study.result import DIRECTIONS, Accuracy, Difference, accuracy, by_length, compare_arms, direction_of
+from mathstrap.study.result import (
+    DIRECTIONS,
+    Accuracy,
+    CellResult,
+    Group,
+    StudyResult,
+    accuracy,
+    by_length,
+    compare_arms,
+    direction_of,
+)
 
 BASE = "base"
 # From this share of cut off replies on an accuracy speaks of their length too.
 MANY = 0.05
-
-
-class CellResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One arm at one size under one way of matching: what its students saw, and how they did.
-
-    Numbers of samples, steps and tokens are means over the seeds. `gain` is the diversity gain of the arm's questions
-    over the seeds' own, `perplexity` the median of its replies under the untrained model.
-    """
-
-    arm: str
-    size: int
-    match: str
-    num_students: int
-    num_planned: int
-    num_samples: float
-    methods: dict[str, float]
-    steps: float
-    passes: float
-    samples_seen: float
-    tokens_seen: float
-    accuracy: dict[str, Accuracy]
-    sets: dict[str, Score]
-    lengths: dict[str, Score]
-    truncated: float
-    unparseable: float
-    gain: float | None = None
-    perplexity: float | None = None
-
-
-class Group(msgspec.Struct, frozen=True, kw_only=True):
-    """All arms of one size under one way of matching, compared in pairs, by direction."""
-
-    size: int
-    match: str
-    differences: dict[str, list[Difference]]
-
-
-class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything study.json holds; `notes` are what a reader must know of it."""
-
-    name: str
-    is_complete: bool
-    num_seeds: int
-    num_samples: int
-    base: dict[str, Accuracy]
-    cells: list[CellResult]
-    groups: list[Group]
-    notes: list[str]
-    protocol: list[str]
-    versions: dict[str, str]
-    recipe: dict[str, Any]
 
 
 Evaluated = tuple[Evaluation, list[ScoredDraw]]
@@ -97,8 +56,6 @@ def write_outcome(
     result = put_together(recipe, plan, pool, found, gains, surprise)
     if note:
         result = msgspec.structs.replace(result, notes=[*result.notes, note])
-    from mathstrap.study.page import write_pages
-
     return result, {"json": study.write_json("study.json", result), **write_pages(study, result)}
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 from mathstrap.render.pages import TEMPLATES, environment
 from mathstrap.rundir import RunDir
 from mathstrap.study import words
-from mathstrap.study.outcome import StudyResult
 from mathstrap.study.plot import write_plots
-from mathstrap.study.result import verdict
+from mathstrap.study.result import StudyResult, verdict
 
 
 def write_pages(study: RunDir, result: StudyResult) -> dict[str, Path]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mathstrap.study.outcome import CellResult, StudyResult
-from mathstrap.study.result import DIRECTIONS
+from mathstrap.study.result import DIRECTIONS, CellResult, StudyResult
 
 # Okabe and Ito's colours, told apart by colour-blind readers; the markers say it again.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, stdev, variance
+from typing import Any
 
 import msgspec
 
@@ -67,6 +68,57 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     num_lost: int
     could_find: float | None
     is_found: bool
+
+
+class CellResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One arm at one size under one way of matching: what its students saw, and how they did.
+
+    Numbers of samples, steps and tokens are means over the seeds. `gain` is the diversity gain of the arm's questions
+    over the seeds' own, `perplexity` the median of its replies under the untrained model.
+    """
+
+    arm: str
+    size: int
+    match: str
+    num_students: int
+    num_planned: int
+    num_samples: float
+    methods: dict[str, float]
+    steps: float
+    passes: float
+    samples_seen: float
+    tokens_seen: float
+    accuracy: dict[str, Accuracy]
+    sets: dict[str, Score]
+    lengths: dict[str, Score]
+    truncated: float
+    unparseable: float
+    gain: float | None = None
+    perplexity: float | None = None
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """All arms of one size under one way of matching, compared in pairs, by direction."""
+
+    size: int
+    match: str
+    differences: dict[str, list[Difference]]
+
+
+class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything study.json holds; `notes` are what a reader must know of it."""
+
+    name: str
+    is_complete: bool
+    num_seeds: int
+    num_samples: int
+    base: dict[str, Accuracy]
+    cells: list[CellResult]
+    groups: list[Group]
+    notes: list[str]
+    protocol: list[str]
+    versions: dict[str, str]
+    recipe: dict[str, Any]
 
 
 def direction_of(benchmark: str) -> str:

@@ -36,7 +36,7 @@ from mathstrap.study.split import SEEDS, split_questions, write_split
 from mathstrap.study.step import Job, run_job
 
 if TYPE_CHECKING:
-    from mathstrap.study.outcome import StudyResult
+    from mathstrap.study.result import StudyResult
 
 KIND = "study"
 BASE = "base"

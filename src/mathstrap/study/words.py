@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mathstrap.evaluate.metrics import Score
-from mathstrap.study.outcome import CellResult, Group, StudyResult
 from mathstrap.study.power import ALPHA
-from mathstrap.study.result import DIRECTIONS, Accuracy, Difference, verdict
+from mathstrap.study.result import DIRECTIONS, Accuracy, CellResult, Difference, Group, StudyResult, verdict
 
 MATCH_WORDS = {
     "samples": "as many samples seen, repeats included",

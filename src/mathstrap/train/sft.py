@@ -268,7 +268,7 @@ def write_manifest(ready: Prepared, cut: Cut, found: hardware.Footprint) -> None
     import torch
     import transformers
 
-    from mathstrap import __version__
+    from mathstrap.version import __version__
 
     setting, table, held_out, out = ready.setting, ready.table, ready.held_out, Path(ready.recipe.out)
     values = {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from mathstrap.render.hostile import printable
 from mathstrap.render.pages import METHOD_NAMES, STAGE_NAMES, TEMPLATES, count, environment, mean_text, share_text
-from mathstrap.report import analyse_run
+from mathstrap.report.analysis import analyse_run
 from mathstrap.rundir import RunDir
 from mathstrap.stats import FUNNEL, Analysis, Group
 from mathstrap.stats.estimates import Estimate
@@ -55,6 +56,11 @@ class RunComparison:
         css = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("look.css", "report.css"))
         template = environment().get_template("compare.html")
         return template.render(comparison=self, css=css, funnel=FUNNEL, groups=paired(self.a, self.b))
+
+
+def compare_runs(a: str | Path, b: str | Path) -> RunComparison:
+    """Return two runs side by side: printed it is a table for a terminal, `.html` is a page."""
+    return compare(RunDir.read(a), RunDir.read(b))
 
 
 def compare(a: RunDir, b: RunDir) -> RunComparison:

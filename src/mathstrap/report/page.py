@@ -2,46 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
-import msgspec
-
-from mathstrap.errors import MissingExtraError, RecipeError
-from mathstrap.recipe import parse_yaml
+from mathstrap.errors import MissingExtraError
 from mathstrap.render import Budget
 from mathstrap.render.pages import TEMPLATES, environment, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
+from mathstrap.report.analysis import Twice, analyse_run, read_recipe, read_text
+from mathstrap.report.extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
 from mathstrap.rundir import RunDir
-from mathstrap.see_extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
-from mathstrap.spread import Spread, here
-from mathstrap.stats import FUNNEL, Analysis, Records, analyse, quantile
-from mathstrap.types import Outcome, Problem, Reject, Sample, Verdict
-
-if TYPE_CHECKING:
-    from mathstrap.compare_runs import RunComparison
-
-R = TypeVar("R", bound=msgspec.Struct)
+from mathstrap.stats import FUNNEL, Analysis, quantile
+from mathstrap.types import Problem, Reject, Sample, Verdict
 
 EXAMPLES = 10
 # The report's own diversity numbers come from a sample, so that the end of a run is not held up.
 QUICK_NEW, QUICK_BASE = 1_000, 5_000
 FORMULA_SECONDS = 20.0
-
-
-class _Counted(msgspec.Struct):
-    """A candidate without its text, which is skipped and not built."""
-
-    id: str
-
-
-class _Graded(msgspec.Struct):
-    """A verdict without its answers."""
-
-    candidate: str
-    outcome: Outcome
 
 
 def write_report(run: RunDir, analysis: Analysis | None = None) -> Path:
@@ -54,70 +32,6 @@ def render_report(run: RunDir, analysis: Analysis | None = None) -> str:
     analysis = analysis or analyse_run(run)
     functions = text_functions(Budget(seconds=FORMULA_SECONDS))
     return environment().get_template("report.html").render(**context(run, analysis), **functions)
-
-
-def analyse_run(run: RunDir, *, spread: Spread = here) -> Analysis:
-    """Count a run's records; files that a stage has not written yet count as empty."""
-    return analyse(records_of(run), usd=price_of(run), spread=spread)
-
-
-def records_of(run: RunDir) -> Records:
-    """Return a run's records as streams."""
-
-    def rows(name: str, kind: type[R]) -> Iterable[R]:
-        return run.read_records(name, kind) if run.has(name) else ()
-
-    return Records(
-        problems=rows("problems", Problem),
-        rewrites=chain(run.completions("filter"), run.completions("rewrite")),
-        replies=run.completions("solve"),
-        failures=run.failures(),
-        candidates=rows("candidates", _Counted),
-        verdicts=rows("verdicts", _Graded),
-        rejects=Twice(lambda: rows("rejects", Reject)),
-        samples=rows("samples", Sample),
-    )
-
-
-class Twice(Iterable[Any]):
-    """An iterable that can be gone through again, made anew by a function each time."""
-
-    def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
-        self.make = make
-
-    def __iter__(self) -> Any:
-        return iter(self.make())
-
-
-def price_of(run: RunDir) -> Callable[[int, int], float] | None:
-    """Return what tokens cost in this run, from its resolved recipe; None where nobody knows."""
-    from mathstrap.asking.prices import find_price
-
-    recipe = read_recipe(run)
-    teacher, budget = recipe.get("teacher") or {}, recipe.get("budget") or {}
-    url = teacher.get("base_url") or ""
-    price = find_price(
-        str(teacher.get("model") or ""),
-        backend=str(teacher.get("backend") or "openai"),
-        base_url=url if isinstance(url, str) else next(iter(url), ""),
-        usd_per_million_in=budget.get("usd_per_million_tokens_in"),
-        usd_per_million_out=budget.get("usd_per_million_tokens_out"),
-    )
-    return price.usd if price else None
-
-
-def read_recipe(run: RunDir) -> dict[str, Any]:
-    """Return the resolved recipe as plain values; empty where there is none."""
-    try:
-        return parse_yaml(read_text(run, "recipe.yaml"), "recipe.yaml")
-    except RecipeError:
-        return {}
-
-
-def read_text(run: RunDir, name: str) -> str:
-    """Return a text file of the run, or "" where there is none."""
-    path = run.path / name
-    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
 
 def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
@@ -213,10 +127,3 @@ def read_extras(run: RunDir, samples: Iterable[Sample]) -> Extras:
     except MissingExtraError as error:
         gains, note = [], str(error)
     return Extras(gains=gains, gain_note=note, perplexities=extras.perplexities, perplexity_note=extras.perplexity_note)
-
-
-def compare_runs(a: str | Path, b: str | Path) -> RunComparison:
-    """Return two runs side by side: printed it is a table for a terminal, `.html` is a page."""
-    from mathstrap.compare_runs import compare
-
-    return compare(RunDir.read(a), RunDir.read(b))

@@ -1,0 +1,95 @@
+"""Read a finished run back for a report: its records as streams, its recipe, what its tokens cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import chain
+from typing import Any, TypeVar
+
+import msgspec
+
+from mathstrap.errors import RecipeError
+from mathstrap.recipe import parse_yaml
+from mathstrap.rundir import RunDir
+from mathstrap.spread import Spread, here
+from mathstrap.stats import Analysis, Records, analyse
+from mathstrap.types import Outcome, Problem, Reject, Sample
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class _Counted(msgspec.Struct):
+    """A candidate without its text, which is skipped and not built."""
+
+    id: str
+
+
+class _Graded(msgspec.Struct):
+    """A verdict without its answers."""
+
+    candidate: str
+    outcome: Outcome
+
+
+def analyse_run(run: RunDir, *, spread: Spread = here) -> Analysis:
+    """Count a run's records; files that a stage has not written yet count as empty."""
+    return analyse(records_of(run), usd=price_of(run), spread=spread)
+
+
+def records_of(run: RunDir) -> Records:
+    """Return a run's records as streams."""
+
+    def rows(name: str, kind: type[R]) -> Iterable[R]:
+        return run.read_records(name, kind) if run.has(name) else ()
+
+    return Records(
+        problems=rows("problems", Problem),
+        rewrites=chain(run.completions("filter"), run.completions("rewrite")),
+        replies=run.completions("solve"),
+        failures=run.failures(),
+        candidates=rows("candidates", _Counted),
+        verdicts=rows("verdicts", _Graded),
+        rejects=Twice(lambda: rows("rejects", Reject)),
+        samples=rows("samples", Sample),
+    )
+
+
+class Twice(Iterable[Any]):
+    """An iterable that can be gone through again, made anew by a function each time."""
+
+    def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
+        self.make = make
+
+    def __iter__(self) -> Any:
+        return iter(self.make())
+
+
+def price_of(run: RunDir) -> Callable[[int, int], float] | None:
+    """Return what tokens cost in this run, from its resolved recipe; None where nobody knows."""
+    from mathstrap.asking.prices import find_price
+
+    recipe = read_recipe(run)
+    teacher, budget = recipe.get("teacher") or {}, recipe.get("budget") or {}
+    url = teacher.get("base_url") or ""
+    price = find_price(
+        str(teacher.get("model") or ""),
+        backend=str(teacher.get("backend") or "openai"),
+        base_url=url if isinstance(url, str) else next(iter(url), ""),
+        usd_per_million_in=budget.get("usd_per_million_tokens_in"),
+        usd_per_million_out=budget.get("usd_per_million_tokens_out"),
+    )
+    return price.usd if price else None
+
+
+def read_recipe(run: RunDir) -> dict[str, Any]:
+    """Return the resolved recipe as plain values; empty where there is none."""
+    try:
+        return parse_yaml(read_text(run, "recipe.yaml"), "recipe.yaml")
+    except RecipeError:
+        return {}
+
+
+def read_text(run: RunDir, name: str) -> str:
+    """Return a text file of the run, or "" where there is none."""
+    path = run.path / name
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
