@@ -13,10 +13,11 @@ from fake_server import FAULTS, FakeServer, Script
 from mathstrap.asking.prices import Price
 from mathstrap.backends import EndpointOptions, TeacherOptions, open_backend
 from mathstrap.backends.chat import completions_of, error_detail, retry_after, span_seconds
-from mathstrap.backends.keys import bare_url, read_key, redact
+from mathstrap.backends.keys import read_key
 from mathstrap.engine import Budget, Limits, Meter, ask_all
 from mathstrap.errors import InputError, TeacherError
 from mathstrap.prompts import request
+from mathstrap.redact import bare_url, redact
 from mathstrap.rundir import RunDir
 from mathstrap.types import Completion, Message, Request, Sampling
 

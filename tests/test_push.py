@@ -15,7 +15,7 @@ from bootstrapping import small_values, write_golds
 from fake_hub import serve_hub
 from mathstrap.errors import InputError
 from mathstrap.hub import plan_push
-from mathstrap.leaks import Private, find_leak
+from mathstrap.redact import Private, find_leak
 
 TOKEN = "hf_" + "loopbackOnly0123456789abcdefghijkl"
 NOTHING = Private(secrets=(), folders=())

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounded import examples
-from mathstrap.backends.keys import public
 from mathstrap.cli.eval import build_options
 from mathstrap.errors import InputError, RecipeError
 from mathstrap.evaluate import EvalOptions
@@ -28,6 +27,7 @@ from mathstrap.recipe import (
     recipe_values,
     recipe_yaml,
 )  # fmt: skip
+from mathstrap.redact import public
 from mathstrap.study.options import StudyRecipe, check_study
 from mathstrap.train import TrainRecipe
 

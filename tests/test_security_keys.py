@@ -16,9 +16,10 @@ from aiohttp import web
 import studying
 from bootstrapping import write_golds
 from fake_server import FakeServer, Script
-from mathstrap.backends.keys import public, redact, secrets_sent
+from mathstrap.backends.keys import secrets_sent
 from mathstrap.errors import InputError
 from mathstrap.recipe import build_recipe
+from mathstrap.redact import public, redact
 from mathstrap.study import StudyRecipe
 from mathstrap.study.run import run_study
 

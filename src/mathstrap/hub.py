@@ -9,9 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from mathstrap.backends.keys import redact
 from mathstrap.errors import InputError, missing_extra
-from mathstrap.leaks import Private, find_leak, private_here
+from mathstrap.redact import Private, find_leak, private_here, redact
 from mathstrap.rows import iter_rows
 from mathstrap.rundir import RunDir
 

@@ -15,8 +15,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mathstrap.backends.keys import public
 from mathstrap.errors import RecipeError, suggest
+from mathstrap.redact import public
 
 T = TypeVar("T")
 MOST_VALUES = 20_000

@@ -12,8 +12,8 @@ from mathstrap.asking.limits import Limits, backoff
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.chat import error_for
 from mathstrap.backends.endpoints import Endpoints
-from mathstrap.backends.keys import redact
 from mathstrap.errors import TransientError
+from mathstrap.redact import redact
 from mathstrap.types import Request, Sampling
 
 T = TypeVar("T")

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 from mathstrap.asking.limits import Pace
 from mathstrap.backends import EndpointOptions, TeacherOptions
-from mathstrap.backends.keys import NO_ADDRESS, bare_url, read_key, secrets_sent
+from mathstrap.backends.keys import read_key, secrets_sent
 from mathstrap.errors import InputError, TransientError
+from mathstrap.redact import NO_ADDRESS, bare_url
 
 MOST_IN_FLIGHT = 4096  # per server; the engine's limits usually ask for fewer
 FAILURES_TO_SET_ASIDE = 3

@@ -7,18 +7,12 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from mathstrap.errors import InputError
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HIDDEN = "[key]"
-NO_ADDRESS = "[address]"
-# User and password of an address: a run directory is shown, and published.
-_LOGIN = re.compile(r"://[^/\s@]{1,500}@")
-_SECRET = re.compile(r"(?:key|token|secret|password|credential|authorization)s?$", re.IGNORECASE)
 MIN_HEADER_CHARS = 8
 COMMAND_SECONDS = 60.0
 
@@ -62,34 +56,6 @@ def _usable(key: str, where: str) -> str:
     return key
 
 
-def redact(text: str, keys: Iterable[str]) -> str:
-    """Return `text` without the keys, also where a server repeats one in its error message."""
-    for key in sorted(keys, key=len, reverse=True):
-        if len(key) >= 4:
-            text = text.replace(key, _HIDDEN)
-    return text
-
-
-def public(values: Any) -> Any:
-    """Return plain nested values without what may be a secret, as files keep them and pages show them.
-
-    Addresses lose user and password, extra_headers its entries, and a name that ends in key, token, secret, password,
-    credential or authorization its text; api_key_env and api_key_command name a key and stay.
-    """
-    if isinstance(values, dict):
-        return {
-            name: {} if name == "extra_headers" else "" if _is_secret(name, value) else public(value)
-            for name, value in values.items()
-        }
-    if isinstance(values, list | tuple):
-        return type(values)(public(value) for value in values)
-    return _LOGIN.sub("://", values) if isinstance(values, str) else values
-
-
-def _is_secret(name: Any, value: Any) -> bool:
-    return isinstance(name, str) and isinstance(value, str) and _SECRET.search(name) is not None
-
-
 def secrets_sent(url: str, headers: Mapping[str, str]) -> set[str]:
     """Return what a server is sent beside the key, and might repeat: a login in each of its forms, headers."""
     login = urlsplit(url).netloc.rpartition("@")[0]
@@ -98,13 +64,3 @@ def secrets_sent(url: str, headers: Mapping[str, str]) -> set[str]:
     if login:
         found |= {login, password, unquote(password), base64.b64encode(unquote(login).encode()).decode()}
     return found - {""}
-
-
-def bare_url(url: str) -> str:
-    """Return `url` without user, password and query, fit to be shown; "[address]" where it is none."""
-    try:
-        parts = urlsplit(url)
-        port = f":{parts.port}" if parts.port else ""
-    except ValueError:  # it may show a part of the password as the port
-        return NO_ADDRESS
-    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"

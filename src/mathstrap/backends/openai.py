@@ -22,8 +22,8 @@ from mathstrap.backends.chat import (
     status_of,
 )
 from mathstrap.backends.endpoints import Endpoint, Endpoints
-from mathstrap.backends.keys import redact
 from mathstrap.errors import InputError, TeacherError, TransientError, suggest
+from mathstrap.redact import redact
 from mathstrap.types import Completion, Request
 
 MOST_DRAWS_PER_CALL = 16

@@ -17,7 +17,6 @@ from mathstrap.asking.budget import Budget
 from mathstrap.asking.events import Listener
 from mathstrap.asking.limits import Limits
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.keys import public
 from mathstrap.errors import InputError, suggest
 from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark, set_name
 from mathstrap.evaluate.live import Grading, Progress
@@ -35,6 +34,7 @@ from mathstrap.evaluate.record import KIND, Evaluation, engine_settings, model_n
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.evaluate.summary import summarize
 from mathstrap.prompts import request as make_request
+from mathstrap.redact import public
 from mathstrap.rundir import RunDir
 from mathstrap.types import Problem, Reject, Request, root_of
 from mathstrap.verify import answers_agree

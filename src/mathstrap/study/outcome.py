@@ -10,11 +10,11 @@ from statistics import fmean
 import msgspec
 
 from mathstrap.backends import teacher_name
-from mathstrap.backends.keys import public
 from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.record import Evaluation, describe, read_evaluation, versions
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.recipe import recipe_values
+from mathstrap.redact import public
 from mathstrap.rundir import RunDir
 from mathstrap.study.arms import Pool
 from mathstrap.study.measures import diversity_gains, perplexities

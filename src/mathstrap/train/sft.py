@@ -12,8 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends.keys import public
 from mathstrap.errors import InputError, StorageError, missing_extra
+from mathstrap.redact import public
 from mathstrap.train import checkpoints, finish, hardware
 from mathstrap.train.batches import Cut, cut_batch
 from mathstrap.train.data import Pairs, load_pairs

@@ -1,12 +1,17 @@
-"""Find what must not be published in a text: keys, and folders of this machine. Never repeats a key in what it says."""
+"""Keep secrets out of what is shown, stored and published: keys, logins in addresses, folders of this machine.
+
+Never repeats a key in what it says.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 # Keys as their issuers shape them, a private key's first line, and a password inside an address.
 _KEYS = re.compile(
@@ -19,6 +24,11 @@ _FOLDERS = re.compile(r"(?<![\w.])(?:/home|/Users)/[\w.-]+/|[A-Za-z]:\\+Users\\+
 _ABSOLUTE = re.compile(r"(?<![\w/.:<~-])/(?:[\w.@-]+/)+[\w.@-]+")
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 MIN_SECRET_CHARS = 12
+_HIDDEN = "[key]"
+NO_ADDRESS = "[address]"
+# User and password of an address: a run directory is shown, and published.
+_LOGIN = re.compile(r"://[^/\s@]{1,500}@")
+_SECRET = re.compile(r"(?:key|token|secret|password|credential|authorization)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,3 +61,41 @@ def find_leak(text: str, private: Private, *, any_path: bool = False) -> str:
             return f"a path of this machine ({folder}/...)"
     found = _FOLDERS.search(text) or (_ABSOLUTE.search(text) if any_path else None)
     return f"a path of a machine ({found[0]})" if found else ""
+
+
+def redact(text: str, keys: Iterable[str]) -> str:
+    """Return `text` without the keys, also where a server repeats one in its error message."""
+    for key in sorted(keys, key=len, reverse=True):
+        if len(key) >= 4:
+            text = text.replace(key, _HIDDEN)
+    return text
+
+
+def public(values: Any) -> Any:
+    """Return plain nested values without what may be a secret, as files keep them and pages show them.
+
+    Addresses lose user and password, extra_headers its entries, and a name that ends in key, token, secret, password,
+    credential or authorization its text; api_key_env and api_key_command name a key and stay.
+    """
+    if isinstance(values, dict):
+        return {
+            name: {} if name == "extra_headers" else "" if _is_secret(name, value) else public(value)
+            for name, value in values.items()
+        }
+    if isinstance(values, list | tuple):
+        return type(values)(public(value) for value in values)
+    return _LOGIN.sub("://", values) if isinstance(values, str) else values
+
+
+def _is_secret(name: Any, value: Any) -> bool:
+    return isinstance(name, str) and isinstance(value, str) and _SECRET.search(name) is not None
+
+
+def bare_url(url: str) -> str:
+    """Return `url` without user, password and query, fit to be shown; "[address]" where it is none."""
+    try:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+    except ValueError:  # it may show a part of the password as the port
+        return NO_ADDRESS
+    return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
