@@ -143,8 +143,8 @@ def step(options: argparse.Namespace) -> None:
     from engine_sides import prompts
     from quick_server import TEXT
 
+    from mathstrap.files.rundir import RunDir
     from mathstrap.prompts import request
-    from mathstrap.rundir import RunDir
     from mathstrap.types import Completion, Message, Sampling
 
     sampling = Sampling(temperature=0.7, max_tokens=512)

@@ -73,8 +73,8 @@ def mathstrap(url: str, count: int, in_flight: int, out: Path) -> int:
     from mathstrap.asking.prices import find_price
     from mathstrap.backends import TeacherOptions, open_backend
     from mathstrap.engine import Budget, Meter, ask_all
+    from mathstrap.files.rundir import RunDir
     from mathstrap.prompts import request
-    from mathstrap.rundir import RunDir
     from mathstrap.types import Message, Sampling
 
     sampling = Sampling(temperature=0.7, max_tokens=512)
@@ -177,7 +177,7 @@ def curator(url: str, count: int, in_flight: int, out: Path) -> int:
 SIDES = {"bare": bare, "mathstrap": mathstrap, "openai": openai_sdk, "curator": curator}
 LIBRARIES = {
     "bare": ["aiohttp", "msgspec"],
-    "mathstrap": ["aiohttp", "genai_prices", "mathstrap.backends.openai", "mathstrap.engine", "mathstrap.rundir"],
+    "mathstrap": ["aiohttp", "genai_prices", "mathstrap.backends.openai", "mathstrap.engine", "mathstrap.files.rundir"],
     "openai": ["openai"],
     "curator": ["bespokelabs.curator"],
 }

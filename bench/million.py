@@ -99,11 +99,11 @@ def completion_of(request: Any, text: str) -> Any:
 
 def write_part(recipe_path: Path, stage: str, part: int, parts: int) -> Path:
     """Write one process's share of a stage's replies, a run of seeds or of questions, and return the file."""
+    from mathstrap.files.rundir import RunDir
     from mathstrap.pipeline import RunRecipe
     from mathstrap.pipeline.derive import plan_rewrites, plan_solves, rewrite_request
     from mathstrap.pipeline.seeds import load_seeds
     from mathstrap.recipe import load_recipe
-    from mathstrap.rundir import RunDir
     from mathstrap.types import Problem, problem_of, to_json
 
     recipe = load_recipe(RunRecipe, str(recipe_path), [])
@@ -271,13 +271,13 @@ class Stages:
 
 def derive(options: argparse.Namespace) -> dict[str, Any]:
     """Run every stage in this process from the replies alone; nothing is asked, because every reply is there."""
+    from mathstrap.files.rundir import RunDir
     from mathstrap.pipeline import RunRecipe
     from mathstrap.pipeline.recall import FILE
     from mathstrap.pipeline.run import Bootstrap
     from mathstrap.pipeline.seeds import load_seeds
     from mathstrap.pipeline.teacher import Teacher
     from mathstrap.recipe import load_recipe
-    from mathstrap.rundir import RunDir
     from mathstrap.spread import here, in_processes
 
     recipe = load_recipe(RunRecipe, str(options.out / "million.yaml"), [])

@@ -121,9 +121,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "see.json")
     arguments = parser.parse_args()
     from mathstrap.explore.server import explorer_app, show_runs
+    from mathstrap.files.rundir import RunDir
     from mathstrap.report.analysis import analyse_run
     from mathstrap.report.page import render_report
-    from mathstrap.rundir import RunDir
     from synthetic_run import synthetic_run
 
     # First, in a small process: what was held before would hide what the distances need.

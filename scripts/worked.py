@@ -18,10 +18,10 @@ from pages import ROOT, write
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.fake import FakeTeacher
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import build_recipe
-from mathstrap.rundir import RunDir
 from mathstrap.types import METHODS, Candidate, Completion, Problem, Reject, Sample, Verdict
 
 PAGE = ROOT / "docs" / "methods.md"

@@ -9,8 +9,8 @@ import sys
 
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine import Limits, ask_all
+from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request
-from mathstrap.rundir import RunDir
 from mathstrap.types import Message, Sampling
 
 MODEL = "gpt-4o-mini"

@@ -17,8 +17,8 @@ from mathstrap.backends.chat import completions_of, error_detail, error_for, loo
 from mathstrap.backends.openai_batch import result_of
 from mathstrap.engine import Limits, ask_all
 from mathstrap.errors import TeacherError, TransientError
+from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request
-from mathstrap.rundir import RunDir
 from mathstrap.types import Completion, Message, Request, Sampling
 
 TEXT = "It is 7 \ud83d\nThe answer is: 7"  # an emoji cut in two

@@ -16,9 +16,9 @@ from mathstrap.backends.chat import completions_of, error_detail, retry_after, s
 from mathstrap.backends.keys import read_key
 from mathstrap.engine import Budget, Limits, Meter, ask_all
 from mathstrap.errors import InputError, TeacherError
+from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request
 from mathstrap.redact import bare_url, redact
-from mathstrap.rundir import RunDir
 from mathstrap.types import Completion, Message, Request, Sampling
 
 MODEL = "gpt-4o-mini"

@@ -8,8 +8,8 @@ from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine import Budget, Limits, Meter, ask_all
 from mathstrap.errors import TeacherError
+from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request
-from mathstrap.rundir import RunDir
 from mathstrap.types import Message, Request, Sampling
 
 MODEL = "gpt-4o-mini"

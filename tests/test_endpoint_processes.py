@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 
 SERVER = Path(__file__).with_name("fake_server.py")
 DRAWS = 24

@@ -18,7 +18,7 @@ from mathstrap.evaluate.live import Progress
 from mathstrap.evaluate.protocols import PROTOCOLS, choose_protocol, messages_for, sampling_for
 from mathstrap.evaluate.run import plan
 from mathstrap.evaluate.versus import evaluate_prompts
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.train.prompt import metamath_prompt
 from mathstrap.types import Completion, Problem, Request
 

@@ -13,7 +13,7 @@ import pytest
 from mathstrap.errors import InputError
 from mathstrap.evaluate import Changes, EvalOptions, evaluate
 from mathstrap.evaluate.outputs import read_outputs
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.types import Problem, Reject
 
 PROBLEMS = [

@@ -17,7 +17,7 @@ from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import refuse
 from mathstrap.explore.server import explorer_app, listen, show_runs
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.types import to_json
 from synthetic_run import make, synthetic_run, write
 

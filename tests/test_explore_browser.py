@@ -10,7 +10,7 @@ import time
 import pytest
 
 from browser import Watched, chromium
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.types import to_json
 from synthetic_run import make, synthetic_run, write
 

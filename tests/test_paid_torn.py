@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounded import examples
-from mathstrap.paid import AppendLog
-from mathstrap.rundir import RunDir
+from mathstrap.files.append_log import AppendLog
+from mathstrap.files.rundir import RunDir
 from mathstrap.types import Completion, Failure, Message, Request, Sampling
 
 TEXTS = ("first", "second", 'a "quoted" \\ line\nand {"request": "forged"}', "caf\u00e9 \U0001f600 \u2028 }")

@@ -161,8 +161,8 @@ def test_a_run_is_measured_under_a_saved_model_and_the_report_shows_it(tmp_path)
     from typer.testing import CliRunner
 
     from mathstrap.cli import app
+    from mathstrap.files.rundir import RunDir
     from mathstrap.report.page import render_report
-    from mathstrap.rundir import RunDir
     from synthetic_run import synthetic_run
 
     run, model = synthetic_run(tmp_path / "run", 6), saved_model(tmp_path / "tiny")

@@ -17,10 +17,10 @@ import yaml
 
 from bootstrapping import digests, small_recipe, small_values
 from mathstrap.errors import InputError, RecipeError, RunLocked
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.curate import held_out
 from mathstrap.problems import last_boxed
-from mathstrap.rundir import RunDir
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
 
 

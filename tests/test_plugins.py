@@ -13,9 +13,9 @@ from bootstrapping import small_recipe
 from mathstrap.cli import app
 from mathstrap.errors import InputError, RecipeError
 from mathstrap.evaluate import EvalOptions, evaluate
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.plugins import load_own, run_file
-from mathstrap.rundir import RunDir
 from mathstrap.types import Problem, Reject, Sample, Verdict
 from mathstrap.verify import Grader, grade
 

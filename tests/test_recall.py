@@ -7,11 +7,11 @@ import json
 import pytest
 
 from bootstrapping import digests, small_recipe, small_values
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import RunRecipe, bootstrap
 from mathstrap.pipeline.recall import FILE, inputs_of, recall
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.recipe import build_recipe
-from mathstrap.rundir import RunDir
 
 
 def is_recalled(recipe: RunRecipe) -> bool:

@@ -8,12 +8,12 @@ import pytest
 
 from browser import Watched, chromium
 from mathstrap.errors import InputError
+from mathstrap.files.rundir import RunDir
 from mathstrap.render.picks import Few, pick_fallen, pick_samples
 from mathstrap.report.analysis import Twice, analyse_run
 from mathstrap.report.compare import compare_runs
 from mathstrap.report.extras import load_extras, save_gains, save_perplexities
 from mathstrap.report.page import render_report, write_report
-from mathstrap.rundir import RunDir
 from synthetic_run import make, synthetic_run, write
 
 SECTIONS = [

@@ -11,9 +11,9 @@ import pyarrow.parquet
 import pytest
 
 from mathstrap.errors import InputError, RunLocked, StorageError
-from mathstrap.paid import AppendLog, Index
-from mathstrap.rundir import RunDir
-from mathstrap.tables import write_atomically
+from mathstrap.files.append_log import AppendLog, Index
+from mathstrap.files.rundir import RunDir
+from mathstrap.files.tables import write_atomically
 from mathstrap.types import Completion, Failure, Message, Problem, Request, Sample, Sampling, Usage
 
 
@@ -109,7 +109,7 @@ def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
     with RunDir.open(tmp_path / "run"):
         with pytest.raises(RunLocked, match=f"process {os.getpid()} on .* is writing to this run"):
             RunDir.open(tmp_path / "run")
-        code = "import sys; from mathstrap.rundir import RunDir; RunDir.open(sys.argv[1])"
+        code = "import sys; from mathstrap.files.rundir import RunDir; RunDir.open(sys.argv[1])"
         other = subprocess.run(
             [sys.executable, "-c", code, tmp_path / "run"], capture_output=True, text=True, check=False
         )
@@ -230,7 +230,7 @@ def test_a_line_that_fits_only_in_part_is_taken_back(tmp_path):
     code = """
 import resource, sys
 from mathstrap.errors import StorageError
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.types import Completion
 with RunDir.open(sys.argv[1]) as run:
     sink = run.sink("solve")

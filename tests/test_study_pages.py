@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 from mathstrap.evaluate.record import Evaluation
+from mathstrap.files.rundir import RunDir
 from mathstrap.recipe import build_recipe
-from mathstrap.rundir import RunDir
 from mathstrap.study import StudyRecipe
 from mathstrap.study.arms import Pool
 from mathstrap.study.matching import DataSize

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from mathstrap.cli import app
 from mathstrap.errors import InputError
-from mathstrap.rows import iter_rows
+from mathstrap.files.rows import iter_rows
 from mathstrap.verify import Grade, grade
 from mathstrap.verify.explain import explain
 from mathstrap.verify.fallback import Fallback

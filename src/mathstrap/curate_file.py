@@ -18,9 +18,9 @@ from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import Index, Match
 from mathstrap.curate.dedup import DedupOptions, Duplicates, find_duplicates
 from mathstrap.errors import InputError
+from mathstrap.files.rows import Row
+from mathstrap.files.tables import open_whole
 from mathstrap.problems import SeedsOptions, source_rows
-from mathstrap.rows import Row
-from mathstrap.tables import open_whole
 
 MAX_QUESTION = 1_000_000
 

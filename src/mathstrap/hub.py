@@ -10,9 +10,9 @@ from pathlib import Path
 import msgspec
 
 from mathstrap.errors import InputError, missing_extra
+from mathstrap.files.rows import iter_rows
+from mathstrap.files.rundir import RunDir
 from mathstrap.redact import Private, find_leak, private_here, redact
-from mathstrap.rows import iter_rows
-from mathstrap.rundir import RunDir
 
 CARD = "README.md"
 # The card, the tables it names, and what says how they were made. Replies and rejects stay here unless asked for.

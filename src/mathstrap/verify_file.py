@@ -19,8 +19,8 @@ from typing import Any
 import msgspec
 
 from mathstrap.errors import InputError
-from mathstrap.rows import Row, iter_rows
-from mathstrap.tables import replacing
+from mathstrap.files.rows import Row, iter_rows
+from mathstrap.files.tables import replacing
 from mathstrap.verify import Form, Grade, Mode, grade, grader_named
 from mathstrap.verify.fallback import Fallback
 

@@ -17,9 +17,9 @@ from mathstrap.columns import find_columns, question_of
 from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.errors import InputError, suggest
+from mathstrap.files.rows import Row
+from mathstrap.files.tables import open_whole
 from mathstrap.problems import SeedsOptions, source_rows
-from mathstrap.rows import Row
-from mathstrap.tables import open_whole
 
 __all__ = ["DEFECTS", "AuditOptions", "AuditReport", "Defect", "DefectCount", "Seed", "audit", "seed_map", "table"]
 

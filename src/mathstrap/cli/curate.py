@@ -40,7 +40,7 @@ def dedup(
 
     from mathstrap.curate.dedup import DedupOptions, Duplicates, check_options
     from mathstrap.curate_file import Source, dedup_file
-    from mathstrap.tables import write_atomically
+    from mathstrap.files.tables import write_atomically
 
     check_choice("--numbers", numbers, ["differ", "ignore"])
     check_choice("--method", method, ["minhash", "exact"])
@@ -84,7 +84,7 @@ def decontaminate(
     import msgspec
 
     from mathstrap.curate_file import Source, decontaminate_file
-    from mathstrap.tables import write_atomically
+    from mathstrap.files.tables import write_atomically
 
     index = build_index(against, data, ngram=ngram, coverage=coverage, numbers=numbers, embedding=embedding)
     record, sifted = decontaminate_file(
@@ -125,7 +125,7 @@ def audit(
     from mathstrap.audit import AuditOptions
     from mathstrap.audit import audit as audit_dataset
     from mathstrap.curate.dedup import DedupOptions
-    from mathstrap.tables import write_atomically
+    from mathstrap.files.tables import write_atomically
 
     options = AuditOptions(
         fields=field_map(field), drop=tuple(drop), keep=tuple(keep), skip=tuple(skip),

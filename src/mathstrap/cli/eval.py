@@ -128,7 +128,7 @@ def names_in(text: str) -> list[str]:
 
 def run_kind(path: str) -> str:
     """Return what a run directory holds: "evaluation" or "bootstrapping run"."""
-    from mathstrap.rundir import RunDir
+    from mathstrap.files.rundir import RunDir
 
     run = RunDir.read(path)
     if not run.manifest:

@@ -130,7 +130,7 @@ def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[
 
 def first_seed(summary: RunSummary) -> str:
     """Return the id of a seed that made a sample, or of any seed."""
-    from mathstrap.rundir import RunDir
+    from mathstrap.files.rundir import RunDir
     from mathstrap.types import Problem, Sample
 
     run = RunDir.read(summary.path)
@@ -179,10 +179,10 @@ def show(
     own_code: bool = typer.Option(False, "--own-code", help="Run the code files that this run's recipe names."),
 ) -> None:
     """Print the exact prompts and replies of one seed's whole family, rejects and verdicts included."""
+    from mathstrap.files.rundir import RunDir
     from mathstrap.pipeline.family import family_of
     from mathstrap.pipeline.options import RunRecipe
     from mathstrap.recipe import load_recipe
-    from mathstrap.rundir import RunDir
 
     held = RunDir.read(run_dir)
     recipe = load_recipe(RunRecipe, str(run_dir / "recipe.yaml"))

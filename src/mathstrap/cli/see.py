@@ -13,7 +13,7 @@ import typer
 from mathstrap.errors import InputError
 
 if TYPE_CHECKING:
-    from mathstrap.rundir import RunDir
+    from mathstrap.files.rundir import RunDir
     from mathstrap.stats import Analysis, Group
     from mathstrap.stats.diversity import Embed
 
@@ -41,9 +41,9 @@ def stats(
     """Print a run's numbers with 95 % intervals: funnel, yields, lengths, cost, and what else is asked for."""
     import msgspec
 
+    from mathstrap.files.rundir import RunDir
     from mathstrap.report.analysis import analyse_run
     from mathstrap.report.extras import load_extras
-    from mathstrap.rundir import RunDir
 
     if text not in ("question", "triple"):
         raise InputError(f'--text: found "{text}", expected question or triple.')
@@ -69,9 +69,9 @@ def report(
     against: str = typer.Option("", "--against", metavar="RUN", help="Set this run beside the first; needs --out."),
 ) -> None:
     """Write a run's report: one HTML file that needs no network."""
+    from mathstrap.files.rundir import RunDir
     from mathstrap.report.compare import compare_runs
     from mathstrap.report.page import render_report, write_report
-    from mathstrap.rundir import RunDir
 
     if against and not out:
         raise InputError("--against: a page on two runs belongs to neither. Name a file with --out.")
@@ -110,7 +110,7 @@ def print_comparison(a: str, b: str) -> None:
 
 def write_page(path: str, html: str) -> None:
     """Write a page whole and print where it is."""
-    from mathstrap.tables import write_atomically
+    from mathstrap.files.tables import write_atomically
 
     write_atomically(Path(path), [html.encode("utf-8", "replace")])
     typer.echo(path)
@@ -119,7 +119,7 @@ def write_page(path: str, html: str) -> None:
 @contextmanager
 def changing(path: str) -> Iterator[tuple[RunDir, RunDir]]:
     """Give a run to read from and the same run, locked, to keep the numbers in."""
-    from mathstrap.rundir import RunDir
+    from mathstrap.files.rundir import RunDir
 
     opened = RunDir.read(path)
     with RunDir.open(path) as writable:

@@ -17,7 +17,7 @@ from mathstrap.evaluate.benchmarks import LoadedBenchmark
 from mathstrap.evaluate.harness import RULES, harness_answer, harness_correct
 from mathstrap.evaluate.score import SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
-from mathstrap.tables import replacing, write_atomically
+from mathstrap.files.tables import replacing, write_atomically
 
 if TYPE_CHECKING:
     from mathstrap.evaluate.record import Evaluation

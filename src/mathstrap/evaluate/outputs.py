@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeGuard, cast, get_args
 
 from mathstrap.errors import InputError
-from mathstrap.rows import iter_rows
+from mathstrap.files.rows import iter_rows
 from mathstrap.types import Completion, FinishReason, Problem, Reject, Request
 
 ID_FIELDS = ("id", "request", "problem", "problem_id", "doc_id", "unique_id")

@@ -13,7 +13,7 @@ from mathstrap.errors import InputError
 from mathstrap.evaluate.protocols import Protocol, prompt_for, prompt_hash, sampling_for
 from mathstrap.evaluate.score import ScoredDraw, grader_name
 from mathstrap.evaluate.summary import Summary
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.types import Style
 
 KIND = "evaluation"

@@ -33,9 +33,9 @@ from mathstrap.evaluate.protocols import (
 from mathstrap.evaluate.record import KIND, Evaluation, engine_settings, model_name, provenance, versions
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.evaluate.summary import summarize
+from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request as make_request
 from mathstrap.redact import public
-from mathstrap.rundir import RunDir
 from mathstrap.types import Problem, Reject, Request, root_of
 from mathstrap.verify import answers_agree
 

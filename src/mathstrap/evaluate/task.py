@@ -17,7 +17,7 @@ from mathstrap.errors import InputError
 from mathstrap.evaluate.benchmarks import LoadedBenchmark
 from mathstrap.evaluate.protocols import Protocol, messages_for, prompt_hash, sampling_for
 from mathstrap.evaluate.score import SCORES, score_draw
-from mathstrap.tables import write_atomically
+from mathstrap.files.tables import write_atomically
 from mathstrap.types import Completion, Problem
 from mathstrap.version import __version__
 

@@ -20,7 +20,7 @@ from mathstrap.explore.follow import look, remember, script, seen_before, states
 from mathstrap.explore.questions import UNKNOWN, Facts, Seeds, add_drafts, load_questions, seeds_of
 from mathstrap.explore.schema import INDEXES, TABLES
 from mathstrap.explore.summary import write_summary
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.stats import count_steps, method_of
 from mathstrap.types import Reject, Sample, Verdict, problem_of, root_of
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import msgspec
 
 from mathstrap.errors import InputError
+from mathstrap.files.rundir import RunDir
+from mathstrap.files.tables import write_atomically
 from mathstrap.render.hostile import drop_unseen
-from mathstrap.rundir import RunDir
-from mathstrap.tables import write_atomically
 
 MAX_NOTE_CHARS = 2_000
 

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from mathstrap.explore.follow import remember, tail
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.stats import difficulty_of, method_of
 from mathstrap.types import Problem, Reject, root_of
 

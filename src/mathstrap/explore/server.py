@@ -15,8 +15,8 @@ from mathstrap.errors import InputError, missing_extra
 from mathstrap.explore.build import database_path, refresh
 from mathstrap.explore.plugin import TEMPLATES, Explorer, Shown, register, unregister
 from mathstrap.explore.schema import ANSWER_FACETS, HIDDEN, QUESTION_FACETS, REJECT_FACETS
+from mathstrap.files.rundir import RunDir
 from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
-from mathstrap.rundir import RunDir
 
 logger = logging.getLogger(__name__)
 

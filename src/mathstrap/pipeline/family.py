@@ -9,9 +9,9 @@ from typing import TypeVar
 import msgspec
 
 from mathstrap.errors import InputError, suggest
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.derive import draws_of, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.rundir import RunDir
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, root_of
 
 

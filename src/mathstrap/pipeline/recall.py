@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.rundir import RunDir
 from mathstrap.testsets import load_test_sets
 from mathstrap.types import Problem, Reject, Stage, to_json
 

@@ -12,8 +12,8 @@ from mathstrap.asking.interface import Backend
 from mathstrap.asking.prices import Price, find_price
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine import AskReport, ask_all, run_now
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.rundir import RunDir
 from mathstrap.types import Request, Stage
 
 PAID_STAGES: tuple[Stage, ...] = ("rewrite", "filter", "solve")

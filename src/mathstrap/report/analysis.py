@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from mathstrap.errors import RecipeError
+from mathstrap.files.rundir import RunDir
 from mathstrap.recipe import parse_yaml
-from mathstrap.rundir import RunDir
 from mathstrap.spread import Spread, here
 from mathstrap.stats import Analysis, Records, analyse
 from mathstrap.types import Outcome, Problem, Reject, Sample

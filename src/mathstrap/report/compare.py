@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mathstrap.files.rundir import RunDir
 from mathstrap.render.hostile import printable
 from mathstrap.render.pages import METHOD_NAMES, STAGE_NAMES, TEMPLATES, count, environment, mean_text, share_text
 from mathstrap.report.analysis import analyse_run
-from mathstrap.rundir import RunDir
 from mathstrap.stats import FUNNEL, Analysis, Group
 from mathstrap.stats.estimates import Estimate
 

@@ -15,9 +15,9 @@ import msgspec
 
 from mathstrap.curate.certificate import Certificate
 from mathstrap.errors import InputError
+from mathstrap.files.rundir import RunDir
 from mathstrap.quirks import QuirkCount, count_quirks
 from mathstrap.render.pages import METHOD_NAMES
-from mathstrap.rundir import RunDir
 from mathstrap.stats.diversity import DiversityOptions, Gain, gains_by_method, hash_share
 from mathstrap.stats.perplexity import PartPerplexity
 from mathstrap.types import Problem, Sample

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import MissingExtraError
+from mathstrap.files.rundir import RunDir
 from mathstrap.render import Budget
 from mathstrap.render.pages import TEMPLATES, environment, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
 from mathstrap.report.analysis import Twice, analyse_run, read_recipe, read_text
 from mathstrap.report.extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
-from mathstrap.rundir import RunDir
 from mathstrap.stats import FUNNEL, Analysis, quantile
 from mathstrap.types import Problem, Reject, Sample, Verdict
 

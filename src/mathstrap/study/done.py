@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 
 
 def is_done(study: RunDir, name: str, inputs: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mathstrap.errors import InputError
-from mathstrap.rundir import RunDir
+from mathstrap.files.rundir import RunDir
 from mathstrap.stats.diversity import diversity_gain, hash_share
 from mathstrap.study.done import digest, file_digest
 from mathstrap.study.options import StudyRecipe

@@ -13,9 +13,9 @@ from mathstrap.backends import teacher_name
 from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.record import Evaluation, describe, read_evaluation, versions
 from mathstrap.evaluate.score import ScoredDraw
+from mathstrap.files.rundir import RunDir
 from mathstrap.recipe import recipe_values
 from mathstrap.redact import public
-from mathstrap.rundir import RunDir
 from mathstrap.study.arms import Pool
 from mathstrap.study.measures import diversity_gains, perplexities
 from mathstrap.study.options import StudyRecipe

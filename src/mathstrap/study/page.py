@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mathstrap.files.rundir import RunDir
 from mathstrap.render.pages import TEMPLATES, environment
-from mathstrap.rundir import RunDir
 from mathstrap.study import words
 from mathstrap.study.plot import write_plots
 from mathstrap.study.result import StudyResult, verdict

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from mathstrap.evaluate import load_benchmark
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.preview import Preview, preview
 from mathstrap.pipeline.seeds import load_seeds
-from mathstrap.rundir import RunDir
 from mathstrap.study.arms import read_pool, seed_sample
 from mathstrap.study.matching import DataSize
 from mathstrap.study.options import StudyRecipe, check_study

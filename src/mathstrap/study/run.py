@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from mathstrap.asking.events import Listener
 from mathstrap.errors import InputError
+from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import recipe_values, recipe_yaml
 from mathstrap.redact import public
-from mathstrap.rundir import RunDir
 from mathstrap.study.arms import Pool, read_pool
 from mathstrap.study.done import digest, file_digest, is_done
 from mathstrap.study.options import READS_GGUF, Part, StudyRecipe, check_study

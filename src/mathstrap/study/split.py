@@ -23,8 +23,8 @@ from mathstrap.curate.mix import lot
 from mathstrap.errors import InputError
 from mathstrap.evaluate.benchmarks import find_benchmark, open_rows
 from mathstrap.evaluate.shapes import Shaped
+from mathstrap.files.rundir import RunDir
 from mathstrap.problems import gold_passes
-from mathstrap.rundir import RunDir
 from mathstrap.study.options import SplitOptions
 from mathstrap.types import Problem
 

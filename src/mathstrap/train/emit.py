@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError
-from mathstrap.tables import write_atomically
+from mathstrap.files.tables import write_atomically
 from mathstrap.train.data import Pair, load_pairs
 from mathstrap.train.options import DataOptions, TrainRecipe
 from mathstrap.train.prompt import metamath_prompt

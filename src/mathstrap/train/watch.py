@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import MathstrapError
-from mathstrap.tables import write_atomically
+from mathstrap.files.tables import write_atomically
 
 SMOOTH = 0.9
 SETTLED_STEPS = 10

@@ -19,9 +19,9 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from mathstrap.errors import InputError, RunLocked
-from mathstrap.paid import AppendLog, Index, read_answered, read_completions, storage_error
-from mathstrap.rows import iter_rows
-from mathstrap.tables import write_atomically, write_parquet, write_rows_parquet
+from mathstrap.files.append_log import AppendLog, Index, read_answered, read_completions, storage_error
+from mathstrap.files.rows import iter_rows
+from mathstrap.files.tables import write_atomically, write_parquet, write_rows_parquet
 from mathstrap.types import Completion, Failure, Request, Usage
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from typing import IO, Any, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 
 from mathstrap.errors import MathstrapError
-from mathstrap.paid import storage_error
+from mathstrap.files.append_log import storage_error
 
 ROWS_PER_GROUP = 20_000
 R = TypeVar("R")
