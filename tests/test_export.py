@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mathstrap.export import FORMATS, CardFacts, data_card, finish_response
+from mathstrap.share.export import FORMATS, CardFacts, data_card, finish_response
 from mathstrap.types import Sample
 
 SAMPLE = Sample(

@@ -14,8 +14,8 @@ import yaml
 from bootstrapping import small_values, write_golds
 from fake_hub import serve_hub
 from mathstrap.errors import InputError
-from mathstrap.hub import plan_push
 from mathstrap.redact import Private, find_leak
+from mathstrap.share.push import plan_push
 
 TOKEN = "hf_" + "loopbackOnly0123456789abcdefghijkl"
 NOTHING = Private(secrets=(), folders=())

@@ -11,7 +11,7 @@ from mathstrap.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from mathstrap.evaluate import EvalOptions
-    from mathstrap.hub import PushPlan
+    from mathstrap.share.push import PushPlan
 
 
 def export(
@@ -55,8 +55,8 @@ def push(
     message: str = typer.Option("", "--message", "-m", help="The commit's message."),
 ) -> None:
     """Publish a run's samples and data card as a dataset on the Hugging Face hub."""
-    from mathstrap.hub import plan_push
-    from mathstrap.hub import push as upload
+    from mathstrap.share.push import plan_push
+    from mathstrap.share.push import push as upload
 
     plan = plan_push(run, repo, public=public, include=include, without=without, message=message)
     print_plan(plan, dry_run=dry_run)

@@ -18,10 +18,10 @@ from mathstrap.curate.mix import MixOptions, check_mix
 from mathstrap.curate.sampling import SamplingOptions, check_sampling
 from mathstrap.curate.vote import VoteOptions
 from mathstrap.errors import RecipeError, suggest
-from mathstrap.export import FORMATS, ExportOptions
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems import SeedsOptions
 from mathstrap.prompts import Shape
+from mathstrap.share.export import FORMATS, ExportOptions
 from mathstrap.types import METHODS, Method, Sampling
 
 OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")

@@ -13,7 +13,6 @@ from mathstrap.cluster import Cluster
 from mathstrap.curate.mix import Meta, Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine import AskReport
-from mathstrap.export import EXAMPLE, FORMATS
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.allowance import usage_of
 from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, repeated_questions, samples_of
@@ -36,6 +35,7 @@ from mathstrap.pipeline.rounds import RewriteRounds, Rounds
 from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
+from mathstrap.share.export import EXAMPLE, FORMATS
 from mathstrap.spread import Spread, here, in_processes
 from mathstrap.stats import Analysis
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Usage, Verdict, root_of

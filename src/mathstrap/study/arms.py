@@ -11,11 +11,11 @@ import msgspec
 from mathstrap.curate.decontaminate import Index, contaminated
 from mathstrap.curate.mix import Meta, MixOptions, Target, lot, mix
 from mathstrap.errors import InputError
-from mathstrap.export import finish_response
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.curate import choose, graded, samples_of
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.share.export import finish_response
 from mathstrap.study.options import ArmOptions
 from mathstrap.testsets import load_test_sets
 from mathstrap.types import Candidate, Method, Problem, Sample, Verdict, type_of

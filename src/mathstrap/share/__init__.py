@@ -1,0 +1,1 @@
+"""What goes out: export formats, and the push to a hub."""
