@@ -65,7 +65,7 @@ def test_a_pickled_checkpoint_and_a_pickled_adapter_are_refused(tmp_path: Path) 
     pytest.importorskip("peft", reason='needs pip install "mathstrap[train]"')
     import tiny_llama
     from mathstrap.errors import InputError
-    from mathstrap.weights import load_causal_model, load_merged_adapter
+    from mathstrap.hub.weights import load_causal_model, load_merged_adapter
 
     folder = tiny_llama.save_llama(tmp_path / "model")
     load_causal_model(str(folder))

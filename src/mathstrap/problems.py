@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from mathstrap.errors import InputError, suggest
 from mathstrap.files.rows import OnBadRow, Row, iter_rows
-from mathstrap.hub_rows import hub_rows
+from mathstrap.hub.rows import hub_rows
 from mathstrap.types import Problem, Reject, Style
 
 __all__ = ["LoadedProblems", "SeedsOptions", "iter_rows", "last_boxed", "load_problems"]

@@ -231,7 +231,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
         import torch
         import transformers  # noqa: F401 - named where it is missing
 
-        from mathstrap.weights import load_causal_model, load_tokenizer_of
+        from mathstrap.hub.weights import load_causal_model, load_tokenizer_of
     except ModuleNotFoundError as error:
         raise missing_extra(str(error.name), "train") from error
     name = options.model_path or options.model
@@ -272,7 +272,7 @@ def with_adapter(model: Any, folder: str) -> Any:
         raise InputError(
             f"teacher.settings.adapter: {folder} holds no adapter_config.json. Give a PEFT adapter's folder."
         )
-    from mathstrap.weights import load_merged_adapter
+    from mathstrap.hub.weights import load_merged_adapter
 
     return load_merged_adapter(model, folder)
 

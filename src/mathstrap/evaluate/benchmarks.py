@@ -16,7 +16,7 @@ from mathstrap.errors import InputError, suggest
 from mathstrap.evaluate import shapes
 from mathstrap.evaluate.shapes import Shape, Shaped
 from mathstrap.files.rows import iter_rows
-from mathstrap.hub_rows import hub_rows
+from mathstrap.hub.rows import hub_rows
 from mathstrap.plugins import is_own, load_own
 from mathstrap.problems import gold_passes, shorten, slug
 from mathstrap.types import Problem, Reject, Style

@@ -133,7 +133,7 @@ def load(options: PerplexityOptions) -> tuple[Any, Any]:
         import torch
         import transformers
 
-        from mathstrap.weights import load_causal_model, load_tokenizer_of
+        from mathstrap.hub.weights import load_causal_model, load_tokenizer_of
     except ImportError as error:
         raise missing_extra("transformers", "train") from error
     transformers.utils.logging.disable_progress_bar()

@@ -10,7 +10,7 @@ from typing import Any
 
 from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
-from mathstrap.hub_rows import hub_rows
+from mathstrap.hub.rows import hub_rows
 from mathstrap.train.options import DataOptions
 from mathstrap.types import root_of
 

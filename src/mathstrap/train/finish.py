@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mathstrap.hub.weights import load_causal_model, load_merged_adapter, load_tokenizer_of
 from mathstrap.train import card, plot
 from mathstrap.train.options import TrainRecipe
 from mathstrap.train.watch import Watch
-from mathstrap.weights import load_causal_model, load_merged_adapter, load_tokenizer_of
 
 MODEL = "model"
 ADAPTER = "adapter"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mathstrap.errors import InputError, missing_extra
-from mathstrap.weights import load_config_of, load_tokenizer_of
+from mathstrap.hub.weights import load_config_of, load_tokenizer_of
 
 FAMILIES = ("llama", "mistral")
 PLACES = {

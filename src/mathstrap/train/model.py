@@ -14,10 +14,10 @@ from typing import Any, Literal
 
 from mathstrap.backends.gguf import bundled_model_path
 from mathstrap.errors import InputError, missing_extra
+from mathstrap.hub.weights import load_causal_model, load_tokenizer_of, without_peft_warning
 from mathstrap.train import attention
 from mathstrap.train.options import Method, TrainRecipe
 from mathstrap.train.tokens import cache_folder
-from mathstrap.weights import load_causal_model, load_tokenizer_of, without_peft_warning
 
 log = logging.getLogger(__name__)
 

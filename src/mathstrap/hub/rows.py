@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mathstrap.errors import InputError, MissingExtraError, missing_extra
-from mathstrap.reach import reaching
+from mathstrap.hub.reach import reaching
 
 
 def hub_rows(name: str, config: str | None, split: str, *, help_text: str, streaming: bool = True) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError
-from mathstrap.reach import reaching
+from mathstrap.hub.reach import reaching
 
 
 def load_causal_model(name: str, **settings: Any) -> Any:
