@@ -27,7 +27,7 @@ from typing import Any
 
 from mathstrap.asking.interface import Backend
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.types import Completion, Message, Request, Sampling
 
 ROOT = Path(__file__).resolve().parents[1]

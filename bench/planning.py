@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mathstrap.augment import AUGMENTATIONS
-from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.prompts import choose_prompt
 from mathstrap.solve import solve_request
 from mathstrap.types import Method, Problem, Sampling

@@ -56,7 +56,7 @@ def sides(device: str, folder: str) -> dict[str, dict[str, Any]]:
 
 def prompts(count: int) -> list[str]:
     """Return few-shot prompts that share their beginning."""
-    from mathstrap.problems import SeedsOptions, load_problems
+    from mathstrap.problems.load import SeedsOptions, load_problems
 
     problems = load_problems(SeedsOptions(source="bundled:gsm8k")).problems
     shots = "\n\n".join(f"Question: {one.question}\nAnswer: {one.solution}" for one in problems[:4])

@@ -4,7 +4,7 @@ mathstrap eval --benchmarks examples/add_benchmark.py:TEN_MINUTES --data example
 """
 
 from mathstrap.evaluate import Benchmark
-from mathstrap.evaluate.shapes import Shaped, missing, text_of
+from mathstrap.problems.shapes import Shaped, missing, text_of
 
 
 def shape(row):

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.recipe import build_recipe
 
 # What a run derives from its replies; manifest.json holds times and is not among them.

@@ -11,9 +11,9 @@ from mathstrap.audit import DEFECTS, AuditOptions, AuditReport, audit, seed_map,
 from mathstrap.audit.defects import broken_formula
 from mathstrap.audit.unmask import find_hidden
 from mathstrap.augment.masking import find_masks, hide
-from mathstrap.columns import Columns, find_columns
 from mathstrap.curate.decontaminate import Index
 from mathstrap.errors import InputError
+from mathstrap.problems.columns import Columns, find_columns
 from planted_defects import plant, score_planted
 
 CLEAN = {

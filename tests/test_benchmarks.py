@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from mathstrap.errors import InputError
-from mathstrap.evaluate.backward import build_backward
-from mathstrap.evaluate.benchmarks import BENCHMARKS, load_benchmark
+from mathstrap.problems.backward import build_backward
+from mathstrap.problems.benchmarks import BENCHMARKS, load_benchmark
 from mathstrap.types import Problem, root_of
 
 SAMPLES: dict[str, list[dict[str, Any]]] = {

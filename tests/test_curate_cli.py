@@ -14,7 +14,7 @@ from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.dedup import DedupOptions
 from mathstrap.curate_file import Source, decontaminate_file, dedup_file
 from mathstrap.errors import InputError
-from mathstrap.testsets import DEFAULT, load_test_sets
+from mathstrap.problems.testsets import DEFAULT, load_test_sets
 
 APPLES = "Tom has 3 red apples and buys 4 more green apples at the market. How many apples does Tom have in total?"
 PEARS = "Ann has 9 pears and gives her four brothers two pears each before lunch. How many pears are left for Ann?"

@@ -28,7 +28,7 @@ from docs_rewrites import CHECKED, FAKE_MODEL, FAKE_TEACHER, LATER, PYTHON, SERV
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions
 from mathstrap.cli import app
-from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.recipe import load_recipe, recipe_text
 from mathstrap.types import Problem
 

@@ -260,7 +260,7 @@ def test_the_next_run_leaves_out_what_was_flagged(tmp_path):
     from mathstrap.backends import TeacherOptions
     from mathstrap.pipeline import bootstrap
     from mathstrap.pipeline.options import RunRecipe
-    from mathstrap.problems import SeedsOptions
+    from mathstrap.problems.load import SeedsOptions
     from mathstrap.types import Sample
 
     recipe = RunRecipe(

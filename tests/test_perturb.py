@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from mathstrap.augment.arithmetic import numbers_in, parse_expression
-from mathstrap.evaluate.benchmarks import load_benchmark
-from mathstrap.evaluate.chain import calculate, read_chain
-from mathstrap.evaluate.perturb import add_sentence, change_names, perturb, resample_numbers
+from mathstrap.problems.benchmarks import load_benchmark
+from mathstrap.problems.chain import calculate, read_chain
+from mathstrap.problems.perturb import add_sentence, change_names, perturb, resample_numbers
 from mathstrap.types import Problem
 
 

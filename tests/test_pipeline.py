@@ -20,7 +20,7 @@ from mathstrap.errors import InputError, RecipeError, RunLocked
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.curate import held_out
-from mathstrap.problems import last_boxed
+from mathstrap.problems.load import last_boxed
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
 
 
@@ -364,7 +364,7 @@ def test_false_arithmetic_is_flagged_or_dropped(tmp_path):
     recipe = small_recipe(replies.parent, **common)
     with RunDir.open(recipe.path) as run:
         from mathstrap.pipeline.derive import plan_rewrites, plan_solves
-        from mathstrap.problems import SeedsOptions, load_problems
+        from mathstrap.problems.load import SeedsOptions, load_problems
         from mathstrap.types import Completion
 
         seeds = load_problems(SeedsOptions(source=str(tmp_path / "q.jsonl"))).problems
@@ -391,7 +391,7 @@ def test_validation_rows_share_no_seed_with_training_rows(tmp_path):
 
 
 def test_questions_a_test_set_asks_too_are_dropped_and_certified(tmp_path):
-    from mathstrap.problems import SeedsOptions, load_problems
+    from mathstrap.problems.load import SeedsOptions, load_problems
 
     seeds = load_problems(SeedsOptions(source="bundled:gsm8k", limit=9)).problems
     rows = [{"question": seeds[4].question, "answer": seeds[4].answer}]

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mathstrap.errors import InputError
-from mathstrap.problems import SeedsOptions, iter_rows, last_boxed, load_problems
+from mathstrap.problems.load import SeedsOptions, iter_rows, last_boxed, load_problems
 
 GOOD = {"question": "Ana has 3 figs and buys 4. How many figs has she?", "answer": "3+4 = <<3+4=7>>7\n#### 7"}
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from mathstrap.augment import reference
 from mathstrap.cli import app
-from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.quirks import QUIRKS, QuirkCount, count_quirks
 from mathstrap.types import Problem, Style
 

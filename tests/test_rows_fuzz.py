@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from bounded import examples
 from mathstrap.errors import InputError
-from mathstrap.evaluate.benchmarks import BENCHMARKS
 from mathstrap.evaluate.outputs import read_outputs
-from mathstrap.evaluate.shapes import Shaped, contest_integer
 from mathstrap.files.rows import iter_rows
-from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.problems.benchmarks import BENCHMARKS
+from mathstrap.problems.load import SeedsOptions, load_problems
+from mathstrap.problems.shapes import Shaped, contest_integer
 from mathstrap.train import DataOptions
 from mathstrap.train.data import load_pairs
 from mathstrap.types import Completion, Problem

@@ -24,7 +24,7 @@ import mathstrap
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.vllm import read_settings
 from mathstrap.errors import InputError, MissingExtraError, TeacherError
-from mathstrap.problems import SeedsOptions, load_problems
+from mathstrap.problems.load import SeedsOptions, load_problems
 
 
 @pytest.mark.parametrize(

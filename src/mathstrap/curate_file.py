@@ -13,14 +13,14 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from mathstrap.columns import Columns, find_columns, question_of, text_of
 from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import Index, Match
 from mathstrap.curate.dedup import DedupOptions, Duplicates, find_duplicates
 from mathstrap.errors import InputError
 from mathstrap.files.rows import Row
 from mathstrap.files.tables import open_whole
-from mathstrap.problems import SeedsOptions, source_rows
+from mathstrap.problems.columns import Columns, find_columns, question_of, text_of
+from mathstrap.problems.load import SeedsOptions, source_rows
 
 MAX_QUESTION = 1_000_000
 

@@ -13,13 +13,13 @@ import msgspec
 from mathstrap.audit.check import Checked, Facts, Seed, check_all, question_key, read_row, row_key
 from mathstrap.audit.defects import DEFECTS, AuditRow, Defect
 from mathstrap.audit.report import AuditReport, DefectCount, Tally, table
-from mathstrap.columns import find_columns, question_of
 from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.errors import InputError, suggest
 from mathstrap.files.rows import Row
 from mathstrap.files.tables import open_whole
-from mathstrap.problems import SeedsOptions, source_rows
+from mathstrap.problems.columns import find_columns, question_of
+from mathstrap.problems.load import SeedsOptions, source_rows
 
 __all__ = ["DEFECTS", "AuditOptions", "AuditReport", "Defect", "DefectCount", "Seed", "audit", "seed_map", "table"]
 

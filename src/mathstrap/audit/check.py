@@ -13,9 +13,9 @@ import msgspec
 
 from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irrelevant
 from mathstrap.audit.unmask import BACKWARD, find_hidden
-from mathstrap.columns import Columns, question_of, response_of, text_of
 from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.paths import read_reasoning
+from mathstrap.problems.columns import Columns, question_of, response_of, text_of
 from mathstrap.spread import chunks_of, in_processes
 from mathstrap.types import Style
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mathstrap.audit.defects import DEFECTS
-from mathstrap.columns import Columns
+from mathstrap.problems.columns import Columns
 
 MAX_EXAMPLES = 5
 

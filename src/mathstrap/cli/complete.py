@@ -62,7 +62,7 @@ def backend(incomplete: str) -> list[str]:
 
 def benchmarks(incomplete: str) -> list[str]:
     """Return test sets; after a comma the next one."""
-    from mathstrap.evaluate.benchmarks import BENCHMARKS
+    from mathstrap.problems.benchmarks import BENCHMARKS
 
     before, comma, last = incomplete.rpartition(",")
     return [f"{before}{comma}{name}" for name in starting(BENCHMARKS, last)]

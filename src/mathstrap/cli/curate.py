@@ -164,7 +164,7 @@ def has_test_sets(data: str) -> bool:
     """Say whether the named test sets can be read without the hub."""
     import os
 
-    from mathstrap.evaluate.benchmarks import DATA_VARIABLE
+    from mathstrap.problems.benchmarks import DATA_VARIABLE
 
     return bool(data or os.environ.get(DATA_VARIABLE))
 
@@ -180,7 +180,7 @@ def build_index(
 ) -> Index:
     """Read the test sets and return their index; the usual seven where none is named."""
     from mathstrap.curate.decontaminate import DecontaminateOptions, Index
-    from mathstrap.testsets import DEFAULT, load_test_sets
+    from mathstrap.problems.testsets import DEFAULT, load_test_sets
 
     check_choice("--numbers", numbers, ["keep", "mask"])
     check_choice("--embedding", embedding, ["off", "static", "minilm"])
@@ -196,7 +196,7 @@ def build_index(
 def read_seeds(source: str) -> dict[bytes, Seed]:
     """Return the seeds of a file by question; rows that cannot be used are left out."""
     from mathstrap.audit import seed_map
-    from mathstrap.problems import SeedsOptions, load_problems
+    from mathstrap.problems.load import SeedsOptions, load_problems
 
     loaded = load_problems(SeedsOptions(source=source, on_bad="skip"))
     return seed_map((seed.question, seed.answer, seed.solution) for seed in loaded.problems)

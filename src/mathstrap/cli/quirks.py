@@ -23,7 +23,7 @@ def quirks(
     import json
 
     from mathstrap.errors import InputError
-    from mathstrap.problems import SeedsOptions, load_problems
+    from mathstrap.problems.load import SeedsOptions, load_problems
     from mathstrap.quirks import count_quirks
 
     if style not in ("", "gsm8k", "math"):

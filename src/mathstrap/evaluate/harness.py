@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.evaluate.chain import number
 from mathstrap.evaluate.score import ScoredDraw, found_answer, stated_answer
+from mathstrap.problems.chain import number
 from mathstrap.types import Style
 from mathstrap.verify import grade
 

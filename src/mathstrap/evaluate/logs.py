@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mathstrap.evaluate.benchmarks import LoadedBenchmark
 from mathstrap.evaluate.harness import RULES, harness_answer, harness_correct
 from mathstrap.evaluate.score import SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
 from mathstrap.files.tables import replacing, write_atomically
+from mathstrap.problems.benchmarks import LoadedBenchmark
 
 if TYPE_CHECKING:
     from mathstrap.evaluate.record import Evaluation

@@ -18,7 +18,6 @@ from mathstrap.asking.events import Listener
 from mathstrap.asking.limits import Limits
 from mathstrap.backends import TeacherOptions
 from mathstrap.errors import InputError, suggest
-from mathstrap.evaluate.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark, set_name
 from mathstrap.evaluate.live import Grading, Progress
 from mathstrap.evaluate.logs import LOGS
 from mathstrap.evaluate.metrics import TieRule
@@ -34,6 +33,7 @@ from mathstrap.evaluate.record import KIND, Evaluation, engine_settings, model_n
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.evaluate.summary import summarize
 from mathstrap.files.rundir import RunDir
+from mathstrap.problems.benchmarks import LoadedBenchmark, find_benchmark, load_benchmark, set_name
 from mathstrap.prompts import request as make_request
 from mathstrap.redact import public
 from mathstrap.types import Problem, Reject, Request, root_of

@@ -14,10 +14,10 @@ from typing import Any
 import msgspec
 
 from mathstrap.errors import InputError
-from mathstrap.evaluate.benchmarks import LoadedBenchmark
 from mathstrap.evaluate.protocols import Protocol, messages_for, prompt_hash, sampling_for
 from mathstrap.evaluate.score import SCORES, score_draw
 from mathstrap.files.tables import write_atomically
+from mathstrap.problems.benchmarks import LoadedBenchmark
 from mathstrap.types import Completion, Problem
 from mathstrap.version import __version__
 

@@ -19,7 +19,7 @@ from mathstrap.curate.sampling import SamplingOptions, check_sampling
 from mathstrap.curate.vote import VoteOptions
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.plugins import is_own, load_own, own_hash
-from mathstrap.problems import SeedsOptions
+from mathstrap.problems.load import SeedsOptions
 from mathstrap.prompts import Shape
 from mathstrap.share.export import FORMATS, ExportOptions
 from mathstrap.types import METHODS, Method, Sampling

@@ -16,7 +16,7 @@ import msgspec
 
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.testsets import load_test_sets
+from mathstrap.problems.testsets import load_test_sets
 from mathstrap.types import Problem, Reject, Stage, to_json
 
 FILE = "questions.json"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mathstrap.errors import InputError
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.problems import load_problems
+from mathstrap.problems.load import load_problems
 from mathstrap.types import Problem, Reject, to_json
 
 

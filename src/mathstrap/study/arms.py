@@ -15,9 +15,9 @@ from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.curate import choose, graded, samples_of
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.problems.testsets import load_test_sets
 from mathstrap.share.export import finish_response
 from mathstrap.study.options import ArmOptions
-from mathstrap.testsets import load_test_sets
 from mathstrap.types import Candidate, Method, Problem, Sample, Verdict, type_of
 
 # 80K, 80K, 40K, 40K (paper, Table 1, GSM8K).

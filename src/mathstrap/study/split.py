@@ -21,10 +21,10 @@ from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contamin
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.curate.mix import lot
 from mathstrap.errors import InputError
-from mathstrap.evaluate.benchmarks import find_benchmark, open_rows
-from mathstrap.evaluate.shapes import Shaped
 from mathstrap.files.rundir import RunDir
-from mathstrap.problems import gold_passes
+from mathstrap.problems.benchmarks import find_benchmark, open_rows
+from mathstrap.problems.load import gold_passes
+from mathstrap.problems.shapes import Shaped
 from mathstrap.study.options import SplitOptions
 from mathstrap.types import Problem
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mathstrap.columns import find_columns, question_of
 from mathstrap.errors import InputError
-from mathstrap.evaluate.benchmarks import BENCHMARKS, find_benchmark, open_rows
-from mathstrap.problems import SeedsOptions, source_rows
+from mathstrap.problems.benchmarks import BENCHMARKS, find_benchmark, open_rows
+from mathstrap.problems.columns import find_columns, question_of
+from mathstrap.problems.load import SeedsOptions, source_rows
 
 # The sets that models trained on such data are tested on; GSM-Hard repeats GSM8K's questions with other numbers.
 DEFAULT = ("gsm8k", "math", "math500", "svamp", "asdiv", "mawps", "gsm-hard")

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.problems import last_boxed
+from mathstrap.problems.load import last_boxed
 
 MOST_INT = 10**100
 

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError, suggest
-from mathstrap.evaluate import shapes
-from mathstrap.evaluate.shapes import Shape, Shaped
 from mathstrap.files.rows import iter_rows
 from mathstrap.hub.rows import hub_rows
 from mathstrap.plugins import is_own, load_own
-from mathstrap.problems import gold_passes, shorten, slug
+from mathstrap.problems.load import gold_passes, shapes, shorten, slug
+from mathstrap.problems.shapes import Shape, Shaped
 from mathstrap.types import Problem, Reject, Style
 
 DATA_VARIABLE = "MATHSTRAP_DATA"
@@ -193,8 +192,8 @@ def set_name(name: str) -> str:
 
 def builder(name: str) -> Callable[..., list[Problem]]:
     """Return the function that builds a derived set."""
-    from mathstrap.evaluate.backward import build_backward
-    from mathstrap.evaluate.perturb import perturb
+    from mathstrap.problems.backward import build_backward
+    from mathstrap.problems.perturb import perturb
 
     builders: dict[str, Callable[..., list[Problem]]] = {"backward": build_backward, "perturb": perturb}
     return builders[name]

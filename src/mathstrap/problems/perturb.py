@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mathstrap.evaluate.chain import Chain, number, read_chain
+from mathstrap.problems.chain import Chain, number, read_chain
 from mathstrap.types import Problem
 
 # First names of children's books, ours to swap; he and she keep their meaning because each stays in its list.
