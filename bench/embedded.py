@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from mathstrap.asking.interface import Backend
 from mathstrap.backends import TeacherOptions, open_backend
+from mathstrap.engine.interface import Backend
 from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.types import Completion, Message, Request, Sampling
 

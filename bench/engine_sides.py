@@ -69,10 +69,10 @@ def bare(url: str, count: int, in_flight: int, out: Path) -> int:
 
 def mathstrap(url: str, count: int, in_flight: int, out: Path) -> int:
     """Do what a run does: plan, ask, store, with a lock, an index, a budget and an event for everything."""
-    from mathstrap.asking.limits import Limits
-    from mathstrap.asking.prices import find_price
     from mathstrap.backends import TeacherOptions, open_backend
-    from mathstrap.engine import Budget, Meter, ask_all
+    from mathstrap.engine.ask import Budget, Meter, ask_all
+    from mathstrap.engine.limits import Limits
+    from mathstrap.engine.prices import find_price
     from mathstrap.files.rundir import RunDir
     from mathstrap.prompts import request
     from mathstrap.types import Message, Sampling
@@ -177,7 +177,7 @@ def curator(url: str, count: int, in_flight: int, out: Path) -> int:
 SIDES = {"bare": bare, "mathstrap": mathstrap, "openai": openai_sdk, "curator": curator}
 LIBRARIES = {
     "bare": ["aiohttp", "msgspec"],
-    "mathstrap": ["aiohttp", "genai_prices", "mathstrap.backends.openai", "mathstrap.engine", "mathstrap.files.rundir"],
+    "mathstrap": ["aiohttp", "genai_prices", "mathstrap.backends.openai", "mathstrap.engine.ask", "mathstrap.files.rundir"],
     "openai": ["openai"],
     "curator": ["bespokelabs.curator"],
 }

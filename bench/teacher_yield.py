@@ -15,8 +15,8 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from mathstrap.asking.interface import Backend
 from mathstrap.backends import TeacherOptions, open_backend
+from mathstrap.engine.interface import Backend
 from mathstrap.prompts import load_prompt, render, request
 from mathstrap.solve import parse_solution
 from mathstrap.types import Candidate, Completion, Problem, Request, Sampling, from_json

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.engine import Limits, ask_all
+from mathstrap.engine.ask import Limits, ask_all
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request
 from mathstrap.types import Message, Sampling

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from mathstrap.asking.budget import Budget
-from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import SamplingOptions
+from mathstrap.engine.budget import Budget
+from mathstrap.engine.prices import Price
 from mathstrap.pipeline.allowance import Cost, calls_left, rewrites_worth
 from mathstrap.types import Usage
 

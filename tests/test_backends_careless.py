@@ -15,7 +15,7 @@ from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.chat import completions_of, error_detail, error_for, loose_object, status_of
 from mathstrap.backends.openai_batch import result_of
-from mathstrap.engine import Limits, ask_all
+from mathstrap.engine.ask import Limits, ask_all
 from mathstrap.errors import TeacherError, TransientError
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request

@@ -10,11 +10,11 @@ import time
 import pytest
 
 from fake_server import FAULTS, FakeServer, Script
-from mathstrap.asking.prices import Price
 from mathstrap.backends import EndpointOptions, TeacherOptions, open_backend
 from mathstrap.backends.chat import completions_of, error_detail, retry_after, span_seconds
 from mathstrap.backends.keys import read_key
-from mathstrap.engine import Budget, Limits, Meter, ask_all
+from mathstrap.engine.ask import Budget, Limits, Meter, ask_all
+from mathstrap.engine.prices import Price
 from mathstrap.errors import InputError, TeacherError
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request

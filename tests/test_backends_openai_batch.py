@@ -6,7 +6,7 @@ import pytest
 
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.engine import Budget, Limits, Meter, ask_all
+from mathstrap.engine.ask import Budget, Limits, Meter, ask_all
 from mathstrap.errors import TeacherError
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request

@@ -10,9 +10,9 @@ import tracemalloc
 import msgspec
 import pytest
 
-from mathstrap.asking.prices import Price
 from mathstrap.backends.fake import FakeTeacher
-from mathstrap.engine import AskReport, Budget, Limits, Meter, Stop, ask, ask_all
+from mathstrap.engine.ask import AskReport, Budget, Limits, Meter, Stop, ask, ask_all
+from mathstrap.engine.prices import Price
 from mathstrap.errors import StorageError, TeacherError, TransientError
 from mathstrap.types import Completion, Failure, Message, Request, Sampling
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from genai_prices import Usage, calc_price
 
-from mathstrap.asking.budget import Budget, Meter, hold_for
-from mathstrap.asking.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
-from mathstrap.asking.prices import find_price
+from mathstrap.engine.budget import Budget, Meter, hold_for
+from mathstrap.engine.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
+from mathstrap.engine.prices import find_price
 from mathstrap.errors import RecipeError
 from mathstrap.types import Message, Request, Sampling
 

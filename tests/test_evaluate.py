@@ -10,8 +10,8 @@ from statistics import fmean
 
 import pytest
 
-from mathstrap.asking.budget import Budget
 from mathstrap.backends.fake import FakeTeacher
+from mathstrap.engine.budget import Budget
 from mathstrap.errors import InputError
 from mathstrap.evaluate import Changes, EvalOptions, compare, evaluate, read_evaluation
 from mathstrap.evaluate.live import Progress

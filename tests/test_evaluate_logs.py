@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from mathstrap.asking.budget import Budget
 from mathstrap.backends.fake import FakeTeacher
+from mathstrap.engine.budget import Budget
 from mathstrap.evaluate import EvalOptions, EvalResult, evaluate
 from mathstrap.types import Request
 

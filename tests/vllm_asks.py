@@ -13,8 +13,8 @@ import sys
 import time
 from typing import Any
 
-from mathstrap.asking.interface import Backend
 from mathstrap.backends import TeacherOptions, open_backend
+from mathstrap.engine.interface import Backend
 from mathstrap.recipe import build_recipe
 from mathstrap.types import Completion, Message, Request, Sampling
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import mathstrap
-from mathstrap.asking.interface import Backend
 from mathstrap.backends import SERVED, TeacherOptions, open_backend
 from mathstrap.backends.copies import RESTARTS, CopiedTeacher, TeacherActor, last_line
 from mathstrap.backends.vllm import read_settings
+from mathstrap.engine.interface import Backend
 from mathstrap.errors import InputError, MathstrapError, missing_extra
 from mathstrap.spread import here, taken_in_order
 

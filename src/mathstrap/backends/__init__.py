@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, cast
 
-from mathstrap.asking.interface import Backend
+from mathstrap.engine.interface import Backend
 from mathstrap.errors import InputError, suggest
 from mathstrap.plugins import is_own, load_own
 

@@ -8,10 +8,10 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mathstrap.asking.limits import Limits, backoff
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.chat import error_for
 from mathstrap.backends.endpoints import Endpoints
+from mathstrap.engine.limits import Limits, backoff
 from mathstrap.errors import TransientError
 from mathstrap.redact import redact
 from mathstrap.types import Request, Sampling

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mathstrap.asking.budget import Hold
-from mathstrap.asking.interface import Sink
-from mathstrap.asking.jobs import Job
+from mathstrap.engine.budget import Hold
+from mathstrap.engine.interface import Sink
+from mathstrap.engine.jobs import Job
 from mathstrap.types import Request, Sampling
 
 

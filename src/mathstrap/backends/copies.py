@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mathstrap.asking.interface import Backend
 from mathstrap.backends import TeacherOptions, open_backend
+from mathstrap.engine.interface import Backend
 from mathstrap.errors import MathstrapError, TeacherError, TransientError
 from mathstrap.types import Completion, Request
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from mathstrap.asking.limits import Pace
 from mathstrap.backends import EndpointOptions, TeacherOptions
 from mathstrap.backends.keys import read_key, secrets_sent
+from mathstrap.engine.limits import Pace
 from mathstrap.errors import InputError, TransientError
 from mathstrap.redact import NO_ADDRESS, bare_url
 

@@ -20,15 +20,15 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.asking.budget import hold_for
-from mathstrap.asking.interface import AskReport, Sink, Terms
-from mathstrap.asking.jobs import Job
-from mathstrap.asking.ledger import Ledger
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.batch_api import Batch, BatchApi
 from mathstrap.backends.batch_journal import Journal, Submitted
 from mathstrap.backends.chat import completions_of, encode, error_detail, error_for, loose_object, path_of
 from mathstrap.backends.openai import OpenAITeacher
+from mathstrap.engine.budget import hold_for
+from mathstrap.engine.interface import AskReport, Sink, Terms
+from mathstrap.engine.jobs import Job
+from mathstrap.engine.ledger import Ledger
 from mathstrap.errors import InputError, TeacherError, TransientError, suggest
 from mathstrap.types import Request
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from mathstrap.asking.events import Event
+from mathstrap.engine.events import Event
 
 if TYPE_CHECKING:
     from rich.live import Live

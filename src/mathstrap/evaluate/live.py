@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mathstrap.engine import Sink
+from mathstrap.engine.ask import Sink
 from mathstrap.evaluate.protocols import ScoreName
 from mathstrap.evaluate.score import UNPARSEABLE, ScoredDraw, score_draw
 from mathstrap.stats.estimates import Sums

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from mathstrap.asking.budget import Budget
-from mathstrap.asking.events import Listener
-from mathstrap.asking.limits import Limits
 from mathstrap.backends import TeacherOptions
+from mathstrap.engine.budget import Budget
+from mathstrap.engine.events import Listener
+from mathstrap.engine.limits import Limits
 from mathstrap.errors import InputError, suggest
 from mathstrap.evaluate.live import Grading, Progress
 from mathstrap.evaluate.logs import LOGS
@@ -40,8 +40,8 @@ from mathstrap.types import Problem, Reject, Request, root_of
 from mathstrap.verify import answers_agree
 
 if TYPE_CHECKING:
-    from mathstrap.asking.interface import Backend
-    from mathstrap.engine import AskReport
+    from mathstrap.engine.ask import AskReport
+    from mathstrap.engine.interface import Backend
 
 STAGE = "solve"
 
@@ -194,9 +194,9 @@ def fill(
     listener: Listener | None,
 ) -> AskReport:  # fmt: skip
     """Ask for every request without a reply; replies are graded in a thread of their own as they come."""
-    from mathstrap.asking.budget import Meter
-    from mathstrap.asking.prices import find_price
-    from mathstrap.engine import ask_all
+    from mathstrap.engine.ask import ask_all
+    from mathstrap.engine.budget import Meter
+    from mathstrap.engine.prices import find_price
 
     price = find_price(
         backend.model,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mathstrap.asking.budget import Budget, hold_for
-from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import SamplingOptions, split_budget
+from mathstrap.engine.budget import Budget, hold_for
+from mathstrap.engine.prices import Price
 from mathstrap.types import Completion, Request, Usage
 
 

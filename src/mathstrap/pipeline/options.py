@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mathstrap.asking.budget import Budget
-from mathstrap.asking.limits import Limits
 from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode
 from mathstrap.backends import BACKENDS, SERVED, TeacherOptions
 from mathstrap.cluster import ClusterOptions
@@ -17,6 +15,8 @@ from mathstrap.curate.dedup import DedupOptions, check_options
 from mathstrap.curate.mix import MixOptions, check_mix
 from mathstrap.curate.sampling import SamplingOptions, check_sampling
 from mathstrap.curate.vote import VoteOptions
+from mathstrap.engine.budget import Budget
+from mathstrap.engine.limits import Limits
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 
-from mathstrap.asking.prices import Price
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
+from mathstrap.engine.prices import Price
 from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
 from mathstrap.pipeline.derive import (
     Plan,

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from mathstrap.asking.events import Listener
 from mathstrap.cluster import Cluster
 from mathstrap.curate.mix import Meta, Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
-from mathstrap.engine import AskReport
+from mathstrap.engine.ask import AskReport
+from mathstrap.engine.events import Listener
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.allowance import usage_of
 from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, repeated_questions, samples_of

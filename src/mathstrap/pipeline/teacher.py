@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from itertools import chain
 
-from mathstrap.asking.budget import Meter
-from mathstrap.asking.events import Listener
-from mathstrap.asking.interface import Backend
-from mathstrap.asking.prices import Price, find_price
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.engine import AskReport, ask_all, run_now
+from mathstrap.engine.ask import AskReport, ask_all, run_now
+from mathstrap.engine.budget import Meter
+from mathstrap.engine.events import Listener
+from mathstrap.engine.interface import Backend
+from mathstrap.engine.prices import Price, find_price
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Request, Stage

@@ -66,7 +66,7 @@ class Twice(Iterable[Any]):
 
 def price_of(run: RunDir) -> Callable[[int, int], float] | None:
     """Return what tokens cost in this run, from its resolved recipe; None where nobody knows."""
-    from mathstrap.asking.prices import find_price
+    from mathstrap.engine.prices import find_price
 
     recipe = read_recipe(run)
     teacher, budget = recipe.get("teacher") or {}, recipe.get("budget") or {}

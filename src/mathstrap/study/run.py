@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mathstrap.asking.events import Listener
+from mathstrap.engine.events import Listener
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap

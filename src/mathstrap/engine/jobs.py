@@ -6,7 +6,7 @@ import heapq
 import itertools
 from collections.abc import Iterable, Sequence
 
-from mathstrap.asking.budget import Hold
+from mathstrap.engine.budget import Hold
 from mathstrap.types import Request
 
 NO_HOLD = Hold(requests=0, tokens_in=0, tokens_out=0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from mathstrap.asking.budget import hold_for
-from mathstrap.asking.interface import AskReport, Sink, Terms
-from mathstrap.asking.jobs import NO_HOLD, Job
-from mathstrap.asking.limits import Pace
+from mathstrap.engine.budget import hold_for
+from mathstrap.engine.interface import AskReport, Sink, Terms
+from mathstrap.engine.jobs import NO_HOLD, Job
+from mathstrap.engine.limits import Pace
 from mathstrap.errors import StorageError, TransientError
 from mathstrap.types import Completion, Failure
 

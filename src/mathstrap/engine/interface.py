@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mathstrap.asking.budget import Meter
-from mathstrap.asking.events import Event, EventKind, Listener
-from mathstrap.asking.limits import Limits
+from mathstrap.engine.budget import Meter
+from mathstrap.engine.events import Event, EventKind, Listener
+from mathstrap.engine.limits import Limits
 from mathstrap.types import Completion, Failure, Request
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ import random
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from mathstrap.asking.interface import AskReport, Sink, Terms
-from mathstrap.asking.jobs import Job, Jobs
-from mathstrap.asking.ledger import Ledger
-from mathstrap.asking.limits import AdaptiveLimit, Breaker, backoff
+from mathstrap.engine.interface import AskReport, Sink, Terms
+from mathstrap.engine.jobs import Job, Jobs
+from mathstrap.engine.ledger import Ledger
+from mathstrap.engine.limits import AdaptiveLimit, Breaker, backoff
 from mathstrap.errors import MathstrapError, StorageError, TeacherError, TransientError
 from mathstrap.types import Completion, Request
 
 if TYPE_CHECKING:
-    from mathstrap.asking.interface import Backend
+    from mathstrap.engine.interface import Backend
 
 # The teacher is there, but says "not now": go slower.
 REFUSED_KINDS = frozenset({"rate_limit", "overloaded"})

@@ -13,15 +13,15 @@ from collections.abc import Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mathstrap.asking.budget import Budget, Meter
-from mathstrap.asking.events import Listener
-from mathstrap.asking.flight import Flight
-from mathstrap.asking.interface import AskReport, Sink, Stop, Terms
-from mathstrap.asking.limits import Limits
+from mathstrap.engine.budget import Budget, Meter
+from mathstrap.engine.events import Listener
+from mathstrap.engine.flight import Flight
+from mathstrap.engine.interface import AskReport, Sink, Stop, Terms
+from mathstrap.engine.limits import Limits
 from mathstrap.types import Request
 
 if TYPE_CHECKING:
-    from mathstrap.asking.interface import Backend
+    from mathstrap.engine.interface import Backend
 
 GC_THRESHOLD = 20_000
 T = TypeVar("T")

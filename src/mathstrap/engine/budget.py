@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from mathstrap.asking.prices import Price
+from mathstrap.engine.prices import Price
 from mathstrap.errors import RecipeError
 from mathstrap.types import Completion, Request, Usage
 
