@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--fresh", action="store_true", help="forget earlier calls")
     chosen = parser.parse_args()
 
-    from mathstrap.backends.openvino_engine import usable_precision
+    from mathstrap.backends.local.openvino_engine import usable_precision
 
     precisions = [name for name in chosen.precisions if usable_precision(name, 0) == name]
     lines = (chosen.data / "gsm8k_test.jsonl").read_text(encoding="utf-8").splitlines()[: chosen.problems]

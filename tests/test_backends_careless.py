@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from bounded import examples
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.backends.chat import completions_of, error_detail, error_for, loose_object, status_of
-from mathstrap.backends.openai_batch import result_of
+from mathstrap.backends.served.chat import completions_of, error_detail, error_for, loose_object, status_of
+from mathstrap.backends.served.openai_batch import result_of
 from mathstrap.engine.ask import Limits, ask_all
 from mathstrap.errors import TeacherError, TransientError
 from mathstrap.files.rundir import RunDir

@@ -11,8 +11,8 @@ import pytest
 
 from fake_server import FAULTS, FakeServer, Script
 from mathstrap.backends import EndpointOptions, TeacherOptions, open_backend
-from mathstrap.backends.chat import completions_of, error_detail, retry_after, span_seconds
-from mathstrap.backends.keys import read_key
+from mathstrap.backends.served.chat import completions_of, error_detail, retry_after, span_seconds
+from mathstrap.backends.served.keys import read_key
 from mathstrap.engine.ask import Budget, Limits, Meter, ask_all
 from mathstrap.engine.prices import Price
 from mathstrap.errors import InputError, TeacherError

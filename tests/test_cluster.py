@@ -20,7 +20,7 @@ import mathstrap
 from bootstrapping import digests, small_recipe, small_values
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions
-from mathstrap.cluster import Cluster, ClusterOptions
+from mathstrap.backends.cluster import Cluster, ClusterOptions
 from mathstrap.errors import InputError, MathstrapError, MissingExtraError, RecipeError, TeacherError, TransientError
 from mathstrap.pipeline import bootstrap, check_run_recipe
 from mathstrap.pipeline.options import RunRecipe
@@ -101,7 +101,7 @@ def local_ray():
 @pytest.fixture
 def all_go_out(monkeypatch):
     """Have the cluster compute even a single chunk."""
-    monkeypatch.setattr("mathstrap.cluster.FEW_CHUNKS", 1)
+    monkeypatch.setattr("mathstrap.backends.cluster.FEW_CHUNKS", 1)
 
 
 @pytest.mark.slow
@@ -175,7 +175,7 @@ def test_few_chunks_stay_here(local_ray):
 
 @pytest.mark.slow
 def test_a_piece_of_work_that_does_not_come_back_is_done_here(local_ray, all_go_out, monkeypatch):
-    monkeypatch.setattr("mathstrap.cluster.PATIENCE", 3.0)
+    monkeypatch.setattr("mathstrap.backends.cluster.PATIENCE", 3.0)
 
     def stuck(pid, chunk):
         if os.getpid() != pid and chunk == [2]:
@@ -283,7 +283,7 @@ def test_nodes_that_join_a_growing_cluster_are_used(tmp_path, nodes, all_go_out)
 
 
 # The work of a small run goes out too.
-DRIVER = "import mathstrap.cluster; mathstrap.cluster.FEW_CHUNKS = 1; from mathstrap.cli import main; main()"
+DRIVER = "import mathstrap.backends.cluster; mathstrap.backends.cluster.FEW_CHUNKS = 1; from mathstrap.cli import main; main()"
 
 
 def start(recipe_path, *overrides):

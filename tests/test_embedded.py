@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.backends.embedded import EmbeddedTeacher, choose_engine, draw_of, read_settings
-from mathstrap.backends.generation import cut_at_stop
-from mathstrap.backends.gguf import GgufFacts, find_model, read_facts, widened
+from mathstrap.backends.local.embedded import EmbeddedTeacher, choose_engine, draw_of, read_settings
+from mathstrap.backends.local.generation import cut_at_stop
+from mathstrap.backends.local.gguf import GgufFacts, find_model, read_facts, widened
 from mathstrap.errors import InputError
 from mathstrap.types import Completion, Message, Request, Sampling
 
@@ -108,7 +108,7 @@ def test_openvino_refuses_an_architecture_it_cannot_run() -> None:
 
 @pytest.mark.skipif(find_spec("xllamacpp") is None, reason="xllamacpp is not installed")
 def test_one_thread_gets_f32_because_bf16_would_end_the_process() -> None:
-    from mathstrap.backends.openvino_engine import usable_precision
+    from mathstrap.backends.local.openvino_engine import usable_precision
 
     assert usable_precision("bf16", 1) == "f32"
     assert usable_precision("f32", 0) == "f32"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bounded import examples
-from mathstrap.backends.gguf import find_model, read_facts
+from mathstrap.backends.local.gguf import find_model, read_facts
 from mathstrap.errors import InputError
 
 gguf = pytest.importorskip("gguf", reason='needs pip install "mathstrap[local]"')

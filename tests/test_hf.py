@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.backends.embedded import EmbeddedTeacher
 from mathstrap.backends.hf import draw_by_row, read_settings
+from mathstrap.backends.local.embedded import EmbeddedTeacher
 from mathstrap.errors import InputError
 from mathstrap.types import Completion, Message, Request, Sampling
 from tiny_llama import save_bpe

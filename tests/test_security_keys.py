@@ -16,7 +16,7 @@ from aiohttp import web
 import studying
 from bootstrapping import write_golds
 from fake_server import FakeServer, Script
-from mathstrap.backends.keys import secrets_sent
+from mathstrap.backends.served.keys import secrets_sent
 from mathstrap.errors import InputError
 from mathstrap.recipe import build_recipe
 from mathstrap.redact import public, redact

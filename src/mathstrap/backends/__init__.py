@@ -17,9 +17,9 @@ from mathstrap.plugins import is_own, load_own
 
 # name -> "module:factory"; the module is imported when the teacher is opened.
 BACKENDS: dict[str, str] = {
-    "openai": "mathstrap.backends.openai:open_teacher",
-    "openai_batch": "mathstrap.backends.openai_batch:open_teacher",
-    "embedded": "mathstrap.backends.embedded:open_teacher",
+    "openai": "mathstrap.backends.served.openai:open_teacher",
+    "openai_batch": "mathstrap.backends.served.openai_batch:open_teacher",
+    "embedded": "mathstrap.backends.local.embedded:open_teacher",
     "hf": "mathstrap.backends.hf:open_teacher",
     "vllm": "mathstrap.backends.vllm:open_teacher",
     "fake": "mathstrap.backends.fake:open_teacher",

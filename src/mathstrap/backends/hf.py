@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.embedded import EmbeddedTeacher
-from mathstrap.backends.generation import Draw, Generation, cut_at_stop
+from mathstrap.backends.local.embedded import EmbeddedTeacher
+from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -237,7 +237,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     name = options.model_path or options.model
     where: dict[str, Any] = {}
     if name in {"", "embedded"} or name.endswith(".gguf"):
-        from mathstrap.backends.gguf import find_model
+        from mathstrap.backends.local.gguf import find_model
 
         path = find_model(name)
         name, where = str(path.parent), {"gguf_file": path.name}

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.embedded import EmbeddedTeacher
-from mathstrap.backends.generation import Draw, Generation, cut_at_stop
+from mathstrap.backends.local.embedded import EmbeddedTeacher
+from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop
 from mathstrap.backends.reaper import Reaper
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
 

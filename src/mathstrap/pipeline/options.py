@@ -9,7 +9,7 @@ from typing import Literal
 
 from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode
 from mathstrap.backends import BACKENDS, SERVED, TeacherOptions
-from mathstrap.cluster import ClusterOptions
+from mathstrap.backends.cluster import ClusterOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
 from mathstrap.curate.dedup import DedupOptions, check_options
 from mathstrap.curate.mix import MixOptions, check_mix

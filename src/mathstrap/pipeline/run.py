@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from mathstrap.cluster import Cluster
+from mathstrap.backends.cluster import Cluster
 from mathstrap.curate.mix import Meta, Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine.ask import AskReport

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from mathstrap.backends.gguf import bundled_model_path
+from mathstrap.backends.local.gguf import bundled_model_path
 from mathstrap.errors import InputError, missing_extra
 from mathstrap.hub.weights import load_causal_model, load_tokenizer_of, without_peft_warning
 from mathstrap.train import attention

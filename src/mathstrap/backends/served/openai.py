@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.chat import (
+from mathstrap.backends.served.chat import (
     body_of,
     completions_of,
     encode,
@@ -21,7 +21,7 @@ from mathstrap.backends.chat import (
     path_of,
     status_of,
 )
-from mathstrap.backends.endpoints import Endpoint, Endpoints
+from mathstrap.backends.served.endpoints import Endpoint, Endpoints
 from mathstrap.errors import InputError, TeacherError, TransientError, suggest
 from mathstrap.redact import redact
 from mathstrap.types import Completion, Request

@@ -21,10 +21,10 @@ from typing import Any
 import msgspec
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.batch_api import Batch, BatchApi
-from mathstrap.backends.batch_journal import Journal, Submitted
-from mathstrap.backends.chat import completions_of, encode, error_detail, error_for, loose_object, path_of
-from mathstrap.backends.openai import OpenAITeacher
+from mathstrap.backends.served.batch_api import Batch, BatchApi
+from mathstrap.backends.served.batch_journal import Journal, Submitted
+from mathstrap.backends.served.chat import completions_of, encode, error_detail, error_for, loose_object, path_of
+from mathstrap.backends.served.openai import OpenAITeacher
 from mathstrap.engine.budget import hold_for
 from mathstrap.engine.interface import AskReport, Sink, Terms
 from mathstrap.engine.jobs import Job

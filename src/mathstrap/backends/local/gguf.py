@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends.gguf_header import check_header
+from mathstrap.backends.local.gguf_header import check_header
 from mathstrap.errors import InputError, missing_extra
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends.generation import Draw, EngineOptions, Generation
+from mathstrap.backends.local.generation import Draw, EngineOptions, Generation
 from mathstrap.errors import InputError, TransientError, missing_extra
 
 _TOO_LONG = "exceed_context_size_error"

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mathstrap.backends import EndpointOptions, TeacherOptions
-from mathstrap.backends.keys import read_key, secrets_sent
+from mathstrap.backends.served.keys import read_key, secrets_sent
 from mathstrap.engine.limits import Pace
 from mathstrap.errors import InputError, TransientError
 from mathstrap.redact import NO_ADDRESS, bare_url

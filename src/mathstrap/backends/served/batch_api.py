@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.chat import error_for
-from mathstrap.backends.endpoints import Endpoints
+from mathstrap.backends.served.chat import error_for
+from mathstrap.backends.served.endpoints import Endpoints
 from mathstrap.engine.limits import Limits, backoff
 from mathstrap.errors import TransientError
 from mathstrap.redact import redact

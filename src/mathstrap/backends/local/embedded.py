@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.generation import Draw, Engine, EngineOptions, Precision
-from mathstrap.backends.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts, widened
+from mathstrap.backends.local.generation import Draw, Engine, EngineOptions, Precision
+from mathstrap.backends.local.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts, widened
 from mathstrap.errors import InputError, MissingExtraError, missing_extra, suggest
 from mathstrap.types import Completion, Request
 
@@ -112,11 +112,11 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     )
     engine: Engine
     if name == "openvino":
-        from mathstrap.backends.openvino_engine import OpenVinoEngine
+        from mathstrap.backends.local.openvino_engine import OpenVinoEngine
 
         engine = OpenVinoEngine(path if facts.is_wide else widened(path), limits)
     else:
-        from mathstrap.backends.llama_engine import LlamaEngine
+        from mathstrap.backends.local.llama_engine import LlamaEngine
 
         engine = LlamaEngine(path, limits)
     model = options.model or (path.stem if options.model_path else BUNDLED_MODEL)
@@ -139,7 +139,7 @@ def check_installed(model: str) -> None:
 
 def choose_engine(wanted: EngineName, facts: GgufFacts) -> Literal["openvino", "llama.cpp"]:
     """Return the engine for a model; raises InputError if the one asked for cannot run it."""
-    from mathstrap.backends.openvino_engine import ARCHITECTURES
+    from mathstrap.backends.local.openvino_engine import ARCHITECTURES
 
     fits = facts.architecture in ARCHITECTURES
     if wanted == "openvino" and not fits:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends.generation import Draw, EngineOptions, Generation, Precision, cut_at_stop
+from mathstrap.backends.local.generation import Draw, EngineOptions, Generation, Precision, cut_at_stop
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
 # What openvino-genai can build a model from.

@@ -1,0 +1,1 @@
+"""Teachers behind a URL: chat servers, Batch APIs, their endpoints and keys."""
