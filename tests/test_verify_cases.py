@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mathstrap.verify import extract_answer, grade
-from mathstrap.verify.extract import extract_boxed
+from mathstrap.verify.find.extract import extract_boxed
 
 
 def load_cases(path: Path) -> list[dict[str, object]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mathstrap.verify import extract_all, extract_answer, grade
-from mathstrap.verify.extract import looks_like_completion
+from mathstrap.verify.find.extract import looks_like_completion
 
 STATED = [
     ("She has 2+3=5 apples. The answer is: 5", "5", "stated"),

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathstrap.verify import answers_agree
-from mathstrap.verify.exact import rational
-from mathstrap.verify.extract import extract_boxed
-from mathstrap.verify.identity import same_expression
-from mathstrap.verify.normalize import clean, plain_number
-from mathstrap.verify.parse import parse
-from mathstrap.verify.residue import IMAGINARY, PRIME
+from mathstrap.verify.decide.exact import rational
+from mathstrap.verify.decide.identity import same_expression
+from mathstrap.verify.decide.residue import IMAGINARY, PRIME
+from mathstrap.verify.find.extract import extract_boxed
+from mathstrap.verify.read.normalize import clean, plain_number
+from mathstrap.verify.read.parse import parse
 
 Wrapper = Callable[[str], str]
 WRAPPERS: list[Wrapper] = [

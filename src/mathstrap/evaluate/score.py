@@ -17,7 +17,7 @@ import msgspec
 from mathstrap.evaluate.protocols import ScoreName
 from mathstrap.types import Completion, FinishReason, Outcome, Problem, Style, root_of
 from mathstrap.verify import Extraction, Grade, extract_answer, grade
-from mathstrap.verify.extract import extract_all
+from mathstrap.verify.find.extract import extract_all
 
 DrawReason = Literal["correct", "wrong_answer", "no_answer", "truncated", "empty", "refused", "undecided"]
 SCORES: tuple[ScoreName, ...] = ("strict", "flexible", "symbolic", "reference")

@@ -278,7 +278,7 @@ def is_tag(value: Any) -> bool:
 
 def last_boxed(solution: str) -> str | None:
     r"""Return the inside of the last `\boxed{}`, braces balanced; None where there is none."""
-    from mathstrap.verify.extract import extract_boxed
+    from mathstrap.verify.find.extract import extract_boxed
 
     found = extract_boxed(solution)
     return found.answer if found else None

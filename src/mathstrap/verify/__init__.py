@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mathstrap.types import Outcome
-from mathstrap.verify.extract import extract_all, extract_answer
+from mathstrap.verify.find.extract import extract_all, extract_answer
 from mathstrap.verify.graders import GRADERS, Grader, compare_math, grade, grader_named
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 

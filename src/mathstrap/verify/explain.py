@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from mathstrap.verify.equal import decide
-from mathstrap.verify.exact import rational
-from mathstrap.verify.extract import extract_all, extract_answer, looks_like_completion
+from mathstrap.verify.decide.equal import decide
+from mathstrap.verify.decide.exact import rational
+from mathstrap.verify.decide.identity import strip_marks
+from mathstrap.verify.find.extract import extract_all, extract_answer, looks_like_completion
 from mathstrap.verify.graders import GRADERS, grade
-from mathstrap.verify.identity import strip_marks
-from mathstrap.verify.nodes import NotMathError
-from mathstrap.verify.normalize import clean, plain_number, words_key
-from mathstrap.verify.parse import parse
+from mathstrap.verify.read.nodes import NotMathError
+from mathstrap.verify.read.normalize import clean, plain_number, words_key
+from mathstrap.verify.read.parse import parse
 from mathstrap.verify.record import Form, Mode
 
 MAX_SHOWN = 200

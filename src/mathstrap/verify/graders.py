@@ -12,8 +12,8 @@ from types import MappingProxyType
 
 from mathstrap.errors import InputError, suggest
 from mathstrap.plugins import is_own, load_own
-from mathstrap.verify.equal import decide, is_number
-from mathstrap.verify.extract import extract_answer, extract_boxed, extract_minerva, looks_like_completion
+from mathstrap.verify.decide.equal import decide, is_number
+from mathstrap.verify.find.extract import extract_answer, extract_boxed, extract_minerva, looks_like_completion
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 from mathstrap.verify.released import (
     compare_released_gsm8k,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from mathstrap.verify.words import UNITS
+from mathstrap.verify.read.words import UNITS
 
 _UNITS_FOLLOW = "\\text{ "
 _WHOLE = re.compile(r"-?[0-9]{1,300}")

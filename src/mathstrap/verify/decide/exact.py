@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from mathstrap.verify.effort import spend
-from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow
+from mathstrap.verify.decide.effort import spend
+from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, Pow
 
 MAX_BITS = 60_000
 MAX_FACTORIAL = 3_000

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.verify.find.sentence import answer_span, bare_answer, closing_value, last_number, value_of_sentence
 from mathstrap.verify.record import Extraction, Mode
-from mathstrap.verify.sentence import answer_span, bare_answer, closing_value, last_number, value_of_sentence
 
 MAX_CHARS = 200_000  # the end of a text; what stands before is not searched
 MAX_TRIES = 50

@@ -7,8 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.verify.nodes import NotMathError
-from mathstrap.verify.words import SINGLE_LETTER_UNITS, UNITS
+from mathstrap.verify.read.nodes import NotMathError
+from mathstrap.verify.read.words import SINGLE_LETTER_UNITS, UNITS
 
 MAX_CHARS = 10_000
 MAX_TOKENS = 4_000

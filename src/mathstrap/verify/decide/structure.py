@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Literal
 
-from mathstrap.verify.identity import same_expression, strip_marks
-from mathstrap.verify.nodes import (
+from mathstrap.verify.decide.identity import same_expression, strip_marks
+from mathstrap.verify.decide.numeric import real_value
+from mathstrap.verify.read.nodes import (
     INFINITY,
     MINUS_ONE,
     Add,
@@ -26,7 +27,6 @@ from mathstrap.verify.nodes import (
     negate,
     symbols,
 )
-from mathstrap.verify.numeric import real_value
 
 MINUS_INFINITY = Mul((MINUS_ONE, INFINITY))
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from mathstrap.verify.exact import rational
-from mathstrap.verify.identity import same_expression, strip_marks
-from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow, Quantity, Sym, divide, symbols
-from mathstrap.verify.numeric import decimal_value
-from mathstrap.verify.words import unit_power, unit_scale
+from mathstrap.verify.decide.exact import rational
+from mathstrap.verify.decide.identity import same_expression, strip_marks
+from mathstrap.verify.decide.numeric import decimal_value
+from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, Pow, Quantity, Sym, divide, symbols
+from mathstrap.verify.read.words import unit_power, unit_scale
 
 _HUNDRED = Num(Fraction(100))
 

@@ -11,11 +11,12 @@ from typing import Literal
 import msgspec
 
 from mathstrap.types import Outcome
-from mathstrap.verify.compare import same_answer
-from mathstrap.verify.effort import EffortError, begin
-from mathstrap.verify.exact import rational
-from mathstrap.verify.identity import strip_marks
-from mathstrap.verify.nodes import (
+from mathstrap.verify.decide.compare import same_answer
+from mathstrap.verify.decide.effort import EffortError, begin
+from mathstrap.verify.decide.exact import rational
+from mathstrap.verify.decide.identity import strip_marks
+from mathstrap.verify.decide.structure import canonical
+from mathstrap.verify.read.nodes import (
     Add,
     Call,
     Group,
@@ -30,10 +31,9 @@ from mathstrap.verify.nodes import (
     Sym,
     Union,
 )
-from mathstrap.verify.normalize import choice_letter, clean, compact, is_text, plain_number, words_key, words_set
-from mathstrap.verify.parse import parse
-from mathstrap.verify.structure import canonical
-from mathstrap.verify.words import number_from_words
+from mathstrap.verify.read.normalize import choice_letter, clean, compact, is_text, plain_number, words_key, words_set
+from mathstrap.verify.read.parse import parse
+from mathstrap.verify.read.words import number_from_words
 
 Tier = Literal["empty", "number", "text", "structure", "expression", "none"]
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
-from mathstrap.verify.exact import rational
-from mathstrap.verify.nodes import Add, Based, Call, Mul, Node, Num, Pow, Sym
+from mathstrap.verify.decide.exact import rational
+from mathstrap.verify.read.nodes import Add, Based, Call, Mul, Node, Num, Pow, Sym
 
 PRIME = 2**127 - 39  # 1 modulo 4, so that -1 has a square root in the field
 IMAGINARY = 155782814877520920072798144727220504337

@@ -11,9 +11,9 @@ import threading
 from fractions import Fraction
 from typing import Any
 
-from mathstrap.verify.effort import spend
-from mathstrap.verify.nodes import Add, Call, Mul, Node, Num, Pow, Sym, children, symbols
-from mathstrap.verify.residue import element
+from mathstrap.verify.decide.effort import spend
+from mathstrap.verify.decide.residue import element
+from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, Pow, Sym, children, symbols
 
 DIGITS = 30
 CHECK_DIGITS = 60

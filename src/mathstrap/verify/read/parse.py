@@ -11,7 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from mathstrap.verify.nodes import (
+from mathstrap.verify.read.nodes import (
     EMPTY,
     HALF,
     INFINITY,
@@ -34,8 +34,8 @@ from mathstrap.verify.nodes import (
     divide,
     negate,
 )
-from mathstrap.verify.tokens import END, Token, tokenize
-from mathstrap.verify.words import DEGREE_WORDS, MAGNITUDES, NOT_A_UNIT, NUMBER_WORDS, PERCENT_WORDS, UNITS
+from mathstrap.verify.read.tokens import END, Token, tokenize
+from mathstrap.verify.read.words import DEGREE_WORDS, MAGNITUDES, NOT_A_UNIT, NUMBER_WORDS, PERCENT_WORDS, UNITS
 
 MAX_DEPTH = 50
 _RELATIONS = {"=": "=", "<": "<", ">": ">", "lt": "<", "gt": ">", "le": "<=", "leq": "<=", "leqslant": "<=",

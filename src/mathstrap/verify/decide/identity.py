@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from mathstrap.verify.effort import spend
-from mathstrap.verify.exact import rational
-from mathstrap.verify.nodes import Call, Node, Num, Quantity, Sym, symbols
-from mathstrap.verify.numeric import same_values
-from mathstrap.verify.residue import NoResidueError, Residue
+from mathstrap.verify.decide.effort import spend
+from mathstrap.verify.decide.exact import rational
+from mathstrap.verify.decide.numeric import same_values
+from mathstrap.verify.decide.residue import NoResidueError, Residue
+from mathstrap.verify.read.nodes import Call, Node, Num, Quantity, Sym, symbols
 
 
 def same_expression(left: Node, right: Node) -> bool | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mathstrap.verify.charmap import to_ascii
-from mathstrap.verify.words import SYNONYMS
+from mathstrap.verify.read.charmap import to_ascii
+from mathstrap.verify.read.words import SYNONYMS
 
 MAX_CHARS = 10_000
 _PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ('"', '"'), ("'", "'"))

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
-from mathstrap.verify.exact import rational
-from mathstrap.verify.identity import same_expression, strip_marks
-from mathstrap.verify.nodes import (
+from mathstrap.verify.decide.exact import rational
+from mathstrap.verify.decide.identity import same_expression, strip_marks
+from mathstrap.verify.decide.residue import PRIME, NoResidueError, Residue
+from mathstrap.verify.decide.structure import as_interval, canonical, is_head, relation_name
+from mathstrap.verify.decide.values import same_value, units_differ
+from mathstrap.verify.read.nodes import (
     Add,
     Based,
     Call,
@@ -26,9 +29,6 @@ from mathstrap.verify.nodes import (
     replace,
     symbols,
 )
-from mathstrap.verify.residue import PRIME, NoResidueError, Residue
-from mathstrap.verify.structure import as_interval, canonical, is_head, relation_name
-from mathstrap.verify.values import same_value, units_differ
 
 Answer = bool | None
 _STRUCTURES = (Group, Matrix, Union, Relation, Ratio)

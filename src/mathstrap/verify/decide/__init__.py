@@ -1,0 +1,1 @@
+"""Are two trees equal: exactly, numerically, by structure, within a fixed effort."""

@@ -1,0 +1,1 @@
+"""Text to tree: the grammar of answers. Nothing is evaluated and nothing is executed."""
