@@ -272,13 +272,13 @@ class Stages:
 def derive(options: argparse.Namespace) -> dict[str, Any]:
     """Run every stage in this process from the replies alone; nothing is asked, because every reply is there."""
     from mathstrap.files.rundir import RunDir
+    from mathstrap.parallel import here, in_processes
     from mathstrap.pipeline import RunRecipe
     from mathstrap.pipeline.recall import FILE
     from mathstrap.pipeline.run import Bootstrap
     from mathstrap.pipeline.seeds import load_seeds
     from mathstrap.pipeline.teacher import Teacher
     from mathstrap.recipe import load_recipe
-    from mathstrap.spread import here, in_processes
 
     recipe = load_recipe(RunRecipe, str(options.out / "million.yaml"), [])
     found: dict[str, Any] = {"replies": num_replies(options.out)}

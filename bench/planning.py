@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mathstrap.augment import AUGMENTATIONS
+from mathstrap.pipeline.solve import solve_request
 from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.prompts import choose_prompt
-from mathstrap.solve import solve_request
 from mathstrap.types import Method, Problem, Sampling
 
 METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")

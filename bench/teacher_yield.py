@@ -17,8 +17,8 @@ from pathlib import Path
 
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine.interface import Backend
+from mathstrap.pipeline.solve import parse_solution
 from mathstrap.prompts import load_prompt, render, request
-from mathstrap.solve import parse_solution
 from mathstrap.types import Candidate, Completion, Problem, Request, Sampling, from_json
 from mathstrap.verify import grade
 

@@ -14,8 +14,8 @@ from mathstrap.augment.latex import find_zones
 from mathstrap.augment.masking import find_masks
 from mathstrap.augment.quantities import count_numbers
 from mathstrap.augment.sentences import find_question
+from mathstrap.pipeline.solve import cut_run_on, parse_solution, solve_request
 from mathstrap.prompts import load_prompt
-from mathstrap.solve import cut_run_on, parse_solution, solve_request
 from mathstrap.types import Candidate, Completion, Method, Problem, Reject, Sampling, Style
 
 SIZE = 20_000

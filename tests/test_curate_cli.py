@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
+from mathstrap.audit.clean import Source, decontaminate_file, dedup_file
 from mathstrap.cli import app
 from mathstrap.curate.certificate import Certificate
 from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.dedup import DedupOptions
-from mathstrap.curate_file import Source, decontaminate_file, dedup_file
 from mathstrap.errors import InputError
 from mathstrap.problems.testsets import DEFAULT, load_test_sets
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from mathstrap.arithmetic import evaluate
+from mathstrap.curate.arithmetic import evaluate
 from mathstrap.curate.paths import bad_arithmetic, edit_distance, equations, select_paths
 
 

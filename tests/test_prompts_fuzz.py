@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from bounded import examples
 from mathstrap.augment import AUGMENTATIONS, Draft
 from mathstrap.errors import InputError
+from mathstrap.pipeline.solve import solve_request
 from mathstrap.prompts import choose_prompt, load_prompt, parse_prompt, prompt_names, render
-from mathstrap.solve import solve_request
 from mathstrap.train.prompt import WITH_INPUT, WITHOUT_INPUT, metamath_prompt
 from mathstrap.types import Problem, Sampling
 

@@ -9,9 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from mathstrap.augment import reference
+from mathstrap.augment.quirks import QUIRKS, QuirkCount, count_quirks
 from mathstrap.cli import app
 from mathstrap.problems.load import SeedsOptions, load_problems
-from mathstrap.quirks import QUIRKS, QuirkCount, count_quirks
 from mathstrap.types import Problem, Style
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from mathstrap.pipeline.solve import cut_run_on, parse_solution, solve_request
 from mathstrap.prompts import choose_prompt, load_prompt
-from mathstrap.solve import cut_run_on, parse_solution, solve_request
 from mathstrap.types import REASONS, Candidate, Completion, FinishReason, Method, Problem, Reject, Sampling, Style
 
 

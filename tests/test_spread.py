@@ -8,11 +8,11 @@ import pickle
 from bootstrapping import small_recipe
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index
 from mathstrap.curate.dedup import find_duplicates
+from mathstrap.parallel import chunks_of, in_processes, taken_in_order
 from mathstrap.pipeline.curate import choose
 from mathstrap.pipeline.derive import grade_all, parse_answers, plan_rewrites, plan_solves
 from mathstrap.pipeline.options import CurateOptions
 from mathstrap.pipeline.seeds import load_seeds
-from mathstrap.spread import chunks_of, in_processes, taken_in_order
 from mathstrap.types import Candidate, Completion, problem_of
 
 

@@ -10,13 +10,13 @@ import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
 
+from mathstrap.audit.grade import VerifyFileOptions, verify_file
 from mathstrap.cli import app
 from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
 from mathstrap.verify import Grade, grade
 from mathstrap.verify.explain import explain
 from mathstrap.verify.fallback import Fallback
-from mathstrap.verify_file import VerifyFileOptions, verify_file
 
 ROWS = [
     {"id": 1, "gold": "5", "prediction": "The answer is: 5 apples."},

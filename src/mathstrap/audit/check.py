@@ -15,8 +15,8 @@ from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irreleva
 from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.paths import read_reasoning
+from mathstrap.parallel import chunks_of, in_processes
 from mathstrap.problems.columns import Columns, question_of, response_of, text_of
-from mathstrap.spread import chunks_of, in_processes
 from mathstrap.types import Style
 
 MAX_QUERY = 100_000

@@ -24,7 +24,7 @@ from mathstrap.backends.copies import RESTARTS, CopiedTeacher, TeacherActor, las
 from mathstrap.backends.vllm import read_settings
 from mathstrap.engine.interface import Backend
 from mathstrap.errors import InputError, MathstrapError, missing_extra
-from mathstrap.spread import here, taken_in_order
+from mathstrap.parallel import here, taken_in_order
 
 RETRIES = 5  # of a chunk whose worker or node was lost
 PATIENCE = 30.0  # seconds for a chunk, which takes a tenth of one

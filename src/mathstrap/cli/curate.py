@@ -11,10 +11,10 @@ from mathstrap.errors import InputError, suggest
 
 if TYPE_CHECKING:
     from mathstrap.audit import AuditReport, Seed
+    from mathstrap.audit.clean import Sifted
     from mathstrap.curate.certificate import Certificate
     from mathstrap.curate.decontaminate import Index
     from mathstrap.curate.dedup import Duplicates
-    from mathstrap.curate_file import Sifted
 
 FILE = typer.Argument(..., metavar="FILE", help="A .jsonl, .csv or .parquet file, or hf:owner/name.")
 FIELD = typer.Option([], "--field", metavar="PART=COLUMN", help="Which column holds query, response, original, gold.")
@@ -38,8 +38,8 @@ def dedup(
     """Drop questions that repeat an earlier one: equal, or nearly so."""
     import msgspec
 
+    from mathstrap.audit.clean import Source, dedup_file
     from mathstrap.curate.dedup import DedupOptions, Duplicates, check_options
-    from mathstrap.curate_file import Source, dedup_file
     from mathstrap.files.tables import write_atomically
 
     check_choice("--numbers", numbers, ["differ", "ignore"])
@@ -83,7 +83,7 @@ def decontaminate(
     """Drop questions that test sets ask too, and certify the overlap beside that of the seeds."""
     import msgspec
 
-    from mathstrap.curate_file import Source, decontaminate_file
+    from mathstrap.audit.clean import Source, decontaminate_file
     from mathstrap.files.tables import write_atomically
 
     index = build_index(against, data, ngram=ngram, coverage=coverage, numbers=numbers, embedding=embedding)

@@ -22,9 +22,9 @@ def quirks(
     import dataclasses
     import json
 
+    from mathstrap.augment.quirks import count_quirks
     from mathstrap.errors import InputError
     from mathstrap.problems.load import SeedsOptions, load_problems
-    from mathstrap.quirks import count_quirks
 
     if style not in ("", "gsm8k", "math"):
         raise InputError(f'--style: found "{style}", expected gsm8k or math.')

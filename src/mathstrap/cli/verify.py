@@ -10,7 +10,7 @@ import typer
 from mathstrap.errors import InputError, suggest
 
 if TYPE_CHECKING:
-    from mathstrap.verify_file import VerifySummary
+    from mathstrap.audit.grade import VerifySummary
 
 
 def verify(
@@ -51,7 +51,7 @@ def verify(
         raise InputError(
             f"verify takes one file, found {len(arguments)} arguments. For a pair of answers add --explain."
         )
-    from mathstrap.verify_file import VerifyFileOptions, verify_file
+    from mathstrap.audit.grade import VerifyFileOptions, verify_file
 
     options = VerifyFileOptions(
         gold=gold, prediction=prediction, form=checked_form, grader=grader, mode=checked_mode, workers=workers,

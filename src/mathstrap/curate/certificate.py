@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Kind, Match
-from mathstrap.spread import Spread, here
+from mathstrap.parallel import Spread, here
 from mathstrap.types import root_of
 
 NO_BASELINE = (

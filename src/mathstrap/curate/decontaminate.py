@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from mathstrap.curate.wording import words
-from mathstrap.spread import Spread, chunks_of, here
+from mathstrap.parallel import Spread, chunks_of, here
 
 if TYPE_CHECKING:
     import numpy as np

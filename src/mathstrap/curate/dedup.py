@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from mathstrap.curate.wording import jaccard, read_joined, shingles, signature
-from mathstrap.spread import Spread, chunks_of, here
+from mathstrap.parallel import Spread, chunks_of, here
 
 if TYPE_CHECKING:
     import numpy as np

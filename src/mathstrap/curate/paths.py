@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
-from mathstrap.arithmetic import MAX_CHARS, agree, evaluate, tokenize
+from mathstrap.curate.arithmetic import MAX_CHARS, agree, evaluate, tokenize
 from mathstrap.curate.wording import canonical_number, words
 
 MAX_TEXT = 50_000

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import Index, Match, contaminated
 from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
+from mathstrap.parallel import Spread, here
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.problems.testsets import load_test_sets
 from mathstrap.prompts import load_prompt
-from mathstrap.spread import Spread, here
 from mathstrap.types import Completion, Problem, Request, root_of
 
 # Asks for the requests that have no reply yet and returns those that have one.

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from mathstrap.curate.dedup import DedupOptions, Pair, find_duplicates
 from mathstrap.curate.mix import split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
+from mathstrap.parallel import Spread, here
 from mathstrap.pipeline.derive import make_sample
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
-from mathstrap.spread import Spread, here
 from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of
 
 

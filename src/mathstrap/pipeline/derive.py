@@ -13,11 +13,11 @@ from mathstrap.augment import Draft, draft_request
 from mathstrap.augment import Mode as AugmentMode
 from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
+from mathstrap.parallel import Spread, chunks_of, here
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.solve import parse_solution, solve_requests
 from mathstrap.prompts import Prompt, choose_prompt, parse_prompt, prompt_stage
 from mathstrap.share.export import finish_response
-from mathstrap.solve import parse_solution, solve_requests
-from mathstrap.spread import Spread, chunks_of, here
 from mathstrap.types import (
     Candidate,
     Completion,

@@ -14,6 +14,7 @@ from mathstrap.curate.certificate import Certificate
 from mathstrap.curate.mix import Part
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.files.rundir import RunDir
+from mathstrap.parallel import Spread, here
 from mathstrap.pipeline.derive import rewrite_prompt, solve_prompt
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
@@ -21,7 +22,6 @@ from mathstrap.pipeline.teacher import Teacher
 from mathstrap.report.analysis import analyse_run
 from mathstrap.report.page import write_report
 from mathstrap.share.export import CardFacts, data_card
-from mathstrap.spread import Spread, here
 from mathstrap.stats import FUNNEL, Analysis
 from mathstrap.types import Sample
 from mathstrap.version import __version__

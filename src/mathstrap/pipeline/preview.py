@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from mathstrap.files.rundir import RunDir
+from mathstrap.parallel import in_processes
 from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.teacher import price_of
-from mathstrap.spread import in_processes
 from mathstrap.types import Message, Problem, Request
 
 # English and LaTeX run at three to four characters per token in the usual vocabularies; the estimate errs upwards.

@@ -12,6 +12,7 @@ from itertools import islice
 
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.engine.prices import Price
+from mathstrap.parallel import Spread, here
 from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
 from mathstrap.pipeline.derive import (
     Plan,
@@ -23,7 +24,6 @@ from mathstrap.pipeline.derive import (
     rewrite_request,
 )
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.spread import Spread, here
 from mathstrap.types import Candidate, Completion, Problem, Request, Usage, problem_of
 
 # Requests from which the most that a call can cost is averaged.

@@ -14,6 +14,7 @@ from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine.ask import AskReport
 from mathstrap.engine.events import Listener
 from mathstrap.files.rundir import RunDir
+from mathstrap.parallel import Spread, here, in_processes
 from mathstrap.pipeline.allowance import usage_of
 from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
@@ -36,7 +37,6 @@ from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
 from mathstrap.share.export import EXAMPLE, FORMATS
-from mathstrap.spread import Spread, here, in_processes
 from mathstrap.stats import Analysis
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Usage, Verdict, root_of
 

@@ -10,8 +10,8 @@ import msgspec
 
 from mathstrap.errors import RecipeError
 from mathstrap.files.rundir import RunDir
+from mathstrap.parallel import Spread, here
 from mathstrap.recipe import parse_yaml
-from mathstrap.spread import Spread, here
 from mathstrap.stats import Analysis, Records, analyse
 from mathstrap.types import Outcome, Problem, Reject, Sample
 

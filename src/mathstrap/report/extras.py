@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from mathstrap.augment.quirks import QuirkCount, count_quirks
 from mathstrap.curate.certificate import Certificate
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
-from mathstrap.quirks import QuirkCount, count_quirks
 from mathstrap.render.pages import METHOD_NAMES
 from mathstrap.stats.diversity import DiversityOptions, Gain, gains_by_method, hash_share
 from mathstrap.stats.perplexity import PartPerplexity

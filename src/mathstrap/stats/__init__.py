@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
-from mathstrap.spread import Spread, chunks_of, here
+from mathstrap.parallel import Spread, chunks_of, here
 from mathstrap.stats.estimates import Estimate, ratio_of, share_of
 from mathstrap.types import (
     METHODS,

@@ -16,7 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from mathstrap.arithmetic import agree, evaluate
+from mathstrap.curate.arithmetic import agree, evaluate
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contaminated
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.curate.mix import lot

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mathstrap.quirks import finders
+from mathstrap.augment import quirk_finders as finders
 from mathstrap.types import Problem, Style
 
 Unit = Literal["mask", "seed"]
