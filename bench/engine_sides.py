@@ -177,7 +177,13 @@ def curator(url: str, count: int, in_flight: int, out: Path) -> int:
 SIDES = {"bare": bare, "mathstrap": mathstrap, "openai": openai_sdk, "curator": curator}
 LIBRARIES = {
     "bare": ["aiohttp", "msgspec"],
-    "mathstrap": ["aiohttp", "genai_prices", "mathstrap.backends.served.openai", "mathstrap.engine.ask", "mathstrap.files.rundir"],
+    "mathstrap": [
+        "aiohttp",
+        "genai_prices",
+        "mathstrap.backends.served.openai",
+        "mathstrap.engine.ask",
+        "mathstrap.files.rundir",
+    ],
     "openai": ["openai"],
     "curator": ["bespokelabs.curator"],
 }

@@ -283,7 +283,7 @@ def test_nodes_that_join_a_growing_cluster_are_used(tmp_path, nodes, all_go_out)
 
 
 # The work of a small run goes out too.
-DRIVER = "import mathstrap.backends.cluster; mathstrap.backends.cluster.FEW_CHUNKS = 1; from mathstrap.cli import main; main()"
+DRIVER = "from mathstrap.backends import cluster; cluster.FEW_CHUNKS = 1; from mathstrap.cli import main; main()"
 
 
 def start(recipe_path, *overrides):

@@ -76,7 +76,7 @@ def run_on_two_nodes(recipe: Path) -> list[tuple[int, str, str]]:
         subprocess.Popen(
             [sys.executable, "-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=1",
              "--rdzv-backend=c10d", f"--rdzv-endpoint={address}", "--rdzv-id=test", "--local-addr=127.0.0.1",
-             "-m", "mathstrap.cli.train", "train", str(recipe)],
+             "-m", "mathstrap", "train", str(recipe)],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )
         for _ in range(2)
@@ -148,7 +148,7 @@ def test_accelerate_launches_the_same_command(folder):
     path = folder / "by-accelerate.yaml"
     path.write_text(json.dumps(dataclasses.asdict(recipe)))
     command = [sys.executable, "-m", "accelerate.commands.launch", "--num_processes=2", "--num_machines=1"]
-    ours = ["-m", "mathstrap.cli.train", "train", str(path)]
+    ours = ["-m", "mathstrap", "train", str(path)]
     plain = ["--multi_gpu", "--mixed_precision=no", "--dynamo_backend=no"]
     ended = subprocess.run([*command, *plain, *ours], capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr[-2000:]
@@ -186,7 +186,7 @@ def test_the_command_line_starts_the_processes(folder):
     recipe = folder / "recipe.yaml"
     recipe.write_text(json.dumps(dataclasses.asdict(recipe_for(folder, "by-command", max_steps=2))))
     ended = subprocess.run(
-        [sys.executable, "-m", "mathstrap.cli.train", "train", str(recipe), "--processes", "2"],
+        [sys.executable, "-m", "mathstrap", "train", str(recipe), "--processes", "2"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr[-2000:]

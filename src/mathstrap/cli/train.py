@@ -45,7 +45,7 @@ def launch(processes: int, arguments: list[str]) -> None:
     """Run this command once per process under torchrun and leave with its exit code."""
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
-        "-m", "mathstrap.cli.train", "train", *arguments,
+        "-m", "mathstrap", "train", *arguments,
     ]  # fmt: skip
     code = subprocess.run(command, check=False).returncode  # noqa: S603 - our own interpreter and arguments
     if code:
@@ -119,9 +119,3 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-if __name__ == "__main__":
-    from mathstrap.cli import main
-
-    main()

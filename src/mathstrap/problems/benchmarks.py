@@ -16,7 +16,8 @@ from mathstrap.errors import InputError, suggest
 from mathstrap.files.rows import iter_rows
 from mathstrap.hub.rows import hub_rows
 from mathstrap.plugins import is_own, load_own
-from mathstrap.problems.load import gold_passes, shapes, shorten, slug
+from mathstrap.problems import shapes
+from mathstrap.problems.load import gold_passes, shorten, slug
 from mathstrap.problems.shapes import Shape, Shaped
 from mathstrap.types import Problem, Reject, Style
 
