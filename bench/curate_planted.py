@@ -13,7 +13,7 @@ from pathlib import Path
 
 from curate_data import write_result
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from planted_defects import plant, score_planted
 
 

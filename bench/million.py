@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path.insert(0, str(HERE.parent / "tests" / "support"))
 RESULTS = HERE / "results" / "scale.json"
 
 RIGHT = 0.75  # the share of answers that agree with the gold

@@ -2,8 +2,9 @@
 
     python bench/see.py --seeds 53500              # about 600,000 answers, 400,000 samples
 
-Writes JSON: seconds of each step, the slowest of several loads of each page, and peak memory of each step. The run is
-synthetic (tests/synthetic_run.py); pages are asked of Datasette in the same process, so no network is in the numbers.
+Writes JSON: seconds of each step, the slowest of several loads of each page, and peak memory of each step. The run
+is synthetic (tests/support/synthetic_run.py); pages are asked of Datasette in the same process, so no network is in
+the numbers.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 LOADS = 3
 

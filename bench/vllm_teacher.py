@@ -22,7 +22,7 @@ from typing import Any
 from engine import save
 
 HERE = Path(__file__).resolve().parent
-ASKS = HERE.parent / "tests" / "vllm_asks.py"
+ASKS = HERE.parent / "tests" / "support" / "vllm_asks.py"
 RESULTS = HERE / "results" / "vllm.json"
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-FILES = sorted(path.name for path in HERE.glob("test_*.py") if "from bounded import" in path.read_text())
+FILES = sorted(
+    str(path.relative_to(HERE)) for path in HERE.rglob("test_*.py") if "from bounded import" in path.read_text()
+)
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The rules of the reference code (metamath-2024), kept exactly, odd ones included. Knows nothing of prompts.
 
-Every rule is pinned by tests/test_augment_reference.py; docs/fidelity.md says what each one does to real data.
+Every rule is pinned by tests/augment/test_reference_rules.py; docs/fidelity.md says what each one does to real data.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The scoring rules of lm-evaluation-harness for `gsm8k` and `hendrycks_math`, and why ours differ on a reply.
 
 Its numbers are widely quoted, so ours have to be comparable: the same replies scored by its rules, then every
-difference put into one of a few named causes. tests/test_evaluate_harness.py runs its own code beside this.
+difference put into one of a few named causes. tests/evaluate/test_harness.py runs its own code beside this.
 """
 
 from __future__ import annotations
