@@ -15,7 +15,7 @@ Method = str  # "seed", one of METHODS, or the name a recipe gives a method of i
 Style = Literal["gsm8k", "math"]
 Outcome = Literal["correct", "wrong", "undecided"]
 Stage = Literal["seeds", "rewrite", "filter", "solve", "verify", "curate", "export"]
-FinishReason = Literal["stop", "length", "content_filter", "unknown"]
+FinishReason = Literal["stop", "length", "content_filter", "prompt_refused", "unknown"]
 
 METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -26,6 +26,7 @@ REASONS: dict[str, str] = {
     "gold_fails_grader": "the gold answer is not recognised by the grader",
     "truncated": "the reply hit the token limit before it ended",
     "refused": "the server's content filter ended the reply",
+    "prompt_refused": "the server does not take this prompt: its content, its form or its length",
     "empty": "the reply is empty",
     "unchanged": "the rewritten question is the original one",
     "too_long": "the rewritten question is far longer than the original",
@@ -104,6 +105,17 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     """A reply, verbatim: the paid thing. Times are wall seconds of the request; tokens are the server's usage.
 
     Where one call answered several draws, the first draw carries the prompt's tokens_in and the others 0.
+
+    text               what the model wrote after thinking; the only part that is ever parsed
+    finish_reason      "length" also for a thought that never ended; "prompt_refused" for a request the server does not
+                       take, with an empty text
+    model              who answered, in the server's words
+    tokens_out         of thought and text together, as they are charged
+    reasoning          the thought, without the marks around it
+    tokens_reasoning   of tokens_out, those of the thought
+    thought_marks      what stood before the thought and between thought and text; empty for a thought in a field
+    raw                the whole reply, where marks, thought and text do not put it together again
+    ended              the server's own word for the end, or its refusal, where `finish_reason` does not say it all
     """
 
     request: str
@@ -114,6 +126,11 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
+    reasoning: str = ""
+    tokens_reasoning: int = 0
+    thought_marks: tuple[str, str] = ("", "")
+    raw: str = ""
+    ended: str = ""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):

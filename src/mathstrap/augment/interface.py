@@ -93,7 +93,10 @@ def rng_for(rng_seed: int, problem_id: str, purpose: str) -> random.Random:
 def refuse_reply(record_id: str, completion: Completion, stage: Literal["rewrite", "solve"]) -> Reject | None:
     """Return why a reply is unusable whatever it says (cut off, filtered, empty), or None."""
     if completion.finish_reason == "length":
-        return Reject(id=record_id, stage=stage, reason="truncated", detail=completion.text[-200:])
+        detail = completion.text or completion.reasoning  # a thought that never ended
+        return Reject(id=record_id, stage=stage, reason="truncated", detail=detail[-200:])
+    if completion.finish_reason == "prompt_refused":
+        return Reject(id=record_id, stage=stage, reason="prompt_refused", detail=completion.ended[:200])
     if completion.finish_reason == "content_filter":
         return Reject(id=record_id, stage=stage, reason="refused", detail=completion.text[:200])
     if not completion.text.strip():

@@ -10,6 +10,7 @@ from mathstrap.engine.interface import AskReport, Sink, Terms
 from mathstrap.engine.jobs import NO_HOLD, Job
 from mathstrap.engine.limits import Pace
 from mathstrap.errors import StorageError, TransientError
+from mathstrap.thought import split_completion
 from mathstrap.types import Completion, Failure
 
 # Kinds of TransientError after which the server may have charged although no reply arrived.
@@ -71,14 +72,15 @@ class Ledger:
         """
         tokens_in = tokens_out = 0
         error = None
-        for completion in completions:
+        for reply in completions:
+            completion = split_completion(reply)
             error = self._store(completion) or error
             self._meter.paid(completion)
             tokens_in += completion.tokens_in
             tokens_out += completion.tokens_out
             if completion.model != job.requests[0].model and completion.model:
                 self._check_model(completion.model, job.requests[0].model)
-        if tokens_in == tokens_out == 0 and any(completion.text for completion in completions):
+        if tokens_in == tokens_out == 0 and any(reply.text for reply in completions):
             self._no_usage(job)
         elif job.hold is not NO_HOLD:
             self._meter.release(job.hold)

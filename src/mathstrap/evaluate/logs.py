@@ -29,7 +29,10 @@ EPOCH = "2024-01-01T00:00:00+00:00"
 SUMMARY_KEYS = (
     "id", "epoch", "input", "target", "scores", "metadata", "uuid", "model_usage", "total_time", "working_time",
 )  # fmt: skip
-_STOP_REASONS = {"stop": "stop", "length": "max_tokens", "content_filter": "content_filter", "unknown": "unknown"}
+_STOP_REASONS = {
+    "stop": "stop", "length": "max_tokens", "content_filter": "content_filter", "prompt_refused": "content_filter",
+    "unknown": "unknown",
+}  # fmt: skip
 
 
 def write_inspect(

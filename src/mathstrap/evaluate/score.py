@@ -149,10 +149,10 @@ def reason_of(chosen: Grade, completion: Completion, has_answer: bool) -> DrawRe
     """Return the one reason a draw is listed under."""
     if chosen.outcome == "correct":
         return "correct"
-    if completion.finish_reason == "content_filter":
+    if completion.finish_reason in ("content_filter", "prompt_refused"):
         return "refused"
     if not completion.text.strip():
-        return "empty"
+        return "truncated" if completion.finish_reason == "length" else "empty"
     if chosen.outcome == "undecided":
         return "undecided"
     if not has_answer:

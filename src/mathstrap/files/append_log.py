@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from mathstrap.errors import InputError, StorageError
+from mathstrap.thought import split_completion
 from mathstrap.types import Completion, Request
 
 # An index entry packs a line's place into one integer: offset * 2**LENGTH_BITS + length.
@@ -201,7 +202,7 @@ def read_completions(path: Path, index: Index) -> Iterator[Completion]:
     try:
         for name in sorted(places):
             place = places[name]
-            yield decode(os.pread(fd, place & LENGTH_MASK, place >> LENGTH_BITS))
+            yield split_completion(decode(os.pread(fd, place & LENGTH_MASK, place >> LENGTH_BITS)))
     finally:
         os.close(fd)
 
@@ -217,7 +218,8 @@ def read_answered(path: Path, index: Index, requests: Iterable[Request]) -> Iter
         for request in requests:
             place = places.get(f"{request.id}\0{request.key}")
             if place is not None:
-                yield request, decode(os.pread(fd, place & LENGTH_MASK, place >> LENGTH_BITS))
+                reply = decode(os.pread(fd, place & LENGTH_MASK, place >> LENGTH_BITS))
+                yield request, split_completion(reply)  # older runs kept thoughts inside the text
     finally:
         os.close(fd)
 

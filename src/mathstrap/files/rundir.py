@@ -56,8 +56,7 @@ class StageSink:
         try:
             line = self._encode(completion)
         except UnicodeEncodeError:  # half a surrogate pair has no UTF-8; the rest of the reply is kept
-            text, model = (part.encode("utf-8", "replace").decode() for part in (completion.text, completion.model))
-            line = self._encode(msgspec.structs.replace(completion, text=text, model=model))
+            line = self._encode(well_formed(completion))
         offset = self._log.append(line)
         self._index.add(completion.request, completion.key, offset, len(line))
         self._index.tokens_in += completion.tokens_in
@@ -81,6 +80,15 @@ class StageSink:
         self._run.log(path.name)  # mends a torn last line before it is read
         with path.open("rb") as lines:
             return [msgspec.json.decode(line) for line in lines]
+
+
+def well_formed(completion: Completion) -> Completion:
+    """Return a reply whose texts all have UTF-8; what has none becomes "?"."""
+    fields = {}
+    for name in ("text", "model", "reasoning", "raw", "ended"):
+        fields[name] = getattr(completion, name).encode("utf-8", "replace").decode()
+    before, between = (mark.encode("utf-8", "replace").decode() for mark in completion.thought_marks)
+    return msgspec.structs.replace(completion, **fields, thought_marks=(before, between))
 
 
 class RunDir:

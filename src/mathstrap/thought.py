@@ -1,0 +1,345 @@
+"""Part a reply into the thought and the text that follows it. Knows the marks of the model families, and no server.
+
+A reasoning model thinks before it writes. Some servers send the thought in a field of its own; others leave it in the
+reply, between marks: `<think>...</think>` and its kin, `[THINK]...[/THINK]`, the channels of gpt-oss and Gemma, two
+spoken headings. Everything that reads a reply (rewriting, answers, grading, training) reads the text alone.
+
+The rules, where a reply is not tidy:
+- a closing mark alone ends a thought that the chat template opened: all before it is thought
+- an opening mark without its closing one, at the start of the reply or of a line, begins a thought that never ended
+- marks that are quoted, in code or inside LaTeX are text, and so is a lone opening mark in the middle of a line
+- inside a thought marks nest; where they do not pair up, the last closing mark ends the thought
+In doubt a passage counts as thought: thinking that passes for a solution spoils data, a solution taken for thinking is
+one reply less.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from mathstrap.types import Completion
+
+_NAME = (
+    r"(?:[a-z][a-z0-9]*[:_-])?(?:think(?:ing)?|thoughts?(?:_process)?|reason(?:ing)?(?:_content|_process)?|reflection"
+    r"|scratchpad|analysis|cot(?:_budget_reflect)?|chain_of_thought|inner_(?:monologue|thoughts?))"
+)
+_MARK = re.compile(
+    rf"<(?P<slash>/?)(?P<name>{_NAME})(?P<attributes>\s[^<>]{{0,120}})?(?P<empty>/?)>"
+    rf"|<[|｜](?P<token_slash>/?)(?P<edge>(?:begin|start|end)(?:[_▁]of)?[_▁])?(?P<token>{_NAME})"
+    r"(?P<edge_after>[_▁](?:start|end))?[|｜]>"
+    r"|(?-i:\[(?P<square_slash>/?)(?P<square>THINK(?:ING)?)\])"
+    r"|◁(?P<kimi_slash>/?)think▷"
+    r"|(?P<gemma_open><\|channel>thought\n?|<unused94>(?:thought\n?)?)|(?P<gemma_close><channel\|>|<unused95>)",
+    re.IGNORECASE,
+)
+# gpt-oss (harmony): <|start|>assistant<|channel|>analysis<|message|>...<|end|>
+_CHANNEL = re.compile(
+    r"(?:<\|start\|>[^<]{0,80})?<\|channel\|>\s*(?P<name>[a-z_]{1,40})[^<]{0,200}(?:<\|constrain\|>[^<]{0,80})?<\|message\|>"
+)
+_CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
+_PLUMBING = re.compile(r"(?:\s|<\|(?:end|return|call|start|message|channel)\|>|assistant)*")
+# The same after a server dropped the special tokens and kept the words around them.
+_BARE_CHANNELS = re.compile(r"\s*analysis(?=[A-Z0-9\"'(\\*])")
+_BARE_FINAL = "assistantfinal"
+# Heading of the thought, heading of the text, what may close the text (Granite, Apriel).
+_SPOKEN = (
+    (re.compile(r"\s*Here is my thought process:"), "Here is my response:", ""),
+    (re.compile(r"\s*Here are my reasoning steps:"), "[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
+)
+# R1-Zero, Hunyuan and Ernie put the text behind a thought between tags of its own.
+_WRAPPED = re.compile(
+    r"\s*(?:<(?P<name>answer|response|output|solution|final_answer)>(?P<inner>.*?)(?:</(?P=name)>)?"
+    r"|<\|begin_of_(?P<token>solution|answer)\|>(?P<token_inner>.*?)(?:<\|end_of_(?P=token)\|>)?)\s*\Z",
+    re.DOTALL,
+)
+_CODE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]+`", re.DOTALL)
+_WORD = re.compile(r"\S")
+_QUOTES = frozenset("\"'“”‘’«»„")
+_NEAR = 200  # characters on each side of a mark that are searched for the dollar signs around it
+_MONEY = re.compile(r"\$\s?\d[\d,.]*[^\w$]{0,3}\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """A reply in two: the thought without its marks, and the text, both as they came.
+
+    `is_finished` is false for a thought that never ended: there is no answer behind it. `marks` are what stood before
+    the thought and between thought and text; both are empty where the two cannot be put together again from these
+    pieces, or where there is no thought.
+    """
+
+    thought: str
+    text: str
+    is_finished: bool = True
+    marks: tuple[str, str] = ("", "")
+
+
+def split_reply(reply: str) -> Split:
+    """Return the thought and the text of a reply; a reply without a thought is all text."""
+    if "<|channel|>" in reply or "<|message|>" in reply:
+        found = _split_channels(reply)
+        if found is not None:
+            return found
+    if "<" in reply or "[" in reply or "◁" in reply:
+        found = _split_marks(reply)
+        if found is not None:
+            return found
+    return _split_spoken(reply) or Split(thought="", text=reply)
+
+
+def split_completion(completion: Completion) -> Completion:
+    """Return a reply with its thought in `reasoning`; one that is split already, or has none, comes back as it is.
+
+    A thought that never ended makes the finish reason "length", whatever the server said: there is no answer in it.
+    Where the server does not count the thought's tokens they are its share of the reply's characters.
+    """
+    if completion.thought_marks != ("", "") or completion.raw:
+        return completion
+    split = split_reply(completion.text)
+    has_marks = split.marks != ("", "") or split.text != completion.text
+    thought = split.thought
+    if not has_marks:
+        if not completion.reasoning or completion.finish_reason not in ("stop", "unknown"):
+            return completion
+        if split.text.strip() or not completion.reasoning.strip():
+            return completion
+    elif completion.reasoning:
+        thought = f"{completion.reasoning}\n{thought}" if thought.strip() else completion.reasoning
+    changes: dict[str, object] = {}
+    if has_marks:
+        is_rebuilt = split.marks != ("", "") and not completion.reasoning
+        changes = {
+            "text": split.text,
+            "reasoning": thought,
+            "thought_marks": split.marks if is_rebuilt else ("", ""),
+            "raw": "" if is_rebuilt else completion.text,
+        }
+        size = len(thought.strip())
+        if size and not completion.tokens_reasoning:
+            changes["tokens_reasoning"] = completion.tokens_out * size // (size + len(split.text.strip()))
+    is_closed = has_marks and split.is_finished
+    if not is_closed and completion.finish_reason in ("stop", "unknown"):
+        changes["finish_reason"] = "length"
+        changes["ended"] = completion.ended or completion.finish_reason
+    return msgspec.structs.replace(completion, **changes)
+
+
+def reply_as_sent(completion: Completion) -> str:
+    """Return the reply's content as the server sent it: with the marks, without a thought in a field of its own."""
+    if completion.raw:
+        return completion.raw
+    before, between = completion.thought_marks
+    if not before and not between:
+        return completion.text
+    return before + completion.reasoning + between + completion.text
+
+
+def _assemble(reply: str, thoughts: Sequence[tuple[int, int]], texts: Sequence[tuple[int, int]], ended: bool) -> Split:
+    """Return the split that these spans of the reply make; those of each kind are in order."""
+    thought = "\n".join(reply[start:end] for start, end in thoughts)
+    text = "".join(reply[start:end] for start, end in texts)
+    marks = ("", "")
+    kept = [(start, end) for start, end in texts if start < end]
+    if len(thoughts) == 1 and len(kept) <= 1:
+        start, end = thoughts[0]
+        text_start, text_end = kept[0] if kept else (len(reply), len(reply))
+        if end <= text_start and text_end == len(reply):
+            marks = (reply[:start], reply[end:text_start])
+    wrapped = _WRAPPED.match(text) if ended and text.lstrip().startswith("<") else None
+    if wrapped is not None:
+        text, marks = wrapped["inner"] if wrapped["name"] else wrapped["token_inner"], ("", "")
+    return Split(thought=thought, text=text, is_finished=ended, marks=marks)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Mark:
+    start: int
+    end: int
+    family: str
+    is_open: bool
+    is_empty: bool = False
+
+
+def _read_mark(found: re.Match[str]) -> _Mark | None:
+    """Return the mark of a match; None for what only looks like one, such as `<think about it>`."""
+    family, is_open, is_empty = "", True, False
+    if found["name"]:
+        attributes = found["attributes"] or ""
+        if attributes.strip() and "=" not in attributes:
+            return None
+        family, is_open = f"<{found['name'].lower()}", not found["slash"]
+        is_empty = is_open and bool(found["empty"])
+    elif found["token"]:
+        edge = f"{found['edge'] or ''}{found['edge_after'] or ''}".lower()
+        family, is_open = f"|{found['token'].lower()}", not (found["token_slash"] or "end" in edge)
+    elif found["square"]:
+        family, is_open = f"[{found['square']}", not found["square_slash"]
+    elif found["kimi_slash"] is not None:
+        family, is_open = "◁think", not found["kimi_slash"]
+    else:
+        mark = found["gemma_open"] or found["gemma_close"]
+        family, is_open = "unused" if "unused" in mark.lower() else "channel", found["gemma_open"] is not None
+    return _Mark(start=found.start(), end=found.end(), family=family, is_open=is_open, is_empty=is_empty)
+
+
+class _Reply:
+    """A reply and where its marks are literal; what that takes is found out once, and only if there is a mark."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    @cached_property
+    def code(self) -> tuple[list[int], list[int]]:
+        """Return where stretches of code begin and end."""
+        spans = [found.span() for found in _CODE.finditer(self.text)] if "`" in self.text or "~~~" in self.text else []
+        return [start for start, _ in spans], [end for _, end in spans]
+
+    def next_word(self, position: int) -> int:
+        """Return where the first character is that is not white space; the reply's length where there is none."""
+        found = _WORD.search(self.text, position)
+        return found.start() if found else len(self.text)
+
+    def is_quoted(self, mark: _Mark) -> bool:
+        """Say whether a mark stands directly between quotation marks, or escaped."""
+        before, after = self.text[mark.start - 1 : mark.start], self.text[mark.end : mark.end + 1]
+        return before == "\\" or (before in _QUOTES | {"`"} and after in _QUOTES | {"`"} and bool(before and after))
+
+    def is_literal(self, mark: _Mark) -> bool:
+        """Say whether a mark is quoted, in code or inside LaTeX."""
+        text = self.text
+        if self.is_quoted(mark) or (text[mark.start - 1 : mark.start] == "{" and text[mark.end : mark.end + 1] == "}"):
+            return True
+        starts, ends = self.code
+        index = bisect_right(starts, mark.start) - 1
+        if index >= 0 and mark.end <= ends[index]:
+            return True
+        before = text[max(0, mark.start - _NEAR) : mark.start].rpartition("\n")[2]
+        after = text[mark.end : mark.end + _NEAR].partition("\n")[0]
+        if before.rfind("\\(") > before.rfind("\\)") and after.find("\\)") >= 0:
+            return True
+        # An odd number of dollar signs on both sides is mathematics, unless the last one before is a price.
+        return before.count("$") % 2 == 1 and after.count("$") % 2 == 1 and not _MONEY.search(before)
+
+    def is_at_line_start(self, mark: _Mark) -> bool:
+        """Say whether nothing but white space stands before a mark on its line."""
+        line = self.text[max(0, mark.start - _NEAR) : mark.start].rpartition("\n")[2]
+        return not line.strip()
+
+
+def _split_marks(reply: str) -> Split | None:
+    marks = [mark for found in _MARK.finditer(reply) if (mark := _read_mark(found)) is not None]
+    if not marks:
+        return None
+    parts = _Reply(reply)
+    last_close = {mark.family: index for index, mark in enumerate(marks) if not mark.is_open}
+    thoughts: list[tuple[int, int]] = []
+    texts: list[tuple[int, int]] = []
+    position = index = 0
+    word = parts.next_word(0)  # where the first word at or behind `position` is: between marks there may be none
+    has_text = False
+    while index < len(marks):
+        mark = marks[index]
+        index += 1
+        is_blank = word >= mark.start
+        if mark.is_open:
+            is_leading = is_blank and not has_text
+            if not is_leading and parts.is_literal(mark):
+                continue
+            closing: int | None = index - 1
+            if not mark.is_empty:
+                closing = _closing(parts, marks, index - 1, last_close, is_leading=is_leading)
+            if closing is None and not is_leading and not parts.is_at_line_start(mark):
+                continue
+            if not is_blank:
+                texts.append((position, mark.start))
+                has_text = True
+            if closing is None:
+                thoughts.append((mark.end, len(reply)))
+                return _assemble(reply, thoughts, texts, ended=False)
+            thoughts.append((mark.end, max(mark.end, marks[closing].start)))
+            position, index = marks[closing].end, closing + 1
+        elif parts.is_literal(mark):
+            continue
+        else:
+            if thoughts and not is_blank and parts.next_word(mark.end) == len(reply):
+                texts.append((position, mark.start))  # a stray mark behind the text
+            else:
+                thoughts = [(thoughts[0][0] if thoughts and not has_text else 0, mark.start)]
+                texts, has_text = [], False
+            position = mark.end
+        word = parts.next_word(position)
+    if not thoughts:
+        return None
+    texts.append((position, len(reply)))
+    return _assemble(reply, thoughts, texts, ended=True)
+
+
+def _closing(
+    parts: _Reply, marks: Sequence[_Mark], opening: int, last_close: dict[str, int], *, is_leading: bool
+) -> int | None:
+    """Return the index of the mark that closes the one at `opening`; None where the thought never ends."""
+    family = marks[opening].family
+    last = last_close.get(family, -1)
+    depth, found, maybe = 1, None, None
+    for index in range(opening + 1, last + 1):
+        mark = marks[index]
+        if mark.family != family or mark.is_empty:
+            continue
+        if parts.is_literal(mark):
+            # A code fence or a dollar sign left open in the thought makes its closing mark look like code.
+            if maybe is None and not mark.is_open and not parts.is_quoted(mark):
+                maybe = index
+            continue
+        depth += 1 if mark.is_open else -1
+        if not mark.is_open:
+            found = index
+        if depth == 0:
+            return index
+    if found is not None or maybe is not None or not is_leading:
+        return found if found is not None else maybe
+    others = (index for index, mark in enumerate(marks) if index > opening and not mark.is_open)
+    return next((index for index in others if not parts.is_literal(marks[index])), None)
+
+
+def _split_channels(reply: str) -> Split | None:
+    headers = list(_CHANNEL.finditer(reply))
+    if not headers:
+        is_cut = reply.lstrip().startswith(("<|channel|>", "<|start|>"))  # in the middle of its first header
+        return Split(thought=reply, text="", is_finished=False) if is_cut else None
+    thoughts: list[tuple[int, int]] = []
+    texts: list[tuple[int, int]] = []
+    first = headers[0].start()
+    if not _PLUMBING.fullmatch(reply, 0, first):  # the chat template opened the channel
+        found = _CHANNEL_END.search(reply, 0, first)
+        thoughts.append((0, found.start() if found and _PLUMBING.fullmatch(reply, found.start(), first) else first))
+    for number, header in enumerate(headers):
+        limit = headers[number + 1].start() if number + 1 < len(headers) else len(reply)
+        found = _CHANNEL_END.search(reply, header.end(), limit)
+        body = (header.end(), found.start() if found else limit)
+        (texts if header["name"] == "final" else thoughts).append(body)
+        if found and not _PLUMBING.fullmatch(reply, found.start(), limit):
+            thoughts.append((found.end(), limit))
+    return _assemble(reply, thoughts or [(0, 0)], texts, ended=bool(texts))
+
+
+def _split_spoken(reply: str) -> Split | None:
+    bare = _BARE_CHANNELS.match(reply)
+    if bare is not None:
+        start = reply.rfind(_BARE_FINAL)
+        if start < 0:
+            return Split(thought=reply[bare.end() :], text="", is_finished=False, marks=(bare.group(), ""))
+        return _assemble(reply, [(bare.end(), start)], [(start + len(_BARE_FINAL), len(reply))], ended=True)
+    for heading, text_heading, end in _SPOKEN:
+        found = heading.match(reply)
+        middle = reply.find(text_heading, found.end()) if found else -1
+        if found is not None and middle >= 0:
+            start = middle + len(text_heading)
+            stop = reply.find(end, start) if end else -1
+            return _assemble(reply, [(found.end(), middle)], [(start, stop if stop >= 0 else len(reply))], ended=True)
+    return None
