@@ -18,7 +18,7 @@ LAYERS = [
     ["curate", "evaluate", "explore"],
     ["report", "audit"],
     ["pipeline"],
-    ["study"],
+    ["study", "reproduce"],
     ["cli"],
     ["__main__"],
 ]  # fmt: skip
