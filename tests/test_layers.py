@@ -13,12 +13,13 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "mathstrap"
 LAYERS = [
     ["types", "errors", "redact", "version", "parallel", "thought"],
     ["plugins", "recipe", "files", "hub", "prompts", "engine", "bundled"],
-    ["verify", "augment", "stats", "share", "backends"],
+    ["verify", "augment", "stats", "backends"],
     ["problems", "train", "render", "embedding"],
     ["curate", "evaluate", "explore"],
-    ["report", "audit"],
+    ["report", "audit", "share"],
+    ["reward"],
     ["pipeline"],
-    ["study", "reproduce"],
+    ["study"],
     ["cli"],
     ["__main__"],
 ]  # fmt: skip
@@ -26,7 +27,7 @@ RANK = {module: rank for rank, layer in enumerate(LAYERS) for module in layer}
 HEAVY = {
     "torch", "transformers", "trl", "peft", "accelerate", "vllm", "ray", "sympy", "openvino", "datasets", "xllamacpp",
     "pyarrow", "duckdb", "numpy", "datasette", "matplotlib", "pydantic", "aiohttp", "genai_prices", "rensa", "mpmath",
-    "math_verify", "latex2mathml", "markdown_it",
+    "math_verify", "verifiers", "latex2mathml", "markdown_it",
 }  # fmt: skip
 
 

@@ -46,6 +46,9 @@ REASONS: dict[str, str] = {
     "same_reply": "another draw gave the same solution",
     "same_path": "another solution of the question takes the same steps",
     "bad_arithmetic": "a calculation in the solution is false",
+    "too_hard": "its question is solved less often than the window of pass rates allows",
+    "too_easy": "its question is solved more often than the window of pass rates allows",
+    "too_few_draws": "its question has too few graded draws to know how often it is solved",
     "not_needed": "the mix had enough of its kind",
     "flagged": "a reviewer flagged this row",
 }

@@ -9,7 +9,6 @@ import typer
 from mathstrap.cli import complete, curate, run, see, share
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
-from mathstrap.cli import reproduce as reproduction
 from mathstrap.cli import study as studies
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
@@ -64,10 +63,11 @@ app.command("verify", short_help="Grade answers against gold answers.")(verifica
 app.command("stats", short_help="A run's numbers, with intervals.")(see.stats)
 app.command("report", short_help="Write a run's report: one HTML file.")(see.report)
 app.command("explore", short_help="Read runs in the browser, on this machine.")(see.explore)
-app.command("export", short_help="Config and data for TRL, Axolotl, LLaMA-Factory.")(share.export)
+app.command("export", short_help="Data for rewards, preferences, other trainers.")(share.export)
+app.command("preflight", short_help="Check a training file: which rewards can be 1.")(share.preflight)
+app.command("serve-reward", short_help="Serve the reward over HTTP.")(share.serve_reward)
 app.command("push", short_help="Publish a run on the Hugging Face hub.")(share.push)
 app.command("quirks", short_help="What the reference code would spoil of your seeds.")(reference_quirks.quirks)
-app.command("reproduce", short_help="Recount the paper, claim by claim.")(reproduction.reproduce)
 app.command("dedup", short_help="Drop questions that repeat an earlier one.")(curate.dedup)
 app.command("decontaminate", short_help="Drop questions that test sets ask too.")(curate.decontaminate)
 app.command("audit", short_help="Count the defects of any dataset, and clean it.")(curate.audit)
@@ -90,7 +90,8 @@ complete.offer(see.stats, run=complete.run_dir)
 complete.offer(see.report, run=complete.run_dir, against=complete.run_dir)
 complete.offer(see.explore, runs=complete.run_dir)
 complete.offer(
-    share.export, data=complete.run_dir, trainer=complete.trainer, recipe=complete.recipe,
+    share.export, data=complete.run_dir, trainer=complete.trainer, formats=complete.format_, recipe=complete.recipe,
     overrides=complete.keys("mathstrap.train:TrainRecipe"),
 )  # fmt: skip
+complete.offer(share.preflight, format_=complete.format_)
 complete.offer(share.push, run=complete.run_dir)

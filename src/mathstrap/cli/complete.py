@@ -82,6 +82,14 @@ def trainer(incomplete: str) -> list[str]:
     return starting(TRAINERS, incomplete)
 
 
+def format_(incomplete: str) -> list[str]:
+    """Offer the formats of an export."""
+    from mathstrap.share.export import FORMATS
+    from mathstrap.share.formats import GROUP_FORMATS
+
+    return starting([*GROUP_FORMATS, *FORMATS], incomplete)
+
+
 def stage(incomplete: str) -> list[str]:
     """Return the stages of a run."""
     from mathstrap.types import STAGES

@@ -6,13 +6,16 @@ A run's answers are read twice, so that texts never pile up in memory.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
+from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from mathstrap.curate.dedup import DedupOptions, Pair, find_duplicates
+from mathstrap.curate.difficulty import DifficultyOptions, Place, place_in_window
 from mathstrap.curate.mix import split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
 from mathstrap.parallel import Spread, here
@@ -70,16 +73,35 @@ def graded(candidates: Iterable[Candidate], verdicts: Iterable[Verdict]) -> Iter
         yield candidate, verdict
 
 
+def outside_window(
+    pairs: Iterable[tuple[Candidate, Verdict]], silent: Mapping[str, int], options: DifficultyOptions
+) -> dict[str, Place]:
+    """Return the problems whose pass rate lies outside the window, with the side on which it lies.
+
+    `silent` counts, by problem, the draws that stated no answer: they were paid for, and are wrong.
+    """
+    decided, correct = Counter(silent), Counter[str]()
+    for candidate, verdict in pairs:
+        decided[candidate.problem] += verdict.outcome != "undecided"
+        correct[candidate.problem] += verdict.outcome == "correct"
+    places = {problem: place_in_window(correct[problem], number, options) for problem, number in decided.items()}
+    return {problem: place for problem, place in places.items() if place != "inside"}
+
+
 def choose(
     pairs: Iterable[tuple[Candidate, Verdict]],
     options: CurateOptions,
     flags: Mapping[str, str],
     *,
+    outside: Mapping[str, Place] = MappingProxyType({}),
     spread: Spread = here,
 ) -> Chosen:
-    """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note."""
+    """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note.
+
+    `outside` names the problems that the difficulty window leaves out, with the reason.
+    """
     whole = Chosen(ids={})
-    for part in spread(_choose, (options, flags), by_root(pairs)):
+    for part in spread(_choose, (options, flags, dict(outside)), by_root(pairs)):
         whole.ids.update(part.ids)
         whole.rejects.extend(part.rejects)
     return whole
@@ -97,8 +119,10 @@ def by_root(pairs: Iterable[tuple[Candidate, Verdict]]) -> Iterator[list[tuple[C
         yield chunk
 
 
-def _choose(told: tuple[CurateOptions, Mapping[str, str]], pairs: Iterable[tuple[Candidate, Verdict]]) -> Chosen:
-    options, flags = told
+def _choose(
+    given: tuple[CurateOptions, Mapping[str, str], Mapping[str, Place]], pairs: Iterable[tuple[Candidate, Verdict]]
+) -> Chosen:
+    options, flags, outside = given
     ids: dict[str, tuple[str, ...]] = {}
     rejects: list[Reject] = []
 
@@ -116,6 +140,8 @@ def _choose(told: tuple[CurateOptions, Mapping[str, str]], pairs: Iterable[tuple
             false = tuple(bad_arithmetic(candidate.text))
             if note is not None:
                 drop(candidate, "flagged", note)
+            elif candidate.problem in outside:
+                drop(candidate, outside[candidate.problem], "")
             elif options.same_reply == "drop" and digest in seen:
                 drop(candidate, "same_reply", seen[digest])
             elif options.bad_arithmetic == "drop" and false:

@@ -12,6 +12,7 @@ from mathstrap.backends import BACKENDS, SERVED, TeacherOptions
 from mathstrap.backends.cluster import ClusterOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
 from mathstrap.curate.dedup import DedupOptions, check_options
+from mathstrap.curate.difficulty import DifficultyOptions, check_difficulty
 from mathstrap.curate.mix import MixOptions, check_mix
 from mathstrap.curate.sampling import SamplingOptions, check_sampling
 from mathstrap.curate.vote import VoteOptions
@@ -21,7 +22,8 @@ from mathstrap.errors import RecipeError, suggest
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions
 from mathstrap.prompts import Shape
-from mathstrap.share.export import FORMATS, ExportOptions
+from mathstrap.share.export import FORMATS
+from mathstrap.share.formats import GROUP_FORMATS, ExportOptions
 from mathstrap.types import METHODS, Method, Sampling
 
 OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
@@ -122,6 +124,7 @@ class CurateOptions:
     bad_arithmetic   whether a solution with a false calculation stays, marked by a tag, or goes
     paths            "distinct" keeps one solution per equation list, the most different ones first (RFT)
     max_per_problem  most solutions of one question, null = all
+    difficulty       only questions whose pass rate, over the draws already paid, lies in this window; null = all
     """
 
     outcome: Literal["correct", "wrong"] = "correct"
@@ -129,6 +132,7 @@ class CurateOptions:
     bad_arithmetic: Literal["flag", "drop"] = "flag"
     paths: Literal["all", "distinct"] = "all"
     max_per_problem: int | None = None
+    difficulty: DifficultyOptions | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,6 +239,9 @@ def check_run_recipe(recipe: RunRecipe) -> None:
     try:
         check_mix(recipe.mix)
         check_sampling(recipe.sampling)
+        for window in (recipe.curate.difficulty, recipe.export.rewards.window):
+            if window is not None:
+                check_difficulty(window)
         if recipe.dedup is not None:
             check_options(recipe.dedup)
     except ValueError as error:
@@ -243,6 +250,8 @@ def check_run_recipe(recipe: RunRecipe) -> None:
         raise RecipeError("decontaminate.judge: decides on neighbours; set matching.embedding to minilm or static.")
     if recipe.curate.max_per_problem is not None and recipe.curate.max_per_problem < 1:
         raise RecipeError("curate.max_per_problem: expected 1 or more, or null for all.")
+    if recipe.export.rewards.max_pairs < 1:
+        raise RecipeError("export.rewards.max_pairs: expected 1 or more.")
     if recipe.teacher.backend not in BACKENDS and not is_own(recipe.teacher.backend):
         raise RecipeError(
             f'teacher.backend: no such backend "{recipe.teacher.backend}".'
@@ -261,8 +270,8 @@ def check_run_recipe(recipe: RunRecipe) -> None:
             f'verify.grader: no such grader "{recipe.verify.grader}".{suggest(recipe.verify.grader, graders)}'
         )
     for name in recipe.export.formats:
-        if name not in FORMATS:
-            raise RecipeError(f'export.formats: no such format "{name}".{suggest(name, list(FORMATS))}')
+        if name not in FORMATS and name not in GROUP_FORMATS:
+            raise RecipeError(f'export.formats: no such format "{name}".{suggest(name, [*FORMATS, *GROUP_FORMATS])}')
     for stage, sampling in (("rewriting", recipe.rewriting), ("solving", recipe.solving)):
         if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
             raise RecipeError(

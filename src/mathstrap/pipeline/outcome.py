@@ -22,6 +22,7 @@ from mathstrap.pipeline.teacher import Teacher
 from mathstrap.report.analysis import analyse_run
 from mathstrap.report.page import write_report
 from mathstrap.share.export import CardFacts, data_card
+from mathstrap.share.write import exports_of, with_exports
 from mathstrap.stats import FUNNEL, Analysis
 from mathstrap.types import Sample
 from mathstrap.version import __version__
@@ -79,7 +80,9 @@ def write_outcome(
         seconds=seconds,
         shortfall=[{**msgspec.to_builtins(row), "sentence": row.sentence} for row in short],
     )
-    run.write_text("README.md", data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes)))
+    card = data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes))
+    noted = exports_of(run.path)
+    run.write_text("README.md", with_exports(card, noted) if noted else card)
     write_report(run, analysis)
     return analysis
 
@@ -93,7 +96,7 @@ def card_facts(
     usd = teacher.meter.usd
     found = run.read_json("contamination.json") if recipe.decontaminate.against else None
     certificate = msgspec.convert(found, Certificate) if found else None
-    tokens = analysis.tokens_sentence
+    tokens = f"{teacher.meter.tokens_in:,} prompt and {teacher.meter.tokens_out:,} reply tokens"
     return CardFacts(
         name=recipe.name,
         mode=recipe.mode,
@@ -110,8 +113,6 @@ def card_facts(
         rng_seed=recipe.rng_seed,
         version=__version__,
         contamination=certificate.to_markdown() if certificate else "",
-        formats=recipe.export.formats,
-        held_out=recipe.export.validation_share > 0 and any(run.path.glob("export-*-validation.jsonl")),
         cost=f"{tokens}, price unknown" if usd is None else f"{tokens}, ${usd:.2f}",
     )
 

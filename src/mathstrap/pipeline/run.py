@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -9,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from mathstrap.backends.cluster import Cluster
+from mathstrap.curate.difficulty import Place
 from mathstrap.curate.mix import Meta, Part, label_keys, meta_of, mix
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine.ask import AskReport
@@ -16,7 +18,7 @@ from mathstrap.engine.events import Listener
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import Spread, here, in_processes
 from mathstrap.pipeline.allowance import usage_of
-from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, repeated_questions, samples_of
+from mathstrap.pipeline.curate import Chosen, choose, graded, held_out, outside_window, repeated_questions, samples_of
 from mathstrap.pipeline.derive import (
     Plan,
     PlannedRewrite,
@@ -36,9 +38,21 @@ from mathstrap.pipeline.rounds import RewriteRounds, Rounds
 from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
-from mathstrap.share.export import EXAMPLE, FORMATS
+from mathstrap.share.write import export_run, plans_of
 from mathstrap.stats import Analysis
-from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sample, Stage, Usage, Verdict, root_of
+from mathstrap.types import (
+    Candidate,
+    Completion,
+    Problem,
+    Reject,
+    Request,
+    Sample,
+    Stage,
+    Usage,
+    Verdict,
+    problem_of,
+    root_of,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -274,7 +288,13 @@ class Bootstrap:
 
     def curate(self, problems: list[Problem]) -> int:
         """Choose the samples, write them and their formats, and return how many there are."""
-        chosen = choose(self.graded(), self.recipe.curate, self.run.flags(), spread=self.spread)
+        outside: dict[str, Place] = {}
+        if self.recipe.curate.difficulty is not None:
+            silent = Counter(
+                problem_of(reject.id) for reject in self.rejects if reject.stage == "solve" and "#" in reject.id
+            )
+            outside = outside_window(self.graded(), silent, self.recipe.curate.difficulty)
+        chosen = choose(self.graded(), self.recipe.curate, self.run.flags(), outside=outside, spread=self.spread)
         by_id = {problem.id: problem for problem in chain(self.seeds.problems, problems)}
         hashes = {problem.id: solve_prompt(problem, self.recipe).hash for problem in problems}
         keys = label_keys(self.recipe.mix)
@@ -303,16 +323,19 @@ class Bootstrap:
         return samples_of(self.graded(), chosen.ids, problems, prompt_hashes, self.recipe)
 
     def export(self) -> None:
-        """Write the samples in every format of the recipe, split by seed where a validation share is asked for."""
+        """Write the formats of the recipe, and those that were exported from this run before, split by seed.
+
+        The reject file is written first: draws without an answer count in pass rates.
+        """
         options = self.recipe.export
         held = held_out(self.seeds.problems, options.validation_share, rng_seed=self.recipe.rng_seed)
-        for name in options.formats:
-            for suffix, is_held in (("", False), ("-validation", True)):
-                if is_held and not held:
-                    continue
-                samples = self.run.read_records("samples", Sample)
-                rows = (FORMATS[name](sample) for sample in samples if (sample.seed in held) == is_held)
-                self.run.write_rows(f"export-{name}{suffix}", rows, like=FORMATS[name](EXAMPLE))
+        plans = plans_of(self.run.path) | dict.fromkeys(options.formats, options.rewards)
+        self.run.write_records("rejects", self.sorted_rejects())
+        export_run(self.run, plans, held=held)
+
+    def sorted_rejects(self) -> list[Reject]:
+        """Return what fell out so far, in the order of the file."""
+        return sorted(self.rejects, key=lambda reject: (reject.id, reject.stage))
 
     def graded(self) -> Iterator[tuple[Candidate, Verdict]]:
         """Stream the graded answers of the run."""
@@ -320,8 +343,7 @@ class Bootstrap:
 
     def finish(self, problems: list[Problem], num_samples: int) -> RunSummary:
         """Write what fell out and what the run came to, and return the summary."""
-        rejects = sorted(self.rejects, key=lambda reject: (reject.id, reject.stage))
-        self.run.write_records("rejects", rejects)
+        self.run.write_records("rejects", self.sorted_rejects())
         short = short_of(self.shortfall, self.parts)
         analysis = write_outcome(self.run, self.recipe, self.seeds, self.teacher, short, spread=self.spread)
         return RunSummary(

@@ -19,22 +19,6 @@ STATED_ENDING = re.compile(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ExportOptions:
-    r"""What to write beside samples.jsonl.
-
-    formats   any of metamathqa, alpaca, chat, sharegpt, prompt-completion
-    ending    how a response ends: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter
-              for MATH-like), "answer" = `The answer is: a` alone, "boxed" = `The answer is $\boxed{a}$.`, "keep" = as
-              the teacher wrote it
-    validation_share   this share of the seeds, with all that descends from them, goes to a file of its own
-    """
-
-    formats: tuple[str, ...] = ("metamathqa",)
-    ending: Ending = "paper"
-    validation_share: float = 0.0
-
-
 def finish_response(text: str, answer: str, style: Style, ending: Ending) -> str:
     """Return the solution with exactly one final answer in the chosen form (paper, App. B and the released rows).
 
@@ -74,6 +58,11 @@ def chat_row(sample: Sample) -> Row:
     return {"messages": [{"role": "user", "content": sample.query}, {"role": "assistant", "content": sample.response}]}
 
 
+def openai_row(sample: Sample) -> Row:
+    """Return the row of an OpenAI fine-tuning file: messages and no other field, which its upload refuses."""
+    return chat_row(sample)
+
+
 def sharegpt_row(sample: Sample) -> Row:
     """Return the row of a ShareGPT file: the same two turns in its older field names."""
     return {"conversations": [{"from": "human", "value": sample.query}, {"from": "gpt", "value": sample.response}]}
@@ -88,6 +77,7 @@ FORMATS: dict[str, Callable[[Sample], Row]] = {
     "metamathqa": metamathqa_row,
     "alpaca": alpaca_row,
     "chat": chat_row,
+    "openai": openai_row,
     "sharegpt": sharegpt_row,
     "prompt-completion": prompt_completion_row,
 }
@@ -129,19 +119,6 @@ class CardFacts:
     outcome: Literal["correct", "wrong"] = "correct"
     short: tuple[str, ...] = ()
     contamination: str = ""
-    held_out: bool = False
-    formats: tuple[str, ...] = ()
-
-
-def card_configs(facts: CardFacts) -> list[str]:
-    """Return the YAML lines that tell `datasets` and the hub which file is what: the samples, then each format."""
-    lines = ["configs:", "- config_name: default", "  data_files: samples.parquet"]
-    for name in facts.formats:
-        lines += [f"- config_name: {name}", "  data_files:"]
-        lines += ["  - split: train", f"    path: export-{name}.parquet"]
-        if facts.held_out:
-            lines += ["  - split: validation", f"    path: export-{name}-validation.parquet"]
-    return lines
 
 
 def data_card(facts: CardFacts) -> str:
@@ -154,7 +131,9 @@ def data_card(facts: CardFacts) -> str:
         "task_categories: [text-generation]",
         "tags: [math, synthetic, mathstrap]",
         f"size_categories: ['{size}']",
-        *card_configs(facts),
+        "configs:",
+        "- config_name: default",
+        "  data_files: samples.parquet",
         "---",
         "",
         f"# {facts.name}",

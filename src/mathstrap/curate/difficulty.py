@@ -1,0 +1,51 @@
+"""Keep the questions that a model solves sometimes: their pass rate, from draws already paid, lies in a window.
+
+A question that every draw solves, or none, gives every draw the same reward, so reinforcement learning gains nothing
+from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Place = Literal["inside", "too_hard", "too_easy", "too_few_draws"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifficultyOptions:
+    """The window of pass rates.
+
+    min_pass_rate   questions solved less often go
+    max_pass_rate   questions solved more often go
+    min_draws       questions with fewer graded draws go too: their pass rate is not known
+    """
+
+    min_pass_rate: float = 0.2
+    max_pass_rate: float = 0.8
+    min_draws: int = 2
+
+
+def check_difficulty(options: DifficultyOptions) -> None:
+    """Raise ValueError for a window that cannot be."""
+    if not 0 <= options.min_pass_rate <= options.max_pass_rate <= 1:
+        raise ValueError(
+            f"pass rates {options.min_pass_rate} to {options.max_pass_rate}: expected 0 <= min <= max <= 1."
+        )
+    if options.min_draws < 1:
+        raise ValueError(f"min_draws: expected 1 or more, found {options.min_draws}.")
+
+
+def pass_rate(num_correct: int, num_draws: int) -> float | None:
+    """Return the share of graded draws that are correct; None without any."""
+    return num_correct / num_draws if num_draws else None
+
+
+def place_in_window(num_correct: int, num_draws: int, options: DifficultyOptions) -> Place:
+    """Say where a question lies; `num_draws` counts draws that were decided, those without an answer among them."""
+    rate = pass_rate(num_correct, num_draws)
+    if rate is None or num_draws < options.min_draws:
+        return "too_few_draws"
+    if rate < options.min_pass_rate:
+        return "too_hard"
+    return "too_easy" if rate > options.max_pass_rate else "inside"

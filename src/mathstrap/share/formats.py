@@ -1,0 +1,340 @@
+"""Turn a question with its graded draws into the rows of reward and preference formats. Reads and writes no file.
+
+The formats of samples alone stand in `export.py`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from mathstrap.augment.sentences import split_sentences
+from mathstrap.curate.difficulty import DifficultyOptions, place_in_window
+from mathstrap.curate.paths import read_reasoning
+from mathstrap.share.export import Ending, Row, finish_response
+from mathstrap.share.groups import Draw, Group, Instruction, ask_in
+from mathstrap.types import Style
+
+MAX_PER_SIDE = 64  # right and wrong draws of one question that are looked at for pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class FormatOptions:
+    r"""How the rows of the reward and preference formats look.
+
+    instruction   how the prompt asks for the final answer: "boxed" (`\boxed{X}`), "answer" (`The answer is: X`), "hash"
+                  (`#### X`), or "none"
+    system        a system message before the question; empty = none
+    turns         prompts and replies as chat turns, or as plain texts
+    ending        how a reply ends, as in `export.ending`; "keep" = as the teacher wrote it
+    gold_in_dollars  a gold in LaTeX stands in dollar signs, without which TRL's own reward reads few of them
+    data_source   verl's column of that name; empty = `mathstrap/` and the name of the seeds
+    pairs         "length-matched": right and wrong replies of a question that are nearest in length, or "first": in
+                  the order they were drawn
+    max_pairs     most pairs of one question
+    order         "run", or "hardest-first": the questions with the lowest pass rate come first
+    window        only questions whose pass rate lies in it; null = all
+    """
+
+    instruction: Instruction = "boxed"
+    system: str = ""
+    turns: Literal["chat", "plain"] = "chat"
+    ending: Ending = "keep"
+    gold_in_dollars: bool = True
+    data_source: str = ""
+    pairs: Literal["length-matched", "first"] = "length-matched"
+    max_pairs: int = 1
+    order: Literal["run", "hardest-first"] = "run"
+    window: DifficultyOptions | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions:
+    r"""What to write beside samples.jsonl.
+
+    formats   any of metamathqa, alpaca, chat, openai, sharegpt, prompt-completion, and for rewards and preferences
+              verl, grpo, dpo, kto, orm, steps
+    ending    how a response ends: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter
+              for MATH-like), "answer" = `The answer is: a` alone, "boxed" = `The answer is $\boxed{a}$.`, "keep" = as
+              the teacher wrote it
+    validation_share   this share of the seeds, with all that descends from them, goes to a file of its own
+    rewards   how the rows of the reward and preference formats look
+    """
+
+    formats: tuple[str, ...] = ("metamathqa",)
+    ending: Ending = "paper"
+    validation_share: float = 0.0
+    rewards: FormatOptions = field(default_factory=FormatOptions)
+
+
+@dataclass(kw_only=True)
+class LeftOut:
+    """Why questions and draws gave no row, counted."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def add(self, reason: str, number: int = 1) -> None:
+        """Count one reason."""
+        if number:
+            self.counts[reason] += number
+
+
+WINDOW_REASONS = {
+    "too_hard": "question solved less often than the window allows",
+    "too_easy": "question solved more often than the window allows",
+    "too_few_draws": "question with too few graded draws to know its pass rate",
+}
+
+
+def is_wanted(group: Group, options: FormatOptions, left_out: LeftOut) -> bool:
+    """Say whether a question's pass rate lies in the window of the options, if there is one."""
+    if options.window is None:
+        return True
+    decided = group.num_decided or group.known_draws or (options.window.min_draws if group.pass_rate is not None else 0)
+    num_correct = (group.pass_rate or 0.0) * decided
+    place = place_in_window(round(num_correct), decided, options.window)
+    if place != "inside":
+        left_out.add(WINDOW_REASONS[place])
+    return place == "inside"
+
+
+def turn(role: str, text: str, options: FormatOptions) -> Any:
+    """Return a text as one chat turn in a list, or as it is."""
+    return [{"role": role, "content": text}] if options.turns == "chat" else text
+
+
+def prompt_of(group: Group, options: FormatOptions, *, always_chat: bool = False) -> Any:
+    """Return the prompt of a question with the instruction of the options."""
+    text = ask_in(options.instruction, group.question)
+    if options.turns == "plain" and not always_chat:
+        return f"{options.system}\n\n{text}" if options.system else text
+    system = [{"role": "system", "content": options.system}] if options.system else []
+    return [*system, {"role": "user", "content": text}]
+
+
+def reply_of(draw: Draw, group: Group, options: FormatOptions) -> str:
+    """Return a draw's text with the ending of the options; a wrong draw ends with its own wrong answer."""
+    if options.ending == "keep" or not draw.answer:
+        return draw.text
+    answer = group.gold if draw.outcome == "correct" and group.gold else draw.answer
+    return finish_response(draw.text, answer, group.style, options.ending)
+
+
+def gold_for_trl(gold: str, options: FormatOptions) -> str:
+    """Return a gold as TRL's column `solution` holds it: LaTeX in dollar signs, plain numbers and words as they are."""
+    is_latex = any(sign in gold for sign in "\\^_{(=+*/") and "$" not in gold and "\n" not in gold
+    return f"${gold}$" if options.gold_in_dollars and is_latex else gold
+
+
+def question_columns(group: Group) -> Row:
+    """Return the columns that describe a question, the same in every format."""
+    facts = group.facts()
+    return {
+        "id": facts.id, "seed": facts.seed, "dataset": facts.dataset, "type": facts.type, "gold": group.gold,
+        "gold_source": facts.gold_source, "pass_rate": facts.pass_rate, "num_draws": facts.num_draws,
+        "num_correct": facts.num_correct, "teacher": facts.teacher, "pass_rate_by_teacher": facts.pass_rate_by_teacher,
+    }  # fmt: skip
+
+
+def verl_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+    """Yield verl's row of a question: the rule it is scored by, and all that is known of it in `extra_info`."""
+    if not has_gold(group, left_out):
+        return
+    columns = question_columns(group)
+    extra = {"split": "train", "index": group.id, "question": group.question, **columns}
+    yield {
+        "data_source": options.data_source or f"mathstrap/{group.dataset}",
+        "prompt": prompt_of(group, options, always_chat=True), "ability": "math",
+        "reward_model": {"style": "rule", "ground_truth": group.gold}, "extra_info": extra,
+    }  # fmt: skip
+
+
+def grpo_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+    """Yield TRL's row of a question: the prompt, the gold as `solution`, and what is known of its difficulty."""
+    if has_gold(group, left_out):
+        solution = gold_for_trl(group.gold, options)
+        yield {"prompt": prompt_of(group, options), "solution": solution, **question_columns(group)}
+
+
+def has_gold(group: Group, left_out: LeftOut) -> bool:
+    """Say whether a question has a gold, and count it where it has none."""
+    if not group.gold:
+        left_out.add("question without a gold answer")
+    return bool(group.gold)
+
+
+def dpo_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+    """Yield pairs of a right and a wrong reply to one question; no reply stands in two pairs."""
+    right, wrong = replies(group, "correct", left_out), replies(group, "wrong", left_out)
+    count_undecided(group, left_out)
+    if not right or not wrong:
+        left_out.add("question without a right reply" if not right else "question without a wrong reply")
+        return
+    for chosen, rejected in pair_up(right[:MAX_PER_SIDE], wrong[:MAX_PER_SIDE], options):
+        yield {
+            "prompt": prompt_of(group, options),
+            "chosen": turn("assistant", reply_of(chosen, group, options), options),
+            "rejected": turn("assistant", reply_of(rejected, group, options), options),
+            "chosen_id": chosen.id, "rejected_id": rejected.id, "rejected_answer": rejected.answer,
+            "chosen_tokens": chosen.tokens, "rejected_tokens": rejected.tokens,
+            "chosen_reasoning": chosen.reasoning, "rejected_reasoning": rejected.reasoning,
+            **question_columns(group),
+        }  # fmt: skip
+
+
+def pair_up(right: list[Draw], wrong: list[Draw], options: FormatOptions) -> list[tuple[Draw, Draw]]:
+    """Return up to `max_pairs` pairs, each draw used once: those nearest in length first, or in the order drawn."""
+    most = min(options.max_pairs, len(right), len(wrong))
+    if options.pairs == "first":
+        return list(zip(right, wrong, strict=False))[:most]
+    if most == 1:  # most questions, and a sort of all pairs is the costly part
+        return [min(((r, w) for r in right for w in wrong), key=_distance)]
+    pairs: list[tuple[Draw, Draw]] = []
+    used: set[str] = set()
+    for first, second in sorted(((r, w) for r in right for w in wrong), key=_distance):
+        if first.id not in used and second.id not in used:
+            pairs.append((first, second))
+            used |= {first.id, second.id}
+            if len(pairs) == most:
+                break
+    return pairs
+
+
+def _distance(pair: tuple[Draw, Draw]) -> int:
+    return abs(len(pair[0].text) - len(pair[1].text))
+
+
+def replies(group: Group, outcome: str, left_out: LeftOut) -> list[Draw]:
+    """Return the draws of an outcome, each text once."""
+    seen: dict[str, Draw] = {}
+    for draw in group.draws:
+        if draw.outcome == outcome:
+            if draw.text in seen:
+                left_out.add("reply that repeats another draw of its question")
+            seen.setdefault(draw.text, draw)
+    return list(seen.values())
+
+
+def count_undecided(group: Group, left_out: LeftOut) -> None:
+    """Count the draws that are neither right nor wrong."""
+    left_out.add("reply that could not be decided", sum(draw.outcome == "undecided" for draw in group.draws))
+
+
+def labelled(group: Group, left_out: LeftOut) -> Iterator[Draw]:
+    """Yield the right and the wrong draws of a question in the order drawn, each text once."""
+    count_undecided(group, left_out)
+    keep = {d.id for outcome in ("correct", "wrong") for d in replies(group, outcome, left_out)}
+    yield from (draw for draw in group.draws if draw.id in keep)
+
+
+def draw_columns(draw: Draw) -> Row:
+    """Return the columns that describe a draw."""
+    return {
+        "draw_id": draw.id, "answer": draw.answer, "tokens": draw.tokens, "reasoning": draw.reasoning,
+        "draw_teacher": draw.teacher,
+    }  # fmt: skip
+
+
+def kto_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+    """Yield every right and wrong reply with its label, as KTO needs them: not in pairs."""
+    for draw in labelled(group, left_out):
+        yield {
+            "prompt": prompt_of(group, options),
+            "completion": turn("assistant", reply_of(draw, group, options), options),
+            "label": draw.outcome == "correct", **draw_columns(draw), **question_columns(group),
+        }  # fmt: skip
+
+
+def orm_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+    """Yield every right and wrong path as text with its label, for an outcome reward model."""
+    for draw in labelled(group, left_out):
+        yield {
+            "question": group.question, "path": reply_of(draw, group, options),
+            "label": int(draw.outcome == "correct"), **draw_columns(draw), **question_columns(group),
+        }  # fmt: skip
+
+
+def step_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+    """Yield paths cut in steps: true up to the first false equation, false at it, and nothing after it.
+
+    A path without a false equation is all true if its answer is right. If its answer is wrong, nothing says which step
+    is, so it gives no row.
+    """
+    for draw in labelled(group, left_out):
+        steps = steps_of(draw.text, group.style)
+        place, equation = first_false(steps, draw.text)
+        if place is None and draw.outcome == "wrong":
+            left_out.add("wrong path in which no false equation is proven")
+            continue
+        shown = steps if place is None else steps[: place + 1]
+        yield {
+            "prompt": ask_in(options.instruction, group.question), "completions": shown,
+            "labels": [number != place for number in range(len(shown))], "first_false": place,
+            "false_equation": equation, "is_correct": draw.outcome == "correct", "num_steps": len(steps),
+            **draw_columns(draw), **question_columns(group),
+        }  # fmt: skip
+
+
+def steps_of(text: str, style: Style) -> list[str]:
+    """Return the steps of a path: its lines, or the sentences of one that is a single line."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    if len(lines) > 1:
+        return lines
+    return [sentence.text for sentence in split_sentences(text, style)] or lines
+
+
+def first_false(steps: list[str], text: str) -> tuple[int | None, str]:
+    """Return the first step with an equation that is false, and that equation; None and "" where none is proven."""
+    # The whole text first: few paths hold a false equation, and a step is read only where one does.
+    if "=" not in text or not read_reasoning(text).false:
+        return None, ""
+    for place, step in enumerate(steps):
+        if "=" in step and (false := read_reasoning(step).false):
+            return place, false[0]
+    return None, ""
+
+
+GROUP_FORMATS: dict[str, Callable[[Group, FormatOptions, LeftOut], Iterator[Row]]] = {
+    "verl": verl_rows,
+    "grpo": grpo_rows,
+    "dpo": dpo_rows,
+    "kto": kto_rows,
+    "orm": orm_rows,
+    "steps": step_rows,
+}
+
+# What a data card says of each format.
+ABOUT = {
+    "metamathqa": "the four published columns of MetaMathQA",
+    "alpaca": "instruction, empty input, output",
+    "chat": "one user and one assistant message",
+    "openai": "OpenAI fine-tuning: messages and nothing else",
+    "sharegpt": "the two turns in the older field names",
+    "prompt-completion": "prompt and completion as texts",
+    "verl": "one row a question for verl: prompt, rule and ground truth, difficulty in `extra_info`",
+    "grpo": "one row a question for TRL's GRPO and RLOO trainers: prompt, solution, pass rate",
+    "dpo": "a right and a wrong reply to one question; also for TRL's reward trainer",
+    "kto": "one reply a row with a label: true = right",
+    "orm": "one path a row with a label, 1 = right, for an outcome reward model",
+    "steps": "paths cut in steps, labelled false at the first equation that is proven false",
+}
+
+
+def example_group() -> Group:
+    """Return a group whose rows say which columns each format has and of which types."""
+    reply = {"answer": "2", "tokens": 1, "reasoning": "r", "teacher": "t"}
+    draws = (
+        Draw(id="a#0", text="1+1=2.\nSo 2.", outcome="correct", **reply),  # type: ignore[arg-type]
+        Draw(id="a#1", text="1+1=3.\nSo 3.", outcome="wrong", **reply),  # type: ignore[arg-type]
+    )
+    return Group(id="a", question="What?", gold="2", dataset="d", seed="a", original_question="What?", draws=draws)
+
+
+def example_row(name: str, options: FormatOptions) -> Row:
+    """Return a row of a format with a value in every column."""
+    rows = list(GROUP_FORMATS[name](example_group(), options, LeftOut()))
+    return msgspec.to_builtins(rows[-1])  # type: ignore[no-any-return]

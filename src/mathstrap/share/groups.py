@@ -1,0 +1,448 @@
+"""Read questions with their graded draws: of a run, or of any file of rows. One question is in memory at a time.
+
+Knows nothing of training formats.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import msgspec
+
+from mathstrap.curate.difficulty import pass_rate
+from mathstrap.errors import InputError
+from mathstrap.files.rows import Row, iter_rows
+from mathstrap.files.rundir import RunDir
+from mathstrap.problems.columns import Columns, chat_text, find_columns, question_of, response_of, text_of
+from mathstrap.share.reward import Missing, assess, golds_of
+from mathstrap.types import (
+    Candidate,
+    Completion,
+    Outcome,
+    Problem,
+    Reject,
+    Style,
+    Verdict,
+    problem_of,
+    root_of,
+    type_of,
+)
+
+Instruction = Literal["boxed", "answer", "hash", "none"]
+
+# How a prompt asks for the final answer. A reward reads only what the prompt asks for, so every layout is readable.
+INSTRUCTIONS: dict[Instruction, str] = {
+    "boxed": "Reason step by step, and put the final answer in \\boxed{}.",
+    "answer": "Reason step by step, and end with the line `The answer is: X`.",
+    "hash": "Reason step by step, and end with the line `#### X`, where X is the final answer.",
+    "none": "",
+}
+# Columns of files made elsewhere beyond those of problems/columns.py, likeliest names first.
+MORE_COLUMNS: dict[str, tuple[str, ...]] = {
+    "label": ("label", "correct", "is_correct", "score", "reward"),
+    "pass_rate": ("pass_rate", "solve_rate", "accuracy"),
+    "draws": ("num_draws", "draws", "n"),
+    "tokens": ("tokens", "tokens_out", "num_tokens", "completion_tokens"),
+    "reasoning": ("reasoning", "reasoning_content", "thinking"),
+    "teacher": ("teacher", "model", "generator"),
+}
+_LENGTH_BITS = 28
+_LENGTH_MASK = (1 << _LENGTH_BITS) - 1
+
+
+class Draw(msgspec.Struct, frozen=True, kw_only=True):
+    """One reply to a question: its text as curated, the answer it states and what grading came to."""
+
+    id: str
+    text: str
+    answer: str
+    outcome: Outcome
+    tokens: int | None = None
+    reasoning: str = ""
+    teacher: str = ""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of a question beside its text: columns that exports carry."""
+
+    id: str
+    seed: str
+    dataset: str
+    type: str
+    gold_source: str
+    pass_rate: float | None
+    num_draws: int
+    num_correct: int
+    teacher: str
+    pass_rate_by_teacher: list[dict[str, Any]]
+
+
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """A question with its gold and its draws; `num_silent` draws stated no answer, or were cut off.
+
+    `known_rate` and `known_draws` are what a file made elsewhere says where it holds no draws.
+    """
+
+    id: str
+    question: str
+    gold: str
+    dataset: str = ""
+    style: Style = "gsm8k"
+    method: str = "seed"
+    seed: str = ""
+    original_question: str = ""
+    gold_source: str = "given"
+    draws: tuple[Draw, ...] = ()
+    num_silent: int = 0
+    known_rate: float | None = None
+    known_draws: int = 0
+
+    @property
+    def num_correct(self) -> int:
+        """Correct draws."""
+        return sum(draw.outcome == "correct" for draw in self.draws)
+
+    @property
+    def num_decided(self) -> int:
+        """Draws that are correct or wrong; one without an answer is wrong."""
+        return self.num_silent + sum(draw.outcome != "undecided" for draw in self.draws)
+
+    @property
+    def pass_rate(self) -> float | None:
+        """The share of decided draws that are correct; None where there are none."""
+        return self.known_rate if self.known_rate is not None else pass_rate(self.num_correct, self.num_decided)
+
+    def facts(self) -> Facts:
+        """Return what is known of the question, as columns."""
+        teachers = sorted({draw.teacher for draw in self.draws})
+        return Facts(
+            id=self.id, seed=self.seed, dataset=self.dataset, type=type_of(self.style, self.method),
+            gold_source=self.gold_source, pass_rate=self.pass_rate,
+            num_draws=self.known_draws or len(self.draws) + self.num_silent,
+            num_correct=self.num_correct if self.draws or self.known_rate is None
+            else round(self.known_rate * self.known_draws),
+            teacher=", ".join(name for name in teachers if name),
+            pass_rate_by_teacher=[self._rate_of(name) for name in teachers],
+        )  # fmt: skip
+
+    def _rate_of(self, teacher: str) -> dict[str, Any]:
+        own = [draw for draw in self.draws if draw.teacher == teacher and draw.outcome != "undecided"]
+        right = sum(draw.outcome == "correct" for draw in own)
+        return {"teacher": teacher, "num_draws": len(own), "num_correct": right}
+
+
+def ask_in(instruction: Instruction, question: str) -> str:
+    """Return the question with the sentence that says how the final answer is to be written."""
+    sentence = INSTRUCTIONS[instruction]
+    return f"{question}\n\n{sentence}" if sentence else question
+
+
+def groups_in(path: Path, fields: Mapping[str, str], *, left_out: Counter[str] | None = None) -> Iterator[Group]:
+    """Yield the questions of a run directory, or of a file of rows; `left_out` counts the rows that cannot be used."""
+    if path.is_dir():
+        if fields:
+            raise InputError(f"{path}: a run's records have their own columns; --field is for files made elsewhere.")
+        return groups_of_run(RunDir.read(path))
+    return groups_of_file(path, fields, left_out=Counter() if left_out is None else left_out)
+
+
+# A run
+
+
+class _Id(msgspec.Struct):
+    id: str
+
+
+def groups_of_run(run: RunDir) -> Iterator[Group]:
+    """Yield every question of a run that was answered, in id order, with all its draws; flagged ones are left out."""
+    for name in ("problems", "candidates", "verdicts"):
+        if not run.has(name):
+            raise InputError(f"{run.path}: holds no {name}.jsonl. Run the recipe to its end first.")
+    problems = index_lines(run.path / "problems.jsonl")
+    flags = run.flags()
+    silent = silent_draws(run)
+    replies = reply_places(run)
+    only_silent = sorted(name for name in silent if name in problems)
+    with ProblemFile(run.path / "problems.jsonl", problems) as file, Replies(run, replies) as known:
+        place = 0
+        for problem_id, graded in groupby(_graded(run), key=lambda pair: pair[0].problem):
+            while place < len(only_silent) and only_silent[place] < problem_id:
+                if group := _group(file, only_silent[place], (), silent, flags):
+                    yield group
+                place += 1
+            if place < len(only_silent) and only_silent[place] == problem_id:
+                place += 1
+            draws = tuple(known.draw(*pair) for pair in graded if pair[0].id not in flags)
+            if group := _group(file, problem_id, draws, silent, flags):
+                yield group
+        for problem_id in only_silent[place:]:
+            if group := _group(file, problem_id, (), silent, flags):
+                yield group
+
+
+def _graded(run: RunDir) -> Iterator[tuple[Candidate, Verdict]]:
+    candidates, verdicts = run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict)
+    for candidate, verdict in zip(candidates, verdicts, strict=True):
+        if candidate.id != verdict.candidate:
+            raise InputError(f"{run.path}: candidates and verdicts differ at {candidate.id}. Run the recipe again.")
+        yield candidate, verdict
+
+
+def _group(
+    file: ProblemFile, problem_id: str, draws: tuple[Draw, ...], silent: Mapping[str, int], flags: Mapping[str, str]
+) -> Group | None:
+    if problem_id in flags or root_of(problem_id) in flags:
+        return None
+    problem = file.read(problem_id)
+    seed_id = root_of(problem_id)
+    seed = problem if seed_id == problem_id else file.read(seed_id)
+    if problem is None or not problem.answer:
+        return None
+    seed = seed or problem
+    return Group(
+        id=problem.id, question=problem.question, gold=problem.answer, dataset=seed.dataset, style=problem.style,
+        method=problem.method, seed=seed_id, original_question=seed.question,
+        gold_source="voted" if seed.tags.get("gold") == "voted" else "given",
+        draws=draws, num_silent=silent.get(problem_id, 0),
+    )  # fmt: skip
+
+
+def index_lines(path: Path) -> dict[str, int]:
+    """Return where each record's line lies, by id: offset << 28 | length. About 150 bytes a record."""
+    decode = msgspec.json.Decoder(_Id).decode
+    places: dict[str, int] = {}
+    offset = 0
+    with path.open("rb", buffering=1 << 20) as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                places[decode(line).id] = offset << _LENGTH_BITS | len(line)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise InputError(f"{path}:{number}: not a record ({error}). Run the recipe again.") from None
+            offset += len(line)
+    return places
+
+
+class ProblemFile:
+    """A run's problems, read one at a time by id."""
+
+    def __init__(self, path: Path, places: Mapping[str, int]) -> None:
+        self.places = places
+        self.file = path.open("rb")
+        self.decode = msgspec.json.Decoder(Problem).decode
+
+    def __enter__(self) -> ProblemFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.file.close()
+
+    def read(self, problem_id: str) -> Problem | None:
+        """Return a problem, or None where the run holds none of that id."""
+        place = self.places.get(problem_id)
+        if place is None:
+            return None
+        return self.decode(os.pread(self.file.fileno(), place & _LENGTH_MASK, place >> _LENGTH_BITS))
+
+
+def silent_draws(run: RunDir) -> Counter[str]:
+    """Count, by problem, the draws that gave no candidate: cut off, empty, without an answer."""
+    silent: Counter[str] = Counter()
+    if run.has("rejects"):
+        for reject in run.read_records("rejects", Reject):
+            if reject.stage == "solve" and "#" in reject.id:
+                silent[problem_of(reject.id)] += 1
+    return silent
+
+
+def reply_places(run: RunDir) -> dict[str, int]:
+    """Return where the paid reply of each draw lies; of a draw paid for twice (its prompt changed), the later one."""
+    return {name.partition("\0")[0]: place for name, place in run.index("solve").places.items()}
+
+
+class Replies:
+    """The paid replies of a run: tokens, reasoning and model of a draw, read as they are needed."""
+
+    def __init__(self, run: RunDir, places: Mapping[str, int]) -> None:
+        path = run.path / "completions-solve.jsonl"
+        self.places = places
+        self.file: IO[bytes] | None = path.open("rb") if places and path.exists() else None
+        self.decode = msgspec.json.Decoder(Completion).decode
+        self.teacher = str((run.manifest.get("teacher") or {}).get("model", ""))
+
+    def __enter__(self) -> Replies:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()
+
+    def draw(self, candidate: Candidate, verdict: Verdict) -> Draw:
+        """Return a draw with what its reply says of it; a run whose replies are gone still has texts and verdicts."""
+        reply = None
+        place = self.places.get(candidate.id)
+        if self.file is not None and place is not None:
+            reply = self.decode(os.pread(self.file.fileno(), place & _LENGTH_MASK, place >> _LENGTH_BITS))
+        return Draw(
+            id=candidate.id, text=candidate.text, answer=candidate.answer, outcome=verdict.outcome,
+            tokens=reply.tokens_out if reply and reply.tokens_out else None,
+            reasoning=str(getattr(reply, "reasoning", "") or ""),
+            teacher=(reply.model if reply else "") or self.teacher,
+        )  # fmt: skip
+
+
+# A file made elsewhere
+
+
+class _Spooled(msgspec.Struct, frozen=True):
+    question: str
+    gold: str
+    original: str
+    draw: Draw | None
+    rate: float | None
+    num_draws: int
+
+
+def groups_of_file(path: Path, fields: Mapping[str, str], *, left_out: Counter[str]) -> Iterator[Group]:
+    """Yield the questions of a file of rows, in order, the rows of one question together wherever they stand.
+
+    Rows are graded against their gold; without one, a label column says what is right. The texts wait in a temporary
+    file, so memory holds a few bytes for each row.
+    """
+    with tempfile.TemporaryFile() as spool:
+        offsets: dict[bytes, array[int]] = {}
+        size = 0
+        for number, spooled in _spooled_rows(path, fields, left_out):
+            del number
+            line = msgspec.json.encode(spooled)
+            digest = hashlib.blake2b(" ".join(spooled.question.split()).encode("utf-8", "replace"), digest_size=12)
+            offsets.setdefault(digest.digest(), array("q")).append(size << _LENGTH_BITS | len(line))
+            spool.write(line)
+            size += len(line)
+        spool.flush()
+        decode = msgspec.json.Decoder(_Spooled).decode
+        for number, places in enumerate(offsets.values()):
+            rows = [decode(os.pread(spool.fileno(), p & _LENGTH_MASK, p >> _LENGTH_BITS)) for p in places]
+            yield _group_of_rows(rows, f"{path.stem}-{number:06d}", path.stem)
+
+
+def _group_of_rows(rows: list[_Spooled], group_id: str, dataset: str) -> Group:
+    first = rows[0]
+    draws = tuple(
+        msgspec.structs.replace(row.draw, id=row.draw.id or f"{group_id}#{place}")
+        for place, row in enumerate(rows)
+        if row.draw is not None
+    )
+    style: Style = "math" if "\\" in first.question or "$" in first.gold or "\\" in first.gold else "gsm8k"
+    return Group(
+        id=group_id, question=first.question, gold=next((row.gold for row in rows if row.gold), ""), dataset=dataset,
+        style=style, seed=group_id, original_question=first.original or first.question, draws=draws,
+        known_rate=None if draws else first.rate, known_draws=0 if draws else first.num_draws,
+    )  # fmt: skip
+
+
+def _spooled_rows(path: Path, fields: Mapping[str, str], left_out: Counter[str]) -> Iterator[tuple[int, _Spooled]]:
+    columns: Columns | None = None
+    more: dict[str, str] = {}
+
+    def bad(number: int, reason: str) -> None:
+        del number, reason
+        left_out["row cannot be read"] += 1
+
+    for number, row in iter_rows(path, bad=bad):
+        if columns is None:
+            more = _more_columns(row, fields, str(path))
+            given = {part: column for part, column in fields.items() if part not in MORE_COLUMNS}
+            columns = find_columns(row, given, where=str(path))
+            taken = {columns.gold, columns.response, columns.query}
+            more = {part: column for part, column in more.items() if column not in taken or part in fields}
+        spooled = _spooled(row, columns, more)
+        if isinstance(spooled, str):
+            left_out[spooled] += 1
+        else:
+            yield number, spooled
+    if columns is None and not left_out:
+        raise InputError(f"{path}: holds no rows.")
+
+
+def _more_columns(row: Row, fields: Mapping[str, str], where: str) -> dict[str, str]:
+    found = {}
+    for part, names in MORE_COLUMNS.items():
+        column = fields.get(part) or next((name for name in names if name in row), "")
+        if column and column not in row:
+            raise InputError(
+                f'{where}: no column "{column}" for the {part}. The rows have: {", ".join(map(str, row))}.'
+            )
+        if column:
+            found[part] = column
+    return found
+
+
+def _spooled(row: Row, columns: Columns, more: Mapping[str, str]) -> _Spooled | str:
+    question = question_of(row, columns)
+    if question is None and columns.query and isinstance(row.get(columns.query), list):
+        question = chat_text(row, columns.query, ("user", "human"), last=True)
+    if not question or not question.strip():
+        return "row has no question"
+    gold = _gold_of(row, columns)
+    response = response_of(row, columns)
+    if response is None and columns.response and isinstance(row.get(columns.response), list):
+        response = chat_text(row, columns.response, ("assistant", "gpt"), last=True)
+    draw = None
+    if response and response.strip():
+        outcome, answer = _outcome_of(row, response, gold, more)
+        if outcome is None:
+            return "row has neither a gold answer nor a label"
+        draw = Draw(
+            id=text_of(row, columns.id) or "", text=response.strip(), answer=answer, outcome=outcome,
+            tokens=_int_of(row, more.get("tokens")), reasoning=text_of(row, more.get("reasoning", "")) or "",
+            teacher=text_of(row, more.get("teacher", "")) or "",
+        )  # fmt: skip
+    elif not gold:
+        return "row has neither a gold answer nor a response"
+    rate = _number_of(row, more.get("pass_rate"))
+    return _Spooled(
+        question, gold, text_of(row, columns.original) or "", draw, rate if rate is None or 0 <= rate <= 1 else None,
+        _int_of(row, more.get("draws")) or 0,
+    )  # fmt: skip
+
+
+def _gold_of(row: Row, columns: Columns) -> str:
+    value = row.get(columns.gold) if columns.gold else row.get("reward_model", row.get("solution"))
+    golds = golds_of(value)
+    return "" if isinstance(golds, Missing) else golds[0]
+
+
+def _outcome_of(row: Row, response: str, gold: str, more: Mapping[str, str]) -> tuple[Outcome | None, str]:
+    if gold:
+        scored = assess(response, gold)
+        return scored.outcome, scored.got
+    label = row.get(more.get("label", ""))
+    if isinstance(label, bool | int | float) and label == label:
+        return ("correct" if label > 0 else "wrong"), ""
+    if isinstance(label, str) and label.lower() in ("correct", "true", "1", "wrong", "false", "0", "incorrect"):
+        return ("correct" if label.lower() in ("correct", "true", "1") else "wrong"), ""
+    return None, ""
+
+
+def _number_of(row: Row, column: str | None) -> float | None:
+    value = row.get(column) if column else None
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            return None
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None
+
+
+def _int_of(row: Row, column: str | None) -> int | None:
+    value = _number_of(row, column)
+    return int(value) if value is not None and abs(value) < 1e15 else None

@@ -1,0 +1,404 @@
+r"""Turn a reply and a gold answer into a reward. Never raises for what a model or a dataset holds; starts no process.
+
+A reply whose answer is right is worth 1, a wrong one 0, and one that nothing can be proven of is worth None, with a
+reason. What every trainer calls by its own signature stands in `adapters.py`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import math
+import os
+import threading
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from mathstrap.errors import InputError, suggest
+from mathstrap.render.hostile import printable
+from mathstrap.thought import split_reply
+from mathstrap.types import Outcome
+from mathstrap.verify import Mode, extract_answer, grade, grader_named
+
+log = logging.getLogger("mathstrap.reward")
+
+Code = Literal[
+    "correct", "wrong", "no_answer", "unfinished_thought", "undecided", "gold_unreadable", "no_gold", "no_reply",
+    "no_text", "grader_failed",
+]  # fmt: skip
+Layout = Literal["stated", "boxed", "hash", "think", "any"]
+
+# What a data set calls its gold answers, likeliest first.
+GOLD_COLUMNS = (
+    "solution", "answer", "ground_truth", "gold", "expected_answer", "final_answer", "target", "label", "reward_model",
+)  # fmt: skip
+# The end of a reply, where an answer stands, and its beginning, where a thought opens: marks in between cost a second.
+MAX_CHARS = 100_000
+HEAD_CHARS = 1_000
+MAX_GOLD_CHARS = 20_000
+MAX_SHOWN = 200
+MAX_GOLDS = 50
+ASSISTANT = ("assistant", "gpt", "model", "ai")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewardOptions:
+    """What a reply is worth.
+
+    correct         the reward of a right answer
+    wrong           the reward of a wrong answer, and of a reply that states none
+    undecided       the reward where neither can be proven; None leaves the row out where the trainer can do so
+    grader          a name of `mathstrap verify --grader`, or a Grader of your own as `path/to/file.py:object`
+    mode            "strict", or "flexible": the last number of a reply that states no answer may count
+    gold_column     the column of the gold answers; empty = the first of the usual names that is there
+    length_penalty  the part of a right answer's reward that a long reply loses, from 0 (off) to 1
+    length_start    the length from which a reply loses
+    length_end      the length at which it has lost all of `length_penalty`; between the two in proportion
+    length_unit     what lengths count; "tokens" needs a trainer that passes `completion_ids`, else nothing is lost
+    """
+
+    correct: float = 1.0
+    wrong: float = 0.0
+    undecided: float | None = None
+    grader: str = "math"
+    mode: Mode = "strict"
+    gold_column: str = ""
+    length_penalty: float = 0.0
+    length_start: int = 4_000
+    length_end: int = 16_000
+    length_unit: Literal["characters", "tokens"] = "characters"
+
+
+class Scored(msgspec.Struct, frozen=True, kw_only=True):
+    """What one reply is worth: `code` says what happened, `reason` says it in a sentence for a log.
+
+    `reward` is None where nothing could be proven; `got` and `expected` are the answers that were compared, printable
+    and cut to 200 characters.
+    """
+
+    reward: float | None
+    code: Code
+    reason: str
+    got: str = ""
+    expected: str = ""
+
+    @property
+    def outcome(self) -> Outcome:
+        """Say in the three words of every verdict what came of the reply."""
+        if self.code == "correct":
+            return "correct"
+        return "wrong" if self.code in ("wrong", "no_answer", "unfinished_thought") else "undecided"
+
+
+def check_reward_options(options: RewardOptions) -> None:
+    """Raise InputError for options that cannot work: found when a reward is made, never inside a training loop."""
+    if options.mode not in get_args(Mode):
+        raise InputError(f'mode: found "{options.mode}", expected strict or flexible.')
+    if not 0 <= options.length_penalty <= 1:
+        raise InputError(f"length_penalty: found {options.length_penalty}, expected 0 (off) to 1.")
+    if options.length_penalty and not 0 <= options.length_start < options.length_end:
+        raise InputError(
+            f"length_start, length_end: found {options.length_start} and {options.length_end}, "
+            "expected 0 <= start < end."
+        )
+    if options.length_unit not in ("characters", "tokens"):
+        raise InputError(f'length_unit: found "{options.length_unit}", expected characters or tokens.')
+    for name in ("correct", "wrong", "undecided"):
+        value = getattr(options, name)
+        if value is not None and not (isinstance(value, int | float) and math.isfinite(value)):
+            raise InputError(f"{name}: found {value!r}, expected a finite number.")
+    grader_named(options.grader)
+
+
+@lru_cache(maxsize=64)
+def options_of(items: tuple[tuple[str, Any], ...]) -> RewardOptions:
+    """Return the options that keyword arguments name; made and checked once per combination. Raises InputError."""
+    known = [field.name for field in fields(RewardOptions)]
+    for name, _ in items:
+        if name not in known:
+            raise InputError(f'no reward option is called "{name}".{suggest(name, known)}')
+    options = RewardOptions(**dict(items))
+    check_reward_options(options)
+    return options
+
+
+def score(reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None) -> Scored:
+    """Return what a reply is worth against its gold answer, and count it. Raises nothing, whatever the two are.
+
+    `reply` is a text, a message, or a list of messages or content parts: the last assistant message counts. `gold` is a
+    text, a number, a whole solution, or a list of answers of which any will do. Takes milliseconds for any length.
+    """
+    scored = assess(reply, gold, options, num_tokens=num_tokens)
+    _count(scored.code)
+    return scored
+
+
+def assess(reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None) -> Scored:
+    """Return what `score` returns, uncounted: for files that are read, not for replies that are trained on."""
+    options = options or DEFAULT
+    try:
+        return _score(reply, gold, options, num_tokens)
+    except Exception as error:  # noqa: BLE001  a grader of the user's own, or a fault of ours: training goes on
+        return _nothing(options, "grader_failed", f"the grader failed: {type(error).__name__}: {error}")
+
+
+def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None) -> Scored:
+    golds = golds_of(gold)
+    if isinstance(golds, Missing):
+        return _nothing(options, golds.code, golds.reason)
+    text = text_of_reply(reply)
+    if isinstance(text, Missing):
+        return _nothing(options, text.code, text.reason)
+    length = len(text)
+    split = split_reply(ends_of(text))
+    text = split.text
+    if not split.is_finished:
+        reason = "the thought never ends, so no answer is stated"
+        return Scored(reward=options.wrong, code="unfinished_thought", reason=reason, expected=_shown(golds[0]))
+    verdicts = [grade(each, text, grader=options.grader, form="completion", mode=options.mode) for each in golds]
+    # Any of several golds will do; one that cannot be decided hides no other's "wrong".
+    best = next(v for outcome in ("correct", "undecided", "wrong") for v in verdicts if v.outcome == outcome)
+    got, expected = _shown(best.got), _shown(best.expected)
+    if best.outcome == "correct":
+        reward, reason = _shortened(options, length, num_tokens, best.reason)
+        return Scored(reward=reward, code="correct", reason=reason, got=got, expected=expected)
+    if best.outcome == "wrong":
+        code: Code = "no_answer" if best.tier == "extraction" else "wrong"
+        return Scored(reward=options.wrong, code=code, reason=best.reason, got=got, expected=expected)
+    code = "undecided" if gold_is_readable(best.expected, options.grader) else "gold_unreadable"
+    return Scored(reward=options.undecided, code=code, reason=_shown(best.reason), got=got, expected=expected)
+
+
+def _nothing(options: RewardOptions, code: Code, reason: str) -> Scored:
+    return Scored(reward=options.undecided, code=code, reason=_shown(reason))
+
+
+def _shown(text: str) -> str:
+    return printable(text[: MAX_SHOWN + 1]) if len(text) <= MAX_SHOWN else printable(text[:MAX_SHOWN]) + "..."
+
+
+def _shortened(options: RewardOptions, length: int, num_tokens: int | None, reason: str) -> tuple[float, str]:
+    """Return the reward of a right answer less the part its length loses, and the reason with that part."""
+    if not options.length_penalty:
+        return options.correct, reason
+    if options.length_unit == "tokens":
+        if num_tokens is None:
+            return options.correct, f"{reason}; the trainer passes no tokens, so length costs nothing"
+        length = num_tokens
+    share = (length - options.length_start) / (options.length_end - options.length_start)
+    lost = options.length_penalty * min(max(share, 0.0), 1.0)
+    if not lost:
+        return options.correct, reason
+    return options.correct * (1 - lost), f"{reason}; {length:,} {options.length_unit} cost {lost:.0%}"
+
+
+@lru_cache(maxsize=20_000)
+def gold_is_readable(gold: str, grader: str = "math") -> bool:
+    """Say whether the checker can prove that a gold answer equals itself; of others no reply can ever be right."""
+    return grade(gold, gold, grader=grader).outcome == "correct"
+
+
+class Missing(msgspec.Struct, frozen=True):
+    """Why there is no text or no gold to compare."""
+
+    code: Code
+    reason: str
+
+
+def text_of_reply(reply: Any) -> str | Missing:
+    """Return the text of a reply: itself, or the last assistant message of a list, its text parts joined."""
+    if isinstance(reply, str):
+        return reply
+    if reply is None:
+        return Missing("no_reply", "the reply is None")
+    if isinstance(reply, bytes):
+        return reply.decode("utf-8", "replace")
+    if isinstance(reply, Sequence) and not isinstance(reply, bytearray):
+        return _text_of_list(reply)
+    if isinstance(reply, Mapping) or hasattr(reply, "content") or hasattr(reply, "text"):
+        return _text_of_message(reply)
+    return Missing("no_text", f"the reply is a {type(reply).__name__}, expected text or messages")
+
+
+def _text_of_list(items: Sequence[Any]) -> str | Missing:
+    if not items:
+        return Missing("no_reply", "the reply holds no message")
+    spoken = [item for item in items if is_message(item)]
+    if not spoken:  # content parts, or plain texts
+        return _joined(items)
+    own = [item for item in spoken if str(_field(item, "role", "from") or "assistant").lower() in ASSISTANT]
+    if not own:
+        return Missing("no_reply", "no message of the reply is the assistant's")
+    return _text_of_message(own[-1])
+
+
+def is_message(item: Any) -> bool:
+    """Say whether an item of a list is a message; one without a role is taken for the assistant's."""
+    if _field(item, "role", "from") is not None:
+        return True
+    return _field(item, "content", "tool_calls") is not None and _field(item, "type") is None
+
+
+def _text_of_message(message: Any) -> str | Missing:
+    content = _field(message, "content", "value", "text")
+    if isinstance(content, str):
+        if content.strip() or not _field(message, "tool_calls"):
+            return content
+    elif isinstance(content, Sequence) and content and not isinstance(content, bytes | bytearray):
+        text = _joined(content)
+        if not isinstance(text, Missing):
+            return text
+    if _field(message, "tool_calls", "function_call"):
+        return Missing("no_text", "the reply ends in a tool call and states nothing")
+    if content is None:
+        return Missing("no_reply", "the message has no content")
+    return Missing("no_text", f"the message's content is a {type(content).__name__} without text")
+
+
+def _joined(parts: Sequence[Any]) -> str | Missing:
+    texts = []
+    for part in parts:
+        kind = _field(part, "type")
+        text = part if isinstance(part, str) else _field(part, "text", "content")
+        if isinstance(text, str) and kind in (None, "text", "output_text", "input_text"):
+            texts.append(text)
+    return "".join(texts) if texts else Missing("no_text", "no part of the reply is text")
+
+
+def _field(item: Any, *names: str) -> Any:
+    """Return the first of several fields that a mapping or an object has and that is not None."""
+    for name in names:
+        value = item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+        if value is not None and not callable(value):
+            return value
+    return None
+
+
+def ends_of(text: str) -> str:
+    """Return a reply without the middle of one that is far too long."""
+    return text if len(text) <= MAX_CHARS else f"{text[:HEAD_CHARS]}\n{text[HEAD_CHARS:][-MAX_CHARS:]}"
+
+
+def golds_of(gold: Any) -> tuple[str, ...] | Missing:
+    """Return the gold answers of a row as bare answers: a whole solution gives the answer that it states."""
+    if isinstance(gold, str):
+        text = _bare_gold(gold if len(gold) <= MAX_GOLD_CHARS else gold[-MAX_GOLD_CHARS:])
+        if len(gold) > MAX_GOLD_CHARS and len(text) > MAX_GOLD_CHARS // 2:
+            return Missing("gold_unreadable", f"the ground truth has {len(gold):,} characters and states no answer")
+        return (text,) if text else Missing("no_gold", "the ground truth is empty")
+    if gold is None:
+        return Missing("no_gold", "the row has no ground truth")
+    if isinstance(gold, bool):
+        return ("true", "yes") if gold else ("false", "no")
+    if isinstance(gold, float):
+        if not math.isfinite(gold):
+            return Missing("no_gold", f"the ground truth is {gold}")
+        return (str(int(gold)) if gold.is_integer() and abs(gold) < 1e15 else repr(gold),)
+    if isinstance(gold, int):
+        # str() of thousands of digits raises; a gold of that length is a broken row.
+        return (str(gold),) if gold.bit_length() < 10_000 else Missing("no_gold", "the ground truth has no end")
+    if isinstance(gold, bytes):
+        return golds_of(gold.decode("utf-8", "replace"))
+    if isinstance(gold, Mapping):
+        inner = next((gold[name] for name in ("ground_truth", *GOLD_COLUMNS) if gold.get(name) is not None), None)
+        if inner is None or isinstance(inner, Mapping):
+            return Missing("no_gold", "the ground truth is a mapping without an answer")
+        return golds_of(inner)
+    if hasattr(gold, "tolist"):  # an array or a scalar of numpy, torch or pyarrow
+        return golds_of(gold.tolist())
+    if isinstance(gold, Sequence | set | frozenset):
+        return _any_gold(list(gold)[:MAX_GOLDS])
+    text = str(gold).strip() if type(gold).__name__ in ("Decimal", "Fraction") else ""
+    return (text,) if text else Missing("no_gold", f"the ground truth is a {type(gold).__name__}, expected text")
+
+
+def _any_gold(golds: list[Any]) -> tuple[str, ...] | Missing:
+    found: list[str] = []
+    for gold in golds:
+        inner = golds_of(gold) if not isinstance(gold, list | tuple) else Missing("no_gold", "")
+        if not isinstance(inner, Missing):
+            found += inner
+    return tuple(found) or Missing("no_gold", "the list of ground truths is empty")
+
+
+@lru_cache(maxsize=20_000)
+def _bare_gold(gold: str) -> str:
+    """Return a gold as a bare answer. GSM8K's column holds the whole solution, and MATH's its boxed answer in text."""
+    text = gold.strip()
+    if "\n" in text or "####" in text or "\\boxed" in text or "nswer" in text:
+        found = extract_answer(text)
+        if found is not None:
+            return found.answer.strip()
+    return text
+
+
+# Each thread counts for itself: no lock that a fork could copy while it is held.
+_tallies: list[Counter[str]] = []
+_own = threading.local()
+
+
+def _count(code: Code) -> None:
+    tally = getattr(_own, "tally", None)
+    if tally is None:
+        tally = _own.tally = Counter()
+        _tallies.append(tally)
+    tally[code] += 1
+
+
+def counts() -> dict[str, int]:
+    """Return how many replies this process scored, by code; those of all its threads."""
+    total: Counter[str] = Counter()
+    for tally in _tallies:
+        total.update(dict(tally))
+    return dict(total)
+
+
+def reset_counts() -> None:
+    """Start counting again; what a child process does after a fork."""
+    for tally in _tallies:
+        tally.clear()
+
+
+def count_sentence(found: Mapping[str, int] | None = None) -> str:
+    """Return what was scored as one sentence, and why rewards are missing; empty where nothing was."""
+    found = counts() if found is None else found
+    total = sum(found.values())
+    if not total:
+        return ""
+    graded = {"correct": "right", "wrong": "wrong", "no_answer": "without an answer", "unfinished_thought": "cut off"}
+    parts = [f"{found[code]:,} {words}" for code, words in graded.items() if found.get(code)]
+    rest = {code: number for code, number in sorted(found.items()) if code not in graded}
+    if rest:
+        reasons = ", ".join(f"{code} {number:,}" for code, number in rest.items())
+        parts.append(f"{sum(rest.values()):,} without a reward ({reasons})")
+    return f"{total:,} replies scored: {', '.join(parts)}"
+
+
+def _say_at_the_end() -> None:
+    found = counts()
+    if any(Scored(reward=None, code=code, reason="").outcome == "undecided" for code in found):  # type: ignore[arg-type]
+        log.warning("%s", count_sentence(found))
+
+
+os.register_at_fork(after_in_child=reset_counts)
+atexit.register(_say_at_the_end)
+DEFAULT = RewardOptions()
+
+
+def layout_of(text: str, layout: Layout) -> bool:
+    """Say whether a reply states its answer in a layout: one thought before it, a box, `####`, `The answer is`."""
+    split = split_reply(ends_of(text))
+    if not split.is_finished or (layout == "think" and not (split.thought.strip() and split.text.strip())):
+        return False
+    found = extract_answer(split.text)
+    if layout == "think":
+        return found is not None
+    if found is None or not found.answer:
+        return False
+    rules = {"stated": ("stated", "value_of"), "boxed": ("boxed",), "hash": ("hash",)}
+    return found.extractor in rules.get(layout, ("stated", "value_of", "boxed", "hash"))

@@ -1,0 +1,362 @@
+"""Write exports: JSON Lines and a Parquet twin for each format, in one pass over the questions, and their data card.
+
+What was exported and how stands in `exports.json` beside the files, so that the next run writes it again.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import msgspec
+
+from mathstrap.errors import InputError
+from mathstrap.files.rundir import RunDir
+from mathstrap.files.tables import replacing, write_atomically
+from mathstrap.share.export import EXAMPLE, FORMATS, Ending, Row, count_table, finish_response
+from mathstrap.share.formats import (
+    ABOUT,
+    GROUP_FORMATS,
+    FormatOptions,
+    LeftOut,
+    example_row,
+    is_wanted,
+    reply_of,
+)
+from mathstrap.share.groups import Group, groups_in, groups_of_run
+from mathstrap.types import Sample, Style, type_of
+
+RECORD = "exports.json"
+ROWS_PER_GROUP = 5_000
+CARD_HEADING = "## Formats"
+CARD = "README.md"
+_NEXT_HEADINGS = ("## Licence and terms",)
+
+
+@dataclass(kw_only=True)
+class Exported:
+    """One format as it was written: rows for training and for validation, and why questions or draws gave none."""
+
+    name: str
+    num_rows: int = 0
+    num_held_out: int = 0
+    left_out: dict[str, int] = field(default_factory=dict)
+
+
+class RowFile:
+    """A file of rows being written: JSON Lines and Parquet, each under its name when it is whole.
+
+    `ranked` rows wait in a temporary file and are written by rank, ties in the order they came.
+    """
+
+    def __init__(self, stack: ExitStack, stem: Path, like: Row, *, ranked: bool = False) -> None:
+        import pyarrow
+        import pyarrow.parquet
+
+        self.schema = pyarrow.Table.from_pylist([like]).schema
+        json_path = stack.enter_context(replacing(stem.with_name(f"{stem.name}.jsonl")))
+        table_path = stack.enter_context(replacing(stem.with_name(f"{stem.name}.parquet")))
+        self.lines: IO[bytes] = stack.enter_context(json_path.open("wb", buffering=1 << 20))
+        self.table = stack.enter_context(pyarrow.parquet.ParquetWriter(table_path, self.schema, compression="zstd"))
+        self.spool: IO[bytes] | None = stack.enter_context(tempfile.TemporaryFile()) if ranked else None  # noqa: SIM115
+        self.ranks = array("d")
+        self.places = array("q", [0])
+        self.batch: list[Row] = []
+        self.encode = msgspec.json.Encoder().encode
+        self.num_rows = 0
+
+    def add(self, row: Row, rank: float = 0.0) -> None:
+        """Write one row."""
+        self.num_rows += 1
+        if self.spool is not None:
+            self.spool.write(line := self.encode(row))
+            self.ranks.append(rank)
+            self.places.append(self.places[-1] + len(line))
+            return
+        self._write(row, self.encode(row))
+
+    def _write(self, row: Row, line: bytes) -> None:
+        self.lines.write(line)
+        self.lines.write(b"\n")
+        self.batch.append(row)
+        if len(self.batch) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        import pyarrow
+
+        if self.batch:
+            self.table.write_table(pyarrow.Table.from_pylist(self.batch, schema=self.schema))
+            self.batch = []
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self.spool is not None:
+            self.spool.flush()
+            decode = msgspec.json.Decoder().decode
+            for place in sorted(range(len(self.ranks)), key=lambda place: self.ranks[place]):
+                start, end = self.places[place], self.places[place + 1]
+                line = os.pread(self.spool.fileno(), end - start, start)
+                self._write(decode(line), line)
+        self._flush()
+        self.lines.flush()
+        self.table.close()
+
+
+def write_groups(
+    groups: Iterable[Group], plans: Mapping[str, FormatOptions], folder: Path, *, held: frozenset[str] = frozenset()
+) -> dict[str, Exported]:
+    """Write every planned format of the questions in one pass, those of the `held` seeds to a file of their own."""
+    made = {name: Exported(name=name) for name in plans}
+    left_out = {name: LeftOut() for name in plans}
+    with ExitStack() as stack:
+        files = {
+            (name, is_held): RowFile(
+                stack, folder / f"export-{name}{'-validation' if is_held else ''}", like_row(name, options),
+                ranked=options.order == "hardest-first",
+            )
+            for name, options in plans.items()
+            for is_held in ((False, True) if held else (False,))
+        }  # fmt: skip
+        for group in groups:
+            for name, options in plans.items():
+                if is_wanted(group, options, left_out[name]):
+                    file = files[name, group.seed in held]
+                    rank = 2.0 if group.pass_rate is None else group.pass_rate
+                    for row in rows_of(name)(group, options, left_out[name]):
+                        file.add(row, rank)
+        for (name, is_held), file in files.items():
+            file.close()
+            if is_held:
+                made[name].num_held_out = file.num_rows
+            else:
+                made[name].num_rows = file.num_rows
+    for name, counts in left_out.items():
+        made[name].left_out = dict(counts.counts.most_common())
+    return made
+
+
+def like_row(name: str, options: FormatOptions) -> Row:
+    """Return a row that says which columns a format has and of which types."""
+    return example_row(name, options) if name in GROUP_FORMATS else FORMATS[name](EXAMPLE)
+
+
+def rows_of(name: str) -> Callable[[Group, FormatOptions, LeftOut], Iterator[Row]]:
+    """Return what turns a question into rows; a format of samples takes the right draws alone."""
+    if name in GROUP_FORMATS:
+        return GROUP_FORMATS[name]
+
+    def sample_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+        seen: set[str] = set()
+        for draw in group.draws:
+            if draw.outcome != "correct" or draw.text in seen:
+                left_out.add("reply that is not right" if draw.outcome != "correct" else "reply that repeats another")
+                continue
+            seen.add(draw.text)
+            answer = group.gold or draw.answer
+            text = reply_of(draw, group, options) if options.ending != "keep" else draw.text
+            yield FORMATS[name](
+                Sample(
+                    id=draw.id, type=type_of(group.style, group.method), query=group.question,
+                    original_question=group.original_question, response=text, problem=group.id, seed=group.seed,
+                    dataset=group.dataset, method=group.method, answer=answer,
+                )
+            )  # fmt: skip
+
+    return sample_rows
+
+
+def write_samples(
+    run: RunDir, plans: Mapping[str, FormatOptions], folder: Path, *, held: frozenset[str]
+) -> dict[str, Exported]:
+    """Write formats of samples from the samples of a run as curated; an ending other than "keep" replaces theirs."""
+    made = {name: Exported(name=name) for name in plans}
+    if not plans:
+        return made
+    with ExitStack() as stack:
+        files = {
+            (name, is_held): RowFile(
+                stack, folder / f"export-{name}{'-validation' if is_held else ''}", FORMATS[name](EXAMPLE)
+            )
+            for name in plans
+            for is_held in ((False, True) if held else (False,))
+        }
+        for sample in run.read_records("samples", Sample):
+            for name, options in plans.items():
+                files[name, sample.seed in held].add(FORMATS[name](with_ending(sample, options.ending)))
+        for (name, is_held), file in files.items():
+            file.close()
+            if is_held:
+                made[name].num_held_out = file.num_rows
+            else:
+                made[name].num_rows = file.num_rows
+    return made
+
+
+def with_ending(sample: Sample, ending: Ending) -> Sample:
+    """Return a sample whose response ends as asked for."""
+    if ending == "keep":
+        return sample
+    style: Style = "math" if sample.type.startswith("MATH") else "gsm8k"
+    response = finish_response(sample.response, sample.answer, style, ending)
+    return msgspec.structs.replace(sample, response=response)
+
+
+def export_run(
+    run: RunDir, plans: Mapping[str, FormatOptions], *, held: frozenset[str] = frozenset()
+) -> dict[str, Exported]:
+    """Write formats of a finished run into its directory, and note them in `exports.json` and the data card."""
+    of_samples = {name: options for name, options in plans.items() if name in FORMATS}
+    made = write_samples(run, of_samples, run.path, held=held)
+    grouped = {name: options for name, options in plans.items() if name in GROUP_FORMATS}
+    if grouped:
+        made.update(write_groups(groups_of_run(run), grouped, run.path, held=held))
+    noted = exports_of(run.path)
+    noted.update({name: record_of(made[name], options) for name, options in plans.items()})
+    write_record(run.path, noted)
+    if (run.path / CARD).exists():
+        card = (run.path / CARD).read_text(encoding="utf-8")
+        write_atomically(run.path / CARD, [with_exports(card, noted).encode("utf-8")])
+    return made
+
+
+def export_file(
+    path: Path, plans: Mapping[str, FormatOptions], folder: Path, *, fields: Mapping[str, str],
+    validation_share: float = 0.0, rng_seed: int = 0,
+) -> dict[str, Exported]:  # fmt: skip
+    """Write formats of a file of rows made elsewhere into a folder, with a data card; raises InputError."""
+    from collections import Counter
+
+    skipped: Counter[str] = Counter()
+    folder.mkdir(parents=True, exist_ok=True)
+    held: frozenset[str] = frozenset()
+    if validation_share:
+        from mathstrap.curate.mix import split
+
+        ids = [group.seed for group in groups_in(path, fields)]
+        held = split(ids, validation_share, rng_seed=rng_seed).validation
+    made = write_groups(groups_in(path, fields, left_out=skipped), plans, folder, held=held)
+    for each in made.values():
+        each.left_out.update(skipped)
+    noted = exports_of(folder)
+    noted.update({name: record_of(made[name], options) for name, options in plans.items()})
+    write_record(folder, noted)
+    card = f"---\nconfigs:\n---\n\n# {path.stem}\n\nMade by Mathstrap from `{path.name}`.\n"
+    write_atomically(folder / CARD, [with_exports(card, noted).encode("utf-8")])
+    return made
+
+
+def record_of(made: Exported, options: FormatOptions) -> dict[str, Any]:
+    """Return what `exports.json` says of a format: counts, reasons, and the options that make it again."""
+    return {
+        "rows": made.num_rows, "validation_rows": made.num_held_out, "left_out": made.left_out,
+        "options": asdict(options),
+    }  # fmt: skip
+
+
+def write_record(folder: Path, noted: Mapping[str, Any]) -> None:
+    """Write `exports.json`."""
+    text = msgspec.json.format(msgspec.json.encode(dict(noted)), indent=2)
+    write_atomically(folder / RECORD, [text + b"\n"])
+
+
+def exports_of(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what was exported before; empty where nothing was, or where the note cannot be read."""
+    path = folder / RECORD
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
+    except (OSError, msgspec.DecodeError):
+        return {}
+    return {name: record for name, record in found.items() if name in FORMATS or name in GROUP_FORMATS}
+
+
+def plans_of(folder: Path) -> dict[str, FormatOptions]:
+    """Return the formats that were exported before with their options; those of an older version are left out."""
+    plans = {}
+    for name, record in exports_of(folder).items():
+        try:
+            plans[name] = msgspec.convert(record.get("options", {}), FormatOptions)
+        except (msgspec.ValidationError, ValueError):
+            continue
+    return plans
+
+
+def with_exports(card: str, noted: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return a data card whose head names the exported files and whose section says what each holds."""
+    head, marker, body = card.removeprefix("---\n").partition("\n---\n")
+    if not marker:
+        head, body = "configs:", card
+    lines = without_configs(head.splitlines(), set(noted))
+    for name, record in noted.items():
+        lines += [f"- config_name: {name}", "  data_files:"]
+        lines += ["  - split: train", f"    path: export-{name}.parquet"]
+        if record.get("validation_rows"):
+            lines += ["  - split: validation", f"    path: export-{name}-validation.parquet"]
+    before, section, after = body.partition(f"\n{CARD_HEADING}\n")
+    if section:  # an earlier export's section goes, up to the next heading
+        rest = after.find("\n## ")
+        body = before + (after[rest:] if rest >= 0 else "\n")
+    place = next((body.index(f"\n{heading}\n") for heading in _NEXT_HEADINGS if f"\n{heading}\n" in body), len(body))
+    return (
+        "---\n"
+        + "\n".join(lines)
+        + "\n---\n"
+        + body[:place].rstrip("\n")
+        + "\n\n"
+        + formats_section(noted)
+        + body[place:]
+    )
+
+
+def without_configs(lines: list[str], names: set[str]) -> list[str]:
+    """Return the head of a card without the entries of these configurations."""
+    kept: list[str] = []
+    is_dropped = False
+    for line in lines:
+        if line.startswith("- config_name: "):
+            is_dropped = line.removeprefix("- config_name: ").strip() in names
+        elif not line.startswith((" ", "-")):
+            is_dropped = False
+        if not is_dropped:
+            kept.append(line)
+    return kept
+
+
+def formats_section(noted: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the card's section on formats: what each holds, how many rows, how it was made, and what gave no row."""
+    lines = [CARD_HEADING, "", "| format | rows | validation | what a row is |", "| --- | ---: | ---: | --- |"]
+    for name, record in noted.items():
+        held = f"{record.get('validation_rows', 0):,}"
+        lines.append(f"| `export-{name}` | {record.get('rows', 0):,} | {held} | {ABOUT.get(name, '')} |")
+    defaults = asdict(FormatOptions())
+    for name, record in noted.items():
+        changed = {key: value for key, value in record.get("options", {}).items() if defaults.get(key) != value}
+        left_out = record.get("left_out", {})
+        if changed or left_out:
+            lines += ["", f"### {name}"]
+        if changed:
+            options = ", ".join(f"`{key}: {one_line(value)}`" for key, value in sorted(changed.items()))
+            lines += ["", f"Options: {options}."]
+        if left_out:
+            lines += ["", "What gave no row:", "", *count_table("reason", left_out)]
+    return "\n".join(lines) + "\n"
+
+
+def one_line(value: Any) -> str:
+    """Return an option's value as one line of a card."""
+    return " ".join(str(value).split()).replace("`", "'")
+
+
+def check_formats(names: Sequence[str]) -> None:
+    """Raise InputError for a format that does not exist."""
+    from mathstrap.errors import suggest
+
+    for name in names:
+        if name not in FORMATS and name not in GROUP_FORMATS:
+            raise InputError(f'no such format "{name}".{suggest(name, [*FORMATS, *GROUP_FORMATS])}')
