@@ -31,7 +31,7 @@ def export(
     recipe: str = typer.Option("", "--recipe", "-r", help="With --for: a training recipe; else the defaults."),
     out: Path | None = typer.Option(None, "--out", "-o", help="The folder to write; else the run, or RUN/for-TRAINER."),
     field: list[str] = FIELD,
-    instruction: str = typer.Option("boxed", help="How prompts ask for the answer: boxed, answer, hash or none."),
+    instruction: str = typer.Option("auto", help="How prompts ask for the answer: boxed, answer, hash, none or auto."),
     system: str = typer.Option("", help="A system message before every question."),
     plain: bool = typer.Option(False, "--plain", help="Texts instead of chat turns."),
     ending: str = typer.Option("", help="How replies end: paper, answer, boxed or keep (default: as they stand)."),
@@ -52,7 +52,7 @@ def export(
         return
     if overrides:
         raise InputError(f'export --format takes options, found "{overrides[0]}". Training settings go with --for.')
-    check_choice("--instruction", instruction, ["boxed", "answer", "hash", "none"])
+    check_choice("--instruction", instruction, ["auto", "boxed", "answer", "hash", "none"])
     check_choice("--pairs", pairs, ["length-matched", "first"])
     check_choice("--ending", ending or "keep", ["paper", "answer", "boxed", "keep"])
     if max_pairs < 1 or not 0 <= validation < 1:

@@ -27,7 +27,8 @@ class FormatOptions:
     r"""How the rows of the reward and preference formats look.
 
     instruction   how the prompt asks for the final answer: "boxed" (`\boxed{X}`), "answer" (`The answer is: X`), "hash"
-                  (`#### X`), or "none"
+                  (`#### X`), or "none"; "auto" = boxed where replies are still to be written, and what `ending` makes
+                  of the replies that are there
     system        a system message before the question; empty = none
     turns         prompts and replies as chat turns, or as plain texts
     ending        how a reply ends, as in `export.ending`; "keep" = as the teacher wrote it
@@ -40,7 +41,7 @@ class FormatOptions:
     window        only questions whose pass rate lies in it; null = all
     """
 
-    instruction: Instruction = "boxed"
+    instruction: Instruction | Literal["auto"] = "auto"
     system: str = ""
     turns: Literal["chat", "plain"] = "chat"
     ending: Ending = "keep"
@@ -107,9 +108,21 @@ def turn(role: str, text: str, options: FormatOptions) -> Any:
     return [{"role": role, "content": text}] if options.turns == "chat" else text
 
 
-def prompt_of(group: Group, options: FormatOptions, *, always_chat: bool = False) -> Any:
-    """Return the prompt of a question with the instruction of the options."""
-    text = ask_in(options.instruction, group.question)
+# What a prompt asks for where the replies are there already: the ending they have.
+_ENDING_ASKS: dict[Ending, Instruction] = {"paper": "answer", "answer": "answer", "boxed": "boxed", "keep": "none"}
+
+
+def asked(group: Group, options: FormatOptions, *, has_reply: bool) -> str:
+    """Return the question with the instruction of the options; a prompt asks for nothing that its reply is not."""
+    chosen = options.instruction
+    if chosen == "auto":
+        chosen = _ENDING_ASKS[options.ending] if has_reply else "boxed"
+    return ask_in(chosen, group.question)
+
+
+def prompt_of(group: Group, options: FormatOptions, *, has_reply: bool = True, always_chat: bool = False) -> Any:
+    """Return the prompt of a question; `has_reply` says that the row holds the reply too."""
+    text = asked(group, options, has_reply=has_reply)
     if options.turns == "plain" and not always_chat:
         return f"{options.system}\n\n{text}" if options.system else text
     system = [{"role": "system", "content": options.system}] if options.system else []
@@ -148,7 +161,7 @@ def verl_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterat
     extra = {"split": "train", "index": group.id, "question": group.question, **columns}
     yield {
         "data_source": options.data_source or f"mathstrap/{group.dataset}",
-        "prompt": prompt_of(group, options, always_chat=True), "ability": "math",
+        "prompt": prompt_of(group, options, has_reply=False, always_chat=True), "ability": "math",
         "reward_model": {"style": "rule", "ground_truth": group.gold}, "extra_info": extra,
     }  # fmt: skip
 
@@ -157,7 +170,7 @@ def grpo_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterat
     """Yield TRL's row of a question: the prompt, the gold as `solution`, and what is known of its difficulty."""
     if has_gold(group, left_out):
         solution = gold_for_trl(group.gold, options)
-        yield {"prompt": prompt_of(group, options), "solution": solution, **question_columns(group)}
+        yield {"prompt": prompt_of(group, options, has_reply=False), "solution": solution, **question_columns(group)}
 
 
 def has_gold(group: Group, left_out: LeftOut) -> bool:
@@ -272,7 +285,7 @@ def step_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterat
             continue
         shown = steps if place is None else steps[: place + 1]
         yield {
-            "prompt": ask_in(options.instruction, group.question), "completions": shown,
+            "prompt": asked(group, options, has_reply=True), "completions": shown,
             "labels": [number != place for number in range(len(shown))], "first_false": place,
             "false_equation": equation, "is_correct": draw.outcome == "correct", "num_steps": len(steps),
             **draw_columns(draw), **question_columns(group),

@@ -42,7 +42,7 @@ MIN_OPENAI_ROWS = 10
 FINDINGS: dict[str, tuple[bool, str]] = {
     "no_prompt": (True, "the row has no prompt"),
     "no_gold": (True, "the row has no gold answer, so it never gets a reward"),
-    "gold_unreadable": (True, "the checker cannot read the gold, so no reply can be proven right"),
+    "gold_unreadable": (True, "the checker cannot read the gold, so at most a literal copy of it is right"),
     "never_one": (True, "the gold itself, written as the prompt asks, gets no reward of 1"),
     "reward_raised": (True, "the reward raised an exception on the gold itself"),
     "conflicting_golds": (True, "an earlier row asks the same with another gold"),
@@ -178,9 +178,14 @@ def prompt_text(prompt: Any) -> str:
     return "\n".join(text for text in texts if isinstance(text, str))
 
 
-def asked_layouts(text: str) -> list[Layout]:
-    """Return the layouts that a prompt asks for; empty where it says nothing."""
-    return [layout for layout, pattern in _ASKS if pattern.search(text)]
+def asked_layouts(prompt: Any) -> list[Layout]:
+    """Return the layouts that a prompt asks for, else those that its worked examples show; empty where there is none."""
+    own = prompt
+    if isinstance(prompt, list):
+        own = [turn for turn in prompt if isinstance(turn, dict) and turn.get("role") != "assistant"]
+    text = prompt_text(own)
+    asked = [layout for layout, pattern in _ASKS if pattern.search(text)]
+    return asked or [layout for layout, _ in _ASKS if any(layout_of(shot, layout) for shot in shots_of(prompt))]
 
 
 def shots_of(prompt: Any) -> Iterator[str]:
@@ -254,7 +259,7 @@ class RewardRows:
                 self.found.add("no_prompt", number, "" if prompt is None else f"a {type(prompt).__name__}")
                 continue
             self.difficulty(number, row)
-            layouts = asked_layouts(text)
+            layouts = asked_layouts(prompt)
             self.prompt(number, prompt, layouts)
             gold = self.gold(number, row)
             if gold is None:
@@ -515,5 +520,5 @@ def report_lines(found: Preflight) -> list[str]:
             where = f"row {row:,}" if row else "the file"
             lines.append(f"{'':17}{where}{f': {detail}' if detail else ''}")
     if not found.counts:
-        lines.append("Nothing found: every gold is read, and its reward is 1.")
+        lines.append("Nothing found.")
     return lines

@@ -197,10 +197,14 @@ def _shortened(options: RewardOptions, length: int, num_tokens: int | None, reas
     return options.correct * (1 - lost), f"{reason}; {length:,} {options.length_unit} cost {lost:.0%}"
 
 
+_OTHER = "7919.25"  # an answer that hardly any question has
+
+
 @lru_cache(maxsize=20_000)
 def gold_is_readable(gold: str, grader: str = "math") -> bool:
-    """Say whether the checker can prove that a gold answer equals itself; of others no reply can ever be right."""
-    return grade(gold, gold, grader=grader).outcome == "correct"
+    """Say whether the checker can tell right from wrong by this gold; else at most a literal copy of it is right."""
+    is_itself = grade(gold, gold, grader=grader).outcome == "correct"
+    return is_itself and grade(gold, _OTHER, grader=grader).outcome != "undecided"
 
 
 class Missing(msgspec.Struct, frozen=True):
