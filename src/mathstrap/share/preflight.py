@@ -179,7 +179,7 @@ def prompt_text(prompt: Any) -> str:
 
 
 def asked_layouts(prompt: Any) -> list[Layout]:
-    """Return the layouts that a prompt asks for, else those that its worked examples show; empty where there is none."""
+    """Return the layouts that a prompt asks for, else those of its worked examples; empty where none."""
     own = prompt
     if isinstance(prompt, list):
         own = [turn for turn in prompt if isinstance(turn, dict) and turn.get("role") != "assistant"]
