@@ -83,7 +83,6 @@ def mathstrap(url: str, count: int, in_flight: int, out: Path) -> int:
         for number, prompt in enumerate(prompts(count))
     )
     backend = open_backend(TeacherOptions(model=MODEL, base_url=url, max_in_flight=in_flight))
-    meter = Meter(Budget(max_usd=1000.0), price=find_price(MODEL))
     seen = 0
 
     def listen(_event: object) -> None:
@@ -91,6 +90,7 @@ def mathstrap(url: str, count: int, in_flight: int, out: Path) -> int:
         seen += 1
 
     with RunDir.open(out / "run") as run:
+        meter = Meter(Budget(max_usd=1000.0), price=find_price(MODEL), spent=run.spent("solve"), log=run.spending())
         report = ask_all(
             run.todo("solve", plan),
             run.sink("solve"),

@@ -104,7 +104,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     draw: int = 0
 
 
-class Completion(msgspec.Struct, frozen=True, kw_only=True):
+class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A reply, verbatim: the paid thing. Times are wall seconds of the request; tokens are the server's usage.
 
     Where one call answered several draws, the first draw carries the prompt's tokens_in and the others 0.
@@ -118,6 +118,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     tokens_reasoning   of tokens_out, those of the thought
     thought_marks      what stood before the thought and between thought and text; empty for a thought in a field
     raw                the whole reply, where marks, thought and text do not put it together again
+    usd                what the server says it charged, in US dollars; None where it says nothing
     ended              the server's own word for the end, or its refusal, where `finish_reason` does not say it all
     """
 
@@ -134,6 +135,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True):
     thought_marks: tuple[str, str] = ("", "")
     raw: str = ""
     ended: str = ""
+    usd: float | None = None
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,15 +230,41 @@ def type_of(style: Style, method: Method) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What was used: draws sent, tokens the server reported."""
+    """What was used: draws sent, tokens the server reported, and the money it named itself.
+
+    usd_stated   US dollars the server charged, by its own word, for `stated_in` and `stated_out` of the tokens
+    """
 
     requests: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    usd_stated: float = 0.0
+    stated_in: int = 0
+    stated_out: int = 0
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
             requests=self.requests + other.requests,
             tokens_in=self.tokens_in + other.tokens_in,
             tokens_out=self.tokens_out + other.tokens_out,
+            usd_stated=self.usd_stated + other.usd_stated,
+            stated_in=self.stated_in + other.stated_in,
+            stated_out=self.stated_out + other.stated_out,
         )
+
+
+class Liability(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What a run may have been charged beyond its stored replies; one line of `spending.jsonl`, the last one counts.
+
+    requests, tokens_in, tokens_out   calls that ended without a stored reply, and replies without token counts
+    open_requests, open_tokens_in, open_tokens_out   the most that the calls in flight can cost
+    overrun_out    the most tokens a reply took beyond its max_tokens, as thinking does at some servers
+    """
+
+    requests: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    open_requests: int = 0
+    open_tokens_in: int = 0
+    open_tokens_out: int = 0
+    overrun_out: int = 0

@@ -21,6 +21,15 @@ from typing import Any
 
 from aiohttp import web
 
+LIES: dict[str, Any] = {
+    "one": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    "negative": {"prompt_tokens": -5, "completion_tokens": -20, "total_tokens": -25},
+    "text": {"prompt_tokens": "many", "completion_tokens": "a few", "total_tokens": "all"},
+    "nan": {"prompt_tokens": float("nan"), "completion_tokens": float("nan")},
+    "huge": {"prompt_tokens": 10**15, "completion_tokens": 10**15, "total_tokens": 10**16},
+    "list": [1, 2, 3],
+    "dict": {"prompt_tokens": {"a": 1}, "completion_tokens": None},
+}
 FAULTS = (
     "rate_limit",
     "rate_limit_after",
@@ -51,6 +60,8 @@ class Script:
     wants: str = ""  # refuse a body without this field
     key: str = ""  # the key that opens the door
     tokens_out: int = 20
+    tokens_thought: int = 0  # up to twice as many on top, charged, and said in total_tokens alone
+    usage_says: str = ""  # of LIES: what the server says it used, whatever it counts itself
     at_once: int = 0  # more calls than this at a time get 429
     per_minute: int = 0
     retry_after: str = "0.05"
@@ -68,7 +79,8 @@ class FakeServer:
         self.charged: Counter[str] = Counter()  # prompt -> draws paid for
         self.attempts: Counter[str] = Counter()  # prompt -> calls
         self.calls = 0
-        self.tokens = 0
+        self.tokens = 0  # charged, by the server's own count
+        self.usd = 0.0
         self.in_flight = 0
         self.most_in_flight = 0
         self.bodies: list[dict[str, Any]] = []
@@ -224,14 +236,19 @@ class FakeServer:
             "model": self.script.model or body["model"],
             "choices": choices,
         }
-        if self.script.usage:
-            tokens_in, tokens_out = 1 + len(prompt) // 4, self.script.tokens_out * draws
+        tokens_in, tokens_out = 1 + len(prompt) // 4, self.script.tokens_out * draws
+        thought = self.script.tokens_thought * (1 + number % 100 / 100)
+        thought = int(thought) * draws
+        self.tokens += tokens_in + tokens_out + thought
+        self.usd += (tokens_in + 4 * (tokens_out + thought)) / 1e6  # $1 and $4 a million
+        if self.script.usage_says:
+            reply["usage"] = LIES[self.script.usage_says]
+        elif self.script.usage:
             reply["usage"] = {
                 "prompt_tokens": tokens_in,
                 "completion_tokens": tokens_out,
-                "total_tokens": tokens_in + tokens_out,
+                "total_tokens": tokens_in + tokens_out + thought,
             }
-            self.tokens += tokens_in + tokens_out
         return json.dumps(reply).encode()
 
     # The Batch API

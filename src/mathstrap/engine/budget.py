@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 
 from mathstrap.engine.prices import Price
-from mathstrap.errors import RecipeError
-from mathstrap.types import Completion, Request, Usage
+from mathstrap.errors import RecipeError, StorageError
+from mathstrap.types import Completion, Liability, Request, Usage
 
 # A chat template wraps every turn in role markers, and some servers add a default system turn of their own.
 TEMPLATE_TOKENS_PER_PROMPT = 32
 TEMPLATE_TOKENS_PER_MESSAGE = 8
+# Some servers let a model think beyond max_tokens, and charge for it. Until so many replies showed what this one does,
+# a draw is counted with as many tokens on top, a quarter as many after each reply.
+UNKNOWN_OVERRUN = 65_536
+TRIAL_REPLIES = 8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,11 +42,22 @@ class Budget:
 
 
 class Hold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The most one call can still cost."""
+    """The most one call can still cost; a journaled one is written down elsewhere (the journal of a Batch API)."""
 
     requests: int
     tokens_in: int
     tokens_out: int
+    is_journaled: bool = False
+
+
+class SpendingLog(Protocol):
+    """Where a Meter writes down what may be owed, so that the next start of the run knows; raises StorageError."""
+
+    before: Liability
+
+    def note(self, liability: Liability, /) -> None:
+        """Write one line; it is with the operating system when this returns."""
+        ...
 
 
 def most_tokens_in(request: Request) -> int:
@@ -52,7 +69,7 @@ def most_tokens_in(request: Request) -> int:
     return size
 
 
-def hold_for(requests: Sequence[Request]) -> Hold:
+def hold_for(requests: Sequence[Request], *, is_journaled: bool = False) -> Hold:
     """Return the most that one call for these draws of one prompt can cost; single draws fall back at n prompts."""
     draws = len(requests)
     first = requests[0]
@@ -60,16 +77,28 @@ def hold_for(requests: Sequence[Request]) -> Hold:
         requests=draws,
         tokens_in=most_tokens_in(first),
         tokens_out=draws * first.sampling.max_tokens,
+        is_journaled=is_journaled,
     )
 
 
 class Meter:
     """One budget over all stages of a run: reserve before sending, settle after. Not for several threads.
 
-    `spent` is what the run directory already paid for, so that a budget holds over every restart of a run.
+    `spent` is what the stored replies of the run directory used. `log` remembers what they do not show: retries, calls
+    in flight when the process died, replies without token counts. With both, a budget holds over every restart.
+
+    A reservation counts a prompt at its bytes and a reply at max_tokens, plus what thinking may take beyond that: much
+    until the first replies are in, then twice the most that was seen.
     """
 
-    def __init__(self, budget: Budget | None = None, *, price: Price | None = None, spent: Usage | None = None) -> None:
+    def __init__(
+        self,
+        budget: Budget | None = None,
+        *,
+        price: Price | None = None,
+        spent: Usage | None = None,
+        log: SpendingLog | None = None,
+    ) -> None:
         self.budget = budget or Budget()
         if self.budget.max_usd and price is None:
             raise RecipeError(
@@ -78,15 +107,33 @@ class Meter:
                 "server that costs nothing."
             )
         self.price = price
+        self._log = log
+        before = log.before if log else Liability()
         start = spent or Usage()
-        self.requests = start.requests
+        self.requests = start.requests + before.requests + before.open_requests
         self.tokens_in = start.tokens_in
         self.tokens_out = start.tokens_out
-        # Calls that broke after they were sent: the server may have charged for them.
-        self.uncertain_tokens_in = 0
-        self.uncertain_tokens_out = 0
+        self._usd_stated = start.usd_stated
+        self._stated_in = start.stated_in
+        self._stated_out = start.stated_out
+        # Calls without a stored reply, and replies without token counts: the server may have charged for them.
+        self.uncertain_requests = before.requests + before.open_requests
+        self.uncertain_tokens_in = before.tokens_in + before.open_tokens_in
+        self.uncertain_tokens_out = before.tokens_out + before.open_tokens_out
+        self._held_requests = 0
         self._held_in = 0
         self._held_out = 0
+        self._open_requests = 0  # of what is held, the part that no journal of a Batch API remembers
+        self._open_in = 0
+        self._open_out = 0
+        self._overrun_out = before.overrun_out
+        self._num_seen = 0  # replies with token counts
+        self._dearness = 1.0  # the dearest reply the server named a price for, beside the price known
+        # What the last line of the log allows for; a call goes out only when the line that covers it is written.
+        self._noted = before
+        self._noted_requests = self.uncertain_requests
+        self._noted_in = self.uncertain_tokens_in
+        self._noted_out = self.uncertain_tokens_out
         self.ends_at: float | None = None
         self._needs_tokens = bool(self.budget.max_tokens or self.budget.max_usd)
 
@@ -98,63 +145,176 @@ class Meter:
 
     @property
     def needs_holds(self) -> bool:
-        """Say whether reserving can ever refuse."""
-        return bool(self._needs_tokens or self.budget.max_requests)
+        """Say whether reserving can ever refuse, or has to be remembered."""
+        return bool(self._needs_tokens or self.budget.max_requests or self._log is not None)
 
     @property
     def usd(self) -> float | None:
-        """Return the money known to be spent, or None where no price is known."""
-        return self.price.usd(self.tokens_in, self.tokens_out) if self.price else None
+        """Return the money known to be spent: the server's own word, else tokens by price; None where neither is."""
+        unstated_in, unstated_out = self.tokens_in - self._stated_in, self.tokens_out - self._stated_out
+        if self.price is not None:
+            return self._usd_stated + self.price.usd(unstated_in, unstated_out)
+        return self._usd_stated if self._stated_out and not unstated_in and not unstated_out else None
 
     @property
     def usd_uncertain(self) -> float | None:
         """Return the most that calls with an unknown outcome may have cost on top."""
         return self.price.usd(self.uncertain_tokens_in, self.uncertain_tokens_out) if self.price else None
 
+    def usd_of(self, completion: Completion) -> float | None:
+        """Return what one reply cost, None where nobody knows."""
+        if completion.usd is not None:
+            return completion.usd
+        return self.price.usd(completion.tokens_in, completion.tokens_out) if self.price else None
+
     def reserve(self, hold: Hold) -> str:
-        """Take `hold` out of the budget and return "", or return the name of the budget it does not fit in."""
+        """Take `hold` out of the budget and return "", or return the name of the budget it does not fit in.
+
+        Raises StorageError if the reservation cannot be written down.
+        """
         budget = self.budget
         if budget.max_requests and self.requests + hold.requests > budget.max_requests:
             return "max_requests"
-        if self._needs_tokens:
-            tokens_in = self.tokens_in + self.uncertain_tokens_in + self._held_in + hold.tokens_in
-            tokens_out = self.tokens_out + self.uncertain_tokens_out + self._held_out + hold.tokens_out
-            if budget.max_tokens and tokens_in + tokens_out > budget.max_tokens:
-                return "max_tokens"
-            if budget.max_usd and self.price and self.price.usd(tokens_in, tokens_out) > budget.max_usd:
-                return "max_usd"
+        if self._needs_tokens and (refused := self._token_budget_refusing(hold)):
+            return refused
         self.hold(hold)
         return ""
 
+    def _token_budget_refusing(self, hold: Hold) -> str:
+        budget = self.budget
+        overrun = self._allowance * (self._held_requests + hold.requests)
+        if not self._held_requests and not self._overrun_out:
+            overrun = 0  # nothing in flight and nothing known: one call has to find out
+        tokens_in = self._held_in + hold.tokens_in
+        tokens_out = self._held_out + hold.tokens_out + overrun
+        if budget.max_tokens:
+            spent = self.tokens_in + self.uncertain_tokens_in + self.tokens_out + self.uncertain_tokens_out
+            if spent + tokens_in + tokens_out > budget.max_tokens:
+                return "max_tokens"
+        if budget.max_usd and self.price is not None:
+            uncertain = self.price.usd(tokens_in + self.uncertain_tokens_in, tokens_out + self.uncertain_tokens_out)
+            if (self.usd or 0.0) + uncertain * self._dearness > budget.max_usd:
+                return "max_usd"
+        return ""
+
+    @property
+    def _allowance(self) -> int:
+        """Return how many tokens a draw may take beyond its max_tokens."""
+        if self._num_seen >= TRIAL_REPLIES:
+            return 2 * self._overrun_out
+        return max(2 * self._overrun_out, UNKNOWN_OVERRUN >> 2 * self._num_seen)
+
     def hold(self, hold: Hold) -> None:
         """Take `hold` out of the budget without asking."""
+        self._held_requests += hold.requests
         self._held_in += hold.tokens_in
         self._held_out += hold.tokens_out
         self.requests += hold.requests
+        if self._log is None or hold.is_journaled:
+            return
+        self._open_requests += hold.requests
+        self._open_in += hold.tokens_in
+        self._open_out += hold.tokens_out
+        if (
+            self.uncertain_requests + self._open_requests > self._noted_requests
+            or self.uncertain_tokens_in + self._open_in > self._noted_in
+            or self.uncertain_tokens_out + self._open_out > self._noted_out
+        ):
+            # Room for prompts of other lengths, else every second call would write a line.
+            self._note(spare=max(0, self._open_in >> 3))
 
-    def release(self, hold: Hold, *, uncertain: bool = False, unsent: bool = False) -> None:
-        """End a reservation; `uncertain` keeps it counted as possibly charged, `unsent` gives the requests back too."""
+    def release(self, hold: Hold, *, uncertain: bool = False, unsent: bool = False, answered: int = 0) -> None:
+        """End a reservation whose `answered` replies are stored.
+
+        `uncertain` keeps its tokens counted as possibly charged, `unsent` gives its requests back.
+        """
+        missing = hold.requests - answered
+        self._held_requests -= hold.requests
         self._held_in -= hold.tokens_in
         self._held_out -= hold.tokens_out
         if uncertain:
             self.uncertain_tokens_in += hold.tokens_in
-            self.uncertain_tokens_out += hold.tokens_out
-        if unsent:
-            self.requests -= hold.requests
+            self.uncertain_tokens_out += hold.tokens_out + self._overrun_out * hold.requests
+        if unsent or answered:  # of a call that was answered, the server made no more draws than it sent
+            self.requests -= missing
+        else:
+            self.uncertain_requests += missing
+        if self._log is None or hold.is_journaled:
+            return
+        self._open_requests -= hold.requests
+        self._open_in -= hold.tokens_in
+        self._open_out -= hold.tokens_out
+        owed = self.uncertain_requests + self._open_requests
+        if self._noted_requests - owed > max(4, owed >> 3):
+            self.settle()
 
-    def paid(self, completion: Completion) -> None:
-        """Count a reply's tokens."""
-        self.tokens_in += completion.tokens_in
-        self.tokens_out += completion.tokens_out
+    def paid(self, completions: Sequence[Completion], hold: Hold) -> None:
+        """Count the tokens and the cost of a call's replies, and learn from them what the next call may take."""
+        tokens_in = tokens_out = 0
+        for completion in completions:
+            tokens_in += completion.tokens_in
+            tokens_out += completion.tokens_out
+            if completion.usd is not None:
+                self._usd_stated += completion.usd
+                self._stated_in += completion.tokens_in
+                self._stated_out += completion.tokens_out
+                if self.price is not None:
+                    self._learn_price(completion)
+        self.tokens_in += tokens_in
+        self.tokens_out += tokens_out
+        if tokens_out and hold.requests:
+            self._num_seen += 1
+            # A server that ignores n answers with fewer draws; their limit is still that of one draw each.
+            most = hold.tokens_out // hold.requests
+            longest = tokens_out if len(completions) == 1 else max(c.tokens_out for c in completions)
+            beyond = longest - most + max(0, tokens_in - hold.tokens_in)
+            if beyond > self._overrun_out:
+                self._overrun_out = beyond
+                self.settle()
+
+    def _learn_price(self, completion: Completion) -> None:
+        assert self.price is not None
+        assert completion.usd is not None
+        expected = self.price.usd(completion.tokens_in, completion.tokens_out)
+        if expected > 0 and completion.usd > expected * self._dearness:
+            self._dearness = completion.usd / expected
+
+    def settle(self) -> None:
+        """Write down exactly what may be owed, if the last line says otherwise; a disk that is full keeps that line."""
+        if self._log is not None:
+            with suppress(StorageError):
+                self._note(spare=0)
+
+    def _note(self, *, spare: int) -> None:
+        overrun = 2 * self._overrun_out * self._open_requests
+        liability = Liability(
+            requests=self.uncertain_requests,
+            tokens_in=self.uncertain_tokens_in,
+            tokens_out=self.uncertain_tokens_out,
+            open_requests=self._open_requests,
+            open_tokens_in=self._open_in + spare,
+            open_tokens_out=self._open_out + overrun,
+            overrun_out=self._overrun_out,
+        )
+        if liability == self._noted:
+            return
+        assert self._log is not None
+        self._log.note(liability)
+        self._noted = liability
+        self._noted_requests = self.uncertain_requests + self._open_requests
+        self._noted_in = self.uncertain_tokens_in + self._open_in + spare
+        self._noted_out = self.uncertain_tokens_out + self._open_out
 
     @property
     def tightest(self) -> str:
         """Return the name of the budget of requests, tokens or money that is used up furthest; there has to be one."""
         budget = self.budget
+        tokens = self.tokens_in + self.tokens_out + self.uncertain_tokens_in + self.uncertain_tokens_out
+        usd = (self.usd or 0.0) + (self.usd_uncertain or 0.0)
         used = {
             "max_requests": self.requests / budget.max_requests if budget.max_requests else 0.0,
-            "max_tokens": (self.tokens_in + self.tokens_out) / budget.max_tokens if budget.max_tokens else 0.0,
-            "max_usd": (self.usd or 0.0) / budget.max_usd if budget.max_usd else 0.0,
+            "max_tokens": tokens / budget.max_tokens if budget.max_tokens else 0.0,
+            "max_usd": usd / budget.max_usd if budget.max_usd else 0.0,
         }
         assert any(used.values()), "nothing is spent of a budget that is used up"
         return max(used, key=lambda name: used[name])

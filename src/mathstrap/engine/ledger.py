@@ -35,6 +35,7 @@ class Ledger:
         self._errors: Counter[str] = Counter()
         self._other_models: set[str] = set()
         self._warned_of_usage = False
+        self._usd = 0.0
         self._uncertain_before = terms.meter.usd_uncertain or 0.0
 
     @property
@@ -71,29 +72,34 @@ class Ledger:
         Raises StorageError if one could not be stored; it is kept for `save_again`.
         """
         tokens_in = tokens_out = 0
+        usd = 0.0
         error = None
         for reply in completions:
             completion = split_completion(reply)
             error = self._store(completion) or error
-            self._meter.paid(completion)
             tokens_in += completion.tokens_in
             tokens_out += completion.tokens_out
+            usd += self._meter.usd_of(completion) or 0.0
             if completion.model != job.requests[0].model and completion.model:
                 self._check_model(completion.model, job.requests[0].model)
+        self._meter.paid(completions, job.hold)
         if tokens_in == tokens_out == 0 and any(reply.text for reply in completions):
-            self._no_usage(job)
+            self._no_usage(job, len(completions))
+        elif error is not None and job.hold is not NO_HOLD:
+            self._meter.release(job.hold, uncertain=True)  # no stored reply remembers it
         elif job.hold is not NO_HOLD:
-            self._meter.release(job.hold)
+            self._meter.release(job.hold, answered=len(completions))
+        job.hold = NO_HOLD
         if self._tokens_pace is not None:
             self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
         report = self.report
         report.answered += len(completions)
         report.tokens_in += tokens_in
         report.tokens_out += tokens_out
+        self._usd += usd
         self.slowest_seconds = max(seconds, self.slowest_seconds * 0.99)
         self.usual_seconds += (seconds - self.usual_seconds) * 0.05
         if self._terms.events is not None:
-            price = self._meter.price
             self._terms.emit(
                 "answered",
                 id=job.requests[0].id,
@@ -102,7 +108,7 @@ class Ledger:
                 tokens_in=tokens_in,
                 tokens_out=tokens_out,
                 seconds=seconds,
-                usd=price.usd(tokens_in, tokens_out) if price else None,
+                usd=usd if self._meter.price is not None or usd else None,
             )
         if error is not None:
             raise error
@@ -131,13 +137,16 @@ class Ledger:
             for request in job.requests:
                 self._sink.failure(Failure(id=request.id, key=request.key, error=str(error), kind=error.kind))
 
-    def settle_broken(self, job: Job, kind: str) -> None:
-        """End the reservation of a call that brought nothing; one that may have been charged stays counted."""
+    def settle_broken(self, job: Job, kind: str, *, answered: int = 0) -> None:
+        """End the reservation of a call that brought nothing; one that may have been charged stays counted.
+
+        `answered` replies of it are stored, without the token counts.
+        """
         if kind in UNCERTAIN_KINDS:
             if job.hold is NO_HOLD:
                 job.hold = hold_for(job.requests)
                 self._meter.hold(job.hold)
-            self._meter.release(job.hold, uncertain=True)
+            self._meter.release(job.hold, uncertain=True, answered=answered)
         elif job.hold is not NO_HOLD:
             self._meter.release(job.hold, unsent=kind == "unavailable")
         job.hold = NO_HOLD
@@ -161,9 +170,10 @@ class Ledger:
         report, meter = self.report, self._meter
         report.seconds = seconds
         report.errors = dict(self._errors)
-        if meter.price is not None:
-            report.usd = meter.price.usd(report.tokens_in, report.tokens_out)
+        if meter.price is not None or self._usd:
+            report.usd = self._usd
             report.usd_uncertain = (meter.usd_uncertain or 0.0) - self._uncertain_before
+        meter.settle()
         self._terms.emit(
             "finished",
             total=report.answered,
@@ -186,9 +196,9 @@ class Ledger:
             return error
         return None
 
-    def _no_usage(self, job: Job) -> None:
+    def _no_usage(self, job: Job, answered: int) -> None:
         """Count a reply without token counts at the most it can have cost."""
-        self.settle_broken(job, "malformed")
+        self.settle_broken(job, "malformed", answered=answered)
         if not self._warned_of_usage:
             self._warned_of_usage = True
             detail = "The server does not say how many tokens it used. Budgets count each call at its maximum."

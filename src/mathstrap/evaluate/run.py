@@ -205,7 +205,7 @@ def fill(
         usd_per_million_in=options.budget.usd_per_million_tokens_in,
         usd_per_million_out=options.budget.usd_per_million_tokens_out,
     )
-    meter = Meter(options.budget, price=price, spent=run.spent(STAGE))
+    meter = Meter(options.budget, price=price, spent=run.spent(STAGE), log=run.spending())
     todo = list(run.todo(STAGE, requests))
     held = [completion for _, completion in run.answered(STAGE, requests)] if todo else []
     with grading.watch(run.sink(STAGE), held) as sink:

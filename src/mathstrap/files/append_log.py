@@ -15,7 +15,7 @@ import msgspec
 
 from mathstrap.errors import InputError, StorageError
 from mathstrap.thought import split_completion
-from mathstrap.types import Completion, Request
+from mathstrap.types import Completion, Request, Usage
 
 # An index entry packs a line's place into one integer: offset * 2**LENGTH_BITS + length.
 LENGTH_BITS = 28
@@ -59,6 +59,12 @@ class AppendLog:
                 self._thread = threading.Thread(target=self._sync_forever, name="mathstrap-fsync", daemon=True)
                 self._thread.start()
         return offset
+
+    def last_line(self) -> bytes:
+        """Return the last line without its newline; empty where there is none."""
+        start = max(0, self.size - (1 << 16))
+        lines = os.pread(self._fd, self.size - start, start).splitlines()
+        return lines[-1] if lines else b""
 
     def sync(self) -> None:
         """Flush to the disk; raises StorageError."""
@@ -149,6 +155,7 @@ class _Paid(msgspec.Struct):
     key: str
     tokens_in: int = 0
     tokens_out: int = 0
+    usd: float | None = None
 
 
 class Index:
@@ -161,10 +168,30 @@ class Index:
         self.places: dict[str, int] = {}
         self.tokens_in = 0
         self.tokens_out = 0
+        self.usd_stated = 0.0
+        self.stated_in = 0
+        self.stated_out = 0
 
     def add(self, request_id: str, key: str, offset: int, length: int) -> None:
         """Note where a reply's line lies."""
         self.places[f"{request_id}\0{key}"] = offset << LENGTH_BITS | length
+
+    def count(self, paid: _Paid | Completion) -> None:
+        """Count what a reply used."""
+        self.tokens_in += paid.tokens_in
+        self.tokens_out += paid.tokens_out
+        if paid.usd is not None:
+            self.usd_stated += paid.usd
+            self.stated_in += paid.tokens_in
+            self.stated_out += paid.tokens_out
+
+    @property
+    def used(self) -> Usage:
+        """Return what the replies held used."""
+        return Usage(
+            requests=len(self.places), tokens_in=self.tokens_in, tokens_out=self.tokens_out,
+            usd_stated=self.usd_stated, stated_in=self.stated_in, stated_out=self.stated_out,
+        )  # fmt: skip
 
     def scan(self, path: Path) -> None:
         """Read every whole record of `path`; a torn last one is left out. A missing file holds nothing."""
@@ -183,8 +210,7 @@ class Index:
                             break
                         raise _bad_line(path, number, line, error) from error
                     places[f"{paid.request}\0{paid.key}"] = offset << LENGTH_BITS | (length - is_ended)
-                    self.tokens_in += paid.tokens_in
-                    self.tokens_out += paid.tokens_out
+                    self.count(paid)
                     offset += length
         except FileNotFoundError:
             return

@@ -3,6 +3,7 @@
 recipe.yaml manifest.json                        what was run
 completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
 batches-<stage>.jsonl                            PAID: what was submitted to a Batch API, appended to
+spending.jsonl                                   PAID: what may be owed beyond the replies, appended to
 problems candidates verdicts rejects samples     DERIVED: written whole under a temporary name, then renamed
 """
 
@@ -22,7 +23,7 @@ from mathstrap.errors import InputError, RunLocked
 from mathstrap.files.append_log import AppendLog, Index, read_answered, read_completions, storage_error
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.tables import write_atomically, write_parquet, write_rows_parquet
-from mathstrap.types import Completion, Failure, Request, Usage
+from mathstrap.types import Completion, Failure, Liability, Request, Usage
 
 T = TypeVar("T")
 R = TypeVar("R", bound=msgspec.Struct)
@@ -59,8 +60,7 @@ class StageSink:
             line = self._encode(well_formed(completion))
         offset = self._log.append(line)
         self._index.add(completion.request, completion.key, offset, len(line))
-        self._index.tokens_in += completion.tokens_in
-        self._index.tokens_out += completion.tokens_out
+        self._index.count(completion)
 
     def failure(self, failure: Failure) -> None:
         """Write down that a request was given up until the next run."""
@@ -89,6 +89,29 @@ def well_formed(completion: Completion) -> Completion:
         fields[name] = getattr(completion, name).encode("utf-8", "replace").decode()
     before, between = (mark.encode("utf-8", "replace").decode() for mark in completion.thought_marks)
     return msgspec.structs.replace(completion, **fields, thought_marks=(before, between))
+
+
+class SpendingLog:
+    """What may be owed beyond the stored replies: a line before a call goes out that the last line does not cover.
+
+    The last line counts, and holds totals. At a start, whatever it calls open was in flight when the process ended.
+    """
+
+    def __init__(self, run: RunDir) -> None:
+        self._log = run.log("spending.jsonl")
+        self._encode = msgspec.json.Encoder().encode
+        line = self._log.last_line()
+        try:
+            self.before = msgspec.json.decode(line, type=Liability) if line else Liability()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise InputError(
+                f"{self._log.path}: the last line is not a record of what was spent ({error}): {line[:60]!r}. Delete "
+                "this line; budgets then count from the line before it."
+            ) from error
+
+    def note(self, liability: Liability) -> None:
+        """Write a line; it is with the operating system when this returns. Raises StorageError."""
+        self._log.append(self._encode(liability))
 
 
 class RunDir:
@@ -203,12 +226,11 @@ class RunDir:
 
     def spent(self, *stages: str) -> Usage:
         """Return what the held replies of these stages used, for a Meter's start."""
-        indexes = [self.index(stage) for stage in stages]
-        return Usage(
-            requests=sum(len(index.places) for index in indexes),
-            tokens_in=sum(index.tokens_in for index in indexes),
-            tokens_out=sum(index.tokens_out for index in indexes),
-        )
+        return sum((self.index(stage).used for stage in stages), start=Usage())
+
+    def spending(self) -> SpendingLog:
+        """Return where a Meter writes down what the replies do not show; it goes on from the last whole line."""
+        return SpendingLog(self)
 
     def completions(self, stage: str) -> Iterator[Completion]:
         """Yield every held reply in id order, one at a time; those to older prompts of the same id are among them."""

@@ -35,7 +35,7 @@ class Teacher:
         self.events = events
         self.open_teacher = open_teacher
         self.reports: list[AskReport] = []
-        self.meter = Meter(recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES))
+        self.meter = Meter(recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES), log=run.spending())
         self._backend: Backend | None = None
 
     def __enter__(self) -> Teacher:

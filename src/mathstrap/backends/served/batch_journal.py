@@ -78,7 +78,7 @@ def _read(lines: dict[str, Any]) -> dict[str, Job]:
             ]
         )
         requests, tokens_in, tokens_out = line["hold"]
-        job.hold = Hold(requests=requests, tokens_in=tokens_in, tokens_out=tokens_out)
+        job.hold = Hold(requests=requests, tokens_in=tokens_in, tokens_out=tokens_out, is_journaled=True)
         job.attempt = 1
         jobs[name] = job
     return jobs

@@ -86,7 +86,8 @@ class _Filling:
         self._terms = terms
         self._ledger = Ledger(sink, terms)
         self._journal = Journal(sink)
-        if not hasattr(sink, "journal"):
+        self._is_journaled = hasattr(sink, "journal")
+        if not self._is_journaled:
             detail = "This run does not remember its batches: one that is interrupted pays for them again."
             terms.emit("warning", reason="no_journal", detail=detail)
         self._open: dict[str, Submitted] = {}
@@ -166,7 +167,7 @@ class _Filling:
             job = self._peek()
             if job is None or (path and path_of(job.requests[0]) != path):
                 break
-            job.hold = hold_for(job.requests)
+            job.hold = hold_for(job.requests, is_journaled=self._is_journaled)
             refused = self._terms.meter.reserve(job.hold)
             if refused:
                 if not jobs and not self._open:
@@ -194,7 +195,7 @@ class _Filling:
         except (TransientError, TeacherError) as error:
             self._error = error if isinstance(error, TeacherError) else TeacherError(f"{error} Run it again later.")
             for job in jobs.values():
-                self._terms.meter.release(job.hold)
+                self._terms.meter.release(job.hold, unsent=True)
             return
         self._journal.submitted(submitted)
         self._open[submitted.token] = submitted
