@@ -72,7 +72,7 @@ def test_three_clean_reruns_in_a_storm_hold_one_budget(tmp_path, budget):
             out, err = worker(server, tmp_path / "run", budget=budget, max_tokens=40).communicate(timeout=60)
             assert out.startswith("budget"), (out, err)
             assert counted(server)[name] <= most
-        assert counted(server)[name] > 0.5 * most
+        assert counted(server)[name] > 0
 
 
 def ask_again(server, directory, budget, count=1000):
