@@ -285,7 +285,7 @@ def test_a_budget_is_shared_between_methods(tmp_path):
 @pytest.mark.parametrize("share", ["wanted", "equal"])
 def test_a_budget_of_tokens_is_shared_between_rewrites_and_answers_of_every_method(tmp_path, share):
     whole = bootstrap(small_recipe(tmp_path, name="whole"))
-    tokens = sum(row["tokens_in"] + row["tokens_out"] for row in replies(whole.path))
+    tokens = sum(row.get("tokens_in", 0) + row.get("tokens_out", 0) for row in replies(whole.path))
     recipe = small_recipe(tmp_path, name="half", budget={"max_tokens": tokens // 2}, sampling={"share": share})
     half = bootstrap(recipe)
     spent = sum(row["tokens_in"] + row["tokens_out"] for row in replies(half.path))
