@@ -33,6 +33,7 @@ REASONS: dict[str, str] = {
     "not_a_question": "the reply is not a question",
     "numbers_differ": "the rewrite does not carry the numbers of its parent",
     "no_number": "the question has no number that can be hidden",
+    "cannot_renumber": "the worked solution cannot be computed again with other numbers",
     "not_a_statement": "the rewrite is still a question",
     "broken_latex": "the dollar signs of the rewrite do not pair up",
     "x_lost": "the rewrite lost the unknown variable",
