@@ -19,7 +19,7 @@ LAYERS = [
     ["report", "audit", "share"],
     ["reward"],
     ["pipeline"],
-    ["study"],
+    ["study", "reproduce"],
     ["cli"],
     ["__main__"],
 ]  # fmt: skip

@@ -14,7 +14,7 @@ BARRED_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve
 BARRED_NAMES = {"eval", "exec", "compile", "__import__", "breakpoint"}
 BARRED_CALLS = {"yaml.load", "yaml.unsafe_load", "yaml.full_load", "os.system", "os.popen", "torch.hub.load"}
 # The one module that loads a user's own plug-in, and the file that loads weights.
-PLUGINS, WEIGHTS = "plugins.py", "weights.py"
+PLUGINS, WEIGHTS = "plugins.py", "hub/weights.py"
 
 
 def calls() -> Iterator[tuple[str, ast.Call, str]]:

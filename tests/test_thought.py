@@ -127,7 +127,7 @@ def made(**fields):
         (made(text="<think>abc</think>d", tokens_reasoning=33), {"tokens_reasoning": 33}),
         (made(text="<think>4"), {"text": "", "reasoning": "4", "finish_reason": "length", "ended": "stop"}),
         (made(text="<think>4", finish_reason="length"), {"finish_reason": "length", "ended": ""}),
-        (made(text="d", reasoning="abc"), {"text": "d", "reasoning": "abc", "finish_reason": "stop"}),
+        (made(text="d", reasoning="abc"), {"text": "d", "tokens_reasoning": 30, "finish_reason": "stop"}),
         # A stop string that struck inside the thought, or a server that lost the text.
         (made(text="", reasoning="abc"), {"finish_reason": "length", "ended": "stop"}),
         (made(text=" \n", reasoning="abc", finish_reason="content_filter"), {"finish_reason": "content_filter"}),

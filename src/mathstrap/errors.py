@@ -4,7 +4,8 @@
       InputError (ValueError)        the user's file, recipe or argument is wrong
         RecipeError                  a recipe key or value
         MissingExtraError            an optional package is not installed
-      TeacherError (RuntimeError)    asking again cannot help: bad key, unknown model, prompt too long
+      TeacherError (RuntimeError)    asking again cannot help: bad key, unknown model, no credit
+        PromptRefused                the server does not take this one prompt; others go on
       TransientError (RuntimeError)  asking again may help: rate limit, server error, time-out, broken connection
       RunLocked (RuntimeError)       another process holds the run directory
       StorageError (OSError)         the run directory cannot be written
@@ -33,6 +34,21 @@ class MissingExtraError(InputError):
 
 class TeacherError(MathstrapError, RuntimeError):
     """The model server refused for good; the run stops and says what to fix."""
+
+
+class PromptRefused(TeacherError):
+    """The model server does not take one prompt: its content, its form or its length.
+
+    `is_certain` says that the server names the prompt as the fault; otherwise every request may be refused alike, and
+    only what others come to can tell.
+    """
+
+    def __init__(self, message: str, is_certain: bool = False) -> None:
+        super().__init__(message)
+        self.is_certain = is_certain
+
+    def __reduce__(self) -> tuple[type[PromptRefused], tuple[str, bool]]:
+        return type(self), (str(self), self.is_certain)
 
 
 class TransientError(MathstrapError, RuntimeError):

@@ -103,31 +103,28 @@ def split_completion(completion: Completion) -> Completion:
         return completion
     split = split_reply(completion.text)
     has_marks = split.marks != ("", "") or split.text != completion.text
-    thought = split.thought
-    if not has_marks:
-        if not completion.reasoning or completion.finish_reason not in ("stop", "unknown"):
-            return completion
-        if split.text.strip() or not completion.reasoning.strip():
-            return completion
-    elif completion.reasoning:
-        thought = f"{completion.reasoning}\n{thought}" if thought.strip() else completion.reasoning
+    if not has_marks and not completion.reasoning:
+        return completion
     changes: dict[str, object] = {}
+    thought, text = completion.reasoning, completion.text
     if has_marks:
+        thought, text = f"{thought}\n{split.thought}" if thought else split.thought, split.text
         is_rebuilt = split.marks != ("", "") and not completion.reasoning
         changes = {
-            "text": split.text,
+            "text": text,
             "reasoning": thought,
             "thought_marks": split.marks if is_rebuilt else ("", ""),
             "raw": "" if is_rebuilt else completion.text,
         }
-        size = len(thought.strip())
-        if size and not completion.tokens_reasoning:
-            changes["tokens_reasoning"] = completion.tokens_out * size // (size + len(split.text.strip()))
-    is_closed = has_marks and split.is_finished
-    if not is_closed and completion.finish_reason in ("stop", "unknown"):
+    size = len(thought.strip())
+    if size and not completion.tokens_reasoning:
+        changes["tokens_reasoning"] = completion.tokens_out * size // (size + len(text.strip()))
+    # A thought in a field, and nothing after it: a stop string struck inside it, or its server lost the text.
+    is_finished = split.is_finished if has_marks else bool(text.strip())
+    if not is_finished and completion.finish_reason in ("stop", "unknown"):
         changes["finish_reason"] = "length"
         changes["ended"] = completion.ended or completion.finish_reason
-    return msgspec.structs.replace(completion, **changes)
+    return msgspec.structs.replace(completion, **changes) if changes else completion
 
 
 def reply_as_sent(completion: Completion) -> str:

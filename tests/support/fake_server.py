@@ -66,6 +66,8 @@ class Script:
     per_minute: int = 0
     retry_after: str = "0.05"
     down: bool = False  # 500 for everything
+    # prompt -> what its calls get in turn: a body, or a pair of status and body; then as without
+    answers: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
     charged_path: str = ""
     batch_seconds: float = 0.2
     batch_fault: str = ""  # expire, fail, partial, lose_create (the batch is made, the answer is lost)
@@ -180,8 +182,16 @@ class FakeServer:
         refused = self.refusal(request, body)
         if refused is not None:
             return refused
-        fault = self.fault_of(prompt)
+        attempt, fault = self.attempts[prompt], self.fault_of(prompt)
         self.attempts[prompt] += 1
+        scripted = self.script.answers.get(prompt, [])
+        if attempt < len(scripted):
+            answer = scripted[attempt]
+            status, data = answer if isinstance(answer, tuple) else (200, answer)
+            if status == 200:
+                self.charge(prompt, 1)
+            data = data if isinstance(data, bytes) else json.dumps(data).encode()
+            return web.Response(body=data, status=status, content_type="application/json")
         if fault == "rate_limit":
             return error(429, "slow down", "rate_limit_exceeded")
         if fault == "rate_limit_after":
@@ -327,6 +337,12 @@ class FakeServer:
             elif fault == "partial" and number % 3 == 0:
                 answer = {"status_code": 500, "body": {"error": {"message": "oops"}}}
                 bad.append({"custom_id": line["custom_id"], "response": answer, "error": None})
+            elif self.attempts[prompt] < len(self.script.answers.get(prompt, [])):
+                scripted = self.script.answers[prompt][self.attempts[prompt]]
+                self.attempts[prompt] += 1
+                status, reply = scripted if isinstance(scripted, tuple) else (200, scripted)
+                answer = {"status_code": status, "body": reply}
+                good.append({"custom_id": line["custom_id"], "response": answer, "error": None})
             else:
                 draws = body.get("n", 1) if self.script.supports_n == "yes" else 1
                 self.charge(prompt, draws)

@@ -237,7 +237,7 @@ STATEMENTS = [
     ("5", "\\fbox{5}", True),
     ("5", "$$\\boxed{5}$$", True),
     ("\\frac{1}{2}", "The answer is $\\boxed{\\frac{1}{2}}$", True),
-    ("5", "=> 5", False),
+    ("5", "=> 5", True),
     ("5", "Result: 5", True),
     ("5000", "The answer is 5,000", True),
     ("5", "The answer is: 5\nThe answer is: 6", False),

@@ -9,6 +9,7 @@ import typer
 from mathstrap.cli import complete, curate, run, see, share
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
+from mathstrap.cli import reproduce as reproduction
 from mathstrap.cli import study as studies
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
@@ -68,6 +69,7 @@ app.command("preflight", short_help="Check a training file: which rewards can be
 app.command("serve-reward", short_help="Serve the reward over HTTP.")(share.serve_reward)
 app.command("push", short_help="Publish a run on the Hugging Face hub.")(share.push)
 app.command("quirks", short_help="What the reference code would spoil of your seeds.")(reference_quirks.quirks)
+app.command("reproduce", short_help="Recount the paper, claim by claim.")(reproduction.reproduce)
 app.command("dedup", short_help="Drop questions that repeat an earlier one.")(curate.dedup)
 app.command("decontaminate", short_help="Drop questions that test sets ask too.")(curate.decontaminate)
 app.command("audit", short_help="Count the defects of any dataset, and clean it.")(curate.audit)

@@ -33,6 +33,7 @@ class StageState:
     done: int = 0
     failed: int = 0
     retried: int = 0
+    refused: int = 0
     tokens: int = 0
     usd: float | None = None
     finished: bool = False
@@ -79,6 +80,7 @@ class StageState:
 
     def _troubles(self) -> str:
         retried = f"  {self.retried:,} retried" if self.retried else ""
+        retried += f"  {self.refused:,} prompts refused" if self.refused else ""
         return retried + (f"  {self.failed:,} left to the next run" if self.failed else "")
 
 
@@ -151,6 +153,9 @@ class Progress:
         stage.now = event.at
         if event.kind == "answered":
             stage.answered(event)
+        elif event.kind == "refused":
+            stage.done += event.draws
+            stage.refused += event.draws
         elif event.kind == "retried":
             stage.retried += 1
         elif event.kind == "failed":

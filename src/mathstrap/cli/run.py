@@ -90,7 +90,12 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
         if analysis.usd is not None
         else "price unknown (set budget.usd_per_million_tokens_in/_out)"
     )
-    console.print(f"tokens: {analysis.tokens_in:,} in, {analysis.tokens_out:,} out; cost: {usd}", soft_wrap=True)
+    thinking = f" ({analysis.tokens_reasoning:,} of them thinking)" if analysis.tokens_reasoning else ""
+    tokens = f"tokens: {analysis.tokens_in:,} in, {analysis.tokens_out:,} out{thinking}; cost: {usd}"
+    console.print(tokens, soft_wrap=True)
+    for word, number in analysis.unknown_endings.items():
+        text = f'{number:,} replies ended with finish_reason "{printable(word)}", which mathstrap does not know.'
+        console.print(text, soft_wrap=True, markup=False)
     for line in closing_lines(summary, recipe, command):
         console.print(line, soft_wrap=True)
 

@@ -200,8 +200,12 @@ def print_analysis(analysis: Analysis) -> None:
     rejects = {reason_name(reason): sum(counts.values()) for reason, counts in analysis.rejects.items()}
     most_first = dict(sorted(rejects.items(), key=lambda entry: -entry[1]))
     table("What fell out", ["", "Rows"], most_first, lambda number: [count(number)])
+    from mathstrap.render.hostile import printable
+
     cost = "no price known" if analysis.usd is None else dollars(analysis.usd)
-    typer.echo(f"{analysis.tokens_in:,} prompt and {analysis.tokens_out:,} reply tokens, {cost}.")
+    typer.echo(f"{analysis.tokens_sentence}, {cost}.")
+    for word, number in analysis.unknown_endings.items():
+        typer.echo(f'{number:,} replies ended with finish_reason "{printable(word)}", which mathstrap does not know.')
 
 
 def print_extras(extras: Any) -> None:

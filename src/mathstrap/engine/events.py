@@ -12,6 +12,7 @@ EventKind = Literal[
     "asked",  # a call was sent: id, attempt, draws
     "answered",  # a reply is on disk: id, tokens, seconds, usd
     "retried",  # a call failed and will be sent again: id, attempt, wait_seconds, reason, detail
+    "refused",  # the server does not take a prompt, which is final: id, draws, detail
     "failed",  # a request was given up until the next run: id, attempt, reason, detail
     "limit",  # the number of calls in flight was adapted: in_flight, detail
     "paused",  # the breaker stopped sending: wait_seconds, detail

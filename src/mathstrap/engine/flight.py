@@ -11,7 +11,7 @@ from mathstrap.engine.interface import AskReport, Sink, Terms
 from mathstrap.engine.jobs import Job, Jobs
 from mathstrap.engine.ledger import Ledger
 from mathstrap.engine.limits import AdaptiveLimit, Breaker, backoff
-from mathstrap.errors import MathstrapError, StorageError, TeacherError, TransientError
+from mathstrap.errors import MathstrapError, PromptRefused, StorageError, TeacherError, TransientError
 from mathstrap.types import Completion, Request
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Flight:
                 if timer is not None:
                     timer.cancel()
             await self._land()
+        self._error = self._error or self.ledger.settle_refusals()
         await self.ledger.save_again()
         self.ledger.finish(self._now() - started)
         if self._error is not None:
@@ -217,6 +218,13 @@ class Flight:
             if error.kind in REFUSED_KINDS:
                 # A refusal comes back at once: without a pause its place would be refused again and again.
                 return min(self.ledger.usual_seconds, self.terms.limits.backoff_seconds)
+        except PromptRefused as error:
+            if self._breaker.succeeded():
+                self.terms.emit("resumed")
+                self._changed.set()
+            ended = self.ledger.refused(job, error, self._now(), in_flight=self._limit.current)
+            if ended is not None:
+                self._fail(ended)
         except MathstrapError as error:
             self.ledger.settle_broken(job, "refused")
             self._fail(error)

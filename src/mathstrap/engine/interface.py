@@ -64,6 +64,7 @@ class AskReport:
 
     stopped    "done": every request was asked; "budget" and "interrupted": some were not, `message` says how to go on
     asked      calls sent, retries included; answered: replies stored; failed: requests left to the next run
+    refused    prompts that the server does not take, stored as refused and not asked again
     usd_uncertain   the most that calls may have cost whose outcome is unknown (time-outs, broken connections)
     errors     how many calls broke, by kind
     """
@@ -75,6 +76,7 @@ class AskReport:
     answered: int = 0
     retried: int = 0
     failed: int = 0
+    refused: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
     usd: float | None = None

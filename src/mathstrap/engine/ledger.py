@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
 
 from mathstrap.engine.budget import hold_for
 from mathstrap.engine.interface import AskReport, Sink, Terms
 from mathstrap.engine.jobs import NO_HOLD, Job
 from mathstrap.engine.limits import Pace
-from mathstrap.errors import StorageError, TransientError
+from mathstrap.errors import PromptRefused, StorageError, TeacherError, TransientError
 from mathstrap.thought import split_completion
-from mathstrap.types import Completion, Failure
+from mathstrap.types import Completion, Failure, Request
 
 # Kinds of TransientError after which the server may have charged although no reply arrived.
-UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "error", "lost"})
+UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "no_reply", "error", "lost"})
+# Fewer refused prompts than this say nothing about the others.
+FEW_REFUSALS = 8
+LARGEST_REPLY = 2 << 20  # characters of thought and text that are stored; as JSON they take at most six bytes each
+LONGEST_REFUSAL = 500  # characters of the server's refusal that are kept
 SAVE_AGAIN_SECONDS = 2.0
 BYTES_PER_TOKEN = 4.0  # servers estimate a prompt's tokens like this when they count a minute's allowance
+
+
+def within_limit(completion: Completion) -> Completion:
+    """Return a reply, cut to LARGEST_REPLY characters as one that hit the token limit; nearly all come back whole.
+
+    No model writes replies that long. Asking again could bring, and charge, the same once more.
+    """
+    if len(completion.text) + len(completion.reasoning) + len(completion.raw) <= LARGEST_REPLY:
+        return completion
+    text = completion.text[:LARGEST_REPLY]
+    return msgspec.structs.replace(
+        completion,
+        text=text,
+        reasoning=completion.reasoning[: LARGEST_REPLY - len(text)],
+        raw="",
+        thought_marks=("", ""),
+        finish_reason="length",
+        ended=f"longer than {LARGEST_REPLY:,} characters; the rest was dropped",
+    )
 
 
 class Ledger:
@@ -37,6 +63,8 @@ class Ledger:
         self._warned_of_usage = False
         self._usd = 0.0
         self._uncertain_before = terms.meter.usd_uncertain or 0.0
+        self._has_answers = terms.meter.tokens_out > 0  # of an earlier stage or start, too
+        self._refusals: list[tuple[float, Sequence[Request], PromptRefused]] = []
 
     @property
     def needs_holds(self) -> bool:
@@ -75,7 +103,7 @@ class Ledger:
         usd = 0.0
         error = None
         for reply in completions:
-            completion = split_completion(reply)
+            completion = within_limit(split_completion(reply))
             error = self._store(completion) or error
             tokens_in += completion.tokens_in
             tokens_out += completion.tokens_out
@@ -92,6 +120,9 @@ class Ledger:
         job.hold = NO_HOLD
         if self._tokens_pace is not None:
             self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
+        self._has_answers = True
+        if self._refusals:
+            self._store_refusals(job.sent_at)
         report = self.report
         report.answered += len(completions)
         report.tokens_in += tokens_in
@@ -113,6 +144,61 @@ class Ledger:
         if error is not None:
             raise error
         return tokens_in, tokens_out
+
+    def refused(self, job: Job, error: PromptRefused, now: float, *, in_flight: int) -> TeacherError | None:
+        """Note a prompt that the server does not take; returns the error to end with if it takes none at all.
+
+        A refusal is stored only once a call sent after it was answered: until then all requests may be refused alike,
+        for a setting that can be mended or an account that is closed. `in_flight` is how many calls run at once.
+        """
+        self.settle_broken(job, "refused")
+        self._refusals.append((now, job.requests, error))
+        is_many = len(self._refusals) >= max(FEW_REFUSALS, in_flight)
+        if is_many and not (self._has_answers and any(refusal.is_certain for _, _, refusal in self._refusals)):
+            return self._all_refused()
+        return None
+
+    def settle_refusals(self, *, answered: bool | None = None) -> TeacherError | None:
+        """Store the refusals that are left at the end of a plan, or return the error to end with: nothing was taken.
+
+        `answered` says whether the same batch held an answer; without it, any answer of the run counts. What was not
+        judged when a plan is broken off is asked again.
+        """
+        if not self._refusals:
+            return None
+        is_certain = any(refusal.is_certain for _, _, refusal in self._refusals)
+        is_taken = answered or (self._has_answers and (is_certain or answered is None))
+        if is_taken or (len(self._refusals) < FEW_REFUSALS and self._has_answers):
+            self._store_refusals(float("inf"))
+        elif self.report.stopped == "done":
+            return self._all_refused()
+        return None
+
+    def _all_refused(self) -> TeacherError:
+        count = sum(len(requests) for _, requests, _ in self._refusals)
+        lately = "since then every" if self._has_answers else "every"
+        error = self._refusals[-1][2]
+        self._refusals.clear()
+        return TeacherError(f"{error} The server refused {lately} request so far ({count:,}), so the run stops.")
+
+    def _store_refusals(self, before: float) -> None:
+        """Store the refusals that came before a time; they are final and cost nothing."""
+        left = []
+        for refusal in self._refusals:
+            at, requests, error = refusal
+            if at >= before:
+                left.append(refusal)
+                continue
+            for request in requests:
+                self._store(
+                    Completion(
+                        request=request.id, key=request.key, text="", finish_reason="prompt_refused",
+                        ended=str(error)[:LONGEST_REFUSAL],
+                    )
+                )  # fmt: skip
+            self.report.refused += len(requests)
+            self._terms.emit("refused", id=requests[0].id, draws=len(requests), detail=str(error))
+        self._refusals = left
 
     def broken(self, job: Job, error: TransientError, *, wait_seconds: float | None) -> None:
         """Count a call that broke; `wait_seconds` None gives its requests up until the next run."""

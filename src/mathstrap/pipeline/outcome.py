@@ -96,7 +96,7 @@ def card_facts(
     usd = teacher.meter.usd
     found = run.read_json("contamination.json") if recipe.decontaminate.against else None
     certificate = msgspec.convert(found, Certificate) if found else None
-    tokens = f"{teacher.meter.tokens_in:,} prompt and {teacher.meter.tokens_out:,} reply tokens"
+    tokens = analysis.tokens_sentence
     return CardFacts(
         name=recipe.name,
         mode=recipe.mode,

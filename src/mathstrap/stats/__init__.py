@@ -106,7 +106,11 @@ class Group:
 
 @dataclass(frozen=True, kw_only=True)
 class Analysis:
-    """Every number of a run; `rejects` counts reason -> method -> rows, `lengths` method -> unit -> value -> rows."""
+    """Every number of a run; `rejects` counts reason -> method -> rows, `lengths` method -> unit -> value -> rows.
+
+    `finish_reasons` names a word for the end that nobody knows in brackets: `unknown (tired)`. `tokens_reasoning` are
+    those of tokens_out that went into thoughts, `thoughts` the replies that have one.
+    """
 
     everything: Group
     by_method: dict[str, Group]
@@ -119,6 +123,26 @@ class Analysis:
     tokens_in: int
     tokens_out: int
     usd: float | None
+    tokens_reasoning: int = 0
+    thoughts: int = 0
+
+    @property
+    def tokens_sentence(self) -> str:
+        """Say how many tokens the run took, and how many of them were thinking."""
+        sentence = f"{self.tokens_in:,} prompt and {self.tokens_out:,} reply tokens"
+        if not self.tokens_reasoning:
+            return sentence
+        return f"{sentence}, {self.tokens_reasoning:,} of these for thinking in {self.thoughts:,} replies"
+
+    @property
+    def unknown_endings(self) -> dict[str, int]:
+        """Return the words for the end of a reply that nobody knows, and how many replies have each."""
+        prefix, suffix = UNKNOWN_END.split("%s")
+        names = [name for name in self.finish_reasons if name.startswith(prefix)]
+        return {name.removeprefix(prefix).removesuffix(suffix): self.finish_reasons[name] for name in names}
+
+
+UNKNOWN_END = "unknown (%s)"
 
 
 @dataclass
@@ -130,6 +154,15 @@ class _Tally:
     rejects: dict[str, dict[str, int]] = field(default_factory=dict)
     finish: Counter[str] = field(default_factory=Counter)
     lengths: dict[str, dict[str, Counter[int]]] = field(default_factory=dict)
+    tokens_reasoning: int = 0
+    thoughts: int = 0
+
+    def reply(self, completion: Completion) -> None:
+        """Count how a reply ended and what it thought."""
+        is_named = completion.finish_reason == "unknown" and completion.ended
+        self.finish[UNKNOWN_END % completion.ended if is_named else completion.finish_reason] += 1
+        self.tokens_reasoning += completion.tokens_reasoning
+        self.thoughts += bool(completion.tokens_reasoning or completion.reasoning.strip())
 
     def cell(self, record_id: str) -> Cell:
         key = (method_of(record_id), root_of(record_id))
@@ -164,6 +197,8 @@ def analyse(records: Records, *, usd: Callable[[int, int], float] | None = None,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
         usd=usd(tokens_in, tokens_out) if usd else None,
+        tokens_reasoning=tally.tokens_reasoning,
+        thoughts=tally.thoughts,
     )
 
 
@@ -242,7 +277,7 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
         cell = tally.cell(completion.request)
         cell.tokens_in += completion.tokens_in
         cell.tokens_out += completion.tokens_out
-        tally.finish[completion.finish_reason] += 1
+        tally.reply(completion)
     for completion in records.replies:
         cell = tally.cell(completion.request)
         if completion.request not in tokens:  # an edited prompt leaves the older reply in the file: paid, not counted
@@ -250,7 +285,7 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
             cell.answered += 1
         cell.tokens_in += completion.tokens_in
         cell.tokens_out += completion.tokens_out
-        tally.finish[completion.finish_reason] += 1
+        tally.reply(completion)
         tokens[completion.request] = completion.tokens_out
     broken = {failure.id for failure in records.failures if "#" in failure.id} - tokens.keys()
     for request in broken:

@@ -13,7 +13,15 @@ from types import MappingProxyType
 from mathstrap.errors import InputError, suggest
 from mathstrap.plugins import is_own, load_own
 from mathstrap.verify.decide.equal import decide, is_number
-from mathstrap.verify.find.extract import extract_answer, extract_boxed, extract_minerva, looks_like_completion
+from mathstrap.verify.find.extract import (
+    NOT_STATED,
+    extract_answer,
+    extract_boxed,
+    extract_minerva,
+    gold_answer,
+    looks_like_completion,
+    why_no_answer,
+)
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 from mathstrap.verify.released import (
     compare_released_gsm8k,
@@ -86,18 +94,21 @@ def grader_named(name: str) -> Grader:
     return grader
 
 
-def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "answer", mode: Mode = "strict") -> Grade:
+def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "auto", mode: Mode = "strict") -> Grade:
     """Decide whether `prediction` equals `gold`. Raises nothing for any two strings; unknown graders raise InputError.
 
-    `form` says what the prediction is: a bare answer, a whole completion, or "auto" to tell the two apart. A completion
-    without a final answer is wrong, with tier "extraction". Mode "flexible" may take the last number of a completion.
+    `form` says what the prediction is: a bare answer, a whole completion, or "auto" (the default, here and on the
+    command line) to tell the two apart. A completion without a final answer is wrong, with tier "extraction". Mode
+    "flexible" may take the last number of a completion. A gold with a `####` line is read from there.
     """
     chosen = grader_named(grader)
+    gold = gold_answer(gold) if "####" in gold else gold
     if form == "completion" or (form == "auto" and looks_like_completion(prediction)):
         extraction = chosen.extract(prediction, mode)
-        if extraction is None and form == "auto":
-            return chosen.compare(gold, prediction)
         if extraction is None:
-            return Grade("wrong", "extraction", "no final answer is stated", "", gold)
+            reason = why_no_answer(prediction, mode) if chosen.extract is extract_answer else NOT_STATED
+            if form == "auto" and reason == NOT_STATED:  # a bare answer in many words
+                return chosen.compare(gold, prediction)
+            return Grade("wrong", "extraction", reason, "", gold)
         prediction = extraction.answer
     return chosen.compare(gold, prediction)

@@ -7,52 +7,48 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import msgspec
 
-from mathstrap.errors import InputError, TeacherError, TransientError
+from mathstrap.backends.served.reply import end_of, failure_of, text_and_thought
+from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError
 from mathstrap.types import Completion, FinishReason, Request
 
-_FINISH: dict[str, FinishReason] = {
-    "stop": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "end_turn": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "content_filter": "content_filter",
-}
 _TOO_LONG = re.compile(
-    r"context[ _]length|context[ _]window|context size|maximum context|prompt is too long|too many tokens",
+    r"context[ _]?length|context[ _]window|context[ _]size|maximum context|(prompt|input|message)s? (is|are) too long|"
+    r"too many (input |prompt )?tokens|string_above_max_length|exceeds? the (maximum|limit|available|model'?s)|"
+    r"reduce the length|maximum (number of )?(input )?tokens|range of input length",
     re.IGNORECASE,
 )
 _OUT_OF_MONEY = re.compile(
-    r"insufficient_quota|exceeded your current quota|insufficient (balance|credit)", re.IGNORECASE
+    r"insufficient_quota|exceeded your current quota|insufficient[ _](balance|credit|funds)|credit balance is too low|"
+    r"(usage|spending|billing) (hard )?limits?|billing|arrears|payment required|out of credits",
+    re.IGNORECASE,
 )
-_FILTERED = re.compile(r"content_filter|content_policy|content management policy", re.IGNORECASE)
+# A prompt that the server will never take, in the words of OpenAI, Azure, Gemini, Alibaba, z.ai and Mistral.
+_PROMPT_REFUSED = re.compile(
+    r"content[ _]?filter|content[ _]?policy|content management policy|responsible ?ai|invalid_prompt|usage policy|"
+    r"usage policies|data_?inspection|inappropriate content|unsafe|sensitive|moderation|prohibited|flagged|"
+    r"repetitive patterns|safety|blocked|harmful|high risk",
+    re.IGNORECASE,
+)
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _SPAN_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LIMIT_HEADERS = tuple(
     (f"x-ratelimit-remaining-{what}", f"x-ratelimit-reset-{what}") for what in ("requests", "tokens")
 )
+# What an error inside a reply of status 200 is called where it has no number.
+_NAMED_STATUS = (
+    dict.fromkeys(("rate_limit_exceeded", "rate_limit_error", "resource_exhausted", "insufficient_quota"), 429)
+    | dict.fromkeys(("invalid_request_error", "invalid_prompt", "content_filter", "context_length_exceeded"), 400)
+    | {"authentication_error": 401, "permission_error": 403, "not_found_error": 404, "overloaded_error": 529}
+)
 LONGEST_DETAIL = 300
 LONGEST_WAIT_SECONDS = 86_400.0
-
-
-class _Part(msgspec.Struct):
-    text: str = ""
-
-
-class _Message(msgspec.Struct):
-    content: str | list[_Part] | None = None
-
-
-class _Choice(msgspec.Struct):
-    message: _Message | None = None
-    text: str | None = None
-    finish_reason: str | None = None
+DEEPEST_REPLY = 20
 
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
@@ -64,7 +60,7 @@ class _Usage(msgspec.Struct):
 
 
 class _Reply(msgspec.Struct):
-    choices: list[_Choice]
+    choices: list[dict[str, Any]]
     model: str = ""
     usage: _Usage | None = None
 
@@ -112,8 +108,21 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return _encode(body)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """What a reply holds: a completion per usable choice, for the first draws asked for, and how many choices came."""
+
+    completions: list[Completion]
+    num_choices: int
+
+
 def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> list[Completion]:
-    """Return one completion per choice, for the first draws of `requests`; raises TransientError if it is no reply.
+    """Return the completions of `read_reply`."""
+    return read_reply(requests, data, seconds).completions
+
+
+def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read:
+    """Read the answer to one call for draws of one prompt; raises TransientError where no choice of it is a reply.
 
     The server counts tokens per call: the first draw carries the prompt's, and the reply's are dealt out by length.
     """
@@ -127,27 +136,59 @@ def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> 
     if not reply.choices:
         raise TransientError("the reply holds no choices", kind="malformed")
     usage = reply.usage or _Usage()
-    texts = [_text_of(choice) for choice in reply.choices]
-    if len(texts) == 1:
-        shares = [usage.completion_tokens]
-    else:
-        texts = texts[: len(requests)]
-        shares = _deal(usage.completion_tokens, [len(text) for text in texts])
-    return [
+    may_be_blank = bool(requests[0].sampling.stop)
+    usable: list[_Piece] = []
+    failures: list[str] = []
+    for choice in reply.choices[: len(requests)]:
+        piece = _piece_of(choice, may_be_blank=may_be_blank)
+        (usable if isinstance(piece, _Piece) else failures).append(piece)  # type: ignore[arg-type]
+    if not usable:
+        raise TransientError(failures[0], kind="no_reply")
+    shares = [usage.completion_tokens]
+    if len(usable) > 1:
+        shares = _deal(usage.completion_tokens, [len(piece.text) + len(piece.thought) for piece in usable])
+    completions = [
         Completion(
             request=request.id,
             key=request.key,
-            text=text,
-            finish_reason=_FINISH.get(choice.finish_reason or "", "unknown"),
+            text=piece.text,
+            finish_reason=piece.finish_reason,
             model=reply.model,
             tokens_in=usage.prompt_tokens if index == 0 else 0,
             tokens_out=share,
             seconds=seconds,
+            reasoning=piece.thought,
+            ended=piece.ended,
         )
-        for index, (request, text, choice, share) in enumerate(
-            zip(requests, texts, reply.choices, shares, strict=False)
-        )
+        for index, (request, piece, share) in enumerate(zip(requests, usable, shares, strict=False))
     ]
+    return Read(completions=completions, num_choices=len(reply.choices))
+
+
+class _Piece(msgspec.Struct):
+    text: str
+    thought: str
+    finish_reason: FinishReason
+    ended: str
+
+
+def _piece_of(choice: dict[str, Any], *, may_be_blank: bool) -> _Piece | str:
+    """Return what a choice holds, or why it is not a reply."""
+    message = choice.get("message")
+    if message is None and "text" in choice:
+        message = {"content": choice["text"], **choice}
+    found = text_and_thought(message) if isinstance(message, dict) else ("", "")
+    if found is None:
+        raise TransientError("the reply is not what a chat server sends: its content is no text", kind="malformed")
+    text, thought = found
+    refusal = message.get("refusal") if isinstance(message, dict) else None
+    if isinstance(refusal, str) and refusal and not text:
+        return _Piece(text="", thought=thought, finish_reason="content_filter", ended=f"refusal: {refusal[:200]}")
+    failure = failure_of(choice, is_blank=not (text or thought), may_be_blank=may_be_blank)
+    if failure:
+        return failure
+    reason, ended = end_of(choice.get("finish_reason", "unknown"))
+    return _Piece(text=text, thought=thought, finish_reason=reason, ended=ended)
 
 
 def loose_object(data: bytes) -> dict[str, Any] | None:
@@ -166,30 +207,27 @@ def _salvaged(data: bytes) -> _Reply | None:
     """
     found = loose_object(data)
     choices = found.get("choices") if found else None
-    if found is None or not isinstance(choices, list):
+    if found is None or not isinstance(choices, list) or not all(isinstance(choice, dict) for choice in choices):
         return None
-    read = []
-    for choice in choices:
-        text = _loose_text(choice) if isinstance(choice, dict) else None
-        if text is None:
-            return None
-        finish = choice.get("finish_reason")
-        read.append(_Choice(text=_well_formed(text), finish_reason=finish if isinstance(finish, str) else None))
     usage, model = found.get("usage"), found.get("model")
     return _Reply(
-        choices=read,
+        choices=[_mended(choice) for choice in choices],
         model=_well_formed(model) if isinstance(model, str) else "",
         usage=_Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")),
     )
 
 
-def _loose_text(choice: Mapping[str, Any]) -> str | None:
-    message = choice.get("message")
-    content = message.get("content") if isinstance(message, dict) else choice.get("text")
-    if isinstance(content, list):
-        texts = [part.get("text") if isinstance(part, dict) else part for part in content]
-        return "".join(text for text in texts if isinstance(text, str))
-    return "" if content is None else content if isinstance(content, str) else None
+def _mended(value: Any, depth: int = 0) -> Any:
+    """Return a value with every text in it well-formed, without what is nested deeper than any reply."""
+    if isinstance(value, str):
+        return _well_formed(value)
+    if not isinstance(value, list | dict):
+        return value
+    if depth > DEEPEST_REPLY:
+        return None
+    if isinstance(value, list):
+        return [_mended(item, depth + 1) for item in value]
+    return {_well_formed(key): _mended(item, depth + 1) for key, item in value.items()}
 
 
 def _well_formed(text: str) -> str:
@@ -201,31 +239,22 @@ def _count(usage: Any, name: str) -> int:
     return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
-def _text_of(choice: _Choice) -> str:
-    content = choice.message.content if choice.message else choice.text
-    if isinstance(content, list):
-        return "".join(part.text for part in content)
-    return content or ""
-
-
 def status_of(status: int, data: bytes) -> int:
     """Return the HTTP status, or the one inside the body: some gateways answer 200 and an error object."""
-    if status != 200 or not data.startswith(b'{"error"'):
+    if status != 200 or b'"error"' not in data:
         return status
-    try:
-        code = msgspec.json.decode(data)["error"]["code"]
-    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
-        return 500
-    return code if isinstance(code, int) and 400 <= code < 600 else 500
-
-
-def filtered(requests: Sequence[Request], detail: str) -> list[Completion]:
-    """Return empty replies for a prompt that the server's content filter refused; none if that is not what it says."""
-    if not _FILTERED.search(detail):
-        return []
-    return [
-        Completion(request=request.id, key=request.key, text="", finish_reason="content_filter") for request in requests
-    ]
+    found = loose_object(data)
+    error = found.get("error") if found else None
+    if found is None or not error or found.get("choices"):
+        return status
+    named = [error.get("code"), error.get("status"), error.get("type")] if isinstance(error, dict) else []
+    for name in (*named, found.get("code"), found.get("status")):
+        code = int(name) if isinstance(name, str) and re.fullmatch("[45][0-9]{2}", name) else name
+        if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
+            return code
+        if isinstance(name, str) and name.lower() in _NAMED_STATUS:
+            return _NAMED_STATUS[name.lower()]
+    return 500
 
 
 def _deal(total: int, sizes: list[int]) -> list[int]:
@@ -259,7 +288,7 @@ def error_for(
     """Return what an HTTP status means: asking again may help, or what the user has to fix."""
     detail = error_detail(data)
     said = f"{where}: {status} {detail}".rstrip()
-    if status == 402 or (status == 429 and _OUT_OF_MONEY.search(detail)):
+    if status == 402 or (status in {400, 403, 429} and _OUT_OF_MONEY.search(detail)):
         return TeacherError(f"{said} The account has no credit left: add some and run the same command again.")
     if status == 429:
         return TransientError(said, retry_after(headers), kind="rate_limit")
@@ -268,17 +297,23 @@ def error_for(
     if status in {408, 409, 425} or status >= 500:
         return TransientError(said, retry_after(headers), kind="server")
     if status in {400, 413, 422} and _TOO_LONG.search(detail):
-        return TeacherError(
+        return PromptRefused(
             f"{said} Request {request.id} does not fit the model's context: lower max_tokens "
-            f"({request.sampling.max_tokens}), choose a prompt with fewer examples or a model with a longer context."
+            f"({request.sampling.max_tokens}), choose a prompt with fewer examples or a model with a longer context.",
+            is_certain=True,
         )
+    if status in {400, 403, 422, 451} and _PROMPT_REFUSED.search(detail):
+        return PromptRefused(f"{said} The server refuses the prompt of request {request.id}.", is_certain=True)
     advice = {
-        400: "The server refuses the request as it is: check the model, its sampling settings and teacher.extra_body.",
         401: f"The key was refused: check {key_from}.",
         403: f"The key may not use this model: check {key_from} and teacher.model.",
         404: f'Check teacher.base_url (it usually ends in /v1) and teacher.model ("{request.model}").',
-        422: "The server refuses the request as it is: check the model, its sampling settings and teacher.extra_body.",
     }.get(status, "The server refuses the request: check teacher.base_url and teacher.model.")
+    if status in {400, 413, 422}:
+        return PromptRefused(
+            f"{said} The server refuses the request as it is: check the model, its sampling settings and "
+            "teacher.extra_body."
+        )
     return TeacherError(f"{said} {advice}")
 
 

@@ -12,17 +12,16 @@ from urllib.parse import urlsplit
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.served.chat import (
     body_of,
-    completions_of,
     encode,
     error_detail,
     error_for,
     exhausted_for,
-    filtered,
     path_of,
+    read_reply,
     status_of,
 )
 from mathstrap.backends.served.endpoints import Endpoint, Endpoints
-from mathstrap.errors import InputError, TeacherError, TransientError, suggest
+from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, suggest
 from mathstrap.redact import redact
 from mathstrap.types import Completion, Request
 
@@ -48,6 +47,7 @@ class OpenAITeacher:
         self._endpoints = Endpoints(options)
         self._keys = self._endpoints.keys
         self._tokens_field = "max_tokens"
+        self._took_n = False  # several draws were answered in one call
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watcher: asyncio.TimerHandle | None = None
         self._calls: dict[asyncio.Task[Any], float] = {}  # in flight, and since when
@@ -143,12 +143,7 @@ class OpenAITeacher:
         if pause:
             endpoint.ready_at = max(endpoint.ready_at, loop.time() + pause)
         if status != 200:
-            if (
-                status in {400, 422}
-                and (adapted := self._adapt(requests, error_detail(body), tokens_field)) is not None
-            ):
-                return adapted
-            raise error_for(
+            refusal = error_for(
                 status,
                 redact(body[:20_000].decode("utf-8", "replace"), self._keys).encode(),
                 headers,
@@ -156,22 +151,24 @@ class OpenAITeacher:
                 request=first,
                 key_from=endpoint.key_from,
             )
-        completions = completions_of(requests, body, loop.time() - started)
-        if len(completions) < draws:
+            if isinstance(refusal, PromptRefused) and not refusal.is_certain:
+                self._adapt(error_detail(body), tokens_field)
+                if draws > 1 and not self._took_n:  # perhaps it is the `n` that the server does not know
+                    self.supports_n = False
+                    return []
+            raise refusal
+        read = read_reply(requests, body, loop.time() - started)
+        if read.num_choices < draws:
             self.supports_n = False
-        return completions
+        elif draws > 1:
+            self._took_n = True
+        return read.completions
 
-    def _adapt(self, requests: Sequence[Request], detail: str, tokens_field: str) -> list[Completion] | None:
-        """Adapt to what the server does not know, so that asking again helps; None if the fault is not of that kind."""
+    def _adapt(self, detail: str, tokens_field: str) -> None:
+        """Adapt to what the server does not know and have the call sent again; do nothing for any other fault."""
         if "max_completion_tokens" in detail and tokens_field == "max_tokens":
             self._tokens_field = "max_completion_tokens"
             raise TransientError("the server wants max_completion_tokens; asking again with it", 0.0, kind="adapted")
-        if refused := filtered(requests, detail):
-            return refused
-        if len(requests) > 1:
-            self.supports_n = False
-            return []
-        return None
 
     def _own_pause(self, endpoint: Endpoint, error: TransientError, now: float) -> float:
         """Return until when a Retry-After keeps this server from being asked; with one server the engine decides."""

@@ -23,16 +23,17 @@ import msgspec
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.served.batch_api import Batch, BatchApi
 from mathstrap.backends.served.batch_journal import Journal, Submitted
-from mathstrap.backends.served.chat import completions_of, encode, error_detail, error_for, loose_object, path_of
+from mathstrap.backends.served.chat import encode, error_detail, error_for, loose_object, path_of, read_reply
 from mathstrap.backends.served.openai import OpenAITeacher
 from mathstrap.engine.budget import hold_for
 from mathstrap.engine.interface import AskReport, Sink, Terms
 from mathstrap.engine.jobs import Job
 from mathstrap.engine.ledger import Ledger
-from mathstrap.errors import InputError, TeacherError, TransientError, suggest
+from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, suggest
 from mathstrap.types import Request
 
 ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
+NEVER = 1 << 62
 LARGEST_FILE_BYTES = 100 << 20  # half of what the service takes
 LISTED_AFTER_SECONDS = 20.0  # a batch just created may be missing from the list for a moment
 
@@ -255,6 +256,7 @@ class _Filling:
     async def _collect(self, submitted: Submitted, batch: Batch) -> None:
         """Store every reply of an ended batch; what has none is asked again."""
         left = dict(submitted.jobs)
+        num_answered = self._ledger.report.answered
         for file_id in (batch.output_file_id, batch.error_file_id):
             if file_id:
                 for line in await self._lines(file_id):
@@ -262,6 +264,8 @@ class _Filling:
         if batch.status == "failed":
             detail = error_detail(msgspec.json.encode(batch.errors))
             self._error = TeacherError(f"Batch {batch.id} was refused: {detail} Nothing of it was charged.")
+        answered = self._ledger.report.answered > num_answered
+        self._error = self._error or self._ledger.settle_refusals(answered=answered)
         for job in left.values():
             self._ask_again(job, TransientError(f"batch {batch.id} {batch.status} without a reply", kind="expired"))
 
@@ -283,18 +287,22 @@ class _Filling:
         try:
             if status != 200:
                 raise error_for(status, body, {}, where="Batch API", request=job.requests[0], key_from="the key")
-            completions = completions_of(job.requests, body, 0.0)
-            self._ledger.answered(job, completions, 0.0)
+            read = read_reply(job.requests, body, 0.0)
+            self._ledger.answered(job, read.completions, 0.0)
         except TransientError as error:
             self._ask_again(job, error)
+            return
+        except PromptRefused as error:
+            # A batch is judged as a whole, when all its lines are read.
+            self._ledger.refused(job, error, time.monotonic(), in_flight=NEVER)
             return
         except TeacherError as error:
             self._ledger.settle_broken(job, "refused")
             self._error = self._error or error
             return
-        rest = job.requests[len(completions) :]
+        rest = job.requests[len(read.completions) :]
         if rest:
-            self._teacher.supports_n = False
+            self._teacher.supports_n = self._teacher.supports_n and read.num_choices >= len(job.requests)
             self._again.extend(Job([request]) for request in self._known(list(rest)))
 
     def _ask_again(self, job: Job, error: TransientError) -> None:

@@ -1,8 +1,9 @@
 r"""Find the final answer a completion states. Knows nothing of equality.
 
-The last explicit statement wins: `#### X`, `The answer is X`, `\boxed{X}`, `The value of x is X`. What follows the
-`</think>` mark outranks what stands before it. Only without any of these is the closing sentence read, and only in
-flexible mode the last number. Every search starts from the end of the text and is linear in its length.
+The last explicit statement wins: `#### X`, `The answer is X`, `\boxed{X}`, `The value of x is X`. A thought is not
+read, an invented next question and what follows it neither, and a statement that is withdrawn is none. Only without any
+statement are the marked last line and the closing sentence read, and only in flexible mode the last number. Every
+search starts from the end of the text and is linear in its length.
 """
 
 from __future__ import annotations
@@ -12,61 +13,107 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.verify.find.sentence import answer_span, bare_answer, closing_value, last_number, value_of_sentence
+from mathstrap.verify.find.boxes import boxed_answer, last_box
+from mathstrap.verify.find.languages import foreign_closing, foreign_statement, is_foreign_prose
+from mathstrap.verify.find.reply import next_question_starts, reply_text, without_courtesy
+from mathstrap.verify.find.sentence import (
+    answer_span,
+    bare_answer,
+    closing_value,
+    last_line_value,
+    last_number,
+    value_of_sentence,
+    value_of_span,
+)
+from mathstrap.verify.find.withdrawn import withdrawn_at
 from mathstrap.verify.record import Extraction, Mode
 
-MAX_CHARS = 200_000  # the end of a text; what stands before is not searched
 MAX_TRIES = 50
+MAX_CANDIDATES = 8
 Name = Literal["hash", "stated", "boxed", "value_of"]
+NOT_STATED = "no final answer is stated"
+UNFINISHED = "the reply is a thought that never ended"
+UNANSWERED = "nothing follows the thought"
+WITHDRAWN = "the stated answer is withdrawn"
 
 _STATED = re.compile(
     r"(?i:nswers?)\"?\*{0,2}\s{0,3}"
     r"(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}(?:\*{0,2}:)?"
-    r"|\*{0,2}[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
+    r"|(?:#?\d{1,2})?\*{0,2}\s?[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
+)
+_TAG = re.compile(r"(?i:nswer)(?P<closing>[\]>])")
+_TAG_END = re.compile(r"[\[<]/(?:final[_ ]?)?answer[\]>]", re.IGNORECASE)
+_IS_THE_ANSWER = re.compile(
+    r"(?:is|are|=)\s+(?:(?:the|our|my|your)\s+)(?:(?:final|correct|right|required|desired)\s+)?[aA]$"
+)
+_ENDS = re.compile(
+    r"(?i:nswers?)(?:\s+(?:to|for|of)\s+(?:the|this|your)\s+(?:question|problem|puzzle"
+    r"|exercise))?\*{0,2}\s{0,3}(?:[.!,;\n]|$)"
+)
+_LEADS = re.compile(
+    r"^[\s*#>-]{0,4}(?:(?:so|thus|hence|therefore|then|and|finally|clearly|now|we (?:see|find|get|conclude|know)"
+    r"|it follows|I (?:think|believe|conclude)"
+    r"|this (?:means|shows)|that)[,:]?\s+(?:that\s+)?){0,3}",
+    re.IGNORECASE,
 )
 _VALUE_OF = re.compile(
     r"(?i:value of )(?:the )?(?:unknown )?(?:variable )?[$\\(]{0,3}[A-Za-z][$\\)]{0,3} (?:is|=|equals):? "
 )
 _NO_STATEMENT = re.compile(
-    r"\s{0,3}(?:not|n't|never|(?:in)?correct|right|wrong|valid|reasonable|as follows|given by|found|obtained|clear)\b"
+    r"\s{0,3}(?:(?:indeed|actually|in fact|still|definitely|therefore|thus|also|probably|clearly)\s+)*(?:not|n't"
+    r"|never|(?:in)?correct|right|wrong|valid|reasonable|as follows|given by|found|obtained|clear|unknown|below"
+    r"|above"
+    r"|to (?:the|this|your|find)\b)\b"
 )
 _HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
-_SHORT_ANCHOR = re.compile(r"\s{0,3}[Aa]ns\s{0,3}[:=.]\s{0,3}")
+_SHORT_ANCHOR = re.compile(r"\s{0,3}[*_]{0,2}[Aa]ns[*_]{0,2}\s{0,3}[:=.][*_]{0,2}\s{0,3}")
+_SENTENCE = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|be|equals?|we|so|thus|therefore|hence|she|he|they|it|there|i|let|choose|answer|get"
+    r"|find|gives?|needs?|takes?|makes?|costs?)\b|[.!?]$|=>|[^\x00-\u024f]{4}",
+    re.IGNORECASE,
+)
 _CHECKED = re.compile(r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$")
-_TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
-_POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
-_BETWEEN_BOXES = re.compile(r"(?:[\s$\\()\[\].,;]|\\quad|\\text\s?\{[^{}]{0,60}\}|and|or){0,40}")
-_CONNECTED = re.compile(r"\b(?:and|or)\b|,")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """An answer, where its statement starts, and the rule that found it."""
+    """An answer, where its statement starts and ends, and the rule that found it."""
 
     position: int
+    end: int
     answer: str
     extractor: Name
 
 
 def extract_answer(text: str, mode: Mode = "strict") -> Extraction | None:
     """Return the answer a completion states, or None. Flexible mode falls back to the last number of the text."""
-    text = _own_words(text)
-    thought, marker, rest = text.rpartition("</think>")
-    if marker:
-        extraction = _extract(rest, "strict")
-        if extraction is not None:
-            return extraction
-        text = thought if not rest.strip() else text
-    return _extract(text, mode)
+    found = _find_answer(text, mode)
+    return found if isinstance(found, Extraction) else None
+
+
+def why_no_answer(text: str, mode: Mode = "strict") -> str:
+    """Return in one short sentence why a completion holds no answer; empty where it holds one."""
+    found = _find_answer(text, mode)
+    return "" if isinstance(found, Extraction) else found
+
+
+def _find_answer(text: str, mode: Mode) -> Extraction | str:
+    reply = _own_reply(text)
+    if reply is None:
+        return UNFINISHED
+    if not reply.strip():
+        return UNANSWERED if text.strip() else NOT_STATED
+    return _find(reply, mode)
 
 
 def extract_all(text: str) -> tuple[Extraction, ...]:
     """Return what each rule alone would find, best rule first; rules that find nothing are left out."""
-    text = _own_words(text).rpartition("</think>")[2]
-    found = sorted(_explicit(text), key=lambda each: -each.position)
+    reply = _own_reply(text) or ""
+    found = sorted(_explicit(reply), key=lambda each: -each.position)
     rules = [Extraction(each.answer, each.extractor) for each in found]
+    text = without_courtesy(reply)
     for name, answer in (
         ("bare", None if found else bare_answer(text)),
-        ("closing", closing_value(text)),
+        ("closing", _closing(text)),
         ("last_number", last_number(text)),
     ):
         if answer:
@@ -77,9 +124,10 @@ def extract_all(text: str) -> tuple[Extraction, ...]:
 def extract_boxed(text: str, mode: Mode = "strict") -> Extraction | None:
     """Return what the last box holds, as the MATH release does; None if there is no closed box."""
     del mode
-    start = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
-    answer = _box_content(text, start) if start >= 0 else None
-    return None if answer is None else Extraction(answer, "boxed")
+    box = last_box(text)
+    return (
+        None if box is None or not text[box.start :].strip() or box.content == "" else Extraction(box.content, "boxed")
+    )
 
 
 def extract_minerva(text: str, mode: Mode = "strict") -> Extraction | None:
@@ -90,43 +138,80 @@ def extract_minerva(text: str, mode: Mode = "strict") -> Extraction | None:
     return extract_boxed(text, mode)
 
 
+def gold_answer(gold: str) -> str:
+    r"""Return the answer of a gold that is a whole solution: what follows its last `####`, else the gold as it is."""
+    start = gold.rfind("####")
+    if start >= 0:
+        answer = gold[start:].lstrip("#").strip()
+        return answer or gold
+    return gold
+
+
 def looks_like_completion(text: str) -> bool:
-    """Say whether a text is a worked solution rather than a bare answer: several lines, an anchor, or a sentence."""
-    if "####" in text or _STATED.search(text[-2_000:]) or "</think>" in text:
+    """Say whether a text is a worked solution rather than a bare answer: several lines, an anchor, or a sentence.
+
+    A few words without a verb, such as `two-thirds` or `red and blue`, are an answer in words.
+    """
+    if "####" in text or _STATED.search(text[-2_000:]) or "</think" in text or text.lstrip().startswith("<think"):
         return True
     stripped = text.strip()
     if stripped.startswith("\\begin") or (stripped.startswith("\\boxed") and stripped.endswith("}")):
         return False
-    return "\n" in stripped or "\\boxed" in stripped or bare_answer(stripped) is None
+    if "\n" in stripped or "\\boxed" in stripped:
+        return True
+    return bare_answer(stripped) is None and (len(stripped.split()) > 6 or _SENTENCE.search(stripped) is not None)
 
 
-def _own_words(text: str) -> str:
-    """Return the completion without what follows a chat marker and without the closing politeness."""
-    text = text[-MAX_CHARS:]
-    if "<|" in text or "</s>" in text or "<eos>" in text or "INST]" in text:
-        marker = _TURN.search(text)
-        if marker and text[: marker.start()].strip():
-            text = text[: marker.start()]
-    text = text.rstrip()
-    return _POLITE.sub("", text[-200:]).join((text[:-200], "")) if text.endswith(("correct.", "correct")) else text
+def _own_reply(completion: str) -> str | None:
+    """Return the reply up to an invented next question; None for a thought that never ended."""
+    text = reply_text(completion)
+    if text is None:
+        return None
+    for start in next_question_starts(text):
+        before = text[:start].rstrip()
+        if before.strip() and isinstance(_find(before, "strict"), Extraction):
+            return before
+    return text
 
 
-def _extract(text: str, mode: Mode) -> Extraction | None:
+def _find(text: str, mode: Mode) -> Extraction | str:
     found = _explicit(text)
+    if not found:
+        foreign = foreign_statement(text)
+        found = [Found(foreign[0], foreign[1], foreign[2], "stated")] if foreign else []
     if found:
-        last = max(found, key=lambda each: each.position)
-        box = next((each for each in found if each.extractor == "boxed" and each.answer), None)
-        if box and last.extractor == "stated" and _is_remark(last.answer) and not _is_remark(box.answer):
-            last = box
-        return Extraction(last.answer, last.extractor) if last.answer else None
-    bare = bare_answer(text)
+        return _last_statement(text, found)
+    text = without_courtesy(text)
+    withdrawn = withdrawn_at(text, max(0, text.rfind("\n\n")))
+    bare = None if "\n" in text.strip() and last_line_value(text) else bare_answer(text)
     if bare:
         return Extraction(bare, "bare")
-    closing = closing_value(text)
+    closing = None if withdrawn is not None else _closing(text)
     if closing:
         return Extraction(closing, "closing")
     number = last_number(text) if mode == "flexible" else None
-    return Extraction(number, "last_number") if number else None
+    return Extraction(number, "last_number") if number else NOT_STATED
+
+
+def _closing(text: str) -> str | None:
+    marked = last_line_value(text)
+    if marked:
+        return marked
+    return foreign_closing(text) if is_foreign_prose(text[-300:]) else closing_value(text)
+
+
+def _last_statement(text: str, found: list[Found]) -> Extraction | str:
+    """Return the last of the statements, or what replaces it where the reply takes it back."""
+    last = max(found, key=lambda each: each.position)
+    box = next((each for each in found if each.extractor == "boxed" and each.answer), None)
+    if box and last.extractor == "stated" and _is_remark(last.answer) and not _is_remark(box.answer):
+        last = box
+    withdrawn = withdrawn_at(text, last.end)
+    if withdrawn is not None:
+        rest = text[withdrawn:].lstrip(" .,;:!-")
+        replaced = bare_answer(rest) or _closing(rest) if rest else None
+        return Extraction(replaced, "closing") if replaced else WITHDRAWN
+    return Extraction(last.answer, last.extractor) if last.answer else NOT_STATED
 
 
 def _is_remark(answer: str) -> bool:
@@ -136,7 +221,7 @@ def _is_remark(answer: str) -> bool:
 
 def _explicit(text: str) -> list[Found]:
     """Return the last statement of each kind."""
-    found = (_hash(text), _stated(text), _tagged(text), _boxed(text), _value_of(text))
+    found = (_hash(text), _stated(text), _short(text), _boxed(text), _value_of(text))
     return [each for each in found if each is not None]
 
 
@@ -147,33 +232,108 @@ def _hash(text: str) -> Found | None:
     line = text[start + 4 :].lstrip("# \t*:").partition("\n")[0].strip()
     if _HEADING.fullmatch(line):
         line = text[start + 4 :].partition("\n")[2].strip().partition("\n")[0].strip()
-    return Found(start, line, "hash") if line else None
+    if not line:
+        return None
+    end = text.find(line, start) + len(line)
+    if text.find("####") == start:  # the usual case: one such line
+        return Found(start, end, _hash_value(line), "hash")
+    lines = [line]
+    for _ in range(MAX_CANDIDATES):  # such lines one after another list candidates: the answer is all of them
+        head = text[:start].rstrip()
+        before = head.rpartition("\n")[2]
+        if not before.startswith("####"):
+            break
+        start = len(head) - len(before)
+        lines.append(before.lstrip("# \t*:").strip())
+    answers = list(dict.fromkeys(_hash_value(each) for each in reversed(lines) if each))
+    return Found(start, end, ", ".join(answers), "hash")
+
+
+def _hash_value(line: str) -> str:
+    return line if " " not in line else value_of_span(line.rstrip("."))
 
 
 def _stated(text: str) -> Found | None:
+    """Return the last `The answer is X`, `<answer>X</answer>`, `[ANSWER]X[/ANSWER]` or `X is the answer`."""
     end = len(text)
     for _ in range(MAX_TRIES):
         end = max(text.rfind("nswer", 0, end), text.rfind("NSWER", 0, end))
         if end < 0:
             return None
+        tag = _TAG.match(text, end)
+        if tag:
+            found = _tagged(text, tag)
+            if found is not None:
+                return found
+            continue
         match = None if _CHECKED.search(text, max(0, end - 24), end) else _STATED.match(text, end)
         if match and not _NO_STATEMENT.match(text, match.end()):
             span = answer_span(text, match.end())
             if span and "\\boxed" not in span:
-                return Found(end, value_of_sentence(span), "stated")
+                if span.startswith("[") and _TAG_END.search(span):
+                    continue
+                return Found(end, _end_of(text, span, match.end()), value_of_sentence(span), "stated")
+        elif match is None and _IS_THE_ANSWER.search(text, max(0, end - 40), end) and _ENDS.match(text, end):
+            value = _value_before(text, end)
+            if value:
+                return Found(end, end + 5, value, "stated")
     return None
 
 
-def _tagged(text: str) -> Found | None:
-    """Read `<answer>5</answer>`, and `Ans: 5` at the start of a line."""
-    start = text.rfind("<answer>")
-    if start >= 0:
-        content = text[start + 8 : start + 1_000].partition("</answer>")[0].strip()
-        return Found(start, content, "stated") if content and "\\boxed" not in content else None
-    start = max(text.rfind("\nAns"), text.rfind("\nans"), 0 if text[:3] in ("Ans", "ans") else -1)
+def _end_of(text: str, span: str, start: int) -> int:
+    """Return where a span ends in the text; near its start when the span was trimmed out of recognition."""
+    found = text.find(span, start, start + len(span) + 40)
+    return found + len(span) if found >= 0 else start
+
+
+def _tagged(text: str, tag: re.Match[str]) -> Found | None:
+    """Read what stands between an opening answer tag and its closing one, or the end of the line."""
+    opening = "[" if tag["closing"] == "]" else "<"
+    start = text.rfind(opening, max(0, tag.start() - 12), tag.start())
+    if start < 0 or text[start + 1 : start + 2] == "/":
+        return None
+    rest = text[tag.end() : tag.end() + 1_000]
+    closed = _TAG_END.search(rest)
+    content = (rest[: closed.start()] if closed else rest.partition("\n")[0]).strip()
+    if not content or "\\boxed" in content or "nswer" in content:
+        return None
+    return Found(start, tag.end() + (closed.end() if closed else len(content)), value_of_span(content), "stated")
+
+
+def _value_before(text: str, end: int) -> str | None:
+    """Return the value of `15 is the answer`; None where more than a value stands before the verb."""
+    head = text[max(0, end - 240) : end]
+    verb = _IS_THE_ANSWER.search(head)
+    if verb is None:
+        return None
+    sentence = re.split(r"(?<=[.!?])\s+|\n", head[: verb.start()].rstrip())[-1]
+    value = re.sub(r",?\s+(?:which|that|this|and that)$", "", _LEADS.sub("", sentence)).strip().strip("*,").strip()
+    if (
+        not value
+        or "\\boxed" in value
+        or len(value) > 120
+        or value.lower() in ("this", "that", "it", "which", "here", "what", "below", "above")
+    ):
+        return None
+    bare = bare_answer(value)
+    if bare is None or not (any(char.isdigit() for char in bare) or len(bare) <= 3 or bare[0] in "\\$("):
+        return None
+    return bare
+
+
+def _short(text: str) -> Found | None:
+    """Read `Ans: 5` at the start of a line."""
+    start = max(
+        text.rfind("\nAns"),
+        text.rfind("\nans"),
+        text.rfind("\n**Ans"),
+        0 if text[:5].lstrip("*")[:3] in ("Ans", "ans") else -1,
+    )
     match = _SHORT_ANCHOR.match(text, start) if start >= 0 else None
     span = answer_span(text, match.end()) if match else ""
-    return Found(start, span, "stated") if span and "\\boxed" not in span else None
+    if match is None or not span or "\\boxed" in span:
+        return None
+    return Found(start, _end_of(text, span, match.end()), value_of_sentence(span), "stated")
 
 
 def _value_of(text: str) -> Found | None:
@@ -186,64 +346,10 @@ def _value_of(text: str) -> Found | None:
         if match:
             span = answer_span(text, match.end())
             if span and "\\boxed" not in span:
-                return Found(end, value_of_sentence(span), "value_of")
+                return Found(end, _end_of(text, span, match.end()), value_of_sentence(span), "value_of")
     return None
 
 
 def _boxed(text: str) -> Found | None:
-    start = max(text.rfind("\\boxed"), text.rfind("\\fbox"))
-    if start < 0:
-        return None
-    answer = _box_content(text, start)
-    if answer is None:
-        return Found(start, "", "boxed")
-    answers = [answer]
-    connectors: list[str] = []
-    first = start
-    for _ in range(MAX_TRIES):  # boxes joined by "and" are one answer
-        before = text.rfind("\\boxed", 0, first)
-        content = _box_content(text, before) if before >= 0 else None
-        if content is None:
-            break
-        after = text.index(content, before) + len(content) + 1
-        between = text[after:first]
-        if len(between) > 80 or not _BETWEEN_BOXES.fullmatch(between) or not _CONNECTED.search(between):
-            break
-        if content.strip() not in (each.strip() for each in answers):
-            answers.append(content)
-        connectors.append(between)
-        first = before
-    joined = ", ".join(reversed(answers))
-    if len(answers) == 1:
-        joined += _unit_after(text, start)
-    return Found(start, joined.strip(), "boxed")
-
-
-def _unit_after(text: str, start: int) -> str:
-    """Return ` percent` if the box is followed by a percent sign or word, which belongs to the answer."""
-    content = _box_content(text, start) or ""
-    end = text.index(content, start) + len(content) + 1
-    match = re.match(r"[\s$\\)]{0,4}(?:%|pct\b|percent\b)", text[end : end + 16])
-    return " percent" if match and content.strip()[-1:].isdigit() else ""
-
-
-def _box_content(text: str, start: int) -> str | None:
-    """Return what a box holds: a braced group, or the one token after a space; None if it is not closed."""
-    index = start + (6 if text.startswith("\\boxed", start) else 5)
-    while index < len(text) and text[index] in " \t\n":
-        index += 1
-    if index >= len(text):
-        return None
-    if text[index] != "{":
-        token = [] if text[index] == "}" else text[index : index + 200].partition("$")[0].split(maxsplit=1)
-        return token[0].rstrip(".") if token else None
-    depth = 0
-    for end in range(index, len(text)):
-        char = text[end]
-        if char == "{":
-            depth += 1
-        elif char == "}":
-            depth -= 1
-            if depth == 0:
-                return text[index + 1 : end]
-    return None
+    box = boxed_answer(text)
+    return None if box is None else Found(box.start, box.end, box.content, "boxed")

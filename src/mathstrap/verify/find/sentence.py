@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.verify.find.languages import is_foreign_prose
+from mathstrap.verify.read.words import UNITS
+
 MAX_SPAN = 2_000
 _LAST_NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
 _STOP = re.compile(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
@@ -14,33 +17,139 @@ _MATHS = re.compile(
 _ADVERB = r"(?:about |approximately |only |exactly |a total of |equal to )?$"
 _STATES = re.compile(r"(?:\b(?:is|are|be|equals|equal to|to be|find that)|=|:|≈)\s{0,3}" + _ADVERB)
 _HOLDS = re.compile(
-    r"\b(?:was|were|by|has|have|had|gets?|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?|made|left|leaving"
+    r"\b(?:was|were|by|has|have|had|gets?|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?"
+    r"|made|left|leaving"
     r"|totals?|gives?|pays?|paid|sells?|sold)\s{0,3}" + _ADVERB
 )
-_INTRODUCES = re.compile(r"(?::|\b(?:is|are|equals|get|have|be))\s{0,9}$")
-_WORD_NUMBERS = re.compile(r"\b(zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.IGNORECASE)
+_INTRODUCES = re.compile(
+    r"(?::|\b(?:is|are|equals|get|have|be|obtain|find|gives|yields|thus|therefore|hence|so|finally|that|as"
+    r"|then))[,:]?\s{0,9}$",
+    re.IGNORECASE,
+)
+_WORD = (
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+    r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million)"
+)
+_WORD_NUMBERS = re.compile(
+    rf"\b({_WORD}(?:(?: and |[ -]){_WORD})*(?: and a (?:half|quarter|third)|[ -](?:half|halves|thirds?|quarters?"
+    r"|fourths?|fifths?|tenths?))?)\b(?!\s(?:of|another|by)\b)",
+    re.IGNORECASE,
+)
 _HEDGED = re.compile(
-    r"\b(?:not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|assum\w*)\b|n't"
+    r"\b(?:not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely|hardly|assum\w*)\b|n['’]t"
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
     re.IGNORECASE,
 )
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_AFTERTHOUGHT = re.compile(
-    r"\s{0,3}[,;:\u2013\u2014-]?\s+(?:and (?:that|this|so|we)|as (?:we|required|desired|needed|shown|seen)|that is"
-    r"|because|since|so|which|meaning|given that)\b"
+_HTML = re.compile(
+    r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|sup)\b[^<>\n]{0,80}>", re.IGNORECASE
 )
+_AFTERTHOUGHT = re.compile(
+    r"\s{0,3}[,;:\u2013\u2014-]?\s+(?:and (?:that|this|so|we|I|it|you|he|she|they|no|not|nothing|here|there|with"
+    r"|the (?:final|answer))"
+    r"|as (?:we|I|required|desired|needed|shown|seen|stated|given|expected|claimed|requested|asked|above|before"
+    r"|\$?[0-9(\\x])"
+    r"|that is|that['’]s|because|since|so|which|where as|meaning|given that|after|thanks to|due to|based on|if my"
+    r"|if I|I (?:think|believe|hope|am)"
+    r"|rather than|instead of|and not|(?<=[,;\u2013\u2014-] )(?:not|for|by|obtained|found|using|or in other words"
+    r"|namely|respectively|in order))\b"
+)
+# "5, altogether", "72, in total", "5 – the number of apples": the words behind the comma do not change the value.
+_REMARK_AFTER_COMMA = re.compile(
+    r"(?<=[0-9a-zA-Z$)}\]%])(?:\s?[,;]|\s?[\u2013\u2014]|\s-{1,2})\s+([^0-9\\$=<>^_{}+*/|;]{3,160})$"
+)
+_CHANGES_VALUE = re.compile(
+    r"\b(?:or|maybe|perhaps|possibly|unless|if|but|except|plus|minus|times|more|less|fewer|at least|at most|and"
+    r"|half|not sure|none|never"
+    r"|both|either|remainder|depending|otherwise|when|where|for|in|no (?:more|less|fewer)|squared|cubed|each way"
+    r"|million|thousand|hundred|billion|dozen|percent"
+    r"|approximately|about|roughly|nearly|almost|mod|modulo|inclusive|exclusive|bc|ad|am|pm|east|west|north|south)\b",
+    re.IGNORECASE,
+)
+_IN_TOTAL = re.compile(r"\s{0,3},?\s+(?:in (?:total|all)|all together|altogether|overall|respectively)$")
 _REMARK = re.compile(r"(?<=\S)\s+\([^()\\]{0,200}[A-Za-z]{3}[^()\\]{0,200}\)\s{0,3}$")
+# "20 red blocks in the tower": where the things are is not part of how many they are.
+_PLACE = re.compile(
+    r"^(?:\\?[$€£]\s?)?-?[0-9][0-9,]*(?:\.[0-9]+)?(?:\s?%)?(?:\s+[A-Za-z][A-Za-z'’-]*){0,4}?"
+    r"(\s+(?:in|on|at|for|from|during|by|inside|under|after|before|to|with|that|who|which|because|left|remaining"
+    r"|available|needed|required"
+    r"|he|she|they|it|we|you|was|were|are|is|will|can|has|have|had)\s+(?:the|a|an|his|her|their|its|our|your|my"
+    r"|this|that|each|every|all|both|end|start"
+    r"|be|been|to|total|order|[a-z]{3,})\b[A-Za-z '’,-]{0,80})$"
+)
+# "20 red blocks": a number and at least two words that are not units of measure.
+_COUNTED = re.compile(r"((?:\\?[$€£]\s?)?-?[0-9][0-9,]*(?:\.[0-9]+)?)((?:\s+[A-Za-z][A-Za-z'’-]+){2,6})")
+_SAYS_MORE = re.compile(
+    r"\b(?:times|more|less|fewer|than|half|halves|thirds?|quarters?|below|above|per|percent|out|of|and|or|not|no"
+    r"|minus|plus|hundred|thousand"
+    r"|million|billion|dozen|lakhs?|crores?|score|tens|ones|squared|cubed|degrees?|doubled|tripled|inverse"
+    r"|factorial|pm|am|to|o['’]clock|remainder|to the|by)\b",
+    re.IGNORECASE,
+)
 _FILLER = re.compile(r"^(?:therefore|thus|hence|simply|just|then|equal to|approximately|about)[,:]? ")
 _PROSE = re.compile(r"[A-Za-z]{2,}")
 _CONCLUDES = re.compile(
     r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally)\b", re.IGNORECASE
 )
-_OPTION = re.compile(r".{0,200}\b(?:option|choice|answer) is:? \(?([A-J])\)?\.?", re.IGNORECASE | re.DOTALL)
+# A question or an instruction states nothing: a reply that repeats its question must not be read as an answer.
+_ASKS = re.compile(
+    r"\W{0,4}(?:what|how|which|who|where|why|find|compute|evaluate|determine|calculate|simplify|solve|express"
+    r"|factor|expand"
+    r"|convert|write|give|enter|let|let['’]s|suppose|assume|consider|prove|show|round|state|choose|given|if"
+    r"|please|note|step|first"
+    r"|next|recall|remember|answer the|question|problem|hint|repeat|pretend|ignore)\b",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(
+    r".{0,200}\b(?:(?:correct |right |best |final )?(?:option|choice|answer|letter) (?:is|would be|must be):?"
+    r"|(?:I|we)(?:['’]d| would|['’]ll| will)? "
+    r"(?:choose|pick|select|go with)|(?:choose|select|pick))(?: (?:option|choice|answer|letter))?:? \(?([A-J])\)?\.?",
+    re.IGNORECASE | re.DOTALL,
+)
+_OPTION_FIRST = re.compile(
+    r"(?:(?:so|thus|therefore|hence|then|and),? )?(?:the )?(?:(?:correct |right |best )?(?:option|choice|answer"
+    r"|letter) )?\(?([A-J])\)? (?:is|must be|would be) "
+    r"(?:(?:the|our|my) )?(?:correct|right|best|true)(?: (?:answer|option|choice|one|letter))?[.!]?",
+    re.IGNORECASE,
+)
 _ENUMERATION = re.compile(r"\s{0,3}V(?:(?:,? (?:and|or) |, )V)+[\s.]{0,4}")
 _QUANTITY = re.compile(
     r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)"
 )
 _UNIT = re.compile(r"\s?(?:percent|pct|%|\\%|million|billion|thousand|hundred|dozen)\b")
+_ORDER = (
+    r"(?:less|more|fewer|greater|larger|smaller|higher|lower|bigger|older|younger|longer|shorter|taller|heavier"
+    r"|lighter|faster"
+    r"|slower|better|worse|later|earlier|farther|further|closer|nearer|other)"
+)
+_COMPARED_BEFORE = re.compile(
+    rf"\b((?:at least|at most|no {_ORDER} than|{_ORDER} than(?: or equal to)?|(?<!left )over|under|above|below"
+    rf"|beyond|up to|nearly|almost"
+    r"|close to|just (?:over|under)|(?:a |one |two |three )?(?:half|halves|thirds?|quarters?|fourths?|fifths?"
+    r"|tenths?|hundredths?)(?: of)?|twice|double|triple"
+    r"|quadruple|thrice|(?:[0-9.]+|one|two|three|four|five|six|seven|eight|nine|ten) times|exceed(?:s|ed|ing)?"
+    r"|within|between|outside|not|anything but"
+    r"|(?:a |the )?(?:minimum|maximum) of|min(?:imum)?|max(?:imum)?|minus|plus|negative|modulo|mod|divisible by"
+    r"|divided by|multiplied by|multiples? of"
+    r"|factors? of|divisors? of|powers? of|(?:square |cube |)roots? of|squares? of|cubes? of|log(?:arithm)? of"
+    r"|base|[0-9.]+\s?(?:%|percent) of"
+    r"|(?:multiple|power|square|cube|double|inverse|reciprocal|negative|opposite|factorial|complement) of))\s{1,3}"
+    r"(?:a total of |about |approximately |exactly |the number )?$",
+    re.IGNORECASE,
+)
+_COMPARED_AFTER = re.compile(
+    rf"\s?[A-Za-z]{{0,14}}\s?((?:,? or (?:{_ORDER}|above|below|over|under|so)|and (?:above|below|over|under|up)"
+    rf"|at (?:least|most)|or so|at (?:a )?minimum"
+    r"|at (?:a )?maximum|minimum|maximum)\b)"
+    rf"|\s?(squared|cubed|factorial|inverse|doubled|tripled|halved|tens|tenths?|hundredths?|thousandths?|thirds?"
+    rf"|quarters?|fourths?|fifths?|sixths?|sevenths?"
+    r"|eighths?|ninths?|halves|score|lakhs?|crores?|degrees below(?: zero)?|and a half|and a quarter|and a third"
+    r"|-?fold|st|nd|rd|th)\b"
+    rf"|\s?((?:{_ORDER}) than\b|times (?!as\b|more\b|larger\b|bigger\b|faster\b|greater\b|longer\b|older\b|a\b"
+    rf"|per\b|each\b|in\b|before\b|that\b|because\b|to\b|and\b|on\b|for\b)[A-Za-z0-9]+"
+    r"|to the power(?: of)?|plus\b|minus\b|multiplied by|divided by|of the\b|out of\b|or\b)",
+    re.IGNORECASE,
+)
 
 
 def answer_span(text: str, start: int) -> str:
@@ -48,6 +157,8 @@ def answer_span(text: str, start: int) -> str:
     rest = text[start : start + MAX_SPAN].lstrip(" \t:")
     if rest[:1] in "\n\r":
         rest = rest.lstrip().lstrip("*")
+    if rest.startswith("<"):
+        rest = _HTML.sub("", rest).lstrip()
     opening = rest[:2]
     if opening in ("\\[", "$$"):
         inner, closed, _ = rest[2:].partition("\\]" if opening == "\\[" else "$$")
@@ -56,14 +167,52 @@ def answer_span(text: str, start: int) -> str:
         inner, closed, after = rest[2:].partition("\\)")
         if closed and not after[:1].isalnum():
             rest = inner.replace("\n", " ") + after
-    line = rest.partition("\n")[0].partition("</")[0]
+    line = rest.partition("\n")[0]
+    if "<" in line:
+        line = _HTML.sub("", line).partition("</")[0]
     if "\\begin" in line or line.count("{") > line.count("}"):
         line = _balanced(rest)
     span = _BOLD.sub(r"\1", _first_sentence(line))
     if span.count("}") > span.count("{"):
         span = span[: span.rindex("}")]  # the end of a JSON object
-    span = _AFTERTHOUGHT.split(span, maxsplit=1)[0] or span
-    return _REMARK.sub("", span).strip().strip("*").rstrip("- \u2013\u2014").strip()
+    return value_of_span(span)
+
+
+def value_of_span(span: str) -> str:
+    """Return a stated span without the remarks behind its value: "5, as required", "72, in total", "7 (seven)"."""
+    if " " in span:
+        span = _AFTERTHOUGHT.split(span, maxsplit=1)[0] or span
+        span = _REMARK.sub("", span)
+        span = _IN_TOTAL.sub("", span)
+        remark = _REMARK_AFTER_COMMA.search(span)
+        if (
+            remark
+            and _PROSE.search(remark[1])
+            and not _CHANGES_VALUE.search(remark[1])
+            and _is_value(span[: remark.start()])
+        ):
+            span = span[: remark.start()]
+        place = _PLACE.match(span)
+        if place and not _SAYS_MORE.search(span):
+            span = span[: place.start(1)]
+        counted = _COUNTED.fullmatch(span)
+        if counted and not _SAYS_MORE.search(span) and UNITS.isdisjoint(counted[2].lower().split()):
+            span = counted[1]
+    return _last_side(span.strip().strip("*_").rstrip("- \u2013\u2014").strip())
+
+
+_CHAIN = re.compile(r"[^=<>]{1,80}=\s?(?=[^=]*[0-9])[0-9+*/ ().,\\{}$-]{1,80}=\s?(-?[0-9][0-9,.]*(?:/[0-9]+)?\$?)")
+
+
+def _last_side(span: str) -> str:
+    """Return `293` of `m+n = 256+37 = 293`: where the middle is arithmetic, the last side is the value."""
+    chain = _CHAIN.fullmatch(span) if span.count("=") >= 2 else None
+    return chain[1].strip("$") if chain else span
+
+
+def _is_value(text: str) -> bool:
+    """Say whether a text is one value rather than a list of words: it holds a digit or a formula and little prose."""
+    return (any(char.isdigit() for char in text) or "\\" in text or "$" in text) and len(_PROSE.findall(text)) <= 4
 
 
 def _balanced(rest: str) -> str:
@@ -94,29 +243,35 @@ def value_of_sentence(span: str) -> str:
     words = _PROSE.findall(_MATHS.sub(" ", span))
     if len(words) < 3 or not (span[:1].isalpha() and span[1:2].isalpha()) or not any(char.isdigit() for char in span):
         return span
-    if _HEDGED.search(span):
+    if _HEDGED.search(span) or _COMPARED_BEFORE.match(span[:24] + " "):
         return span
     return _stated_value(span) or span
 
 
 def closing_value(text: str) -> str | None:
-    """Return the value the last sentence of a text states, or None if it states none or several."""
-    text = text.rstrip().replace("\\$", "")
+    """Return the value the last sentence of a text states, or None if it states none or several.
+
+    A comparison stays with its value ("at least 5"), and a question or an instruction states nothing.
+    """
+    text = text.rstrip()
     if not text or text.endswith("```"):
         return None
+    text = text.replace("\\$", "")
     for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
         if text.rstrip(".").endswith(closing):
             start = text.rfind(opening, 0, len(text.rstrip(".")) - 2)
             if start >= 0 and len(text) - start < 1_000 and _INTRODUCES.search(text[max(0, start - 40) : start]):
-                return text[start + 2 : len(text.rstrip(".")) - 2].strip()
-    line = text[-1_000:].rpartition("\n")[2].strip()
+                return text[start + 2 : len(text.rstrip(".")) - 2].strip().rstrip(".,").strip()
+    line = text[-1_000:].rpartition("\n")[2].strip().replace("**", "")
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
     if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
         sentences.pop()  # "This completes the solution."
     sentence = sentences[-1] if sentences else ""
-    option = _OPTION.fullmatch(sentence)
-    if option:
+    option = _OPTION.fullmatch(sentence) or _OPTION_FIRST.fullmatch(sentence)
+    if option and not _HEDGED.search(sentence):
         return option[1]
+    if sentence.endswith("?") or _ASKS.match(sentence):
+        return None
     if not _PROSE.search(_MATHS.sub(" ", sentence)) or _HEDGED.search(_MATHS.sub(" ", sentence)):
         return None
     return _stated_value(sentence)
@@ -137,8 +292,11 @@ def _stated_value(sentence: str) -> str | None:
         before = sentence[max(0, value[0] - 40) : value[0]]
         if _STATES.search(before) or (value is values[-1] and _HOLDS.search(before)):
             chosen = value
-    if chosen is None:
+    compared = _COMPARED_BEFORE.search(sentence[max(0, values[-1][0] - 60) : values[-1][0]])
+    if chosen is None and compared is None:
         return None
+    if chosen is None or compared is not None:
+        chosen = values[-1]
     first = next((value for value in values if _STATES.search(sentence[max(0, value[0] - 40) : value[0]])), None)
     if first is not None and first is not values[-1]:
         several = [value for value in values if value[0] >= first[0]]
@@ -147,17 +305,59 @@ def _stated_value(sentence: str) -> str | None:
             shape = shape[: start - first[0]] + "V" + shape[end - first[0] :]
         if _ENUMERATION.fullmatch(shape):
             return ", ".join(value[2] for value in several)
-    unit = _UNIT.match(sentence, chosen[1])
-    return chosen[2] + (unit[0] if unit else "")
+    return _with_comparison(sentence, chosen)
+
+
+def _with_comparison(sentence: str, value: tuple[int, int, str]) -> str:
+    """Return a value with its unit, and with the words that make it another value: "at least 5", "5 or more"."""
+    start, end, text = value
+    unit = _UNIT.match(sentence, end)
+    if unit:
+        text, end = text + unit[0], unit.end()
+    before = _COMPARED_BEFORE.search(sentence[max(0, start - 60) : start])
+    after = _COMPARED_AFTER.match(sentence, end)
+    if after:
+        text += sentence[end : after.start(1) if after[1] else after.end()]
+    if before:
+        return f"{before[1]} {text}"
+    return f"{after[1]} {text}" if after and after[1] else text  # "at least 5 dollars", never 5 with words behind
+
+
+_FENCE = re.compile(
+    r"\s*```(?:text|txt|plaintext|plain|latex|tex|math|markdown|md|output|answer)?[ \t]*\n([^\n`]{1,200})\n```\s*"
+)
+_LEAD = re.compile(
+    r"(?:(?:[=-]+>|⇒|→|⟹|➜|➡|∴|\\(?:therefore|Rightarrow|implies|rightarrow|to)(?![A-Za-z])"
+    r"|[✅✔☑🎯👉★☆●•🔥💡🏁]️?)\s*)+"
+)
+_LABEL = re.compile(
+    r"[*_]{0,3}(?:(?:the|my|our|so|thus|hence|therefore|and),?\s)?(?:final |correct |total |overall |end "
+    r"|numerical )?(?:answer|solution|result|output|total|conclusion|value|sum|soln|sol|ans"
+    r"|ANSWER|SOLUTION|RESULT)\b[*_]{0,3}\s{0,3}(?:[:：=]\s{0,3}[*_]{0,3}|(?=[$\\0-9-]))\s{0,3}",
+    re.IGNORECASE,
+)
+_EQUATION = re.compile(r"\$?\\?\(?\s?[A-Za-z](?:_\{?\w{1,3}\}?)?\s?=\s?[^=<>\n]{1,80}$")
+_BOLD_LINE = re.compile(r"(\*\*|__)(?P<inner>[^*_\n]{1,200})\1[.!]?")
 
 
 def bare_answer(text: str) -> str | None:
     """Return the text itself if it is nothing but an answer: one short line or formula without prose."""
     text = text.strip()
-    if not text or len(text) > 300 or "```" in text:
+    fence = _FENCE.fullmatch(text) if text.startswith("```") else None
+    if fence:
+        text = fence[1].strip()
+    if not text or len(text) > 300 or "```" in text or (not text.isascii() and is_foreign_prose(text)):
         return None
-    text = str(re.sub(r"^Answer\s+(?=[$\\])", "", text))
-    if _CONCLUDES.match(text):
+    lead = _LEAD.match(text)
+    if lead:
+        text = text[lead.end() :].strip()
+    if not text:
+        return None
+    text = str(re.sub(r"^Answer\s+(?=[$\\0-9-])", "", text))
+    label = _LABEL.match(text)
+    if label and label.end() < len(text) and "\n" not in text:
+        return value_of_sentence(value_of_span(_first_sentence(_BOLD.sub(r"\1", text[label.end() :]))))
+    if _CONCLUDES.match(text) or (_ASKS.match(text) and " " in text) or text.endswith("?"):
         return None
     rest = _PROSE.sub(" ", re.sub(r"\\[A-Za-z]+", " ", text))
     words = _PROSE.findall(re.sub(r"\\(?:text|mbox)\s?\{[^{}]*\}|\\[A-Za-z]+|\{[a-z]*matrix\}", " ", text))
@@ -166,6 +366,38 @@ def bare_answer(text: str) -> str | None:
     if len(words) > (allowed if has_digits and "\n" not in text else 0) or text.count("\n") > 8:
         return None
     return text
+
+
+def last_line_value(text: str) -> str | None:
+    """Return what the last line says when it is set apart as the answer: in bold, behind an arrow or a label, `x = 5`.
+
+    The last line of several; a line of its own that is nothing but prose or a plain number among others is not marked.
+    """
+    head, newline, line = text.rstrip().rpartition("\n")
+    line = line.strip()
+    if not newline or not line or len(line) > 300:
+        return None
+    bold = _BOLD_LINE.fullmatch(line)
+    if bold:
+        line = bold["inner"].strip()
+    lead = _LEAD.match(line)
+    if lead:
+        line = line[lead.end() :].strip()
+    label = _LABEL.match(line)
+    if label and label.end() < len(line):
+        return value_of_sentence(value_of_span(_first_sentence(_BOLD.sub(r"\1", line[label.end() :]))))
+    if _EQUATION.fullmatch(line) and not (bold or lead):
+        above = head.rstrip().rpartition("\n")[2].strip()
+        if _EQUATION.fullmatch(above) and above.lstrip("$\\( ")[:1] != line.lstrip("$\\( ")[:1]:
+            return None  # `x = 1` above `y = 2`: both lines are the answer
+    introduced = _INTRODUCES.search(head[-40:].rstrip() + " ") is not None
+    if (
+        not (bold or lead or introduced or _EQUATION.fullmatch(line))
+        or line.endswith((":", "?"))
+        or line.startswith("|")
+    ):
+        return None
+    return bare_answer(line)
 
 
 def last_number(text: str) -> str | None:

@@ -1,0 +1,227 @@
+"""The Game of 24 (paper, App. D) by exact enumeration: which hands can be solved, every solution, and a checker.
+
+Numbers are exact fractions throughout. An expression is read by a parser of its own and never evaluated as code, so the
+checker is safe on a model's output.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cache
+from itertools import combinations_with_replacement
+
+LARGEST = 13  # cards: ace to king
+NUM_CARDS = 4
+TARGET = 24
+# A reply is cut here before it is read: four numbers and three signs need far less.
+MAX_CHARS = 200
+_TOKEN = re.compile(r"\s*(?:(\d{1,4})|([-+*/()×÷−]))")
+_SIGNS = {"×": "*", "÷": "/", "−": "-"}
+
+Hand = tuple[int, ...]
+
+
+def puzzles(target: int = TARGET, *, largest: int = LARGEST) -> list[Hand]:
+    """Return every multiset of four numbers from 1 to `largest` that makes `target`, each sorted, in order.
+
+    Of the 1,820 multisets of 1 to 13, 1,362 make 24: the paper's number of puzzles.
+    """
+    hands = combinations_with_replacement(range(1, largest + 1), NUM_CARDS)
+    return [hand for hand in hands if is_solvable(hand, target)]
+
+
+def is_solvable(hand: Hand, target: int = TARGET) -> bool:
+    """Say whether the numbers, each used once, make `target` with + - * / and brackets."""
+    wanted = Fraction(target)
+    hand = tuple(sorted(hand))
+    if len(hand) == 1:
+        return wanted == hand[0]
+    for left, right in _splits(hand):
+        partners = _values(right)
+        for a in _values(left):
+            # What the other half would have to be; looking it up spares the values of the whole hand.
+            needed = [wanted - a, a - wanted, wanted + a]
+            if a:
+                needed += [wanted / a, wanted * a]
+            if wanted:
+                needed.append(a / wanted)
+            if not partners.isdisjoint(needed) and any(_makes(a, b, wanted) for b in partners.intersection(needed)):
+                return True
+    return False
+
+
+def _makes(a: Fraction, b: Fraction, wanted: Fraction) -> bool:
+    straight = wanted in (a + b, a - b, b - a, a * b)
+    return straight or (b != 0 and a / b == wanted) or (a != 0 and b / a == wanted)
+
+
+def game_of_n(hand: Hand, target: int = TARGET) -> list[tuple[Hand, int]]:
+    """Return the puzzles that swapping each number with the target makes: (the other three and 24, that number).
+
+    This is the paper's bootstrapping of the Game of 24: four puzzles from one. A solved equation can be solved for any
+    of its numbers, so each of them has a solution too.
+    """
+    swapped = []
+    for place, number in enumerate(hand):
+        rest = (*hand[:place], *hand[place + 1 :], target)
+        swapped.append((tuple(sorted(rest)), number))
+    return swapped
+
+
+@cache
+def _values(hand: Hand) -> frozenset[Fraction]:
+    if len(hand) == 1:
+        return frozenset({Fraction(hand[0])})
+    found: set[Fraction] = set()
+    for left, right in _splits(hand):
+        for a in _values(left):
+            for b in _values(right):
+                found |= {a + b, a - b, b - a, a * b}
+                if b:
+                    found.add(a / b)
+                if a:
+                    found.add(b / a)
+    return frozenset(found)
+
+
+def _splits(hand: Hand) -> Iterator[tuple[Hand, Hand]]:
+    """Yield the ways to deal a hand into two, each once: the first number stays on the left."""
+    seen = set()
+    for mask in range(2 ** (len(hand) - 1) - 1):
+        left = (hand[0], *(number for place, number in enumerate(hand[1:]) if mask >> place & 1))
+        right = tuple(number for place, number in enumerate(hand[1:]) if not mask >> place & 1)
+        if (left, right) not in seen:
+            seen.add((left, right))
+            yield left, right
+
+
+def solutions(hand: Hand, target: int = TARGET) -> list[str]:
+    """Return every solution of a hand, written once each, in a fixed order.
+
+    Two expressions count as one where they differ by the order of terms or factors or by brackets that sums and
+    products do not need; `a * 1` and `a / 1` are two.
+    """
+    return sorted({_write(tree) for tree in _trees(tuple(sorted(hand))) if tree[-1] == target})
+
+
+# A tree is a number, a sum (what is added, what is taken away) or a product (factors, divisors); its value stands last.
+# Flat sums and products with sorted parts make equal expressions equal trees.
+Tree = tuple[str, tuple["Tree", ...], tuple["Tree", ...], Fraction]
+
+
+@cache
+def _trees(hand: Hand) -> frozenset[Tree]:
+    if len(hand) == 1:
+        return frozenset({("n", (), (), Fraction(hand[0]))})
+    found: set[Tree] = set()
+    for left, right in _splits(hand):
+        for a in _trees(left):
+            for b in _trees(right):
+                found |= {_join("+", a, b), _join("+", a, b, inverse=True), _join("+", b, a, inverse=True)}
+                found.add(_join("*", a, b))
+                if b[-1]:
+                    found.add(_join("*", a, b, inverse=True))
+                if a[-1]:
+                    found.add(_join("*", b, a, inverse=True))
+    return frozenset(found)
+
+
+def _join(kind: str, a: Tree, b: Tree, *, inverse: bool = False) -> Tree:
+    straight, turned = (a[1], a[2]) if a[0] == kind else ((a,), ())
+    others, other_turned = (b[1], b[2]) if b[0] == kind else ((b,), ())
+    if inverse:
+        others, other_turned = other_turned, others
+    if kind == "+":
+        value = a[-1] - b[-1] if inverse else a[-1] + b[-1]
+    else:
+        value = a[-1] / b[-1] if inverse else a[-1] * b[-1]
+    return (kind, tuple(sorted(straight + others)), tuple(sorted(turned + other_turned)), value)
+
+
+def _write(tree: Tree) -> str:
+    kind, straight, turned, value = tree
+    if kind == "n":
+        return str(value)
+    plus, minus, start = (" + ", " - ", "0") if kind == "+" else (" * ", " / ", "1")
+
+    def part(inner: Tree) -> str:
+        return f"({_write(inner)})" if kind == "*" and inner[0] == "+" else _write(inner)
+
+    text = plus.join(part(inner) for inner in straight) or start
+    return text + "".join(minus + part(inner) for inner in turned)
+
+
+def check(reply: str, hand: Hand, target: int = TARGET) -> str:
+    """Return "" where a reply is a solution, else the reason: `unreadable`, `other_numbers` or `wrong_value`.
+
+    A reply is one expression, with or without `= 24` behind it; nothing else may stand there. Never raises.
+    """
+    text = reply.strip()[:MAX_CHARS]
+    left, equals, right = text.partition("=")
+    if equals and right.strip() != str(target):
+        return "unreadable"
+    try:
+        value, numbers = _Reader(left).whole()
+    except (ValueError, ZeroDivisionError):
+        return "unreadable"
+    if sorted(numbers) != sorted(hand):
+        return "other_numbers"
+    return "" if value == target else "wrong_value"
+
+
+class _Reader:
+    """Reads one expression by recursive descent: sum, product, number or bracket. No sign before a number."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens: list[str] = []
+        place = 0
+        text = text.rstrip()
+        while place < len(text):
+            match = _TOKEN.match(text, place)
+            if match is None:
+                raise ValueError("a character that no expression has")
+            token = match[1] or match[2]
+            self.tokens.append(_SIGNS.get(token, token))
+            place = match.end()
+        self.place = 0
+        self.numbers: list[int] = []
+
+    def whole(self) -> tuple[Fraction, list[int]]:
+        value = self._sum()
+        if self.place != len(self.tokens):
+            raise ValueError("text behind the expression")
+        return value, self.numbers
+
+    def _accept(self, signs: str) -> str:
+        token = self.tokens[self.place] if self.place < len(self.tokens) else ""
+        if token and token in signs:
+            self.place += 1
+            return token
+        return ""
+
+    def _sum(self) -> Fraction:
+        value = self._product()
+        while sign := self._accept("+-"):
+            value = value + self._product() if sign == "+" else value - self._product()
+        return value
+
+    def _product(self) -> Fraction:
+        value = self._atom()
+        while sign := self._accept("*/"):
+            value = value * self._atom() if sign == "*" else value / self._atom()
+        return value
+
+    def _atom(self) -> Fraction:
+        if self._accept("("):  # at most MAX_CHARS deep, far below Python's limit
+            value = self._sum()
+            if not self._accept(")"):
+                raise ValueError("a bracket is not closed")
+            return value
+        token = self.tokens[self.place] if self.place < len(self.tokens) else ""
+        if not token.isdigit():
+            raise ValueError("a number is missing")
+        self.place += 1
+        self.numbers.append(int(token))
+        return Fraction(int(token))

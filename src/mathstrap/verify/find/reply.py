@@ -1,0 +1,99 @@
+"""Cut a completion down to the words that may hold its answer: no thought, no chat markers, no closing courtesy.
+
+Knows nothing of answers; where an invented next question begins is said here, whether to cut there is not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from mathstrap.thought import split_reply
+
+MAX_CHARS = 200_000  # the end of a text; what stands before is not searched
+MAX_HEADINGS = 40
+
+_TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
+_TAG = re.compile(r"<[A-Za-z/|｜]")
+# The prompt, repeated in front of the reply by a server that does not cut it off.
+_ECHO = re.compile(
+    r"\s*(?:<s>\s*)?\[INST\].*?\[/INST\]|\s*<\|im_start\|>(?:system|user)\b.*?<\|im_start\|>assistant\b", re.DOTALL
+)
+_POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
+_COURTESY = re.compile(
+    r"\n\s*(?:I hope|Hope (?:this|that)|Let me know|Please let|Feel free|If you (?:have|need|would)|Is there anything"
+    r"|Do you (?:have|need|want)|Would you like|Have a (?:nice|great)|Good luck|Thank you|Thanks|Great job"
+    r"|Keep (?:up|practi))[^\n]{0,300}\s*$"
+)
+_NEXT = re.compile(
+    r"\n[ \t]*(?:[#>*_=~-]{1,10}[ \t]*)*"
+    r"(?:(?:(?:next|new|another|follow-?up|similar|practice|extra|bonus|more)\s+)?"
+    r"(?:question|problem|exercise|example|q|instruction|input|human|user|student|prompt|task)s?"
+    r"|问题|題目|题目|質問|問題|문제|질문|Вопрос|Задача|প্রশ্ন|Pregunta|Problema|Frage|Aufgabe|Exercice|السؤال|سؤال)"
+    r"(?:[ \t]*[#(]?(?P<number>\d{1,3})[.)]?)?[*_]{0,3}[ \t]*"
+    r"(?:[:：]|(?<=[0-9][.)])\s)",
+    re.IGNORECASE,
+)
+# `### Instruction` on a line of its own, without a colon, as the Alpaca template writes it.
+_NEXT_HEADING = re.compile(
+    r"\n#{1,6}[ \t]*(?:instruction|input|question|problem|human|user|exercise|example"
+    r"|task)s?[ \t]*\d{0,3}[ \t]*(?=\n)",
+    re.IGNORECASE,
+)
+
+
+def reply_text(completion: str) -> str | None:
+    """Return the reply itself, empty where nothing follows the thought; None for a thought that never ended."""
+    text = completion[-MAX_CHARS:]
+    if _may_hold_thought(text):
+        split = split_reply(text)
+        if not split.is_finished and not split.text.strip():
+            return None
+        text = split.text
+    if "<|" in text or "</s>" in text or "<eos>" in text or "INST]" in text:
+        echo = _ECHO.match(text)
+        text = text[echo.end() :] if echo else text
+        marker = _TURN.search(text)
+        if marker and text[: marker.start()].strip():
+            text = text[: marker.start()]
+    text = text.rstrip()
+    return _POLITE.sub("", text[-200:]).join((text[:-200], "")) if text.endswith(("correct.", "correct")) else text
+
+
+def _may_hold_thought(text: str) -> bool:
+    """Say whether to look for a thought at all: `<<2+3=5>>` of GSM8K is not a mark, and most replies have no other."""
+    if "<" in text and _TAG.search(text):
+        return True
+    return "[T" in text or "[/T" in text or "◁" in text or text[:60].lstrip().startswith(("analysis", "Here "))
+
+
+def next_question_starts(text: str) -> list[int]:
+    """Return where a next question may begin, first to last: a line that starts with "Question:", "Human:" or alike.
+
+    A reply that numbers its own questions answers them one after another: "Question 2:" behind "Question 1:" is a step.
+    """
+    if "\n" not in text:
+        return []
+    starts: list[int] = []
+    opening = _NEXT.match("\n" + text[:80].lstrip())
+    seen = {int(opening["number"])} if opening and opening["number"] else set()
+    for match in _NEXT.finditer(text):
+        number = int(match["number"]) if match["number"] else None
+        if number is None or number - 1 not in seen:
+            starts.append(match.start())
+        if number is not None:
+            seen.add(number)
+        if len(starts) >= MAX_HEADINGS:
+            break
+    starts += [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
+    return sorted(starts)
+
+
+def without_courtesy(text: str) -> str:
+    """Return the text without closing lines such as "Let me know if you have questions!"."""
+    for _ in range(3):
+        start = max(0, len(text) - 400)
+        match = _COURTESY.search(text, start)
+        if match is None:
+            return text
+        text = text[: match.start()].rstrip()
+    return text

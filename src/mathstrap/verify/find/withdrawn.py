@@ -1,0 +1,83 @@
+"""Say whether a reply takes back the answer it stated. Knows no answers, only the words that follow one."""
+
+from __future__ import annotations
+
+import re
+
+MAX_CHARS = 3_000  # behind the answer; a reply that goes on for longer says what it means early
+NEAR = 60  # "but this is impossible" further on is about a case of the proof, not about the answer
+
+_THE_ANSWER = (
+    r"(?:(?:my|the|our|this|that)\s+(?:(?:final|previous|above|boxed|initial|earlier|last|first|stated|whole)\s+)?"
+    r"(?:answer|result|solution|calculation|computation|value|conclusion|reasoning|work|working|number|total"
+    r"|approach)"
+    r"(?:\s+(?:above|given|of\s+\S{1,12}|I\s+gave))?|the above)"
+)
+_THAT = rf"(?:that|this|it|{_THE_ANSWER})"
+_NOT_RIGHT = (
+    r"(?:wrong|incorrect|mistaken|erroneous|false|nonsense|(?:a|an|my)\s+(?:\w+\s+)?(?:mistake|error|miscalculation)"
+    r"|not\s+(?:quite\s+|actually\s+|really\s+)?(?:right|correct|the\s+(?:right|correct)\s+(?:answer|result|value)))"
+)
+_DOUBTFUL = (
+    r"(?:impossible|invalid|inconsistent|absurd|unreasonable|not\s+(?:possible|valid|consistent|allowed|an\s+integer"
+    r"|reasonable)|too\s+(?:large|small|high|low|big))"
+)
+_BEING = (
+    r"(?:['’]s|\s+(?:is|was|are|were|looks|seems|appears|must\s+be|has\s+to\s+be))(?:\s+to\s+be)?"
+    r"(?:\s+(?:actually|clearly|obviously|definitely|completely|totally|also|simply|just|probably|likely|all"
+    r"|of\s+course))*"
+)
+_WITHDRAWS = re.compile(
+    rf"\b{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
+    rf"|\b{_THAT}\s+(?:isn|wasn)['’]t\s+(?:quite\s+)?(?:right|correct)\b"
+    rf"|\b{_THAT}\s+can(?:not|['’]t)\s+be\s+(?:right|correct|true)\b"
+    r"|\b(?:I|we)\s+(?:(?:have|must\s+have|seem\s+to\s+have|may\s+have|think\s+I)\s+)?(?:made|make|found|see"
+    r"|notice[d]?|spot(?:ted)?)"
+    r"\s+(?:a|an|my|the|some)\s+(?:\w+\s+)?(?:mistake|error|miscalculation|slip)\b"
+    r"|\bscratch\s+that\b|\bI\s+take\s+(?:that|it|this)\s+back\b|\b(?:I\s+(?:was|am)|I['’]m)\s+wrong\b"
+    r"|\b[Mm]y\s+(?:mistake|bad)\b"
+    r"|\b(?:disregard|ignore|forget)\s+(?:that|this|the\s+above|my|the\s+(?:previous|last|boxed))\b"
+    r"|\b(?:[Ll]et\s+me|[Ll]et['’]s|I(?:\s+need|['’]ll|\s+will|\s+have)?(?:\s+to)?)\s+(?:redo|re-?do|recompute"
+    r"|recalculate|start\s+over|try\s+again"
+    r"|fix\s+(?:this|that|it)|correct\s+(?:this|that|it|my))\b"
+    r"|(?:不对|不正确|是错的|错了|有误|搞错|算错)",
+    re.IGNORECASE,
+)
+# Weaker words withdraw only where the sentence turns against what was said, and not where it drops another root.
+_TURNS = re.compile(
+    rf"(?:^|[.!?\n]\s*)\s*(?:but|however|wait|hmm+|actually|oh|oops|no|unfortunately|yet)\b[^.!?\n]{{0,160}}?"
+    rf"(?:\b{_THAT}{_BEING}\s+{_DOUBTFUL}|\b{_THAT}\s+does(?:\s+not|n['’]t)\s+(?:match|work|satisfy|fit"
+    rf"|make\s+sense|add\s+up|agree|hold)"
+    rf"|\b{_THAT}\s+(?:violates|contradicts|fails|exceeds)\b|\b{_THAT}\s+would\s+(?:violate|contradict))",
+    re.IGNORECASE,
+)
+_OTHER_ROOT = re.compile(r"\b(?:other|negative|extraneous|reject|discard|second|also)\b", re.IGNORECASE)
+_TRAILS_OFF = re.compile(
+    r"(?:^|[.!?\n…]\s*)\W{0,3}(?:(?:but|hmm+|oh|no)\W{1,3})?(?:wait|hold on|hmm+|actually)\W{0,6}$", re.IGNORECASE
+)
+_KEEPS = re.compile(
+    r"\b(?:is|was|are)\s+(?:indeed|actually|in\s+fact|still|therefore|thus|definitely)?\s*(?:correct|right)\b"
+    r"|\bconfirm(?:s|ed)\b|\b(?:answer|result)\s+(?:stands|remains|holds|is\s+still)\b",
+    re.IGNORECASE,
+)
+
+
+def withdrawn_at(text: str, start: int) -> int | None:
+    """Return where, behind `start`, the words end that withdraw an answer stated before it; None if it stands."""
+    if len(text) - start < 4:
+        return None
+    rest = text[start : start + MAX_CHARS]
+    if rest.isspace():
+        return None
+    last: int | None = None
+    for match in _WITHDRAWS.finditer(rest):
+        last = match.end()
+    for match in _TURNS.finditer(rest):
+        if match.start() <= NEAR and not _OTHER_ROOT.search(match[0]):
+            last = max(last or 0, match.end())
+    if last is None:
+        match_end = _TRAILS_OFF.search(rest[-80:])
+        return len(text) if match_end else None
+    if any(match.start() >= last for match in _KEEPS.finditer(rest)):
+        return None
+    return start + last

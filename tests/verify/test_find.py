@@ -1,0 +1,571 @@
+"""Tables of replies, right and wrong ones, by the way they state, hedge, withdraw or lose their answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from mathstrap.verify import extract_answer, grade
+
+COMPARED = [
+    "So she needs at least 5 dollars.",
+    "Therefore x is greater than 5.",
+    "So the number of ways is fewer than 5.",
+    "So the result is half of 5.",
+    "So he can buy at most 5 apples.",
+    "Hence x is less than 5.",
+    "So it takes more than 5 hours.",
+    "Thus the total is over 5.",
+    "Therefore there are no more than 5 cats.",
+    "So she has almost 5 dollars.",
+    "So there are nearly 5 left.",
+    "So she has up to 5 apples.",
+    "Thus, the number is greater than or equal to 5.",
+    "So the cost is twice 5.",
+    "So the number is a third of 5.",
+    "So the amount is 20% of 5.",
+    "So the answer must be a multiple of 5.",
+    "So n is divisible by 5.",
+    "Thus the side is the square root of 5.",
+    "So there are 5 or more apples.",
+    "So she will read 5 or fewer books.",
+    "So he has 5 at most.",
+    "So she needs 5 dollars at least.",
+    "So it is 5 thirds.",
+    "So the ratio is 5 out of 8.",
+    "So the number is 5 more than twice the other.",
+    "So that is 5 times 3.",
+    "Therefore she has $5$ or more coins.",
+    "Therefore, x is greater than $5$.",
+    "So the number is below 5.",
+    "So the price exceeds 5 dollars.",
+    "So x lies between 4 and 5.",
+    "So the rest is 5 minus the tax.",
+]
+
+
+@pytest.mark.parametrize("text", COMPARED)
+def test_a_closing_sentence_keeps_its_comparison(text: str) -> None:
+    assert grade("5", f"We think about it.\n{text}", form="completion").outcome != "correct"
+
+
+PLAIN = [
+    ("5", "So she has exactly 5 dollars left over."),
+    ("5", "So in total she has 5 apples."),
+    ("5", "Tom has 5 more apples than Jane."),
+    ("3", "He therefore ate 3 fewer cookies than his sister."),
+    ("7", "That leaves 7 under the tree."),
+    ("12", "So the box holds 12 pencils."),
+    ("5", "She is 5 times as old."),
+    ("40", "Overall, he drove 40 miles."),
+    ("18", "So the price went up by 18."),
+    ("9", "Thus she walks for 9 minutes each day."),
+    ("25", "The garden therefore measures 25 feet."),
+    ("5", "So it takes 5 hours from Los Angeles to Las Vegas."),
+    ("2", "Her son is the son of 2 teachers."),
+    ("5", "So the total is about 5."),
+    ("15", "**So, the total number of clips is 15.**"),
+    ("6", "Altogether they own 6 dogs."),
+]
+
+
+@pytest.mark.parametrize(("gold", "text"), PLAIN)
+def test_a_closing_sentence_without_a_comparison_states_its_value(gold: str, text: str) -> None:
+    assert grade(gold, f"We think about it.\n{text}", form="completion").outcome == "correct"
+
+
+THOUGHTS = [
+    "<think>So the answer is \\boxed{5}.</think>",
+    "<think>\nThe answer is 5.\nHmm, wait,",
+    "<think>answer is \\boxed{5}</think>\n\nI could not finish.",
+    "<think>The answer is 5.",
+    "Reasoning... the answer is 5.</think>",
+    "Reasoning... the answer is 5.</think>\n\n",
+    "<thinking>\\boxed{5}</thinking>\n",
+    "<think>#### 5</think>I am not sure about this one.",
+    "<think>5</think>The answer is 6.",
+    "<reasoning>The answer is 5",
+    "<think>First try: 5.</think>\n\\boxed{}",
+    "<think>a</think><think>The answer is 5.",
+]
+
+
+@pytest.mark.parametrize("text", THOUGHTS)
+@pytest.mark.parametrize("mode", ["strict", "flexible"])
+def test_a_thought_holds_no_answer(text: str, mode: str) -> None:
+    assert grade("5", text, form="completion", mode=mode).outcome != "correct"  # type: ignore[arg-type]
+
+
+ANSWERED_THOUGHTS = [
+    "<thinking>x=5</thinking>\n\n5",
+    "<think>It is 4, or 6.</think>\n\nThe answer is 5.",
+    "<think></think>\\boxed{5}",
+    "x is 4? No.</think>\n\n**5**",
+    "<think>The answer is 4.</think>So she has 5 apples.",
+    "<think>\n\n</think>\n\n#### 5",
+    "<reasoning>2+3</reasoning>\n<answer>5</answer>",
+    "<think>2+3</think><answer>The answer is 5.</answer>",
+    "<think>one</think> <think>two</think> Answer: 5",
+    "<think>$5</think>\n\n$5",
+]
+
+
+@pytest.mark.parametrize("text", ANSWERED_THOUGHTS)
+def test_what_follows_the_thought_is_read(text: str) -> None:
+    assert grade("5", text, form="completion").outcome == "correct"
+
+
+WITHDRAWN = [
+    "The answer is 6. Wait, that's wrong.",
+    "\\boxed{6}\n\nBut this violates the constraint, so there is no solution.",
+    "The answer is 6. Actually this is incorrect.",
+    "#### 6\nHmm, that is not right.",
+    "\\boxed{6}\nWait, I made a mistake in the second step.",
+    "The answer is 6.\n\nNo, that can't be right.",
+    "So she has 6 apples. Wait, this is wrong.",
+    "The answer is 6. However, this answer is incorrect because we forgot the tax.",
+    "The final answer is 6. Scratch that.",
+    "\\boxed{6}. Actually, let me redo the calculation.",
+    "The answer is 6. Oops, my mistake.",
+    "The answer is 6. But that does not satisfy the equation.",
+    "\\boxed{6}\n\nThe above answer is wrong.",
+    "The answer is 6. Hmm, this seems too large... but that is impossible.",
+    "Answer: 6\n\nI take that back.",
+    "The answer is 6.\nHmm, wait",
+    "The answer is 6. The result above is clearly a mistake.",
+    "#### 6\n\nPlease ignore my answer.",
+    "The answer is 6. Wait, that's wrong. It should be 7.",
+    "\\boxed{6}. That's not correct, it is 7.",
+    "答案是6。不对，算错了。",
+]
+
+
+@pytest.mark.parametrize("text", WITHDRAWN)
+def test_a_withdrawn_answer_is_not_an_answer(text: str) -> None:
+    assert grade("6", text, form="completion").outcome == "wrong"
+
+
+STANDING = [
+    "\\boxed{6}. We check, so our answer is correct.",
+    "The answer is 6. Wait, let me double-check: 2+4=6. Yes, that is right.",
+    "The answer is 6. Wait, is that wrong? No, it is correct.",
+    "\\boxed{6}\n\nNote: Option B is incorrect because it forgets the tax.",
+    "The answer is 6.\n\nIt is wrong to divide by zero, so we did not.",
+    "The answer is 6. The other root is -2, but that is not possible since a length is positive.",
+    "The answer is 6. I hope this is not too confusing!",
+    "\\boxed{6}\n\nThis is the only value that does not violate the condition.",
+    "#### 6\n\nA common mistake is to forget the first day.",
+    "The answer is 6. If you find an error, let me know.",
+    "The answer is 5. That's wrong. The answer is 6.",
+    "The answer is 5. Actually this is incorrect. It should be 6.",
+    "\\boxed{5}. Wait, that's not right.\n\n**6**",
+    "The answer is 6. Hmm, that's wrong... Actually no, I rechecked and the answer is indeed correct.",
+]
+
+
+@pytest.mark.parametrize("text", STANDING)
+def test_an_answer_that_is_checked_confirmed_or_corrected_stands(text: str) -> None:
+    assert grade("6", text, form="completion").outcome == "correct"
+
+
+RUN_ON = [
+    "#### 5\n\nQuestion: next?\n#### 6",
+    "The answer is 5.\n\n### Instruction:\nFind x.\n\n### Response: The answer is 6.",
+    "The answer is 5.\nUser: thanks! The answer is 6?",
+    "The answer is 5.\n\nQuestion: What is 3+3?\nAnswer: The answer is 6.",
+    "The answer is 5.\n\nQ: What is 3+3?\nA: The answer is 6.",
+    "The answer is 5.\n\nHuman: and 3+3?\n\nAssistant: The answer is 6.",
+    "\\boxed{5}\n\n### Instruction\nWhat is 3+3?\n\n### Response\n\\boxed{6}",
+    "The answer is 5.\n\nProblem 2: What is 3+3? The answer is 6.",
+    "The answer is 5.\n\n**Question 2:** What is 3+3?\n**Answer:** 6",
+    "The answer is 5.\n\nNext question: What is 3+3? The answer is 6.",
+    "So she has 5 apples.\n\nQuestion: And he?\nAnswer: 6",
+    "Question: What is 2+3?\nAnswer: 5\n\nQuestion: What is 3+3?\nAnswer: 6",
+    "The answer is 5.<|im_end|>\n<|im_start|>user\nThe answer is 6.",
+    "The answer is 5.\n\n## Problem\nWhat is 3+3?\n\nThe answer is 6.",
+    "The answer is 5.\n\nInput: 3+3\nOutput: the answer is 6",
+    "The answer is 5.\n\nExercise 3. Example: the answer is 6.\nExample: 3+3. The answer is 6.",
+    "答案是5。\n\n问题：3+3等于多少？\n答案是6。",
+    "[INST] 2+3? [/INST] The answer is 5. [INST] 3+3? [/INST] The answer is 6.",
+]
+
+
+@pytest.mark.parametrize("text", RUN_ON)
+def test_a_reply_is_read_up_to_the_question_it_invents(text: str) -> None:
+    assert grade("5", text, form="completion").outcome == "correct"
+    assert grade("6", text, form="completion").outcome == "wrong"
+
+
+NOT_RUN_ON = [
+    "Question: What is 2+3?\nWe add.\nAnswer: 5",
+    "Question 1: How many does he have?\nAnswer 1: 3\nQuestion 2: How many in all?\nAnswer 2: 5",
+    "Let me restate.\nProblem: what is 2+3?\nSolution: 2+3=5. The answer is 5.",
+    "User: what is 2+3?\nAssistant: The answer is 5.",
+    "### Question\nWhat is 2+3?\n### Answer\n5",
+    "Input: 2+3. The answer is 5.",
+    "Here is what I know.\nQuestion: what do we need?\nThe sum. The answer is 5.",
+]
+
+
+@pytest.mark.parametrize("text", NOT_RUN_ON)
+def test_a_restated_question_is_not_a_run_on(text: str) -> None:
+    assert grade("5", text, form="completion").outcome == "correct"
+
+
+CONTRADICTING = [
+    "\\boxed{4} or \\boxed{5}",
+    "\\boxed{4}, \\boxed{5}",
+    "\\boxed{3} \\boxed{4} \\boxed{5}",
+    "\\boxed{4}\n\n\\boxed{5}",
+    "$\\boxed{4}$\n$\\boxed{5}$",
+    "Option 1: \\boxed{4}\nOption 2: \\boxed{5}",
+    "1. \\boxed{4}\n2. \\boxed{5}",
+    "It could be \\boxed{4}, or maybe \\boxed{5}.",
+    "\\boxed{4}\\boxed{5}",
+    "\\boxed{4 \\text{ or } 5}",
+    "\\boxed{4, 5}",
+    "Either \\boxed{4} or possibly \\boxed{5}",
+    "#### 4\n#### 5",
+    "#### 3\n#### 4\n#### 5",
+    "#### 4 or 5",
+    "\\boxed{A} \\boxed{B} \\boxed{5}",
+    "Perhaps \\boxed{4}. Alternatively, \\boxed{5}.",
+    "(\\boxed{4}/\\boxed{5})",
+]
+
+
+@pytest.mark.parametrize("text", CONTRADICTING)
+def test_candidates_are_not_an_answer(text: str) -> None:
+    assert grade("5", text, form="completion").outcome != "correct"
+
+
+AGREEING = [
+    ("5", "\\boxed{5}\n\n\\boxed{5}"),
+    ("5", "$x = \\boxed{5}$. \\boxed{x=5}"),
+    ("4", "\\boxed{5} ... wait, no: \\boxed{4}"),
+    ("5", "Step 1 gives \\boxed{3} apples for the first child.\nStep 2: in total \\boxed{5}"),
+    ("2, 3", "\\boxed{2} and \\boxed{3}"),
+    ("x=2, y=3", "$x=\\boxed{2}$ and $y=\\boxed{3}$"),
+    ("\\frac{1}{2}", "\\boxed{\\dfrac{1}{2}}\n\\boxed{\\frac{1}{2}}"),
+    ("5", "\\boxed{4}. Sorry, it is \\boxed{5}"),
+    ("5", "#### 5\n#### 5"),
+    ("5", "\\boxed{4} Let me correct that. \\boxed{5}"),
+]
+
+
+@pytest.mark.parametrize(("gold", "text"), AGREEING)
+def test_repeated_corrected_and_joined_boxes_are_an_answer(gold: str, text: str) -> None:
+    assert grade(gold, text, form="completion").outcome == "correct"
+
+
+PHRASES = [
+    ("15", "=> 15"),
+    ("2\\pi", "2π"),
+    ("25", "So there are twenty-five."),
+    ("15", "$3 \\cdot 5 = 15$, which is the answer."),
+    ("15", "3*5\n=> 15"),
+    ("15", "→ 15"),
+    ("15", "Add them.\n⇒ 15"),
+    ("15", "\\Rightarrow 15"),
+    ("15", "∴ 15"),
+    ("15", "Thus the total is\n\n**15**"),
+    ("15", "We add.\n\n**15**"),
+    ("15", "We add.\n\n**15 apples**"),
+    ("15", "We add.\n**$15$**"),
+    ("15", "15 is the answer"),
+    ("15", "So 15 is the answer."),
+    ("15", "Therefore, $15$ is our final answer."),
+    ("15", "We see that 15 is the correct answer to the question."),
+    ("\\frac{1}{2}", "Hence $\\frac{1}{2}$ is the answer."),
+    ("12", "[ANSWER]12[/ANSWER]"),
+    ("12", "Steps.\n[ANSWER] 12 [/ANSWER]"),
+    ("12", "[answer]12[/answer]"),
+    ("12", "<ANSWER>12</ANSWER>"),
+    ("12", "<answer> 12 </answer>"),
+    ("12", "<final_answer>12</final_answer>"),
+    ("12", "<answer>12"),
+    ("12", "<answer>\n12\n</answer>"),
+    ("293", "Answer: m+n = 256+37 = 293"),
+    ("293", "Answer: $m+n = 256+37 = \\boxed{293}$."),
+    ("8", "Answer: 4 + 4 = 8"),
+    ("20", "#### 20 red blocks in the tower."),
+    ("20", "#### 20 blocks"),
+    ("20", "#### $20 for the tickets"),
+    ("20", "#### 20 apples are left"),
+    ("20", "The answer is 20 red blocks in the tower."),
+    ("20", "Answer: 20 students in the class"),
+    ("20", "#### 20 marbles remaining in the bag"),
+    ("15", "**Solution:** 15"),
+    ("15", "Solution: 15"),
+    ("15", "Result: 15"),
+    ("15", "Total = 15"),
+    ("15", "We add.\nTotal: 15"),
+    ("15", "We add.\n**Result:** 15"),
+    ("15", "Final result: 15"),
+    ("15", "Answer 15"),
+    ("15", "Ans: 15"),
+    ("15", "**Ans:** 15"),
+    ("15", "```\n15\n```"),
+    ("15", "```text\n15\n```"),
+    ("15", "Thus\n\n$$x=15$$"),
+    ("15", "So we get\n\\[ x = 15. \\]"),
+    ("15", "✅ 15"),
+    ("15", "We add.\n✅ 15"),
+    ("15", "5x = 75\nx = 15"),
+    ("15", "The correct answer is $15$, not $51$."),
+    ("15", "The answer is <b>15</b>."),
+    ("15", "The answer is <strong>15</strong>"),
+    ("15", "The answer is: <span style='color:red'>15</span>."),
+    ("15", "<p>The answer is 15</p>"),
+    ("15", "The answer is __15__"),
+    ("15", "The answer is *15*"),
+    ("15", "The answer is ***15***."),
+    ("15", 'The answer is "15".'),
+    ("5", "The answer is 5, not 6."),
+    ("5", "The answer is 5 rather than 6."),
+    ("5", "The answer is 5, as 2+3=5."),
+    ("5", "The answer is 5 – the number of apples."),
+    ("5", "The answer is 5, altogether."),
+    ("5", "The answer is 5, and I am sure."),
+    ("72", "The answer is 72, in total."),
+    ("72", "The answer is 72 in total."),
+    ("72", "Answer: 72, the number of clips she sold."),
+    ("5", "The answer is 5 -- the only prime left."),
+    ("5", "The answer is 5; no other value works."),
+    ("5", "The answer is 5, obtained by adding."),
+    ("5", "The answer is 5, instead of 6."),
+    ("5", "The answer is 5 after rounding."),
+    ("5", "The answer is 5 based on the table."),
+    ("5", "So she has 5 apples.\n\nLet me know if you have any questions!"),
+    ("5", "So she has 5 apples.\n\nI hope this helps!"),
+    ("5", "\\framebox{5}"),
+    ("5", "so $\\fbox{5}$"),
+    ("A", "\\box{A}"),
+    ("5", "\\boxed {5}"),
+    ("5", "\\framebox[2cm][c]{5}"),
+    ("B", "Choice B is correct."),
+    ("B", "So B is the correct answer."),
+    ("B", "I choose B."),
+    ("B", "Option (B) is correct."),
+    ("B", "The answer is (B)"),
+    ("B", "The correct choice is (B)."),
+    ("B", "We go through them.\nTherefore, option B is the right choice."),
+    ("B", "B is the answer."),
+    ("B", "(B) is the correct option."),
+    ("B", "My choice is B."),
+    ("B", "Answer: B"),
+    ("B", "I would pick (B)."),
+]
+
+
+@pytest.mark.parametrize(("gold", "text"), PHRASES)
+def test_answer_phrases_are_read(gold: str, text: str) -> None:
+    assert grade(gold, text, form="completion").outcome == "correct"
+
+
+NOT_PHRASES = [
+    ("5", "The answer is 5, or 6."),
+    ("5", "The answer is 5 if x is even."),
+    ("5", "The answer is 5, plus the tax."),
+    ("5", "The answer is 5 and 6"),
+    ("5", "The answer is 5, maybe."),
+    ("5", "5 is not the answer."),
+    ("5", "I do not think 5 is the answer."),
+    ("5", "If 5 is the answer, then I am lost."),
+    ("5", "I doubt that 5 is the answer."),
+    ("5", "#### 5 more than before"),
+    ("5", "#### 5 out of 8 pupils in the class"),
+    ("5", "#### 5 million people in the city"),
+    ("5", "=> 6"),
+    ("5", "**5**\n**6**\n**7**"),
+    ("5", "1\n2\n3\n4\n5"),
+    ("5", "[ANSWER]4[/ANSWER] 5"),
+    ("5", "<answer>4</answer>\n5"),
+    ("5", "Answer: m+n = 2+4 = 6"),
+    ("B", "Option B is incorrect."),
+    ("B", "B is not the correct answer."),
+    ("B", "I would not choose B."),
+    ("B", "Choices: (A), (B), (C), (D)."),
+    ("B", "The answer is not B."),
+    ("B", "The answer is A or B."),
+    ("B", "Choice A is correct."),
+    ("5", "What is 5?"),
+    ("5", "Which of them has 5?"),
+    ("5", "Find the value of 5."),
+    ("5", "Compute $5$."),
+    ("5", "Let us check whether x is 5?"),
+    ("5", "Let's solve it. Suppose x is 5."),
+    ("5", "First, she has 5 apples and gives 2 away to"),
+    ("5", "Step 5"),
+    ("5", "Step 5:"),
+    ("5", "The answer is below.\n\n| 5 |"),
+    ("5", "Question 5: I do not know."),
+    ("0", "There is no answer."),
+    ("5", "The answer to question 5 is unknown."),
+    ("5", "Is 5 the answer?"),
+    ("5", "Could the answer be 5?"),
+    ("5", "The answer is at least 5."),
+    ("5", "The answer is less than 5."),
+    ("5", "The answer is between 5 and 6."),
+    ("5", "```python\n5\n```\nThat was code."),
+]
+
+
+@pytest.mark.parametrize(("gold", "text"), NOT_PHRASES)
+def test_what_only_looks_like_a_statement_is_not_one(gold: str, text: str) -> None:
+    assert grade(gold, text, form="completion").outcome != "correct"
+
+
+LANGUAGES = [
+    "所以答案是42。",
+    "因此，最终答案为 $42$。",
+    "答案：42",
+    "答案是：42个苹果。",
+    "【答案】42",
+    "正确答案等于42。",
+    "答：42个。",
+    "综上，一共有42个苹果。",
+    "我们计算 6×7=42。\n所以总共有42本书。",
+    "最后答案为\\(42\\)。",
+    "答案為42。",
+    "故答案为：42",
+    "答えは42です。",
+    "答え：42",
+    "したがって、答えは42個です。",
+    "よって、全部で42個です。",
+    "正解は42です。\n答え: 42",
+    "解答：42",
+    "정답은 42입니다.",
+    "정답: 42",
+    "답: 42",
+    "따라서 답은 42개입니다.",
+    "따라서 모두 42개입니다.",
+    "Ответ: 42",
+    "Ответ: 42 яблока.",
+    "Ответ — 42.",
+    "Итак, ответ: 42.",
+    "Следовательно, всего 42 яблока.",
+    "উত্তর: 42",
+    "উত্তর হল 42।",
+    "সুতরাং উত্তর 42।",
+    "উত্তর: ৪২",
+    "সুতরাং, তার কাছে 42 টি আপেল আছে।",
+    "Respuesta: 42",
+    "La respuesta es 42.",
+    "La respuesta final es 42 manzanas.",
+    "Por lo tanto, la respuesta es: 42",
+    "Por lo tanto, tiene 42 manzanas.",
+    "Antwort: 42",
+    "Die Antwort ist 42.",
+    "Die Antwort lautet: 42",
+    "Die Antwort lautet 42 Äpfel.",
+    "Also hat sie 42 Äpfel.",
+    "Ergebnis: 42",
+    "Réponse : 42",
+    "La réponse est 42.",
+    "La réponse finale est : 42 pommes.",
+    "Donc, elle a 42 pommes.",
+    "La réponse est **42**.",
+    "الجواب: 42",
+    "الجواب هو 42.",
+    "الإجابة: 42",
+    "الإجابة النهائية هي 42.",
+    "الجواب: ٤٢",
+    "Resposta: 42",
+    "A resposta é 42.",
+    "Risposta: 42",
+    "La risposta è 42.",
+    "Jibu: 42",
+    "Jibu ni 42.",
+    "คำตอบ: 42",
+    "คำตอบคือ 42",
+    "సమాధానం: 42",
+    "उत्तर: 42",
+    "Đáp án: 42",
+    "Câu trả lời là 42.",
+    "Jawaban: 42",
+    "Odpowiedź: 42",
+    "Antwoord: 42",
+    "Cevap: 42",
+    "答案： **42**",
+]
+
+
+@pytest.mark.parametrize("text", LANGUAGES)
+def test_answers_in_other_languages_are_read(text: str) -> None:
+    assert grade("42", text, form="completion").outcome == "correct"
+    assert grade("43", text, form="completion").outcome != "correct"
+
+
+NOT_IN_OTHER_LANGUAGES = [
+    "答案是42万。",
+    "答案是42倍。",
+    "所以至少有42个。",
+    "答案可能是42或43。",
+    "答案是42或者43。",
+    "答案不是42。",
+    "所以超过42个。",
+    "答えは42以上です。",
+    "答えは42万です。",
+    "정답은 42 이상입니다.",
+    "따라서 최소 42개입니다.",
+    "답은 42만입니다.",
+    "Ответ: не менее 42.",
+    "Ответ: 42 тысячи.",
+    "Ответ: не 42.",
+    "Ответ: 42 или 43.",
+    "উত্তর: 42 হাজার",
+    "La respuesta es al menos 42.",
+    "La respuesta es 42 millones.",
+    "La respuesta no es 42.",
+    "La respuesta es 42 o 43.",
+    "Die Antwort ist mindestens 42.",
+    "Die Antwort ist nicht 42.",
+    "Die Antwort ist 42 Millionen.",
+    "Die Antwort ist mehr als 42.",
+    "La réponse est au moins 42.",
+    "La réponse est 42 mille.",
+    "La réponse n'est pas 42.",
+    "La réponse est plus de 42.",
+    "الجواب: أكثر من 42",
+    "الجواب: 42 ألف",
+    "所以她有多少？42？",
+    "问题：42是多少？",
+]
+
+
+@pytest.mark.parametrize("text", NOT_IN_OTHER_LANGUAGES)
+def test_a_comparison_or_a_multiplier_in_another_language_stays(text: str) -> None:
+    assert grade("42", text, form="completion").outcome != "correct"
+
+
+@pytest.mark.parametrize(
+    ("gold", "text"),
+    [
+        ("B", "故选B。"),
+        ("B", "因此选择 B。"),
+        ("B", "所以正确答案是B。"),
+        ("C", "答えはCです。"),
+        ("D", "综上，故选：D"),
+        ("A", "应选(A)"),
+    ],
+)
+def test_choices_in_other_languages_are_read(gold: str, text: str) -> None:
+    assert grade(gold, text, form="completion").outcome == "correct"
+    assert grade("E", text, form="completion").outcome == "wrong"
+
+
+def test_a_reply_without_an_answer_says_why() -> None:
+    for text, reason in (
+        ("<think>The answer is 5.", "the reply is a thought that never ended"),
+        ("<think>The answer is 5.</think>", "nothing follows the thought"),
+        ("The answer is 5. Wait, that's wrong.", "the stated answer is withdrawn"),
+        ("I like apples.", "no final answer is stated"),
+    ):
+        verdict = grade("5", text, form="completion")
+        assert (verdict.outcome, verdict.tier, verdict.got, verdict.reason) == ("wrong", "extraction", "", reason)
+
+
+def test_strict_mode_takes_no_last_number_and_flexible_mode_does() -> None:
+    for text in ("There were 3 cats, 5 dogs and then 2 more", "Find 3 and 2.", "We have 3 steps: a, b, c; see 2"):
+        assert extract_answer(text) is None
+        assert extract_answer(text, "flexible") is not None
