@@ -220,7 +220,7 @@ ENDINGS = [
 def test_the_endings_of_real_models_are_read(gold: str, completion: str) -> None:
     assert grade(gold, completion, form="completion").outcome == "correct"
     assert grade(gold, completion, form="auto").outcome == "correct"
-    assert grade("12345.75", completion, form="completion").outcome == "wrong"
+    assert grade("12345.75", completion, form="completion").outcome != "correct"
 
 
 STATEMENTS = [
@@ -286,7 +286,7 @@ STATEMENTS = [
     ("5", "The answer is **5** apples.", True),
     ("5", "The answer is: \\(x = 5\\).", True),
     ("5", "The answer is: $x = 5$ and that is it.", True),
-    ("3", "The answer is:\n\\begin{align*}x&=3\\end{align*}", False),
+    ("3", "The answer is:\n\\begin{align*}x&=3\\end{align*}", True),
     ("5", "Hence, the number is 5. This completes the solution.", True),
     ("5", "So there are 5 cats. Therefore, we are done.", True),
     ("17", "She has 17.", True),

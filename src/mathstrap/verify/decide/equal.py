@@ -1,11 +1,13 @@
 """Compare a bare answer with the gold, tier by tier: text, number, then structure and expression. Nothing is executed.
 
-Each tier either decides or passes on; what no tier decides is undecided, which is neither correct nor wrong.
+Each tier either decides or passes on; what no tier decides is undecided, which is neither correct nor wrong. So is an
+answer that cannot be read: only what was understood is called wrong.
 """
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -26,14 +28,26 @@ from mathstrap.verify.read.nodes import (
     NotMathError,
     Num,
     Pow,
+    Quantity,
     Ratio,
     Relation,
     Sym,
     Union,
 )
-from mathstrap.verify.read.normalize import choice_letter, clean, compact, is_text, plain_number, words_key, words_set
-from mathstrap.verify.read.parse import parse
-from mathstrap.verify.read.words import number_from_words
+from mathstrap.verify.read.normalize import (
+    choice_of,
+    clean,
+    compact,
+    integer_names,
+    is_text,
+    plain_number,
+    remainder,
+    split_qualifier,
+    words_key,
+    words_set,
+)
+from mathstrap.verify.read.parse import ChangedValueError, parse
+from mathstrap.verify.read.words import NO_NUMBERS, expression_from_words, named_set
 
 Tier = Literal["empty", "number", "text", "structure", "expression", "none"]
 
@@ -46,61 +60,149 @@ class Decision(msgspec.Struct, frozen=True):
     reason: str
 
 
+class _Answer(msgspec.Struct, frozen=True):
+    """An answer prepared for comparison; `number` is its digits if it is a plain number or an amount of money."""
+
+    text: str
+    compact: str
+    number: str | None
+    currency: str
+    qualifier: str
+
+
+MAX_CACHED_CHARS = 300
 _SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
 _UNIT_LETTER = re.compile(r"(?<=[0-9])\s+([mgsLhNJWVAKCF])$")
+_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+_MONEY = re.compile(r"(-?)\s?\\?([$€£¥₹₩₽])\s?(-?[0-9.,]+)")
+_DECIMAL_COMMA = re.compile(r"(-?)([0-9]+),([0-9]{1,9})(?!,)(\s?[^0-9,]{0,30})")
+_DIGITS = re.compile(r"[0-9]+")
+_DOT_THOUSANDS = re.compile(r"-?[0-9]{1,3}\.[0-9]{3}")
+_BOUND_IN_WORDS = re.compile(
+    r"(at most|no more than|up to|less than|fewer than|under|below|at least|no less than|no fewer than|more than"
+    r"|greater than|over|above|larger than|smaller than)\s+(.{1,100})",
+    re.IGNORECASE | re.DOTALL,
+)
+_UPPER = frozenset({"at most", "no more than", "up to"})
+_STRICT_UPPER = frozenset({"less than", "fewer than", "under", "below", "smaller than"})
+_LOWER = frozenset({"at least", "no less than", "no fewer than"})
 _EMPTY_SETS = frozenset({"\\emptyset", "\\varnothing", "\\{\\}"})
+_SETS = {"positive integers", "integers >= 0", "naturals"}
 NO_GOLD = Decision("undecided", "empty", "the gold answer is empty")
 NO_ANSWER = Decision("wrong", "empty", "the answer is empty")
 SAME_NUMBER = Decision("correct", "number", "the same number")
 OTHER_NUMBER = Decision("wrong", "number", "different numbers")
 SAME_TEXT = Decision("correct", "text", "the same text")
 OTHER_TEXT = Decision("wrong", "text", "different text")
+OTHER_KIND = Decision("wrong", "text", "one answer is a number and the other words")
+CHANGED_VALUE = Decision("wrong", "structure", "the words after the value make another value of it")
+UNCLEAR_SEPARATOR = Decision("undecided", "none", "a comma or dot may separate decimals or thousands")
 
 
 def decide(gold: str, got: str) -> Decision:
     """Compare a bare answer with the gold answer. Never raises, and is bounded in time and memory for any text."""
     left, right = plain_number(gold), plain_number(got)
-    if left is not None and right is not None and (left == right or len(left) < 15 > len(right)):
-        return SAME_NUMBER if left == right else OTHER_NUMBER
-    gold_text, got_text = clean(gold), clean(got)
-    if not gold_text:
+    if left is not None and right is not None and (decision := _decide_numbers(left, right, got)):
+        return decision
+    mine, theirs = _prepare(gold), _prepare(got)
+    if not mine.text:
         return NO_GOLD
-    if not got_text:
+    if not theirs.text:
         return NO_ANSWER
-    left, right = plain_number(gold_text), plain_number(got_text)
-    if left is not None and right is not None and (left == right or len(left) < 15 > len(right)):
-        return SAME_NUMBER if left == right else OTHER_NUMBER
-    if compact(gold_text) == compact(got_text):
+    if mine.number is not None and theirs.number is not None and (not mine.currency or not theirs.currency):
+        decision = _decide_numbers(mine.number, theirs.number, theirs.text)
+        if decision:
+            return decision
+    if mine.compact == theirs.compact:
         return SAME_TEXT
-    return _decide_words(gold, gold_text, got_text) or _decide_parsed(gold_text, got_text)
+    return _decide_words(gold, mine.text, theirs.text) or _decide_parsed(mine, theirs)
+
+
+def _decide_numbers(gold: str, got: str, text: str) -> Decision | None:
+    """Compare canonical digits; None for numbers that need care, as a float that prints its noise."""
+    if gold == got:
+        return SAME_NUMBER
+    if len(gold) >= 15 or len(got) >= 15:
+        return None
+    if "." in text and _DOT_THOUSANDS.fullmatch(text) and text.replace(".", "") == gold:
+        return UNCLEAR_SEPARATOR
+    return OTHER_NUMBER
+
+
+def _prepare(text: str) -> _Answer:
+    return (_prepared_once if len(text) <= MAX_CACHED_CHARS else _prepared)(text)
+
+
+def _prepared(text: str) -> _Answer:
+    text = clean(text)
+    number, currency = plain_number(text), ""
+    if number is None and len(text) < 60 and (money := _MONEY.fullmatch(text)):
+        number = plain_number(money[1] + money[3])
+        currency = money[2] if number is not None else ""
+    qualifier = ""
+    if number is None and len(text) > 5:
+        text, qualifier = split_qualifier(text)
+    return _Answer(text, compact(text), number, currency, qualifier)
+
+
+_prepared_once = lru_cache(maxsize=8192)(_prepared)
+
+
+# --- words ---
 
 
 def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
-    choice, other_choice = choice_letter(gold_text), choice_letter(got_text)
+    choice, other_choice = choice_of(gold_text), choice_of(got_text)
     if choice and other_choice:
-        return SAME_TEXT if choice == other_choice else OTHER_TEXT
+        return SAME_TEXT if choice[0] == other_choice[0] else OTHER_TEXT
+    if other_choice and other_choice[1] and (decision := decide(gold_text, other_choice[1])).outcome == "correct":
+        return decision
+    if choice and choice[1] and (decision := decide(choice[1], got_text)).outcome == "correct":
+        return decision
+    mine, theirs = remainder(gold_text), remainder(got_text)
+    if mine or theirs:
+        return Decision("correct" if mine == theirs else "wrong", "structure", "compared as quotient and remainder")
     key = words_key(gold_text)
-    if key is None:
+    if key is None or named_set(gold_text):
         return None
     other = words_key(got_text)
     if other is not None and (key == other or ("(" not in gold_text and words_set(key) == words_set(other))):
         return SAME_TEXT
     if key == "no solutions" and compact(got_text) in _EMPTY_SETS:
         return SAME_TEXT
-    if (
-        is_text(gold) and key.isalpha() and number_from_words(key) is None
-    ):  # \text{odd} is a word, never o times d times d
-        return OTHER_TEXT
+    if is_text(gold) and key.isalpha() and expression_from_words(key) is None and (other is None or other.isalpha()):
+        return OTHER_TEXT  # \text{odd} is a word, never o times d times d
     return None
+
+
+def _words_differ(gold: str, got: str) -> Decision | None:
+    """Compare a gold that only words can say with an answer; None when it may say the same in other words."""
+    key, other = words_key(gold), words_key(got)
+    if key is None or len(gold) >= 200:
+        return None
+    if other is None:
+        return OTHER_KIND if key.isalpha() or key in NO_NUMBERS else None
+    if key.isalpha() and other.isalpha():
+        return OTHER_TEXT
+    if key in NO_NUMBERS and other in NO_NUMBERS:
+        return OTHER_TEXT
+    if _DIGITS.sub("#", key) == _DIGITS.sub("#", other):
+        return OTHER_TEXT  # June 20 and June 21
+    mine, theirs = words_set(key), words_set(other)
+    is_list = len(mine) > 1 or len(theirs) > 1
+    return OTHER_TEXT if is_list and all(word.isalpha() for word in (*mine, *theirs)) else None
+
+
+# --- trees ---
 
 
 def _parsed(text: str, *, join_thousands: bool = True) -> Node | NotMathError:
     try:
-        return parse(text, join_thousands=join_thousands)
+        formula = _formula_in_words(text) if len(text) < 120 and text[-1:].isalnum() else None
+        if isinstance(formula, Node):
+            return formula
+        return parse(formula or text, join_thousands=join_thousands)
     except NotMathError as error:
-        number = number_from_words(text) if len(text) < 100 else None
-        if number is not None:
-            return parse(number)
         if len(text) < 200 and _SPACED_NUMBERS.fullmatch(text):
             return parse(", ".join(text.split()))
         return error
@@ -108,24 +210,51 @@ def _parsed(text: str, *, join_thousands: bool = True) -> Node | NotMathError:
         return NotMathError("the answer is nested too deeply")
 
 
-def _decide_parsed(gold_text: str, got_text: str) -> Decision:
-    gold = _parsed(gold_text)
-    got = _parsed(got_text)
+def _formula_in_words(text: str) -> Node | str | None:
+    """Return what number words, the name of a set or a bound in words say; None for any other text."""
+    if text.isdigit() or not _SPELLED.search(text):
+        return None
+    if name := named_set(text):
+        return parse(r"\mathbb{R}_{" + name.removeprefix("reals ") + "}") if name.startswith("reals ") else Sym(name)
+    bound = _BOUND_IN_WORDS.fullmatch(text)
+    if bound:
+        words = bound[1].lower()
+        value = _parsed(bound[2])
+        if isinstance(value, NotMathError):
+            raise value
+        sign = "<=" if words in _UPPER else "<" if words in _STRICT_UPPER else ">=" if words in _LOWER else ">"
+        return Relation((Sym("value"), value), (sign,))
+    return expression_from_words(text)
+
+
+_SPELLED = re.compile(r"[A-Za-z]{3}")
+
+
+def _decide_parsed(mine: _Answer, theirs: _Answer) -> Decision:
+    gold, got = _parsed(mine.text), _parsed(theirs.text)
     if isinstance(gold, NotMathError):
-        if words_key(gold_text) is not None and len(gold_text) < 200:
-            return OTHER_TEXT
-        return Decision("undecided", "none", f"the gold is not mathematics: {gold}")
+        return _words_differ(mine.text, theirs.text) or Decision("undecided", "none", f"the gold is not read: {gold}")
     if isinstance(got, NotMathError):
-        return Decision("wrong", "text", f"the answer is not mathematics: {got}")
-    answer = _compare(gold, got)
-    if answer is not True and "," in gold_text and "," in got_text:
-        mine, theirs = _parsed(gold_text, join_thousands=False), _parsed(got_text, join_thousands=False)
-        if (mine, theirs) != (gold, got) and isinstance(mine, Group) and isinstance(theirs, Group):
-            answer = _compare(mine, theirs) or answer
-    if answer is False:
-        bare_gold, bare_got = _without_unit_letter(gold_text, got_text), _without_unit_letter(got_text, gold_text)
-        if (bare_gold, bare_got) != (gold_text, got_text):
-            return _decide_parsed(bare_gold, bare_got)
+        return _decide_unread(gold, got, mine.text, theirs.text)
+    integers = integer_names(mine.qualifier) | integer_names(theirs.qualifier)
+    answer = _compare(gold, got, integers)
+    if answer is not True and "," in mine.text and "," in theirs.text:
+        first, second = _parsed(mine.text, join_thousands=False), _parsed(theirs.text, join_thousands=False)
+        if (first, second) != (gold, got) and isinstance(first, Group) and isinstance(second, Group):
+            answer = _compare(first, second, integers) or answer
+    if answer is not True:
+        bare_gold, bare_got = _with_unit_letter(mine.text, theirs.text), _with_unit_letter(theirs.text, mine.text)
+        if (bare_gold, bare_got) != (mine.text, theirs.text):
+            return _decide_parsed(_with_text(mine, bare_gold), _with_text(theirs, bare_got))
+        other = _other_separators(gold, got, mine.text, theirs.text)
+        if other is not None:
+            return other
+    if answer and _conditions_differ(mine, theirs):
+        return Decision("undecided", "none", "the same value, but the conditions after it differ")
+    return _decision(gold, got, answer)
+
+
+def _decision(gold: Node, got: Node, answer: bool | None) -> Decision:
     tier: Tier = "expression" if _is_expression(gold) and _is_expression(got) else "structure"
     if type(gold) is Num and type(got) is Num:
         tier = "number"
@@ -135,12 +264,57 @@ def _decide_parsed(gold_text: str, got_text: str) -> Decision:
     return Decision("correct", tier, f"the same {what}") if answer else Decision("wrong", tier, f"a different {what}")
 
 
+def _decide_unread(gold: Node, error: NotMathError, gold_text: str, text: str) -> Decision:
+    """Say what is certain of an answer that is not read: a changed value is not that value, `no` is not a number."""
+    value = rational(strip_marks(gold))
+    if isinstance(error, ChangedValueError) and value is not None and rational(error.value) == value:
+        return CHANGED_VALUE
+    if value is not None and words_key(text) in NO_NUMBERS:
+        return OTHER_KIND
+    if gold_text.isalpha() and text.isalpha() and len(gold_text) > 2:
+        return OTHER_TEXT  # red and blue
+    return Decision("undecided", "none", f"the answer is not read: {error}")
+
+
+def _with_text(answer: _Answer, text: str) -> _Answer:
+    return _Answer(text, compact(text), plain_number(text), "", answer.qualifier)
+
+
+def _conditions_differ(mine: _Answer, theirs: _Answer) -> bool:
+    """Say whether both state a range for their letters, and not the same."""
+    first, second = mine.qualifier, theirs.qualifier
+    signs = ("\\ge", "\\le", "<", ">")
+    is_stated = all(any(sign in each for sign in signs) for each in (first, second))
+    return is_stated and re.sub(r"\W|[a-z]", "", first) != re.sub(r"\W|[a-z]", "", second)
+
+
+def _other_separators(gold: Node, got: Node, gold_text: str, got_text: str) -> Decision | None:
+    """Read `0,5` and `3,14` as decimals where the other side is one number; a single decimal may be a list of two."""
+    for text, node, other in ((got_text, got, gold), (gold_text, gold, got)):
+        match = _DECIMAL_COMMA.fullmatch(text)
+        if not match or isinstance(other, Group | Ratio | Relation) or not isinstance(node, Group | Num | Quantity):
+            continue
+        whole, decimals, unit = match[2], match[3], match[4]
+        read = _parsed(f"{match[1]}{whole}.{decimals}{unit}")
+        if isinstance(read, NotMathError) or not _compare(
+            *((other, read) if text is got_text else (read, other)), frozenset()
+        ):
+            continue
+        is_certain = whole == "0" or unit.strip() or len(decimals) not in (1, 3)
+        return (
+            Decision("correct", "structure", "the same number, with a decimal comma")
+            if is_certain
+            else UNCLEAR_SEPARATOR
+        )
+    return None
+
+
 def is_number(text: str) -> bool:
     """Say whether an answer is one rational number, with or without a unit, a name before it or a percent sign."""
-    text = clean(text)
-    if plain_number(text) is not None:
+    answer = _prepare(text)
+    if answer.number is not None:
         return True
-    node = _parsed(text)
+    node = _parsed(answer.text)
     if isinstance(node, NotMathError):
         return False
     node = canonical(node)
@@ -149,16 +323,18 @@ def is_number(text: str) -> bool:
     return rational(strip_marks(node)) is not None
 
 
-def _without_unit_letter(text: str, other: str) -> str:
-    """Return `8 m` as `8` when the other answer does not mention an m."""
+def _with_unit_letter(text: str, other: str) -> str:
+    """Return `8 m` with its m as a unit when the other answer does not use m as a variable."""
     match = _UNIT_LETTER.search(text)
-    return text[: match.start()] if match and match[1] not in other else text
+    if not match or (match[1] in _LETTER.findall(other) and not _UNIT_LETTER.search(other)):
+        return text
+    return f"{text[: match.start()]}\\text{{ {match[1]}}}"
 
 
-def _compare(gold: Node, got: Node) -> bool | None:
+def _compare(gold: Node, got: Node, integers: frozenset[str]) -> bool | None:
     begin()
     try:
-        return same_answer(gold, got)
+        return same_answer(gold, got, integers=integers)
     except (EffortError, RecursionError, ArithmeticError, ValueError, MemoryError):
         return None
 

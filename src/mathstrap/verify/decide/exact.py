@@ -6,10 +6,11 @@ import math
 from fractions import Fraction
 
 from mathstrap.verify.decide.effort import spend
-from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, Pow
+from mathstrap.verify.read.nodes import Add, Bound, Call, Matrix, Mul, Node, Num, Pow, replace
 
 MAX_BITS = 60_000
 MAX_FACTORIAL = 3_000
+MAX_TERMS = 1_000  # of a sum or product written with its bounds
 
 
 def rational(node: Node) -> Fraction | None:
@@ -42,7 +43,58 @@ def rational(node: Node) -> Fraction | None:
         return None if base is None or exponent is None else _power(base, exponent)
     if isinstance(node, Call):
         return _call(node)
+    if isinstance(node, Bound) and node.kind in ("sum", "prod"):
+        return _sum(node)
     return None
+
+
+def bound_range(node: Bound) -> range | None:
+    """Return the whole numbers a sum or product runs over, or None if its bounds are not whole or too far apart."""
+    low, high = rational(node.low), rational(node.high)
+    if (
+        low is None
+        or high is None
+        or low.denominator != 1
+        or high.denominator != 1
+        or not -1 <= high - low <= MAX_TERMS
+    ):
+        return None
+    return range(low.numerator, high.numerator + 1)
+
+
+def _sum(node: Bound) -> Fraction | None:
+    places = bound_range(node)
+    if places is None:
+        return None
+    total = Fraction(0 if node.kind == "sum" else 1)
+    for place in places:
+        spend(5)
+        value = rational(replace(node.body, node.name, Num(Fraction(place))))
+        if value is None:
+            return None
+        total = total + value if node.kind == "sum" else total * value
+        if _capped(total) is None:
+            return None
+    return total
+
+
+def _determinant(matrix: Matrix) -> Fraction | None:
+    """Return the determinant of a square matrix of rationals by elimination."""
+    rows: list[list[Fraction]] = []
+    for cells in matrix.rows:
+        row = [rational(cell) for cell in cells]
+        if len(cells) != len(matrix.rows) or any(cell is None for cell in row) or len(cells) > 8:
+            return None
+        rows.append([cell for cell in row if cell is not None])
+    product = Fraction(1)
+    while rows:
+        pivot = next((index for index, row in enumerate(rows) if row[0]), None)
+        if pivot is None:
+            return Fraction(0)
+        first = rows.pop(pivot)
+        product *= first[0] * (-1) ** pivot
+        rows = [[cell - row[0] / first[0] * top for cell, top in zip(row[1:], first[1:], strict=True)] for row in rows]
+    return product
 
 
 def _capped(value: Fraction) -> Fraction | None:
@@ -86,6 +138,8 @@ def _root(value: int, degree: int) -> int | None:
 
 
 def _call(node: Call) -> Fraction | None:
+    if node.name == "det" and isinstance(node.args[0], Matrix):
+        return _determinant(node.args[0])
     args = [rational(arg) for arg in node.args]
     if any(arg is None for arg in args):
         return None
@@ -96,6 +150,8 @@ def _call(node: Call) -> Fraction | None:
             return first / 100
         case "abs":
             return abs(first)
+        case "sign":
+            return Fraction((first > 0) - (first < 0))
         case "floor":
             return Fraction(math.floor(first))
         case "ceil":
@@ -113,6 +169,10 @@ def _call(node: Call) -> Fraction | None:
     counts = [value.numerator for value in values]
     if node.name == "factorial" and counts[0] <= MAX_FACTORIAL:
         return Fraction(math.factorial(counts[0]))
+    if node.name == "double_factorial" and counts[0] <= MAX_FACTORIAL:
+        return Fraction(math.prod(range(counts[0], 0, -2)))
+    if node.name == "permutations" and len(counts) == 2 and counts[0] <= MAX_FACTORIAL:
+        return Fraction(math.perm(counts[0], counts[1]))
     if node.name == "binom" and len(counts) == 2 and counts[0] <= MAX_FACTORIAL:
         return Fraction(math.comb(counts[0], counts[1]))
     if node.name in ("gcd", "lcm"):

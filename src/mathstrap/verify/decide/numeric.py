@@ -12,11 +12,13 @@ from fractions import Fraction
 from typing import Any
 
 from mathstrap.verify.decide.effort import spend
+from mathstrap.verify.decide.exact import bound_range
 from mathstrap.verify.decide.residue import element
-from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, Pow, Sym, children, symbols
+from mathstrap.verify.read.nodes import Add, Bound, Call, Mul, Node, Num, Pow, Sym, children, symbols
 
 DIGITS = 30
 CHECK_DIGITS = 60
+LIMIT_DIGITS = 120
 POINTS = 4
 MAX_POINTS = 10
 MAX_MAGNITUDE = 10**7  # the largest natural logarithm a value may have
@@ -47,6 +49,8 @@ def same_values(left: Node, right: Node) -> bool | None:
     names = sorted(symbols(left) | symbols(right))
     if not names:
         agreed = _agree(left, right, {}, DIGITS, real=False)
+        if agreed and (_has_bound(left) or _has_bound(right)):
+            return True  # an integral has no more digits than this
         return _agree(left, right, {}, CHECK_DIGITS, real=False) if agreed else agreed
     if not (_mentions_i(left) or _mentions_i(right)):
         agreed = _agree_at_points(left, right, names, real=True)
@@ -67,6 +71,30 @@ def _agree_at_points(left: Node, right: Node, names: list[str], *, real: bool) -
         if agreeing == POINTS and point >= MAX_POINTS // 2:
             break
     return True if agreeing >= (2 if real else 1) else None
+
+
+def fingerprint(node: Node) -> tuple[complex, ...] | None:
+    """Return the values of an expression at one or two fixed points, to tell members of a set apart; None for none.
+
+    Equal expressions have equal fingerprints, up to noise, where both have a value and neither is a root of a product.
+    """
+    context = _context(DIGITS)
+    names = sorted(symbols(node))
+    prints: list[complex] = []
+    for point in range(2 if names else 1):
+        values = {name: _coordinate(context, name, index, point, False) for index, name in enumerate(names)}
+        value = _value_or_none(_Values(context, values), node)
+        if value is None:
+            return None
+        try:
+            prints.append(complex(value))
+        except OverflowError:
+            return None
+    return tuple(prints)
+
+
+def _has_bound(node: Node) -> bool:
+    return type(node) is Bound or any(_has_bound(child) for child in children(node))
 
 
 def _mentions_i(node: Node) -> bool:
@@ -168,6 +196,8 @@ class _Values:
             return self._power(self.of(node.base), self.of(node.exponent))
         if isinstance(node, Call):
             return self._call(node.name, [self.of(arg) for arg in node.args])
+        if isinstance(node, Bound):
+            return self._bound(node)
         raise NoValueError("a structure has no value")
 
     def _symbol(self, name: str) -> Any:
@@ -181,6 +211,57 @@ class _Values:
             case "i":
                 return self.context.mpc(0, 1)
         raise NoValueError(f"{name} has no value")
+
+    def _at(self, node: Bound, value: Any, context: Any) -> Any:
+        """Evaluate the body of a bound expression where its variable has this value."""
+        inner = _Values(context, {**self.values, node.name: value}, real=self.real)
+        return inner.of(node.body)
+
+    def _bound(self, node: Bound) -> Any:
+        if node.kind == "int":
+            return self._integral(node)
+        if node.kind == "lim":
+            return self._limit(node)
+        places = bound_range(node)
+        if places is None:
+            raise NoValueError("a sum without end")
+        total = self.context.mpf(0 if node.kind == "sum" else 1)
+        for place in places:
+            value = self._at(node, self.context.mpf(place), self.context)
+            total = total + value if node.kind == "sum" else total * value
+        return total
+
+    def _end(self, node: Node) -> Any:
+        context = self.context
+        if node == Sym("oo"):
+            return context.inf
+        if isinstance(node, Mul) and node.factors[-1] == Sym("oo") and len(node.factors) == 2:
+            return -context.inf
+        return self.of(node)
+
+    def _integral(self, node: Bound) -> Any:
+        context = self.context
+        low, high = self._end(node.low), self._end(node.high)
+        value, error = context.quad(lambda place: self._at(node, place, context), [low, high], error=True, maxdegree=6)
+        if not context.isfinite(value) or error > context.mpf(10) ** (8 - DIGITS) * (1 + abs(value)):
+            raise NoValueError("an integral is not certain")
+        return value
+
+    def _limit(self, node: Bound) -> Any:
+        """Return the value near the limit's place, if it moves there as a smooth function does; else raise."""
+        context = _context(LIMIT_DIGITS)
+        ten = context.mpf(10)
+        place = self._end(node.low)
+        if context.isinf(place):
+            sign = 1 if place > 0 else -1
+            near, far, other = self._at(node, sign * ten**15, context), self._at(node, sign * ten**25, context), None
+        else:
+            near, far, other = (self._at(node, place + step, context) for step in (ten**-15, ten**-25, -(ten**-25)))
+        if abs(near - far) > ten**-13 * (1 + abs(far)) or (
+            other is not None and abs(far - other) > ten**-22 * (1 + abs(far))
+        ):
+            raise NoValueError("a limit is not certain")
+        return self.context.convert(far)
 
     def _power(self, base: Any, exponent: Any) -> Any:
         if base == 0:
@@ -196,7 +277,7 @@ class _Values:
 
     def _call(self, name: str, args: list[Any]) -> Any:
         context = self.context
-        spend(60 if name in ("factorial", "binom") else 10)
+        spend(60 if name in ("factorial", "binom", "permutations", "double_factorial") else 10)
         first = args[0]
         if self.real and (
             (name == "ln" and first <= 0)
@@ -204,11 +285,13 @@ class _Values:
             or (name in ("arcsec", "arccsc") and abs(first) < 1)
         ):
             raise NoValueError("not real here")
+        if name in ("factorial", "binom", "permutations", "double_factorial") and any(
+            abs(arg) > MAX_GAMMA for arg in args
+        ):
+            raise NoValueError("a factorial is too large")
         if name in ("factorial", "binom"):
-            if any(abs(arg) > MAX_GAMMA for arg in args):
-                raise NoValueError("a factorial is too large")
             return context.factorial(first) if name == "factorial" else context.binomial(*args)
-        if name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh"):
+        if name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "sech", "csch", "coth"):
             if abs(first) > 10**6:
                 raise NoValueError("an angle is too large")
             return getattr(context, _FUNCTIONS[name])(first)
@@ -217,8 +300,14 @@ class _Values:
         match name:
             case "ln":
                 return context.ln(first)
-            case "abs":
+            case "abs" | "norm":
                 return abs(first)
+            case "sign":
+                return context.sign(first)
+            case "permutations":
+                return context.binomial(*args) * context.factorial(args[1])
+            case "double_factorial":
+                return context.fac2(first)
             case "percent":
                 return first / 100
             case "deg":
@@ -244,6 +333,8 @@ class _Values:
 
 _FUNCTIONS = {
     "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "sinh": "sinh", "cosh": "cosh",
-    "tanh": "tanh", "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arccot": "acot", "arcsec": "asec",
+    "tanh": "tanh", "sech": "sech", "csch": "csch", "coth": "coth",
+    "arcsin": "asin", "arccos": "acos", "arctan":
+    "atan", "arccot": "acot", "arcsec": "asec",
     "arccsc": "acsc",
 }  # fmt: skip

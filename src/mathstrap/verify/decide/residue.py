@@ -11,7 +11,7 @@ import hashlib
 from functools import lru_cache
 
 from mathstrap.verify.decide.exact import rational
-from mathstrap.verify.read.nodes import Add, Based, Call, Mul, Node, Num, Pow, Sym
+from mathstrap.verify.read.nodes import Add, Based, Bound, Call, Mul, Node, Num, Pow, Sym, replace
 
 PRIME = 2**127 - 39  # 1 modulo 4, so that -1 has a square root in the field
 IMAGINARY = 155782814877520920072798144727220504337
@@ -55,6 +55,10 @@ class Residue:
             return element(f"{node.name} {[self.of(arg) for arg in node.args]}")
         if isinstance(node, Based):
             return element(f"{node.digits}_{node.base}")
+        if isinstance(node, Bound):
+            self.has_atoms = True
+            body = replace(node.body, node.name, Sym("bound variable"))
+            return element(f"{node.kind} {self.of(body)} {self.of(node.low)} {self.of(node.high)}")
         raise NoResidueError("a structure has no residue")
 
     def _power(self, node: Pow) -> int:

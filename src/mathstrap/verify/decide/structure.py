@@ -8,6 +8,7 @@ from typing import Literal
 from mathstrap.verify.decide.identity import same_expression, strip_marks
 from mathstrap.verify.decide.numeric import real_value
 from mathstrap.verify.read.nodes import (
+    CONSTANTS,
     INFINITY,
     MINUS_ONE,
     Add,
@@ -32,15 +33,26 @@ MINUS_INFINITY = Mul((MINUS_ONE, INFINITY))
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
+_CALCULATED = frozenset(
+    {"factorial", "percent", "deg", "abs", "floor", "ceil", "root", "binom", "permutations", "double_factorial", "cap",
+     "setminus", "piecewise", "max", "min", "gcd", "lcm"}
+)  # fmt: skip
+
+
 def is_head(node: Node) -> bool:
-    """Say whether a side of an equation only names a value: `x`, `f(x)`, `AB`, `(p, q)`."""
+    """Say whether a side of an equation only names a value: `x`, `f(x)`, `P(X = 2)`, `AB`, `(p, q)`."""
     if isinstance(node, Sym):
-        return node.name not in ("pi", "oo", "emptyset", "reals", "...")
+        return node.name not in CONSTANTS or node.name in ("e", "i")
     if isinstance(node, Call):
-        return all(type(arg) in (Sym, Num) for arg in node.args) and node.name not in ("factorial", "percent", "deg")
+        if node.name == "abs":
+            return all(type(arg) is Sym for arg in node.args)
+        if node.name in _CALCULATED:
+            return False
+        return all(type(arg) in (Sym, Num) for arg in node.args) or (len(node.name) == 1 and node.name.isupper())
     if isinstance(node, Mul):
         names = [factor.name for factor in node.factors if isinstance(factor, Sym)]
-        return len(names) == len(node.factors) and (names[0].isupper() or names[0] in ("angle", "triangle"))
+        is_named = bool(names) and (names[0].isupper() or "angle" in names or "triangle" in names)
+        return is_named and len(names) == len(node.factors)
     if isinstance(node, Group):
         return node.opening == "(" and all(isinstance(item, Sym) for item in node.items)
     if isinstance(node, Quantity):
@@ -56,9 +68,9 @@ def canonical(node: Node) -> Node:
         items: list[Node] = []
         for item in node.items:
             items += (canonical(each) for each in expand_signs(item)) if node.opening in ("", "{") else (item,)
-        if node.opening == "" and len(items) > 1 and (union := _union_of_relations(items)) is not None:
-            return union
-        return Group(node.opening, tuple(items), node.closing)
+        if node.opening == "" and len(items) > 1 and (region := _region_of_relations(items, node.joined)) is not None:
+            return region
+        return Group(node.opening, tuple(items), node.closing, node.joined)
     if isinstance(node, Union):
         return _merged(tuple(canonical(part) for part in node.parts))
     if isinstance(node, Call) and node.name == "setminus":
@@ -180,6 +192,10 @@ def as_interval(node: Node) -> Node | None:
     if not isinstance(node, Relation):
         return None
     items, signs = node.items, node.signs
+    if len(signs) == 1 and signs[0] in ("<", "<=") and (region := _absolute(items, signs[0])) is not None:
+        return region
+    if len(signs) == 1 and signs[0] in ("<", "<=") and (turned := _without_minus(items)) is not None:
+        items = turned
     if signs == ("!=",) and isinstance(items[0], Sym):
         point = items[1]
         below, above = Group("(", (MINUS_INFINITY, point), ")"), Group("(", (point, INFINITY), ")")
@@ -203,47 +219,158 @@ def relation_name(node: Node) -> str:
     return ""
 
 
-def _union_of_relations(items: list[Node]) -> Node | None:
+def _without_minus(items: tuple[Node, ...]) -> tuple[Node, ...] | None:
+    """Write `-x <= 3` as `-3 <= x`; None if neither side is a name with a minus sign."""
+    for item in items:
+        if (
+            isinstance(item, Mul)
+            and len(item.factors) == 2
+            and item.factors[0] == MINUS_ONE
+            and isinstance(item.factors[1], Sym)
+        ):
+            return negated(items[1]), negated(items[0])
+    return None
+
+
+def negated(node: Node) -> Node:
+    """Return -node, without a double minus."""
+    if isinstance(node, Mul) and node.factors[0] == MINUS_ONE and len(node.factors) == 2:
+        return node.factors[1]
+    return negate(node)
+
+
+def _absolute(items: tuple[Node, ...], sign: str) -> Node | None:
+    """Return the values that `|x - a| <= b` or `b <= |x - a|` allows; None for other forms."""
+    inner, bound = items
+    is_within = isinstance(inner, Call) and inner.name == "abs"
+    if not is_within:
+        inner, bound = bound, inner
+    if not (isinstance(inner, Call) and inner.name == "abs") or len(symbols(inner)) != 1 or symbols(bound):
+        return None
+    center = _center(inner.args[0])
+    size = real_value(bound)
+    if center is None or size is None or size < 0 or real_value(center) is None:
+        return None
+    low, high = Add((center, negate(bound))), Add((center, bound))
+    if is_within:
+        closed = sign == "<="
+        return Group("[" if closed else "(", (low, high), "]" if closed else ")")
+    closing: Literal[")", "]"] = "]" if sign == "<=" else ")"
+    opening: Literal["(", "["] = "[" if sign == "<=" else "("
+    return Union((Group("(", (MINUS_INFINITY, low), closing), Group(opening, (high, INFINITY), ")")))
+
+
+def _center(node: Node) -> Node | None:
+    """Return a for `x`, `x - a`, `a - x`, `-x`; None for anything else."""
+    if isinstance(node, Sym):
+        return Num(Fraction(0))
+    terms = node.terms if isinstance(node, Add) else (node,)
+    variable = [term for term in terms if symbols(term)]
+    constant = tuple(term for term in terms if not symbols(term))
+    rest = Add(constant) if len(constant) > 1 else constant[0] if constant else Num(Fraction(0))
+    if len(variable) != 1:
+        return None
+    if isinstance(variable[0], Sym):
+        return negate(rest)
+    return rest if isinstance(negated(variable[0]), Sym) else None
+
+
+_Piece = tuple[float, bool, float, bool, Node, Node]  # low, is open, high, is closed, and the two ends
+
+
+def _region_of_relations(items: list[Node], joined: str) -> Node | None:
+    """Return the values that inequalities in one name allow together: `or` joins them, anything else intersects.
+
+    Conditions that exclude each other are meant as alternatives whatever the word between them; two that say the same
+    twice, as `x > 1, x > 2`, are left alone.
+    """
+    items = _repeated_excluded(items)
     if len({relation_name(item) for item in items if isinstance(item, Relation)}) != 1:
         return None
-    if not all(isinstance(item, Relation) and set(item.signs) <= {"<", "<="} for item in items):
+    if not all(isinstance(item, Relation) and set(item.signs) <= {"<", "<=", "!="} for item in items):
         return None
-    parts = [as_interval(item) for item in items]
-    found = tuple(part for part in parts if part is not None)
-    return _merged(found) if len(found) == len(items) else None
+    regions = [as_interval(item) for item in items]
+    parts = tuple(region for region in regions if region is not None)
+    if len(parts) != len(items):
+        return None
+    excludes = all(isinstance(item, Relation) and item.signs == ("!=",) for item in items)
+    if joined == "or" and not excludes:
+        return _merged(tuple(piece for part in parts for piece in (part.parts if isinstance(part, Union) else (part,))))
+    pieces = [_pieces(part) for part in parts]
+    known = [each for each in pieces if each is not None]
+    if len(known) != len(pieces):
+        return None if joined or excludes else _merged(parts)
+    common = known[0]
+    for other in known[1:]:
+        common = _intersected(common, other)
+    if not common:
+        return _merged(parts)
+    if not joined and any(common == each for each in known):
+        return None
+    return _merged(tuple(_group(piece) for piece in common))
+
+
+def _repeated_excluded(items: list[Node]) -> list[Node]:
+    """Write `x != 1, 2` as `x != 1, x != 2`."""
+    first = items[0]
+    if not (isinstance(first, Relation) and first.signs == ("!=",)):
+        return items
+    return [item if isinstance(item, Relation) else Relation((first.items[0], item), ("!=",)) for item in items]
+
+
+def _pieces(node: Node) -> list[_Piece] | None:
+    """Return the intervals of a union with numbers for their ends, or None if an end is not a number."""
+    found: list[_Piece] = []
+    for part in node.parts if isinstance(node, Union) else (node,):
+        if not (isinstance(part, Group) and len(part.items) == 2 and part.opening in ("(", "[")):
+            return None
+        low, high = real_value(part.items[0]), real_value(part.items[1])
+        if low is None or high is None:
+            return None
+        found.append((low, part.opening == "(", high, part.closing == "]", part.items[0], part.items[1]))
+    return found
+
+
+def _intersected(left: list[_Piece], right: list[_Piece]) -> list[_Piece]:
+    found: list[_Piece] = []
+    for mine in left[:50]:
+        for theirs in right[:50]:
+            low = max((mine[0], mine[1], mine[4]), (theirs[0], theirs[1], theirs[4]), key=lambda end: end[:2])
+            high = min((mine[2], mine[3], mine[5]), (theirs[2], theirs[3], theirs[5]), key=lambda end: end[:2])
+            if low[0] < high[0] or (low[0] == high[0] and not low[1] and high[1]):
+                found.append((low[0], low[1], high[0], high[1], low[2], high[2]))
+    return found
+
+
+def _group(piece: _Piece) -> Group:
+    return Group("(" if piece[1] else "[", (piece[4], piece[5]), "]" if piece[3] else ")")
 
 
 def _merged(parts: tuple[Node, ...]) -> Node:
     """Sort the intervals of a union and join those that touch; symbolic ends leave the union as it is."""
     if all(isinstance(part, Group) and part.opening == "{" for part in parts):
         return Group("{", tuple(item for part in parts for item in children(part)), "}")
-    pieces: list[tuple[float, bool, float, bool, Node, Node]] = []
+    pieces: list[_Piece] = []
     others: list[Node] = []
     for part in parts:
         if isinstance(part, Union):
             return Union(parts)
         if isinstance(part, Group) and len(part.items) == 2 and part.opening in ("(", "["):
-            low, high = real_value(part.items[0]), real_value(part.items[1])
-            if low is None or high is None or low > high:
+            piece = _pieces(part)
+            if piece is None or piece[0][0] > piece[0][2]:
                 return Union(parts)
-            pieces.append((low, part.opening == "(", high, part.closing == "]", part.items[0], part.items[1]))
+            pieces += piece
         else:
             others.append(part)
     pieces.sort(key=lambda piece: piece[:4])
-    joined: list[tuple[float, bool, float, bool, Node, Node]] = []
-    for piece in pieces:
+    joined: list[_Piece] = []
+    for each in pieces:
         last = joined[-1] if joined else None
-        if last and (piece[0] < last[2] or (piece[0] == last[2] and (last[3] or not piece[1]))):
-            end = max((last[2], last[3], last[5]), (piece[2], piece[3], piece[5]), key=lambda tail: tail[:2])
+        if last and (each[0] < last[2] or (each[0] == last[2] and (last[3] or not each[1]))):
+            end = max((last[2], last[3], last[5]), (each[2], each[3], each[5]), key=lambda tail: tail[:2])
             joined[-1] = (last[0], last[1], end[0], end[1], last[4], end[2])
         else:
-            joined.append(piece)
-    groups: list[Node] = [
-        Group("(" if low_open else "[", (low, high), "]" if high_closed else ")")
-        for _, low_open, _, high_closed, low, high in joined
-    ]
+            joined.append(each)
+    groups: list[Node] = [_group(each) for each in joined]
     both = (*groups, *others)
     return both[0] if len(both) == 1 else Union(both)
-
-
-__all__ = ["Fraction", "as_interval", "canonical", "expand_signs", "is_head", "relation_name"]

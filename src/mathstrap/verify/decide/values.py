@@ -9,51 +9,122 @@ from mathstrap.verify.decide.exact import rational
 from mathstrap.verify.decide.identity import same_expression, strip_marks
 from mathstrap.verify.decide.numeric import decimal_value
 from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, Pow, Quantity, Sym, divide, symbols
-from mathstrap.verify.read.words import unit_power, unit_scale
+from mathstrap.verify.read.units import Measure, conversions, match_units, read_unit
 
 _HUNDRED = Num(Fraction(100))
+_HALVES_OF_DAY = frozenset({"am", "pm"})
 
 
 def same_value(gold: Node, got: Node) -> bool | None:
-    """Say whether two values are the same, whatever units, percent or degree signs they carry; None if unsure."""
-    if units_differ(gold, got):
-        return False
-    if isinstance(gold, Quantity) and isinstance(got, Quantity):
-        mine, theirs = unit_scale(gold.unit), unit_scale(got.unit)
-        if mine and theirs:
-            if mine[0] != theirs[0]:
-                return False
-            return same_expression(
-                Mul((Num(Fraction(mine[1])), gold.value)), Mul((Num(Fraction(theirs[1])), got.value))
-            )
-    mark_gold, mark_got = _mark(gold), _mark(got)
+    """Say whether two values are the same, whatever units, percent or degree signs they carry; None if unsure.
+
+    A stated unit agrees with a bare number, and with another unit only where the two convert without doubt.
+    """
+    mark_gold, mark_got = stated_unit(gold), stated_unit(got)
     left, right = strip_marks(gold), strip_marks(got)
-    answer = _same_numbers(left, right)
-    if mark_gold and mark_got and mark_gold != mark_got:
+    if not (mark_gold and mark_got):
+        return _same_with_one_mark(gold, got, left, right)
+    if "%" in (mark_gold, mark_got):
+        return _same_numbers(left, right) if mark_gold == mark_got else False
+    return _same_quantities(left, mark_gold, right, mark_got)
+
+
+def stated_unit(node: Node) -> str:
+    """Return the unit a value states: `%`, `degree` for an angle, the words of a quantity, "" for a bare value."""
+    if type(node) is Quantity:
+        return stated_unit(node.value) or node.unit
+    if type(node) is Call:
+        return {"percent": "%", "deg": "degree"}.get(node.name, "")
+    return ""
+
+
+def units_differ(gold: Node, got: Node) -> bool:
+    """Say whether both values state a unit and the two cannot be the same."""
+    mark_gold, mark_got = stated_unit(gold), stated_unit(got)
+    if not mark_gold or not mark_got or mark_gold == mark_got:
         return False
+    if "%" in (mark_gold, mark_got):
+        return True
+    first, second = mark_gold.lower(), mark_got.lower()
+    if first in _HALVES_OF_DAY and second in _HALVES_OF_DAY:
+        return first != second
+    return match_units(mark_gold, mark_got) == "different"
+
+
+def _same_quantities(left: Node, gold_unit: str, right: Node, got_unit: str) -> bool | None:
+    if gold_unit == got_unit:
+        return _same_numbers(left, right)
+    if {gold_unit.lower(), got_unit.lower()} == _HALVES_OF_DAY:
+        return False
+    match match_units(gold_unit, got_unit):
+        case "different":
+            if "degree" in (gold_unit, got_unit):
+                return _same_angle(left, gold_unit, right, got_unit)
+            return False
+        case "same":
+            return _same_numbers(left, right)
+        case "unclear":
+            same = _same_numbers(left, right)
+            return False if same is False and not _near_years(gold_unit, got_unit) else None
+    answers = [_converted(left, mine, right, theirs) for mine, theirs in conversions(gold_unit, got_unit)]
+    if True in answers:
+        return True
+    return None if None in answers else False
+
+
+def _near_years(gold_unit: str, got_unit: str) -> bool:
+    return bool(read_unit(gold_unit).measures and read_unit(got_unit).measures)
+
+
+def _same_angle(left: Node, gold_unit: str, right: Node, got_unit: str) -> bool | None:
+    """Compare degrees with radians, and a temperature with its degrees alone."""
+    other = got_unit if gold_unit == "degree" else gold_unit
+    dimensions = {name for measure in read_unit(other).measures for name, _ in measure.dimensions}
+    if "temperature" in dimensions:
+        return _same_numbers(left, right)
+    if dimensions == {"angle"}:
+        first, second = (Call("deg", (left,)), right) if gold_unit == "degree" else (left, Call("deg", (right,)))
+        return same_expression(first, second)
+    return False
+
+
+def _converted(left: Node, mine: Measure, right: Node, theirs: Measure) -> bool | None:
+    if mine == theirs:
+        return _same_numbers(left, right)
+    values = [rational(left), rational(right)]
+    if values[0] is not None and values[1] is not None:
+        sizes = [
+            value * measure.scale + measure.zero
+            for value, measure in zip(values, (mine, theirs), strict=True)
+            if value is not None
+        ]
+        if sizes[0] == sizes[1]:
+            return True
+        # 5 miles are 8.05 km only when rounded, so nothing is said of values as near as that.
+        ratio = mine.scale / theirs.scale
+        is_rounded = ratio.numerator > 1 and ratio.denominator > 1 and abs(sizes[0] - sizes[1]) * 100 < abs(sizes[0])
+        return None if is_rounded else False
+    if mine.zero or theirs.zero:
+        return None
+    return same_expression(Mul((Num(mine.scale), left)), Mul((Num(theirs.scale), right)))
+
+
+def _same_with_one_mark(gold: Node, got: Node, left: Node, right: Node) -> bool | None:
+    mark_gold, mark_got = _mark(gold), _mark(got)
+    answer = _same_numbers(left, right)
     if answer or mark_gold == mark_got:
         return answer
-    if mark_gold == "percent" and not mark_got:
+    if mark_gold == "percent":
         hundredth = divide(left, _HUNDRED)
         if isinstance(left, Num) and left.decimals:
             hundredth = Num(left.value / 100, left.decimals + 2)
         return _same_numbers(hundredth, right)
-    if mark_got == "percent" and not mark_gold:
+    if mark_got == "percent":
         value = rational(left)
         return same_expression(left, divide(right, _HUNDRED)) if value is None or value.denominator != 1 else False
-    if "deg" in (mark_gold, mark_got) and "" in (mark_gold, mark_got) and _has_pi(left) != _has_pi(right):
+    if _has_pi(left) != _has_pi(right):
         return same_expression(gold, got)
     return answer
-
-
-def units_differ(gold: Node, got: Node) -> bool:
-    """Say whether two units measure different things by their power or by the half of the day."""
-    if not isinstance(gold, Quantity) or not isinstance(got, Quantity):
-        return False
-    if gold.unit in ("am", "pm") and got.unit in ("am", "pm"):
-        return gold.unit != got.unit
-    powers = [unit_power(unit) for unit in (gold.unit, got.unit)]
-    return 0 not in powers and powers[0] != powers[1]
 
 
 def _mark(node: Node) -> str:
@@ -91,10 +162,12 @@ def _same_numbers(gold: Node, got: Node) -> bool | None:
 
 
 def _rounds_to(node: Node, gold: Fraction, decimals: int) -> bool | None:
-    if decimals < 3 and len(str(abs(gold.numerator * 10**decimals // gold.denominator))) < 4:
-        return False
+    """Say whether an exact value is what a decimal gold was rounded from; a fraction needs more digits than a root."""
+    digits = len(str(abs(gold.numerator * 10**decimals // gold.denominator)))
     value = rational(node)
     if value is not None and value.denominator == 1:
+        return False
+    if digits < 3 or (value is not None and decimals < 3 and digits < 4):
         return False
     value = decimal_value(node, decimals + 10) if value is None else value
     return value is not None and abs(value - gold) <= Fraction(1, 2 * 10**decimals)

@@ -18,8 +18,10 @@ _SIGNS = {
     "…": r"\ldots ", "⋯": r"\ldots ", "′": "'", "’": "'", "‘": "'", "“": '"', "”": '"', "″": '"',
     "\u200b": "", "\u200c": "", "\u200d": "", "\u2060": "", "\ufeff": "", "\u00ad": "", "\u2061": "", "\u2062": "",
     "∶": ":", "∣": "|", "⟨": r"\langle ", "⟩": r"\rangle ", "≡": r"\equiv ", "∠": r"\angle ", "△": r"\triangle ",
-    "→": r"\to ", "∖": r"\setminus ", "、": ",", "。": ".", "€": "$", "£": "$", "¥": "$", "￥": "$", "₹": "$",
-    "＄": "$", "¢": r"\text{ cents}",
+    "→": r"\to ", "∖": r"\setminus ", "、": ",", "。": ".", "।": ".", "،": ",", "؛": ";", "٫": ".", "٬": ",", "٪": "%",
+    "￥": "¥", "＄": "$", "￡": "£", "¢": r"\text{ cents}", "≮": r"\ge ", "≯": r"\le ", "⌊": r"\lfloor ",
+    "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ", "∑": r"\sum ", "∏": r"\prod ", "∫": r"\int ", "℃": r"^\circ C",
+    "℉": r"^\circ F", "‰": r"\text{ per mille}", "∀": r"\forall ", "✓": "", "✅": "",
 }  # fmt: skip
 _GREEK = {
     "α": "alpha", "β": "beta", "γ": "gamma", "δ": "delta", "ε": "epsilon", "ζ": "zeta", "η": "eta", "θ": "theta",
@@ -29,6 +31,10 @@ _GREEK = {
 }  # fmt: skip
 _SUPERSCRIPTS = dict(zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ", "0123456789+-n", strict=True))
 _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=True))
+# The zeros of other scripts' digits, Arabic-Indic to Mongolian; the nine others follow each.
+_DIGIT_BLOCKS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0xF20,
+0x1040,
+                 0x17E0, 0x1810)  # fmt: skip
 _FRACTIONS = "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 
 
@@ -47,7 +53,7 @@ def _build() -> dict[int, str]:
         plain = unicodedata.normalize("NFKC", chr(code))
         if plain.isascii() and code not in table:
             table[code] = plain
-    for start in (0x660, 0x6F0, 0x966):  # Arabic-Indic, Persian and Devanagari digits
+    for start in _DIGIT_BLOCKS:
         table |= {start + value: str(value) for value in range(10)}
     return table
 

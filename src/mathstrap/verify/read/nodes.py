@@ -64,11 +64,15 @@ class PlusMinus(Node, frozen=True):
 
 
 class Group(Node, frozen=True):
-    """Items in brackets: a tuple, an interval or a set, told apart by `opening` and `closing`; "" for a bare list."""
+    """Items in brackets: a tuple, an interval or a set, told apart by `opening` and `closing`; "" for a bare list.
+
+    `joined` is the word between the items of a bare list where every one of them is the same word.
+    """
 
     opening: Literal["", "(", "[", "{"]
     items: tuple[Node, ...]
     closing: Literal["", ")", "]", "}"]
+    joined: Literal["", "and", "or"] = ""
 
 
 class Union(Node, frozen=True):
@@ -104,10 +108,20 @@ class Based(Node, frozen=True):
 
 
 class Quantity(Node, frozen=True):
-    """A value with a unit; the unit is a phrase of lower-case words, `%` for percent, `deg` for degrees."""
+    """A value with a unit, a phrase of words as written; a currency sign is the first word of its unit."""
 
     value: Node
     unit: str
+
+
+class Bound(Node, frozen=True):
+    """A sum, product or integral of `body` over `name` from `low` to `high`, or its limit for `name` to `low`."""
+
+    kind: Literal["sum", "prod", "int", "lim"]
+    body: Node
+    name: str
+    low: Node
+    high: Node
 
 
 MINUS_ONE = Num(Fraction(-1))
@@ -147,10 +161,15 @@ def children(node: Node) -> tuple[Node, ...]:
             return tuple(cell for row in rows for cell in row)
         case Quantity(value=value):
             return (value,)
+        case Bound(body=body, low=low, high=high):
+            return (body, low, high)
     return ()
 
 
-CONSTANTS = frozenset({"pi", "e", "i", "oo", "emptyset", "reals", "..."})
+CONSTANTS = frozenset(
+    {"pi", "e", "i", "oo", "emptyset", "...", "reals", "integers", "naturals", "rationals", "complexes",
+     "positive integers", "integers >= 0", "otherwise"}
+)  # fmt: skip
 
 
 def symbols(node: Node) -> frozenset[str]:
@@ -160,7 +179,7 @@ def symbols(node: Node) -> frozenset[str]:
     found: frozenset[str] = frozenset()
     for child in children(node):
         found |= symbols(child)
-    return found
+    return found - {node.name} if type(node) is Bound else found
 
 
 def replace(node: Node, name: str, value: Node) -> Node:
@@ -176,4 +195,7 @@ def replace(node: Node, name: str, value: Node) -> Node:
             return Pow(replace(base, name, value), replace(exponent, name, value))
         case Call(name=function, args=args):
             return Call(function, tuple(replace(arg, name, value) for arg in args))
+        case Bound(kind=kind, body=body, name=bound, low=low, high=high):
+            inner = body if bound == name else replace(body, name, value)
+            return Bound(kind, inner, bound, replace(low, name, value), replace(high, name, value))
     return node

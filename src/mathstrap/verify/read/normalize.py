@@ -12,19 +12,73 @@ _PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**")
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|textnormal)\s?\{([^{}]*)\}")
 _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
-_CURRENCY = re.compile(r"(?:USD|US\$|EUR|GBP|CAD|AUD|INR|Rs\.?)\s*(?=[\d$\\])")
+_CURRENCY = re.compile(r"(USD|US\$|US\\\$|EUR|GBP|CAD|AUD|A\$|C\$|INR|Rs\.?|RMB|CNY|JPY)\s*(?=[\d$\\])")
+_CURRENCY_SIGNS = {"EUR": "€", "GBP": "£", "INR": "₹", "Rs": "₹", "Rs.": "₹", "RMB": "¥", "CNY": "¥", "JPY": "¥"}
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
-_QUALIFIER = re.compile(  # "..., k \in \mathbb{Z}" after a formula
-    r"(?<=\S)\s{0,3}(?:,|\(|,\s?\(|\\quad|,\s?\\quad|\\text\{\s?(?:where|for)\s?\})\s{0,3}(?:where |for )?"
-    r"[a-z](?:,\s?[a-z])?\s?\\in\s?(?:\\mathbb\s?\{?|\\mathbf\s?\{?)?[ZN]\}?(?:[_^]\{?[+*]\}?)?\s?\)?\s{0,3}$"
+_O_CLOCK = re.compile(r"^([0-9]{1,2})(?:\\text\s?\{)?\s?o'?\s?clock\}?", re.IGNORECASE)
+_NOON = re.compile(r"^(?:12(?::00)?\s?)?(?:\\text\s?\{\s*)?(noon|midnight)\}?$", re.IGNORECASE)
+# Commands that add nothing, with what they hold.
+_DROPPED = re.compile(
+    r"\\(?:color|textcolor|colorbox|hspace|vspace|hskip|tag|label|phantom|hphantom|vphantom|rule|footnote|cite|ref|unskip"
+    r"|fontsize|selectfont|kern|mkern|raisebox|fcolorbox\s?\{[^{}]{0,40}\})\*?\s?(?:\[[^\[\]]{0,40}\])?\s?\{[^{}]{0,60}\}"
 )
+_KERN = re.compile(r"\\(?:hskip|kern|mkern|mskip)\s?-?[0-9.]{1,8}\s?(?:pt|em|ex|mu|cm|mm)")
+_WRAPPER = re.compile(
+    r"\\(ensuremath|mathtt|pmb|framebox|box|makebox|underline|uline|textbf|textit|textrm|texttt|textsf|textup|mbox|hbox|mathrm"
+    r"|mathbf|mathit|mathsf|boldsymbol|bm|bold|text|operatorname|textnormal|emph|smash|mathord|mathop|boxed|fbox|bbox)\*?\s?(?=\{)"
+)
+_FEET = re.compile(r"^([0-9]+)\s?'\s?([0-9]+(?:\.[0-9]+)?)\s?(?:\"|'')$")
+_SHORT_TIME = re.compile(r"(?<![\w.])([0-9]+)\s?h(?:rs?)?\s?([0-9]+)\s?(?:m|mins?)?$")
+_LETTER_UNIT = re.compile(r"^([0-9.]+)\s?([hmgLs]|kg|km|cm|min)\s([0-9.]+)\s?([hmgLs]|kg|cm|mm|min|mL|ml)$")
+_RATE = re.compile(
+    r"(?<=[0-9}])\s?((?:m|km|cm|mm|ft|mi|L|g|kg|N|J|mL|mi|rad)\s?/\s?(?:s|h|hr|min|L|m|kg|g|cm|mL|sec)(?:\^\{?[234]\}?)?)$"
+)
+_BASE = re.compile(
+    r"^([0-9A-Za-z]{1,60})(?:\\text\s?\{)?\s*\(?(?:in )?base[ -]?"
+    r"([0-9]{1,2}|two|three|four|five|six|seven|eight|nine|twelve|sixteen)\)?\}?$"
+)
+_CONTINUED = re.compile(r"\.[0-9]+\.{2,}$")  # 0.333...
+_PLUS_WORD = re.compile(
+    r"^([0-9]+)\s*(?:\\text\s?\{\s*|\\mathrm\s?\{\s*)?(?:R|r|rem\.?|[Rr]emainder)\s*\}?\s*(?:of\s*)?([0-9]+)$"
+)
+_REMARKS = (
+    re.compile(
+        r"(?<=\S),?\s+(?:in total|altogether|in all|overall|total|respectively|as (?:required|desired|needed))$"
+    ),
+    re.compile(r"(?<=\S)(?:,\s*|\s+)(?:and not|but not|not|rather than|instead of)\s+\$?[^,;\s][^,;]{0,40}$"),
+    re.compile(r"(?<=[\d}%)]),\s+(?:as|since|because|so|which|and (?:I|we|that|this))\s.{1,80}$"),
+    re.compile(r"(?<=[\d}%)])\s+-+\s+the\s[a-z ]{3,60}$"),
+)
+_QUALIFIER_STARTS = re.compile(
+    r"(?:,\s*|\(\s*|\\q?quad\s*|\\text\s?\{[\s,(]*|\s)(?:\(|\\quad\s*|\\text\s?\{\s*|\$)*"
+    r"(?=(?:for|where|with)\b|[a-z](?:\s?,\s?[a-z])?\s?\\in\b|[a-z] (?:is|are|any) )"
+)
+_ADJECTIVE = (
+    r"(?:(?:all|any|every|each|some|an?|the|arbitrary|real|integers?|positive|non-?negative|natural|whole|fixed|numbers?"
+    r"|constants?|values?|of|reals?|non-?zero|is|are|being|be|parameters?) )*"
+)
+_ONE = r"[a-zA-Z](?:_[01])?"
+_START = rf"(?:for|where|with)? ?{_ADJECTIVE}"
+_QUALIFIERS = (
+    re.compile(rf"{_START}{_ONE}(?: ?(?:,|and) ?{_ONE})?(?: {_ADJECTIVE[:-1]}?)?"),
+    re.compile(rf"{_START}{_ONE}(?: ?, ?{_ONE})* ?\\in ?\\math(?:bb|bf) ?[ZNRQ](?: ?[_^] ?[+*0]| ?_? ?\\ge q? ?[01])?"),
+    re.compile(rf"{_START}[kmn] ?(?:\\geq?|\\geqslant|>=?) ?[0-9]"),
+    re.compile(rf"{_START}[kmn] ?= ?0 ?,(?: ?\\pm)? ?1 ?,.{{1,30}}"),
+)
+_INTEGERS = re.compile(r"integer|whole|natural|\\math(?:bb|bf) ?[ZN]|= ?0 ?,|\\ge|>")
+_LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _UNIT_IN_BRACKETS = re.compile(
     r"(?<=[0-9%])\s+\((?:[A-Za-z][A-Za-z ./-]{2,60}|ft|cm|mm|km|kg|mg|ml|in|oz|g|m|l)\)$"
 )  # 9 (apples)
 _TIMES_TEN = re.compile(r"(?<=[0-9])\s?[xX]\s?(?=10\s?\^)")
 _ADVERB = re.compile(r"^(?:\\text\{\s*)?(?:exactly|only|just|a total of|equal to)(?:\s*\}|\s+)(?=\S)", re.IGNORECASE)
-_CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice) )?\(?([A-J])\)?")
-_CHOICE_WITH_TEXT = re.compile(r"(?:\\text(?:bf)?\s?\{)?\(?([A-J])\)[ }.:]")
+_CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer):? )?\(?([A-J])\)?")
+_SMALL_CHOICE = re.compile(r"(?:[Oo]ption |[Cc]hoice |[Aa]nswer )?\(([a-j])\)")
+_CHOICE_WITH_TEXT = re.compile(
+    r"(?:\\(?:text|textbf|textrm|mathrm|mathbf|mbox|bf|textit)\s?\{\s?)?(?:[Oo]ption |[Cc]hoice |[Aa]nswer )?"
+    r"(?:\(([A-J])\)|([A-J])(?:\)|\.(?![0-9])|:|\.(?=[0-9])))[.:]?\s*\}?(?:[\s:.~]|\\ |\\quad)*(.*)",
+    re.DOTALL,
+)
 _LONG_WORD = re.compile(r"[A-Za-z]{3,}|\b(?:[Nn]o|[Aa]n?|[Tt]o)\b")
 _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # never one between digits: 1 1/2 is not 11/2
@@ -52,30 +106,100 @@ def plain_number(text: str) -> str | None:
 
 
 def clean(text: str) -> str:
-    """Return the answer without the marks around it: dollars, boxes, quotes, a full stop. Idempotent, linear time."""
+    """Return the answer without the marks around it: dollars, boxes, quotes, colours, a full stop. Linear time."""
     text = text.strip()
     if len(text) > MAX_CHARS:
         return text
     if not text.isascii():
         text = to_ascii(text).strip()
+    if "\\" in text:
+        text = _DROPPED.sub(" ", text) if "{" in text else text
+        text = _KERN.sub(" ", text).strip() if "kern" in text or "skip" in text else text.strip()
     for _ in range(8):
         shorter = _unwrap(text)
         if shorter == text:
             break
         text = shorter
-    text = _QUALIFIER.sub("", text) if "\\in" in text else text
+    if " " in text:
+        text = _without_remark(text)
     text = _UNIT_IN_BRACKETS.sub("", text)
     text = _TIMES_TEN.sub(r"\\times ", text) if "10" in text else text
     text = _ADVERB.sub("", text)
     choice = _CHOICE.fullmatch(text)
     if choice:
         return choice[1]
-    text = _CURRENCY.sub("", text, count=1)
-    return _CLOCK.sub(lambda match: f" {match[1].lower()}m", text) if ":" in text else text
+    text = _CURRENCY.sub(lambda match: _CURRENCY_SIGNS.get(match[1], "\\$"), text, count=1)
+    return _with_spelled_units(text) if text[:1].isdigit() or text[:1] in "nNmM\\" else text
+
+
+def _without_remark(text: str) -> str:
+    head, tail = text[:-140], text[-140:]
+    for remark in _REMARKS:
+        shorter = remark.sub("", tail)
+        if head or shorter:
+            tail = shorter
+    return (head + tail).strip()
+
+
+def _with_spelled_units(text: str) -> str:
+    """Write times of day, feet and inches, hours and minutes and rates in the words the grammar reads."""
+    if ":" in text:
+        return _CLOCK.sub(lambda match: f" {match[1].lower()}m", text)
+    last = text[-1:]
+    if last.lower() in "kn}t" and (match := _NOON.match(text)):
+        return "12:00 pm" if match[1].lower() == "noon" else "12:00 am"
+    if "clock" in text.lower():
+        return _O_CLOCK.sub(r"\1:00 ", text).strip()
+    if last in "\"'":
+        return _FEET.sub(r"\1 feet \2 inches", text)
+    if "base" in text:
+        return _BASE.sub(r"\1_{\2}", text)
+    if last in "mMns0123456789Lgh}":
+        text = _SHORT_TIME.sub(r"\1 hours \2 minutes", text) if "h" in text else text
+        text = _LETTER_UNIT.sub(r"\1\\text{ \2} \3\\text{ \4}", text)
+        if "/" in text:
+            text = _RATE.sub(lambda match: f"\\text{{ {match[1].replace('{', '').replace('}', '')}}}", text)
+    return text
+
+
+def split_qualifier(text: str) -> tuple[str, str]:
+    r"""Return an answer and the remark after it that says what its letters are: `, k \in \mathbb{Z}`, `for all x`.
+
+    The remark is "" when there is none, or one that says more than that.
+    """
+    start = max(0, len(text) - 140)
+    for match in _QUALIFIER_STARTS.finditer(text, start):
+        if not match.start():
+            continue
+        tail = (
+            text[match.start() :]
+            .replace("\\text", " ")
+            .replace("\\quad", " ")
+            .replace("\\qquad", " ")
+            .replace("\\ ", " ")
+        )
+        tail = re.sub(r"[{}()$,.]+(?=\s|$)|[{}()$]", " ", tail).strip(" ,.")
+        tail = re.sub(r"\s+", " ", tail)
+        if any(form.fullmatch(tail) for form in _QUALIFIERS):
+            return text[: match.start()].rstrip(" ,("), tail
+    return text, ""
+
+
+def integer_names(qualifier: str) -> frozenset[str]:
+    """Return the letters a qualifier declares to be integers."""
+    return frozenset(_LETTER.findall(qualifier)) if qualifier and _INTEGERS.search(qualifier) else frozenset()
+
+
+def remainder(text: str) -> tuple[int, int] | None:
+    """Return quotient and remainder of `5 R 2` and `5 remainder 2`."""
+    match = _PLUS_WORD.match(text) if "r" in text or "R" in text else None
+    return (int(match[1]), int(match[2])) if match and len(text) < 60 else None
 
 
 def _unwrap(text: str) -> str:
-    text = text.strip().rstrip(".,;:").rstrip()
+    text = text.strip()
+    if not _CONTINUED.search(text[-40:]):
+        text = text.rstrip(".,;:").rstrip()
     while text.endswith("\\") and not text.endswith("\\\\"):
         text = text[:-1].rstrip()
     for opening, closing in _PAIRS:
@@ -88,12 +212,11 @@ def _unwrap(text: str) -> str:
         inner = text[text.index("d" if text[1] == "b" else "x") + 1 :].strip() if text[1] == "f" else text[6:].strip()
         if not inner.startswith("{"):
             return inner
-        if _closes_at_end(inner):
-            return inner[1:-1]
+    if text.startswith("\\") and (match := _WRAPPER.match(text)) and _closes_at_end(text[match.end() :]):
+        return text[match.end() + 1 : -1]
     if text.startswith("{") and "," not in text and _closes_at_end(text):
         return text[1:-1]
-    match = _TEXT.fullmatch(text)
-    return match[1] if match else text
+    return text
 
 
 def _closes_at_end(text: str) -> bool:
@@ -129,10 +252,17 @@ def words_key(text: str) -> str | None:
     return SYNONYMS.get(key, key) or None
 
 
-def choice_letter(text: str) -> str | None:
-    """Return the letter of a multiple-choice answer: `A`, `(A)`, `B) 5 apples`, or None if it is not one."""
-    match = _CHOICE.fullmatch(text) or _CHOICE_WITH_TEXT.match(text)
-    return match[1] if match else None
+def choice_of(text: str) -> tuple[str, str] | None:
+    """Return the letter of a multiple-choice answer and the text of its option: `(A)`, `option (b)`, `B) 5 apples`."""
+    match = _CHOICE.fullmatch(text) or _SMALL_CHOICE.fullmatch(text)
+    if match:
+        return match[1].upper(), ""
+    if "A" <= text[:1] <= "J" or text[:1] in "(\\oOcCaA":
+        match = _CHOICE_WITH_TEXT.fullmatch(text)
+        if match:
+            rest = match[3].strip()
+            return match[1] or match[2], rest
+    return None
 
 
 def words_set(key: str) -> tuple[str, ...]:
