@@ -56,6 +56,7 @@ from mathstrap.verify.read.words import (
     TRANSPARENT,
     TRIGONOMETRIC,
     UNITS,
+    is_foreign_unit,
 )
 
 MAX_DEPTH = 50
@@ -350,6 +351,8 @@ class Parser:
         lowered = {word.lower() for word in words}
         if not lowered <= UNITS and _is_letters(value):
             raise NotMathError("words follow a word")  # "red blue" is no red with a unit
+        if not all(word.isascii() or is_foreign_unit(word) for word in words):
+            raise NotMathError("the words after the value are not read")
         changing = lowered & CHANGES_VALUE
         if changing and not _is_power_of_unit(words, changing):
             raise ChangedValueError(value)

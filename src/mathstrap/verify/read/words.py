@@ -142,11 +142,29 @@ NOT_A_UNIT = (
     frozenset(
         _words("""and or but not no unknown if else is are was were because since maybe approximately about
         point more than except only open import lambda for where when nor neither either possibly perhaps remainder
-        most least to rather instead quarter quarters versus vs between until as out ratio odds""")
+        most least to rather instead oder ou und mehr weniger als moins más menos o y et больше меньше более менее
+        или не বেশি
+        কম বা أكثر أقل أو ضعف gut knapp quarter quarters versus vs between until as out ratio odds""")
     )
     | CHANGES_VALUE
     | frozenset(NUMBER_WORDS) - {"one"}
 )
+
+# Of Chinese, Japanese and Korean only words that start with a counter or unit are taken for a unit: in scripts without
+# spaces a comparison (以上, 이상) touches the number as a unit does.
+_COUNTERS = frozenset(
+    "个個箇人名本枚匹頭头台冊册只隻条條件颗顆块塊元円圆角秒小天日周週月年岁歳歲米厘公千克斤吨升度次回页頁題题点點张張辆輛双雙对對层層级級支"
+    "包袋箱盒瓶杯碗把朵棵座所间間户戶位種种组組盘盤步句字词道套排行根架羽束株軒时時分명개원권마리장대살시초년월일주번회점킬그"
+)
+_COMPARISONS = frozenset("以上下未満过過超倍割成折多余約约半強弱前後后之이하초미넘")
+
+
+def is_foreign_unit(word: str) -> bool:
+    """Say whether a word of another script may be a unit; words with spaces between them may be any noun."""
+    if word[0] < "\u3040":
+        return True
+    return word[0] in _COUNTERS and _COMPARISONS.isdisjoint(word)
+
 
 PERCENT_WORDS = frozenset({"percent", "pct", "percentage", "percents", "per-cent"})
 DEGREE_WORDS = frozenset({"degree", "degrees", "deg", "градусов", "度"})
