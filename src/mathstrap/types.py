@@ -81,20 +81,44 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 
     temperature   0 is greedy; 0.7 is the paper's
     top_p         in (0, 1]
-    max_tokens    new tokens of one reply; a reply that is cut off there is rejected as "truncated"
+    max_tokens    new tokens of one reply, its thought included; one that is cut off there is rejected as "truncated"
     stop          strings that end a reply, besides those of the prompt
+    top_k         only the k likeliest tokens may follow; 0 = all
+    min_p         only tokens this likely, relative to the likeliest, may follow; 0 = all
+    repetition_penalty   above 1 makes what was written already less likely
+    reasoning_effort   how long a reasoning model thinks: none, minimal, low, medium, high, or what the server knows;
+                  empty = the model's own
+    system        a text for the system turn, before the prompt's own
+    seed          each draw gets this number plus its own; null = none, and draws of one prompt may share a call
+    extra_body    added to the JSON of a request, for example {"chat_template_kwargs": {"enable_thinking": false}}
     """
 
     temperature: float = 0.7
     top_p: float = 1.0
     max_tokens: int = 512
     stop: tuple[str, ...] = ()
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    reasoning_effort: str = ""
+    system: str = ""
+    seed: int | None = None
+    extra_body: dict[str, Any] = {}
+
+    def __hash__(self) -> int:
+        return hash((self.temperature, self.top_p, self.max_tokens, self.stop, self.reasoning_effort, self.system))
+
+    @property
+    def asks_one_by_one(self) -> bool:
+        """Say whether draws of one prompt cannot share a call: they would be the same, or each has its own seed."""
+        return self.temperature == 0 or self.seed is not None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """One reply to be paid for. `id` says what it is for, `key` is the hash of what is asked.
 
-    Draws of one prompt share the key and differ in id and draw.
+    Draws of one prompt share the key and differ in id and draw. `teacher` is the label of who is asked, where a run has
+    several; empty for the one of the recipe's `teacher`.
     """
 
     id: str
@@ -103,6 +127,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     sampling: Sampling
     draw: int = 0
+    teacher: str = ""
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

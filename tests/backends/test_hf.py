@@ -91,7 +91,8 @@ def test_tokens_are_drawn_as_often_as_they_are_likely(top_p: float) -> None:
     if top_p < 1:  # 0.54 and 0.26 are the fewest that reach 0.7
         chances = torch.where(chances < 0.2, 0.0, chances)
         chances /= chances.sum()
-    drawn = draw_by_row(range(count), 1, temperature, top_p)(None, scores.expand(count, -1)).argmax(-1)
+    sampling = Sampling(temperature=temperature, top_p=top_p)
+    drawn = draw_by_row(range(count), 1, sampling)(None, scores.expand(count, -1)).argmax(-1)
     shares = torch.bincount(drawn, minlength=6) / count
     assert float((shares - chances).abs().max()) < 4 * (0.25 / count) ** 0.5
     assert shares[chances == 0].sum() == 0

@@ -78,11 +78,15 @@ class Augmentation:
 
 
 def draft_request(
-    parent: Problem, draft: Draft, augmentation: Augmentation, *, prompt: Prompt, model: str, sampling: Sampling
+    parent: Problem, draft: Draft, augmentation: Augmentation, *, prompt: Prompt, model: str, sampling: Sampling,
+    teacher: str = "",
 ) -> Request:
     """Return the request for a draft; its id is the draft's, and drafts that ask the same thing share their key."""
     messages = augmentation.prompt(parent, draft, prompt)
-    return request(id=draft.id, model=model, messages=messages, sampling=with_stop(sampling, prompt), draw=draft.draw)
+    return request(
+        id=draft.id, model=model, messages=messages, sampling=with_stop(sampling, prompt), draw=draft.draw,
+        teacher=teacher,
+    )  # fmt: skip
 
 
 def rng_for(rng_seed: int, problem_id: str, purpose: str) -> random.Random:

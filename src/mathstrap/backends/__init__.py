@@ -12,8 +12,9 @@ from types import FunctionType
 from typing import Any, cast
 
 from mathstrap.engine.interface import Backend
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, RecipeError, suggest
 from mathstrap.plugins import is_own, load_own
+from mathstrap.types import Sampling
 
 # name -> "module:factory"; the module is imported when the teacher is opened.
 BACKENDS: dict[str, str] = {
@@ -28,23 +29,35 @@ BACKENDS: dict[str, str] = {
 
 # Teachers behind a URL; the others are loaded where they are opened.
 SERVED = frozenset({"openai", "openai_batch"})
+# The options of a Sampling, besides those that every teacher has, that each takes; nothing is taken and ignored.
+_DECODING = frozenset({"top_k", "min_p", "repetition_penalty", "seed"})
+TAKES: dict[str, frozenset[str]] = {
+    "openai": _DECODING | {"reasoning_effort", "extra_body"},
+    "openai_batch": _DECODING | {"reasoning_effort", "extra_body"},
+    "embedded": _DECODING,
+    "hf": _DECODING | {"reasoning_effort"},
+    "vllm": _DECODING | {"reasoning_effort"},
+    "fake": _DECODING | {"reasoning_effort", "extra_body"},  # its replies depend on the key, which holds them all
+}
 BUNDLED_TEACHER = "SmolLM2-135M-Instruct"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EndpointOptions:
-    """One of several servers for the same model; limits of 0 mean none.
+    """One of several servers that share the work; limits of 0 mean none.
 
     url                   the address up to and including `/v1`
     max_in_flight         the most requests at once here
     requests_per_minute   the most in any minute here
     api_key_env           the variable with its key; empty = the teacher's
+    model                 the model's name at this server; empty = the teacher's
     """
 
     url: str
     max_in_flight: int = 0
     requests_per_minute: int = 0
     api_key_env: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +66,8 @@ class TeacherOptions:
 
     backend            a name of BACKENDS, or a factory of your own as `path/to/file.py:function`
     model              the model's name at the server, a path, or a name the backend knows
-    base_url           openai, openai_batch: the address up to and including `/v1`; a list spreads the work over servers
+    base_url           openai, openai_batch: the address up to and including `/v1`, or Azure's
+                       `.../openai/deployments/NAME?api-version=...`; a list spreads the work over servers
     endpoints          the same with limits per server; used instead of base_url when not empty
     api_key_env        the environment variable that holds the key; a missing one is fine for servers that ask for none
     api_key_command    a command whose first line of output is the key, for example `pass show openai`; comes first
@@ -90,6 +104,28 @@ class TeacherOptions:
         if self.endpoints:
             return tuple(endpoint.url for endpoint in self.endpoints)
         return tuple(self.base_url.replace(",", " ").split()) if isinstance(self.base_url, str) else self.base_url
+
+
+def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None:
+    """Raise RecipeError for an option of a sampling, or a body, that the teacher has no place for; `where` names both.
+
+    A teacher of the user's own is given everything: what it does with it is its own affair.
+    """
+    takes = TAKES.get(options.backend)
+    if takes is None:
+        return
+    default = Sampling()
+    for name in ("top_k", "min_p", "repetition_penalty", "seed", "reasoning_effort", "extra_body"):
+        if name not in takes and getattr(sampling, name) != getattr(default, name):
+            others = ", ".join(backend for backend, taken in TAKES.items() if name in taken and backend != "fake")
+            raise RecipeError(
+                f"{where}.{name}: the backend {options.backend} has no such option. Leave it out, or use one that has "
+                f"it: {others}."
+            )
+    if options.extra_body and "extra_body" not in takes:
+        raise RecipeError(
+            f"teacher.extra_body: the backend {options.backend} sends no JSON that it could be added to. Leave it out."
+        )
 
 
 def teacher_name(options: TeacherOptions) -> str:

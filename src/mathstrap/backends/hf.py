@@ -16,8 +16,9 @@ from typing import Any, Literal, get_args
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.local.embedded import EmbeddedTeacher
-from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop
+from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop, opened_thought, template_options
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
+from mathstrap.types import Sampling
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 _POOL_BATCHES = 8  # how many batches' worth of prompts are in flight, so that neighbours in length meet
@@ -43,6 +44,7 @@ class HfSettings:
 class _Waiting:
     draw: Draw
     ids: list[int]
+    opening: str = ""  # the mark of a thought that the chat template opens
 
 
 class HfEngine:
@@ -113,15 +115,24 @@ class HfEngine:
                 )
             )
             return
+        opening = ""
         if draw.raw is None:
-            text = self._tokenizer.apply_chat_template(list(draw.messages), tokenize=False, add_generation_prompt=True)
+            try:
+                more = template_options(draw.sampling, str(self._tokenizer.chat_template))
+            except TeacherError as error:
+                draw.settle(error)
+                return
+            text = self._tokenizer.apply_chat_template(
+                list(draw.messages), tokenize=False, add_generation_prompt=True, **more
+            )
+            opening = opened_thought(text)
             ids = self._tokenizer(text, add_special_tokens=False).input_ids
         else:
             ids = self._tokenizer(draw.raw).input_ids
         if len(ids) >= self._context_tokens:
             draw.settle(Generation(text="", finish_reason="length", tokens_in=len(ids)))
         else:
-            self._waiting.append(_Waiting(draw=draw, ids=ids))
+            self._waiting.append(_Waiting(draw=draw, ids=ids, opening=opening))
 
     def _take_batch(self) -> list[_Waiting]:
         """Return the longest prompts that share their sampling settings."""
@@ -163,8 +174,10 @@ class HfEngine:
         more: dict[str, Any] = {}
         if sampling.temperature > 0:
             seeds = [waiting.draw.seed for waiting in batch]
-            chosen = draw_by_row(seeds, num_tokens, sampling.temperature, sampling.top_p)
+            chosen = draw_by_row(seeds, num_tokens, sampling)
             more["logits_processor"] = LogitsProcessorList([chosen])
+        if sampling.repetition_penalty != 1.0:
+            more["repetition_penalty"] = sampling.repetition_penalty
         if sampling.stop:
             more |= {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer}
 
@@ -190,7 +203,7 @@ class HfEngine:
         text = self._tokenizer.decode(tokens, skip_special_tokens=True)
         text, was_cut = cut_at_stop(text, waiting.draw.sampling.stop)
         return Generation(
-            text=text,
+            text=waiting.opening + text,
             finish_reason="stop" if was_cut or last is not None else "length",
             tokens_in=len(waiting.ids),
             # Rows that met a stop string are filled up with the end token.
@@ -199,7 +212,7 @@ class HfEngine:
         )
 
 
-def draw_by_row(seeds: Sequence[int], num_tokens: int, temperature: float, top_p: float) -> Any:
+def draw_by_row(seeds: Sequence[int], num_tokens: int, sampling: Sampling) -> Any:
     """Return a logits processor that leaves each row one token, drawn by the row's own seed; scores (B, V).
 
     It can be called `num_tokens` times. The token is where the cumulated probability passes a uniform number: one
@@ -211,10 +224,18 @@ def draw_by_row(seeds: Sequence[int], num_tokens: int, temperature: float, top_p
     columns = iter(torch.stack(rows, dim=1).unsqueeze(2))
 
     def process(_: Any, scores: Any) -> Any:
-        chances = (scores.float() / temperature).softmax(-1)
-        if top_p < 1:
+        chances = (scores.float() / sampling.temperature).softmax(-1)
+        if 0 < sampling.top_k < chances.shape[-1]:
+            least = chances.topk(sampling.top_k, dim=-1).values[:, -1:]
+            chances = chances.masked_fill(chances < least, 0.0)
+        if sampling.min_p > 0:
+            least = sampling.min_p * chances.max(dim=-1, keepdim=True).values
+            chances = chances.masked_fill(chances < least, 0.0)
+        if sampling.top_p < 1:
+            if sampling.top_k or sampling.min_p:
+                chances = chances / chances.sum(dim=-1, keepdim=True)
             ordered, places = chances.sort(dim=-1, descending=True)
-            beyond = ordered.cumsum(-1) - ordered >= top_p
+            beyond = ordered.cumsum(-1) - ordered >= sampling.top_p
             chances = chances.masked_fill(beyond.scatter(1, places, beyond), 0.0)
         # In double precision a number below 1 stays below the sum, so no token without a chance is drawn.
         sums = chances.cumsum(-1, dtype=torch.float64)

@@ -19,7 +19,7 @@ from typing import Any
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.local.embedded import EmbeddedTeacher
-from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop
+from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop, opened_thought, template_options
 from mathstrap.backends.reaper import Reaper
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
 
@@ -103,7 +103,7 @@ class VllmEngine:
     async def _generate(self, draw: Draw) -> Generation:
         started = time.monotonic()
         self._requests += 1
-        ids = self._ids_of(draw)
+        ids, opening = self._prompt_of(draw)
         if len(ids) >= self._context_tokens:
             return Generation(text="", finish_reason="length", tokens_in=len(ids))
         stream = self._engine.generate(
@@ -114,7 +114,7 @@ class VllmEngine:
             last = output
         reply = last.outputs[0]
         return Generation(
-            text=cut_at_stop(reply.text, draw.sampling.stop)[0],
+            text=opening + cut_at_stop(reply.text, draw.sampling.stop)[0],
             finish_reason="stop" if reply.finish_reason == "stop" else "length",
             tokens_in=len(ids),
             tokens_out=len(reply.token_ids),
@@ -132,6 +132,8 @@ class VllmEngine:
 
     def _told(self, error: BaseException) -> TeacherError | TransientError:
         """Return the error for who waits: the request is at fault, the engine is gone, or it may pass."""
+        if isinstance(error, TeacherError):
+            return error
         if isinstance(error, ValueError | TypeError) or "VLLMClientError" in [
             one.__name__ for one in type(error).__mro__
         ]:
@@ -143,11 +145,15 @@ class VllmEngine:
             )
         return TransientError(f"vLLM failed: {error}", kind="engine")
 
-    def _ids_of(self, draw: Draw) -> list[int]:
+    def _prompt_of(self, draw: Draw) -> tuple[list[int], str]:
+        """Return the prompt's tokens, and the mark of a thought that the chat template opens."""
         if draw.raw is not None:
-            return list(self._tokenizer(draw.raw).input_ids)
-        text = self._tokenizer.apply_chat_template(list(draw.messages), tokenize=False, add_generation_prompt=True)
-        return list(self._tokenizer(text, add_special_tokens=False).input_ids)
+            return list(self._tokenizer(draw.raw).input_ids), ""
+        more = template_options(draw.sampling, str(self._tokenizer.chat_template))
+        text = self._tokenizer.apply_chat_template(
+            list(draw.messages), tokenize=False, add_generation_prompt=True, **more
+        )
+        return list(self._tokenizer(text, add_special_tokens=False).input_ids), opened_thought(text)
 
     def _params(self, draw: Draw) -> Any:
         from vllm import SamplingParams
@@ -157,6 +163,7 @@ class VllmEngine:
         return SamplingParams(
             temperature=sampling.temperature, top_p=sampling.top_p, max_tokens=sampling.max_tokens,
             stop=list(sampling.stop) or None, seed=draw.seed, output_kind=RequestOutputKind.FINAL_ONLY,
+            top_k=sampling.top_k, min_p=sampling.min_p, repetition_penalty=sampling.repetition_penalty,
         )  # fmt: skip
 
     def _end_loop(self) -> None:

@@ -17,7 +17,8 @@ GREEDY = Sampling(temperature=0.0, max_tokens=200)
 
 
 def judge_requests(
-    match: Match, question: str, test_question: str, *, prompt: Prompt, model: str, sampling: Sampling = GREEDY
+    match: Match, question: str, test_question: str, *, prompt: Prompt, model: str, sampling: Sampling = GREEDY,
+    teacher: str = "",
 ) -> tuple[Request, Request]:
     """Return the two requests of one match, one for each order of the problems: a judge may favour the first.
 
@@ -31,6 +32,7 @@ def judge_requests(
             model=model,
             messages=render(prompt, {"question": one, "other": other}),
             sampling=sampling,
+            teacher=teacher,
         )
         for order, one, other in orders
     )

@@ -54,7 +54,7 @@ class Jobs:
         if first is None:
             self._exhausted = True
             return None
-        if most_draws <= 1 or first.sampling.temperature == 0:
+        if most_draws <= 1 or first.sampling.asks_one_by_one:
             return Job((first,))
         return Job(self._draws(first, most_draws))
 

@@ -293,7 +293,8 @@ class Ledger:
     def _check_model(self, got: str, wanted: str) -> None:
         # Servers answer with a dated name, or with the last part of a path; an evaluation adds a hash of local weights,
         # and how they are computed with.
-        same = got.startswith(wanted) or wanted.endswith(f"/{got}") or got.endswith(f"/{wanted}")
+        same = any(got.startswith(name) for name in wanted.split(" | "))
+        same = same or wanted.endswith(f"/{got}") or got.endswith(f"/{wanted}")
         same = same or wanted.startswith((f"{got}@", f"{got} "))
         if not same and got not in self._other_models:
             self._other_models.add(got)

@@ -57,12 +57,19 @@ def judged_same(
 ) -> dict[str, Match]:
     """Return the neighbours that the judge calls the same problem in either order; needs `matching.embedding`."""
     prompt = load_prompt(PROMPT)
+    judge = recipe.panels["judging"].askers[0]
     questions = {problem.id: problem.question for problem in problems}
     tests = dict(zip(index.names, index.texts, strict=True))
     neighbours = [match for match in matches if match.kind == "embedding"]
     pairs = {
         (match.id, match.test_set, match.test_id): judge_requests(
-            match, questions[match.id], tests[match.test_set, match.test_id], prompt=prompt, model=recipe.teacher.model
+            match,
+            questions[match.id],
+            tests[match.test_set, match.test_id],
+            prompt=prompt,
+            model=judge.model,
+            sampling=judge.sampling,
+            teacher=judge.label,
         )
         for match in neighbours
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, groupby
 
 import msgspec
 
@@ -15,6 +15,7 @@ from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
 from mathstrap.parallel import Spread, chunks_of, here
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.panel import Asker, Panel
 from mathstrap.pipeline.solve import parse_solution, solve_requests
 from mathstrap.prompts import Prompt, choose_prompt, parse_prompt, prompt_stage
 from mathstrap.share.export import finish_response
@@ -96,9 +97,10 @@ def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem)
 def rewrite_request(planned: PlannedRewrite, recipe: RunRecipe) -> Request:
     """Render the prompt of one draft into its request; made when it is needed, because prompts are long."""
     prompt = rewrite_prompt(planned.draft.method, planned.parent, recipe)
+    asker = recipe.panels["rewriting"].asker(planned.draft.id)
     return draft_request(
         planned.parent, planned.draft, recipe.augmentation(planned.draft.method),
-        prompt=prompt, model=recipe.teacher.model, sampling=recipe.rewriting,
+        prompt=prompt, model=asker.model, sampling=asker.sampling, teacher=asker.label,
     )  # fmt: skip
 
 
@@ -141,10 +143,21 @@ def plan_solves(
 
     `draws` says which draws of which problem; without it, those of the recipe before any adaptive round.
     """
+    panel = recipe.panels["solving"]
     for problem in problems:
         wanted = range(draws_of(problem, recipe)) if draws is None else draws.get(problem.id, range(0))
         prompt = solve_prompt(problem, recipe)
-        yield from solve_requests(problem, wanted, prompt=prompt, model=recipe.teacher.model, sampling=recipe.solving)
+        parts = [(panel.askers[0], wanted)] if len(panel.askers) == 1 else _dealt(problem.id, wanted, panel)
+        for asker, part in parts:
+            yield from solve_requests(
+                problem, part, prompt=prompt, model=asker.model, sampling=asker.sampling, teacher=asker.label
+            )
+
+
+def _dealt(problem_id: str, draws: Iterable[int], panel: Panel) -> list[tuple[Asker, list[int]]]:
+    """Return the draws of a problem in order, those that follow each other and ask the same teacher together."""
+    runs = groupby(draws, key=lambda draw: panel.asker(f"{problem_id}#{draw}"))
+    return [(asker, list(part)) for asker, part in runs]
 
 
 def parse_answers(

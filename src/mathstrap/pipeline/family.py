@@ -11,6 +11,7 @@ import msgspec
 from mathstrap.errors import InputError, suggest
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.derive import draws_of, plan_rewrites, plan_solves, rewrite_request
+from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, root_of
 
@@ -57,6 +58,7 @@ def draws_held(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[
 
 def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
     """Return the whole family of the seed that an id descends from; raises InputError for an unknown id."""
+    recipe = keyed_recipe(recipe, run)
     root = root_of(record_id)
     everything = list(run.read_records("problems", Problem))
     problems = [problem for problem in everything if root_of(problem.id) == root]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode
-from mathstrap.backends import BACKENDS, SERVED, TeacherOptions
+from mathstrap.backends import BACKENDS, SERVED, TeacherOptions, check_taken
 from mathstrap.backends.cluster import ClusterOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
 from mathstrap.curate.dedup import DedupOptions, check_options
@@ -19,13 +20,15 @@ from mathstrap.curate.vote import VoteOptions
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.limits import Limits
 from mathstrap.errors import RecipeError, suggest
+from mathstrap.pipeline.panel import Asking, MixedTeacher, Panel, StageOptions, panel_of
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions
 from mathstrap.prompts import Shape
 from mathstrap.share.export import FORMATS
 from mathstrap.share.formats import GROUP_FORMATS, ExportOptions
-from mathstrap.types import METHODS, Method, Sampling
+from mathstrap.types import METHODS, Method
 
+TEACHER_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
 OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 
@@ -106,6 +109,7 @@ class ContaminationOptions:
     matching   what counts as overlap
     descend    whether everything derived from a seed that a test set asks too goes with it: word runs miss rephrasings
     judge      whether the teacher decides on the nearest neighbours; needs `matching.embedding`
+    judging    how the judge's replies are drawn; a reasoning model needs more tokens than the default
     """
 
     against: tuple[str, ...] = ()
@@ -113,6 +117,7 @@ class ContaminationOptions:
     matching: DecontaminateOptions = field(default_factory=DecontaminateOptions)
     descend: bool = True
     judge: bool = False
+    judging: StageOptions = field(default_factory=lambda: StageOptions(temperature=0.0, max_tokens=200))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +149,8 @@ class RunRecipe:
     mode      "default" fixes every known trap of the reference; "metamath-2024" reproduces it
     rng_seed  decides which numbers are hidden and which samples a mix takes; not sent to the teacher
     seeds     one source, or a list of them
+    teacher   who answers
+    teachers  several who share the work instead, by labels of your own; the report compares them
     rewriting  how the replies to rewriting requests are drawn
     solving   how answers are drawn
     dedup     drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them
@@ -160,10 +167,11 @@ class RunRecipe:
     rng_seed: int = 0
     seeds: SeedsOptions | tuple[SeedsOptions, ...] = field(default_factory=SeedsOptions)
     teacher: TeacherOptions = field(default_factory=TeacherOptions)
+    teachers: dict[str, MixedTeacher] = field(default_factory=dict)
     methods: MethodsOptions = field(default_factory=MethodsOptions)
     prompts: PromptsOptions = field(default_factory=PromptsOptions)
-    rewriting: Sampling = field(default_factory=Sampling)
-    solving: Sampling = field(default_factory=Sampling)
+    rewriting: StageOptions = field(default_factory=StageOptions)
+    solving: StageOptions = field(default_factory=StageOptions)
     dedup: DedupOptions | None = field(default_factory=DedupOptions)
     decontaminate: ContaminationOptions = field(default_factory=ContaminationOptions)
     sampling: SamplingOptions = field(default_factory=SamplingOptions)
@@ -182,6 +190,17 @@ class RunRecipe:
         if isinstance(self.engine, ClusterOptions):
             return self.engine
         return ClusterOptions() if self.engine == "ray" else None
+
+    @cached_property
+    def panels(self) -> dict[Asking, Panel]:
+        """Who is asked in each stage."""
+        stages: dict[Asking, StageOptions] = {
+            "rewriting": self.rewriting, "solving": self.solving, "judging": self.decontaminate.judging,
+        }  # fmt: skip
+        return {
+            stage: panel_of(stage, options, self.teacher, self.teachers, self.rng_seed)
+            for stage, options in stages.items()
+        }
 
     @property
     def seed_sources(self) -> tuple[SeedsOptions, ...]:
@@ -217,7 +236,8 @@ class RunRecipe:
     @property
     def own_code(self) -> dict[str, str]:
         """The files of the user's own that this recipe runs, with their hashes, by the name the recipe gives them."""
-        named = [self.teacher.backend, self.verify.grader, *(own.code for own in self.methods.own.values())]
+        backends = dict.fromkeys(asker.options.backend for panel in self.panels.values() for asker in panel)
+        named = [*backends, self.verify.grader, *(own.code for own in self.methods.own.values())]
         return {name: own_hash(name) for name in named if is_own(name)}
 
 
@@ -252,15 +272,12 @@ def check_run_recipe(recipe: RunRecipe) -> None:
         raise RecipeError("curate.max_per_problem: expected 1 or more, or null for all.")
     if recipe.export.rewards.max_pairs < 1:
         raise RecipeError("export.rewards.max_pairs: expected 1 or more.")
-    if recipe.teacher.backend not in BACKENDS and not is_own(recipe.teacher.backend):
-        raise RecipeError(
-            f'teacher.backend: no such backend "{recipe.teacher.backend}".'
-            f"{suggest(recipe.teacher.backend, list(BACKENDS))}"
-        )
+    check_teachers(recipe)
     cluster = recipe.cluster
     if cluster is not None and (cluster.teachers < 0 or cluster.teacher_cpus < 0 or (cluster.teacher_gpus or 0) < 0):
         raise RecipeError("engine: teachers, teacher_cpus and teacher_gpus must be 0 or more.")
-    if cluster is not None and cluster.teachers and recipe.teacher.backend in SERVED:
+    backends = {asker.options.backend for panel in recipe.panels.values() for asker in panel}
+    if cluster is not None and cluster.teachers and backends & SERVED:
         raise RecipeError("engine.teachers: a teacher behind a URL is asked from this machine. Leave teachers out.")
     graders = [*GRADERS, "metamath-2024"]
     if is_own(recipe.verify.grader):
@@ -272,10 +289,43 @@ def check_run_recipe(recipe: RunRecipe) -> None:
     for name in recipe.export.formats:
         if name not in FORMATS and name not in GROUP_FORMATS:
             raise RecipeError(f'export.formats: no such format "{name}".{suggest(name, [*FORMATS, *GROUP_FORMATS])}')
-    for stage, sampling in (("rewriting", recipe.rewriting), ("solving", recipe.solving)):
+    stages = {
+        "rewriting": recipe.rewriting, "solving": recipe.solving, "decontaminate.judging": recipe.decontaminate.judging,
+    }  # fmt: skip
+    for stage, sampling in stages.items():
         if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
             raise RecipeError(
                 f"{stage}: expected temperature >= 0, top_p in (0, 1] and max_tokens >= 1; found "
                 f"{sampling.temperature}, {sampling.top_p} and {sampling.max_tokens}."
             )
+        if sampling.top_k < 0 or not 0 <= sampling.min_p <= 1 or sampling.repetition_penalty <= 0:
+            raise RecipeError(
+                f"{stage}: expected top_k >= 0, min_p in [0, 1] and repetition_penalty > 0; found "
+                f"{sampling.top_k}, {sampling.min_p} and {sampling.repetition_penalty}."
+            )
     check_prompt_files(recipe.prompts.files)
+
+
+def check_teachers(recipe: RunRecipe) -> None:
+    """Raise RecipeError for a teacher, a mix or an option of a stage that cannot be."""
+    for label, teacher in recipe.teachers.items():
+        if not TEACHER_LABEL.fullmatch(label):
+            raise RecipeError(f'teachers: "{label}" cannot name a teacher. Use letters, digits, dots, - and _.')
+        if not teacher.weight > 0 or teacher.weight == float("inf"):
+            raise RecipeError(f"teachers.{label}.weight: found {teacher.weight}, expected a number above 0.")
+    for stage, panel in recipe.panels.items():
+        where = "decontaminate.judging" if stage == "judging" else stage
+        for asker in panel:
+            backend = asker.options.backend
+            is_mixed = len(panel.askers) > 1
+            name = f"teachers.{asker.label}" if is_mixed else f"{where}.teacher" if asker.label else "teacher"
+            if backend not in BACKENDS and not is_own(backend):
+                raise RecipeError(
+                    f'{name}.backend: no such backend "{backend}".{suggest(backend, list(BACKENDS))}'
+                )
+            if is_mixed and backend == "openai_batch":
+                raise RecipeError(
+                    f"{name}.backend: a Batch API takes the plan whole and cannot share it in a mix. Use the backend "
+                    "openai there, or make it the only teacher of the stage."
+                )
+            check_taken(asker.options, asker.sampling, where)

@@ -10,6 +10,7 @@ import msgspec
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import in_processes
 from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves, rewrite_request
+from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.teacher import price_of
@@ -68,6 +69,7 @@ def preview(recipe: RunRecipe) -> Preview:
     seeds = load_seeds(recipe)
     plan = plan_rewrites(seeds.problems, recipe, spread=in_processes())
     held = RunDir.read(recipe.path) if recipe.path.is_dir() else None
+    recipe = keyed_recipe(recipe, held)
     stages: dict[str, StagePreview] = {}
 
     def count(stage: str, method: str, request: Request) -> None:

@@ -48,8 +48,8 @@ def inputs_of(seeds: Sequence[Problem], prompts: Iterable[str], recipe: RunRecip
     if recipe.methods.own:
         return ""
     options = [
-        recipe.mode, recipe.rng_seed, recipe.teacher.model, recipe.methods, recipe.prompts, recipe.rewriting,
-        recipe.dedup, recipe.decontaminate, recipe.sampling, recipe.vote,
+        recipe.mode, recipe.rng_seed, recipe.methods, recipe.prompts,
+        recipe.panels["rewriting"], recipe.panels["judging"], recipe.dedup, recipe.decontaminate, recipe.sampling, recipe.vote,
     ]  # fmt: skip
     sets = load_test_sets(recipe.decontaminate.against, data=recipe.decontaminate.data)
     digest = hashlib.blake2b(digest_size=16)

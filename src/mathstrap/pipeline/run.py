@@ -30,6 +30,7 @@ from mathstrap.pipeline.derive import (
     rewrite_request,
     solve_prompt,
 )
+from mathstrap.pipeline.keys import start_run
 from mathstrap.pipeline.label import label_seeds, question_of
 from mathstrap.pipeline.options import RunRecipe, check_run_recipe
 from mathstrap.pipeline.outcome import prompt_hashes, write_outcome
@@ -37,7 +38,6 @@ from mathstrap.pipeline.recall import inputs_of, recall, remember
 from mathstrap.pipeline.rounds import RewriteRounds, Rounds
 from mathstrap.pipeline.seeds import Seeds, load_seeds
 from mathstrap.pipeline.teacher import Teacher
-from mathstrap.recipe import recipe_yaml
 from mathstrap.share.write import export_run, plans_of
 from mathstrap.stats import Analysis
 from mathstrap.types import (
@@ -98,13 +98,14 @@ def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener 
     seeds = load_seeds(recipe)
     with ExitStack() as stack:
         run = stack.enter_context(RunDir.open(recipe.path))
-        run.write_text("recipe.yaml", recipe_yaml(recipe))
+        recipe, changes = start_run(recipe, run)
         if recipe.cluster is None:
-            teacher = stack.enter_context(Teacher(recipe, run, events))
+            teacher = stack.enter_context(Teacher(recipe, run, events, changes=changes))
             spread, search_spread = in_processes(), here
         else:
             cluster = stack.enter_context(Cluster(recipe.cluster))
-            teacher = stack.enter_context(Teacher(recipe, run, events, open_teacher=cluster.open_teacher))
+            opened = Teacher(recipe, run, events, open_teacher=cluster.open_teacher, changes=changes)
+            teacher = stack.enter_context(opened)
             spread = search_spread = cluster.spread
         return Bootstrap(
             recipe=recipe, run=run, seeds=seeds, teacher=teacher, only=only, spread=spread, search_spread=search_spread

@@ -25,17 +25,17 @@ def solve_request(problem: Problem, draw: int, *, prompt: Prompt, model: str, sa
 
 
 def solve_requests(
-    problem: Problem, draws: Iterable[int], *, prompt: Prompt, model: str, sampling: Sampling
+    problem: Problem, draws: Iterable[int], *, prompt: Prompt, model: str, sampling: Sampling, teacher: str = ""
 ) -> Iterator[Request]:
     """Yield the request of each draw; the prompt is filled in and hashed once."""
     first: Request | None = None
     for draw in draws:
         if first is None:
             messages = render(prompt, {"question": problem.question})
-            first = request(id="", model=model, messages=messages, sampling=with_stop(sampling, prompt))
+            first = request(id=problem.id, model=model, messages=messages, sampling=with_stop(sampling, prompt))
         yield Request(
             id=f"{problem.id}#{draw}", key=first.key, model=model, messages=first.messages, sampling=first.sampling,
-            draw=draw,
+            draw=draw, teacher=teacher,
         )  # fmt: skip
 
 

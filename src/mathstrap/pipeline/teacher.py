@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
 from mathstrap.backends import TeacherOptions, open_backend
+from mathstrap.backends.mix import open_mix
 from mathstrap.engine.ask import AskReport, ask_all, run_now
 from mathstrap.engine.budget import Meter
-from mathstrap.engine.events import Listener
+from mathstrap.engine.events import Event, Listener
 from mathstrap.engine.interface import Backend
 from mathstrap.engine.prices import Price, find_price
 from mathstrap.files.rundir import RunDir
+from mathstrap.pipeline.keys import change_sentence
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.panel import Asking
 from mathstrap.types import Request, Stage
 
 PAID_STAGES: tuple[Stage, ...] = ("rewrite", "filter", "solve")
+ASKING: dict[Stage, Asking] = {"rewrite": "rewriting", "filter": "judging", "solve": "solving"}
 
 
 class Teacher:
@@ -29,6 +34,7 @@ class Teacher:
         events: Listener | None,
         *,
         open_teacher: Callable[[TeacherOptions], Backend] = open_backend,
+        changes: Sequence[str] = (),
     ) -> None:
         self.recipe = recipe
         self.run = run
@@ -36,14 +42,15 @@ class Teacher:
         self.open_teacher = open_teacher
         self.reports: list[AskReport] = []
         self.meter = Meter(recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES), log=run.spending())
-        self._backend: Backend | None = None
+        self._backends: dict[tuple[str, ...], Backend] = {}
+        self._changes: list[str] | None = list(changes)  # None once they were said
 
     def __enter__(self) -> Teacher:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._backend is not None:
-            run_now(self._backend.close())
+        for backend in self._backends.values():
+            run_now(backend.close())
 
     def fill(self, stage: Stage, requests: Iterable[Request], num_requests: int) -> AskReport:
         """Ask for the requests that have no reply; opens the teacher only if there is one."""
@@ -52,16 +59,39 @@ class Teacher:
         if first is None:
             report = AskReport(stage=stage)
         else:
-            self._backend = self._backend or self.open_teacher(self.recipe.teacher)
+            backend = self.open(stage)
             limits = self.recipe.limits
             # Copies of a loaded model are asked at once.
-            limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(self._backend, "num_models", 1))
+            limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(backend, "num_models", 1))
             report = ask_all(
-                chain([first], todo), self.run.sink(stage), backend=self._backend, limits=limits,
+                self.told(stage, chain([first], todo)), self.run.sink(stage), backend=backend, limits=limits,
                 budget=self.meter, events=self.events, stage=stage, total=num_requests,
             )  # fmt: skip
         self.reports.append(report)
         return report
+
+
+    def open(self, stage: Stage) -> Backend:
+        """Return the teachers of a stage, opened once; stages that ask the same ones share them."""
+        asked = {asker.label: asker.options for asker in self.recipe.panels[ASKING[stage]]}
+        labels = tuple(asked)
+        if labels not in self._backends:
+            self._backends[labels] = open_mix(asked, self.open_teacher)
+        return self._backends[labels]
+
+    def told(self, stage: Stage, requests: Iterable[Request]) -> Iterator[Request]:
+        """Yield the requests; say it at the first one that was answered before, under settings that have changed."""
+        if self._changes is None or not self.run.num_done(stage):
+            yield from requests
+            return
+        held = set(self.run.request_ids(stage))
+        for request in requests:
+            if self._changes is not None and request.id in held:
+                if self.events is not None:
+                    detail = f"{request.id}: {change_sentence(self._changes)}"
+                    self.events(Event(kind="warning", at=time.time(), stage=stage, reason="changed", detail=detail))
+                self._changes = None
+            yield request
 
 
 def price_of(recipe: RunRecipe) -> Price | None:

@@ -129,13 +129,44 @@ def render(prompt: Prompt, fields: Mapping[str, str]) -> tuple[Message, ...]:
 
 
 _encode = msgspec.json.Encoder().encode
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+# Options of a Sampling that count for a key only where they are set; `system` counts as a message.
+MORE_SAMPLING = ("top_k", "min_p", "repetition_penalty", "reasoning_effort", "seed", "extra_body")
+UNSAID_SAMPLING = {name: getattr(Sampling(), name) for name in MORE_SAMPLING}
 
 
-def request(*, id: str, model: str, messages: tuple[Message, ...], sampling: Sampling, draw: int = 0) -> Request:  # noqa: A002
-    """Return the request; its key hashes model, messages and sampling, so draws of one prompt share it."""
-    asked = _encode((model, messages, sampling))
-    key = hashlib.blake2b(asked, digest_size=16).hexdigest()
-    return Request(id=id, key=key, model=model, messages=messages, sampling=sampling, draw=draw)
+def request(
+    *, id: str, model: str, messages: tuple[Message, ...], sampling: Sampling, draw: int = 0, teacher: str = ""  # noqa: A002
+) -> Request:
+    """Return the request; its key hashes all that is asked, so draws of one prompt share it.
+
+    The options that the first version had come first, and the others only where they say something: what was paid for
+    stays valid as options are added.
+    """
+    if sampling.system:
+        messages = with_system(messages, sampling.system, id)
+    plain = {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
+    asked = _encode((model, messages, {**plain, "stop": sampling.stop}))
+    more = {name: value for name in MORE_SAMPLING if (value := getattr(sampling, name)) != UNSAID_SAMPLING[name]}
+    digest = hashlib.blake2b(asked, digest_size=16)
+    if more:
+        digest.update(_encode_sorted(more))
+    return Request(
+        id=id, key=digest.hexdigest(), model=model, messages=messages, sampling=sampling, draw=draw, teacher=teacher
+    )
+
+
+def with_system(messages: tuple[Message, ...], system: str, request_id: str) -> tuple[Message, ...]:
+    """Return the messages with a system text before their own; raises InputError for a prompt without turns."""
+    first, *rest = messages
+    if first.role == "raw":
+        raise InputError(
+            f"{request_id}: system is set, but the prompt is plain text without turns. Leave system out, or choose a "
+            "chat prompt (prompts.shape: chat)."
+        )
+    if first.role == "system":
+        return (Message("system", f"{system}\n\n{first.content}"), *rest)
+    return (Message("system", system), *messages)
 
 
 @lru_cache(maxsize=1024)

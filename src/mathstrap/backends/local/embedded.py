@@ -73,6 +73,7 @@ class EmbeddedTeacher:
                 tokens_in=generation.tokens_in if index == 0 else 0,
                 tokens_out=generation.tokens_out,
                 seconds=generation.seconds,
+                reasoning=generation.thought,
             )
             for index, (request, generation) in enumerate(zip(requests, generations, strict=True))
         ]

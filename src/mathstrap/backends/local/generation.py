@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from mathstrap.errors import TeacherError
 from mathstrap.types import Sampling
+
+_OPENED = re.compile(r"(?:<(?:[a-z]+[:_])?(?:think|thinking|thought|reasoning)>|\[THINK\])\s*\Z")
 
 Precision = Literal["f32", "bf16"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """A finished draw; seconds from its start in the engine to its last token."""
+    """A finished draw; seconds from its start in the engine to its last token; tokens_out counts the thought too."""
 
     text: str
     finish_reason: Literal["stop", "length"]
+    thought: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
     seconds: float = 0.0
@@ -64,6 +69,32 @@ class Engine(Protocol):
     def close(self) -> None:
         """Drop what runs and give everything back."""
         ...
+
+
+def opened_thought(prompt: str) -> str:
+    """Return the mark that opens a thought at the end of a rendered prompt; empty where there is none.
+
+    What a model writes after such a prompt begins inside the thought, and does not say so.
+    """
+    found = _OPENED.search(prompt, max(0, len(prompt) - 64))
+    return found.group() if found else ""
+
+
+def template_options(sampling: Sampling, template: str) -> dict[str, Any]:
+    """Return what a chat template is given beside the messages; raises TeacherError for an effort it cannot take."""
+    effort = sampling.reasoning_effort
+    if not effort:
+        return {}
+    if "reasoning_effort" in template:
+        return {"reasoning_effort": effort}
+    if "enable_thinking" in template and effort == "none":
+        return {"enable_thinking": False}
+    if "enable_thinking" in template:
+        return {"enable_thinking": True}
+    raise TeacherError(
+        f'reasoning_effort is "{effort}", but the chat template of this model speaks of neither reasoning_effort nor '
+        "enable_thinking. Leave reasoning_effort out."
+    )
 
 
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:

@@ -94,8 +94,18 @@ def _body(draw: Draw) -> dict[str, Any]:
         "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
-        # llama.cpp would also cut to 40 tokens and drop rare ones; a request asks for neither.
-        "samplers": ["temperature", "top_p"],
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repetition_penalty,
+        "repeat_last_n": -1,  # as elsewhere: all that was written, not the last 64 tokens
+        # llama.cpp would also cut to 40 tokens and drop rare ones; a request asks for what it names.
+        "samplers": [
+            *(["penalties"] if sampling.repetition_penalty != 1.0 else []),
+            *(["top_k"] if sampling.top_k else []),
+            "temperature",
+            "top_p",
+            *(["min_p"] if sampling.min_p else []),
+        ],
         "seed": draw.seed & _SEED_BITS,
         "stop": list(sampling.stop),
         "cache_prompt": True,
@@ -104,15 +114,19 @@ def _body(draw: Draw) -> dict[str, Any]:
 
 def _read(chunks: Sequence[dict[str, Any]], seconds: float) -> Generation:
     parts: list[str] = []
+    thoughts: list[str] = []
     reason = ""
     usage: dict[str, Any] = {}
     for chunk in chunks:
         usage = chunk.get("usage") or usage
         for choice in chunk.get("choices", []):
-            parts.append(choice.get("text") or (choice.get("delta") or {}).get("content") or "")
+            delta = choice.get("delta") or {}
+            parts.append(choice.get("text") or delta.get("content") or "")
+            thoughts.append(delta.get("reasoning_content") or "")
             reason = choice.get("finish_reason") or reason
     return Generation(
         text="".join(parts),
+        thought="".join(thoughts),
         finish_reason="stop" if reason == "stop" else "length",
         tokens_in=int(usage.get("prompt_tokens", 0)),
         tokens_out=int(usage.get("completion_tokens", 0)),

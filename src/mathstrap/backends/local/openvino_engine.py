@@ -162,7 +162,13 @@ class OpenVinoEngine:
         if config.do_sample:
             config.temperature = sampling.temperature
             config.top_p = sampling.top_p
+            if sampling.top_k:
+                config.top_k = sampling.top_k
+            if sampling.min_p:
+                config.min_p = sampling.min_p
             config.rng_seed = draw.seed
+        if sampling.repetition_penalty != 1.0:
+            config.repetition_penalty = sampling.repetition_penalty
         if sampling.stop:
             config.stop_strings = set(sampling.stop)
             config.include_stop_str_in_output = True  # without it, text before the stop in the same token is lost

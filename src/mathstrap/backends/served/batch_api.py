@@ -10,7 +10,7 @@ import msgspec
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.served.chat import error_for
-from mathstrap.backends.served.endpoints import Endpoints
+from mathstrap.backends.served.endpoints import Endpoints, at_path
 from mathstrap.engine.limits import Limits, backoff
 from mathstrap.errors import TransientError
 from mathstrap.redact import redact
@@ -133,7 +133,7 @@ class BatchApi:
         data = form() if form is not None else None if body is None else msgspec.json.encode(body)
         try:
             async with self._session.request(
-                method, endpoint.url + path, data=data, headers=headers, allow_redirects=False
+                method, at_path(endpoint.url, path), data=data, headers=headers, allow_redirects=False
             ) as response:
                 reply: bytes = await response.read()
                 if response.status == 200:

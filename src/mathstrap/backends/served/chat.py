@@ -80,7 +80,7 @@ def path_of(request: Request) -> str:
 
 
 def body_of(request: Request, *, draws: int, tokens_field: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON object that asks for `draws` replies; `extra` is added last and wins."""
+    """Return the JSON object that asks for `draws` replies; `extra` is added and wins, then the request's own body."""
     sampling = request.sampling
     body: dict[str, Any] = {"model": request.model}
     if is_raw(request):
@@ -96,10 +96,22 @@ def body_of(request: Request, *, draws: int, tokens_field: str, extra: Mapping[s
     body[tokens_field] = sampling.max_tokens
     if sampling.stop:
         body["stop"] = sampling.stop
+    if sampling.top_k:
+        body["top_k"] = sampling.top_k
+    if sampling.min_p:
+        body["min_p"] = sampling.min_p
+    if sampling.repetition_penalty != 1.0:
+        body["repetition_penalty"] = sampling.repetition_penalty
+    if sampling.reasoning_effort:
+        body["reasoning_effort"] = sampling.reasoning_effort
+    if sampling.seed is not None:
+        body["seed"] = sampling.seed + request.draw
     if draws > 1:
         body["n"] = draws
     if extra:
         body.update(extra)
+    if sampling.extra_body:
+        body.update(sampling.extra_body)
     return body
 
 

@@ -31,8 +31,11 @@ class Endpoint:
         self.key = key
         self.key_from = key_from
         self.secrets = {key} | secrets_sent(self.url, headers) if key else secrets_sent(self.url, headers)
+        self.model = options.model
         self.headers = {"Content-Type": "application/json", **headers}
-        if key:
+        if key and is_azure(self.url):
+            self.headers["api-key"] = key
+        elif key:
             self.headers["Authorization"] = f"Bearer {key}"
         self.session: Any = None  # aiohttp's, open while a loop runs
         self._addresses: dict[str, Any] = {}
@@ -50,7 +53,7 @@ class Endpoint:
         if address is None:
             from yarl import URL
 
-            address = self._addresses[path] = URL(self.url + path)
+            address = self._addresses[path] = URL(at_path(self.url, path))
         return address
 
     @property
@@ -68,6 +71,19 @@ class Endpoint:
         if self.aside_until and self.in_flight:
             return max(0.5, self.aside_until - now)  # its trial is running
         return max(self.ready_at, self.aside_until) - now if max(self.ready_at, self.aside_until) > now else 0.0
+
+
+def at_path(url: str, path: str) -> str:
+    """Return the address of a path below a base URL; a query of the base, Azure's api-version, stays behind it."""
+    base, _, query = url.partition("?")
+    path, _, more = path.partition("?")
+    queries = "&".join(part for part in (query, more) if part)
+    return base.rstrip("/") + path + (f"?{queries}" if queries else "")
+
+
+def is_azure(url: str) -> bool:
+    """Say whether an address is of Azure's classic kind, which names an api-version and takes the key in `api-key`."""
+    return "api-version=" in urlsplit(url).query
 
 
 class Endpoints:

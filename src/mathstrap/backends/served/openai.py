@@ -46,6 +46,7 @@ class OpenAITeacher:
         self._options = options
         self._endpoints = Endpoints(options)
         self._keys = self._endpoints.keys
+        self._has_models = any(endpoint.model for endpoint in self._endpoints.all)
         self._tokens_field = "max_tokens"
         self._took_n = False  # several draws were answered in one call
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -111,7 +112,10 @@ class OpenAITeacher:
 
         first, draws = requests[0], len(requests)
         tokens_field = self._tokens_field
-        data = encode(self.body(requests))
+        body = self.body(requests)
+        if self._has_models:  # the request's own model then names those of all endpoints
+            body["model"] = endpoint.model or self.model
+        data = encode(body)
         task = asyncio.current_task()
         assert task is not None, "a coroutine of the event loop runs in a task"
         started = self._calls[task] = loop.time()
@@ -119,8 +123,8 @@ class OpenAITeacher:
             async with endpoint.session.post(
                 endpoint.address(path_of(first)), data=data, allow_redirects=False
             ) as response:
-                body = await _whole(response)
-                status, headers = status_of(response.status, body), response.headers
+                reply = await _whole(response)
+                status, headers = status_of(response.status, reply), response.headers
         except aiohttp.ClientConnectorError as error:
             raise TransientError(f"{endpoint.shown}: cannot connect ({self._hide(error)})", kind="connect") from None
         except TimeoutError:
@@ -145,19 +149,19 @@ class OpenAITeacher:
         if status != 200:
             refusal = error_for(
                 status,
-                redact(body[:20_000].decode("utf-8", "replace"), self._keys).encode(),
+                redact(reply[:20_000].decode("utf-8", "replace"), self._keys).encode(),
                 headers,
                 where=endpoint.shown,
                 request=first,
                 key_from=endpoint.key_from,
             )
             if isinstance(refusal, PromptRefused) and not refusal.is_certain:
-                self._adapt(error_detail(body), tokens_field)
+                self._adapt(error_detail(reply), tokens_field)
                 if draws > 1 and not self._took_n:  # perhaps it is the `n` that the server does not know
                     self.supports_n = False
                     return []
             raise refusal
-        read = read_reply(requests, body, loop.time() - started)
+        read = read_reply(requests, reply, loop.time() - started)
         if read.num_choices < draws:
             self.supports_n = False
         elif draws > 1:

@@ -146,7 +146,8 @@ class _Filling:
             if name in self._elsewhere:
                 self._met[name] = request
                 continue
-            most = self._teacher.max_n if self._teacher.supports_n and request.sampling.temperature > 0 else 1
+            shares = self._teacher.supports_n and not request.sampling.asks_one_by_one
+            most = self._teacher.max_n if shares else 1
             if held and (held[0].key != request.key or len(held) >= most):
                 yield Job(held)
                 held = []

@@ -1,0 +1,68 @@
+"""Several teachers as one: each call goes to the teacher that its requests name. Opens each when it is first asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from mathstrap.backends import TeacherOptions
+from mathstrap.engine.interface import Backend
+from mathstrap.types import Completion, Request
+
+
+class MixedTeachers:
+    """A Backend over several, by the label in `Request.teacher`; the draws of one call name the same one.
+
+    A call for several draws is taken for every teacher: for one that answers one draw at a time it is dealt out here.
+    """
+
+    supports_n = True
+
+    def __init__(self, teachers: Mapping[str, Backend]) -> None:
+        self.model = ""
+        self._teachers = dict(teachers)
+        self.num_models = sum(getattr(teacher, "num_models", 1) for teacher in self._teachers.values())
+
+    @property
+    def max_in_flight(self) -> int:
+        """Return how many calls they take together."""
+        return sum(teacher.max_in_flight for teacher in self._teachers.values())
+
+    @property
+    def max_n(self) -> int:
+        """Return the most draws that each of them takes in one call."""
+        return min(getattr(teacher, "max_n", 16) for teacher in self._teachers.values())
+
+    async def ask(self, requests: Sequence[Request]) -> list[Completion]:
+        """Answer the draws of one prompt, in order."""
+        teacher = self._teachers[requests[0].teacher]
+        if len(requests) == 1 or teacher.supports_n:
+            return await teacher.ask(requests)
+        # One by one, and in order: what came before the first failure is kept, the rest is asked again.
+        replies = await asyncio.gather(*(teacher.ask([request]) for request in requests), return_exceptions=True)
+        kept: list[Completion] = []
+        for reply in replies:
+            if isinstance(reply, BaseException):
+                if kept:
+                    break
+                raise reply
+            kept += reply
+        return kept
+
+    async def release(self) -> None:
+        """Close what belongs to the running event loop."""
+        for teacher in self._teachers.values():
+            release = getattr(teacher, "release", None)
+            if release is not None:
+                await release()
+
+    async def close(self) -> None:
+        """Close them all."""
+        for teacher in self._teachers.values():
+            await teacher.close()
+
+
+def open_mix(options: Mapping[str, TeacherOptions], open_teacher: Callable[[TeacherOptions], Backend]) -> Backend:
+    """Return the teachers of a stage, by label, as one; a single one is itself."""
+    teachers = {label: open_teacher(teacher) for label, teacher in options.items()}
+    return MixedTeachers(teachers) if len(teachers) > 1 else next(iter(teachers.values()))

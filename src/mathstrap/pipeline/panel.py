@@ -1,0 +1,134 @@
+"""Who is asked for what: a run's one teacher, a stage's own, or a weighted mix of several. Opens none of them.
+
+Which teacher of a mix is asked depends on the run's seed and the request's id alone, so order, sharding and restarts
+change nothing; a changed weight moves only the requests that it has to move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
+from itertools import accumulate
+from typing import Any, Literal
+
+import msgspec
+
+from mathstrap.backends import TeacherOptions, teacher_name
+from mathstrap.types import Sampling
+
+Asking = Literal["rewriting", "solving", "judging"]
+# What says where a teacher is; one that names none of it is another model of the recipe's own.
+_ADDRESS = ("backend", "base_url", "endpoints", "model_path")
+
+
+class StageOptions(Sampling, frozen=True, kw_only=True):
+    """How the replies of one stage are drawn, and by whom.
+
+    teacher   this stage's own teacher; without an address of its own (backend, base_url, endpoints, model_path) it is
+              another model where the recipe's `teacher` is; null = the recipe's `teacher`, or its `teachers`
+    """
+
+    teacher: TeacherOptions | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MixedTeacher(TeacherOptions):
+    """One teacher of a mix; without an address of its own it is another model where the recipe's `teacher` is.
+
+    weight   its share of the requests, relative to the others'
+    """
+
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asker:
+    """A teacher as one stage asks it: its label in the recipe, what its requests carry, and how to reach it.
+
+    `label` is empty for the recipe's `teacher`, the stage's name for a stage's own.
+    """
+
+    label: str
+    model: str
+    sampling: Sampling
+    options: TeacherOptions
+
+    @property
+    def name(self) -> str:
+        """Return what a reader calls the teacher: its label in a mix, else its model."""
+        return self.label if self.label not in ("", "rewriting", "solving", "judging") else teacher_name(self.options)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """The teachers of one stage; most runs have one."""
+
+    askers: tuple[Asker, ...]
+    bounds: tuple[float, ...]  # cumulated shares, the last one 1
+    rng_seed: int
+
+    def asker(self, request_id: str) -> Asker:
+        """Return who is asked for this request."""
+        if len(self.askers) == 1:
+            return self.askers[0]
+        name = f"{self.rng_seed}\x1fteacher\x1f{request_id}".encode()
+        place = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") / 2**64
+        return self.askers[min(bisect_right(self.bounds, place), len(self.askers) - 1)]
+
+    def __iter__(self) -> Iterator[Asker]:
+        return iter(self.askers)
+
+
+def panel_of(
+    stage: Asking, options: StageOptions, teacher: TeacherOptions, mix: Mapping[str, MixedTeacher], rng_seed: int
+) -> Panel:
+    """Return who answers a stage: its own teacher, else the mix, else the recipe's; the judge is never a mix."""
+    askers: tuple[Asker, ...]
+    if options.teacher is not None:
+        own = settled(options.teacher, teacher)
+        askers = (asker_of(stage, own, options),)
+    elif mix and stage != "judging":
+        askers = tuple(asker_of(label, settled(entry, teacher), options) for label, entry in sorted(mix.items()))
+    else:
+        askers = (asker_of("", teacher, options),)
+    shares = [entry.weight for _, entry in sorted(mix.items())] if len(askers) > 1 else [1.0]
+    bounds = tuple(bound / sum(shares) for bound in accumulate(shares))
+    return Panel(askers=askers, bounds=bounds, rng_seed=rng_seed)
+
+
+def settled(own: TeacherOptions, base: TeacherOptions) -> TeacherOptions:
+    """Return a teacher with what it does not say taken from `base`, where it names no address of its own.
+
+    A key belongs to an address: it is never taken over to another one.
+    """
+    default = TeacherOptions()
+    plain = TeacherOptions(**{field.name: getattr(own, field.name) for field in fields(TeacherOptions)})
+    if any(getattr(own, name) != getattr(default, name) for name in _ADDRESS):
+        return plain
+    said = {
+        field.name: getattr(own, field.name)
+        for field in fields(TeacherOptions)
+        if getattr(own, field.name) != getattr(default, field.name)
+    }
+    return replace(base, **said)
+
+
+def asker_of(label: str, teacher: TeacherOptions, options: StageOptions) -> Asker:
+    """Return a teacher as a stage asks it; the body of the recipe's own one (no label) is in the stage's already."""
+    body: dict[str, Any] = dict(options.extra_body) if not label else {**teacher.extra_body, **options.extra_body}
+    values = {name: getattr(options, name) for name in Sampling.__struct_fields__}
+    models = sorted({endpoint.model or teacher.model for endpoint in teacher.endpoints})
+    return Asker(
+        label=label,
+        # Any of the endpoints may answer, so all of their models are part of what is asked.
+        model=" | ".join(models) if len(models) > 1 else teacher.model,
+        sampling=Sampling(**{**values, "extra_body": body}),
+        options=teacher,
+    )
+
+
+def with_body(options: StageOptions, body: Mapping[str, Any]) -> StageOptions:
+    """Return a stage's options with the body of the recipe's teacher below its own."""
+    return msgspec.structs.replace(options, extra_body={**body, **options.extra_body})
