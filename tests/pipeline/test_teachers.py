@@ -83,7 +83,8 @@ def test_replies_of_an_older_run_stay_valid_while_its_body_is_the_one_they_were_
 def test_a_changed_recipe_names_what_is_asked_otherwise():
     before = recipe_values(recipe(solving={"reasoning_effort": "low"}, teacher={"model": "m", "timeout_seconds": 10.0}))
     now = recipe(solving={"reasoning_effort": "high"}, teacher={"model": "m", "extra_body": {"a": 1}})
-    assert changes_since(before, now) == ["teacher.extra_body.a: None -> 1", "solving.reasoning_effort: 'low' -> 'high'"]
+    found = changes_since(before, now)
+    assert found == ["teacher.extra_body.a: None -> 1", "solving.reasoning_effort: 'low' -> 'high'"]
     assert changes_since({}, now) == []
     del before["solving"]["top_k"]  # an option that the older version did not have
     assert changes_since(before, recipe(solving={"reasoning_effort": "low"}, teacher={"model": "m"})) == []

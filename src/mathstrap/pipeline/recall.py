@@ -11,11 +11,13 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.panel import Asking
 from mathstrap.problems.testsets import load_test_sets
 from mathstrap.types import Problem, Reject, Stage, to_json
 
@@ -49,7 +51,8 @@ def inputs_of(seeds: Sequence[Problem], prompts: Iterable[str], recipe: RunRecip
         return ""
     options = [
         recipe.mode, recipe.rng_seed, recipe.methods, recipe.prompts,
-        recipe.panels["rewriting"], recipe.panels["judging"], recipe.dedup, recipe.decontaminate, recipe.sampling, recipe.vote,
+        *(asked_of(recipe, stage) for stage in ("rewriting", "judging")),
+        recipe.dedup, recipe.decontaminate, recipe.sampling, recipe.vote,
     ]  # fmt: skip
     sets = load_test_sets(recipe.decontaminate.against, data=recipe.decontaminate.data)
     digest = hashlib.blake2b(digest_size=16)
@@ -58,6 +61,12 @@ def inputs_of(seeds: Sequence[Problem], prompts: Iterable[str], recipe: RunRecip
     for stage in STAGES:
         digest.update(b"%s %d %d" % (stage.encode(), run.num_done(stage), run.paid_bytes(stage)))
     return digest.hexdigest()
+
+
+def asked_of(recipe: RunRecipe, stage: Asking) -> tuple[Any, ...]:
+    """Return who is asked in a stage, and how; where the servers are does not matter."""
+    panel = recipe.panels[stage]
+    return (panel.bounds, *((asker.label, asker.model, asker.sampling) for asker in panel))
 
 
 def source_states() -> Iterator[bytes]:
