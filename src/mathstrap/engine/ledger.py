@@ -234,7 +234,8 @@ class Ledger:
                 self._meter.hold(job.hold)
             self._meter.release(job.hold, uncertain=True, answered=answered)
         elif job.hold is not NO_HOLD:
-            self._meter.release(job.hold, unsent=kind == "unavailable")
+            answered = len(job.requests) if kind == "refused" else 0  # stored as what they are, and free
+            self._meter.release(job.hold, unsent=kind == "unavailable", answered=answered)
         job.hold = NO_HOLD
 
     async def save_again(self) -> None:
