@@ -110,7 +110,7 @@ def where_time_goes(model_path: str, data: str, micro_tokens: int, precision: st
     from mathstrap.train.hardware import hold_memory
     from mathstrap.train.model import load_model, load_tokenizer
     from mathstrap.train.sft import tokenise
-    from mathstrap.train.trainer import sum_of_losses
+    from mathstrap.train.forward import sum_of_losses
 
     torch.set_num_threads(THREADS)
     hold_memory()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 
 import pytest
@@ -11,7 +10,7 @@ import tiny_llama
 from mathstrap.errors import InputError
 from mathstrap.train import TrainRecipe, attention
 from mathstrap.train.batches import Cut, cut_batch, num_micro_batches, plan_epoch
-from mathstrap.train.hardware import Footprint, derive_micro_tokens, footprint
+from mathstrap.train.hardware import Footprint, derive_micro_tokens
 from mathstrap.train.model import load_model
 
 
@@ -112,7 +111,7 @@ def some_samples(count=5):
 
 def losses_and_gradient(model, batches, **packing):
     from mathstrap.train.collate import pack
-    from mathstrap.train.trainer import sum_of_losses
+    from mathstrap.train.forward import sum_of_losses
 
     model.zero_grad()
     losses = [sum_of_losses(model, model, pack(batch, **packing)) for batch in batches]
@@ -233,47 +232,24 @@ def test_a_sample_without_its_loss_adds_nothing(llama):
     assert float(gradient.abs().max()) == 0.0
 
 
-def test_a_sliding_window_shorter_than_the_samples_is_a_sentence(tmp_path):
-    from transformers import MistralConfig, MistralForCausalLM
-
-    tiny_llama.save_bpe(tmp_path)
-    config = MistralConfig(
-        vocab_size=512, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2,
-        num_key_value_heads=2, head_dim=16, sliding_window=128,
-    )  # fmt: skip
-    MistralForCausalLM(config).save_pretrained(tmp_path)
-    with pytest.raises(InputError, match="sliding window of 128"):
-        packed_model(tmp_path)
-
-
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("method", ["full", "lora"])
-@pytest.mark.parametrize("recompute", [False, True])
-def test_the_estimate_of_activations_covers_what_is_kept_for_the_backward_pass(tmp_path, precision, method, recompute):
-    torch = pytest.importorskip("torch", reason='needs pip install "mathstrap[train]"')
+def test_the_measure_of_activations_is_what_a_row_keeps_for_the_backward_pass_and_little_more(
+    tmp_path, precision, method
+):
+    from mathstrap.train.activations import bytes_per_token, saved_bytes
+    from mathstrap.train.forward import autocast_of
+
     tiny_llama.save_llama(tmp_path)
-    recipe = TrainRecipe(method=method, checkpoint_layers=recompute)
+    recipe = TrainRecipe(method=method)
     model = load_model(str(tmp_path), recipe, device="cpu", precision=precision, num_shards=1).train()
-    weights = {weight.untyped_storage().data_ptr() for weight in model.parameters()}
-    kept = {}
-
-    def keep(tensor):
-        storage = tensor.untyped_storage()
-        # The cast copies of the weights are counted apart.
-        if storage.data_ptr() not in weights and tensor.shape[:2] == (1, tokens):
-            kept[storage.data_ptr()] = (storage.nbytes(), tensor)
-        return tensor
-
-    tokens = 400
-    in_bf16 = torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), in_bf16:
-        model(
-            input_ids=torch.ones((1, tokens), dtype=torch.long), position_ids=torch.arange(tokens)[None],
-            use_cache=False, cu_seq_lens_q=torch.tensor([0, tokens]), logits_to_keep=torch.tensor([1]),
-        )  # fmt: skip
-    found = footprint(model, checkpoint_layers=recompute, precision=precision)
-    per_token = sum(size for size, _ in kept.values()) / tokens
-    assert per_token > 100
-    assert per_token < found.bytes_per_token
-    if not recompute:
-        assert found.bytes_per_token < 6 * per_token, "so careful an estimate would halve the micro-batch for nothing"
+    samples = [sample for sample in some_samples(12) if len(sample[0]) > 30]
+    autocast = autocast_of("cpu", precision, is_sharded=False)
+    longest = max(samples, key=lambda sample: len(sample[0]))
+    estimate = bytes_per_token(model, longest, "packed", autocast=autocast, device="cpu")
+    without, row = (saved_bytes(model, part, "packed", autocast, "cpu") for part in (samples[:1], samples))
+    kept = (row - without) / sum(len(ids) for ids, _ in samples[1:])
+    assert kept > 100
+    assert kept < estimate < 2 * kept
+    less = bytes_per_token(model, longest, "packed", autocast=autocast, device="cpu", recomputed_layers=2)
+    assert less < estimate

@@ -11,7 +11,7 @@ import tiny_llama
 from mathstrap.errors import InputError, RecipeError
 from mathstrap.recipe import load_recipe
 from mathstrap.train import BestOptions, DataOptions, TrainRecipe
-from mathstrap.train.data import Pair, load_pairs, to_pair
+from mathstrap.train.data import Pair, load_pairs, to_pairs
 from mathstrap.train.prompt import Text, metamath_prompt, render
 from mathstrap.train.tokens import Ends, encode, encode_cached, find_ends
 
@@ -44,7 +44,7 @@ def tokenizers(tmp_path_factory):
     ],
 )
 def test_every_known_shape_gives_the_same_question_and_response(row):
-    pair = to_pair(row, "x:1")
+    (pair,) = to_pairs(row, "x:1")
     assert (pair.question, pair.response) == (QUESTION, ANSWER)
 
 
@@ -54,8 +54,8 @@ def test_a_system_turn_is_kept_and_the_bare_answer_is_the_gold():
         {"role": "user", "content": "q"},
         {"role": "assistant", "content": "r"},
     ]
-    assert to_pair({"messages": turns}, "x:1").system == "s"
-    assert to_pair({"query": "q", "response": "so 2", "answer": "2"}, "x:1").gold == "2"
+    assert to_pairs({"messages": turns}, "x:1")[0].system == "s"
+    assert to_pairs({"query": "q", "response": "so 2", "answer": "2"}, "x:1")[0].gold == "2"
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_a_system_turn_is_kept_and_the_bare_answer_is_the_gold():
         ({"text": "q"}, "the row has: text"),
         ({"query": "q", "response": " "}, "the response is empty"),
         ({"query": "", "response": "r"}, "the question is empty"),
-        ({"query": "q", "response": None}, "the response is no text: found NoneType"),
+        ({"query": "q", "response": None}, "the response is not text: found NoneType"),
         ({"messages": [{"role": "user", "content": "q"}]}, "found the turns user"),
         ({"messages": [{"role": "tool", "content": "q"}]}, 'found "tool"'),
-        ({"messages": ["q"]}, "a turn is no object"),
+        ({"messages": ["q"]}, "a turn is not an object"),
     ],
 )
 def test_a_bad_row_is_named_with_its_line_or_skipped_and_counted(tmp_path, row, sentence):
@@ -122,14 +122,14 @@ def test_the_metamath_prompt_splits_at_the_first_newline_only():
 def texts_of(tokenizer, kind="metamath-2024"):
     answers = ["The answer is: 12", " The 3", "\nTwo", "12", "Theo", ": colon", "é 7 ½ 数", "x"]
     pairs = [Pair(question="Ann has 3 apples.\nHow many?", response=text, seed="s", where="w") for text in answers]
-    return [render(pair, kind, tokenizer, "") for pair in pairs]
+    return render(pairs, DataOptions(prompt=kind), tokenizer)
 
 
 @pytest.mark.parametrize("name", ["bpe", "greedy", "pieces"])
 def test_a_sample_is_the_prompts_own_tokens_then_the_response_then_the_end(tokenizers, name):
     tokenizer = tokenizers[name]
     texts = texts_of(tokenizer)
-    ends = find_ends(tokenizer, "metamath-2024")
+    ends = find_ends(tokenizer, DataOptions())
     table = encode(texts, tokenizer, ends, 512)
     assert len(table) == len(texts)
     for index, text in enumerate(texts):
@@ -159,7 +159,7 @@ def test_a_border_that_would_melt_is_found_and_the_response_kept_whole(tokenizer
 def test_sentencepiece_gives_the_response_no_space_of_its_own(tokenizers):
     tokenizer = tokenizers["pieces"]
     assert tokenizer("The", add_special_tokens=False).tokens()[0].startswith("▁")
-    table = encode([Text("### Response:", "The answer")], tokenizer, find_ends(tokenizer, "metamath-2024"), 512)
+    table = encode([Text("### Response:", "The answer")], tokenizer, find_ends(tokenizer, DataOptions()), 512)
     first = tokenizer.convert_ids_to_tokens(int(table.ids[int(table.starts[0])]))
     assert not first.startswith("▁")
     assert table.ids[0] == tokenizer.bos_token_id
@@ -168,7 +168,7 @@ def test_sentencepiece_gives_the_response_no_space_of_its_own(tokenizers):
 def test_long_samples_are_dropped_and_counted_never_cut(tokenizers):
     tokenizer = tokenizers["bpe"]
     texts = [Text("q", "short"), Text("q", "long " * 100), Text("q", "ends <|im_end|> early")]
-    ends = find_ends(tokenizer, "metamath-2024")
+    ends = find_ends(tokenizer, DataOptions())
     table = encode(texts, tokenizer, ends, 40)
     assert table.kept.tolist() == [0]
     assert table.dropped == {"too_long": 1, "special_token": 1}
@@ -181,7 +181,7 @@ def test_ten_megabytes_without_a_space_are_dropped_at_once(tokenizers):
     tokenizer = tokenizers["bpe"]
     texts = [Text("q", "ha" * 5_000_000), Text("q", "short"), Text("q" * 5_000_000, "r")]
     start = time.perf_counter()
-    table = encode(texts, tokenizer, find_ends(tokenizer, "metamath-2024"), 40)
+    table = encode(texts, tokenizer, find_ends(tokenizer, DataOptions()), 40)
     assert time.perf_counter() - start < 10
     assert table.kept.tolist() == [1]
     assert table.dropped == {"too_long": 2}
@@ -191,7 +191,7 @@ def test_the_chat_template_is_the_models_own_and_its_turn_end_is_learnt(tokenize
     tokenizer = tokenizers["bpe"]
     text = texts_of(tokenizer, "chat")[0]
     assert text.prompt == "<|im_start|>user\nAnn has 3 apples.\nHow many?<|im_end|>\n<|im_start|>assistant\n"
-    table = encode([text], tokenizer, find_ends(tokenizer, "chat"), 512)
+    table = encode([text], tokenizer, find_ends(tokenizer, DataOptions(prompt="chat")), 512)
     assert tokenizer.decode(table.ids[int(table.starts[0]) :].tolist()) == text.response + "<|im_end|>"
     with pytest.raises(InputError, match="no chat template"):
         texts_of(tokenizers["pieces"], "chat")
@@ -203,13 +203,13 @@ def test_a_tokenizer_without_an_end_mark_is_a_sentence(tokenizers):
     tokenizer = copy.deepcopy(tokenizers["bpe"])
     tokenizer.eos_token = None
     with pytest.raises(InputError, match="no EOS"):
-        find_ends(tokenizer, "metamath-2024")
+        find_ends(tokenizer, DataOptions())
 
 
 def test_tokens_are_read_back_from_the_cache_and_never_for_other_texts(tokenizers, tmp_path):
     tokenizer = tokenizers["bpe"]
     texts = texts_of(tokenizer)
-    ends = find_ends(tokenizer, "metamath-2024")
+    ends = find_ends(tokenizer, DataOptions())
     first = encode_cached(texts, tokenizer, ends, 60, tmp_path)
     (file,) = (tmp_path / "tokens").iterdir()
     again = encode_cached(texts, tokenizer, ends, 60, tmp_path)
@@ -238,7 +238,7 @@ def test_the_presets_carry_the_papers_numbers(name, lr, epochs, batch, warmup):
     assert (recipe.precision, recipe.data.prompt) == ("bf16", "metamath-2024")
     if name == "qlora-70b":
         assert (recipe.lora.r, recipe.lora.alpha, recipe.lora.dropout) == (96, 16, 0.05)
-        assert len(recipe.lora.targets) == 7
+        assert recipe.lora.targets == "all-linear"
 
 
 @pytest.mark.parametrize("name", ["sft-tiny", "lora-tiny", "qlora-tiny"])

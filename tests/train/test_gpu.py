@@ -52,7 +52,7 @@ def losses_of(out: Path) -> list[float]:
 
 def loss_and_gradients(torch, model, batches):
     from mathstrap.train.collate import pack
-    from mathstrap.train.trainer import sum_of_losses
+    from mathstrap.train.forward import sum_of_losses
 
     model.zero_grad()
     total = 0.0

@@ -12,7 +12,7 @@ import pytest
 
 import tiny_llama
 from mathstrap.errors import InputError, StorageError
-from mathstrap.train import BestOptions, DataOptions, LoraOptions, TrainRecipe, trainer
+from mathstrap.train import BestOptions, DataOptions, LoraOptions, TrainRecipe
 from mathstrap.train import checkpoints as kept
 from mathstrap.train.batches import Cut
 from mathstrap.train.card import base_model
@@ -214,11 +214,13 @@ def test_a_model_spread_over_gpus_by_one_process_is_no_run_of_ours(tmp_path):
     import torch
 
     recipe = TrainRecipe()
+    from mathstrap.train import trainer
+
     job = trainer.Job(
         recipe=recipe, setting=Setting(device="cpu", rank=0, processes=1, local_processes=1),
         cut=Cut(global_batch=1, processes=1, accumulation=1, micro_tokens=1), train=None, held_out=None,
         watch=Watch(path=tmp_path / "curve.jsonl", divergence=0), folder=tmp_path, precision="fp32", is_sharded=False,
-        score=None,
+        layout="packed", score=None,
     )  # fmt: skip
     trainer.check_wrapper(torch.nn.Linear(1, 1), job)
     with pytest.raises(AssertionError, match="one process drives one GPU"):
@@ -282,7 +284,7 @@ def test_held_out_loss_equals_the_loss_of_those_samples(folder):
         ({"model": "no-such-owner/no-such-model"}, "no-such-owner/no-such-model cannot be loaded"),
         ({"model": "rows"}, "is a file"),
         ({"model": "folder"}, "a folder without config.json"),
-        ({"method": "lora", "lora": LoraOptions(targets=("q_prj",))}, "lora.targets: q_prj"),
+        ({"method": "lora", "lora": LoraOptions(targets=("q_prj",))}, 'no layer "q_prj". Did you mean "q_proj"'),
         ({"method": "lora", "shard": "full_shard"}, "shard=full_shard"),
         ({"report_to": ("wnadb",)}, "report_to=wnadb"),
         ({"global_batch": 64}, "48 samples are fewer than one batch of 64"),

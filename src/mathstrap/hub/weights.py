@@ -41,6 +41,17 @@ def load_config_of(name: str | Path) -> Any:
         return AutoConfig.from_pretrained(name, trust_remote_code=False)
 
 
+def load_generation_config_of(name: str | Path) -> Any:
+    """Return how a model generates by its own account; what its configuration implies where it has no such file."""
+    from transformers import GenerationConfig
+
+    with reaching(name):
+        try:
+            return GenerationConfig.from_pretrained(name)
+        except OSError:
+            return GenerationConfig.from_model_config(load_config_of(name))
+
+
 def load_merged_adapter(model: Any, folder: str | Path) -> Any:
     """Return the model with the adapter of a folder folded in; raises InputError where it is not safetensors."""
     import peft

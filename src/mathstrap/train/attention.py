@@ -35,7 +35,7 @@ def kernel_of_rows() -> Callable[..., Any] | None:
     """Return torch's causal FlashAttention over all samples of a row at once, or None before torch 2.11.
 
     For half precision on a GPU and samples without a shared opening: f(query, key, value, borders, borders, longest,
-    longest) takes and returns (tokens, heads, width); the borders are int32 and on the GPU.
+    longest, window_size=(left, 0)) takes and returns (tokens, heads, width); the borders are int32 and on the GPU.
     """
     try:
         from torch.nn.attention.varlen import varlen_attn
@@ -45,11 +45,15 @@ def kernel_of_rows() -> Callable[..., Any] | None:
     if "window_size" not in known:
         return None
     groups = {"enable_gqa": True} if "enable_gqa" in known else {}
-    return functools.partial(varlen_attn, window_size=(-1, 0), **groups)
+    return functools.partial(varlen_attn, **groups)
 
 
 def packed_attention() -> Any:
-    """Return the attention function transformers calls per layer: query (1, heads, tokens, width) and so on."""
+    """Return the attention function transformers calls per layer: query (1, heads, tokens, width) and so on.
+
+    A layer's window, soft cap and sinks come with the call, so one function serves every family that asks through
+    transformers' attention interface; whether a family does is measured before a training (`packing.probe`).
+    """
     import torch
     from torch.nn.functional import scaled_dot_product_attention
 
@@ -66,14 +70,25 @@ def packed_attention() -> Any:
         cu_seq_lens_q: Any = None,
         cu_seq_lens_k: Any = None,
         max_length_q: int = 0,
-        **others: Any,
+        sliding_window: int | None = None,
+        softcap: float | None = None,
+        s_aux: Any = None,
+        **_: Any,
     ) -> tuple[Any, None]:
         assert cu_seq_lens_q is not None, "packed attention needs the samples' borders"
-        assert not others.get("softcap"), "packed attention has no soft cap; use attention=eager"
+        window = sliding_window if sliding_window and sliding_window < max_length_q else None
+        is_plain = softcap is None and s_aux is None
+        scale = scaling or query.shape[3] ** -0.5
         kernel = kernel_of_rows()
-        if kernel and query.is_cuda and query.itemsize == 2 and not cu_seq_lens_q[0] and not dropout:
+        if (
+            kernel and is_plain and query.is_cuda and query.itemsize == 2 and not cu_seq_lens_q[0] and not dropout
+            and query.shape[3] == value.shape[3]
+        ):  # fmt: skip
             rows = (part[0].transpose(0, 1) for part in (query, key, value))
-            seen = kernel(*rows, cu_seq_lens_k, cu_seq_lens_k, max_length_q, max_length_q, scale=scaling)
+            left = -1 if window is None else window - 1
+            seen = kernel(
+                *rows, cu_seq_lens_k, cu_seq_lens_k, max_length_q, max_length_q, scale=scaling, window_size=(left, 0)
+            )
             return seen[None], None
         shared, *ends = cu_seq_lens_q.tolist()
         # One split, whose gradient is one concatenation; the first piece holds the shared opening too.
@@ -85,33 +100,61 @@ def packed_attention() -> Any:
         for index, (q, k, v) in enumerate(zip(queries, keys, values, strict=True)):
             if index and shared:
                 k, v = torch.cat([opening[1], k], dim=2), torch.cat([opening[2], v], dim=2)
-            if query.device.type == "cpu" and k.shape[2] <= LONGEST_DENSE:
-                parts.append(dense_attention(q, k, v, scale=scaling or q.shape[3] ** -0.5, dropout=rate))
+            if not is_plain or (query.device.type == "cpu" and k.shape[2] <= LONGEST_DENSE):
+                parts.append(dense_attention(
+                    q, k, v, scale=scale, dropout=rate, window=window, softcap=softcap, sinks=s_aux
+                ))  # fmt: skip
                 continue
             # Causal here means that as many queries as keys start together; those of the opening are left out again.
             whole = torch.cat([opening[0], q], dim=2) if index and shared else q
+            near = None if window is None else ~hidden_places(k.shape[2], k.shape[2], window, k.device)
             seen = scaled_dot_product_attention(
-                whole, k, v, dropout_p=rate, is_causal=True, scale=scaling, enable_gqa=query.shape[1] != key.shape[1]
-            )
+                whole, k, v, attn_mask=near, dropout_p=rate, is_causal=near is None, scale=scaling,
+                enable_gqa=query.shape[1] != key.shape[1],
+            )  # fmt: skip
             parts.append(seen[:, :, seen.shape[2] - q.shape[2] :])
         return torch.cat(parts, dim=2).transpose(1, 2), None
 
     return attend
 
 
-def dense_attention(query: Any, key: Any, value: Any, *, scale: float, dropout: float) -> Any:
+def hidden_places(rows: int, tokens: int, window: int | None, device: Any) -> Any:
+    """Return (rows, tokens): true where the last `rows` of a sample's tokens may not look."""
+    import torch
+
+    hidden = torch.ones((rows, tokens), dtype=torch.bool, device=device).triu_(1 + tokens - rows)
+    if window is not None:
+        hidden |= torch.ones_like(hidden).tril_(tokens - rows - window)
+    return hidden
+
+
+def dense_attention(
+    query: Any, key: Any, value: Any, *, scale: float, dropout: float, window: int | None = None,
+    softcap: float | None = None, sinks: Any = None,
+) -> Any:  # fmt: skip
     """Return the causal attention of the last rows of one sample, with all its scores in memory.
 
-    query is (1, heads, rows, width), key and value are (1, groups, tokens, width), rows <= tokens. For samples of some
-    hundred tokens on a CPU plain products are several times faster than the fused kernel's gradient.
+    query is (1, heads, rows, width), key and value are (1, groups, tokens, their own width), rows <= tokens. For
+    samples of some hundred tokens on a CPU plain products are several times faster than the fused kernel's gradient.
+    `softcap` bounds the scores (Gemma 2); `sinks` (heads) is a score every row also gives to no token (gpt-oss).
     """
     import torch
 
     _, heads, rows, width = query.shape
     groups, tokens = key.shape[1:3]
-    hidden = torch.full((rows, tokens), float("-inf"), dtype=query.dtype).triu_(1 + tokens - rows)
-    hidden = hidden.repeat(heads // groups, 1).expand(groups, -1, -1)
+    mask = torch.zeros((rows, tokens), dtype=query.dtype, device=query.device)
+    mask = mask.masked_fill_(hidden_places(rows, tokens, window, query.device), float("-inf"))
+    mask = mask.repeat(heads // groups, 1).expand(groups, -1, -1)
     # The heads that share keys become more rows of one product.
-    scores = torch.baddbmm(hidden, query.reshape(groups, -1, width), key[0].transpose(1, 2), alpha=scale)
-    weights = torch.nn.functional.dropout(scores.softmax(dim=-1), dropout, dropout > 0)
-    return torch.bmm(weights, value[0]).view(1, heads, rows, width)
+    asked = query.reshape(groups, -1, width)
+    if softcap is None:
+        scores = torch.baddbmm(mask, asked, key[0].transpose(1, 2), alpha=scale)
+    else:
+        scores = mask + softcap * torch.tanh(torch.bmm(asked, key[0].transpose(1, 2)) * (scale / softcap))
+    if sinks is not None:
+        sink = sinks.reshape(groups, -1, 1).repeat_interleave(rows, dim=1).to(scores.dtype)
+        weights = torch.cat([scores, sink], dim=2).softmax(dim=-1)[:, :, :-1]
+    else:
+        weights = scores.softmax(dim=-1)
+    weights = torch.nn.functional.dropout(weights, dropout, dropout > 0)
+    return torch.bmm(weights, value[0]).view(1, heads, rows, value.shape[3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from mathstrap.errors import StorageError
@@ -56,14 +56,6 @@ def publish(folder: Path, step: int) -> Path:
 def clear_staging(folder: Path) -> None:
     """Remove what a killed run left half written."""
     shutil.rmtree(folder / STAGING, ignore_errors=True)
-
-
-def best_step(scores: Mapping[int, float], *, lower_is_better: bool) -> int | None:
-    """Return the step with the best score, the earliest of equals; None without scores."""
-    if not scores:
-        return None
-    sign = 1 if lower_is_better else -1
-    return min(scores, key=lambda step: (sign * scores[step], step))
 
 
 def prune(folder: Path, keep: int, best: int | None) -> None:

@@ -6,10 +6,13 @@ import functools
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mathstrap.train.batches import Cut, num_micro_batches, plan_epoch
 from mathstrap.train.tokens import TokenTable
+
+# packed = samples end to end in one row; shared = their common opening lies there once; alone = one sample a row.
+Layout = Literal["packed", "shared", "alone"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,22 @@ def pack(samples: Sequence[tuple[Any, int]], *, share_opening: bool = False) -> 
     }  # fmt: skip
 
 
+def one_a_row(samples: Sequence[tuple[Any, int]]) -> dict[str, Any]:
+    """Return the same samples as rows of their own: for models whose layers carry a state from sample to sample."""
+    import torch
+
+    rows = [pack([sample]) for sample in samples]
+    return {
+        "alone": rows, "targets": torch.cat([row["targets"] for row in rows]),
+        "tokens": sum(row["tokens"] for row in rows),
+    }  # fmt: skip
+
+
+def collate(samples: Sequence[tuple[Any, int]], layout: Layout) -> dict[str, Any]:
+    """Return a micro-batch of the samples in a layout."""
+    return one_a_row(samples) if layout == "alone" else pack(samples, share_opening=layout == "shared")
+
+
 def common_opening(samples: Sequence[tuple[Any, int]]) -> int:
     """Return how many tokens all prompts open with alike, never a prompt's last one: it predicts the response."""
     import numpy as np
@@ -85,7 +104,7 @@ class EpochPlan:
         yield from plan_epoch(self.lengths, self.cut, rng_seed=self.rng_seed, epoch=self.epoch, rank=self.rank)
 
 
-def train_loader(table: TokenTable, plan: EpochPlan, *, share_opening: bool) -> Any:
+def train_loader(table: TokenTable, plan: EpochPlan, layout: Layout) -> Any:
     """Return a DataLoader over the plan that passes `set_epoch` on; it draws nothing from the global generator."""
     import torch
     from torch.utils.data import DataLoader
@@ -94,6 +113,6 @@ def train_loader(table: TokenTable, plan: EpochPlan, *, share_opening: bool) -> 
         def set_epoch(self, epoch: int) -> None:
             plan.set_epoch(epoch)
 
-    packed = functools.partial(pack, share_opening=share_opening)
     generator = torch.Generator().manual_seed(plan.rng_seed)
-    return PlannedLoader(Samples(table), batch_sampler=plan, collate_fn=packed, generator=generator)
+    laid_out = functools.partial(collate, layout=layout)
+    return PlannedLoader(Samples(table), batch_sampler=plan, collate_fn=laid_out, generator=generator)

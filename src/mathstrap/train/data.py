@@ -11,6 +11,7 @@ from typing import Any
 from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
 from mathstrap.hub.rows import hub_rows
+from mathstrap.train.chat import REASONING
 from mathstrap.train.options import DataOptions
 from mathstrap.types import root_of
 
@@ -23,6 +24,7 @@ COLUMNS = (
 )  # fmt: skip
 TURN_ROLES = {
     "system": "system",
+    "developer": "system",
     "user": "user",
     "human": "user",
     "assistant": "assistant",
@@ -35,7 +37,8 @@ TURN_ROLES = {
 class Pair:
     """One training text: what is asked, what is to be learnt, and the seed problem it descends from.
 
-    `gold` is the final answer where the row carries one; `where` names the row in messages.
+    `gold` is the final answer where the row carries one; `where` names the row in messages. `reasoning` is the thought
+    before the response, `earlier` the (role, content) turns before the question.
     """
 
     question: str
@@ -44,6 +47,8 @@ class Pair:
     where: str
     system: str = ""
     gold: str = ""
+    reasoning: str = ""
+    earlier: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,9 @@ def load_pairs(options: DataOptions, *, rng_seed: int) -> Pairs:
         for where, row in numbered_rows(path):
             if options.limit and len(pairs) >= options.limit:
                 break
-            found = to_pair(row, where)
-            if isinstance(found, Pair):
-                pairs.append(found)
+            found = to_pairs(row, where)
+            if not isinstance(found, str):
+                pairs += found
                 continue
             if options.on_bad == "stop":
                 raise InputError(f"{where}: {found}. Fix the row or set data.on_bad=skip.")
@@ -96,54 +101,112 @@ def numbered_rows(path: str) -> Iterator[tuple[str, Row]]:
         yield f"{path}:{number}", row
 
 
-def to_pair(row: Row, where: str) -> Pair | str:
-    """Return the pair a row holds, or the sentence that says what is wrong with it."""
+@dataclass(frozen=True, kw_only=True)
+class Spoken:
+    """One turn of a conversation: who speaks, the text, and the thought before it."""
+
+    role: str
+    content: Any
+    reasoning: Any = ""
+
+
+def to_pairs(row: Row, where: str) -> list[Pair] | str:
+    """Return the pairs a row holds, one for every answer of its conversation, or what is wrong with the row.
+
+    Each answer of a conversation is learnt once, after the turns before it, as it would be asked for later: templates
+    take the reasoning out of earlier turns.
+    """
     turns = row.get("messages") or row.get("conversations")
     if isinstance(turns, list):
         found = from_turns(turns)
     elif "instruction" in row and "output" in row:
         # Alpaca: the two parts of the prompt were one question that a newline divides.
         parts = [row["instruction"], row.get("input")]
-        found = ("", "\n".join(part for part in parts if isinstance(part, str) and part.strip()), row["output"])
+        question = "\n".join(part for part in parts if isinstance(part, str) and part.strip())
+        found = exchange(question, row["output"], row)
     else:
         names = next((names for names in COLUMNS if names[0] in row and names[1] in row), None)
         if names is None:
             have = ", ".join(map(str, row)) or "none"
             return f"no question and response columns (the row has: {have}), expected query and response"
-        found = ("", row[names[0]], row[names[1]])
+        # TRL's prompt and completion may each be a list of turns.
+        asked, answered = (row[name] for name in names)
+        if isinstance(asked, list) and isinstance(answered, list):
+            found = from_turns([*asked, *answered])
+        else:
+            found = exchange(asked, answered, row)
     if isinstance(found, str):
         return found
-    system, question, response = found
-    for name, value in (("question", question), ("response", response)):
-        if not isinstance(value, str):
-            return f"the {name} is no text: found {type(value).__name__}"
-        if not value.strip():
+    for turn in found:
+        name = {"user": "question", "assistant": "response"}.get(turn.role, "system turn")
+        if not isinstance(turn.content, str):
+            return f"the {name} is not text: found {type(turn.content).__name__}"
+        if not turn.content.strip() and turn.role != "system":
             return f"the {name} is empty"
-    assert isinstance(question, str), "checked above"
-    assert isinstance(response, str), "checked above"
-    gold = row.get("answer")
-    is_bare = isinstance(gold, str) and gold != response
-    return Pair(
-        question=question, response=response, seed=seed_of(row, question), where=where, system=str(system or ""),
-        gold=str(gold) if is_bare else "",
-    )  # fmt: skip
+        if not isinstance(turn.reasoning, str):
+            return f"the reasoning is not text: found {type(turn.reasoning).__name__}"
+    return pairs_of(found, row, where)
 
 
-def from_turns(turns: list[Any]) -> tuple[str, Any, Any] | str:
-    """Return (system, question, response) of one exchange in chat or ShareGPT form, or what is wrong with it."""
-    spoken: list[tuple[str, Any]] = []
+def exchange(question: Any, response: Any, row: Row) -> list[Spoken]:
+    """Return a question and a response that stand in columns of their own as turns."""
+    thought = row.get("reasoning_content")
+    return [Spoken(role="user", content=question), Spoken(role="assistant", content=response, reasoning=thought or "")]
+
+
+def pairs_of(turns: list[Spoken], row: Row, where: str) -> list[Pair]:
+    """Return one pair for every answer among checked turns; the row's final answer belongs to the last one."""
+    system = turns.pop(0).content if turns[0].role == "system" else ""
+    gold, last = row.get("answer"), turns[-1].content
+    seed = seed_of(row, turns[0].content)
+    pairs = []
+    for place in range(1, len(turns), 2):
+        is_last = place == len(turns) - 1
+        pairs.append(Pair(
+            question=turns[place - 1].content, response=turns[place].content, reasoning=turns[place].reasoning,
+            seed=seed, where=where, system=system,
+            gold=gold if is_last and isinstance(gold, str) and gold != last else "",
+            earlier=tuple((turn.role, turn.content) for turn in turns[: place - 1]),
+        ))  # fmt: skip
+    return pairs
+
+
+def from_turns(turns: list[Any]) -> list[Spoken] | str:
+    """Return the turns of a conversation in chat or ShareGPT form, or what is wrong with them."""
+    spoken: list[Spoken] = []
     for turn in turns:
         if not isinstance(turn, Mapping):
-            return f"a turn is no object: found {type(turn).__name__}"
+            return f"a turn is not an object: found {type(turn).__name__}"
         role = TURN_ROLES.get(str(turn.get("role", turn.get("from", ""))))
         if role is None:
             return f'a turn has no known role: found "{turn.get("role", turn.get("from"))}", expected user or assistant'
-        spoken.append((role, turn.get("content", turn.get("value"))))
-    system = spoken.pop(0)[1] if spoken and spoken[0][0] == "system" else ""
-    if [role for role, _ in spoken] != ["user", "assistant"]:
-        found = ", ".join(role for role, _ in spoken)
-        return f"not one question and one answer: found the turns {found or 'none'}"
-    return system, spoken[0][1], spoken[1][1]
+        thought = next((turn[name] for name in REASONING if turn.get(name)), "")
+        content = turn.get("content", turn.get("value"))
+        if isinstance(content, list):
+            parts = from_parts(content)
+            if isinstance(parts, str):
+                return parts
+            content, thought = parts[0], thought or parts[1]
+        spoken.append(Spoken(role=role, content=content, reasoning=thought if role == "assistant" else ""))
+    roles = [turn.role for turn in spoken]
+    asked = roles[1:] if roles[:1] == ["system"] else roles
+    if not asked or len(asked) % 2 or asked != ["user", "assistant"] * (len(asked) // 2):
+        return f"not questions and answers in turn: found the turns {', '.join(asked) or 'none'}"
+    return spoken
+
+
+def from_parts(parts: list[Any]) -> tuple[str, str] | str:
+    """Return the text and the thought of a turn whose content comes in parts, or what is wrong with them."""
+    texts: dict[str, list[str]] = {"text": [], "thought": []}
+    for part in parts:
+        kind = part.get("type") if isinstance(part, Mapping) else "text"
+        value = part if isinstance(part, str) else None
+        if isinstance(part, Mapping):
+            value = part.get("text", part.get(str(kind)))
+        if kind not in ("text", *REASONING) or not isinstance(value, str):
+            return f'a turn holds a part that is not text: found "{str(kind)[:40]}". Only text is trained on'
+        texts["text" if kind == "text" else "thought"].append(value)
+    return "".join(texts["text"]), "\n".join(texts["thought"])
 
 
 def seed_of(row: Row, question: str) -> str:

@@ -9,30 +9,38 @@ from typing import Any
 
 from mathstrap.hub.weights import load_causal_model, load_merged_adapter, load_tokenizer_of
 from mathstrap.train import card, plot
+from mathstrap.train.ending import save_adapter_end, with_end
 from mathstrap.train.options import TrainRecipe
 from mathstrap.train.watch import Watch
 
 MODEL = "model"
 ADAPTER = "adapter"
+WEIGHTS = "adapter_model.safetensors"
+# What a PiSSA adapter started from, beside the checkpoints.
+START = "start.safetensors"
 # Of a checkpoint: what resuming needs and nobody else.
 STATE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args")
 
 
 def write_outputs(recipe: TrainRecipe, out: Path, checkpoint: Path, base: str, watch: Watch) -> dict[str, str]:
     """Write everything and return the files by kind."""
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    end = int(manifest["end"]["id"])
     files: dict[str, Path] = {}
     if recipe.method == "full":
         files["model"] = copy_weights(checkpoint, out / MODEL)
     else:
         files["adapter"] = copy_weights(checkpoint, out / ADAPTER)
+        if recipe.lora.variant == "pissa":
+            plain_from_pissa(out / ADAPTER, checkpoint.parent / START)
+        save_adapter_end(base, end, out / ADAPTER)
         if recipe.artefacts:
-            files["model"] = merge_adapter(base, out / ADAPTER, out / MODEL, quantised=recipe.method == "qlora")
+            files["model"] = merge_adapter(base, out / ADAPTER, out / MODEL, end, quantised=recipe.method == "qlora")
     if "gguf" in recipe.artefacts:
         from mathstrap.train.gguf import write_gguf
 
         files["gguf"] = write_gguf(out / MODEL, out / "model.gguf")
     files |= plot.write_curve(watch.points, watch.validations, out)
-    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     (out / "README.md").write_text(card.model_card(manifest, watch.points, watch.validations), encoding="utf-8")
     files["card"] = out / "README.md"
     for kind in ("model", "adapter"):
@@ -54,7 +62,28 @@ def copy_weights(checkpoint: Path, target: Path) -> Path:
     return target
 
 
-def merge_adapter(base: str, adapter: Path, target: Path, *, quantised: bool) -> Path:
+def plain_from_pissa(adapter: Path, start: Path) -> None:
+    """Rewrite a PiSSA adapter as plain LoRA of twice the rank, which fits the weights as they are published.
+
+    PiSSA takes its start A0 B0 out of the weights, so what it learnt is A B - A0 B0.
+    """
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    learnt, first = load_file(adapter / WEIGHTS), load_file(start)
+    both = {}
+    for name, weight in learnt.items():
+        if ".lora_A." in name:
+            both[name] = torch.cat([weight, first[name]], dim=0).contiguous()
+        else:
+            both[name] = torch.cat([weight, -first[name]], dim=1).contiguous()
+    save_file(both, adapter / WEIGHTS, metadata={"format": "pt"})
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    config |= {"r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"], "init_lora_weights": True}
+    (adapter / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+
+def merge_adapter(base: str, adapter: Path, target: Path, end: int, *, quantised: bool) -> Path:
     """Fold an adapter into the weights it was trained on and write a plain model.
 
     A QLoRA adapter was trained on the weights as NF4 rounds them, so those are what it is folded into.
@@ -71,6 +100,7 @@ def merge_adapter(base: str, adapter: Path, target: Path, *, quantised: bool) ->
     if quantised:
         model = model.dequantize().to(torch.float32)
     merged = load_merged_adapter(model, adapter)
+    merged.generation_config = with_end(merged.generation_config, end)
     staged = target.with_name(f"{target.name}.tmp")
     shutil.rmtree(staged, ignore_errors=True)
     merged.save_pretrained(staged)

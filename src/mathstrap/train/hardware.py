@@ -72,16 +72,8 @@ class Footprint:
     bytes_copied: int = 0
 
 
-def footprint(model: Any, *, checkpoint_layers: bool, precision: str = "bf16", device: str = "cpu") -> Footprint:
-    """Measure a model. Activations are an estimate for a Llama-like block, rounded up."""
-    config = model.config.get_text_config()
-    hidden, layers = config.hidden_size, config.num_hidden_layers
-    inner = getattr(config, "intermediate_size", None) or 4 * hidden
-    width = 2 if precision == "bf16" else 4
-    # An adapter keeps its input once more, in fp32, and the places that dropout took.
-    adapted = sum(5 * module.in_features for module in model.modules() if hasattr(module, "lora_A")) // layers
-    block = width * (12 * hidden + 6 * inner) + adapted
-    live = block + layers * width * hidden if checkpoint_layers else layers * block
+def footprint(model: Any, bytes_per_token: int, *, precision: str = "bf16", device: str = "cpu") -> Footprint:
+    """Count a model's weights; `bytes_per_token` is what `activations.bytes_per_token` measured."""
     to_move = sum(
         weight.numel() * weight.element_size() for weight in model.parameters() if weight.device.type != device
     )
@@ -89,18 +81,30 @@ def footprint(model: Any, *, checkpoint_layers: bool, precision: str = "bf16", d
     cast = sum(weight.numel() for weight in model.parameters() if weight.is_floating_point() and weight.itemsize == 4)
     return Footprint(
         num_parameters=model.num_parameters(), num_trained=model.num_parameters(only_trainable=True),
-        # Half as much again for gradients on their way; the logits of the response rows, and a slice of them in fp32.
-        bytes_per_token=int(1.5 * (live + width * config.vocab_size)), bytes_to_move=to_move,
-        bytes_copied=2 * cast if precision == "bf16" else 0,
+        bytes_per_token=bytes_per_token, bytes_to_move=to_move, bytes_copied=2 * cast if precision == "bf16" else 0,
     )  # fmt: skip
 
 
-def derive_micro_tokens(found: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int) -> int:
+def derive_micro_tokens(
+    found: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int, optimizer: str = "adamw"
+) -> int:
     """Return the tokens of one forward pass: what fits beside gradients and optimiser, at most what helps."""
-    # fp32 gradient and two moments per trained weight.
-    states = (12 * found.num_trained + found.bytes_copied) // num_shards
+    # fp32 gradient and two moments per trained weight, of 4 bytes or of 1.
+    moments = 8 if optimizer == "adamw" else 2
+    states = ((4 + moments) * found.num_trained + found.bytes_copied) // num_shards
     fits = int(0.8 * free_bytes - states - found.bytes_to_move) // max(found.bytes_per_token, 1)
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
+
+
+def peak_memory(setting: Setting) -> int:
+    """Return the most bytes this process has held: of its GPU, else of the machine's memory."""
+    import resource
+
+    import torch
+
+    if setting.device == "cuda":
+        return int(torch.cuda.max_memory_allocated())
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def hold_memory() -> None:

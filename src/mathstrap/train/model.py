@@ -14,8 +14,9 @@ from typing import Any, Literal
 
 from mathstrap.backends.local.gguf import bundled_model_path
 from mathstrap.errors import InputError, missing_extra
-from mathstrap.hub.weights import load_causal_model, load_tokenizer_of, without_peft_warning
+from mathstrap.hub.weights import load_causal_model, load_config_of, load_tokenizer_of
 from mathstrap.train import attention
+from mathstrap.train.lora import with_adapter
 from mathstrap.train.options import Method, TrainRecipe
 from mathstrap.train.tokens import cache_folder
 
@@ -47,24 +48,6 @@ def nf4(precision: str) -> Any:
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16 if precision == "bf16" else torch.float32,
     )  # fmt: skip
-
-
-def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
-    """Return the model with a LoRA adapter on the recipe's layers; only the adapter is trained."""
-    import peft
-
-    if getattr(model, "is_loaded_in_4bit", False):
-        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
-    lora = recipe.lora
-    config = peft.LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=list(lora.targets), bias="none",
-        task_type="CAUSAL_LM",
-    )  # fmt: skip
-    try:
-        with without_peft_warning():
-            return peft.get_peft_model(model, config)
-    except ValueError as error:
-        raise InputError(f"lora.targets: {', '.join(lora.targets)} do not fit this model: {error}") from None
 
 
 def as_it_is(model: Any, _: TrainRecipe) -> Any:
@@ -143,12 +126,27 @@ def model_errors(name: str) -> Iterator[None]:
     """Turn what transformers raises for a model that cannot be loaded into one sentence."""
     try:
         yield
+    except InputError:
+        raise
     except (OSError, ValueError, KeyError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(
             f"model: {name} cannot be loaded ({reason}). Expected a Hugging Face model folder, a name on the hub, "
             'or "embedded".'
         ) from None
+
+
+def model_positions(name: str) -> int:
+    """Return how many positions a model was made for, 0 where its configuration does not say; scaling counts."""
+    with model_errors(name):
+        config = load_config_of(name).get_text_config()
+    positions = getattr(config, "max_position_embeddings", None) or 0
+    scaling = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None) or {}
+    factor = scaling.get("factor") if isinstance(scaling, dict) else None
+    original = scaling.get("original_max_position_embeddings") if isinstance(scaling, dict) else None
+    if isinstance(factor, int | float) and isinstance(original, int):
+        return max(positions, int(original * factor))
+    return int(positions)
 
 
 def load_tokenizer(path: str) -> Any:
@@ -169,6 +167,7 @@ def choose_attention(asked: str, device: str) -> str:
 def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, num_shards: int) -> Any:
     """Return the model ready to train: wrapped for the method, trained weights in fp32, frozen ones in `precision`."""
     import torch
+
     way = METHODS[recipe.method]
     settings: dict[str, Any] = {}
     if num_shards > 1:
@@ -180,27 +179,52 @@ def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, n
     frozen = way.wrap is not as_it_is
     half = precision == "bf16" and frozen
     quantization = way.quantization(precision)
+    local = device if device == "cpu" else f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if quantization is not None:
         settings["quantization_config"] = quantization
-        settings["device_map"] = {"": device if device == "cpu" else int(os.environ.get("LOCAL_RANK", "0"))}
+        settings["device_map"] = {"": local}
     with model_errors(path):
-        model = load_causal_model(
-            path, dtype=torch.bfloat16 if half else torch.float32,
-            attn_implementation=choose_attention(recipe.attention, device), **settings,
+        model = load_with_attention(
+            path, recipe.attention, device, dtype=torch.bfloat16 if half else torch.float32, **settings
         )  # fmt: skip
     keep_nf4_as_stored(model)
-    check_model(model, recipe)
     model.config.use_cache = False
     model = way.wrap(model, recipe)
-    if recipe.checkpoint_layers:
-        model.enable_input_require_grads()
-        model.activation_checkpointing_enable({"use_reentrant": False})
     if precision == "bf16" and num_shards <= 1:
         keep_stream_in_bf16(model)
-    if recipe.compile:
-        for block in blocks_of(model):
-            block.compile(dynamic=True)
+    if quantization is None and num_shards <= 1:
+        # The Trainer would do so later; the probe and the measure of its activations run before.
+        model.to(local)
     return model
+
+
+def load_with_attention(path: str, asked: str, device: str, **settings: Any) -> Any:
+    """Return the model with the attention asked for; "auto" takes ours where a package's does not fit the model."""
+    chosen = choose_attention(asked, device)
+    try:
+        return load_causal_model(path, attn_implementation=chosen, **settings)
+    except (ValueError, ImportError) as error:
+        if "attention" not in str(error).lower() or chosen == attention.NAME:
+            raise
+        if asked == "auto":
+            return load_causal_model(path, attn_implementation=attention.register(), **settings)
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"attention={asked}: this model does not have it ({reason[:200]}). Set attention=auto, which takes what "
+            "the model has."
+        ) from None
+
+
+def recompute_layers(model: Any) -> None:
+    """Let the backward pass compute activations again, after they were measured."""
+    model.enable_input_require_grads()
+    model.activation_checkpointing_enable({"use_reentrant": False})
+
+
+def compile_blocks(model: Any) -> None:
+    """Compile each transformer block, after the probe: its short rows would be compiled too."""
+    for block in blocks_of(model):
+        block.compile(dynamic=True)
 
 
 def keep_nf4_as_stored(model: Any) -> None:
@@ -212,21 +236,6 @@ def keep_nf4_as_stored(model: Any) -> None:
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False
-
-
-def check_model(model: Any, recipe: TrainRecipe) -> None:
-    """Raise InputError for a model whose attention our packing would change."""
-    config = model.config.get_text_config()
-    if config._attn_implementation != attention.NAME:
-        return
-    window = getattr(config, "sliding_window", None)
-    if window and window < recipe.data.max_length:
-        raise InputError(
-            f"data.max_length={recipe.data.max_length} exceeds the model's sliding window of {window}. "
-            f"Set data.max_length={window} or attention=sdpa."
-        )
-    if getattr(config, "attn_logit_softcapping", None):
-        raise InputError("this model caps its attention scores, which attention=packed does not. Set attention=eager.")
 
 
 def keep_stream_in_bf16(model: Any) -> None:

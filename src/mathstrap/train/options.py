@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from mathstrap.errors import RecipeError
 
@@ -11,24 +11,24 @@ Method = Literal["full", "lora", "qlora"]
 Precision = Literal["auto", "bf16", "fp32"]
 Artefact = Literal["merged", "gguf"]
 
-# Attention and MLP of every Llama-like block (paper, App. B: QLoRA on both).
-BLOCK_LAYERS = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
-
-
 @dataclass(frozen=True, kw_only=True)
 class LoraOptions:
-    """The adapter of `lora` and `qlora`; the update is scaled by alpha / r. Ignored by `full`.
+    """The adapter of `lora` and `qlora`; the update is scaled by alpha / r (rslora: alpha / sqrt(r)). Not for `full`.
 
     r         rank of the update
     alpha     its scale, over r
     dropout   of the adapter's input, while training
-    targets   names of the layers that get an adapter, as the model's own module names end
+    targets   "all-linear" = attention, MLP and experts, found by the model's structure; or names of the layers that
+              get an adapter, as the model's own module names end
+    variant   lora, or by name: rslora (scaled by the root of the rank), dora (direction and magnitude apart), pissa
+              (starts from the largest singular vectors of the weights; not over 4-bit weights)
     """
 
     r: int = 16
     alpha: int = 32
     dropout: float = 0.05
-    targets: tuple[str, ...] = BLOCK_LAYERS
+    targets: str | tuple[str, ...] = "all-linear"
+    variant: Literal["lora", "rslora", "dora", "pissa"] = "lora"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +40,7 @@ class DataOptions:
     prompt      "metamath-2024" = the paper's template, a query's first line as Instruction and the rest as Input;
                 "chat" = the tokenizer's own chat template
     system      the system turn of the chat template; empty leaves the template's default
+    template_args  arguments of the chat template, for example {enable_thinking: false}; evaluation repeats them
     max_length  tokens of prompt, response and end mark together; longer samples are dropped and counted
     limit       use the first so many rows; 0 = all
     validation  the share of seed problems held out (all samples of a seed go together); 0 = none
@@ -49,6 +50,7 @@ class DataOptions:
     path: str | tuple[str, ...] = ""
     prompt: Literal["metamath-2024", "chat"] = "metamath-2024"
     system: str = ""
+    template_args: dict[str, Any] = field(default_factory=dict)
     max_length: int = 512
     limit: int = 0
     validation: float = 0.0
@@ -63,11 +65,14 @@ class BestOptions:
                 greedily, extracted and graded as `mathstrap eval` does
     questions   how many held-out questions "accuracy" asks
     max_tokens  new tokens per answer
+    patience    stop early after so many validations in a row without a better one; 0 = never. Without a metric the
+                validation loss decides
     """
 
     metric: Literal["", "loss", "accuracy"] = ""
     questions: int = 64
     max_tokens: int = 256
+    patience: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +90,8 @@ class TrainRecipe:
     warmup          the share of steps that climb to it
     schedule        how it falls afterwards
     weight_decay    of AdamW
+    optimizer       adamw keeps 8 bytes a trained weight; adamw-8bit (bitsandbytes, a GPU) 2, adamw-paged-8bit moves
+                    them to the machine's memory when the GPU's is full
     max_grad_norm   gradients are clipped to it; 0 = never
     precision       auto = bf16 where the hardware multiplies bf16 natively, fp32 elsewhere
     attention       auto = exact attention per packed sample (flash_attention_2 on a GPU that has it)
@@ -118,6 +125,7 @@ class TrainRecipe:
     warmup: float = 0.03
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
     weight_decay: float = 0.0
+    optimizer: Literal["adamw", "adamw-8bit", "adamw-paged-8bit"] = "adamw"
     max_grad_norm: float = 1.0
     precision: Precision = "auto"
     attention: Literal["auto", "packed", "sdpa", "eager", "flash_attention_2"] = "auto"
@@ -130,18 +138,23 @@ class TrainRecipe:
     eval_every: int = 0
     log_every: int = 1
     rng_seed: int = 0
-    report_to: tuple[str, ...] = ()
-    artefacts: tuple[Artefact, ...] = ()
+    report_to: str | tuple[str, ...] = ()
+    artefacts: Artefact | tuple[Artefact, ...] = ()
     divergence: float = 5.0
 
     def __post_init__(self) -> None:
+        # A list of one is written without brackets: report_to=wandb.
+        for name in ("report_to", "artefacts"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, (value,) if isinstance(value, str) and value else tuple(value))
         for name, value, least in (
             ("global_batch", self.global_batch, 1), ("data.max_length", self.data.max_length, 2),
             ("keep_checkpoints", self.keep_checkpoints, 1), ("log_every", self.log_every, 1),
             ("lora.r", self.lora.r, 1), ("lora.alpha", self.lora.alpha, 1), ("max_steps", self.max_steps, 0),
             ("save_every", self.save_every, 0), ("eval_every", self.eval_every, 0),
             ("micro_tokens", self.micro_tokens, 0), ("data.limit", self.data.limit, 0),
-            ("best.questions", self.best.questions, 1), ("best.max_tokens", self.best.max_tokens, 1),
+            ("best.questions", self.best.questions, 1), ("best.patience", self.best.patience, 0),
+            ("best.max_tokens", self.best.max_tokens, 1),
         ):  # fmt: skip
             if value < least:
                 raise RecipeError(f"{name}: found {value}, expected {least} or more.")
@@ -157,5 +170,9 @@ class TrainRecipe:
             raise RecipeError(
                 f'best.metric: "{self.best.metric}" needs held-out questions. Set data.validation, for example to 0.02.'
             )
+        if self.best.patience and not self.best.metric:
+            raise RecipeError("best.patience: stops early by a metric. Set best.metric=loss or best.metric=accuracy.")
+        if self.method == "qlora" and self.lora.variant == "pissa":
+            raise RecipeError("lora.variant: pissa splits the weights, which qlora keeps in 4 bits. Set method=lora.")
         if self.method != "full" and not self.lora.targets:
-            raise RecipeError('lora.targets: found none, expected layer names such as "q_proj".')
+            raise RecipeError('lora.targets: found none, expected "all-linear" or layer names such as "q_proj".')

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from mathstrap.errors import InputError
+from mathstrap.train.chat import open_template, render_exchange
 from mathstrap.train.data import Pair
+from mathstrap.train.options import DataOptions
 
 # The Alpaca templates, byte for byte: the released MetaMath models were trained and are prompted with them
 # (paper, Prompt 1). There is no space after "### Response:", which is what makes the boundary delicate.
@@ -23,10 +27,16 @@ WITH_INPUT = (
 
 @dataclass(frozen=True)
 class Text:
-    """What the model reads and what it learns; the end mark is no text and follows as a token."""
+    """What the model reads and what it learns; the end mark is not text and follows as a token.
+
+    `written` are the row's own words in the response: a template's marks around them may spell special tokens, the
+    row's words may not. None stands for the whole response.
+    """
 
     prompt: str
     response: str
+    written: str | None = None
+    lost_reasoning: bool = False
 
 
 def metamath_prompt(question: str) -> str:
@@ -38,15 +48,37 @@ def metamath_prompt(question: str) -> str:
     return head.replace("{instruction}", instruction) + rest + tail
 
 
-def render(pair: Pair, kind: Literal["metamath-2024", "chat"], tokenizer: Any, system: str) -> Text:
-    """Return the prompt and the response of a pair; the end mark is added as a token, not as text."""
-    if kind == "metamath-2024":
-        return Text(metamath_prompt(pair.question), pair.response)
-    if not getattr(tokenizer, "chat_template", None):
+def render(
+    pairs: Sequence[Pair], options: DataOptions, tokenizer: Any, *, day: datetime.date | None = None
+) -> list[Text]:
+    """Return the prompt and the response of every pair; the end mark is added as a token, not as text.
+
+    Raises InputError where the model has no chat template and the options ask for it, where its template refuses a
+    pair's turns, and for several turns in the paper's prompt.
+    """
+    if options.prompt == "metamath-2024":
+        return [metamath_text(pair) for pair in pairs]
+    template = open_template(tokenizer, options.template_args, day=day)
+    texts = []
+    for pair in pairs:
+        system = pair.system or options.system
+        turns = [{"role": "system", "content": system}] if system else []
+        turns += [{"role": role, "content": content} for role, content in pair.earlier]
+        turns.append({"role": "user", "content": pair.question})
+        try:
+            made = render_exchange(template, turns, pair.response, pair.reasoning)
+        except InputError as error:
+            raise InputError(f"{pair.where}: {error}") from None
+        written = "\0".join(part for part in (pair.reasoning, pair.response) if part)
+        texts.append(Text(made.prompt, made.response, written, made.lost_reasoning))
+    return texts
+
+
+def metamath_text(pair: Pair) -> Text:
+    """Return a pair in the paper's prompt, which has a place for one question and none for reasoning."""
+    if pair.earlier:
         raise InputError(
-            "data.prompt=chat: the tokenizer has no chat template. Set data.prompt=metamath-2024 or use a chat model."
+            f"{pair.where}: {len(pair.earlier) + 1} turns before the answer, but data.prompt=metamath-2024 holds one. "
+            "Set data.prompt=chat."
         )
-    turns = [{"role": "system", "content": pair.system or system}] if pair.system or system else []
-    turns.append({"role": "user", "content": pair.question})
-    prompt = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-    return Text(str(prompt), pair.response)
+    return Text(metamath_prompt(pair.question), pair.response, lost_reasoning=bool(pair.reasoning))

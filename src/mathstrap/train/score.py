@@ -18,8 +18,8 @@ def accuracy(
     model: Any, tokenizer: Any, questions: Sequence[Pair], recipe: TrainRecipe, *, precision: str = "fp32"
 ) -> float:
     """Return the share of questions whose reply grades as correct against the row's answer, else its response's."""
-    texts = [render(pair, recipe.data.prompt, tokenizer, recipe.data.system) for pair in questions]
-    ends = find_ends(tokenizer, recipe.data.prompt)
+    texts = render(questions, recipe.data, tokenizer)
+    ends = find_ends(tokenizer, recipe.data)
     prompts = [
         [*ends.before, *tokenizer(text.prompt, add_special_tokens=False).input_ids] for text in texts
     ]  # fmt: skip

@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import json
 import logging
 import math
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError, StorageError, missing_extra
 from mathstrap.redact import public
-from mathstrap.train import checkpoints, finish, hardware
+from mathstrap.train import activations, checkpoints, finish, hardware
 from mathstrap.train.batches import Cut, cut_batch
+from mathstrap.train.collate import Samples
 from mathstrap.train.data import Pairs, load_pairs
-from mathstrap.train.model import METHODS, choose_precision, has_bf16, load_model, load_tokenizer, resolve_model
+from mathstrap.train.ending import set_end
+from mathstrap.train.forward import autocast_of
+from mathstrap.train.lora import Coverage, doubts
+from mathstrap.train.model import (
+    METHODS,
+    blocks_of,
+    choose_precision,
+    compile_blocks,
+    has_bf16,
+    load_model,
+    load_tokenizer,
+    model_positions,
+    recompute_layers,
+    resolve_model,
+)
 from mathstrap.train.options import TrainRecipe
+from mathstrap.train.packing import Packing, choose_packing
 from mathstrap.train.prompt import render
 from mathstrap.train.score import accuracy
 from mathstrap.train.tokens import TokenTable, cache_folder, encode_cached, find_ends
-from mathstrap.train.trainer import Job, arguments, best_of, build_trainer
-from mathstrap.train.watch import Listener, Watch
+from mathstrap.train.watch import Listener, Watch, best_of
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +77,8 @@ class Prepared:
     pairs: Pairs
     table: TokenTable
     held_out: TokenTable | None
+    end: int
+    day: datetime.date
     folder: Path
     last: Path | None
 
@@ -78,12 +96,12 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
         watch.resume(checkpoints.step_of(ready.last), rewrite=ready.setting.is_first)
     elif ready.setting.is_first:
         watch.path.unlink(missing_ok=True)
-    if ready.last is None or checkpoints.step_of(ready.last) < num_steps(recipe, len(ready.table)):
+    if not is_finished(ready, watch):
         fit(ready, watch)
     if not ready.setting.is_first:
         return None
     steps = [checkpoints.step_of(path) for path in checkpoints.list_checkpoints(ready.folder)]
-    chosen = best_of(recipe, watch, ready.folder) or steps[-1]
+    chosen = best_of(recipe.best, watch, steps) or steps[-1]
     with checkpoints.storage_errors(ready.folder):
         files = finish.write_outputs(recipe, out, ready.folder / f"{checkpoints.PREFIX}{chosen}", ready.base, watch)
     return TrainReport(
@@ -94,12 +112,23 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
     )  # fmt: skip
 
 
+def is_finished(ready: Prepared, watch: Watch) -> bool:
+    """Say whether the last checkpoint is the end of the run: of its steps, or where it stopped early."""
+    if ready.last is None:
+        return False
+    best = ready.recipe.best
+    stopped = bool(best.patience) and watch.validations_since_best(best) >= best.patience
+    return stopped or checkpoints.step_of(ready.last) >= num_steps(ready.recipe, len(ready.table))
+
+
 def prepare(recipe: TrainRecipe) -> Prepared:
     """Check what can be checked and tokenise, before the model is loaded."""
     for package in ("torch", "transformers", "accelerate", "peft"):
         if find_spec(package) is None:
             raise missing_extra(package, "train")
     import transformers
+
+    from mathstrap.train.trainer import arguments
 
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
@@ -117,24 +146,31 @@ def prepare(recipe: TrainRecipe) -> Prepared:
     base = resolve_model(recipe.model)
     tokenizer = load_tokenizer(base)
     pairs = load_pairs(recipe.data, rng_seed=recipe.rng_seed)
+    last = checkpoints.last_checkpoint(folder)
+    day = first_day(out) if last is not None else datetime.datetime.now(tz=datetime.UTC).date()
     with args.main_process_first(desc="tokenising"):
-        table = tokenise(pairs.train, tokenizer, recipe)
-        held_out = tokenise(pairs.held_out, tokenizer, recipe) if pairs.held_out else None
+        table = tokenise(pairs.train, tokenizer, recipe, day=day)
+        held_out = tokenise(pairs.held_out, tokenizer, recipe, day=day) if pairs.held_out else None
     if not len(table) or (held_out is not None and not len(held_out)):
         dropped = table.dropped if held_out is None or not len(table) else held_out.dropped
         raise InputError(f"no sample is left of {len(pairs.train)}: dropped {dropped}. Raise data.max_length.")
-    last = checkpoints.last_checkpoint(folder)
+    if table.lost_reasoning:
+        log.warning("%s samples lose their reasoning: the prompt has no place for it", f"{table.lost_reasoning:,}")
+    check_positions(base, table, held_out)
     if last is not None:
         check_same_run(out, recipe, table, is_sharded=is_sharded)
     return Prepared(
         recipe=recipe, setting=setting, precision=precision, is_sharded=is_sharded, args=args, base=base,
-        tokenizer=tokenizer, pairs=pairs, table=table, held_out=held_out, folder=folder, last=last,
+        tokenizer=tokenizer, pairs=pairs, table=table, held_out=held_out, end=find_ends(tokenizer, recipe.data).end,
+        day=day, folder=folder, last=last,
     )  # fmt: skip
 
 
 def fit(ready: Prepared, watch: Watch) -> None:
-    """Load the model, cut the batch and train to the last step."""
+    """Load the model, look at how it packs and what it holds, cut the batch and train to the last step."""
     import transformers
+
+    from mathstrap.train.trainer import Job, build_trainer
 
     recipe, setting, last, out = ready.recipe, ready.setting, ready.last, Path(ready.recipe.out)
     num_shards = setting.processes if ready.is_sharded else 1
@@ -143,14 +179,18 @@ def fit(ready: Prepared, watch: Watch) -> None:
         str(last) if last is not None and ready.is_sharded else ready.base, recipe, device=setting.device,
         precision=ready.precision, num_shards=num_shards,
     )  # fmt: skip
-    found = hardware.footprint(
-        model, checkpoint_layers=recipe.checkpoint_layers, precision=ready.precision, device=setting.device
-    )
+    set_end(model, ready.tokenizer, ready.end, recipe.data)
+    packing = look_at_packing(ready, model)
+    found = measure(ready, model, packing)
+    if recipe.checkpoint_layers:
+        recompute_layers(model)
+    if recipe.compile:
+        compile_blocks(model)
     cut = resumed_cut(out) if last is not None else None
     if cut is None or cut.processes != setting.processes:
         fitting = recipe.micro_tokens or hardware.derive_micro_tokens(
             found, free_bytes=hardware.free_memory(setting), device=setting.device, num_shards=num_shards,
-            max_length=recipe.data.max_length,
+            max_length=recipe.data.max_length, optimizer=recipe.optimizer,
         )  # fmt: skip
         cut = cut_batch(
             ready.table.lengths.tolist(), global_batch=recipe.global_batch, processes=setting.processes,
@@ -159,16 +199,55 @@ def fit(ready: Prepared, watch: Watch) -> None:
     if setting.is_first:
         weights = found.num_parameters if recipe.method == "full" else found.num_trained
         checkpoints.check_room(ready.folder, 4 * weights + 8 * found.num_trained)
-        write_manifest(ready, cut, found)
+        write_manifest(ready, cut, found, packing, getattr(model, "mathstrap_coverage", None))
+        if recipe.lora.variant == "pissa" and recipe.method == "lora" and last is None:
+            save_start(model, out)
     ready.args.gradient_accumulation_steps = cut.accumulation
     ready.args.per_device_train_batch_size = max(1, round(cut.micro_batch))
     job = Job(
         recipe=recipe, setting=setting, cut=cut, train=ready.table, held_out=ready.held_out, watch=watch,
-        folder=ready.folder, precision=ready.precision, is_sharded=ready.is_sharded, score=scorer(ready),
+        folder=ready.folder, precision=ready.precision, is_sharded=ready.is_sharded, layout=packing.layout,
+        score=scorer(ready),
     )  # fmt: skip
     trainer = build_trainer(model, ready.tokenizer, job, ready.args)
     with checkpoints.storage_errors(ready.folder):
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    if setting.is_first:
+        add_to_manifest(out, "peak_memory_bytes", hardware.peak_memory(setting))
+
+
+def look_at_packing(ready: Prepared, model: Any) -> Packing:
+    """Return the layout of this training's batches, the same on all processes."""
+    setting, longest = ready.setting, int(ready.table.lengths.max())
+    autocast = autocast_of(setting.device, ready.precision, is_sharded=ready.is_sharded)
+    found = choose_packing(model, ready.recipe, device=setting.device, autocast=autocast, longest=longest)
+    # One process that must not pack is enough: all run the same layout.
+    packs = bool(agreed(ready.args, int(found.layout != "alone")))
+    return found if packs or found.layout == "alone" else replace(found, layout="alone", reason="another process")
+
+
+def measure(ready: Prepared, model: Any, packing: Packing) -> hardware.Footprint:
+    """Return the model's weights and what a token's activations hold, by a sample of the longest tenth."""
+    import numpy as np
+
+    order = np.argsort(ready.table.lengths)
+    sample = Samples(ready.table)[int(order[len(order) * 9 // 10])]
+    model.train()
+    layers = max(len(blocks_of(model)), 1) if ready.recipe.checkpoint_layers else 0
+    per_token = activations.bytes_per_token(
+        model, sample, packing.layout, recomputed_layers=layers, device=model.get_input_embeddings().weight.device,
+        autocast=autocast_of(ready.setting.device, ready.precision, is_sharded=ready.is_sharded),
+    )  # fmt: skip
+    return hardware.footprint(model, per_token, precision=ready.precision, device=ready.setting.device)
+
+
+def save_start(model: Any, out: Path) -> None:
+    """Keep the adapter a PiSSA training starts from: what was learnt is the difference to it."""
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    state = {name: weight.detach().cpu().contiguous() for name, weight in get_peft_model_state_dict(model).items()}
+    save_file(state, out / CHECKPOINTS / finish.START)
 
 
 def num_steps(recipe: TrainRecipe, num_samples: int) -> int:
@@ -176,11 +255,31 @@ def num_steps(recipe: TrainRecipe, num_samples: int) -> int:
     return recipe.max_steps or math.ceil(recipe.epochs * math.ceil(num_samples / recipe.global_batch))
 
 
-def tokenise(pairs: list[Any], tokenizer: Any, recipe: TrainRecipe) -> TokenTable:
+def tokenise(
+    pairs: list[Any], tokenizer: Any, recipe: TrainRecipe, *, day: datetime.date | None = None
+) -> TokenTable:  # fmt: skip
     """Return the tokens of pairs, from the cache where they were made before."""
-    texts = [render(pair, recipe.data.prompt, tokenizer, recipe.data.system) for pair in pairs]
-    ends = find_ends(tokenizer, recipe.data.prompt)
-    return encode_cached(texts, tokenizer, ends, recipe.data.max_length, cache_folder())
+    texts = render(pairs, recipe.data, tokenizer, day=day)
+    ends = find_ends(tokenizer, recipe.data)
+    table = encode_cached(texts, tokenizer, ends, recipe.data.max_length, cache_folder())
+    return replace(table, lost_reasoning=sum(text.lost_reasoning for text in texts))
+
+
+def first_day(out: Path) -> datetime.date:
+    """Return the day a run started, which templates that write a date must go on showing."""
+    day = read_manifest(out).get("started")
+    return datetime.date.fromisoformat(day) if day else datetime.datetime.now(tz=datetime.UTC).date()
+
+
+def check_positions(base: str, table: TokenTable, held_out: TokenTable | None) -> None:
+    """Raise InputError where a sample has more tokens than the model has positions."""
+    longest = max(int(part.lengths.max()) for part in (table, held_out) if part is not None)
+    positions = model_positions(base)
+    if positions and longest > positions:
+        raise InputError(
+            f"data.max_length: the longest sample has {longest:,} tokens, the model {positions:,} positions. "
+            f"Set data.max_length={positions}, or raise max_position_embeddings in the model's config.json."
+        )
 
 
 def scorer(ready: Prepared) -> Any:
@@ -261,8 +360,10 @@ def resumed_cut(out: Path) -> Cut | None:
     return Cut(**{name: values[name] for name in names}) if values else None
 
 
-def write_manifest(ready: Prepared, cut: Cut, found: hardware.Footprint) -> None:
-    """Write what the run is: recipe, data, the cut of the batch, precision, versions."""
+def write_manifest(
+    ready: Prepared, cut: Cut, found: hardware.Footprint, packing: Packing, coverage: Coverage | None
+) -> None:  # fmt: skip
+    """Write what the run is: recipe, data, the cut of the batch, layout, what is trained, precision, versions."""
     import accelerate
     import peft
     import torch
@@ -278,8 +379,13 @@ def write_manifest(ready: Prepared, cut: Cut, found: hardware.Footprint) -> None
             "hash": data_hash(table), "samples": len(table), "held_out": len(held_out) if held_out else 0,
             "tokens": int(table.lengths.sum()), "response_tokens": int((table.lengths - table.starts).sum()),
             "dropped": table.dropped, "skipped": ready.pairs.skipped, "melted_borders": table.merged,
+            "lost_reasoning": table.lost_reasoning,
         },
+        "started": ready.day.isoformat(),
         "model": {"parameters": found.num_parameters, "trained": found.num_trained},
+        "end": {"id": ready.end, "text": ready.tokenizer.convert_ids_to_tokens(ready.end)},
+        "packing": asdict(packing), "bytes_per_token": found.bytes_per_token,
+        **({"adapter": asdict(coverage), "doubts": doubts(ready.recipe)} if coverage else {}),
         "hardware": {
             "device": setting.device, "machine": platform.machine(), "precision": ready.precision,
             "sharded": ready.is_sharded,
@@ -290,6 +396,16 @@ def write_manifest(ready: Prepared, cut: Cut, found: hardware.Footprint) -> None
             "transformers": transformers.__version__, "peft": peft.__version__, "accelerate": accelerate.__version__,
         },
     }  # fmt: skip
+    save_manifest(out, values)
+
+
+def add_to_manifest(out: Path, name: str, value: Any) -> None:
+    """Add what is known at the end of a run."""
+    save_manifest(out, {**read_manifest(out), name: value})
+
+
+def save_manifest(out: Path, values: dict[str, Any]) -> None:
+    """Write the manifest in one move."""
     temporary = out / f"{MANIFEST}.tmp"
     temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     temporary.replace(out / MANIFEST)

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError
+from mathstrap.train.chat import open_template, token_texts
+from mathstrap.train.options import DataOptions
 from mathstrap.train.prompt import Text
 
 log = logging.getLogger(__name__)
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 CHUNK = 4096
 # Texts that no tokenizer merges with what follows; the first that leaves the response intact is taken.
 FENCES = ("\n", "\n\n", "\t", ".", "#")
@@ -30,7 +32,8 @@ class TokenTable:
     """Token ids of many samples, end to end: sample i is ids[offsets[i]:offsets[i+1]], its prompt the first starts[i].
 
     `kept` maps samples to the texts they came from; `dropped` counts the others by reason; `merged` counts the samples
-    whose prompt's last token would have melted into the response if both had been tokenised as one text.
+    whose prompt's last token would have melted into the response if both had been tokenised as one text, and
+    `lost_reasoning` those whose prompt has no place for the reasoning they came with.
     """
 
     ids: Any
@@ -39,6 +42,7 @@ class TokenTable:
     kept: Any
     dropped: dict[str, int]
     merged: int
+    lost_reasoning: int = 0
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -57,28 +61,24 @@ class Ends:
     end: int
 
 
-def find_ends(tokenizer: Any, kind: str) -> Ends:
-    """Return the tokens around a sample; raises InputError for a tokenizer without an end mark."""
+def find_ends(tokenizer: Any, options: DataOptions) -> Ends:
+    """Return the tokens around a sample: a chat sample closes with its template's end mark, else with EOS.
+
+    Raises InputError for a tokenizer without an end mark.
+    """
+    if options.prompt == "chat":
+        mark = open_template(tokenizer, options.template_args).closing.mark
+        if mark:
+            return Ends(before=(), end=int(tokenizer.convert_tokens_to_ids(mark)))
     if tokenizer.eos_token_id is None:
         raise InputError(
             "the tokenizer has no EOS token, so the model could never learn where to stop. "
             'Add one: set "eos_token" in tokenizer_config.json.'
         )
-    if kind == "chat":
-        return Ends(before=(), end=turn_end(tokenizer))
     opened = tokenizer("a", add_special_tokens=True).input_ids
     bos = tokenizer.bos_token_id
-    return Ends(before=(bos,) if bos is not None and opened[:1] == [bos] else (), end=tokenizer.eos_token_id)
-
-
-def turn_end(tokenizer: Any) -> int:
-    """Return the special token with which the chat template closes the assistant's turn, else EOS."""
-    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "PROBE"}]
-    text = str(tokenizer.apply_chat_template(turns, tokenize=False))
-    tail = tokenizer(text.rpartition("PROBE")[2].strip(), add_special_tokens=False).input_ids
-    closing: Any = tail[0] if tail else None
-    end: int = closing if closing in set(tokenizer.all_special_ids) else tokenizer.eos_token_id
-    return end
+    has_bos = options.prompt != "chat" and bos is not None and opened[:1] == [bos]
+    return Ends(before=(bos,) if has_bos else (), end=tokenizer.eos_token_id)
 
 
 def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
@@ -88,7 +88,7 @@ def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -
     """
     import numpy as np
 
-    specials = [token for token in tokenizer.all_special_tokens if len(token) > 2]
+    specials = [token for token in token_texts(tokenizer) if len(token) > 2]
     pieces: list[Any] = []
     starts: list[int] = []
     kept: list[int] = []
@@ -103,7 +103,8 @@ def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -
         prompts = tokenizer([text.prompt for text in chunk], add_special_tokens=False).input_ids
         wholes = tokenizer([text.prompt + text.response for text in chunk], add_special_tokens=False).input_ids
         for index, text, prompt, whole in zip(places, chunk, prompts, wholes, strict=True):
-            if any(token in text.response for token in specials):
+            written = text.response if text.written is None else text.written
+            if any(token in written for token in specials):
                 dropped["special_token"] += 1
                 continue
             response = whole[len(prompt) :]
@@ -165,7 +166,9 @@ def table_key(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int
     backend = getattr(tokenizer, "backend_tokenizer", None)
     digest.update((backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))).encode())
     for text in texts:
-        digest.update(f"\0{len(text.prompt)}\0{text.prompt}{text.response}".encode("utf-8", "surrogatepass"))
+        written = "" if text.written is None else text.written
+        whole = f"\0{len(text.prompt)}\0{len(text.response)}\0{text.prompt}{text.response}{written}"
+        digest.update(whole.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 

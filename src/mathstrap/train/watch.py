@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import MathstrapError
 from mathstrap.files.tables import write_atomically
+from mathstrap.train.options import BestOptions
 
 SMOOTH = 0.9
 SETTLED_STEPS = 10
@@ -120,12 +121,39 @@ class Watch:
         self.validations.append(made)
         self.keep(made)
 
+    def validations_since_best(self, best: BestOptions) -> int:
+        """Return how many validations there were since the best one by a metric; 0 where the last one is the best."""
+        scores = scores_of(best, self.validations)
+        if not scores:
+            return 0
+        steps = list(scores)
+        return len(steps) - 1 - steps.index(best_step(scores, lower_is_better=best.metric != "accuracy"))
+
     def keep(self, made: Point | Validation) -> None:
         """Append a line to the curve file and tell the listener."""
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(made)) + "\n")
         if self.listener:
             self.listener(made)
+
+
+def scores_of(best: BestOptions, validations: Sequence[Validation]) -> dict[int, float]:
+    """Return the scores by step that a metric chooses by; without a metric the loss is one for stopping early."""
+    if best.metric == "accuracy":
+        return {one.step: one.accuracy for one in validations if one.accuracy is not None}
+    return {one.step: one.eval_loss for one in validations}
+
+
+def best_step(scores: Mapping[int, float], *, lower_is_better: bool) -> int:
+    """Return the step with the best score, the earliest of equals."""
+    sign = 1 if lower_is_better else -1
+    return min(scores, key=lambda step: (sign * scores[step], step))
+
+
+def best_of(best: BestOptions, watch: Watch, kept: Collection[int]) -> int | None:
+    """Return the best of the kept checkpoints' steps by the recipe's metric, or None where the last one counts."""
+    scores = scores_of(best, [one for one in watch.validations if one.step in kept])
+    return best_step(scores, lower_is_better=best.metric == "loss") if best.metric and scores else None
 
 
 def read_curve(path: Path) -> tuple[list[Point], list[Validation]]:

@@ -1,0 +1,158 @@
+"""Render one exchange with a tokenizer's chat template, and learn from the template where an assistant turn ends.
+
+A model is later prompted with the template's generation prompt, so that is how a sample starts; what follows, the marks
+around the response included, is what the template itself writes for an assistant turn. Knows nothing of token ids.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mathstrap.errors import InputError
+
+OPEN, CLOSE = "<think>", "</think>"
+# The names by which templates ask for a turn's reasoning: Qwen's and DeepSeek's, gpt-oss's and Granite's, OpenRouter's.
+REASONING = ("reasoning_content", "thinking", "reasoning")
+PROBE = "PROBE"
+
+Turn = dict[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closing:
+    """How the template closes an assistant turn: the end mark, "" where it writes none, and the text after it."""
+
+    mark: str
+    trailing: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exchange:
+    """A rendered exchange. `response` stops before the end mark; `lost_reasoning`: the template has no place for it."""
+
+    prompt: str
+    response: str
+    lost_reasoning: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A tokenizer's chat template with its arguments, such as enable_thinking, and what closes an assistant turn."""
+
+    apply: Callable[..., str]
+    closing: Closing
+
+
+def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime.date | None = None) -> Template:
+    """Return the tokenizer's template; raises InputError where there is none or it cannot render one exchange.
+
+    Some templates write the date (gpt-oss, Llama 3). A run that is resumed on another day must train on the tokens it
+    started with, so `day` says which date they see; None is today.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        raise InputError(
+            "data.prompt=chat: the tokenizer has no chat template. Set data.prompt=metamath-2024 or use a chat model."
+        )
+
+    def date(form: str) -> str:
+        return (day or datetime.datetime.now(tz=datetime.UTC).date()).strftime(form)
+
+    def apply(turns: Sequence[Turn], *, ask: bool) -> str:
+        from jinja2 import TemplateError
+
+        try:
+            return str(
+                tokenizer.apply_chat_template(
+                    list(turns), tokenize=False, add_generation_prompt=ask, strftime_now=date, **arguments
+                )
+            )
+        except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            roles = ", ".join(turn["role"] for turn in turns)
+            hint = " Leave data.system empty and take system turns out of the rows." if "system" in roles else ""
+            raise InputError(f"the model's chat template refuses the turns {roles}: {reason}.{hint}") from None
+
+    closing = find_closing(apply, token_texts(tokenizer))
+    if not closing.mark:
+        # A few tokenizers keep the mark as an added token that they do not call special.
+        added = [str(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()]
+        closing = find_closing(apply, added)
+    return Template(apply=apply, closing=closing)
+
+
+def token_texts(tokenizer: Any) -> list[str]:
+    """Return the texts of the special tokens, named or not: every added token that is marked special, and eos and bos.
+
+    Many tokenizers name no more than eos and bos and keep the marks of a turn in `added_tokens`.
+    """
+    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+    found = [str(token.content) for token in added if token.special]
+    return list(dict.fromkeys([*found, *map(str, tokenizer.all_special_tokens)]))
+
+
+def find_closing(apply: Callable[..., str], specials: Sequence[str]) -> Closing:
+    """Return how a template closes an assistant turn: the first special token after the response is the end mark."""
+    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": PROBE}]
+    tail = apply(turns, ask=False).rpartition(PROBE)[2]
+    marks = [(tail.find(text), -len(text), text) for text in specials if text.strip() and text in tail]
+    if not marks:
+        return Closing(mark="", trailing=tail)
+    place, _, mark = min(marks)
+    return Closing(mark=mark, trailing=tail[place + len(mark) :])
+
+
+def render_exchange(template: Template, turns: Sequence[Turn], response: str, reasoning: str = "") -> Exchange:
+    """Return the prompt the model will be asked with and what it is to answer, by the template's own rules.
+
+    `turns` end with the question. Raises InputError where the template writes an answered exchange in a way that does
+    not continue its generation prompt.
+    """
+    answer: Turn = {"role": "assistant", "content": response}
+    if reasoning:
+        answer |= dict.fromkeys(REASONING, reasoning)
+    prompt = template.apply(turns, ask=True)
+    whole = without_closing(template.apply([*turns, answer], ask=False), template.closing)
+    learnt = continuation(prompt, whole, question=turns[-1]["content"].strip(), reasoning=reasoning)
+    if learnt is None:
+        raise InputError(
+            "the model's chat template writes an answered question in another way than it asks one, so the two cannot "
+            "be joined. Set data.prompt=metamath-2024, or repair chat_template in the model's folder."
+        )
+    lost = bool(reasoning.strip()) and reasoning.strip() not in learnt
+    return Exchange(prompt=prompt, response=learnt, lost_reasoning=lost)
+
+
+def without_closing(whole: str, closing: Closing) -> str:
+    """Return a rendered conversation up to the end of its last response."""
+    return whole.removesuffix(closing.mark + closing.trailing)
+
+
+def continuation(prompt: str, whole: str, *, question: str, reasoning: str) -> str | None:
+    """Return what follows the prompt in the whole conversation, or None where the two part ways."""
+    for asked, answered in ((prompt, whole), (after(prompt, question), after(whole, question))):
+        if asked is None or answered is None:
+            continue
+        if answered.startswith(asked):
+            return answered[len(asked) :]
+        # Templates of reasoning models open a thought in the generation prompt and leave it out of answered turns. The
+        # response must not stand inside the open thought, so the thought is closed before it.
+        head, opening, inside = asked.rpartition(OPEN)
+        if opening and CLOSE not in inside and answered.startswith(head):
+            rest = answered[len(head) :].removeprefix(OPEN)
+            thought = reasoning.strip("\n") + "\n" if reasoning.strip() else ""
+            kept = rest.lstrip()
+            return thought + (kept if kept.startswith(CLOSE) else f"{CLOSE}\n\n{kept}")
+    return None
+
+
+def after(text: str, question: str) -> str | None:
+    """Return what follows the question's last place in a text.
+
+    Templates that move the system turn to the last question, as Mistral's, write what stands before it differently once
+    the question is answered.
+    """
+    _, found, tail = text.rpartition(question)
+    return tail if found and question else None
