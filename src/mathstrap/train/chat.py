@@ -7,6 +7,8 @@ around the response included, is what the template itself writes for an assistan
 from __future__ import annotations
 
 import datetime
+import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +19,7 @@ OPEN, CLOSE = "<think>", "</think>"
 # The names by which templates ask for a turn's reasoning: Qwen's and DeepSeek's, gpt-oss's and Granite's, OpenRouter's.
 REASONING = ("reasoning_content", "thinking", "reasoning")
 PROBE = "PROBE"
+NOW = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<form>.*?)(?P=quote)\s*\)""")
 
 Turn = dict[str, str]
 
@@ -57,8 +60,7 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
             "data.prompt=chat: the tokenizer has no chat template. Set data.prompt=metamath-2024 or use a chat model."
         )
 
-    def date(form: str) -> str:
-        return (day or datetime.datetime.now(tz=datetime.UTC).date()).strftime(form)
+    shown = dated(tokenizer.get_chat_template(), day or datetime.datetime.now(tz=datetime.UTC).date())
 
     def apply(turns: Sequence[Turn], *, ask: bool) -> str:
         from jinja2 import TemplateError
@@ -66,7 +68,7 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
         try:
             return str(
                 tokenizer.apply_chat_template(
-                    list(turns), tokenize=False, add_generation_prompt=ask, strftime_now=date, **arguments
+                    list(turns), chat_template=shown, tokenize=False, add_generation_prompt=ask, **arguments
                 )
             )
         except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
@@ -81,6 +83,11 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
         added = [str(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()]
         closing = find_closing(apply, added)
     return Template(apply=apply, closing=closing)
+
+
+def dated(template: str, day: datetime.date) -> str:
+    """Return a template with its calls for the date replaced by a day."""
+    return NOW.sub(lambda call: json.dumps(day.strftime(call["form"])), template)
 
 
 def token_texts(tokenizer: Any) -> list[str]:
@@ -131,20 +138,27 @@ def without_closing(whole: str, closing: Closing) -> str:
 
 
 def continuation(prompt: str, whole: str, *, question: str, reasoning: str) -> str | None:
-    """Return what follows the prompt in the whole conversation, or None where the two part ways."""
+    """Return what follows the prompt in the whole conversation, or None where the two part ways.
+
+    A response must not stand inside a thought that the generation prompt opened (DeepSeek-R1, QwQ, Nemotron): the
+    thought is closed before it, with the reasoning inside that the template leaves out of answered turns.
+    """
     for asked, answered in ((prompt, whole), (after(prompt, question), after(whole, question))):
         if asked is None or answered is None:
             continue
-        if answered.startswith(asked):
-            return answered[len(asked) :]
-        # Templates of reasoning models open a thought in the generation prompt and leave it out of answered turns. The
-        # response must not stand inside the open thought, so the thought is closed before it.
         head, opening, inside = asked.rpartition(OPEN)
-        if opening and CLOSE not in inside and answered.startswith(head):
+        is_open = bool(opening) and CLOSE not in inside
+        if answered.startswith(asked):
+            rest = answered[len(asked) :]
+        elif is_open and answered.startswith(head):
             rest = answered[len(head) :].removeprefix(OPEN)
-            thought = reasoning.strip("\n") + "\n" if reasoning.strip() else ""
-            kept = rest.lstrip()
-            return thought + (kept if kept.startswith(CLOSE) else f"{CLOSE}\n\n{kept}")
+        else:
+            continue
+        if not is_open or (CLOSE in rest and answered.startswith(asked)):
+            return rest
+        thought = reasoning.strip("\n") + "\n" if reasoning.strip() else ""
+        kept = rest.lstrip()
+        return thought + (kept if kept.startswith(CLOSE) else f"{CLOSE}\n\n{kept}")
     return None
 
 

@@ -144,13 +144,11 @@ def decoder_prefix(model: Any) -> str:
 
 def expert_banks(model: Any, decoder: str) -> tuple[str, ...]:
     """Return the names of weights that hold all experts of a layer in one tensor (experts, rows, columns)."""
-    import torch
-
-    convolutions = (torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
     return tuple(
         f"{name}.{key}"
         for name, module in model.named_modules()
-        if name.startswith(decoder) and not isinstance(module, convolutions)
+        # Convolutions and the blocks of some recurrent layers have three dimensions too.
+        if name.startswith(decoder) and "expert" in f"{name} {type(module).__name__}".lower()
         for key, weight in module.named_parameters(recurse=False)
         if weight.dim() == 3 and min(weight.shape[1:]) > 1
     )

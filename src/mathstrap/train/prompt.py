@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from mathstrap.errors import InputError
-from mathstrap.train.chat import open_template, render_exchange
+from mathstrap.train.chat import Exchange, Template, Turn, open_template, render_exchange
 from mathstrap.train.data import Pair
 from mathstrap.train.options import DataOptions
 
@@ -23,6 +24,9 @@ WITH_INPUT = (
     "Write a response that appropriately completes the request."
     "\n\n### Instruction:\n{instruction}\n\n### Input:\n{input}\n\n### Response:"
 )
+
+
+THOUGHT = re.compile(r"\s*<think>(?P<thought>.*?)</think>\s*(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -66,12 +70,25 @@ def render(
         turns += [{"role": role, "content": content} for role, content in pair.earlier]
         turns.append({"role": "user", "content": pair.question})
         try:
-            made = render_exchange(template, turns, pair.response, pair.reasoning)
+            made = render_reasoned(template, turns, pair)
         except InputError as error:
             raise InputError(f"{pair.where}: {error}") from None
         written = "\0".join(part for part in (pair.reasoning, pair.response) if part)
         texts.append(Text(made.prompt, made.response, written, made.lost_reasoning))
     return texts
+
+
+def render_reasoned(template: Template, turns: list[Turn], pair: Pair) -> Exchange:
+    """Return the exchange of a pair whose reasoning stands apart, or at the head of its response in <think> marks.
+
+    Such a head goes where the template puts reasoning; where it puts it nowhere, the response is kept as it is written.
+    """
+    inline = THOUGHT.fullmatch(pair.response) if not pair.reasoning else None
+    if inline is not None and inline["rest"].strip():
+        made = render_exchange(template, turns, inline["rest"], inline["thought"])
+        if not made.lost_reasoning:
+            return made
+    return render_exchange(template, turns, pair.response, pair.reasoning)
 
 
 def metamath_text(pair: Pair) -> Text:

@@ -1,0 +1,125 @@
+"""Every family of today trains, stops, packs, is adapted, saved and asked as its makers meant; on tiny models."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from families import FAMILIES, save_family
+from mathstrap.train import DataOptions, LoraOptions, TrainRecipe
+
+# Quick ones stand for the kinds: a plain one, windows and caps, sinks and experts, a state that is carried on.
+NAMES = [
+    pytest.param(name, marks=() if family.is_quick else pytest.mark.slow) for name, family in FAMILIES.items()
+]  # fmt: skip
+QA = {
+    "Tom has 3 apples and buys 4 more. How many?": "3+4=7. The answer is: 7",
+    "Ann has 9 pens and loses 2. How many?": "9-2=7. The answer is: 7",
+    "Five cats have 4 legs each. How many legs?": "5*4=20. The answer is: 20",
+    "A book costs 8 and a pen 2. How much together?": "8+2=10. The answer is: 10",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    import torch
+
+    torch.set_num_threads(1)
+    path = tmp_path_factory.mktemp("families")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MATHSTRAP_CACHE", str(path / "cache"))
+        rows = [{"query": question, "response": answer} for question, answer in QA.items()] * 8
+        (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        yield path
+
+
+def model_of(folder: Path, name: str) -> Path:
+    path = folder / name
+    if not path.exists():
+        save_family(path, FAMILIES[name], [text for pair in QA.items() for text in pair] * 4)
+    return path
+
+
+def texts_and_tokens(path: Path, **options):
+    from transformers import AutoTokenizer
+
+    from mathstrap.train.data import Pair
+    from mathstrap.train.prompt import render
+    from mathstrap.train.tokens import encode, find_ends
+
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    data = DataOptions(prompt="chat", **options)
+    question, answer = next(iter(QA.items()))
+    texts = render([Pair(question=question, response=answer, seed="s", where="w")], data, tokenizer)
+    return tokenizer, texts[0], encode(texts, tokenizer, find_ends(tokenizer, data), 512)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_sample_is_what_the_template_asks_with_then_its_own_assistant_turn_then_the_end_of_the_turn(folder, name):
+    family = FAMILIES[name]
+    tokenizer, text, table = texts_and_tokens(model_of(folder, name))
+    question, answer = next(iter(QA.items()))
+    asked = tokenizer.apply_chat_template(
+        [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+    )
+    assert text.prompt == asked
+    assert text.response == family.before + answer + family.behind
+    start = int(table.starts[0])
+    assert table.ids[:start].tolist() == tokenizer(asked, add_special_tokens=False).input_ids, "the mask is exact"
+    assert tokenizer.decode(table.ids[start:-1].tolist()) == text.response
+    assert tokenizer.convert_ids_to_tokens(int(table.ids[-1])) == family.turn_end
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_memorised_answer_ends_by_itself_in_plain_transformers(folder, name):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from mathstrap.train.sft import train
+
+    family = FAMILIES[name]
+    recipe = TrainRecipe(
+        model=str(model_of(folder, name)), out=str(folder / f"out-{name}"), global_batch=8, micro_tokens=600, lr=1.5e-2,
+        data=DataOptions(path=str(folder / "rows.jsonl"), prompt="chat", max_length=160), max_steps=60, epochs=60,
+        save_every=60,
+    )  # fmt: skip
+    report = train(recipe)
+    assert report is not None
+    assert report.loss < 0.2, report.loss
+    manifest = json.loads((folder / f"out-{name}" / "manifest.json").read_text())
+    assert manifest["packing"]["layout"] == family.layout
+    assert manifest["end"]["text"] == family.turn_end
+    tokenizer = AutoTokenizer.from_pretrained(report.files["model"])
+    model = AutoModelForCausalLM.from_pretrained(report.files["model"])
+    end = tokenizer.convert_tokens_to_ids(family.turn_end)
+    ends = model.generation_config.eos_token_id
+    assert end in (ends if isinstance(ends, list) else [ends])
+    right = 0
+    for question, answer in QA.items():
+        asked = tokenizer.apply_chat_template(
+            [{"role": "user", "content": question}], add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        made = model.generate(**asked, do_sample=False, max_new_tokens=60)[0, asked["input_ids"].shape[1] :].tolist()
+        right += made[-1] == end and tokenizer.decode(made[:-1]) == family.before + answer + family.behind
+    assert right == len(QA)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_adapter_covers_attention_mlp_and_experts_and_says_what_it_leaves_out(folder, name):
+    from transformers import AutoModelForCausalLM
+
+    from mathstrap.train.lora import cover, with_adapter
+
+    family = FAMILIES[name]
+    model = AutoModelForCausalLM.from_pretrained(model_of(folder, name))
+    found = cover(model, LoraOptions())
+    assert " ".join(sorted({module.rpartition(".")[2] for module in found.modules})) == " ".join(
+        sorted(family.adapted.split())
+    )
+    assert bool(found.experts) == family.has_experts
+    assert any("output layer" in reason for reason in found.left_out)
+    adapted = with_adapter(model, TrainRecipe(method="lora", lr=2e-4))
+    trained = [key for key, weight in adapted.named_parameters() if weight.requires_grad]
+    assert trained
+    assert all("lora_" in key for key in trained)
