@@ -17,6 +17,7 @@ from typing import Any
 from mathstrap.errors import InputError
 from mathstrap.files.tables import write_atomically
 from mathstrap.train.data import Pair, load_pairs
+from mathstrap.train.lora import ALL_LINEAR, words
 from mathstrap.train.options import DataOptions, TrainRecipe
 from mathstrap.train.prompt import metamath_prompt
 
@@ -133,7 +134,14 @@ def turns_of(pair: Pair, options: DataOptions) -> list[dict[str, str]]:
     """Return the turns before the response."""
     system = pair.system or options.system
     before = [{"role": "system", "content": system}] if system else []
+    before += [{"role": role, "content": content} for role, content in pair.earlier]
     return [*before, {"role": "user", "content": pair.question}]
+
+
+def answer_turn(pair: Pair) -> dict[str, str]:
+    """Return the turn that is learnt, with its reasoning where the pair has one."""
+    reasoning = {"reasoning_content": pair.reasoning} if pair.reasoning else {}
+    return {"role": "assistant", **reasoning, "content": pair.response}
 
 
 def texts_row(pair: Pair, _: DataOptions) -> Row:
@@ -145,14 +153,14 @@ def messages_row(pair: Pair, options: DataOptions) -> Row:
     """Return one list of turns, or the two texts of the paper's prompt."""
     if options.prompt != "chat":
         return texts_row(pair, options)
-    return {"messages": [*turns_of(pair, options), {"role": "assistant", "content": pair.response}]}
+    return {"messages": [*turns_of(pair, options), answer_turn(pair)]}
 
 
 def trl_row(pair: Pair, options: DataOptions) -> Row:
     """Return TRL's prompt and completion, whose loss is on the completion alone; turns for a chat template."""
     if options.prompt != "chat":
         return texts_row(pair, options)
-    return {"prompt": turns_of(pair, options), "completion": [{"role": "assistant", "content": pair.response}]}
+    return {"prompt": turns_of(pair, options), "completion": [answer_turn(pair)]}
 
 
 def schedule(facts: Facts) -> Row:
@@ -200,13 +208,11 @@ def trainer_settings(facts: Facts) -> Row:
     }
 
 
-def lora_settings(recipe: TrainRecipe) -> Row:
-    """Return what TRL and Axolotl call the adapter's settings."""
+def lora_settings(recipe: TrainRecipe, *, every_layer: Row) -> Row:
+    """Return what TRL and Axolotl call the adapter's settings; `every_layer` is a trainer's word for all-linear."""
     lora = recipe.lora
-    return {
-        "lora_r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
-        "lora_target_modules": list(lora.targets),
-    }  # fmt: skip
+    targets = every_layer if lora.targets == ALL_LINEAR else {"lora_target_modules": list(words(lora.targets))}
+    return {"lora_r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout, **targets}
 
 
 def trl_settings(facts: Facts) -> Row:
@@ -222,7 +228,7 @@ def trl_settings(facts: Facts) -> Row:
         **trainer_settings(facts),
     }
     if recipe.method != "full":
-        settings |= {"use_peft": True, **lora_settings(recipe)}
+        settings |= {"use_peft": True, **lora_settings(recipe, every_layer={"lora_target_modules": ["all-linear"]})}
     if recipe.method == "qlora":
         settings |= {"load_in_4bit": True, "bnb_4bit_quant_type": "nf4", "use_bnb_nested_quant": True}
     return settings
@@ -261,7 +267,7 @@ def axolotl_settings(facts: Facts) -> Row:
         steps = recipe.eval_every or recipe.save_every
         settings |= {"eval_steps": steps} if steps else {"evals_per_epoch": 1}
     if recipe.method != "full":
-        settings |= {"adapter": recipe.method, **lora_settings(recipe)}
+        settings |= {"adapter": recipe.method, **lora_settings(recipe, every_layer={"lora_target_linear": True})}
     return settings | ({"load_in_4bit": True} if recipe.method == "qlora" else {})
 
 
@@ -284,7 +290,7 @@ def llama_factory_settings(facts: Facts) -> Row:
         lora = recipe.lora
         settings |= {
             "lora_rank": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout,
-            "lora_target": ",".join(lora.targets),
+            "lora_target": "all" if lora.targets == ALL_LINEAR else ",".join(words(lora.targets)),
         }  # fmt: skip
     if recipe.method == "qlora":
         settings |= {"quantization_bit": 4, "quantization_method": "bnb", "quantization_type": "nf4"}
