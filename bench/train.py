@@ -107,10 +107,10 @@ def where_time_goes(model_path: str, data: str, micro_tokens: int, precision: st
     from mathstrap.train import DataOptions, TrainRecipe
     from mathstrap.train.collate import Samples, pack
     from mathstrap.train.data import load_pairs
+    from mathstrap.train.forward import sum_of_losses
     from mathstrap.train.hardware import hold_memory
     from mathstrap.train.model import load_model, load_tokenizer
     from mathstrap.train.sft import tokenise
-    from mathstrap.train.forward import sum_of_losses
 
     torch.set_num_threads(THREADS)
     hold_memory()
