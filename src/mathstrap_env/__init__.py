@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from mathstrap.reward import RewardOptions, load_environment, score
+from mathstrap.reward import RewardOptions, Scored, load_environment, score
 from mathstrap.share.adapters import environment_rows
 
 __all__ = ["load_environment"]
@@ -21,9 +21,10 @@ except ImportError:  # verifiers before 0.2
 if vf is not None:
 
     class MathstrapData(vf.TaskData):
-        """A question with its gold answer."""
+        """A question with its gold answer, and how it is graded."""
 
         answer: str
+        grader: str = "math"
 
     class MathstrapConfig(vf.TasksetConfig):
         """Where the questions are: a run directory or a file of rows, and how replies are graded."""
@@ -35,17 +36,21 @@ if vf is not None:
     class MathstrapTask(vf.Task[MathstrapData]):
         """A question whose reward is the verdict on the reply."""
 
+        def scored(self, trace: vf.Trace) -> Scored:
+            """Return the verdict on the last reply."""
+            return score(trace.last_reply, self.data.answer, RewardOptions(grader=self.data.grader))
+
         @vf.reward(weight=1.0)
         async def math_answer(self, trace: vf.Trace) -> float:
             """Return 1 for a right answer; what nothing can be proven of is 0, and is counted by the metric."""
-            scored = score(trace.last_reply, self.data.answer, RewardOptions())
+            scored = self.scored(trace)
             trace.info["reward_reason"] = scored.reason
             return scored.reward if scored.reward is not None else 0.0
 
         @vf.metric
         async def reward_missing(self, trace: vf.Trace) -> float:
             """Return 1 where neither right nor wrong can be proven."""
-            return float(score(trace.last_reply, self.data.answer, RewardOptions()).outcome == "undecided")
+            return float(self.scored(trace).outcome == "undecided")
 
     class MathstrapTaskset(vf.Taskset[MathstrapTask, MathstrapConfig]):
         """The questions of a run or a file."""
@@ -53,7 +58,9 @@ if vf is not None:
         def load(self) -> Iterable[MathstrapTask]:
             """Return one task for each question."""
             for row in environment_rows(self.config.data, {}, self.config.limit):
-                data = MathstrapData(id=row["info"]["id"], prompt=row["question"], answer=row["answer"])
+                data = MathstrapData(
+                    id=row["info"]["id"], prompt=row["question"], answer=row["answer"], grader=self.config.grader
+                )
                 yield MathstrapTask(data, self.config.task)
 
     __all__ += ["MathstrapTaskset"]

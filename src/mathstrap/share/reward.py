@@ -155,9 +155,11 @@ def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None
     if isinstance(text, Missing):
         return _nothing(options, text.code, text.reason)
     length = len(text)
-    split = split_reply(ends_of(text))
-    text = split.text
-    if not split.is_finished:
+    text = ends_of(text)
+    split = split_reply(text) if may_think(text) else None
+    if split is not None:
+        text = split.text
+    if split is not None and not split.is_finished:
         reason = "the thought never ends, so no answer is stated"
         return Scored(reward=options.wrong, code="unfinished_thought", reason=reason, expected=_shown(golds[0]))
     verdicts = [grade(each, text, grader=options.grader, form="completion", mode=options.mode) for each in golds]
@@ -179,6 +181,8 @@ def _nothing(options: RewardOptions, code: Code, reason: str) -> Scored:
 
 
 def _shown(text: str) -> str:
+    if len(text) <= MAX_SHOWN and text.isascii() and text.isprintable():
+        return text
     return printable(text[: MAX_SHOWN + 1]) if len(text) <= MAX_SHOWN else printable(text[:MAX_SHOWN]) + "..."
 
 
@@ -230,6 +234,10 @@ def text_of_reply(reply: Any) -> str | Missing:
 
 
 def _text_of_list(items: Sequence[Any]) -> str | Missing:
+    if len(items) == 1 and type(items[0]) is dict:  # what TRL hands over nearly always
+        content = items[0].get("content")
+        if type(content) is str and content and items[0].get("role") == "assistant":
+            return content
     if not items:
         return Missing("no_reply", "the reply holds no message")
     spoken = [item for item in items if is_message(item)]
@@ -281,6 +289,19 @@ def _field(item: Any, *names: str) -> Any:
         if value is not None and not callable(value):
             return value
     return None
+
+
+# A part of every mark that thought.py knows; looking for marks themselves costs more than the verdict.
+_HINTS = (
+    "think", "thought", "reason", "reflection", "scratchpad", "analysis", "cot", "inner_", "channel", "message",
+    "unused",
+)  # fmt: skip
+
+
+def may_think(text: str) -> bool:
+    """Say whether a reply may hold a thought; most replies hold no word of any mark."""
+    lower = text.lower()
+    return any(hint in lower for hint in _HINTS)
 
 
 def ends_of(text: str) -> str:
