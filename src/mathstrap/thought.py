@@ -58,6 +58,7 @@ _WRAPPED = re.compile(
     r"|<\|begin_of_(?P<token>solution|answer)\|>(?P<token_inner>.*?)(?:<\|end_of_(?P=token)\|>)?)\s*\Z",
     re.DOTALL,
 )
+DEFAULT_TAG = "<think>"
 _CODE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]+`", re.DOTALL)
 _WORD = re.compile(r"\S")
 _QUOTES = frozenset("\"'“”‘’«»„")
@@ -125,6 +126,49 @@ def split_completion(completion: Completion) -> Completion:
         changes["finish_reason"] = "length"
         changes["ended"] = completion.ended or completion.finish_reason
     return msgspec.structs.replace(completion, **changes) if changes else completion
+
+
+def is_unfinished(completion: Completion) -> bool:
+    """Say whether a split reply broke off inside a thought: what text there is was not the end of it."""
+    if completion.raw:
+        return not split_reply(completion.raw).is_finished
+    if completion.thought_marks != ("", ""):
+        return not completion.thought_marks[1]
+    return bool(completion.reasoning.strip()) and not completion.text.strip()
+
+
+def tag_of(completion: Completion) -> str:
+    """Return the mark that a model opens its thoughts with, as in `<think>`; empty where it does not show."""
+    opening = completion.thought_marks[0].strip()
+    return opening if opening in (DEFAULT_TAG, "<|channel|>analysis<|message|>") or closing_of(opening) else ""
+
+
+def closing_of(opening: str) -> str:
+    """Return the mark that closes a thought; empty for what opens none."""
+    found = _MARK.fullmatch(opening)
+    if found is None or (mark := _read_mark(found)) is None or not mark.is_open or mark.is_empty:
+        return ""
+    if found["name"]:
+        return f"</{found['name']}>"
+    if found["token"] and found["edge"]:
+        return re.sub("begin|start", "end", opening) if opening.islower() else re.sub("BEGIN|START", "END", opening)
+    if found["token"]:
+        return f"<|/{found['token']}|>"
+    if found["square"]:
+        return f"[/{found['square']}]"
+    if found["gemma_open"]:
+        return "<unused95>" if "unused" in opening else "<channel|>"
+    return "◁/think▷"
+
+
+def joined(thought: str, text: str, tag: str = "") -> str:
+    """Return thought and text as one reply, the thought in the marks of a tag, `<think>` where there is none."""
+    if not thought.strip():
+        return text
+    if "<|channel|>" in tag:
+        return f"{tag}{thought.strip()}<|end|><|start|>assistant<|channel|>final<|message|>{text.strip()}"
+    opening = tag or DEFAULT_TAG
+    return f"{opening}\n{thought.strip()}\n{closing_of(opening)}\n\n{text.strip()}"
 
 
 def reply_as_sent(completion: Completion) -> str:

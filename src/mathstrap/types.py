@@ -165,12 +165,19 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed solution to a problem; `answer` is the extracted final answer."""
+    """A parsed solution to a problem; `answer` is the extracted final answer, `model` who wrote it.
+
+    `reasoning` is the thought that came before it, where the recipe keeps thoughts, and `thought_tag` the mark it stood
+    behind; empty for a thought in a field of its own.
+    """
 
     id: str
     problem: str
     text: str
     answer: str
+    model: str = ""
+    reasoning: str = ""
+    thought_tag: str = ""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +193,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """A training row: the published MetaMathQA columns first, then lineage."""
+    """A training row: the published MetaMathQA columns first, then lineage.
+
+    `teacher` is the model that answered, in its server's words; in a mix `tags["teacher"]` is its label. `reasoning`
+    and `thought_tag` are the candidate's.
+    """
 
     id: str
     type: str
@@ -204,6 +215,8 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     teacher: str = ""
     prompt_hash: str = ""
     draw: int = 0
+    reasoning: str = ""
+    thought_tag: str = ""
     tags: dict[str, Any] = {}
 
 

@@ -35,6 +35,7 @@ def export(
     system: str = typer.Option("", help="A system message before every question."),
     plain: bool = typer.Option(False, "--plain", help="Texts instead of chat turns."),
     ending: str = typer.Option("", help="How replies end: paper, answer, boxed or keep (default: as they stand)."),
+    reasoning: str = typer.Option("drop", help="Thoughts in formats of samples: drop, keep or column."),
     pairs: str = typer.Option("length-matched", help="dpo: length-matched, or first: in the order drawn."),
     max_pairs: int = typer.Option(1, help="dpo: most pairs of one question."),
     hardest_first: bool = typer.Option(False, "--hardest-first", help="Questions with the lowest pass rate first."),
@@ -54,6 +55,7 @@ def export(
         raise InputError(f'export --format takes options, found "{overrides[0]}". Training settings go with --for.')
     check_choice("--instruction", instruction, ["auto", "boxed", "answer", "hash", "none"])
     check_choice("--pairs", pairs, ["length-matched", "first"])
+    check_choice("--reasoning", reasoning, ["drop", "keep", "column"])
     check_choice("--ending", ending or "keep", ["paper", "answer", "boxed", "keep"])
     if max_pairs < 1 or not 0 <= validation < 1:
         raise InputError("export: expected --max-pairs of 1 or more, and --validation from 0 to below 1.")
@@ -65,6 +67,7 @@ def export(
         instruction=instruction, system=system, turns="plain" if plain else "chat", ending=ending or "keep",  # type: ignore[arg-type]
         pairs=pairs, max_pairs=max_pairs, order="hardest-first" if hardest_first else "run",  # type: ignore[arg-type]
         window=window_of(pass_rate, min_draws), data_source=data_source,
+        reasoning=reasoning,  # type: ignore[arg-type]
     )  # fmt: skip
     plans = dict.fromkeys(formats, options)
     if path.is_dir():

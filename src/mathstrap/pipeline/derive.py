@@ -169,11 +169,15 @@ def parse_answers(
 ) -> Iterator[Candidate | Reject]:
     """Yield what each reply to a solving request comes to, in the order given."""
     replies = ((problems[problem_of(asked.id)], completion) for asked, completion in answered)
-    return chain.from_iterable(spread(_parse_replies, recipe.mode, chunks_of(replies, REPLIES_PER_CHUNK)))
+    how = (recipe.mode, recipe.export.keeps_thoughts)
+    return chain.from_iterable(spread(_parse_replies, how, chunks_of(replies, REPLIES_PER_CHUNK)))
 
 
-def _parse_replies(mode: AugmentMode, replies: list[tuple[Problem, Completion]]) -> list[Candidate | Reject]:
-    return [parse_solution(problem, completion, mode=mode) for problem, completion in replies]
+def _parse_replies(
+    how: tuple[AugmentMode, bool], replies: list[tuple[Problem, Completion]]
+) -> list[Candidate | Reject]:
+    mode, keeps = how
+    return [parse_solution(problem, completion, mode=mode, keeps_thoughts=keeps) for problem, completion in replies]
 
 
 def grade_all(
@@ -229,6 +233,8 @@ def make_sample(
 ) -> Sample:
     """Return the training row of a graded candidate (published columns of MetaMathQA, then lineage)."""
     answer = problem.answer if verdict.outcome == "correct" else candidate.answer
+    asker = recipe.panels["solving"].asker(candidate.id)
+    is_mixed = len(recipe.panels["solving"].askers) > 1
     return Sample(
         id=candidate.id,
         type=type_of(problem.style, problem.method),
@@ -243,8 +249,10 @@ def make_sample(
         gold="voted" if seed.tags.get("gold") == "voted" else "given",
         confidence=float(seed.tags.get("confidence", 1.0)),
         outcome=verdict.outcome,
-        teacher=teacher_name(recipe.teacher),
+        teacher=candidate.model or teacher_name(asker.options),
         prompt_hash=prompt_hash,
         draw=int(candidate.id.rpartition("#")[2]),
-        tags=problem.tags,
+        reasoning=candidate.reasoning,
+        thought_tag=candidate.thought_tag,
+        tags={**problem.tags, "teacher": asker.label} if is_mixed else problem.tags,
     )

@@ -286,6 +286,10 @@ def check_run_recipe(recipe: RunRecipe) -> None:
         raise RecipeError(
             f'verify.grader: no such grader "{recipe.verify.grader}".{suggest(recipe.verify.grader, graders)}'
         )
+    if "openai" in recipe.export.formats and recipe.export.reasoning == "column":
+        raise RecipeError(
+            "export.reasoning: the format openai takes messages and no other column. Use drop or keep, or take chat."
+        )
     for name in recipe.export.formats:
         if name not in FORMATS and name not in GROUP_FORMATS:
             raise RecipeError(f'export.formats: no such format "{name}".{suggest(name, [*FORMATS, *GROUP_FORMATS])}')

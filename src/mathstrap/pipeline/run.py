@@ -330,7 +330,7 @@ class Bootstrap:
         """
         options = self.recipe.export
         held = held_out(self.seeds.problems, options.validation_share, rng_seed=self.recipe.rng_seed)
-        plans = plans_of(self.run.path) | dict.fromkeys(options.formats, options.rewards)
+        plans = plans_of(self.run.path) | dict.fromkeys(options.formats, options.format_options)
         self.run.write_records("rejects", self.sorted_rejects())
         export_run(self.run, plans, held=held)
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from mathstrap.augment import reference
 from mathstrap.augment.interface import Mode, refuse_reply
 from mathstrap.prompts import Prompt, render, request, with_stop
+from mathstrap.thought import is_unfinished, tag_of
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sampling
 from mathstrap.verify import extract_answer
 
@@ -39,7 +40,9 @@ def solve_requests(
         )  # fmt: skip
 
 
-def parse_solution(problem: Problem, completion: Completion, *, mode: Mode = "default") -> Candidate | Reject:
+def parse_solution(
+    problem: Problem, completion: Completion, *, mode: Mode = "default", keeps_thoughts: bool = False
+) -> Candidate | Reject:
     """Return the solution with its final answer, or why there is none.
 
     The default mode cuts an invented next question off, also where it is what ran into the token limit, and takes an
@@ -49,7 +52,8 @@ def parse_solution(problem: Problem, completion: Completion, *, mode: Mode = "de
     record_id = completion.request
     text = completion.text if mode == "metamath-2024" else cut_run_on(completion.text)
     refused = refuse_reply(record_id, completion, "solve")
-    if refused is not None and not (refused.reason == "truncated" and len(text) < len(completion.text.rstrip())):
+    is_cut = len(text) < len(completion.text.strip()) and not is_unfinished(completion)
+    if refused is not None and not (refused.reason == "truncated" and is_cut):
         return refused
     if not text:
         return Reject(id=record_id, stage="solve", reason="empty", detail=completion.text[:200])
@@ -60,7 +64,11 @@ def parse_solution(problem: Problem, completion: Completion, *, mode: Mode = "de
         answer = found.answer if found else ""
     if not answer:
         return Reject(id=record_id, stage="solve", reason="no_answer", detail=text[-200:])
-    return Candidate(id=record_id, problem=problem.id, text=text, answer=answer)
+    return Candidate(
+        id=record_id, problem=problem.id, text=text, answer=answer, model=completion.model,
+        reasoning=completion.reasoning.strip() if keeps_thoughts else "",
+        thought_tag=tag_of(completion) if keeps_thoughts else "",
+    )  # fmt: skip
 
 
 def cut_run_on(text: str) -> str:

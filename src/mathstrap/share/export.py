@@ -7,10 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import msgspec
+
+from mathstrap.thought import joined
 from mathstrap.types import Sample, Style
 
 Row = dict[str, Any]
 Ending = Literal["paper", "answer", "boxed", "keep"]
+Reasoning = Literal["drop", "keep", "column"]
 
 # A final answer a teacher already stated at the very end; bounded so that no text makes it backtrack.
 STATED_ENDING = re.compile(
@@ -81,6 +85,24 @@ FORMATS: dict[str, Callable[[Sample], Row]] = {
     "sharegpt": sharegpt_row,
     "prompt-completion": prompt_completion_row,
 }
+
+
+def sample_row(name: str, sample: Sample, reasoning: Reasoning = "drop") -> Row:
+    """Return a sample's row in a format; its thought is left out, stands before the response, or in its own column.
+
+    Kept thoughts stand in the model's own marks; where messages may have a field for it (`chat`) they stand in
+    `reasoning_content`, for the chat template to place.
+    """
+    if reasoning == "keep" and name != "chat":
+        response = joined(sample.reasoning, sample.response, sample.thought_tag)
+        return FORMATS[name](msgspec.structs.replace(sample, response=response))
+    row = FORMATS[name](sample)
+    if reasoning == "keep":
+        row["messages"][1]["reasoning_content"] = sample.reasoning
+    elif reasoning == "column":
+        row["reasoning"] = sample.reasoning
+    return row
+
 
 # A sample that says which columns a format has, also where a run made no sample.
 EXAMPLE = Sample(

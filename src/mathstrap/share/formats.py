@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import msgspec
@@ -15,7 +15,7 @@ import msgspec
 from mathstrap.augment.sentences import split_sentences
 from mathstrap.curate.difficulty import DifficultyOptions, place_in_window
 from mathstrap.curate.paths import read_reasoning
-from mathstrap.share.export import Ending, Row, finish_response
+from mathstrap.share.export import Ending, Reasoning, Row, finish_response
 from mathstrap.share.groups import Draw, Group, Instruction, ask_in
 from mathstrap.types import Style
 
@@ -39,6 +39,7 @@ class FormatOptions:
     max_pairs     most pairs of one question
     order         "run", or "hardest-first": the questions with the lowest pass rate come first
     window        only questions whose pass rate lies in it; null = all
+    reasoning     what becomes of thoughts in the formats of samples, as in `export.reasoning`
     """
 
     instruction: Instruction | Literal["auto"] = "auto"
@@ -51,6 +52,7 @@ class FormatOptions:
     max_pairs: int = 1
     order: Literal["run", "hardest-first"] = "run"
     window: DifficultyOptions | None = None
+    reasoning: Reasoning = "drop"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,14 +64,28 @@ class ExportOptions:
     ending    how a response ends: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter
               for MATH-like), "answer" = `The answer is: a` alone, "boxed" = `The answer is $\boxed{a}$.`, "keep" = as
               the teacher wrote it
+    reasoning "drop" leaves the teacher's thoughts out, "keep" puts each in front of its response in the model's own
+              marks (`chat`: in the field `reasoning_content`), "column" writes them beside it
     validation_share   this share of the seeds, with all that descends from them, goes to a file of its own
     rewards   how the rows of the reward and preference formats look
     """
 
     formats: tuple[str, ...] = ("metamathqa",)
     ending: Ending = "paper"
+    reasoning: Reasoning = "drop"
     validation_share: float = 0.0
     rewards: FormatOptions = field(default_factory=FormatOptions)
+
+
+    @property
+    def keeps_thoughts(self) -> bool:
+        """Say whether any format has a place for thoughts."""
+        return self.reasoning != "drop" or self.rewards.reasoning != "drop"
+
+    @property
+    def format_options(self) -> FormatOptions:
+        """Return how rows look, with what is said of thoughts above."""
+        return self.rewards if self.reasoning == "drop" else replace(self.rewards, reasoning=self.reasoning)
 
 
 @dataclass(kw_only=True)

@@ -19,7 +19,7 @@ import msgspec
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.files.tables import replacing, write_atomically
-from mathstrap.share.export import EXAMPLE, FORMATS, Ending, Row, count_table, finish_response
+from mathstrap.share.export import EXAMPLE, FORMATS, Ending, Row, count_table, finish_response, sample_row
 from mathstrap.share.formats import (
     ABOUT,
     GROUP_FORMATS,
@@ -144,7 +144,7 @@ def write_groups(
 
 def like_row(name: str, options: FormatOptions) -> Row:
     """Return a row that says which columns a format has and of which types."""
-    return example_row(name, options) if name in GROUP_FORMATS else FORMATS[name](EXAMPLE)
+    return example_row(name, options) if name in GROUP_FORMATS else sample_row(name, EXAMPLE, options.reasoning)
 
 
 def rows_of(name: str) -> Callable[[Group, FormatOptions, LeftOut], Iterator[Row]]:
@@ -161,13 +161,12 @@ def rows_of(name: str) -> Callable[[Group, FormatOptions, LeftOut], Iterator[Row
             seen.add(draw.text)
             answer = group.gold or draw.answer
             text = reply_of(draw, group, options) if options.ending != "keep" else draw.text
-            yield FORMATS[name](
-                Sample(
-                    id=draw.id, type=type_of(group.style, group.method), query=group.question,
-                    original_question=group.original_question, response=text, problem=group.id, seed=group.seed,
-                    dataset=group.dataset, method=group.method, answer=answer,
-                )
+            sample = Sample(
+                id=draw.id, type=type_of(group.style, group.method), query=group.question,
+                original_question=group.original_question, response=text, problem=group.id, seed=group.seed,
+                dataset=group.dataset, method=group.method, answer=answer, reasoning=draw.reasoning,
             )  # fmt: skip
+            yield sample_row(name, sample, options.reasoning)
 
     return sample_rows
 
@@ -182,14 +181,15 @@ def write_samples(
     with ExitStack() as stack:
         files = {
             (name, is_held): RowFile(
-                stack, folder / f"export-{name}{'-validation' if is_held else ''}", FORMATS[name](EXAMPLE)
+                stack, folder / f"export-{name}{'-validation' if is_held else ''}", like_row(name, options)
             )
-            for name in plans
+            for name, options in plans.items()
             for is_held in ((False, True) if held else (False,))
         }
         for sample in run.read_records("samples", Sample):
             for name, options in plans.items():
-                files[name, sample.seed in held].add(FORMATS[name](with_ending(sample, options.ending)))
+                row = sample_row(name, with_ending(sample, options.ending), options.reasoning)
+                files[name, sample.seed in held].add(row)
         for (name, is_held), file in files.items():
             file.close()
             if is_held:
