@@ -64,7 +64,7 @@ class ExportOptions:
     ending    how a response ends: "paper" = MetaMathQA's (`#### a` and `The answer is: a` for GSM8K-like, the latter
               for MATH-like), "answer" = `The answer is: a` alone, "boxed" = `The answer is $\boxed{a}$.`, "keep" = as
               the teacher wrote it
-    reasoning "drop" leaves the teacher's thoughts out, "keep" puts each in front of its response in the model's own
+    reasoning   "drop" leaves the teacher's thoughts out, "keep" puts each in front of its response in the model's own
               marks (`chat`: in the field `reasoning_content`), "column" writes them beside it
     validation_share   this share of the seeds, with all that descends from them, goes to a file of its own
     rewards   how the rows of the reward and preference formats look
