@@ -371,6 +371,9 @@ def _same_cases(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
     for row in gold:
         for index, other in enumerate(left):
             if isinstance(row, Group) and isinstance(other, Group) and _same_case(row, other, is_last=len(left) == 1):
+                answer = _same(canonical(row.items[0]), canonical(other.items[0]))
+                if not answer:
+                    return answer
                 del left[index]
                 break
         else:
@@ -379,9 +382,8 @@ def _same_cases(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
 
 
 def _same_case(row: Group, other: Group, *, is_last: bool) -> bool:
+    """Say whether two cases have the same condition."""
     conditions = canonical(row.items[1]), canonical(other.items[1])
-    if not _same(canonical(row.items[0]), canonical(other.items[0])):
-        return False
     return (is_last and Sym("otherwise") in conditions) or bool(_same(*conditions))
 
 
@@ -616,12 +618,14 @@ def _names_agree(head: Node, other: Node) -> bool:
     if len(first) > 2 and len(second) > 2 and "_" not in first + second:
         mine, theirs = set(first.split()), set(second.split())
         return mine <= theirs or theirs <= mine
-    letters = [sorted(_letters(node)) for node in (head, other)]
-    return letters[0] == letters[1] and len(letters[0]) > 0
+    mine_letters, their_letters = _letters(head), _letters(other)
+    return bool(mine_letters) and their_letters in (mine_letters, mine_letters[::-1])
 
 
 def _letters(node: Node) -> list[str]:
     """Return the letters of a segment, an angle or a triangle."""
+    if isinstance(node, Sym) and node.name.isupper() and node.name.isalpha():
+        return list(node.name) if len(node.name) > 1 else []
     if not isinstance(node, Mul):
         return []
     return [

@@ -47,7 +47,7 @@ from mathstrap.verify.read.normalize import (
     words_set,
 )
 from mathstrap.verify.read.parse import ChangedValueError, parse
-from mathstrap.verify.read.words import NO_NUMBERS, expression_from_words, named_set
+from mathstrap.verify.read.words import NO_NUMBERS, counted_in_words, expression_from_words, named_set
 
 Tier = Literal["empty", "number", "text", "structure", "expression", "none"]
 
@@ -72,7 +72,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 MAX_CACHED_CHARS = 300
 _SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
-_UNIT_LETTER = re.compile(r"(?<=[0-9])\s+([mgsLhNJWVAKCF])$")
+_UNIT_LETTER = re.compile(r"(?<=[0-9])\s+([mgsLhNJWVAKCF])(?:\^\{?([23])\}?)?$")
+_IN_TEXT = re.compile(r"\\text\{[^{}]*\}")
 _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _MONEY = re.compile(r"(-?)\s?\\?([$€£¥₹₩₽])\s?(-?[0-9.,]+)")
 _DECIMAL_COMMA = re.compile(r"(-?)([0-9]+),([0-9]{1,9})(?!,)(\s?[^0-9,]{0,30})")
@@ -224,7 +225,7 @@ def _formula_in_words(text: str) -> Node | str | None:
             raise value
         sign = "<=" if words in _UPPER else "<" if words in _STRICT_UPPER else ">=" if words in _LOWER else ">"
         return Relation((Sym("value"), value), (sign,))
-    return expression_from_words(text)
+    return expression_from_words(text) or counted_in_words(text)
 
 
 _SPELLED = re.compile(r"[A-Za-z]{3}")
@@ -326,9 +327,9 @@ def is_number(text: str) -> bool:
 def _with_unit_letter(text: str, other: str) -> str:
     """Return `8 m` with its m as a unit when the other answer does not use m as a variable."""
     match = _UNIT_LETTER.search(text)
-    if not match or (match[1] in _LETTER.findall(other) and not _UNIT_LETTER.search(other)):
+    if not match or (match[1] in _LETTER.findall(_IN_TEXT.sub("", other)) and not _UNIT_LETTER.search(other)):
         return text
-    return f"{text[: match.start()]}\\text{{ {match[1]}}}"
+    return f"{text[: match.start()]}\\text{{ {match[1]}{'^' + match[2] if match[2] else ''}}}"
 
 
 def _compare(gold: Node, got: Node, integers: frozenset[str]) -> bool | None:

@@ -18,7 +18,7 @@ from mathstrap.verify.read.nodes import Add, Bound, Call, Mul, Node, Num, Pow, S
 
 DIGITS = 30
 CHECK_DIGITS = 60
-LIMIT_DIGITS = 120
+LIMIT_DIGITS = 160
 POINTS = 4
 MAX_POINTS = 10
 MAX_MAGNITUDE = 10**7  # the largest natural logarithm a value may have
@@ -172,6 +172,7 @@ class _Values:
         self.context = context
         self.values = values
         self.scale = context.mpf(0)
+        self.tiny_is_zero = False
 
     def of(self, node: Node) -> Any:
         spend(1)
@@ -215,6 +216,7 @@ class _Values:
     def _at(self, node: Bound, value: Any, context: Any) -> Any:
         """Evaluate the body of a bound expression where its variable has this value."""
         inner = _Values(context, {**self.values, node.name: value}, real=self.real)
+        inner.tiny_is_zero = node.kind == "int"  # e^{-x^2} far out
         return inner.of(node.body)
 
     def _bound(self, node: Bound) -> Any:
@@ -254,13 +256,14 @@ class _Values:
         place = self._end(node.low)
         if context.isinf(place):
             sign = 1 if place > 0 else -1
-            near, far, other = self._at(node, sign * ten**15, context), self._at(node, sign * ten**25, context), None
+            near, far, other = self._at(node, sign * ten**15, context), self._at(node, sign * ten**30, context), None
         else:
-            near, far, other = (self._at(node, place + step, context) for step in (ten**-15, ten**-25, -(ten**-25)))
+            near, far, other = (self._at(node, place + step, context) for step in (ten**-15, ten**-30, -(ten**-30)))
         if abs(near - far) > ten**-13 * (1 + abs(far)) or (
             other is not None and abs(far - other) > ten**-22 * (1 + abs(far))
         ):
             raise NoValueError("a limit is not certain")
+        self.scale = max(self.scale, self.context.convert(abs(far)) + 1)
         return self.context.convert(far)
 
     def _power(self, base: Any, exponent: Any) -> Any:
@@ -270,7 +273,11 @@ class _Values:
             raise NoValueError("a divisor is zero")
         size = abs(base)
         if abs(exponent) > MAX_MAGNITUDE or abs(exponent) * abs(self.context.mag(size)) > MAX_MAGNITUDE:
-            raise NoValueError("a power is too large")
+            if self.tiny_is_zero and (size > 2) == (exponent.real < 0) and not 0.5 < size < 2:
+                return self.context.mpf(0)
+            # (1 + 1/n)^n for a large n: the logarithm is below twice the distance from 1
+            if not (size > 0.5 and abs(exponent) * abs(base - 1) * 2 <= MAX_MAGNITUDE):
+                raise NoValueError("a power is too large")
         if self.real and base < 0 and exponent != int(exponent):
             raise NoValueError("a root of a negative number")
         return self.context.power(base, exponent)

@@ -12,6 +12,7 @@ from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, Pow, Quantity
 from mathstrap.verify.read.units import Measure, conversions, match_units, read_unit
 
 _HUNDRED = Num(Fraction(100))
+_MONTH = Fraction(2_629_746)  # seconds, on average
 _HALVES_OF_DAY = frozenset({"am", "pm"})
 
 
@@ -64,16 +65,24 @@ def _same_quantities(left: Node, gold_unit: str, right: Node, got_unit: str) -> 
         case "same":
             return _same_numbers(left, right)
         case "unclear":
-            same = _same_numbers(left, right)
-            return False if same is False and not _near_years(gold_unit, got_unit) else None
+            if read_unit(gold_unit).measures and read_unit(got_unit).measures:
+                return None if _nearly_as_long(left, gold_unit, right, got_unit) else False
+            return False if _same_numbers(left, right) is False else None
     answers = [_converted(left, mine, right, theirs) for mine, theirs in conversions(gold_unit, got_unit)]
     if True in answers:
         return True
     return None if None in answers else False
 
 
-def _near_years(gold_unit: str, got_unit: str) -> bool:
-    return bool(read_unit(gold_unit).measures and read_unit(got_unit).measures)
+def _nearly_as_long(left: Node, gold_unit: str, right: Node, got_unit: str) -> bool:
+    """Say whether months or years may be meant by so many weeks or days: 52 weeks are nearly a year."""
+    sizes: list[Fraction] = []
+    for value, unit in ((rational(left), gold_unit), (rational(right), got_unit)):
+        measure = read_unit(unit).measures[0]
+        if value is None:
+            return True
+        sizes.append(value * measure.scale * (_MONTH if measure.dimensions[0][0] == "months" else 1))
+    return abs(sizes[0] - sizes[1]) * 15 <= abs(sizes[0])
 
 
 def _same_angle(left: Node, gold_unit: str, right: Node, got_unit: str) -> bool | None:

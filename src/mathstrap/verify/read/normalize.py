@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mathstrap.verify.read.charmap import to_ascii
-from mathstrap.verify.read.words import SYNONYMS
+from mathstrap.verify.read.words import SYNONYMS, cjk_fraction
 
 MAX_CHARS = 10_000
 _PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ('"', '"'), ("'", "'"))
@@ -16,6 +16,7 @@ _CURRENCY = re.compile(r"(USD|US\$|US\\\$|EUR|GBP|CAD|AUD|A\$|C\$|INR|Rs\.?|RMB|
 _CURRENCY_SIGNS = {"EUR": "€", "GBP": "£", "INR": "₹", "Rs": "₹", "Rs.": "₹", "RMB": "¥", "CNY": "¥", "JPY": "¥"}
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
 _O_CLOCK = re.compile(r"^([0-9]{1,2})(?:\\text\s?\{)?\s?o'?\s?clock\}?", re.IGNORECASE)
+_HOUR = re.compile(r"[0-9]{1,2}\s?[AaPp]\.?\s?[Mm]\.?")
 _NOON = re.compile(r"^(?:12(?::00)?\s?)?(?:\\text\s?\{\s*)?(noon|midnight)\}?$", re.IGNORECASE)
 # Commands that add nothing, with what they hold.
 _DROPPED = re.compile(
@@ -34,7 +35,7 @@ _RATE = re.compile(
     r"(?<=[0-9}])\s?((?:m|km|cm|mm|ft|mi|L|g|kg|N|J|mL|mi|rad)\s?/\s?(?:s|h|hr|min|L|m|kg|g|cm|mL|sec)(?:\^\{?[234]\}?)?)$"
 )
 _BASE = re.compile(
-    r"^([0-9A-Za-z]{1,60})(?:\\text\s?\{)?\s*\(?(?:in )?base[ -]?"
+    r"^([0-9A-Za-z]{1,60})\s*(?:\\text\s?\{)?\s*\(?(?:in )?base[ -]?"
     r"([0-9]{1,2}|two|three|four|five|six|seven|eight|nine|twelve|sixteen)\)?\}?$"
 )
 _CONTINUED = re.compile(r"\.[0-9]+\.{2,}$")  # 0.333...
@@ -54,13 +55,13 @@ _QUALIFIER_STARTS = re.compile(
     r"(?=(?:for|where|with)\b|[a-z](?:\s?,\s?[a-z])?\s?\\in\b|[a-z] (?:is|are|any) )"
 )
 _ADJECTIVE = (
-    r"(?:(?:all|any|every|each|some|an?|the|arbitrary|real|integers?|positive|non-?negative|natural|whole|fixed|numbers?"
-    r"|constants?|values?|of|reals?|non-?zero|is|are|being|be|parameters?) )*"
+    r"(?:all|any|every|each|some|an?|the|arbitrary|real|integers?|positive|non-?negative|natural|whole|fixed|numbers?"
+    r"|constants?|values?|of|reals?|non-?zero|is|are|being|be|parameters?)"
 )
 _ONE = r"[a-zA-Z](?:_[01])?"
-_START = rf"(?:for|where|with)? ?{_ADJECTIVE}"
+_START = rf"(?:for|where|with)? ?(?:{_ADJECTIVE} )*"
 _QUALIFIERS = (
-    re.compile(rf"{_START}{_ONE}(?: ?(?:,|and) ?{_ONE})?(?: {_ADJECTIVE[:-1]}?)?"),
+    re.compile(rf"{_START}{_ONE}(?: ?(?:,|and) ?{_ONE})?(?: {_ADJECTIVE})*"),
     re.compile(rf"{_START}{_ONE}(?: ?, ?{_ONE})* ?\\in ?\\math(?:bb|bf) ?[ZNRQ](?: ?[_^] ?[+*0]| ?_? ?\\ge q? ?[01])?"),
     re.compile(rf"{_START}[kmn] ?(?:\\geq?|\\geqslant|>=?) ?[0-9]"),
     re.compile(rf"{_START}[kmn] ?= ?0 ?,(?: ?\\pm)? ?1 ?,.{{1,30}}"),
@@ -128,6 +129,8 @@ def clean(text: str) -> str:
     choice = _CHOICE.fullmatch(text)
     if choice:
         return choice[1]
+    if "\u5206\u4e4b" in text and (fraction := cjk_fraction(text)) is not None:
+        return fraction
     text = _CURRENCY.sub(lambda match: _CURRENCY_SIGNS.get(match[1], "\\$"), text, count=1)
     return _with_spelled_units(text) if text[:1].isdigit() or text[:1] in "nNmM\\" else text
 
@@ -143,7 +146,7 @@ def _without_remark(text: str) -> str:
 
 def _with_spelled_units(text: str) -> str:
     """Write times of day, feet and inches, hours and minutes and rates in the words the grammar reads."""
-    if ":" in text:
+    if ":" in text or _HOUR.fullmatch(text):
         return _CLOCK.sub(lambda match: f" {match[1].lower()}m", text)
     last = text[-1:]
     if last.lower() in "kn}t" and (match := _NOON.match(text)):
@@ -214,6 +217,8 @@ def _unwrap(text: str) -> str:
             return inner
     if text.startswith("\\") and (match := _WRAPPER.match(text)) and _closes_at_end(text[match.end() :]):
         return text[match.end() + 1 : -1]
+    if text.startswith("\\left\\{") and "\\begin" in text[:20] and text.endswith("\\right"):
+        return text[7:-6]  # a system of equations behind one brace
     if text.startswith("{") and "," not in text and _closes_at_end(text):
         return text[1:-1]
     return text

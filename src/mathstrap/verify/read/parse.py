@@ -351,11 +351,11 @@ class Parser:
         lowered = {word.lower() for word in words}
         if not lowered <= UNITS and _is_letters(value):
             raise NotMathError("words follow a word")  # "red blue" is no red with a unit
-        if not all(word.isascii() or is_foreign_unit(word) for word in words):
-            raise NotMathError("the words after the value are not read")
         changing = lowered & CHANGES_VALUE
         if changing and not _is_power_of_unit(words, changing):
             raise ChangedValueError(value)
+        if not all(word.isascii() or is_foreign_unit(word) for word in words):
+            raise NotMathError("the words after the value are not read")
         if lowered & NOT_A_UNIT - CHANGES_VALUE:
             raise NotMathError("the words after the value say more than a unit")
         if lowered & PERCENT_WORDS:
@@ -650,7 +650,7 @@ class Parser:
                     return based
             if token.kind == "sign" and token.text in "([{|":
                 return self._bar() if token.text == "|" else self._bracket(token.text)
-            if token.text == "^" and (counted := self._counting(self.position - 1)) is not None:
+            if token.text in ("^", "_") and (counted := self._counting(self.position - 1)) is not None:
                 return counted
             raise NotMathError(f"cannot read {token.text[:20]!r} here")
         finally:

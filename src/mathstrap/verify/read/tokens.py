@@ -179,7 +179,7 @@ def _text_tokens(part: str, content: str, before: Token, spaced: bool) -> list[T
 
 def _foreign_tokens(part: str, before: Token, spaced: bool) -> list[Token]:
     """Return the tokens of a run of letters of another script: a Chinese numeral is a number, the rest words."""
-    if before.kind == "number" and not spaced:  # 5万 is 50,000
+    if before.kind == "number" and (not spaced or part in MAGNITUDES):  # 5万 is 50,000
         magnitude = next((size for size in (2, 1) if part[:size] in MAGNITUDES), 0)
         if magnitude and part[magnitude:]:
             return [Token("text", part[:magnitude], False), Token("text", part[magnitude:], False)]

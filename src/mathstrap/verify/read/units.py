@@ -241,6 +241,7 @@ def _lookup(word: str) -> tuple[Measure, ...]:
 
 
 def _stem(word: str) -> str:
+    word = {"person": "people", "persons": "people", "child": "children", "mice": "mouse"}.get(word, word)
     for ending, kept in (("ies", "y"), ("sses", "ss"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("s", "")):
         if word.endswith(ending) and len(word) > len(ending) + 1 and not word.endswith(("ss", "us")):
             return word[: -len(ending)] + kept

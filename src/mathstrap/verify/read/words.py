@@ -130,8 +130,8 @@ CHANGES_VALUE = (
         plus minus
         divided multiplied mod modulo choose over below above under beneath short shy less fewer greater larger
         smaller negative
-        power powers raised exponent degrees-below doubles triples tenfold twofold threefold fold twice thrice
-        倍 割 成 折 раз раза fois veces mal 배 গুণ medio medios tercio tercios tiers demi quarts drittel
+        power powers raised exponent degrees-below doubles triples tenfold twofold threefold fold twice thrice than point out
+        倍 割 成 折 раз раза fois veces mal 배 গুণ medio medios tercio tercios tiers demi drittel
         viertel hälfte""")
     )
     | (frozenset(PARTS) - {"quarters", "seconds"})
@@ -141,10 +141,10 @@ CHANGES_VALUE = (
 NOT_A_UNIT = (
     frozenset(
         _words("""and or but not no unknown if else is are was were because since maybe approximately about
-        point more than except only open import lambda for where when nor neither either possibly perhaps remainder
+        more except only open import lambda for where when nor neither either possibly perhaps remainder
         most least to rather instead oder ou und mehr weniger als moins más menos o y et больше меньше более менее
         или не বেশি
-        কম বা أكثر أقل أو ضعف gut knapp quarter quarters versus vs between until as out ratio odds""")
+        কম বা أكثر أقل أو ضعف gut knapp quarter quarters versus vs between until as ratio odds""")
     )
     | CHANGES_VALUE
     | frozenset(NUMBER_WORDS) - {"one"}
@@ -234,11 +234,10 @@ def expression_from_words(text: str) -> str | None:
     """
     if not _SPELLED.fullmatch(text):
         return None
-    words = _WORD.findall(text.lower().replace("-", " ").replace(",", " ") if not text.startswith("-") else "")
+    words = _words_of(text)
     if not words or len(words) > 16 or _TRIGGERS.isdisjoint(words):
         return None
-    if len("".join(words)) != len(re.sub(r"[ ,\-]", "", text.rstrip("."))):
-        return None  # something was skipped
+    words = [word for word in words if word != "the"]
     formula, index, after_value = "", 0, False
     while index < len(words):
         value, used = _value_from_words(words, index)
@@ -263,6 +262,23 @@ def expression_from_words(text: str) -> str | None:
             formula += table[phrase]
             after_value = phrase == "half"
     return formula if after_value else None
+
+
+def _words_of(text: str) -> list[str]:
+    """Return the words and numbers of a text in lower case, or nothing if it has anything else."""
+    text = text.lower().replace("-", " ").replace(",", " ") if not text.startswith("-") else ""
+    words = _WORD.findall(text)
+    return words if len("".join(words)) == len(re.sub(r"[ \-]", "", text.rstrip("."))) else []
+
+
+def counted_in_words(text: str) -> str | None:
+    """Return `fifteen dollars` as `15 dollars`; None for a text that does not start with a number word."""
+    words = _words_of(text)
+    if not words or len(words) > 12 or (words[0] not in NUMBER_WORDS and words[0] not in ("a", "an")):
+        return None
+    value, used = _value_from_words(words, 0)
+    rest = " ".join(words[used:])
+    return f"{value} {rest}" if used and rest and value.isdigit() and words[used] not in _INFIXES else None
 
 
 def _value_from_words(words: list[str], start: int) -> tuple[str, int]:
@@ -303,8 +319,11 @@ def _value_from_words(words: list[str], start: int) -> tuple[str, int]:
                     break
                 index += 1
                 continue
-            count = _SMALL[following]
-            return rf"{total + group}+\frac{{{count}}}{{{part}}}", index - start + 3
+            value = rf"{total + group}+\frac{{{_SMALL[following]}}}{{{part}}}"
+            magnitude = MAGNITUDES.get(words[index + 3], 0) if index + 3 < len(words) else 0
+            if magnitude >= 1000:  # one and a half million
+                return rf"({value})*{magnitude}", index - start + 4
+            return value, index - start + 3
         elif word == "and" and index > start and following in NUMBER_WORDS:
             pass
         elif word == "point" and index > start and following in NUMBER_WORDS:
@@ -325,6 +344,22 @@ _CJK_DIGITS = {char: value for value, char in enumerate("〇一二三四五六�
 _CJK_SCALES = {"十": 10, "百": 100, "千": 1000}
 _CJK_LARGE = {"万": 10**4, "萬": 10**4, "亿": 10**8, "億": 10**8}
 _CJK_NUMERALS = frozenset(_CJK_DIGITS) | frozenset(_CJK_SCALES) | frozenset(_CJK_LARGE)
+
+
+def cjk_fraction(text: str) -> str | None:
+    """Return `四分之三` as 3/4 and `百分之五十` as 50 percent; None for anything else."""
+    bottom, between, top = text.partition("分之")
+    numbers = [part if part.isdigit() else _whole_cjk(part) for part in (bottom, top)]
+    if not between or None in numbers or len(text) > 40:
+        return None
+    return f"{numbers[1]}\\%" if numbers[0] == "100" else f"{numbers[1]}/{numbers[0]}"
+
+
+def _whole_cjk(text: str) -> str | None:
+    if text == "百":
+        return "100"
+    number, rest = cjk_number(text)
+    return number if not rest else None
 
 
 def cjk_number(text: str) -> tuple[str | None, str]:
