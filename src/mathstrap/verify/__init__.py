@@ -25,4 +25,4 @@ __all__ = [
 
 def answers_agree(a: str, b: str) -> Outcome:
     """Compare two bare answers with the default grader; `a` plays the gold."""
-    return grade(a, b).outcome
+    return grade(a, b, form="answer").outcome

@@ -130,7 +130,8 @@ CHANGES_VALUE = (
         plus minus
         divided multiplied mod modulo choose over below above under beneath short shy less fewer greater larger
         smaller negative
-        power powers raised exponent degrees-below doubles triples tenfold twofold threefold fold twice thrice than point out
+        power powers raised exponent degrees-below doubles triples tenfold twofold threefold fold twice thrice
+        than point out
         倍 割 成 折 раз раза fois veces mal 배 গুণ medio medios tercio tercios tiers demi drittel
         viertel hälfte""")
     )
