@@ -24,6 +24,8 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 REASONS: dict[str, str] = {
     "bad_row": "the seed row could not be read",
     "gold_fails_grader": "the gold answer is not recognised by the grader",
+    "gold_unusable": "the gold answer is not a value that can be graded",
+    "question_unusable": "the question cannot be asked: a refusal, or it needs a picture",
     "truncated": "the reply hit the token limit before it ended",
     "refused": "the server's content filter ended the reply",
     "prompt_refused": "the server does not take this prompt: its content, its form or its length",

@@ -1,113 +1,109 @@
-"""Stream the rows of JSON Lines, CSV and Parquet files. Knows nothing of what the columns mean."""
+"""Stream the rows of files: JSON in all its layouts, CSV, Parquet, Excel, packed or not, one file, a folder or a glob.
+
+Knows nothing of what the columns mean, but for telling a header line from a first row (`text_rows.KNOWN_NAMES`).
+"""
 
 from __future__ import annotations
 
-import csv
+import glob
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, MissingExtraError, missing_extra
+from mathstrap.files.text_rows import OnBadRow, Row, csv_rows, json_rows
 
-Row = dict[str, Any]
-OnBadRow = Callable[[int, str], None]
+__all__ = ["EXPECTED", "OnBadRow", "Row", "Starts", "files_of", "iter_rows", "place_of"]
+
+EXPECTED = ".jsonl, .json, .csv, .tsv, .parquet or .xlsx (also .gz, .zst, .bz2 or .xz)"
+PACKED = (".gz", ".zst", ".bz2", ".xz")
+Reader = Callable[[Path, OnBadRow], Iterator[tuple[int, Row]]]
+# Where each file of several begins in the running count of rows: (rows before it, its path).
+Starts = list[tuple[int, Path]]
 
 
-def iter_rows(path: Path | str, *, bad: OnBadRow | None = None) -> Iterator[tuple[int, Row]]:
-    """Stream (number, row) from a .jsonl, .csv or .parquet file; numbers are lines (rows for Parquet), from 1.
+def iter_rows(
+    path: Path | str, *, bad: OnBadRow | None = None, starts: Starts | None = None
+) -> Iterator[tuple[int, Row]]:
+    """Stream (number, row) from a file, a folder of files or a glob; numbers are lines (rows for tables), from 1.
 
-    A row that cannot be read goes to `bad(number, reason)`, or raises InputError where `bad` is None.
+    Over several files the numbers run on; `starts` receives where each file begins, for `place_of`. A row that cannot
+    be read goes to `bad(number, reason)`, or raises InputError where `bad` is None.
     """
-    path = Path(path)
-    readers = {
-        ".jsonl": jsonl_rows, ".json": jsonl_rows, ".ndjson": jsonl_rows,
-        ".csv": csv_rows, ".tsv": csv_rows, ".parquet": parquet_rows,
-    }  # fmt: skip
-    if not path.exists():
-        raise InputError(f"{path}: no such file. Expected a .jsonl, .csv or .parquet file, or hf:owner/name.")
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory. Name one .jsonl, .csv or .parquet file.")
-    reader = readers.get(path.suffix.lower())
+    files = files_of(path)
+    starts = [] if starts is None else starts
+    before = last = 0
+
+    def refuse(number: int, reason: str) -> None:
+        nonlocal last
+        last = max(last, before + number)
+        if bad is None:
+            raise InputError(f"{place_of(path, before + number, starts)}: {reason}.")
+        bad(before + number, reason)
+
+    for file in files:
+        before = last
+        starts.append((before, file))
+        try:
+            for number, row in reader_of(file)(file, refuse):
+                last = before + number
+                yield last, row
+        except PermissionError:
+            raise InputError(f"{file}: no permission to read it.") from None
+
+
+def place_of(source: Path | str, number: int, starts: Starts) -> str:
+    """Return `file:line` of a running number; without `starts` the source and the number."""
+    before, file = next((pair for pair in reversed(starts) if pair[0] < number), (0, Path(str(source))))
+    return f"{file}:{number - before}"
+
+
+def files_of(path: Path | str) -> list[Path]:
+    """Return the files that a name stands for, sorted: itself, those below a folder, or those a glob matches.
+
+    Raises InputError where there is none, or where the name of the only one says that it cannot be read.
+    """
+    named = Path(path)
+    if named.is_dir():
+        files = sorted(file for file in named.rglob("*") if file.is_file() and is_readable(file))
+        if not files:
+            raise InputError(f"{path}: no file in this folder can be read. Expected {EXPECTED} files.")
+        return files
+    if not named.exists() and any(letter in str(path) for letter in "*?["):
+        names = sorted(glob.glob(str(named), recursive=True))  # noqa: PTH207  (an absolute pattern with **)
+        files = [Path(name) for name in names if Path(name).is_file()]
+        if not files:
+            raise InputError(f"{path}: no file matches. Expected the pattern of {EXPECTED} files.")
+    elif not named.exists():
+        raise InputError(f"{path}: no such file. Expected {EXPECTED}, a folder, a glob, or hf:owner/name.")
+    else:
+        files = [named]
+    for file in files:
+        reader_of(file)
+    return files
+
+
+def is_readable(file: Path) -> bool:
+    """Say whether a file below a folder is one of rows; hidden files and descriptions are not."""
+    is_description = file.name in ("dataset_info.json", "dataset_infos.json", "state.json", "README.json")
+    is_hidden = any(part.startswith(".") for part in file.parts[-2:])
+    return suffix_of(file) in READERS and not is_hidden and not is_description
+
+
+def suffix_of(file: Path) -> str:
+    """Return the suffix that says what a file holds, in lower case; that of the packing does not."""
+    name = file.with_suffix("") if file.suffix.lower() in PACKED else file
+    return name.suffix.lower()
+
+
+def reader_of(file: Path) -> Reader:
+    """Return the reader for a file's suffix; raises InputError for one that is not known."""
+    reader = READERS.get(suffix_of(file))
     if reader is None:
-        raise InputError(f'{path}: cannot read "{path.suffix}" files. Expected .jsonl, .csv or .parquet.')
-
-    def stop(number: int, reason: str) -> None:
-        raise InputError(f"{path}:{number}: {reason}.")
-
-    try:
-        yield from reader(path, bad or stop)
-    except PermissionError:
-        raise InputError(f"{path}: no permission to read it.") from None
-
-
-def jsonl_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the objects of a JSON Lines file; a .json file may instead hold one array of objects."""
-    import msgspec
-
-    # Brackets nested a few thousand deep end in a RecursionError.
-    unreadable = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-    decode = msgspec.json.Decoder().decode
-    with open(path, "rb") as lines:
-        first = lines.read(1)
-        lines.seek(0)
-        if first == b"[":
-            try:
-                rows = decode(lines.read())
-            except unreadable as error:
-                bad(1, f"not a JSON array ({error})")
-                return
-            for number, row in enumerate(rows, 1):
-                if isinstance(row, dict):
-                    yield number, row
-                else:
-                    bad(number, f"found a {type(row).__name__}, expected a JSON object")
-            return
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            if number == 1:
-                line = line.removeprefix(b"\xef\xbb\xbf")
-            try:
-                row = decode(line)
-            except unreadable as error:
-                bad(number, encoding_hint(line) or f"not JSON ({error})")
-                continue
-            if isinstance(row, dict):
-                yield number, row
-            else:
-                bad(number, f"found a JSON {type(row).__name__}, expected an object with named fields")
-
-
-def encoding_hint(line: bytes) -> str:
-    """Return what is wrong with the encoding of a line, or nothing."""
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16 text, expected UTF-8; save the file as UTF-8"
-    try:
-        line.decode("utf-8")
-    except UnicodeDecodeError as error:
-        return f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
-    return ""
-
-
-def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a comma- or tab-separated file with a header line."""
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ","
-    previous_limit = csv.field_size_limit(10_000_000)
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, delimiter=delimiter, strict=True)
-            for row in reader:
-                if None in row or None in row.values():
-                    found = sum(len(value) if isinstance(value, list) else value is not None for value in row.values())
-                    bad(reader.line_num, f"found {found} columns, expected {len(reader.fieldnames or [])}")
-                    continue
-                yield reader.line_num, dict(row)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
-    except csv.Error as error:
-        raise InputError(f"{path}:{reader.line_num}: not CSV: {error}.") from None
-    finally:
-        csv.field_size_limit(previous_limit)
+        raise InputError(f'{file}: cannot read "{file.suffix}" files. Expected {EXPECTED}.')
+    if reader in (parquet_rows, excel_rows) and file.suffix.lower() in PACKED:
+        raise InputError(f"{file}: packed tables are not read. Unpack it first.")
+    return reader
 
 
 def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
@@ -150,3 +146,40 @@ def batch_rows(batch: Any) -> Iterator[Row | str]:
                 yield "a text of it is not UTF-8"
             except (ValueError, OverflowError) as error:
                 yield f"a value of it is out of range ({error})"
+
+
+def excel_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a workbook's first sheet that holds any; the first row names the columns.
+
+    A cell that Excel turned into a date (it does so with `1/2`) is a bad row: what was typed is lost.
+    """
+    try:
+        import python_calamine
+    except ImportError:
+        raise MissingExtraError(f"{missing_extra('python-calamine', 'excel')}. Or save {path} as .csv.") from None
+    try:
+        book = python_calamine.CalamineWorkbook.from_path(str(path))
+        sheets = (book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names)
+        table = next((sheet for sheet in sheets if any(any(cell != "" for cell in row) for row in sheet)), [])
+    except (python_calamine.CalamineError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(f"{path}: not an Excel workbook, or a damaged one ({reason}).") from None
+    header: list[str] | None = None
+    for number, cells in enumerate(table, 1):
+        if all(cell == "" for cell in cells):
+            continue
+        if header is None:
+            header = [str(cell).strip() for cell in cells]
+            continue
+        row = {name: cell for name, cell in zip(header, cells, strict=False) if name}
+        dates = [name for name, cell in row.items() if not isinstance(cell, (str, int, float, bool))]
+        if dates:
+            bad(number, f'"{dates[0]}" holds a date or time; Excel makes one of 1/2: format the column as text')
+        else:
+            yield number, row
+
+
+READERS: dict[str, Reader] = {
+    ".jsonl": json_rows, ".json": json_rows, ".ndjson": json_rows, ".csv": csv_rows, ".tsv": csv_rows,
+    ".parquet": parquet_rows, ".xlsx": excel_rows, ".xlsm": excel_rows, ".xls": excel_rows, ".ods": excel_rows,
+}  # fmt: skip

@@ -8,25 +8,21 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from mathstrap.errors import InputError, suggest
+from mathstrap.problems.presets import chat_of, has_value, json_value, layout_of, value_at
+from mathstrap.problems.questions import join_context
+from mathstrap.problems.wrappers import bare_question
 
 Row = Mapping[str, Any]
-
-# Usual names of each column, likeliest first. MetaMathQA has type, query, original_question and response.
-USUAL: dict[str, tuple[str, ...]] = {
-    "query": ("query", "question", "problem", "instruction", "input", "prompt", "Question"),
-    "response": ("response", "output", "completion", "generated_solution", "solution", "rationale", "answer"),
-    "original": ("original_question", "seed_question", "original"),
-    "gold": ("expected_answer", "gold", "gold_answer", "ground_truth", "answer", "target", "Answer"),
-    "type": ("type", "kind", "method"),
-    "id": ("id", "idx", "ID"),
-    "context": ("body", "Body", "context"),
-}
-CHATS = ("messages", "conversations")
+# Runs made before samples had `gold_source` say in `gold` where the gold came from.
+_NOT_GOLDS = ("given", "voted")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The name of the column that holds each part; empty where there is none; `chat` holds turns instead."""
+    """The column, or path, that holds each part; empty where there is none; `chat` holds turns instead.
+
+    `extra` is a column that goes below the question (Alpaca's `input`); `preset` the format that was recognised.
+    """
 
     query: str = ""
     response: str = ""
@@ -36,61 +32,85 @@ class Columns:
     id: str = ""
     context: str = ""
     chat: str = ""
+    extra: str = ""
+    preset: str = ""
 
 
-def find_columns(row: Row, given: Mapping[str, str] | None = None, *, where: str = "the file") -> Columns:
+def find_columns(
+    row: Row, given: Mapping[str, str] | None = None, *, where: str = "the file", needs_question: bool = True
+) -> Columns:
     """Return the columns of a dataset from one of its rows and the user's own `given` map of part to column.
 
-    Raises InputError if a given part or column does not exist, or if no column holds the question.
+    Raises InputError if a given part or column does not exist, or if no column holds the question that is needed.
     """
-    known = [part.name for part in fields(Columns)]
+    known = [part.name for part in fields(Columns) if part.name not in ("extra", "preset")]
     for part, column in (given or {}).items():
         if part not in known:
             raise InputError(f'fields: no such part "{part}".{suggest(part, known)}')
-        if column not in row:
+        if not has_value(row, column):
             raise InputError(
                 f'{where}: no column "{column}" for the {part}.{suggest(column, [str(key) for key in row])}'
             )
-    columns = Columns(**{part: _first(row, names) for part, names in USUAL.items()})
-    columns = replace(columns, chat=_first(row, CHATS))
+    layout = layout_of(row)
+    first = {part: next(iter(names), "") for part, names in layout.columns.items()}
+    gold = next((name for name in layout.columns["answer"] if value_at(row, name) not in (None, *_NOT_GOLDS)), "")
+    response = next((name for name in layout.columns["response"] if name != first["question"]), "")
+    columns = Columns(
+        query=first["question"], response=response, original=first["original"], gold=gold, type=first["type"],
+        id=first["id"], context=first["context"], chat=layout.chat, preset=layout.preset,
+        extra="input" if first["question"] == "instruction" and text_of(row, "input") else "",
+    )  # fmt: skip
     if columns.response and columns.response == columns.gold:
         # One column `answer`: the whole solution if it reads like one, as in GSM8K, else the bare gold.
         is_solution = len(str(row[columns.response])) > 40 or "####" in str(row[columns.response])
         columns = replace(columns, gold="") if is_solution else replace(columns, response="")
     columns = replace(columns, **dict(given or {}))
-    if not columns.query and not columns.chat:
+    if needs_question and not columns.query and not columns.chat:
         have = ", ".join(sorted(map(str, row))[:12]) or "nothing"
         raise InputError(f"{where}: no column holds the question (the rows have: {have}). Name it: query=COLUMN.")
     return columns
 
 
-def _first(row: Row, names: tuple[str, ...]) -> str:
-    return next((name for name in names if name in row), "")
-
-
 def question_of(row: Row, columns: Columns) -> str | None:
-    """Return the question of a row, with its context before it; None where there is no text."""
+    """Return the question of a row, with its context before it and without the prompt around it; None without text."""
     if columns.chat and not columns.query:
-        return chat_text(row, columns.chat, ("user", "human"), last=False)
+        chat = chat_of(row, columns.chat)
+        return bare_question(chat.question) if chat else None
     question = text_of(row, columns.query)
     if not question or not question.strip():
         return None
-    context = text_of(row, columns.context)
-    return f"{context} {question}" if context else question
+    if extra := (text_of(row, columns.extra) or "").strip():
+        question = f"{question.rstrip()}\n{extra}"
+    context = (text_of(row, columns.context) or "").strip()
+    return bare_question(join_context(context, question) if context else question)
 
 
 def response_of(row: Row, columns: Columns) -> str | None:
     """Return the response of a row; None where there is no text."""
     if columns.chat and not columns.response:
-        return chat_text(row, columns.chat, ("assistant", "gpt"), last=True)
+        chat = chat_of(row, columns.chat)
+        return chat.response or None if chat else None
     return text_of(row, columns.response)
 
 
 def text_of(row: Row, column: str) -> str | None:
-    """Return a column's text; a finite number is text too, a missing, null, NaN or nested value is None."""
-    value = row.get(column) if column else None
+    """Return a column's text, or what stands at its path; a list of one counts as its item.
+
+    A finite number is text too; a missing, null, NaN or nested value is None.
+    """
+    return as_text(value_at(row, column)) if column else None
+
+
+def as_text(value: Any) -> str | None:
+    """Return a cell as text; see `text_of`."""
     if isinstance(value, str):
+        if value.startswith("[") and value.endswith("]") and '"' in value:
+            inner = json_value(value)
+            if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], str):
+                return inner[0]
         return value
+    if isinstance(value, list) and len(value) == 1:
+        return as_text(value[0])
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int):
@@ -98,17 +118,3 @@ def text_of(row: Row, column: str) -> str | None:
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return None
-
-
-def chat_text(row: Row, column: str, roles: tuple[str, ...], *, last: bool) -> str | None:
-    """Return the first or last turn of a role from a column of turns ({role, content} or {from, value})."""
-    turns = row.get(column)
-    if not isinstance(turns, list):
-        return None
-    found = [
-        turn.get("content", turn.get("value"))
-        for turn in turns
-        if isinstance(turn, Mapping) and turn.get("role", turn.get("from")) in roles
-    ]
-    text = found[-1 if last else 0] if found else None
-    return text if isinstance(text, str) and text.strip() else None

@@ -1,12 +1,13 @@
-r"""Load seed problems from files, the hub or the package. Every gold answer must pass its own grader.
+"""Load seed problems from files, the hub or the package; look at every question and gold before it is paid for.
 
-Knows the shapes of the public sets (GSM8K's `####`, MATH's `\boxed`); knows nothing of models.
+Which column is which is told by `presets`, what a gold is by `golds`; knows nothing of models.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from itertools import chain
@@ -16,8 +17,22 @@ from typing import Any, Literal
 from msgspec.structs import replace
 
 from mathstrap.errors import InputError, suggest
-from mathstrap.files.rows import OnBadRow, Row, iter_rows
+from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
+from mathstrap.problems.columns import as_text
+from mathstrap.problems.golds import BadGold, Gold, GoldShapes, read_gold
+from mathstrap.problems.presets import (
+    PRESETS,
+    Layout,
+    chat_of,
+    choices_of,
+    has_value,
+    layout_of,
+    value_at,
+    with_choices,
+)
+from mathstrap.problems.questions import join_context, mend_gaps, question_fault
+from mathstrap.problems.wrappers import bare_question, wrapper_of
 from mathstrap.types import Problem, Reject, Style
 
 __all__ = ["LoadedProblems", "SeedsOptions", "iter_rows", "last_boxed", "load_problems"]
@@ -39,27 +54,36 @@ MAX_QUESTION_CHARS = 20_000
 # Inline mathematics: no space inside the dollars, no digit behind the closing one.
 FORMULA = re.compile(r"\$[^\s$](?:[^$\n]{0,200}[^\s$])?\$(?!\d)")
 TAG_FIELDS = ("level", "type", "subject", "steps", "difficulty", "source")
+# How many bad rows a message shows, and after how many rows without a single good one reading stops.
+SHOWN = 5
+HOPELESS = 2_000
+# Columns in which a set itself says that a row is of no use, with what they say of a good one.
+VALID = {"problem_is_valid": "yes", "solution_is_valid": "yes", "question_is_valid": "yes"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class SeedsOptions:
     """Where seed problems come from.
 
-    source    a path (.jsonl, .csv, .parquet), bundled:gsm8k, bundled:math, gsm8k, math, or hf:owner/name
+    source    a file (.jsonl, .json, .csv, .tsv, .parquet, .xlsx; packed too), a folder, a glob, bundled:gsm8k,
+              bundled:math, gsm8k, math, or hf:owner/name
     dataset   the name that ids begin with; empty = made from the source
     style     plain word problems (gsm8k), or LaTeX (math); empty = decided from the rows
-    fields    our names (id, question, answer, solution, context) to the columns of the source
+    preset    the format, by its name in `problems/presets.py` (verl, aqua, numina, ...); empty = told from the columns
+    fields    our names (id, question, answer, solution, context, options) to columns of the source, or to paths in
+              them: `reward_model.ground_truth`, `answer[0]`, `prompt[-1].content`
     config    of a set on the hub
     split     of a set on the hub
     offset    leave out so many rows at the start
     limit     take so many rows; null = all
     gold      "voted" reads questions without answers: the majority of the teacher's draws labels them
-    on_bad    stop at a row that cannot be used, or skip it as a Reject
+    on_bad    stop, naming the rows that cannot be used, or skip them as Rejects
     """
 
     source: str = "bundled:gsm8k"
     dataset: str = ""
     style: Literal["", "gsm8k", "math"] = ""
+    preset: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     config: str | None = None
     split: str = "train"
@@ -71,65 +95,133 @@ class SeedsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProblems:
-    """Seed problems in source order, and the rows that fell out with `on_bad: skip`."""
+    """Seed problems in source order, and the rows that fell out with `on_bad: skip`.
+
+    `golds` counts what the golds are and what was done to them, `mended` what was done to questions; `preset` is the
+    format that was recognised, empty where the usual names of columns served.
+    """
 
     problems: list[Problem]
     rejects: list[Reject]
     source: str
+    preset: str = ""
+    golds: GoldShapes = field(default_factory=GoldShapes)
+    mended: Counter[str] = field(default_factory=Counter)
+
+    def lines(self) -> list[str]:
+        """Return what to print of a source: its format, the golds, what was mended and what fell out."""
+        known = f" as {PRESETS[self.preset].about}" if self.preset else ""
+        lines = [f"{self.source}: {len(self.problems):,} questions{known}, {len(self.rejects):,} bad rows"]
+        lines += [f"  {line}" for line in self.golds.lines()]
+        if self.mended:
+            lines.append(
+                "  questions: " + ", ".join(f"{what} ({count:,})" for what, count in self.mended.most_common())
+            )
+        shown = self.rejects[:SHOWN]
+        lines += [f"  bad row {reject.detail}" for reject in shown]
+        if len(self.rejects) > len(shown):
+            lines.append(f"  ... and {len(self.rejects) - len(shown):,} more")
+        return lines
 
 
-def load_problems(options: SeedsOptions) -> LoadedProblems:
+@dataclass(kw_only=True)
+class BadRows:
+    """The rows of a source that cannot be used, each with its place and its reason."""
+
+    options: SeedsOptions
+    dataset: str
+    starts: Starts = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+
+    def add(self, number: int, reason: str, code: str = "bad_row") -> None:
+        """Note one row."""
+        where = place_of(self.options.source, number, self.starts)
+        detail = f"{where}: {reason}"
+        self.rejects.append(Reject(id=f"{self.dataset}-{number:05d}", stage="seeds", reason=code, detail=detail))
+
+    def stop(self, num_rows: int, *, is_all: bool) -> InputError:
+        """Return the error that names the first of them."""
+        details = [reject.detail for reject in self.rejects]
+        if len(details) == 1:
+            return InputError(f"{details[0]}. Fix the row or set seeds.on_bad=skip.")
+        shown = "".join(f"\n  {detail}" for detail in details[:SHOWN])
+        more = f"\n  ... and {len(details) - SHOWN:,} more" if len(details) > SHOWN else ""
+        read = f"of {num_rows:,} rows" if is_all else f"of the first {num_rows:,} rows"
+        return InputError(
+            f"{self.options.source}: {len(details):,} {read} cannot be used:{shown}{more}\n"
+            "Fix the rows or set seeds.on_bad=skip."
+        )
+
+
+def load_problems(options: SeedsOptions, *, progress: Callable[[int], None] | None = None) -> LoadedProblems:
     """Read, shape and check the seeds of one source.
 
-    Raises InputError naming file, line and reason at the first bad row unless `on_bad` is "skip"; always raises
-    where the file is missing, empty, not UTF-8, or has duplicate ids.
+    Raises InputError naming file, line and reason of the bad rows unless `on_bad` is "skip"; always raises where the
+    file is missing, empty or not UTF-8. `progress` is called with the rows read so far, every thousand.
     """
     check_fields(options)
     dataset = options.dataset or dataset_name(options)
+    bad = BadRows(options=options, dataset=dataset)
     problems: list[Problem] = []
-    rejects: list[Reject] = []
+    golds, mended, presets = GoldShapes(), Counter[str](), Counter[str]()
     seen: dict[str, int] = {}
-
-    def bad(number: int, reason: str, code: str = "bad_row") -> None:
-        where = f"{options.source}:{number}"
-        if options.on_bad == "stop":
-            raise InputError(f"{where}: {reason}. Fix the row or set seeds.on_bad=skip.")
-        rejects.append(Reject(id=f"{dataset}-{number:05d}", stage="seeds", reason=code, detail=f"{where}: {reason}"))
-
     num_rows = 0
-    for number, row in source_rows(options, bad):
+    is_all = True
+    for number, row in source_rows(options, bad.add, bad.starts):
         num_rows += 1
+        if progress is not None and num_rows % 1000 == 0:
+            progress(num_rows)
         if num_rows <= options.offset:
             continue
         if options.limit is not None and num_rows > options.offset + options.limit:
             break
+        if not problems and len(bad.rejects) >= HOPELESS:
+            is_all = False
+            break
         shaped = shape_row(row, options, dataset, number)
-        if isinstance(shaped, str):
-            bad(number, shaped)
+        if isinstance(shaped, Unusable):
+            bad.add(number, shaped.reason, shaped.code)
             continue
-        if shaped.id in seen:
-            bad(number, f'id "{shaped.id}" was already used by row {seen[shaped.id]}')
+        problem = shaped.problem
+        if problem.id in seen and len(bad.starts) > 1 and "id" not in options.fields:
+            problem = replace(problem, id=f"{dataset}-{number - 1:05d}")  # every file of several counts from 1
+        if problem.id in seen:
+            bad.add(number, f'id "{problem.id}" was already used by row {seen[problem.id]}')
             continue
-        seen[shaped.id] = number
-        if options.gold == "given" and not gold_passes(shaped):
-            reason = f'the gold answer "{shorten(shaped.answer)}" is not recognised by the grader'
-            bad(number, reason, "gold_fails_grader")
-            continue
-        problems.append(shaped)
-    if not num_rows:
+        seen[problem.id] = number
+        if options.gold == "given":
+            if not gold_passes(problem):
+                reason = f'the gold answer "{shorten(problem.answer)}" is not recognised by the grader'
+                bad.add(number, reason, "gold_fails_grader")
+                continue
+            golds.add(problem.answer, shaped.gold_mended)
+        mended.update(shaped.mended)
+        presets[shaped.preset] += 1
+        problems.append(problem)
+    num_read = num_rows or len(bad.rejects)
+    if not num_read:
         raise InputError(f"{options.source}: no rows. Expected at least one question with its answer.")
+    if bad.rejects and options.on_bad == "stop":
+        raise bad.stop(num_read, is_all=is_all)
     if not problems:
-        if not rejects:
+        if not bad.rejects:
             raise InputError(f"{options.source}: no rows left after offset {options.offset}.")
-        raise InputError(f"{options.source}: none of {num_rows} rows could be used; the first: {rejects[0].detail}.")
+        raise InputError(
+            f"{options.source}: none of {num_read} rows could be used; the first: {bad.rejects[0].detail}."
+        )
     if not options.style:
         problems = with_style(problems)
-    return LoadedProblems(problems=problems, rejects=rejects, source=options.source)
+    return LoadedProblems(
+        problems=problems, rejects=bad.rejects, source=options.source, golds=golds, mended=mended,
+        preset=presets.most_common(1)[0][0],
+    )  # fmt: skip
 
 
 def check_fields(options: SeedsOptions) -> None:
     """Raise InputError for a field map that names something other than our fields, or impossible bounds."""
-    known = ["id", "question", "answer", "solution", "context", *TAG_FIELDS]
+    known = ["id", "question", "answer", "solution", "context", "options", *TAG_FIELDS]
+    if options.preset and options.preset not in PRESETS:
+        raise InputError(f'seeds.preset: no such format "{options.preset}".{suggest(options.preset, list(PRESETS))}')
     for name in options.fields:
         if name not in known:
             raise InputError(f'seeds.fields: no such field "{name}".{suggest(name, known)}')
@@ -146,7 +238,14 @@ def dataset_name(options: SeedsOptions) -> str:
         return f"{slug(source.rpartition('/')[2])}-{slug(options.split)}"
     if source in HUB_SETS:
         return f"{source}-{slug(options.split)}"
-    return slug(Path(source).stem)
+    path = Path(source.rstrip("/"))
+    return slug(path.name if "*" not in path.name else path.parent.name) if not path.suffix else slug(bare_stem(path))
+
+
+def bare_stem(path: Path) -> str:
+    """Return a file's name without its suffix and that of its packing."""
+    packed = path.suffix.lower() in (".gz", ".zst", ".bz2", ".xz")
+    return Path(path.stem).stem if packed else path.stem if "*" not in path.stem else path.parent.name
 
 
 def slug(text: str) -> str:
@@ -154,8 +253,8 @@ def slug(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower() or "x"
 
 
-def source_rows(options: SeedsOptions, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield (number, row) of any source, numbers from 1 (for CSV and JSONL: the line)."""
+def source_rows(options: SeedsOptions, bad: OnBadRow, starts: Starts | None = None) -> Iterator[tuple[int, Row]]:
+    """Yield (number, row) of any source, numbers from 1 (for CSV and JSONL: the line); `starts` as in `iter_rows`."""
     source = options.source
     if source.startswith("bundled:"):
         name = source.removeprefix("bundled:")
@@ -166,7 +265,7 @@ def source_rows(options: SeedsOptions, bad: OnBadRow) -> Iterator[tuple[int, Row
     elif source.startswith("hf:") or (source in HUB_SETS and not Path(source).exists()):
         yield from numbered_hub_rows(options)
     else:
-        yield from iter_rows(Path(source), bad=bad)
+        yield from iter_rows(source, bad=bad, starts=starts)
 
 
 def numbered_hub_rows(options: SeedsOptions) -> Iterator[tuple[int, Row]]:
@@ -181,94 +280,201 @@ def numbered_hub_rows(options: SeedsOptions) -> Iterator[tuple[int, Row]]:
     yield from enumerate(chain.from_iterable(rows), 1)
 
 
-def shape_row(row: Mapping[str, Any], options: SeedsOptions, dataset: str, number: int) -> Problem | str:
+@dataclass(frozen=True, kw_only=True)
+class Unusable:
+    """Why a row cannot be a seed; `code` is a key of REASONS."""
+
+    reason: str
+    code: str = "bad_row"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShapedRow:
+    """A row as a seed, and what was done to its question and its gold."""
+
+    problem: Problem
+    preset: str = ""
+    mended: tuple[str, ...] = ()
+    gold_mended: str = ""
+
+
+def shape_row(row: Row, options: SeedsOptions, dataset: str, number: int) -> ShapedRow | Unusable:
     """Turn a row into a seed problem, or say what is wrong with it."""
-    fields = options.fields
-    question = pick(row, fields.get("question"), ("question", "problem", "query", "input", "Question"))
-    if isinstance(question, MissingField):
-        return question.reason(row, "question")
-    context = pick(row, fields.get("context"), ("body", "Body"))
-    if isinstance(context, str) and context.strip():
-        question = f"{context.strip()} {question}"
-    gold = ("", "") if options.gold == "voted" else read_gold(row, fields)
-    if isinstance(gold, str):
-        return gold
-    answer, solution = gold
-    question = question.strip()
-    if not question:
-        return "the question is empty"
+    layout = layout_of(row, preset=options.preset)
+    question = read_question(row, options.fields, layout)
+    if isinstance(question, Unusable):
+        return question
+    if fault := question_fault(question, row):
+        return Unusable(reason=fault, code="question_unusable" if question.strip() else "bad_row")
     if len(question) > MAX_QUESTION_CHARS:
-        return f"the question has {len(question):,} characters, expected at most {MAX_QUESTION_CHARS:,}"
-    given_id = pick(row, fields.get("id"), ("id",))
-    if isinstance(given_id, MissingField):
-        if "id" in fields:
-            return given_id.reason(row, "id")
-        given_id = f"{dataset}-{number - 1:05d}"
-    tags = {name: row[fields.get(name, name)] for name in TAG_FIELDS if is_tag(row.get(fields.get(name, name)))}
+        return Unusable(
+            reason=f"the question has {len(question):,} characters, expected at most {MAX_QUESTION_CHARS:,}"
+        )
+    tags: dict[str, Any] = {
+        name: row[column] for name in TAG_FIELDS if is_tag(row.get(column := options.fields.get(name, name)))
+    }
+    mended: list[str] = []
+    bare = bare_question(question)
+    if wrapper := wrapper_of(question, bare):
+        tags["prompt_wrapper"] = wrapper
+        mended.append("the prompt around it taken off")
+    question = bare.strip()
+    if (spaced := mend_gaps(question)) != question:
+        mended.append("a space or full stop between sentences added")
+        question = spaced
+    choices = choices_of(row, columns_of("options", options.fields, layout), layout.lettered)
+    if choices:
+        question = with_choices(question, choices)
+        tags["choices"] = choices
+    gold = Gold(answer="") if options.gold == "voted" else row_gold(row, options.fields, layout, question, choices)
+    if isinstance(gold, Unusable):
+        return gold
+    given_id = "id" in options.fields or "id" in row
+    ident = as_text(value_at(row, options.fields.get("id", "id")))
+    if "id" in options.fields and ident is None:
+        return missing(row, "id", options.fields["id"])
     if options.gold == "voted":
         tags["gold"] = "voted"
-    return Problem(
-        id=safe_id(given_id), dataset=dataset, style=options.style or "gsm8k",
-        question=question, answer=answer, solution=solution, tags=tags,
+    problem = Problem(
+        id=safe_id(ident) if given_id and ident else f"{dataset}-{number - 1:05d}", dataset=dataset,
+        style=options.style or "gsm8k", question=question, answer=gold.answer, solution=gold.solution, tags=tags,
     )  # fmt: skip
+    return ShapedRow(problem=problem, preset=layout.preset, mended=tuple(mended), gold_mended=gold.mended)
 
 
-def read_gold(row: Mapping[str, Any], fields: Mapping[str, str]) -> tuple[str, str] | str:
+def columns_of(part: str, fields: Mapping[str, str], layout: Layout) -> tuple[str, ...]:
+    """Return the columns that may hold a part: the one the user named, else those of the layout."""
+    return (fields[part],) if part in fields else layout.columns.get(part, ())
+
+
+def read_question(row: Row, fields: Mapping[str, str], layout: Layout) -> str | Unusable:
+    """Return the question of a row as it is written there, with its context before it."""
+    if layout.chat and "question" not in fields:
+        chat = chat_of(row, layout.chat)
+        if chat is None:
+            return Unusable(reason=f'nothing is asked in "{layout.chat}"')
+        if chat.num_asked > 1:
+            reason = f'"{layout.chat}" asks {chat.num_asked} times; expected one question and its answer'
+            return Unusable(reason=f"{reason}, or seeds.fields.question={layout.chat}[-1].content")
+        return chat.question
+    names = columns_of("question", fields, layout)
+    name, text = first_text(row, names)
+    if text is None:
+        return missing(row, "question", name or next(iter(names), "question"))
+    if name == "instruction" and isinstance(row.get("input"), str) and row["input"].strip():
+        return f"{text.rstrip()}\n{row['input'].strip()}"
+    _, context = first_text(row, columns_of("context", fields, layout))
+    return join_context(context, text) if context and context.strip() else text
+
+
+def row_gold(
+    row: Row, fields: Mapping[str, str], layout: Layout, question: str, choices: Mapping[str, str]
+) -> Gold | Unusable:
     """Return (gold answer, solution) of a row, or say what is wrong with it."""
-    solution = pick(row, fields.get("solution"), ("solution", "rationale"))
-    if isinstance(solution, MissingField):
-        if "solution" in fields:
-            return solution.reason(row, "solution")
+    for name, good in VALID.items():
+        said = row.get(name)
+        if isinstance(said, str) and said.strip() and said.strip().lower() != good:
+            return Unusable(reason=f'its own column "{name}" says "{shorten(said)}"')
+    if str(row.get("question_type", row.get("problem_type", ""))).lower() in ("proof", "no_answer_extracted"):
+        return Unusable(reason="a proof or a question without a final answer, nothing to grade", code="gold_unusable")
+    solution_names = columns_of("solution", fields, layout)
+    solution_name, solution = first_text(row, solution_names)
+    if "solution" in fields and solution is None:
+        return missing(row, "solution", solution_name or fields["solution"])
+    if layout.chat and solution is None:
+        chat = chat_of(row, layout.chat)
+        solution = chat.response if chat else None
+    answer_names = tuple(name for name in columns_of("answer", fields, layout) if not is_turns(value_at(row, name)))
+    name, answer = first_text(row, answer_names)
+    if answer is None and name and "answer" not in fields and not (solution or "").strip():
+        return missing(row, "answer", name)
+    if answer is None and ("answer" in fields or not (solution or "").strip()):
+        if layout.columns.get("response") and "answer" not in fields and not name:
+            _, solution = first_text(
+                row, tuple(part for part in layout.columns["response"] if part not in answer_names)
+            )
+        if not (solution or "").strip():
+            return missing(row, "answer", name or next(iter(answer_names), "answer"))
+    raw = value_at(row, name) if name else None
+    if choices and layout.by_place and raw is not None and is_place(raw, choices):
+        answer = list(choices)[int(raw[0] if isinstance(raw, list) else raw)]
+    elif choices and isinstance(raw, str) and is_ambiguous(raw, choices):
+        return Unusable(
+            reason=f'the gold answer "{raw}" is one choice by its text and another by its place', code="gold_unusable"
+        )
+    elif choices and isinstance(raw, str) and raw.strip().isdigit() and raw.strip() not in choices.values():
+        answer = list(choices)[int(raw)] if int(raw) < len(choices) else answer
+    if name and name == solution_name:
         solution = ""
-    answer = pick(row, fields.get("answer"), ("answer", "target", "Answer", "final_answer"))
-    if isinstance(answer, MissingField):
-        if "answer" in fields or not solution:
-            return answer.reason(row, "answer")
-        answer = ""
-    if "####" in answer:
-        solution, _, answer = answer.rpartition("####")
-    if not answer.strip() and solution:
-        boxed = last_boxed(solution)
-        if boxed is None:
-            return 'no answer field, and the solution has neither "####" nor \\boxed{}, so the gold answer is unknown'
-        answer = boxed
-    if not answer.strip():
-        return "the gold answer is empty"
-    return answer.strip(), solution.strip()
+    is_wrong = layout.is_generated and row.get("is_correct") is False
+    found = read_gold(answer or "", "" if is_wrong else solution or "", question=question, choices=choices)
+    if isinstance(found, BadGold) and layout.is_generated and answer:
+        found = read_gold(answer, "", question=question, choices=choices)
+    if isinstance(found, BadGold):
+        return Unusable(reason=found.reason, code="bad_row" if "neither" in found.reason else "gold_unusable")
+    return found
 
 
-@dataclass(frozen=True)
-class MissingField:
-    """A field that a row lacks or holds in the wrong type."""
-
-    name: str
-    found: str
-
-    def reason(self, row: Mapping[str, Any], ours: str) -> str:
-        """Return the sentence for the user, with the fields the row does have."""
-        if self.found:
-            return f'field "{self.name}" holds {self.found}, expected text'
-        have = ", ".join(sorted(map(str, row))[:12])
-        hint = ", or seeds.gold=voted if there is none" if ours == "answer" else ""
-        return f'no field "{self.name}" for the {ours} (the row has: {have}); set seeds.fields.{ours}=COLUMN{hint}'
-
-
-def pick(row: Mapping[str, Any], mapped: str | None, usual: tuple[str, ...]) -> str | MissingField:
-    """Return a field as text: the mapped column, else the first usual one present."""
-    for name in (mapped,) if mapped else usual:
-        if name not in row:
+def first_text(row: Row, names: tuple[str, ...]) -> tuple[str, str | None]:
+    """Return the first column that holds text, and the text; else the first that is there at all, and None."""
+    there = ""
+    for name in names:
+        if not has_value(row, name):
             continue
-        value = row[name]
-        if isinstance(value, str):
-            return value
-        if isinstance(value, bool) or value is None or value != value:
-            return MissingField(name, "null" if value is None else repr(value))
-        if isinstance(value, int):
-            return str(value)
-        if isinstance(value, float):
-            return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
-        return MissingField(name, f"a {type(value).__name__}")
-    return MissingField(mapped or usual[0], "")
+        text = as_text(value_at(row, name))
+        if text is not None and text.strip():
+            return name, text
+        there = there or name
+    blank = as_text(value_at(row, there)) if there else None
+    return there, blank
+
+
+def is_turns(value: Any) -> bool:
+    """Say whether a cell holds the turns of a chat."""
+    return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and "role" in value[0]
+
+
+def is_place(value: Any, choices: Mapping[str, str]) -> bool:
+    """Say whether an answer is the place of a choice: a whole number, counted from 0."""
+    value = value[0] if isinstance(value, list) and len(value) == 1 else value
+    is_whole = (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and value.is_integer()
+    )
+    return is_whole and 0 <= value < len(choices)
+
+
+def is_ambiguous(text: str, choices: Mapping[str, str]) -> bool:
+    """Say whether a whole number written as text is the text of one choice and the place of another."""
+    text = text.strip()
+    if not text.isdigit() or int(text) >= len(choices) or text not in choices.values():
+        return False
+    return list(choices.values())[int(text)] != text
+
+
+def missing(row: Row, ours: str, name: str) -> Unusable:
+    """Return the sentence for a part that a row lacks, or holds in a form that is not text, with what the row has."""
+    if has_value(row, name):
+        value = value_at(row, name)
+        found = "null" if value is None else repr(value) if isinstance(value, (bool, float)) else describe(value)
+        hint = ""
+        if isinstance(value, list) and value:
+            hint = f"; name one item: seeds.fields.{ours}={name}[0]"
+        elif isinstance(value, Mapping) and value:
+            hint = f"; name one of its keys: seeds.fields.{ours}={name}.{next(iter(value))}"
+        return Unusable(reason=f'field "{name}" holds {found}, expected text{hint}')
+    have = ", ".join(sorted(map(str, row))[:12])
+    hint = ", or seeds.gold=voted if there is none" if ours == "answer" else ""
+    return Unusable(
+        reason=f'no field "{name}" for the {ours} (the row has: {have}); set seeds.fields.{ours}=COLUMN{hint}'
+    )
+
+
+def describe(value: Any) -> str:
+    """Return what kind of thing a cell holds, for a message."""
+    if isinstance(value, (list, Mapping)):
+        kind = "list" if isinstance(value, list) else "object"
+        return f"a {kind} of {len(value)}" if kind == "list" else f"an object ({', '.join(map(str, value))})"[:120]
+    return "blank text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def is_tag(value: Any) -> bool:

@@ -1,0 +1,480 @@
+"""Read rows out of text: JSON lines and documents, delimited tables; UTF-8 or UTF-16, packed or not."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import io
+import json
+import lzma
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from mathstrap.errors import InputError
+
+Row = dict[str, Any]
+OnBadRow = Callable[[int, str], None]
+
+# A longer line, or a longer document that has to be read whole, is no dataset but an accident or an attack.
+MAX_LINE = 256 * 1024 * 1024
+MAX_DOCUMENT = 4 * 1024 * 1024 * 1024
+SAMPLE = 1 << 16
+# Names of columns that tell a header from a first row, in `plain_name`'s spelling.
+KNOWN_NAMES = frozenset(
+    [
+        "id",
+        "idx",
+        "nr",
+        "no",
+        "number",
+        "question",
+        "problem",
+        "query",
+        "instruction",
+        "input",
+        "prompt",
+        "answer",
+        "solution",
+        "response",
+        "output",
+        "completion",
+        "target",
+        "gold",
+        "golden",
+        "label",
+        "rationale",
+        "explanation",
+        "body",
+        "context",
+        "passage",
+        "type",
+        "subject",
+        "level",
+        "category",
+        "source",
+        "text",
+        "options",
+        "choices",
+        "correct",
+        "original_question",
+        "expected_answer",
+        "final_answer",
+        "ground_truth",
+        "worked",
+        "equation",
+        "formula",
+        "题目",
+        "问题",
+        "答案",
+        "解析",
+        "frage",
+        "antwort",
+        "pregunta",
+        "respuesta",
+        "question_id",
+        "prediction",
+        "unique_id",
+    ]
+)
+# Names under which a document keeps its rows, likeliest first.
+LIST_NAMES = (
+    "data", "rows", "train", "test", "validation", "examples", "example", "instances", "questions", "problems", "items",
+    "records", "samples", "dataset", "results",
+)  # fmt: skip
+# Lists of objects that are part of one row.
+TURN_NAMES = frozenset({"messages", "conversations", "conversation", "prompt", "turns", "generations", "dialogue"})
+
+
+def plain_name(name: object) -> str:
+    """Return a column's name in lower case, with one underscore for spaces, dashes and dots."""
+    return re.sub(r"[\s_.-]+", "_", str(name).strip().lower()).strip("_")
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[bytes]]:
+    """Open a text file, packed or not, as bytes of UTF-8; UTF-16 is recoded. Raises InputError for a damaged one."""
+    suffix = path.suffix.lower()
+    try:
+        with _open_packed(path, suffix) as stream:
+            head = stream.peek(4)[:4]
+            wide = _wide_encoding(head)
+            if not wide:
+                yield cast("IO[bytes]", stream)
+                return
+            try:
+                text = io.TextIOWrapper(stream, encoding=wide, newline="").read(MAX_DOCUMENT)
+            except UnicodeError as error:
+                raise InputError(f"{path}: not {wide.upper()} as its first bytes say ({error}).") from None
+            yield io.BytesIO(text.removeprefix("\ufeff").encode("utf-8"))
+    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
+        raise InputError(f"{path}: cannot be unpacked ({error}).") from None
+
+
+def _open_packed(path: Path, suffix: str) -> io.BufferedReader:
+    if suffix == ".zst":
+        import pyarrow
+
+        try:
+            return io.BufferedReader(_Zstandard(pyarrow.input_stream(str(path), compression="zstd")), SAMPLE)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be unpacked ({error}).") from None
+    openers: dict[str, Callable[[Path], Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    stream = openers[suffix](path) if suffix in openers else path.open("rb")
+    return stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(stream, SAMPLE)
+
+
+class _Zstandard(io.RawIOBase):
+    """A zstd stream of pyarrow as Python's buffered reader wants it; a damaged one ends as gzip's does."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+
+    def readable(self) -> bool:
+        """Say that it can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer and return how many bytes were read."""
+        try:
+            read = self.stream.read(len(buffer))
+        except OSError as error:
+            raise EOFError(str(error)) from None
+        buffer[: len(read)] = read
+        return len(read)
+
+
+def _wide_encoding(head: bytes) -> str:
+    """Return the UTF-16 encoding that the first bytes show: by its mark, or by every other byte being zero."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if len(head) == 4 and head[1] == head[3] == 0 and head[0] and head[2]:
+        return "utf-16-le"
+    return "utf-16-be" if len(head) == 4 and head[0] == head[2] == 0 and head[1] and head[3] else ""
+
+
+def json_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the objects of JSON Lines, or the rows of one document: an array, wrapped, columnar or pretty-printed."""
+    with open_text(path) as lines:
+        layout = _layout(lines, is_lines=path.name.lower().partition(".json")[2][:1] == "l")
+    if layout == "lines":
+        yield from _json_lines(path, bad)
+        return
+    with open_text(path) as stream:
+        data = stream.read(MAX_DOCUMENT + 1)
+    if len(data) > MAX_DOCUMENT:
+        raise InputError(f"{path}: more than {MAX_DOCUMENT >> 30} GiB in one document. Save it as JSON Lines.")
+    documents = _documents(data)
+    if documents is None or (layout == "array" and len(documents) != 1):
+        if layout == "array" and data.lstrip().startswith(b"[") and _one_array_a_line(data):
+            yield from _json_lines(path, bad)
+        elif layout == "array":
+            bad(1, encoding_hint(data) or f"not a JSON array ({_fault(data)})")
+        else:
+            yield from _json_lines(path, bad)
+        return
+    rows = documents if len(documents) > 1 else rows_of_document(documents[0])
+    if isinstance(rows, str):
+        bad(1, rows)
+        return
+    for number, value in enumerate(rows, 1):
+        row = row_of(value)
+        if isinstance(row, str):
+            bad(number, row)
+        else:
+            yield number, row
+
+
+def _layout(stream: IO[bytes], *, is_lines: bool) -> str:
+    """Return how the rows lie in a file: `lines`, `array` or `document`."""
+    first = b""
+    while not first.strip():
+        first = stream.readline(MAX_LINE)
+        if not first:
+            return "lines"
+        first = first.removeprefix(b"\xef\xbb\xbf")
+    text = first.strip()
+    if text.startswith(b"["):
+        return "array"
+    is_whole = text.endswith(b"}") and isinstance(decoded(text), dict)
+    if is_whole:
+        rest = b""
+        while (line := stream.readline(MAX_LINE)) and not rest:
+            rest = line.strip()
+        if rest:
+            return "lines"
+        row = cast(Row, decoded(text))
+        names = LIST_NAMES if is_lines else tuple(row)
+        wrapped = [name for name in names if _is_row_list(row.get(name))]
+        return "document" if wrapped or (_is_columnar(row) and not is_lines) or not is_lines else "lines"
+    # A line that begins an object and does not end it: printed over several lines, or a torn or broken line.
+    return "document" if text.startswith(b"{") and (not is_lines or text == b"{" or text[-1:] in b",{[") else "lines"
+
+
+def decoded(text: bytes) -> Any:
+    """Return the value of a JSON text; NaN and endless numbers, which Python writes, too. None where it is none."""
+    import msgspec
+
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    if not any(word in text for word in (b"NaN", b"Infinity", b"e", b"E")):
+        return None
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _fault(text: bytes) -> str:
+    """Return what msgspec says of a text that cannot be read."""
+    import msgspec
+
+    try:
+        msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return str(error)
+    return "more than one value"
+
+
+def _documents(data: bytes) -> list[Any] | None:
+    """Return the values of a text of one JSON value after another; None where it is something else."""
+    data = data.removeprefix(b"\xef\xbb\xbf").strip()
+    value = decoded(data)
+    if value is not None:
+        return [value]
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    found: list[Any] = []
+    decoder, at = json.JSONDecoder(), 0
+    try:
+        while at < len(text):
+            value, at = decoder.raw_decode(text, at)
+            found.append(value)
+            while at < len(text) and text[at] in " \t\r\n,":
+                at += 1
+    except (ValueError, RecursionError):
+        return None
+    return found
+
+
+def _one_array_a_line(data: bytes) -> bool:
+    first, _, rest = data.strip().partition(b"\n")
+    return bool(rest) and isinstance(decoded(first.strip()), list)
+
+
+def _is_row_list(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value[:50])
+
+
+def _is_columnar(row: Mapping[str, Any]) -> bool:
+    """Say whether an object holds a list for every column, all of one length."""
+    lists = [value for value in row.values() if isinstance(value, list)]
+    return (
+        len(lists) == len(row) > 1 and len({len(value) for value in lists}) == 1 and not any(map(_is_row_list, lists))
+    )
+
+
+def rows_of_document(document: Any, depth: int = 0) -> list[Any] | str:
+    """Return the rows of a JSON document, whatever it wraps them in, or say why they cannot be told.
+
+    Known: an array; `{"data": [...]}` and its like; one list for each column; pandas' orients `split`, `index` and
+    `columns`; objects by id (the id becomes a column); a table with its header first; else the document is one row.
+    """
+    if isinstance(document, list):
+        if document and all(isinstance(item, list) for item in document) and _is_header(document[0]):
+            header = document[0]
+            return [dict(zip(header, cells, strict=False)) for cells in document[1:]]
+        return document
+    if not isinstance(document, dict):
+        return f"found a JSON {type(document).__name__}, expected rows: objects with named fields"
+    if isinstance(document.get("columns"), list) and isinstance(document.get("data"), list):
+        return [dict(zip(document["columns"], cells, strict=False)) for cells in document["data"]]
+    if _is_columnar(document):
+        columns = list(document)
+        return [dict(zip(columns, cells, strict=True)) for cells in zip(*document.values(), strict=True)]
+    lists = [name for name, value in document.items() if _is_row_list(value) and name not in TURN_NAMES]
+    has_question = any(plain_name(name) in ("question", "problem", "query") for name in document)
+    if lists and not has_question:
+        named = [name for name in LIST_NAMES if name in lists]
+        if len(lists) > 1 and (len(named) > 1 or not named):
+            return f"found several lists of rows ({', '.join(lists[:5])}); save the one you mean as a file of its own"
+        rows = document[named[0] if named else lists[0]]
+        return [item["row"] if set(item) >= {"row", "row_idx"} else item for item in rows]
+    inner = list(document.values())
+    if inner and all(isinstance(value, dict) for value in inner):
+        if len(inner) == 1 and depth < 2:
+            found = rows_of_document(inner[0], depth + 1)
+            if isinstance(found, list) and (len(found) > 1 or not _names_a_question(inner[0])):
+                return found
+        if _names_a_question(document):  # pandas: a column of values by row
+            places = list(inner[0])
+            return [{name: column.get(place) for name, column in document.items()} for place in places]
+        if any(_names_a_question(value) for value in inner[:5]):
+            return [{"id": name, **value} for name, value in document.items()]
+    return [document]
+
+
+def _names_a_question(row: Mapping[str, Any]) -> bool:
+    return any(plain_name(name) in KNOWN_NAMES for name in row)
+
+
+def row_of(value: Any) -> Row | str:
+    """Return one value of a document or line as a row, or say why it is none.
+
+    A list of turns is a chat, a bare text a question; everything else needs named fields.
+    """
+    if isinstance(value, dict):
+        return value["row"] if set(value) == {"row_idx", "row", "truncated_cells"} else value
+    if isinstance(value, list) and _is_row_list(value) and ({"role", "from"} & set(value[0])):
+        return {"messages": value}
+    return f"found a JSON {type(value).__name__}, expected an object with named fields"
+
+
+def _json_lines(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    import msgspec
+
+    decode = msgspec.json.Decoder().decode
+    with open_text(path) as lines:
+        number = 0
+        while line := lines.readline(MAX_LINE):
+            number += 1
+            if number == 1:
+                line = line.removeprefix(b"\xef\xbb\xbf")
+            if not line.strip():
+                continue
+            if len(line) == MAX_LINE:
+                raise InputError(f"{path}:{number}: a line of more than {MAX_LINE >> 20} MiB. Expected one row a line.")
+            try:
+                value = decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                # Brackets nested a few thousand deep end in a RecursionError.
+                value = decoded(line)
+                if value is None:
+                    bad(number, encoding_hint(line) or f"not JSON ({error})")
+                    continue
+            row = row_of(value)
+            if isinstance(row, str):
+                bad(number, row)
+            else:
+                yield number, row
+
+
+def encoding_hint(line: bytes) -> str:
+    """Return what is wrong with the encoding of a line, or nothing."""
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return f"not UTF-8 at byte {error.start} of the line; save the file as UTF-8"
+    return ""
+
+
+def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of a delimited file; the delimiter is told from the text, a missing header from the first row.
+
+    Without a header two columns are `question` and `answer`, more are `column_1` and so on.
+    """
+    number = 0
+    previous_limit = csv.field_size_limit(10_000_000)
+    try:
+        with open_text(path) as stream:
+            text = io.TextIOWrapper(cast("io.BufferedReader", stream), encoding="utf-8-sig", newline="")
+            sample = text.read(SAMPLE)
+            delimiter = delimiter_of(sample, "\t" if path.name.lower().partition(".tsv")[1] else ",")
+            lines = _lines_after(sample, text)
+            if sample.lower().startswith("sep="):  # Excel's own note
+                next(lines)
+            header: list[str] | None = None
+            for number, cells in _records(lines, delimiter, sample):
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if header is None:
+                    header = [cell.strip() for cell in cells]
+                    if _is_header(header):
+                        continue
+                    names = ["question", "answer"] if len(header) == 2 else []
+                    header = names or [f"column_{place}" for place in range(1, len(header) + 1)]
+                while len(cells) > len(header) and not cells[-1].strip():
+                    cells = cells[:-1]
+                if len(cells) != len(header):
+                    bad(number, f"found {len(cells)} columns, expected {len(header)}")
+                    continue
+                yield number, {name: cell for name, cell in zip(header, cells, strict=True) if name}
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}. Save the file as UTF-8.") from None
+    except csv.Error as error:
+        raise InputError(f"{path}:{number + 1}: not CSV: {error}.") from None
+    finally:
+        csv.field_size_limit(previous_limit)
+
+
+def _lines_after(sample: str, text: io.TextIOWrapper) -> Iterator[str]:
+    """Yield the lines of a text whose beginning has been read already."""
+    lines = io.StringIO(sample, newline="")
+    last = ""
+    for line in lines:
+        if last:
+            yield last
+        last = line
+    yield last + text.readline()
+    yield from text
+
+
+def delimiter_of(sample: str, usual: str) -> str:
+    """Return the delimiter of a table by its beginning: the one whose header has most names that are known.
+
+    Next come as many columns in every line, and the one that is usual for the suffix.
+    """
+    if sample.lower().startswith("sep=") and len(sample) > 4:
+        return sample[4]
+
+    def score(delimiter: str) -> tuple[int, int, bool]:
+        try:
+            reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=True)
+            records = [cells for cells, _ in zip(reader, range(30), strict=False) if cells]
+        except csv.Error:
+            return (0, 0, False)
+        records = records[:-1] if len(records) > 2 and len(sample) >= SAMPLE else records
+        if not records or len(records[0]) < 2:
+            return (0, 0, delimiter == usual)
+        known = sum(plain_name(cell) in KNOWN_NAMES for cell in records[0])
+        same = sum(len(cells) == len(records[0]) for cells in records)
+        return (known, same if same == len(records) else 0, delimiter == usual)
+
+    return max((usual, ",", ";", "\t", "|"), key=score)
+
+
+def _is_header(cells: list[Any]) -> bool:
+    """Say whether the first row of a table names columns: by a known name, or as short words without a number."""
+    texts = [str(cell).strip() for cell in cells]
+    if any(plain_name(text) in KNOWN_NAMES for text in texts):
+        return True
+    return all(isinstance(cell, str) for cell in cells) and not any(
+        len(text) > 40 or re.fullmatch(r"[-+\d.,%$€£/ ]+", text) or text.endswith((".", "?", "？", "。"))
+        for text in texts
+    )
+
+
+def _records(lines: Iterator[str], delimiter: str, sample: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield (line number, cells). Tab-separated text of one record a line may hold quotes that mean nothing."""
+    counts = {line.count("\t") for line in sample.splitlines()[:200][: -1 if len(sample) >= SAMPLE else None] if line}
+    if delimiter == "\t" and len(counts) == 1:
+        for number, line in enumerate(lines, 1):
+            yield number, [_unquoted(cell) for cell in line.rstrip("\r\n").split("\t")]
+        return
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    for cells in reader:
+        yield reader.line_num, cells
+
+
+def _unquoted(cell: str) -> str:
+    inner = cell[1:-1]
+    is_quoted = len(cell) > 1 and cell[0] == cell[-1] == '"' and '"' not in inner.replace('""', "")
+    return inner.replace('""', '"') if is_quoted else cell

@@ -1,0 +1,418 @@
+r"""Look at a gold answer before anything is paid for: take the value out, or say why there is none.
+
+A gold that nobody can match makes a run whose yield is zero. What is certain is mended and counted (the value behind
+`####`, the last `\boxed`, the text of a choice, a unit in brackets); what is not is refused with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from mathstrap.augment.languages import language_of, uses_decimal_comma
+
+MAX_GOLD_CHARS = 300
+# What stands in an answer column where there is no answer.
+_NOTHING = re.compile(
+    r"[\W_]*(?:none|n\s*/?\s*a|null|nil|nan|proofs?|not ?found|no (?:final )?answer|unknown|undefined answer|"
+    r"see (?:the )?solution|"
+    r"tbd|todo|missing|not (?:available|applicable|given|provided)|error|unanswerable|(?:the )?proof is complete|"
+    r"q\.?e\.?d\.?|无|略|见解析|证明略)?[\W_]*",
+    re.IGNORECASE,
+)
+_PROVES = re.compile(
+    r"\A\W*(?:proof\b|证明|(?:see|left) .{0,20}\bproof\b|we (?:shall |will )?prove\b|q\.?e\.?d)", re.IGNORECASE
+)
+_REFUSES = re.compile(
+    r"\A\W*(?:i['’]?m sorry|sorry,|i (?:cannot|can['’]?t|am unable)|as an? (?:ai|language model)|抱歉)", re.IGNORECASE
+)
+_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_TAGGED = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL | re.IGNORECASE)
+_HTML = re.compile(
+    r"</?(?:a|b|i|p|br|span|div|strong|em|sub|sup|u|td|tr)\b[^<>]*>|\[([^\[\]]*)\]\(#?[^()\s]*\)|<!--.*?-->",
+    re.IGNORECASE,
+)
+_LABEL = re.compile(
+    r"\A[\s>*_#-]*(?:(?:so|thus|hence|therefore),? )?(?:the |my |our )?(?:final |correct |right )?(?:answers?|"
+    r"ans|result|solution)"
+    r"(?: (?:is|are|equals)|\s*[:=])[\s:*]*(?P<value>\S.*)\Z|\A\s*(?:答案|答)\s*[:：是为]?\s*(?P<other>\S.*)\Z|"
+    r"\A\s*A:\s+(?P<short>\S.*)\Z",
+    re.IGNORECASE | re.DOTALL,
+)
+_UNIT_IN_BRACKETS = re.compile(r"\s*([-+]?[\d,]*\.?\d+(?:/\d+)?(?:[:/]\d+)*)\s*\(([^()\d]+)\)\s*")
+_WHOLE_FLOAT = re.compile(r"([-+]?\d+)\.0+")
+_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
+_LETTER = re.compile(r"\W*(?:option |choice |answer )?\W*([A-J])\W*", re.IGNORECASE)
+# A sentence states its value with a verb, and ends with a stop.
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|can|does|do|we|he|she|they|it|there|so|because|since|therefore|"
+    r"thus|then)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gold:
+    """A gold answer that can be graded, the worked solution, and what was done to get it (empty: nothing)."""
+
+    answer: str
+    solution: str = ""
+    mended: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadGold:
+    """Why a row has no gold answer to grade against."""
+
+    reason: str
+
+
+@dataclass(kw_only=True)
+class GoldShapes:
+    """How many golds are of which kind, and what was done to how many."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    mended: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def add(self, answer: str, mended: str = "") -> None:
+        """Count one gold."""
+        kind = kind_of_gold(answer)
+        self.kinds[kind] += 1
+        self.examples.setdefault(kind, answer)
+        if mended:
+            self.mended[mended] += 1
+
+    def lines(self) -> list[str]:
+        """Return what to print: shares of the kinds, then what was done, commonest first."""
+        total = sum(self.kinds.values())
+        if not total:
+            return []
+        shares = ", ".join(f"{kind} {share(count, total)}" for kind, count in self.kinds.most_common())
+        rare = [
+            f'{kind} like "{_short(self.examples[kind])}"' for kind in ("letters", "words", "lists") if self.kinds[kind]
+        ]
+        lines = [f"golds: {shares}" + (f" ({'; '.join(rare)})" if rare else "")]
+        if self.mended:
+            lines.append("mended: " + ", ".join(f"{what} ({count:,})" for what, count in self.mended.most_common()))
+        return lines
+
+
+def share(count: int, total: int) -> str:
+    """Return a share in percent; what is there at all is never 0 %."""
+    percent = 100 * count / total
+    return "under 1 %" if 0 < percent < 0.5 else f"{percent:.0f} %"
+
+
+def kind_of_gold(answer: str) -> str:
+    """Return what sort of thing a gold is: numbers, choices, letters, yes or no, lists, expressions or words."""
+    text = answer.strip().strip("$").strip()
+    bare = re.sub(r"\\(?:text|mathrm|textbf)\{\s*([^{}]*)\}|\\[,!;% ]|[\s$€£¥%°]", r"\1", text)
+    if (_NUMBER.fullmatch(bare) and any(letter.isdigit() for letter in bare)) or re.fullmatch(r"-?\d+/\d+", bare):
+        return "numbers"
+    if re.match(r"\([A-J]\)\s*\S", text):
+        return "choices"
+    if re.fullmatch(r"\(?[A-Ja-j]\)?", bare):
+        return "letters"
+    if bare.lower().strip(".") in ("yes", "no", "true", "false"):
+        return "yes or no"
+    if re.search(r"[\\^_=+*/<>|{}]|\d\s*[a-z]\b", text) and not re.fullmatch(r"\\text\{[^{}]*\}", text):
+        return (
+            "lists"
+            if re.search(r"(?<!\d),|,(?!\d{3})", text) and "\\" not in text and "(" not in text
+            else "expressions"
+        )
+    if re.fullmatch(r"[-+\d.,;:()\[\] ]+(?: (?:and|or) [-+\d.]+)?", text):
+        return "lists" if re.search(r"[,;( ]", text) else "expressions"
+    return "words" if re.search(r"[^\W\d_]{2}", bare) else "expressions"
+
+
+def read_gold(
+    answer: str, solution: str = "", *, question: str = "", choices: Mapping[str, str] | None = None
+) -> Gold | BadGold:
+    """Return the gold of an answer column beside its solution, or why there is none.
+
+    `choices` are the options by letter; an answer that names one becomes `(C) its text`. An empty answer is read from
+    the solution. Both are text; an answer that disagrees with what the solution ends in is refused.
+    """
+    original, solution = answer.strip(), solution.strip()
+    if len(original) > 200_000 or len(solution) > 400_000:
+        return BadGold(reason=f"the answer has {max(len(original), len(solution)):,} characters, expected a value")
+    if choices:
+        return _choice_gold(original, solution, choices)
+    if _NOTHING.fullmatch(original):
+        return _from_solution(original, solution)
+    found = _value_in(original, solution)
+    if isinstance(found, BadGold):
+        return found
+    value, mended = _tidy(found.answer, question)
+    if not value:
+        return BadGold(reason="the gold answer is empty")
+    if _NOTHING.fullmatch(value):
+        return BadGold(reason=f'the gold answer is "{_short(value)}", which is no answer')
+    fault = _fault_of_value(value)
+    if fault:
+        return BadGold(reason=fault)
+    if found.solution == solution and (other := _disagreement(value, solution)):
+        return BadGold(reason=f'the gold answer is "{_short(value)}", the solution ends in "{_short(other)}"')
+    return Gold(answer=value, solution=found.solution, mended=found.mended or mended)
+
+
+def _from_solution(original: str, solution: str) -> Gold | BadGold:
+    """Return the gold that a solution states, where its column holds none."""
+    from mathstrap.verify.find.extract import extract_answer
+
+    said = f'the gold answer is "{_short(original)}", which is no answer' if original else "the gold answer is empty"
+    if _PROVES.search(original):
+        return BadGold(reason=f'the gold answer is "{_short(original)}": a proof, nothing to grade')
+    if not solution:
+        return BadGold(reason=said)
+    solution = _without_thought(solution)
+    marked = _marked(solution)
+    if marked is None:
+        stated = extract_answer(solution, "strict")
+        marked = stated.answer if stated and not _fault_of_value(stated.answer) else None
+    if not marked:
+        if not original:
+            return BadGold(
+                reason='no answer field, and the solution has neither "####" nor \\boxed{}, '
+                "so the gold answer is unknown"
+            )
+        return BadGold(reason=said)
+    value, _ = _tidy(marked, "")
+    if fault := _fault_of_value(value):
+        return BadGold(reason=fault)
+    return Gold(answer=value, solution=_before_marker(solution), mended="read from the solution" if original else "")
+
+
+def _value_in(answer: str, solution: str) -> Gold | BadGold:
+    """Return the value in a column, which may hold a whole solution."""
+    from mathstrap.verify.find.extract import extract_answer
+
+    text, mended = answer, ""
+    if (bare := _without_thought(text)) != text:
+        text, mended = bare, "thoughts taken off"
+    if tagged := _TAGGED.findall(text):
+        text, mended = tagged[-1].strip(), "taken out of <answer>"
+    if (bare := _HTML.sub(r"\1", text).strip()) != text and bare:
+        text, mended = bare, "links and tags taken off"
+    if not text:
+        return BadGold(reason="the gold answer holds a thought and nothing after it")
+    if _REFUSES.search(text):
+        return BadGold(reason=f'the gold answer is a refusal: "{_short(text)}"')
+    marked = _marked(text)
+    if marked is not None:
+        behind = text.rpartition("####")[2].strip().partition("\n")[2].strip() if "####" in text else ""
+        stated = extract_answer(behind, "strict") if behind else None
+        if stated and _numbers_differ(marked, stated.answer) and _differ(marked, stated.answer):
+            return BadGold(reason=f'the answer says "{_short(marked)}" and "{_short(stated.answer)}"')
+        is_wrapped = len(text) - len(marked) > 12 + len("\\boxed{}") or "####" in text
+        whole = _before_marker(text) if is_wrapped else ""
+        how = "the value behind ####" if "####" in text else "the value in \\boxed"
+        if not marked.strip():
+            return BadGold(reason=f"nothing stands in the answer's {'####' if '####' in text else 'box'}")
+        # GSM8K's own column is a solution with its marker: that is its format and nothing to mend.
+        is_format = how.endswith("####") and whole != "" and text.rstrip().endswith(marked.strip())
+        return Gold(answer=marked, solution=whole or solution, mended=mended or ("" if is_format else how))
+    label = _LABEL.match(text)
+    value = next((part for part in label.groups() if part), "").strip() if label else ""
+    if value and len(value) <= 120 and "\n" not in value and not _is_prose(value):
+        return Gold(answer=_without_stop(value), solution=solution, mended="the label before the value taken off")
+    if not _is_prose(text):
+        return Gold(answer=text, solution=solution, mended=mended)
+    stated = extract_answer(text, "strict")
+    if (
+        stated is not None
+        and not _fault_of_value(stated.answer)
+        and not _is_prose(stated.answer)
+        and re.search(r"[\d\\]", stated.answer)
+    ):
+        return Gold(answer=stated.answer, solution=solution or text, mended="the value that its sentence states")
+    if len(text) > MAX_GOLD_CHARS or text.count(".") > 2 or "\n" in text:
+        return BadGold(
+            reason=f'the answer "{_short(text)}" reads like a solution without a final answer; if it is one, name it: '
+            "seeds.fields.solution=COLUMN, and the column of the bare answers: seeds.fields.answer=COLUMN"
+        )
+    return BadGold(reason=f'the gold answer "{_short(text)}" is a sentence, not a value that can be graded')
+
+
+def _is_prose(text: str) -> bool:
+    r"""Say whether a text is sentences rather than a value; `\text{...}` and names of a few words are values."""
+    if len(text) > MAX_GOLD_CHARS and len(text.split()) > 12:
+        return True
+    outside = re.sub(
+        r"\$[^$]*\$|\\\(.*?\\\)|\\\[.*?\\\]|\\(?:text|mbox|mathrm|textbf)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", text
+    )
+    words = re.findall(r"[^\W\d_]{2,}", outside)
+    if re.search(r"[\u3040-\u30ff\u4e00-\u9fff]{8,}", outside):
+        return True
+    if "\n" in text.strip() and len(words) > 3:
+        return True
+    if len(words) < 4:
+        return False
+    ends = re.search(r"[.!。]\W*\Z", text.strip()) is not None
+    return (
+        len(words) >= 7
+        or (ends and _VERB.search(outside) is not None)
+        or (len(words) >= 5 and _VERB.search(outside) is not None)
+    )
+
+
+def _without_thought(text: str) -> str:
+    return _THOUGHT.sub("", text).strip() if "think" in text else text
+
+
+def _marked(text: str) -> str | None:
+    """Return what stands behind the last `####`, up to the end of its line, or in the last box; None without either."""
+    if "####" in text:
+        behind = text.rpartition("####")[2]
+        line = next((line.strip() for line in behind.splitlines() if line.strip()), "")
+        inner = _last_boxed(line)
+        return (inner if inner is not None else line).strip()
+    found = _last_boxed(text)
+    return found.strip() if found is not None else None
+
+
+def _before_marker(text: str) -> str:
+    return text.rpartition("####")[0].strip() if "####" in text else text
+
+
+def _last_boxed(text: str) -> str | None:
+    from mathstrap.verify.find.extract import extract_boxed
+
+    found = extract_boxed(text) if "boxed" in text else None
+    return found.answer if found else None
+
+
+def _tidy(value: str, question: str) -> tuple[str, str]:
+    """Return a value without what a grader, or the sentence that quotes it, cannot use, and what was done."""
+    value = value.strip()
+    if unit := _UNIT_IN_BRACKETS.fullmatch(value):
+        return unit[1], "the unit in brackets taken off"
+    if whole := _WHOLE_FLOAT.fullmatch(value):
+        return whole[1], "7.0 written as 7"
+    plain = value.replace("\u00a0", " ").replace("\u202f", " ").replace("\u2212", "-")
+    if (
+        re.search(r"[,.]", plain)
+        and re.fullmatch(r"[-+]?[\d.,' ]+(?:\s*[€%]|\s*[A-Za-zÄäÖöÜü°]{1,12})?", plain)
+        and question
+    ):
+        read = _local_number(plain, question)
+        if read is not None and read != plain:
+            return read, "a decimal comma written as a point"
+    spaced = re.fullmatch(r"([-+]?\d{1,3}(?: \d{3})+)((?:[.,]\d+)?)", plain)
+    if spaced:
+        return spaced[1].replace(" ", "") + spaced[2].replace(",", "."), "spaces taken out of the number"
+    return _without_stop(value), ""
+
+
+def _local_number(value: str, question: str) -> str | None:
+    """Return a number of a language with a decimal comma as the graders write it; None where it could be either.
+
+    `1,250` stays what it is: collections translated from English keep the English separators (MGSM does).
+    """
+    if not uses_decimal_comma(language_of(question)):
+        return None
+    number = re.match(r"[-+]?[\d.,' ]*\d", value)
+    if number is None:
+        return None
+    text, rest = number[0], value[number.end() :]
+    if re.fullmatch(r"[-+]?\d{1,3}(?:[. ]\d{3})+,\d+|[-+]?\d+,(?:\d{1,2}|\d{4,})", text):
+        plain = text.replace(".", "").replace(" ", "").replace(",", ".")
+        whole = _WHOLE_FLOAT.fullmatch(plain)
+        return (whole[1] if whole else plain) + rest
+    if re.fullmatch(r"[-+]?\d{1,3}(?:\.\d{3}){2,}", text) or (
+        re.fullmatch(r"[-+]?[1-9]\d{0,2}\.\d{3}", text) and re.search(r"(?<!\d)\d{1,3}\.\d{3}(?!\d)", question)
+    ):
+        return text.replace(".", "") + rest
+    return None
+
+
+def _without_stop(value: str) -> str:
+    if re.search(r"[\w)}\]$%]\.\Z", value) and not re.search(
+        r"\b[A-Za-z]\.[A-Za-z]?\.\Z|\b(?:ft|in|hr|min|lb|oz|yd|sq|cu|mi)\.\Z", value
+    ):
+        return value[:-1].rstrip()
+    return value
+
+
+def _fault_of_value(value: str) -> str:
+    if len(value) > MAX_GOLD_CHARS and _is_prose(value):
+        return f"the gold answer has {len(value):,} characters, expected a value"
+    if _is_prose(value) and re.search(r"[.。]\W*\Z", value):
+        return f'the gold answer "{_short(value)}" is a sentence, not a value that can be graded'
+    if _PROVES.search(value):
+        return f'the gold answer is "{_short(value)}": a proof, nothing to grade'
+    return ""
+
+
+def _disagreement(value: str, solution: str) -> str:
+    """Return what a solution ends in, where it is marked and surely another value; else nothing."""
+    if not solution or ("####" not in solution and "boxed" not in solution):
+        return ""
+    marked = _marked(_without_thought(solution))
+    if not marked or not _differ(value, marked):
+        return ""
+    if solution.count("boxed") > 1 and any(not _differ(value, part) for part in _all_boxes(solution)):
+        return ""
+    return marked if solution.count("boxed") <= 1 and _numbers_differ(value, marked) else ""
+
+
+def _all_boxes(solution: str) -> Iterable[str]:
+    from mathstrap.verify.find.extract import extract_boxed
+
+    parts = solution.split("\\boxed")
+    boxes = [found.answer for part in parts[1:] if (found := extract_boxed("\\boxed" + part))]
+    return [*boxes, ", ".join(boxes)]
+
+
+def _differ(left: str, right: str) -> bool:
+    from mathstrap.verify import grade
+
+    if "".join(left.split()) == "".join(right.split()):
+        return False
+    return grade(left, right).outcome == "wrong" and grade(right, left).outcome == "wrong"
+
+
+def _numbers_differ(left: str, right: str) -> bool:
+    """Say whether two values that differ are numbers both, so that no way of writing accounts for it."""
+    from mathstrap.verify.decide.equal import is_number
+
+    return is_number(left) and is_number(right)
+
+
+def _choice_gold(answer: str, solution: str, choices: Mapping[str, str]) -> Gold | BadGold:
+    """Return `(C) text` for an answer that names a choice by letter, by its text or by its place."""
+    labels = ", ".join(choices)
+    text = _without_thought(answer)
+    text = (_TAGGED.findall(text) or [text])[-1]
+    if "####" in text or "boxed" in text:
+        text = _marked(text) or text
+    label = _LABEL.match(text)
+    text = next((part for part in label.groups() if part), text).strip() if label else text
+    wanted = _plain(text)
+    by_text = [letter for letter, choice in choices.items() if _plain(choice) == wanted]
+    letter = _LETTER.fullmatch(text) or re.match(r"\W*([A-J])\s*[).:、．]\s*\S", text)
+    chosen = ""
+    if letter and letter[1].upper() in choices:
+        chosen = letter[1].upper()
+    elif len(by_text) == 1:
+        chosen = by_text[0]
+    if not chosen:
+        if not text:
+            return BadGold(reason="the gold answer is empty")
+        return BadGold(reason=f'the gold answer "{_short(text)}" is none of the choices {labels}')
+    value = choices[chosen].strip()
+    mended = "a choice: its letter or its text counts"
+    return Gold(answer=f"({chosen}) {value}" if value else chosen, solution=solution, mended=mended)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[\s$]+|\\[,;! ]", "", text).casefold().rstrip(".")
+
+
+def _short(text: str, length: int = 60) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= length else text[: length - 1] + "…"

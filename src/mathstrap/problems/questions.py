@@ -1,0 +1,120 @@
+"""Look at a question before it is paid for: is it one, does it need a picture, is it glued together or wrapped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+_REFUSAL = re.compile(
+    r"\A\W*(?:i['’]?m (?:really |very |so )?sorry\b|i am (?:really |very )?sorry\b|sorry,? (?:but )?i\b|"
+    r"(?:unfortunately,? )?i (?:can(?:no|['’])t|cannot|am unable to|am not able to|won['’]t|will not)\b"
+    r"(?=[^?]{0,80}\b(?:rephrase|help|assist|provide|answer|fulfil|complete|comply|do that|generate|rewrite|"
+    r"create|solve)\b)|"
+    r"as an? (?:ai|artificial intelligence|(?:large )?language model)\b|i apologi[sz]e\b|"
+    r"i don['’]t (?:understand|have enough)\b|"
+    r"(?:error|exception|traceback|internal server error|rate limit)\b[^?]{0,200}\Z|"
+    r"(?:很)?抱歉|对不起[，,]我)",
+    re.IGNORECASE,
+)
+_PICTURE = re.compile(
+    r"!\[[^\]]*\]\([^)\s]+[^)]*\)|<img\b|\\includegraphics\b|\[(?:image|figure|img|图)\d*\]|<image>|<image_\d+>|"
+    r"https?://\S+\.(?:png|jpe?g|gif|svg|webp)\b",
+    re.IGNORECASE,
+)
+_POINTS_AT_PICTURE = re.compile(
+    r"\b(?:in|from) the (?:(?:following|accompanying|adjacent|adjoining|attached|given) )?(?:figure|diagram)s?,|"
+    r"\b(?:in|from|on|see|of|to) the (?:(?:following|accompanying|adjacent|adjoining|attached|given) )?"
+    r"(?:figure|diagram|picture|image|drawing|illustration)s?(?: (?:below|above|at (?:the )?(?:right|left)|"
+    r"to the (?:right|left)|shown|provided|given)\b)|"
+    r"\bas (?:shown|seen|depicted|illustrated|pictured) (?:in the (?:\w+ )?(?:figure|diagram|picture|graph|image|"
+    r"drawing)|below\b|above in)|"
+    r"\b(?:figure|diagram|picture|image|drawing) (?:below|above|to the (?:right|left)|on the (?:right|left))\b|"
+    r"\b(?:the|this) (?:figure|diagram|picture|image|drawing) (?:shows|shown|depicts|illustrates)\b|"
+    r"如(?:下|右|左|上)?图(?:所示|\d|，|,|中)|(?:下|右|左|上)图(?:是|中|所示|为)|图中的?|看图",
+    re.IGNORECASE,
+)
+_DRAWING_CODE = re.compile(
+    r"\[asy\]|\\begin\{(?:asy|tikzpicture|picture|tabular|array|figure)\}|<asy>|\bsize\(\d|\|\s*-{2,}|\bdraw\(",
+    re.IGNORECASE,
+)
+_PICTURE_COLUMNS = (
+    "image",
+    "images",
+    "picture",
+    "pictures",
+    "figure",
+    "figures",
+    "img",
+    "image_path",
+    "decoded_image",
+    "image_1",
+)
+_PICTURE_WORDS = (
+    "![", "<im", "\\includegraphics", "[im", "[fig", "[图", "http", "figure", "diagram", "picture", "image", "drawing",
+    "illustrat", "shown", "seen", "depicted", "图",
+)  # fmt: skip
+_GLUED = re.compile(
+    r"(?<=[a-z]{2}[.?!])(?=[A-Z][a-z]*\b)|(?<=\d{2}[.?!])(?=(?:How|What|If|Find|Each|The|She|He|They|When)\b)"
+)
+# A capital "How many" in the middle of a sentence begins the next one: SVAMP's bodies often lack their full stop.
+_RUN_ON = re.compile(
+    r"(?<=[a-z0-9%])(?=[ ]+(?:How (?:many|much|long|far|old|big|tall|fast|often)|What (?:is|was|are|were|will|"
+    r"would)) )"
+)
+_ENDS = re.compile(r"[.?!:;,。？！：；，…][\"'”’)\]」]*\Z|\$\$\Z|\\\]\Z")
+
+
+def join_context(body: str, question: str) -> str:
+    """Return a body and its question as one text: a full stop where the body has no end, and a space."""
+    body, question = body.strip(), question.strip()
+    if not body or question.startswith(body):
+        return question
+    is_spaceless = re.search(r"[\u3040-\u30ff\u4e00-\u9fff]\Z", body) is not None
+    if not _ENDS.search(body):
+        body += "。" if is_spaceless else "."
+    return body + ("" if is_spaceless or body[-1] in "。？！" else " ") + question
+
+
+def mend_gaps(question: str) -> str:
+    """Return a question with the space, or the full stop, that is missing between two of its sentences."""
+    if "\\" in question or ("$" in question and "$" in question.replace("$", "", 1)):
+        return question  # a formula may hold anything
+    spaced = _GLUED.sub(" ", question)
+    return _RUN_ON.sub(".", spaced) if " How " in spaced or " What " in spaced else spaced
+
+
+def question_fault(question: str, row: Mapping[str, Any]) -> str:
+    """Return why a question cannot be asked of a model that reads text, or nothing."""
+    if not question.strip():
+        return "the question is empty"
+    if _REFUSAL.search(question):
+        return f'the question is a refusal or an error message: "{" ".join(question.split())[:60]}"'
+    if picture := needs_picture(question, row):
+        return picture
+    if not re.search(r"\w", question):
+        return "the question has no word and no number"
+    return ""
+
+
+def needs_picture(question: str, row: Mapping[str, Any]) -> str:
+    """Return why a question cannot be answered without a picture, or nothing; a drawing in code is text."""
+    if not any(word in question.lower() for word in _PICTURE_WORDS) and not any(
+        row.get(name) for name in _PICTURE_COLUMNS
+    ):
+        return ""
+    shown = _PICTURE.search(question)
+    if shown and not _DRAWING_CODE.search(question):
+        return f'the question needs a picture ("{shown[0][:40]}")'
+    for name in _PICTURE_COLUMNS:
+        value = row.get(name)
+        if (
+            value
+            and not isinstance(value, bool)
+            and not (isinstance(value, str) and value.strip().lower() in ("none", "null"))
+        ):
+            return f'the question needs a picture (column "{name}")'
+    points = _POINTS_AT_PICTURE.search(question)
+    if points and not _DRAWING_CODE.search(question):
+        return f'the question needs a picture that is not there ("{points[0].strip()[:40]}")'
+    return ""
