@@ -199,6 +199,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
     `teacher` is the model that answered, in its server's words; in a mix `tags["teacher"]` is its label. `reasoning`
     and `thought_tag` are the candidate's.
+    `answer` is the gold answer, `gold_source` says whether it came with the seed or from a vote.
     """
 
     id: str
@@ -211,7 +212,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     dataset: str
     method: Method
     answer: str
-    gold: Literal["given", "voted"] = "given"
+    gold_source: Literal["given", "voted"] = "given"
     confidence: float = 1.0
     outcome: Outcome = "correct"
     teacher: str = ""

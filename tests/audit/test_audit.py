@@ -162,7 +162,7 @@ def test_a_file_that_cannot_be_audited_says_why(content: bytes, message: str, tm
         {"query": "q " * 600_000, "response": "r"},  # a megabyte and more
         {"query": float("nan"), "response": "r"},
         {"query": True, "response": "r"},
-        {"query": ["q"], "response": "r"},
+        {"query": ["q", "p"], "response": "r"},
         {"query": "   ", "response": "r"},
         {"query": "q", "response": {"text": "r"}},
         {"other": 1},

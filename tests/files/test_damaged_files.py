@@ -43,7 +43,7 @@ def is_refused(verb: str, path: Path, folder: Path) -> str:
 ROWS = [
     {"other": 1},
     {"query": None, "response": "r"},
-    {"query": ["q"], "response": "r"},
+    {"query": ["q", "p"], "response": "r"},
     {"query": {"text": "q"}, "response": "r"},
     {"query": True, "response": "r"},
     {"query": "", "response": "r"},
@@ -85,7 +85,7 @@ def test_a_row_that_is_of_no_use_is_counted_and_the_rest_goes_on(verb: str, tmp_
         ("rows.csv", b"query,response\n", "no row"),
         ("rows.jsonl", lines(GOOD["query"], 5), "no row"),
         ("rows.jsonl", lines({"a": 1}), "no column holds the question"),
-        ("rows.jsonl", json.dumps(GOOD).encode("utf-16"), "UTF-16 text"),
+        ("rows.jsonl", json.dumps(GOOD).encode("utf-16")[:-1], "not UTF-16"),
         ("rows.json", b'[{"query":', "not a JSON array"),
         ("rows.json", b"[" * 100_000, "not a JSON array"),
         ("rows.csv", "query,response\ncaf\xe9,r\n".encode("latin-1"), "not UTF-8"),

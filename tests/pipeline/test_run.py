@@ -339,7 +339,7 @@ def test_questions_without_answers_are_labelled_by_their_majority(tmp_path):
     assert len(seeds) >= 4
     assert all(seed.answer == str(2 * int(name[1:]) + 5) for name, seed in seeds.items())
     samples = records(summary.path, "samples", Sample)
-    assert {sample.gold for sample in samples} == {"voted"}
+    assert {sample.gold_source for sample in samples} == {"voted"}
     assert all(0.5 <= sample.confidence <= 1 for sample in samples)
     draws = [c for c in records(summary.path, "candidates", Candidate) if c.problem == "q0/ans_aug.1"]
     assert len(draws) == 8, "the vote's draws serve as answer augmentation and are not paid for twice"

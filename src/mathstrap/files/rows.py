@@ -163,7 +163,8 @@ def excel_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
         table = next((sheet for sheet in sheets if any(any(cell != "" for cell in row) for row in sheet)), [])
     except (python_calamine.CalamineError, OSError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: not an Excel workbook, or a damaged one ({reason}).") from None
+        problem = f"{path}: not an Excel workbook, or a damaged one ({reason})"
+        raise InputError(f"{problem}. Save it again, or as .csv or .jsonl.") from None
     header: list[str] | None = None
     for number, cells in enumerate(table, 1):
         if all(cell == "" for cell in cells):

@@ -23,9 +23,10 @@ from mathstrap.errors import InputError, RunLocked
 from mathstrap.files.append_log import AppendLog, Index, read_answered, read_completions, storage_error
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.tables import write_atomically, write_parquet, write_rows_parquet
-from mathstrap.types import Completion, Failure, Liability, Request, Usage
+from mathstrap.types import Completion, Failure, Liability, Request, Sample, Usage
 
 T = TypeVar("T")
+_OLD_GOLD = b'"gold":"voted"'
 R = TypeVar("R", bound=msgspec.Struct)
 
 
@@ -330,6 +331,9 @@ class RunDir:
         decode = msgspec.json.Decoder(kind).decode
         with path.open("rb", buffering=1 << 20) as lines:
             for number, line in enumerate(lines, start=1):
+                if kind is Sample and _OLD_GOLD in line:
+                    # Older samples say it in `gold`; inside a text its quotes would be escaped.
+                    line = line.replace(_OLD_GOLD, b'"gold_source":"voted"', 1)
                 try:
                     yield decode(line)
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -223,7 +223,7 @@ def decoded(text: bytes) -> Any:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    if not any(word in text for word in (b"NaN", b"Infinity", b"e", b"E")):
+    if not re.search(rb"NaN|Infinity|\d[eE]", text) or rb"\ud" in text.lower():  # half a pair is no text
         return None
     try:
         return json.loads(text)

@@ -246,7 +246,7 @@ def make_sample(
         dataset=seed.dataset,
         method=problem.method,
         answer=answer,
-        gold="voted" if seed.tags.get("gold") == "voted" else "given",
+        gold_source="voted" if seed.tags.get("gold") == "voted" else "given",
         confidence=float(seed.tags.get("confidence", 1.0)),
         outcome=verdict.outcome,
         teacher=candidate.model or teacher_name(asker.options),

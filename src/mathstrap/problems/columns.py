@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mathstrap.errors import InputError, suggest
@@ -33,7 +33,7 @@ class Columns:
     context: str = ""
     chat: str = ""
     extra: str = ""
-    preset: str = ""
+    preset: str = field(default="", compare=False)
 
 
 def find_columns(
@@ -52,12 +52,13 @@ def find_columns(
                 f'{where}: no column "{column}" for the {part}.{suggest(column, [str(key) for key in row])}'
             )
     layout = layout_of(row)
+    chat = layout.chat or next((name for name in ("messages", "conversations") if name in row), "")
     first = {part: next(iter(names), "") for part, names in layout.columns.items()}
     gold = next((name for name in layout.columns["answer"] if value_at(row, name) not in (None, *_NOT_GOLDS)), "")
     response = next((name for name in layout.columns["response"] if name != first["question"]), "")
     columns = Columns(
         query=first["question"], response=response, original=first["original"], gold=gold, type=first["type"],
-        id=first["id"], context=first["context"], chat=layout.chat, preset=layout.preset,
+        id=first["id"], context=first["context"], chat=chat, preset=layout.preset,
         extra="input" if first["question"] == "instruction" and text_of(row, "input") else "",
     )  # fmt: skip
     if columns.response and columns.response == columns.gold:

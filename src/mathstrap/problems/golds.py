@@ -373,7 +373,7 @@ def _differ(left: str, right: str) -> bool:
 
     if "".join(left.split()) == "".join(right.split()):
         return False
-    return grade(left, right).outcome == "wrong" and grade(right, left).outcome == "wrong"
+    return all(grade(*pair, form="answer").outcome == "wrong" for pair in ((left, right), (right, left)))
 
 
 def _numbers_differ(left: str, right: str) -> bool:

@@ -411,7 +411,7 @@ def row_gold(
     if isinstance(found, BadGold) and layout.is_generated and answer:
         found = read_gold(answer, "", question=question, choices=choices)
     if isinstance(found, BadGold):
-        return Unusable(reason=found.reason, code="bad_row" if "neither" in found.reason else "gold_unusable")
+        return Unusable(reason=found.reason, code="gold_unusable" if (answer or "").strip() else "bad_row")
     return found
 
 
@@ -512,7 +512,7 @@ def gold_passes(problem: Problem) -> bool:
     """Say whether the grader accepts the gold answer as an answer to itself."""
     from mathstrap.verify import grade
 
-    return grade(problem.answer, problem.answer).outcome == "correct"
+    return grade(problem.answer, problem.answer, form="answer").outcome == "correct"
 
 
 def shorten(text: str, length: int = 60) -> str:

@@ -87,7 +87,7 @@ PRESETS: dict[str, Preset] = {
     ),
     "metamathqa": _preset(
         "MetaMathQA", "query response original_question",
-        question="query", answer="", solution="response", response="response", original="original_question",
+        question="query", solution="response", response="response", original="original_question",
     ),
     "verl": _preset(
         "verl and DAPO: a chat and reward_model.ground_truth", "prompt[-1].content reward_model.ground_truth",
@@ -191,11 +191,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "alpaca": _preset(
         "Alpaca, MathInstruct", "instruction output",
-        question="instruction", context="", answer="", solution="output", response="output",
+        question="instruction", context="", solution="output", response="output",
     ),
     "prompt-completion": _preset(
         "prompt and completion", "prompt completion",
-        question="prompt prompt[-1].content", answer="", solution="completion completion[-1].content",
+        question="prompt prompt[-1].content", solution="completion completion[-1].content",
         response="completion",
     ),
 }  # fmt: skip
@@ -242,7 +242,9 @@ def find_layout(row: Row, preset: str) -> Layout:
         known = PRESETS[name]
         columns = {part: (*known.columns[part],) if part in known.columns else usual[part] for part in PARTS}
         return Layout(preset=name, columns=columns, by_place=known.by_place, is_generated=known.is_generated)
-    if not usual["question"]:  # MathClean's questions: a single column of text
+    if not usual["question"] and not any(
+        name in row for name in CHATS
+    ):  # MathClean's questions: a single column of text
         usual["question"] = tuple(plain[name] for name in ("output", "content", "completion") if name in plain)
         usual["response"] = tuple(name for name in usual["response"] if name not in usual["question"])
     chat = next((name for name in CHATS if _is_chat(row.get(name))), "")

@@ -6,12 +6,16 @@ others reproduce published rules for comparability.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from msgspec.structs import replace
+
 from mathstrap.errors import InputError, suggest
 from mathstrap.plugins import is_own, load_own
+from mathstrap.types import Outcome
 from mathstrap.verify.decide.equal import decide, is_number
 from mathstrap.verify.find.extract import (
     NOT_STATED,
@@ -111,4 +115,24 @@ def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "aut
                 return chosen.compare(gold, prediction)
             return Grade("wrong", "extraction", reason, "", gold)
         prediction = extraction.answer
-    return chosen.compare(gold, prediction)
+    choice = None if grader.startswith("metamath-2024") else _CHOICE.fullmatch(gold)
+    return chosen.compare(gold, prediction) if choice is None else _compare_choice(choice, prediction, chosen)
+
+
+# A gold that is a choice, as the readers of multiple-choice sets write it: its letter, then its text.
+_CHOICE = re.compile(r"\(([A-J])\) (\S.*)", re.DOTALL)
+_LABELLED = re.compile(r"\W{0,2}([A-Ja-j])\s*[).:]\s*\S.*", re.DOTALL)
+
+
+def _compare_choice(choice: re.Match[str], prediction: str, grader: Grader) -> Grade:
+    """Accept the letter of a choice, its text, or both; where both are given the letter decides."""
+    letter, text = choice.groups()
+    labelled = _LABELLED.fullmatch(prediction)
+    if labelled:
+        outcome: Outcome = "correct" if labelled[1].upper() == letter else "wrong"
+        return Grade(outcome, "text", "the letter of the choice", prediction, choice[0])
+    by_letter = re.fullmatch(r"[\W_]*(?:\\text)?[{(\s]*([A-Ja-j])[\W_]*", prediction)
+    if by_letter and by_letter[1].upper() == letter:
+        return Grade("correct", "text", "the letter of the choice", prediction, choice[0])
+    found = grader.compare(text, prediction)
+    return replace(found, expected=choice[0])
