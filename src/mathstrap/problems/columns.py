@@ -119,3 +119,17 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, float) and math.isfinite(value):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     return None
+
+
+def chat_text(row: Row, column: str, roles: tuple[str, ...], *, last: bool) -> str | None:
+    """Return the first or last turn of a role from a column of turns ({role, content} or {from, value})."""
+    turns = row.get(column)
+    if not isinstance(turns, list):
+        return None
+    said = [
+        turn.get("content", turn.get("value"))
+        for turn in turns
+        if isinstance(turn, Mapping) and turn.get("role", turn.get("from")) in roles
+    ]
+    text = said[-1 if last else 0] if said else None
+    return text if isinstance(text, str) and text.strip() else None
