@@ -54,7 +54,7 @@ def find_columns(
     layout = layout_of(row)
     chat = layout.chat or next((name for name in ("messages", "conversations") if name in row), "")
     first = {part: next(iter(names), "") for part, names in layout.columns.items()}
-    gold = next((name for name in layout.columns["answer"] if value_at(row, name) not in (None, *_NOT_GOLDS)), "")
+    gold = next((name for name in layout.columns["answer"] if _may_be_gold(row, name, layout.preset)), "")
     response = next((name for name in layout.columns["response"] if name != first["question"]), "")
     columns = Columns(
         query=first["question"], response=response, original=first["original"], gold=gold, type=first["type"],
@@ -70,6 +70,12 @@ def find_columns(
         have = ", ".join(sorted(map(str, row))[:12]) or "nothing"
         raise InputError(f"{where}: no column holds the question (the rows have: {have}). Name it: query=COLUMN.")
     return columns
+
+
+def _may_be_gold(row: Row, name: str, preset: str) -> bool:
+    value = value_at(row, name)
+    is_verdict = name == "label" and not preset  # a dataset made elsewhere labels replies, not questions
+    return not (is_verdict or isinstance(value, bool) or (isinstance(value, str) and value in _NOT_GOLDS))
 
 
 def question_of(row: Row, columns: Columns) -> str | None:
