@@ -10,10 +10,10 @@ from mathstrap.curate.decontaminate import DecontaminateOptions, Index
 from mathstrap.curate.dedup import find_duplicates
 from mathstrap.parallel import chunks_of, in_processes, taken_in_order
 from mathstrap.pipeline.curate import choose
-from mathstrap.pipeline.derive import grade_all, parse_answers, plan_rewrites, plan_solves
+from mathstrap.pipeline.derive import grade_replies, plan_rewrites, plan_solves
 from mathstrap.pipeline.options import CurateOptions
 from mathstrap.pipeline.seeds import load_seeds
-from mathstrap.types import Candidate, Completion, problem_of
+from mathstrap.types import Completion, problem_of
 
 
 def across_a_border(function, shared, chunks):
@@ -58,13 +58,12 @@ def test_answers_grades_and_choices_are_the_same_across_a_border(tmp_path):
     for number, asked in enumerate(plan_solves(problems, recipe)):
         answer = by_id[problem_of(asked.id)].answer if number % 3 else "no idea"
         text = f"So 2 + 2 = 5.\nThe answer is: {answer}"
-        replies.append((asked, Completion(request=asked.id, key=asked.key, text=text, finish_reason="stop")))
+        replies.append(Completion(request=asked.id, key=asked.key, text=text, finish_reason="stop"))
 
     def derive(**options):
-        parsed = list(parse_answers(replies, by_id, recipe, **options))
-        candidates = [made for made in parsed if isinstance(made, Candidate)]
-        verdicts = list(grade_all(candidates, by_id, recipe, **options))
-        return parsed, verdicts, choose(zip(candidates, verdicts, strict=True), CurateOptions(), {}, **options)
+        answers = list(grade_replies(replies, by_id, recipe, **options))
+        graded = [(answer.candidate, answer.verdict) for answer in answers if answer.candidate]
+        return answers, choose(graded, CurateOptions(), {}, **options)
 
     assert derive(spread=across_a_border) == derive()
 

@@ -165,6 +165,34 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ended: str = ""
     usd: float | None = None
 
+    @property
+    def has_thought(self) -> bool:
+        """Say whether the reply holds a thought."""
+        return bool(self.reasoning.strip())
+
+
+class ReplyUsage(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reply used and how it ended: a Completion without its texts. All that counting and budgets ask for."""
+
+    request: str
+    key: str
+    finish_reason: FinishReason
+    ended: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_reasoning: int = 0
+    has_thought: bool = False
+    usd: float | None = None
+
+
+def usage_of_reply(completion: Completion) -> ReplyUsage:
+    """Return what a reply used and how it ended."""
+    return ReplyUsage(
+        request=completion.request, key=completion.key, finish_reason=completion.finish_reason, ended=completion.ended,
+        tokens_in=completion.tokens_in, tokens_out=completion.tokens_out, tokens_reasoning=completion.tokens_reasoning,
+        has_thought=completion.has_thought, usd=completion.usd,
+    )  # fmt: skip
+
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed solution to a problem; `answer` is the extracted final answer, `model` who wrote it.

@@ -223,7 +223,40 @@ def test_the_index_is_small_and_quick(tmp_path):
             out.write(encode(reply(number, text="y" * 500, tokens_out=1)) + b"\n")
     index = Index()
     index.scan(path)
-    assert (len(index.places), index.tokens_out) == (20_000, 20_000)
+    assert (len(index.rows), index.tokens_out) == (20_000, 20_000)
+
+
+def test_the_index_says_what_each_reply_used_as_it_was_stored_and_when_it_is_read_again(tmp_path):
+    replies = [
+        Completion(request="s-1#0", key="k", text="t", finish_reason="stop", tokens_in=7, tokens_out=9),
+        Completion(request="s-1#1", key="k", text="t", finish_reason="length", tokens_out=9, tokens_reasoning=5),
+        Completion(request="s-2#0", key="k", text="t", finish_reason="unknown", ended="tired", reasoning=" hm "),
+        Completion(request="s-2#1", key="k", text="t", finish_reason="stop", reasoning=" \n ", tokens_in=10**30),
+    ]
+    with RunDir.open(tmp_path / "run") as run:
+        for completion in replies:
+            run.sink("solve").completion(completion)
+        stored = list(run.usages("solve"))
+        assert run.usage_of("solve", [("s-1#1", "k"), ("s-9#0", "k"), ("s-1#0", "k")]) == Usage(
+            requests=2, tokens_in=7, tokens_out=18
+        )
+    with RunDir.read(tmp_path / "run") as run:
+        assert list(run.usages("solve")) == stored
+        assert [held.request for held in run.replies_to("solve", {"s-2#1", "s-1#0"})] == ["s-1#0", "s-2#1"]
+    assert [(one.finish_reason, one.ended, one.has_thought) for one in stored] == [
+        ("stop", "", False), ("length", "", False), ("unknown", "tired", True), ("stop", "", False),
+    ]  # fmt: skip
+    assert [one.tokens_in for one in stored] == [7, 0, 0, 2**62]
+
+
+def test_records_in_a_scratch_file_come_back_in_order_and_leave_nothing_behind(tmp_path):
+    with RunDir.open(tmp_path / "run") as run:
+        before = sorted(path.name for path in run.path.iterdir())
+        scratch = run.scratch(Failure)
+        for number in range(5_000):
+            scratch.append(Failure(id=f"s-{number}", key="k", error="x" * 100))
+        assert [failure.id for failure in scratch] == [f"s-{number}" for number in range(5_000)]
+        assert sorted(path.name for path in run.path.iterdir()) == before
 
 
 def test_a_line_that_fits_only_in_part_is_taken_back(tmp_path):

@@ -25,12 +25,13 @@ PRICE = Price(usd_per_million_in=1.0, usd_per_million_out=3.0, source="test")
 )
 def test_what_a_budget_still_allows(budget: Budget, want: int | None) -> None:
     spent = Usage(requests=4, tokens_in=300, tokens_out=100)  # 600 micro-dollars
-    assert calls_left(budget, spent, Cost(tokens_in=80, tokens_out=40), PRICE) == want  # 200 micro-dollars a call
+    cost = Cost(tokens_in=80, tokens_out=40)  # 200 micro-dollars a call
+    assert calls_left(budget, spent, lambda: cost, PRICE) == want
 
 
 def test_free_calls_are_not_bounded_by_money() -> None:
     free = Price(usd_per_million_in=0, usd_per_million_out=0, source="test")
-    assert calls_left(Budget(max_usd=1), Usage(), Cost(tokens_in=1, tokens_out=1), free) is None
+    assert calls_left(Budget(max_usd=1), Usage(), lambda: Cost(tokens_in=1, tokens_out=1), free) is None
 
 
 @pytest.mark.parametrize(

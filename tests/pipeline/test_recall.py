@@ -16,11 +16,11 @@ from mathstrap.recipe import build_recipe
 
 def is_recalled(recipe: RunRecipe) -> bool:
     """Say whether the next run of this recipe would take its questions from disk."""
-    from mathstrap.pipeline.outcome import prompt_hashes
+    from mathstrap.pipeline.derive import prompt_hashes
 
     seeds = load_seeds(recipe)
     with RunDir.read(recipe.path) as run:
-        inputs = inputs_of(seeds.problems, prompt_hashes(recipe, seeds).values(), recipe, run)
+        inputs = inputs_of(seeds.problems, prompt_hashes(recipe, seeds.problems).values(), recipe, run)
         return recall(run, inputs, seeds.problems) is not None
 
 

@@ -18,8 +18,13 @@ import yaml
 from bootstrapping import digests, small_recipe, small_values
 from mathstrap.errors import InputError, RecipeError, RunLocked
 from mathstrap.files.rundir import RunDir
+from mathstrap.parallel import here
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.curate import held_out
+from mathstrap.pipeline.run import STAGES, finish
+from mathstrap.pipeline.seeds import load_seeds
+from mathstrap.pipeline.state import Context, State
+from mathstrap.pipeline.teacher import Teacher
 from mathstrap.problems.load import last_boxed
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
 
@@ -404,3 +409,89 @@ def test_questions_a_test_set_asks_too_are_dropped_and_certified(tmp_path):
     card = (summary.path / "README.md").read_text()
     assert "test.jsonl" in card
     assert "Not checked" not in card
+
+
+COUNTING_METHOD = """
+from pathlib import Path
+from mathstrap.augment import Augmentation, Draft
+from mathstrap.types import Problem
+
+def rewrite(parent, count, *, mode="default", rng_seed=0):
+    return [Draft(id=f"{parent.id}/echo.{n}", method="echo", mode=mode, fields={"question": parent.question},
+                  answer=parent.answer) for n in range(1, count + 1)]
+
+def prompt(parent, draft, prompt):
+    from mathstrap.prompts import render
+    with Path("rendered.txt").open("a") as out:
+        out.write(draft.id + "\\n")
+    return render(prompt, draft.fields)
+
+def parse(parent, draft, completion):
+    return Problem(id=draft.id, dataset=parent.dataset, style=parent.style, question=f"{draft.id} {parent.question}",
+                   answer=draft.answer, method="echo", parent=parent.id)
+
+ECHO = Augmentation(name="echo", rewrite=rewrite, prompt=prompt, parse=parse, template="[[user]]\\n[[question]]")
+"""
+
+
+def test_a_prompt_is_rendered_once_on_its_way_whether_it_is_asked_or_already_answered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "echo.py").write_text(COUNTING_METHOD)
+    methods = {name: {"enabled": False} for name in ("rephrase", "self_verification", "fobar")}
+    methods["own"] = {"echo": {"code": "echo.py:ECHO", "count": 2}}
+    recipe = small_recipe(tmp_path, methods=methods)
+    for _ in range(2):
+        summary = bootstrap(recipe)
+        rendered = Counter((tmp_path / "rendered.txt").read_text().split())
+        assert len(rendered) == 24
+        assert set(rendered.values()) == {1}, rendered
+        (tmp_path / "rendered.txt").unlink()
+    assert summary.num_problems > 24
+
+
+def test_the_replies_of_a_run_are_gone_through_once(tmp_path):
+    """Besides the index of what is there, one pass reads the answers, and the report those few that it shows."""
+    recipe = small_recipe(tmp_path)
+    summary = bootstrap(recipe)
+    num_replies = sum(report.answered for report in summary.reports)
+    assert num_replies > 100
+    read = Counter()
+    unwatched = os.pread
+
+    def watched(fd, length, offset):
+        read["completions" in str(Path(f"/proc/self/fd/{fd}").readlink())] += 1
+        return unwatched(fd, length, offset)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "pread", watched)
+        bootstrap(small_recipe(tmp_path, name="other"))
+    shown = sum(min(10, sum(counts.values())) for counts in summary.analysis.rejects.values()) + 20
+    assert num_replies <= read[True] <= num_replies + shown
+
+
+@pytest.mark.slow
+def test_the_end_of_a_run_of_a_thousand_samples_takes_under_two_seconds_of_processor_time(tmp_path):
+    asked = "Ana has {} figs and buys {} more in {}. How many?"
+    rows = [
+        {"id": f"q{n}", "question": asked.format(n + 2, n + 3, 1900 + n), "answer": str(2 * n + 5)} for n in range(130)
+    ]
+    path = tmp_path / "q.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = small_recipe(
+        tmp_path,
+        seeds={"source": str(path)},
+        teacher={"backend": "fake", "settings": {"golds": str(path), "accuracy": 1.0}},
+        dedup=None,
+        curate={"same_reply": "keep"},
+    )
+    bootstrap(recipe)
+    with RunDir.open(recipe.path) as run, Teacher(recipe, run, None) as teacher:
+        context = Context(recipe=recipe, run=run, teacher=teacher, spread=here, search_spread=here)
+        state = State(seeds=load_seeds(recipe))
+        for _, run_stage in STAGES:
+            state = run_stage(state, context)
+        started = time.process_time()
+        summary = finish(state, context)
+        seconds = time.process_time() - started
+    assert summary.num_samples >= 1_000
+    assert seconds < 2

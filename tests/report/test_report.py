@@ -63,9 +63,7 @@ def test_ten_samples_of_each_method_and_ten_rows_of_each_reason(run):
     made = make(60, hostile=True)
     samples = pick_samples(made.samples, 10)
     assert {method: len(rows) for method, rows in samples.items()} == dict.fromkeys(samples, 10)
-    fallen = pick_fallen(
-        made.rejects, made.verdicts, opened.completions("solve"), opened.completions("rewrite"), made.problems, 10
-    )
+    fallen = pick_fallen(made.rejects, made.verdicts, lambda ids: opened.replies_to("solve", ids), made.problems, 10)
     assert all(len(rows) <= 10 for rows in fallen.values())
     assert {"no_answer", "wrong", "duplicate"} <= set(fallen)
     assert all(row.reply for row in fallen["no_answer"])

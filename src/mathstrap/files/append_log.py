@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import os
 import threading
+from array import array
 from collections.abc import Iterable, Iterator
+from math import isnan
 from pathlib import Path
 
 import msgspec
 
 from mathstrap.errors import InputError, StorageError
 from mathstrap.thought import split_completion
-from mathstrap.types import Completion, Request, Usage
+from mathstrap.types import Completion, FinishReason, ReplyUsage, Usage
 
 # An index entry packs a line's place into one integer: offset * 2**LENGTH_BITS + length.
 LENGTH_BITS = 28
 LENGTH_MASK = (1 << LENGTH_BITS) - 1
+NAN = float("nan")
+MOST_TOKENS = 2**62  # what a server claims beyond this stays in its line and counts as this much
 
 
 class AppendLog:
@@ -148,55 +152,122 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-class _Paid(msgspec.Struct):
-    """The fields of a Completion that the index needs; the text is skipped, not built."""
+class _Line(msgspec.Struct):
+    """The fields of a stored reply that the index needs; its texts are skipped, not built."""
 
     request: str
     key: str
+    finish_reason: FinishReason = "unknown"
+    ended: str = ""
     tokens_in: int = 0
     tokens_out: int = 0
+    tokens_reasoning: int = 0
     usd: float | None = None
+    reasoning: msgspec.Raw = msgspec.Raw(b'""')
 
 
 class Index:
-    """Where each reply lies: "id NUL key" -> place. About 250 bytes a reply, whatever its length.
+    """Where each reply lies and what it used: "id NUL key" -> row. About 250 bytes a reply, whatever its length.
 
-    Sorting the names sorts by id, since NUL comes before every other character.
+    Sorting the names sorts by id, since NUL comes before every other character. What a reply used is kept because
+    rounds, budgets and the report ask for it of every reply, and none of them for the text.
     """
 
     def __init__(self) -> None:
-        self.places: dict[str, int] = {}
+        self.rows: dict[str, int] = {}
         self.tokens_in = 0
         self.tokens_out = 0
         self.usd_stated = 0.0
         self.stated_in = 0
         self.stated_out = 0
+        self._places = array("Q")
+        self._tokens = array("q")  # three of each reply: prompt, reply, and those of the reply's thought
+        self._usd = array("d")  # what the server said it charged; not a number where it said nothing
+        self._endings = array("L")  # number of finish reason and end word, times two, plus one for a thought
+        self._ending_numbers: dict[tuple[FinishReason, str], int] = {}
 
-    def add(self, request_id: str, key: str, offset: int, length: int) -> None:
-        """Note where a reply's line lies."""
-        self.places[f"{request_id}\0{key}"] = offset << LENGTH_BITS | length
+    def add(self, usage: ReplyUsage, offset: int, length: int) -> None:
+        """Note a reply and where its line lies; a later line of the same id and key takes the place of the first."""
+        tokens = (usage.tokens_in, usage.tokens_out, usage.tokens_reasoning)
+        ending = (usage.finish_reason, usage.ended)
+        place = offset << LENGTH_BITS | length
+        self._put(f"{usage.request}\0{usage.key}", place, tokens, usage.usd, ending, has_thought=usage.has_thought)
 
-    def count(self, paid: _Paid | Completion) -> None:
-        """Count what a reply used."""
-        self.tokens_in += paid.tokens_in
-        self.tokens_out += paid.tokens_out
-        if paid.usd is not None:
-            self.usd_stated += paid.usd
-            self.stated_in += paid.tokens_in
-            self.stated_out += paid.tokens_out
+    def _put(
+        self,
+        name: str,
+        place: int,
+        tokens: tuple[int, int, int],
+        usd: float | None,
+        ending: tuple[FinishReason, str],
+        *,
+        has_thought: bool,
+    ) -> None:
+        number = self._ending_numbers.setdefault(ending, len(self._ending_numbers)) * 2 + has_thought
+        if max(tokens) > MOST_TOKENS:
+            tokens = (min(tokens[0], MOST_TOKENS), min(tokens[1], MOST_TOKENS), min(tokens[2], MOST_TOKENS))
+        row = self.rows.setdefault(name, len(self._places))
+        if row == len(self._places):
+            self._places.append(place)
+            self._tokens.extend(tokens)
+            self._usd.append(NAN if usd is None else usd)
+            self._endings.append(number)
+        else:
+            self._places[row] = place
+            self._tokens[3 * row : 3 * row + 3] = array("q", tokens)
+            self._usd[row] = NAN if usd is None else usd
+            self._endings[row] = number
+        self.tokens_in += tokens[0]
+        self.tokens_out += tokens[1]
+        if usd is not None:
+            self.usd_stated += usd
+            self.stated_in += tokens[0]
+            self.stated_out += tokens[1]
 
     @property
     def used(self) -> Usage:
-        """Return what the replies held used."""
+        """What the stored replies used, also those whose place a later line took."""
         return Usage(
-            requests=len(self.places), tokens_in=self.tokens_in, tokens_out=self.tokens_out,
+            requests=len(self.rows), tokens_in=self.tokens_in, tokens_out=self.tokens_out,
             usd_stated=self.usd_stated, stated_in=self.stated_in, stated_out=self.stated_out,
         )  # fmt: skip
 
+    def usage_of(self, rows: Iterable[int]) -> Usage:
+        """Return what these replies used."""
+        requests = tokens_in = tokens_out = stated_in = stated_out = 0
+        usd_stated = 0.0
+        for row in rows:
+            used_in, used_out, usd = self._tokens[3 * row], self._tokens[3 * row + 1], self._usd[row]
+            requests, tokens_in, tokens_out = requests + 1, tokens_in + used_in, tokens_out + used_out
+            if not isnan(usd):
+                usd_stated, stated_in, stated_out = usd_stated + usd, stated_in + used_in, stated_out + used_out
+        return Usage(
+            requests=requests, tokens_in=tokens_in, tokens_out=tokens_out,
+            usd_stated=usd_stated, stated_in=stated_in, stated_out=stated_out,
+        )  # fmt: skip
+
+    def place(self, row: int) -> tuple[int, int]:
+        """Return offset and length of a reply's line."""
+        return self._places[row] >> LENGTH_BITS, self._places[row] & LENGTH_MASK
+
+    def usages(self) -> Iterator[ReplyUsage]:
+        """Yield what every reply used, in id order."""
+        endings = list(self._ending_numbers)
+        for name in sorted(self.rows):
+            row = self.rows[name]
+            request_id, _, key = name.partition("\0")
+            tokens_in, tokens_out, tokens_reasoning = self._tokens[3 * row : 3 * row + 3]
+            number, has_thought = divmod(self._endings[row], 2)
+            finish_reason, ended = endings[number]
+            yield ReplyUsage(
+                request=request_id, key=key, finish_reason=finish_reason, ended=ended, tokens_in=tokens_in,
+                tokens_out=tokens_out, tokens_reasoning=tokens_reasoning, has_thought=bool(has_thought),
+                usd=None if isnan(self._usd[row]) else self._usd[row],
+            )  # fmt: skip
+
     def scan(self, path: Path) -> None:
         """Read every whole record of `path`; a torn last one is left out. A missing file holds nothing."""
-        decode = msgspec.json.Decoder(_Paid).decode
-        places = self.places
+        decode = msgspec.json.Decoder(_Line).decode
         try:
             with path.open("rb", buffering=1 << 20) as lines:
                 offset = 0
@@ -204,13 +275,19 @@ class Index:
                     length = len(line)
                     is_ended = line[-1] == 10
                     try:
-                        paid = decode(line)
+                        reply = decode(line)
                     except (msgspec.DecodeError, UnicodeDecodeError) as error:
                         if not is_ended:
                             break
                         raise _bad_line(path, number, line, error) from error
-                    places[f"{paid.request}\0{paid.key}"] = offset << LENGTH_BITS | (length - is_ended)
-                    self.count(paid)
+                    self._put(
+                        f"{reply.request}\0{reply.key}",
+                        offset << LENGTH_BITS | (length - is_ended),
+                        (reply.tokens_in, reply.tokens_out, reply.tokens_reasoning),
+                        reply.usd,
+                        (reply.finish_reason, reply.ended),
+                        has_thought=_has_thought(reply.reasoning),
+                    )
                     offset += length
         except FileNotFoundError:
             return
@@ -218,34 +295,22 @@ class Index:
             raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
 
 
-def read_completions(path: Path, index: Index) -> Iterator[Completion]:
-    """Yield the indexed replies in id order; holds one reply at a time besides the sorted index."""
-    if not index.places:
-        return
-    decode = msgspec.json.Decoder(Completion).decode
-    places = index.places
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        for name in sorted(places):
-            place = places[name]
-            yield split_completion(decode(os.pread(fd, place & LENGTH_MASK, place >> LENGTH_BITS)))
-    finally:
-        os.close(fd)
+def _has_thought(thought: msgspec.Raw) -> bool:
+    """Say whether a JSON string holds more than white space, without reading a long one."""
+    size = len(memoryview(thought))
+    return size > 64 or (size > 2 and bool(msgspec.json.decode(thought, type=str).strip()))
 
 
-def read_answered(path: Path, index: Index, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
-    """Yield each request that has a reply, with it, in the order of `requests`."""
-    decode = msgspec.json.Decoder(Completion).decode
-    places = index.places
-    if not places:
+def read_replies(path: Path, index: Index, rows: Iterable[int]) -> Iterator[Completion]:
+    """Yield the replies of these rows of the index, in their order and one at a time."""
+    if not index.rows:
         return
+    decode = msgspec.json.Decoder(Completion).decode
     fd = os.open(path, os.O_RDONLY)
     try:
-        for request in requests:
-            place = places.get(f"{request.id}\0{request.key}")
-            if place is not None:
-                reply = decode(os.pread(fd, place & LENGTH_MASK, place >> LENGTH_BITS))
-                yield request, split_completion(reply)  # older runs kept thoughts inside the text
+        for row in rows:
+            offset, length = index.place(row)
+            yield split_completion(decode(os.pread(fd, length, offset)))  # older runs kept thoughts inside the text
     finally:
         os.close(fd)
 

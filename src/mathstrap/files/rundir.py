@@ -12,7 +12,9 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import tee
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar
@@ -20,14 +22,15 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from mathstrap.errors import InputError, RunLocked
-from mathstrap.files.append_log import AppendLog, Index, read_answered, read_completions, storage_error
+from mathstrap.files.append_log import AppendLog, Index, read_replies, storage_error
 from mathstrap.files.rows import iter_rows
-from mathstrap.files.tables import write_atomically, write_parquet, write_rows_parquet
-from mathstrap.types import Completion, Failure, Liability, Request, Sample, Usage
+from mathstrap.files.tables import Scratch, replacing, write_atomically, write_parquet, write_rows_parquet
+from mathstrap.types import Completion, Failure, Liability, ReplyUsage, Request, Sample, Usage, usage_of_reply
 
 T = TypeVar("T")
 _OLD_GOLD = b'"gold":"voted"'
 R = TypeVar("R", bound=msgspec.Struct)
+Key = tuple[str, str]  # the id of a request and the key of what it asks
 
 
 class Flag(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,20 +51,19 @@ class StageSink:
         self.stage = stage
 
     def is_done(self, request: Request) -> bool:
-        """Say whether this request's reply is held."""
-        return f"{request.id}\0{request.key}" in self._index.places
+        """Say whether this request's reply is there."""
+        return f"{request.id}\0{request.key}" in self._index.rows
 
     def completion(self, completion: Completion) -> None:
         """Write a reply; it is with the operating system when this returns. Raises StorageError."""
-        if f"{completion.request}\0{completion.key}" in self._index.places:
+        if f"{completion.request}\0{completion.key}" in self._index.rows:
             return
         try:
             line = self._encode(completion)
         except UnicodeEncodeError:  # half a surrogate pair has no UTF-8; the rest of the reply is kept
             line = self._encode(well_formed(completion))
         offset = self._log.append(line)
-        self._index.add(completion.request, completion.key, offset, len(line))
-        self._index.count(completion)
+        self._index.add(usage_of_reply(completion), offset, len(line))
 
     def failure(self, failure: Failure) -> None:
         """Write down that a request was given up until the next run."""
@@ -123,6 +125,7 @@ class RunDir:
         self._lock = lock
         self._logs: dict[str, AppendLog] = {}
         self._indexes: dict[str, Index] = {}
+        self._scratch: list[Scratch[Any]] = []
         self._manifest: dict[str, Any] | None = None
 
     @classmethod
@@ -175,6 +178,8 @@ class RunDir:
                 log.close()
         finally:
             self._logs.clear()
+            while self._scratch:
+                self._scratch.pop().close()
             if self._lock is not None:
                 self._lock.close()
                 self._lock = None
@@ -205,20 +210,20 @@ class RunDir:
 
     def is_done(self, request: Request, stage: str) -> bool:
         """Say whether a reply with this request's id and key is held; nothing else counts as done."""
-        return f"{request.id}\0{request.key}" in self.index(stage).places
+        return f"{request.id}\0{request.key}" in self.index(stage).rows
 
     def todo(self, stage: str, requests: Iterable[Request]) -> Iterator[Request]:
         """Yield the requests that have no reply, lazily and in order."""
-        places = self.index(stage).places
-        return (request for request in requests if f"{request.id}\0{request.key}" not in places)
+        rows = self.index(stage).rows
+        return (request for request in requests if f"{request.id}\0{request.key}" not in rows)
 
     def request_ids(self, stage: str) -> Iterator[str]:
         """Yield the id of every held reply; one whose prompt was changed since may come twice."""
-        return (place.partition("\0")[0] for place in self.index(stage).places)
+        return (name.partition("\0")[0] for name in self.index(stage).rows)
 
     def num_done(self, stage: str) -> int:
         """Return how many replies are held for a stage, whatever recipe asked for them."""
-        return len(self.index(stage).places)
+        return len(self.index(stage).rows)
 
     def paid_bytes(self, stage: str) -> int:
         """Return the size of a stage's file of replies, which only ever grows; 0 where there is none."""
@@ -235,11 +240,39 @@ class RunDir:
 
     def completions(self, stage: str) -> Iterator[Completion]:
         """Yield every held reply in id order, one at a time; those to older prompts of the same id are among them."""
-        return read_completions(self.path / f"completions-{stage}.jsonl", self.index(stage))
+        rows = self.index(stage).rows
+        return self._read(stage, (rows[name] for name in sorted(rows)))
+
+    def usages(self, stage: str) -> Iterator[ReplyUsage]:
+        """Yield what every held reply used, in id order and without reading its text."""
+        return self.index(stage).usages()
+
+    def replies(self, stage: str, keys: Iterable[Key]) -> Iterator[Completion]:
+        """Yield the reply to each request that has one, in the order of `keys`."""
+        return self._read(stage, self._rows_of(stage, keys))
+
+    def replies_to(self, stage: str, ids: Collection[str]) -> Iterator[Completion]:
+        """Yield the held replies to these requests in id order, also those to older prompts."""
+        rows = self.index(stage).rows
+        names = sorted(name for name in rows if name.partition("\0")[0] in ids)
+        return self._read(stage, (rows[name] for name in names))
+
+    def usage_of(self, stage: str, keys: Iterable[Key]) -> Usage:
+        """Return how many of these requests have a reply, and what those used, without reading their text."""
+        return self.index(stage).usage_of(self._rows_of(stage, keys))
 
     def answered(self, stage: str, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
         """Yield the requests that have a reply together with it, in the order of `requests`."""
-        return read_answered(self.path / f"completions-{stage}.jsonl", self.index(stage), requests)
+        ours, theirs = tee(request for request in requests if self.is_done(request, stage))
+        return zip(ours, self.replies(stage, ((request.id, request.key) for request in theirs)), strict=True)
+
+    def _rows_of(self, stage: str, keys: Iterable[Key]) -> Iterator[int]:
+        rows = self.index(stage).rows
+        found = (rows.get(f"{request_id}\0{key}") for request_id, key in keys)
+        return (row for row in found if row is not None)
+
+    def _read(self, stage: str, rows: Iterable[int]) -> Iterator[Completion]:
+        return read_replies(self.path / f"completions-{stage}.jsonl", self.index(stage), rows)
 
     def failures(self) -> Iterator[Failure]:
         """Yield what was ever given up, oldest first; later runs may have answered it since."""
@@ -259,20 +292,29 @@ class RunDir:
         parquet: type[msgspec.Struct] | None = None,
     ) -> int:
         """Write `<name>.jsonl` whole and return how many records it holds; `parquet` names the type to tabulate too."""
-        self._must_write(name)
-        encode = msgspec.json.Encoder().encode
         count = 0
-
-        def lines() -> Iterator[bytes]:
-            nonlocal count
+        with self.writer(name) as write:
             for record in records:
+                write(record)
                 count += 1
-                yield encode(record) + b"\n"
-
-        write_atomically(self.path / f"{name}.jsonl", lines())
         if parquet is not None:
             write_parquet(self.path / f"{name}.parquet", self.read_records(name, parquet), parquet)
         return count
+
+    @contextmanager
+    def writer(self, name: str) -> Iterator[Callable[[msgspec.Struct | dict[str, Any]], None]]:
+        """Give a function that adds a record to `<name>.jsonl`; the file is there, whole, when the block ends well."""
+        self._must_write(name)
+        encode = msgspec.json.Encoder().encode
+        with replacing(self.path / f"{name}.jsonl") as path, path.open("wb", buffering=1 << 20) as out:
+            yield lambda record: out.writelines((encode(record), b"\n"))
+
+    def scratch(self, kind: type[R]) -> Scratch[R]:
+        """Return a nameless file for records that are read back in this run; it is gone when the run is closed."""
+        self._must_write("a scratch file")
+        scratch = Scratch(self.path, kind)
+        self._scratch.append(scratch)
+        return scratch
 
     def write_rows(self, name: str, rows: Iterable[dict[str, Any]], *, like: dict[str, Any]) -> None:
         """Write `<name>.jsonl` and `<name>.parquet`; `like` is a row that says which columns there are."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import IO, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import IO, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -16,6 +17,7 @@ from mathstrap.files.append_log import storage_error
 
 ROWS_PER_GROUP = 20_000
 R = TypeVar("R")
+S = TypeVar("S", bound=msgspec.Struct)
 
 
 @contextmanager
@@ -46,6 +48,31 @@ def open_whole(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
     if path is None:
         return None
     return stack.enter_context(stack.enter_context(replacing(path)).open("wb", buffering=1 << 20))
+
+
+class Scratch(Generic[S]):
+    """A nameless file of records: appended to, then gone through. The system removes it however the process ends."""
+
+    def __init__(self, folder: Path, kind: type[S]) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 20)  # noqa: SIM115 held until close
+        self._encode = msgspec.json.Encoder().encode
+        self._decode = msgspec.json.Decoder(kind).decode
+
+    def append(self, record: S) -> None:
+        """Add a record; raises StorageError."""
+        try:
+            self._file.writelines((self._encode(record), b"\n"))
+        except OSError as error:
+            raise storage_error(Path(str(self._file.name)), error) from error
+
+    def __iter__(self) -> Iterator[S]:
+        """Yield the records from the first; one reader at a time."""
+        self._file.seek(0)
+        return map(self._decode, self._file)
+
+    def close(self) -> None:
+        """Remove the file."""
+        self._file.close()
 
 
 def write_parquet(path: Path, records: Iterable[msgspec.Struct], kind: type[msgspec.Struct]) -> None:

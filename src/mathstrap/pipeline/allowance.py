@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mathstrap.curate.sampling import SamplingOptions, split_budget
 from mathstrap.engine.budget import Budget, hold_for
 from mathstrap.engine.prices import Price
-from mathstrap.types import Completion, Request, Usage
+from mathstrap.types import Request, Usage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,29 +28,22 @@ def most_cost(requests: Sequence[Request]) -> Cost:
     )
 
 
-def usage_of(replies: Iterable[Completion]) -> Usage:
-    """Return what some replies used; they are gone through once."""
-    requests = tokens_in = tokens_out = 0
-    for reply in replies:
-        requests += 1
-        tokens_in += reply.tokens_in
-        tokens_out += reply.tokens_out
-    return Usage(requests=requests, tokens_in=tokens_in, tokens_out=tokens_out)
-
-
-def calls_left(budget: Budget, spent: Usage, cost: Cost, price: Price | None) -> int | None:
+def calls_left(budget: Budget, spent: Usage, cost_of_call: Callable[[], Cost], price: Price | None) -> int | None:
     """Return how many more calls of a cost the budget allows; None without a budget that counts calls or tokens.
 
-    The engine's meter holds the exact limit; this only shares what is left before it is reached.
+    The engine's meter holds the exact limit; this only shares what is left before it is reached. The cost of a call is
+    a function, because before the first reply it takes rendered prompts, and most runs have no budget that asks for it.
     """
     lefts: list[float] = []
     if budget.max_requests:
         lefts.append(budget.max_requests - spent.requests)
     if budget.max_tokens:
+        cost = cost_of_call()
         lefts.append(
             (budget.max_tokens - spent.tokens_in - spent.tokens_out) / max(cost.tokens_in + cost.tokens_out, 1)
         )
     if budget.max_usd and price is not None:
+        cost = cost_of_call()
         usd = (cost.tokens_in * price.usd_per_million_in + cost.tokens_out * price.usd_per_million_out) / 1e6
         if usd > 0:
             lefts.append((budget.max_usd - price.usd(spent.tokens_in, spent.tokens_out)) / usd)

@@ -16,16 +16,17 @@ from mathstrap.problems.testsets import load_test_sets
 from mathstrap.prompts import load_prompt
 from mathstrap.types import Completion, Problem, Request, root_of
 
-# Asks for the requests that have no reply yet and returns those that have one.
-Ask = Callable[[list[Request]], Iterator[tuple[Request, Completion]]]
+# Asks for the requests that have no reply yet and returns the replies that are there then.
+Ask = Callable[[list[Request]], Iterator[Completion]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """The questions that have to go, each with its match, and the certificate."""
+    """The questions that have to go, each with its match, the certificate, and whether a judge's reply is missing."""
 
     dropped: dict[str, Match]
     certificate: Certificate
+    is_waiting: bool = False
 
 
 def check_contamination(
@@ -47,15 +48,20 @@ def check_contamination(
         questions = ((seed.id, seed.question) for seed in seeds)
         roots = contaminated(index.find_all(questions, spread=spread), options.matching)
         dropped |= {problem.id: roots[root_of(problem.id)] for problem in problems if root_of(problem.id) in roots}
+    is_waiting = False
     if options.judge:
-        dropped.update(judged_same(matches, problems, index, recipe, ask))
-    return Checked(dropped=dropped, certificate=replace(record, dropped=len(dropped)))
+        same, is_waiting = judged_same(matches, problems, index, recipe, ask)
+        dropped.update(same)
+    return Checked(dropped=dropped, certificate=replace(record, dropped=len(dropped)), is_waiting=is_waiting)
 
 
 def judged_same(
     matches: Sequence[Match], problems: Sequence[Problem], index: Index, recipe: RunRecipe, ask: Ask
-) -> dict[str, Match]:
-    """Return the neighbours that the judge calls the same problem in either order; needs `matching.embedding`."""
+) -> tuple[dict[str, Match], bool]:
+    """Return the neighbours that the judge calls the same problem in either order, and whether a reply is missing.
+
+    Needs `matching.embedding`.
+    """
     prompt = load_prompt(PROMPT)
     judge = recipe.panels["judging"].askers[0]
     questions = {problem.id: problem.question for problem in problems}
@@ -73,12 +79,13 @@ def judged_same(
         )
         for match in neighbours
     }
-    answered = ask([request for pair in pairs.values() for request in pair])
-    replies = {request.id: parse_judgement(reply.text) for request, reply in answered}
+    requests = [request for pair in pairs.values() for request in pair]
+    replies = {reply.request: parse_judgement(reply.text) for reply in ask(requests)}
     verdicts = {key: settle(*(replies.get(request.id, "unclear") for request in pair)) for key, pair in pairs.items()}
     same = {key for key, verdict in verdicts.items() if verdict == "same"}
-    return {
+    dropped = {
         match.id: match
         for match in confirmed(neighbours, verdicts)
         if (match.id, match.test_set, match.test_id) in same
     }
+    return dropped, len(replies) < len({request.id for request in requests})

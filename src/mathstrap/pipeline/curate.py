@@ -1,4 +1,4 @@
-"""Choose which questions are answered and which answers become samples.
+"""Choose which questions are answered and which answers become samples, and write those.
 
 A run's answers are read twice, so that texts never pile up in memory.
 """
@@ -9,18 +9,22 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
+from dataclasses import replace as with_fields
+from itertools import chain, groupby
 from types import MappingProxyType
 
 from msgspec.structs import replace
 
 from mathstrap.curate.dedup import DedupOptions, Pair, find_duplicates
 from mathstrap.curate.difficulty import DifficultyOptions, Place, place_in_window
-from mathstrap.curate.mix import split
+from mathstrap.curate.mix import Meta, label_keys, meta_of, mix, split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
+from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import Spread, here
-from mathstrap.pipeline.derive import make_sample
+from mathstrap.pipeline.derive import make_sample, solve_prompt
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
+from mathstrap.pipeline.state import Context, State
+from mathstrap.share.write import export_run, plans_of
 from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of
 
 
@@ -30,6 +34,57 @@ class Chosen:
 
     ids: dict[str, tuple[str, ...]]
     rejects: list[Reject] = field(default_factory=list)
+
+
+def curate(state: State, context: Context) -> State:
+    """Choose the samples; write them and their formats."""
+    recipe, run = context.recipe, context.run
+    outside: dict[str, Place] = {}
+    if recipe.curate.difficulty is not None:
+        solved = (reject.id for reject in state.rejects if reject.stage == "solve" and "#" in reject.id)
+        outside = outside_window(graded(run), Counter(map(problem_of, solved)), recipe.curate.difficulty)
+    chosen = choose(graded(run), recipe.curate, run.flags(), outside=outside, spread=context.spread)
+    problems = {problem.id: problem for problem in chain(state.seeds.problems, state.problems)}
+    hashes = {problem.id: solve_prompt(problem, recipe).hash for problem in state.problems}
+    keys = label_keys(recipe.mix)
+    # Without targets an id says all that mixing needs, and the samples are made once instead of twice.
+    metas = (
+        (meta_of(sample, keys) for sample in samples_of(graded(run), chosen.ids, problems, hashes, recipe))
+        if keys
+        else (Meta(sample_id, root_of(sample_id)) for sample_id in chosen.ids)
+    )
+    mixed = mix(metas, recipe.mix, rng_seed=recipe.rng_seed)
+    wanted = set(mixed.ids)
+    surplus_ids = (sample_id for sample_id in chosen.ids if sample_id not in wanted)
+    not_needed = [Reject(id=sample_id, stage="curate", reason="not_needed") for sample_id in surplus_ids]
+    ids = {sample_id: chosen.ids[sample_id] for sample_id in mixed.ids}
+    samples = samples_of(graded(run), ids, problems, hashes, recipe)
+    num_samples = run.write_records("samples", samples, parquet=Sample)
+    curated = with_fields(
+        state,
+        rejects=(*state.rejects, *chosen.rejects, *not_needed),
+        parts=tuple(mixed.parts) if recipe.mix.targets or recipe.mix.total else (),
+        num_samples=num_samples,
+    )
+    write_exports(curated, context)
+    return curated
+
+
+def write_exports(state: State, context: Context) -> None:
+    """Write the formats of the recipe, and those that were exported from this run before, split by seed.
+
+    The reject file is written first: draws without an answer count in pass rates.
+    """
+    options, run = context.recipe.export, context.run
+    validation = held_out(state.seeds.problems, options.validation_share, rng_seed=context.recipe.rng_seed)
+    plans = plans_of(run.path) | dict.fromkeys(options.formats, options.format_options)
+    run.write_records("rejects", in_order(state.rejects))
+    export_run(run, plans, held=validation)
+
+
+def in_order(rejects: Iterable[Reject]) -> list[Reject]:
+    """Return rejects in the order of their file."""
+    return sorted(rejects, key=lambda reject: (reject.id, reject.stage))
 
 
 ANSWERS_PER_CHUNK = 300  # a tenth of a second
@@ -66,8 +121,9 @@ def held_out(seeds: Iterable[Problem], share: float, *, rng_seed: int) -> frozen
     return split((seed_id for seed_id, _ in questions), share, rng_seed=rng_seed, together=together).validation
 
 
-def graded(candidates: Iterable[Candidate], verdicts: Iterable[Verdict]) -> Iterator[tuple[Candidate, Verdict]]:
-    """Pair each candidate with its verdict; both come in the same order, one for one."""
+def graded(run: RunDir) -> Iterator[tuple[Candidate, Verdict]]:
+    """Yield the run's candidates, each with its verdict; both files have the same order, one for one."""
+    candidates, verdicts = run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict)
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         assert candidate.id == verdict.candidate, f"the verdicts are not in step at {candidate.id}"
         yield candidate, verdict

@@ -37,7 +37,6 @@ from mathstrap.verify import Mode, grade
 # What a core does in about a tenth of a second.
 SEEDS_PER_CHUNK = 25
 REPLIES_PER_CHUNK = 1_000
-JOBS_PER_CHUNK = 5_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -124,6 +123,20 @@ def solve_prompt(problem: Problem, recipe: RunRecipe) -> Prompt:
     return choose_prompt(stage, problem.style, shape=recipe.shape, files=recipe.prompts.files)
 
 
+def prompt_hashes(recipe: RunRecipe, seeds: Iterable[Problem]) -> dict[str, str]:
+    """Return name -> hash of every prompt the recipe uses on these seeds."""
+    hashes: dict[str, str] = {}
+    styles = {seed.style: seed for seed in seeds}
+    for method in recipe.method_names:
+        for seed in styles.values():
+            derived = msgspec.structs.replace(seed, method=method)
+            prompts = [solve_prompt(derived, recipe)]
+            if method in ("rephrase", "self_verification") or recipe.augmentation(method).template:
+                prompts.append(rewrite_prompt(method, seed, recipe))
+            hashes.update({prompt.name: prompt.hash for prompt in prompts})
+    return dict(sorted(hashes.items()))
+
+
 def parse_rewrite(planned: PlannedRewrite, completion: Completion, recipe: RunRecipe) -> Problem | Reject:
     """Turn the reply to a rewriting request into the derived problem, or say why not."""
     return recipe.augmentation(planned.draft.method).parse(planned.parent, planned.draft, completion)
@@ -160,72 +173,69 @@ def _dealt(problem_id: str, draws: Iterable[int], panel: Panel) -> list[tuple[As
     return [(asker, list(part)) for asker, part in runs]
 
 
-def parse_answers(
-    answered: Iterable[tuple[Request, Completion]],
-    problems: Mapping[str, Problem],
-    recipe: RunRecipe,
-    *,
-    spread: Spread = here,
-) -> Iterator[Candidate | Reject]:
-    """Yield what each reply to a solving request comes to, in the order given."""
-    replies = ((problems[problem_of(asked.id)], completion) for asked, completion in answered)
-    how = (recipe.mode, recipe.export.keeps_thoughts)
-    return chain.from_iterable(spread(_parse_replies, how, chunks_of(replies, REPLIES_PER_CHUNK)))
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reply to a solving request comes to: a candidate and its verdict, or the reject that says why not."""
+
+    candidate: Candidate | None = None
+    verdict: Verdict | None = None
+    reject: Reject | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the request that was answered."""
+        record = self.candidate or self.reject
+        assert record is not None, "an answer is a candidate or a reject"
+        return record.id
+
+    @property
+    def is_correct(self) -> bool:
+        """Say whether the grader called the answer correct."""
+        return self.verdict is not None and self.verdict.outcome == "correct"
 
 
-def _parse_replies(
-    how: tuple[AugmentMode, bool], replies: list[tuple[Problem, Completion]]
-) -> list[Candidate | Reject]:
-    mode, keeps = how
-    return [parse_solution(problem, completion, mode=mode, keeps_thoughts=keeps) for problem, completion in replies]
+@dataclass(frozen=True, kw_only=True)
+class Grading:
+    """How replies are parsed and graded: as much of a recipe as another process needs for it."""
 
-
-def grade_all(
-    candidates: Iterable[Candidate], problems: Mapping[str, Problem], recipe: RunRecipe, *, spread: Spread = here
-) -> Iterator[Verdict]:
-    """Yield the verdict of each candidate, in order."""
-    jobs = (job_for(candidate, problems[candidate.problem], recipe) for candidate in candidates)
-    return chain.from_iterable(spread(_grade_jobs, None, chunks_of(jobs, JOBS_PER_CHUNK)))
-
-
-def _grade_jobs(_: None, jobs: list[Job]) -> list[Verdict]:
-    return [grade_one(job) for job in jobs]
-
-
-class Job(msgspec.Struct, frozen=True, kw_only=True):
-    """One comparison, small enough to send to another process."""
-
-    candidate: str
-    gold: str
-    answer: str
+    mode: AugmentMode
+    keeps_thoughts: bool
     grader: str
-    mode: Mode
+    strictness: Mode
 
 
-def job_for(candidate: Candidate, problem: Problem, recipe: RunRecipe) -> Job:
-    """Return the comparison of a candidate with its problem's gold."""
-    return Job(
-        candidate=candidate.id,
-        gold=problem.answer,
-        answer=candidate.answer,
-        grader=grader_for(problem, recipe),
-        mode=recipe.verify.mode,
+def grade_replies(
+    replies: Iterable[Completion], problems: Mapping[str, Problem], recipe: RunRecipe, *, spread: Spread = here
+) -> Iterator[Answer]:
+    """Parse and grade each reply to a solving request, in the order given.
+
+    Both are done on one trip to another process: the text of a reply is the large part of what travels.
+    """
+    asked = ((problems[problem_of(completion.request)], completion) for completion in replies)
+    how = Grading(
+        mode=recipe.mode,
+        keeps_thoughts=recipe.export.keeps_thoughts,
+        grader=recipe.verify.grader,
+        strictness=recipe.verify.mode,
     )
+    return chain.from_iterable(spread(_grade_replies, how, chunks_of(asked, REPLIES_PER_CHUNK)))
 
 
-def grader_for(problem: Problem, recipe: RunRecipe) -> str:
-    """Return the grader's name; `metamath-2024` has one per style."""
-    name = recipe.verify.grader
-    return f"{name}-{problem.style}" if name == "metamath-2024" else name
+def _grade_replies(how: Grading, asked: list[tuple[Problem, Completion]]) -> list[Answer]:
+    return [grade_reply(problem, completion, how) for problem, completion in asked]
 
 
-def grade_one(job: Job) -> Verdict:
-    """Compare one candidate's answer with the gold."""
-    found = grade(job.gold, job.answer, grader=job.grader, mode=job.mode)
-    return Verdict(
-        candidate=job.candidate, outcome=found.outcome, got=found.got, expected=found.expected,
-        grader=job.grader, tier=found.tier, reason=found.reason,
+def grade_reply(problem: Problem, completion: Completion, how: Grading) -> Answer:
+    """Parse one reply and compare its answer with the problem's gold; `metamath-2024` has a grader for each style."""
+    parsed = parse_solution(problem, completion, mode=how.mode, keeps_thoughts=how.keeps_thoughts)
+    if isinstance(parsed, Reject):
+        return Answer(reject=parsed)
+    name = f"{how.grader}-{problem.style}" if how.grader == "metamath-2024" else how.grader
+    compared = grade(problem.answer, parsed.answer, grader=name, mode=how.strictness)
+    verdict = Verdict(
+        candidate=parsed.id, outcome=compared.outcome, got=compared.got, expected=compared.expected,
+        grader=name, tier=compared.tier, reason=compared.reason,
     )  # fmt: skip
+    return Answer(candidate=parsed, verdict=verdict)
 
 
 def make_sample(

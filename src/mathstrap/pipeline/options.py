@@ -324,9 +324,7 @@ def check_teachers(recipe: RunRecipe) -> None:
             is_mixed = len(panel.askers) > 1
             name = f"teachers.{asker.label}" if is_mixed else f"{where}.teacher" if asker.label else "teacher"
             if backend not in BACKENDS and not is_own(backend):
-                raise RecipeError(
-                    f'{name}.backend: no such backend "{backend}".{suggest(backend, list(BACKENDS))}'
-                )
+                raise RecipeError(f'{name}.backend: no such backend "{backend}".{suggest(backend, list(BACKENDS))}')
             if is_mixed and backend == "openai_batch":
                 raise RecipeError(
                     f"{name}.backend: a Batch API takes the plan whole and cannot share it in a mix. Use the backend "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -14,10 +14,10 @@ from mathstrap.curate.certificate import Certificate
 from mathstrap.curate.mix import Part
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.files.rundir import RunDir
-from mathstrap.parallel import Spread, here
-from mathstrap.pipeline.derive import rewrite_prompt, solve_prompt
+from mathstrap.pipeline.derive import prompt_hashes
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
+from mathstrap.pipeline.state import Context, State
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.report.analysis import analyse_run
 from mathstrap.report.page import write_report
@@ -28,36 +28,18 @@ from mathstrap.types import Sample
 from mathstrap.version import __version__
 
 
-def prompt_hashes(recipe: RunRecipe, seeds: Seeds) -> dict[str, str]:
-    """Return name -> hash of every prompt the recipe uses on these seeds."""
-    hashes: dict[str, str] = {}
-    styles = {seed.style: seed for seed in seeds.problems}
-    for method in recipe.method_names:
-        for seed in styles.values():
-            derived = msgspec.structs.replace(seed, method=method)
-            prompts = [solve_prompt(derived, recipe)]
-            if method in ("rephrase", "self_verification") or recipe.augmentation(method).template:
-                prompts.append(rewrite_prompt(method, seed, recipe))
-            hashes.update({prompt.name: prompt.hash for prompt in prompts})
-    return dict(sorted(hashes.items()))
+def short_of(shortfall: Iterable[Shortfall], parts: Iterable[Part]) -> list[Shortfall | Part]:
+    """Return what methods and the mix did not get."""
+    return [*shortfall, *(part for part in parts if part.shortfall)]
 
 
-def write_outcome(
-    run: RunDir,
-    recipe: RunRecipe,
-    seeds: Seeds,
-    teacher: Teacher,
-    short: Sequence[Shortfall | Part] = (),
-    *,
-    spread: Spread = here,
-) -> Analysis:
-    """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers.
-
-    `short` is what the run has less of than was planned.
-    """
-    analysis = analyse_run(run, spread=spread)
-    hashes = prompt_hashes(recipe, seeds)
+def write_outcome(state: State, context: Context) -> Analysis:
+    """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers."""
+    recipe, run, teacher, seeds = context.recipe, context.run, context.teacher, state.seeds
+    analysis = analyse_run(run, spread=context.spread)
+    hashes = prompt_hashes(recipe, seeds.problems)
     meter = teacher.meter
+    short = short_of(state.shortfall, state.parts)
     run.write_json("metrics.json", msgspec.to_builtins(analysis))
     seconds = dict(run.manifest.get("seconds", {}))
     for report in teacher.reports:
@@ -83,7 +65,7 @@ def write_outcome(
     card = data_card(card_facts(run, recipe, seeds, teacher, analysis, hashes))
     noted = exports_of(run.path)
     run.write_text("README.md", with_exports(card, noted) if noted else card)
-    write_report(run, analysis)
+    write_report(run, analysis, measure=False)
     return analysis
 
 

@@ -5,26 +5,17 @@ What a round asks depends on the replies before it alone, so a resumed run takes
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import islice
 
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.engine.prices import Price
-from mathstrap.parallel import Spread, here
-from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth, usage_of
-from mathstrap.pipeline.derive import (
-    Plan,
-    PlannedRewrite,
-    draws_of,
-    grade_all,
-    parse_answers,
-    plan_solves,
-    rewrite_request,
-)
+from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth
+from mathstrap.pipeline.derive import Plan, PlannedRewrite, draws_of, plan_solves, rewrite_request
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.types import Candidate, Completion, Problem, Request, Usage, problem_of
+from mathstrap.types import Problem, Usage
 
 # Requests from which the most that a call can cost is averaged.
 SOME = 50
@@ -51,8 +42,7 @@ class RewriteRounds:
         self.answers = Counter({m: n * (adaptive or recipe.method(m).draws) for m, n in self.planned.items()})
         for problem in plan.problems:
             self.answers[problem.method] += adaptive or draws_of(problem, recipe)
-        requests = [rewrite_request(planned, recipe) for planned in plan.rewrites[:SOME]]
-        self.most = most_cost(requests) if requests else Cost(tokens_in=0, tokens_out=0)
+        self.first = plan.rewrites[:SOME]
 
     def next(self) -> list[PlannedRewrite]:
         """Return the rewrites of the next round; empty when nothing is left, allowed, or possible."""
@@ -68,23 +58,21 @@ class RewriteRounds:
                 self.asked[method] = worth[method]
         return chosen
 
-    def take(self, num_asked: int, replies: Iterable[Completion]) -> None:
-        """Count the replies of a round; where one is missing, no further round is planned until it is there."""
-        found = usage_of(replies)
-        self.is_stuck = found.requests < num_asked
-        self.used = self.used + found
+    def take(self, num_asked: int, used: Usage) -> None:
+        """Count what a round used; where a reply is missing, no further round is planned until it is there."""
+        self.is_stuck = used.requests < num_asked
+        self.used = self.used + used
 
     @property
     def all_spent(self) -> Usage:
         """What was used before and by the rewrites so far."""
         return self.before + self.used
 
-    @property
     def mean_cost(self) -> Cost:
-        """What a call costs on average so far; before the first reply, what it can cost at most."""
+        """Return what a call costs on average so far; before the first reply, what it can cost at most."""
         used = self.used
         if not used.requests:
-            return self.most
+            return most_cost([rewrite_request(planned, self.recipe) for planned in self.first])
         return Cost(tokens_in=used.tokens_in / used.requests, tokens_out=used.tokens_out / used.requests)
 
     def shortfall(self) -> list[Shortfall]:
@@ -138,44 +126,25 @@ class Rounds:
         """Return the draws of the next round by problem; empty when nothing is wanted, left, or possible."""
         if self.is_stuck:
             return {}
-        more = next_draws(
-            self.sampling, self.tried, left=self.draws_left(), group_of=self.method_of, fixed=self.fixed
-        )
+        more = next_draws(self.sampling, self.tried, left=self.draws_left(), group_of=self.method_of, fixed=self.fixed)
         return {
             problem_id: range(self.tried[problem_id][0], self.tried[problem_id][0] + count)
             for problem_id, count in more.items()
         }
 
-    def take(
-        self,
-        round_draws: Mapping[str, range],
-        answered: Iterable[tuple[Request, Completion]],
-        *,
-        spread: Spread = here,
-    ) -> None:
-        """Count the replies of a round; where one is missing, no further round is planned until it is there."""
-        counts = {problem_id: [0, 0] for problem_id in round_draws}
+    def take(self, draws: Mapping[str, range], used: Usage, correct: Mapping[str, int]) -> None:
+        """Count what a round used and how many answers of each problem are correct, where the policy asks for that.
 
-        def counted() -> Iterator[tuple[Request, Completion]]:
-            for request, completion in answered:
-                counts[problem_of(request.id)][0] += 1
-                self.tokens_in += completion.tokens_in
-                self.tokens_out += completion.tokens_out
-                yield request, completion
-
-        if self.recipe.sampling.policy == "fixed":
-            deque(counted(), maxlen=0)
-        else:
-            parsed = parse_answers(counted(), self.problems, self.recipe, spread=spread)
-            candidates = (made for made in parsed if isinstance(made, Candidate))
-            for verdict in grade_all(candidates, self.problems, self.recipe, spread=spread):
-                counts[problem_of(verdict.candidate)][1] += verdict.outcome == "correct"
-        for problem_id, draws in round_draws.items():
-            num_answered, num_correct = counts[problem_id]
-            tries, correct = self.tried[problem_id]
-            self.tried[problem_id] = (tries + len(draws), correct + num_correct)
-            self.draws += len(draws)
-            self.is_stuck = self.is_stuck or num_answered < len(draws)
+        Where a reply is missing, no further round is planned until it is there.
+        """
+        for problem_id, wanted in draws.items():
+            tries, num_correct = self.tried[problem_id]
+            self.tried[problem_id] = (tries + len(wanted), num_correct + correct.get(problem_id, 0))
+        num_asked = sum(map(len, draws.values()))
+        self.draws += num_asked
+        self.tokens_in += used.tokens_in
+        self.tokens_out += used.tokens_out
+        self.is_stuck = self.is_stuck or used.requests < num_asked
 
     @property
     def is_spent(self) -> bool:
@@ -184,15 +153,17 @@ class Rounds:
 
     def draws_left(self) -> int | None:
         """Return how many more draws the budget allows: at their mean cost so far, before that at their most."""
-        if self.draws:
-            cost = Cost(tokens_in=self.tokens_in / self.draws, tokens_out=self.tokens_out / self.draws)
-        elif self.problems:
-            some = islice(self.problems.values(), SOME)
-            cost = most_cost(list(plan_solves(some, self.recipe, {each: range(1) for each in self.problems})))
-        else:
+        if not self.problems:
             return None
         spent = self.before + Usage(requests=self.draws, tokens_in=self.tokens_in, tokens_out=self.tokens_out)
-        return calls_left(self.recipe.budget, spent, cost, self.price)
+        return calls_left(self.recipe.budget, spent, self.mean_cost, self.price)
+
+    def mean_cost(self) -> Cost:
+        """Return what an answer costs on average so far; before the first one, what it can cost at most."""
+        if self.draws:
+            return Cost(tokens_in=self.tokens_in / self.draws, tokens_out=self.tokens_out / self.draws)
+        first = dict(islice(self.problems.items(), SOME))
+        return most_cost(list(plan_solves(first.values(), self.recipe, dict.fromkeys(first, range(1)))))
 
     def method_of(self, problem_id: str) -> str:
         """Return the method that draws are shared by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -25,7 +26,10 @@ ASKING: dict[Stage, Asking] = {"rewrite": "rewriting", "filter": "judging", "sol
 
 
 class Teacher:
-    """The backend, opened when there is something to ask, and one budget over all stages."""
+    """The backends, opened when there is something to ask, and one budget over all stages.
+
+    With `only`, no other stage is paid for.
+    """
 
     def __init__(
         self,
@@ -33,12 +37,14 @@ class Teacher:
         run: RunDir,
         events: Listener | None,
         *,
+        only: Stage | None = None,
         open_teacher: Callable[[TeacherOptions], Backend] = open_backend,
         changes: Sequence[str] = (),
     ) -> None:
         self.recipe = recipe
         self.run = run
         self.events = events
+        self.only = only
         self.open_teacher = open_teacher
         self.reports: list[AskReport] = []
         self.meter = Meter(recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES), log=run.spending())
@@ -52,24 +58,40 @@ class Teacher:
         for backend in self._backends.values():
             run_now(backend.close())
 
-    def fill(self, stage: Stage, requests: Iterable[Request], num_requests: int) -> AskReport:
-        """Ask for the requests that have no reply; opens the teacher only if there is one."""
+    def may_ask(self, stage: Stage) -> bool:
+        """Say whether this stage may ask; after an interrupted or spent stage nothing more is asked."""
+        return self.only in (None, stage) and all(report.stopped == "done" for report in self.reports)
+
+    def fill(self, stage: Stage, requests: Iterable[Request], num_requests: int) -> None:
+        """Ask for the requests that have no reply; opens the teacher only if there is one.
+
+        `requests` is always gone through to its end, also where nothing may be asked or the budget ends in between:
+        whoever made them notes their keys on the way, and replies of an earlier run may lie behind.
+        """
+        requests = iter(requests)
+        if self.may_ask(stage):
+            self.reports.append(self._ask(stage, requests, num_requests))
+        deque(requests, maxlen=0)
+
+    def note_spent_budget(self, stage: Stage) -> None:
+        """Say in the last report that the budget ended the run, where a round was planned smaller because of it."""
+        if self.may_ask(stage) and self.reports:
+            message = self.meter.sentence(self.meter.tightest)
+            self.reports[-1] = replace(self.reports[-1], stopped="budget", message=message)
+
+    def _ask(self, stage: Stage, requests: Iterator[Request], num_requests: int) -> AskReport:
         todo = self.run.todo(stage, requests)
         first = next(todo, None)
         if first is None:
-            report = AskReport(stage=stage)
-        else:
-            backend = self.open(stage)
-            limits = self.recipe.limits
-            # Copies of a loaded model are asked at once.
-            limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(backend, "num_models", 1))
-            report = ask_all(
-                self.told(stage, chain([first], todo)), self.run.sink(stage), backend=backend, limits=limits,
-                budget=self.meter, events=self.events, stage=stage, total=num_requests,
-            )  # fmt: skip
-        self.reports.append(report)
-        return report
-
+            return AskReport(stage=stage)
+        backend = self.open(stage)
+        limits = self.recipe.limits
+        # Copies of a loaded model are asked at once.
+        limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(backend, "num_models", 1))
+        return ask_all(
+            self.warning_of_changes(stage, chain([first], todo)), self.run.sink(stage), backend=backend, limits=limits,
+            budget=self.meter, events=self.events, stage=stage, total=num_requests,
+        )  # fmt: skip
 
     def open(self, stage: Stage) -> Backend:
         """Return the teachers of a stage, opened once; stages that ask the same ones share them."""
@@ -79,7 +101,7 @@ class Teacher:
             self._backends[labels] = open_mix(asked, self.open_teacher)
         return self._backends[labels]
 
-    def told(self, stage: Stage, requests: Iterable[Request]) -> Iterator[Request]:
+    def warning_of_changes(self, stage: Stage, requests: Iterable[Request]) -> Iterator[Request]:
         """Yield the requests; say it at the first one that was answered before, under settings that have changed."""
         if self._changes is None or not self.run.num_done(stage):
             yield from requests

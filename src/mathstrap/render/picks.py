@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Generic, TypeVar
@@ -59,12 +59,14 @@ def pick_samples(samples: Iterable[Sample], count: int) -> dict[str, list[Sample
 def pick_fallen(
     rejects: Iterable[Reject],
     verdicts: Iterable[Verdict],
-    replies: Iterable[Completion],
-    rewrites: Iterable[Completion],
+    replies_to: Callable[[Collection[str]], Iterable[Completion]],
     problems: Iterable[Problem],
     count: int,
 ) -> dict[str, list[Fallen]]:
-    """Return `count` rows of each reject reason, and of wrong and undecided answers, with their texts."""
+    """Return `count` rows of each reject reason, and of wrong and undecided answers, with their texts.
+
+    `replies_to` returns the replies to requests by their ids: a few dozen are shown, and a run may hold a million.
+    """
     few: Few[Reject | Verdict] = Few(count)
     for reject in rejects:
         few.offer(reject.reason, f"{reject.id} {reject.stage}", reject)
@@ -73,7 +75,7 @@ def pick_fallen(
             few.offer(verdict.outcome, verdict.candidate, verdict)
     chosen = few.chosen()
     ids = {row.id if isinstance(row, Reject) else row.candidate for rows in chosen.values() for row in rows}
-    texts = {c.request: c.text for stage in (rewrites, replies) for c in stage if c.request in ids}
+    texts = {reply.request: reply.text for reply in replies_to(ids)}
     wanted = {problem_of(row_id) for row_id in ids} | {root_of(row_id) for row_id in ids}
     known = {problem.id: problem for problem in problems if problem.id in wanted}
     return {reason: [_fallen(reason, row, texts, known) for row in rows] for reason, rows in sorted(chosen.items())}

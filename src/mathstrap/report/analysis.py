@@ -44,8 +44,8 @@ def records_of(run: RunDir) -> Records:
 
     return Records(
         problems=rows("problems", Problem),
-        rewrites=chain(run.completions("filter"), run.completions("rewrite")),
-        replies=run.completions("solve"),
+        rewrites=chain(run.usages("filter"), run.usages("rewrite")),
+        replies=run.usages("solve"),
         failures=run.failures(),
         candidates=rows("candidates", _Counted),
         verdicts=rows("verdicts", _Graded),

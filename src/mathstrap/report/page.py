@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,19 +23,23 @@ QUICK_NEW, QUICK_BASE = 1_000, 5_000
 FORMULA_SECONDS = 20.0
 
 
-def write_report(run: RunDir, analysis: Analysis | None = None) -> Path:
+def write_report(run: RunDir, analysis: Analysis | None = None, *, measure: bool = True) -> Path:
     """Write `report.html` into a run directory opened for writing, and return its path."""
-    return run.write_text("report.html", render_report(run, analysis))
+    return run.write_text("report.html", render_report(run, analysis, measure=measure))
 
 
-def render_report(run: RunDir, analysis: Analysis | None = None) -> str:
-    """Return the report of a run as one HTML page; `analysis` saves counting the run again."""
+def render_report(run: RunDir, analysis: Analysis | None = None, *, measure: bool = True) -> str:
+    """Return the report of a run as one HTML page; `analysis` saves counting the run again.
+
+    Without `measure` it shows the diversity that was measured before and no quirks of the reference: both take seconds
+    of embedding and masking, which a run does not spend on a page that may never be opened.
+    """
     analysis = analysis or analyse_run(run)
     functions = text_functions(Budget(seconds=FORMULA_SECONDS))
-    return environment().get_template("report.html").render(**context(run, analysis), **functions)
+    return environment().get_template("report.html").render(**context(run, analysis, measure=measure), **functions)
 
 
-def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
+def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]:
     """Return what the template shows."""
     manifest, recipe = run.manifest, read_recipe(run)
     teacher = recipe.get("teacher") or {}
@@ -56,15 +61,14 @@ def context(run: RunDir, analysis: Analysis) -> dict[str, Any]:
         "is_wrong_on_purpose": (recipe.get("curate") or {}).get("outcome") == "wrong",
         "short": short_of(manifest),
         "lengths": length_panels(analysis),
-        "extras": read_extras(run, samples),
+        "extras": read_extras(run, samples) if measure else load_extras(run),
         "certificate": read_certificate(run),
-        "quirks": quirks_of(run),
+        "quirks": quirks_of(run) if measure else None,
         "samples": pick_samples(samples, EXAMPLES),
         "fallen": pick_fallen(
             run.read_records("rejects", Reject) if has("rejects") else (),
             run.read_records("verdicts", Verdict) if has("verdicts") else (),
-            run.completions("solve"),
-            run.completions("rewrite"),
+            lambda ids: chain(run.replies_to("rewrite", ids), run.replies_to("solve", ids)),
             run.read_records("problems", Problem) if has("problems") else (),
             EXAMPLES,
         ),

@@ -170,7 +170,7 @@ def groups_of_run(run: RunDir) -> Iterator[Group]:
     problems = index_lines(run.path / "problems.jsonl")
     flags = run.flags()
     silent = silent_draws(run)
-    replies = reply_places(run)
+    replies = reply_rows(run)
     only_silent = sorted(name for name in silent if name in problems)
     with ProblemFile(run.path / "problems.jsonl", problems) as file, Replies(run, replies) as known:
         place = 0
@@ -263,18 +263,19 @@ def silent_draws(run: RunDir) -> Counter[str]:
     return silent
 
 
-def reply_places(run: RunDir) -> dict[str, int]:
-    """Return where the paid reply of each draw lies; of a draw paid for twice (its prompt changed), the later one."""
-    return {name.partition("\0")[0]: place for name, place in run.index("solve").places.items()}
+def reply_rows(run: RunDir) -> dict[str, int]:
+    """Return the index row of each draw's reply; of a draw paid for twice (its prompt changed), the later one."""
+    return {name.partition("\0")[0]: row for name, row in run.index("solve").rows.items()}
 
 
 class Replies:
     """The paid replies of a run: tokens, reasoning and model of a draw, read as they are needed."""
 
-    def __init__(self, run: RunDir, places: Mapping[str, int]) -> None:
+    def __init__(self, run: RunDir, rows: Mapping[str, int]) -> None:
         path = run.path / "completions-solve.jsonl"
-        self.places = places
-        self.file: IO[bytes] | None = path.open("rb") if places and path.exists() else None
+        self.rows = rows
+        self.index = run.index("solve")
+        self.file: IO[bytes] | None = path.open("rb") if rows and path.exists() else None
         self.decode = msgspec.json.Decoder(Completion).decode
         self.teacher = str((run.manifest.get("teacher") or {}).get("model", ""))
 
@@ -288,9 +289,10 @@ class Replies:
     def draw(self, candidate: Candidate, verdict: Verdict) -> Draw:
         """Return a draw with what its reply says of it; a run whose replies are gone still has texts and verdicts."""
         reply = None
-        place = self.places.get(candidate.id)
-        if self.file is not None and place is not None:
-            reply = self.decode(os.pread(self.file.fileno(), place & _LENGTH_MASK, place >> _LENGTH_BITS))
+        row = self.rows.get(candidate.id)
+        if self.file is not None and row is not None:
+            offset, length = self.index.place(row)
+            reply = self.decode(os.pread(self.file.fileno(), length, offset))
         return Draw(
             id=candidate.id, text=candidate.text, answer=candidate.answer, outcome=verdict.outcome,
             tokens=reply.tokens_out if reply and reply.tokens_out else None,

@@ -21,6 +21,7 @@ from mathstrap.types import (
     Outcome,
     Problem,
     Reject,
+    ReplyUsage,
     Sample,
     problem_of,
     root_of,
@@ -55,8 +56,8 @@ class Records:
     """A run's records; each is gone through once. `rewrites` and `replies` are what the paid stages returned."""
 
     problems: Iterable[Problem] = ()
-    rewrites: Iterable[Completion] = ()
-    replies: Iterable[Completion] = ()
+    rewrites: Iterable[ReplyUsage | Completion] = ()
+    replies: Iterable[ReplyUsage | Completion] = ()
     failures: Iterable[Failure] = ()
     candidates: Iterable[HasId] = ()
     verdicts: Iterable[HasOutcome] = ()
@@ -157,12 +158,12 @@ class _Tally:
     tokens_reasoning: int = 0
     thoughts: int = 0
 
-    def reply(self, completion: Completion) -> None:
+    def reply(self, reply: ReplyUsage | Completion) -> None:
         """Count how a reply ended and what it thought."""
-        is_named = completion.finish_reason == "unknown" and completion.ended
-        self.finish[UNKNOWN_END % completion.ended if is_named else completion.finish_reason] += 1
-        self.tokens_reasoning += completion.tokens_reasoning
-        self.thoughts += bool(completion.tokens_reasoning or completion.reasoning.strip())
+        is_named = reply.finish_reason == "unknown" and reply.ended
+        self.finish[UNKNOWN_END % reply.ended if is_named else reply.finish_reason] += 1
+        self.tokens_reasoning += reply.tokens_reasoning
+        self.thoughts += bool(reply.tokens_reasoning or reply.has_thought)
 
     def cell(self, record_id: str) -> Cell:
         key = (method_of(record_id), root_of(record_id))
@@ -273,20 +274,20 @@ def _count_questions(tally: _Tally, records: Records) -> None:
 def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     """Count what was paid for and return the reply tokens of each solve request."""
     tokens: dict[str, int] = {}
-    for completion in records.rewrites:
-        cell = tally.cell(completion.request)
-        cell.tokens_in += completion.tokens_in
-        cell.tokens_out += completion.tokens_out
-        tally.reply(completion)
-    for completion in records.replies:
-        cell = tally.cell(completion.request)
-        if completion.request not in tokens:  # an edited prompt leaves the older reply in the file: paid, not counted
+    for reply in records.rewrites:
+        cell = tally.cell(reply.request)
+        cell.tokens_in += reply.tokens_in
+        cell.tokens_out += reply.tokens_out
+        tally.reply(reply)
+    for reply in records.replies:
+        cell = tally.cell(reply.request)
+        if reply.request not in tokens:  # an edited prompt leaves the older reply in the file: paid, not counted
             cell.asked += 1
             cell.answered += 1
-        cell.tokens_in += completion.tokens_in
-        cell.tokens_out += completion.tokens_out
-        tally.reply(completion)
-        tokens[completion.request] = completion.tokens_out
+        cell.tokens_in += reply.tokens_in
+        cell.tokens_out += reply.tokens_out
+        tally.reply(reply)
+        tokens[reply.request] = reply.tokens_out
     broken = {failure.id for failure in records.failures if "#" in failure.id} - tokens.keys()
     for request in broken:
         tally.cell(request).asked += 1

@@ -18,7 +18,7 @@ from mathstrap.pipeline.options import RunRecipe
 from mathstrap.problems.testsets import load_test_sets
 from mathstrap.share.export import finish_response
 from mathstrap.study.options import ArmOptions
-from mathstrap.types import Candidate, Method, Problem, Sample, Verdict, type_of
+from mathstrap.types import Method, Problem, Sample, type_of
 
 # 80K, 80K, 40K, 40K (paper, Table 1, GSM8K).
 PAPER_SHARES: dict[Method, float] = {
@@ -94,12 +94,8 @@ def seed_sample(seed: Problem, recipe: RunRecipe) -> Sample:
 def wrong_samples(run: RunDir, problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[Sample]:
     """Yield the answers that were graded wrong as training rows; they end in the wrong answer."""
     by_id = {problem.id: problem for problem in problems}
-
-    def pairs() -> Iterator[tuple[Candidate, Verdict]]:
-        return graded(run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict))
-
-    chosen = choose(pairs(), replace(recipe.curate, outcome="wrong"), run.flags())
-    yield from samples_of(pairs(), chosen.ids, by_id, dict.fromkeys(by_id, ""), recipe)
+    chosen = choose(graded(run), replace(recipe.curate, outcome="wrong"), run.flags())
+    yield from samples_of(graded(run), chosen.ids, by_id, dict.fromkeys(by_id, ""), recipe)
 
 
 def apportion(size: int, shares: Mapping[Method, float], have: Mapping[Method, int]) -> dict[Method, int]:

@@ -1,0 +1,68 @@
+"""Ask for the answers of a run, round by round, and grade them."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from mathstrap.files.tables import Scratch
+from mathstrap.pipeline.derive import Answer, grade_replies, plan_solves
+from mathstrap.pipeline.rounds import Rounds
+from mathstrap.pipeline.state import Answers, Context, State, keys_of_draws, noting_keys
+from mathstrap.types import problem_of
+
+
+def solve(state: State, context: Context) -> State:
+    """Ask for the answers until nothing is wanted or left."""
+    recipe, run, teacher = context.recipe, context.run, context.teacher
+    spent = run.spent("rewrite", "filter")
+    if not recipe.methods.ans_aug.enabled:  # else a vote's draws are answers, and counted as those
+        spent = spent + state.votes
+    rounds = Rounds(state.problems, recipe, spent=spent, price=teacher.meter.price, planned=state.planned)
+    keys: dict[str, str] = {}
+    graded: list[Scratch[Answer]] = []
+    while draws := rounds.next():
+        requests = noting_keys(plan_solves(state.problems, recipe, draws), keys)
+        teacher.fill("solve", requests, sum(map(len, draws.values())))
+        correct: Counter[str] = Counter()
+        if recipe.sampling.policy != "fixed":
+            # What the next round asks depends on these grades, and so they are made here, once, and kept for `verify`.
+            answers = run.scratch(Answer)
+            replies = run.replies("solve", keys_of_draws(draws, keys))
+            for answer in grade_replies(replies, rounds.problems, recipe, spread=context.spread):
+                answers.append(answer)
+                correct[problem_of(answer.id)] += answer.is_correct
+            graded.append(answers)
+        rounds.take(draws, run.usage_of("solve", keys_of_draws(draws, keys)), correct)
+    shortfall = (*state.shortfall, *rounds.shortfall())
+    if shortfall and rounds.is_spent:
+        teacher.note_spent_budget("solve")
+    answers_asked = Answers(draws=rounds.totals(), keys=keys, graded=tuple(graded))
+    return replace(state, answers=answers_asked, shortfall=shortfall)
+
+
+def verify(state: State, context: Context) -> State:
+    """Write every parsed answer beside its grade; wrong and undecided ones are kept beside the correct ones."""
+    rejects = list(state.rejects)
+    with context.run.writer("candidates") as write_candidate, context.run.writer("verdicts") as write_verdict:
+        for answer in graded_answers(state, context):
+            if answer.candidate is not None and answer.verdict is not None:
+                write_candidate(answer.candidate)
+                write_verdict(answer.verdict)
+            elif answer.reject is not None:
+                rejects.append(answer.reject)
+    return replace(state, rejects=tuple(rejects))
+
+
+def graded_answers(state: State, context: Context) -> Iterator[Answer]:
+    """Yield every answer with its grade, in the order of the problems and their draws."""
+    asked = state.answers
+    if asked.graded:
+        place = {problem.id: number for number, problem in enumerate(state.problems)}
+        # The rounds come in order, so of one problem the earlier draws come first.
+        return heapq.merge(*asked.graded, key=lambda answer: place[problem_of(answer.id)])
+    problems = {problem.id: problem for problem in state.problems}
+    replies = context.run.replies("solve", keys_of_draws(asked.draws, asked.keys))
+    return grade_replies(replies, problems, context.recipe, spread=context.spread)

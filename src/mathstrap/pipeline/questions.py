@@ -1,0 +1,131 @@
+"""Make the questions of a run: rewrites of the seeds, less what repeats another one or what a test set asks too."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from mathstrap.files.rundir import Key
+from mathstrap.pipeline.curate import in_order, repeated_questions
+from mathstrap.pipeline.derive import (
+    Plan,
+    PlannedRewrite,
+    parse_rewrite,
+    plan_rewrites,
+    prompt_hashes,
+    rewrite_request,
+)
+from mathstrap.pipeline.recall import inputs_of, recall, remember
+from mathstrap.pipeline.rounds import RewriteRounds
+from mathstrap.pipeline.state import Context, State
+from mathstrap.types import Completion, Reject, Request
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filtered:
+    """Why questions fall out, and whether a reply is missing on which that depends."""
+
+    rejects: list[Reject]
+    is_waiting: bool
+
+
+def make_questions(state: State, context: Context) -> State:
+    """Rewrite the seeds and filter what comes of it, or read that back where nothing that goes into it has changed."""
+    recipe, run, seeds = context.recipe, context.run, state.seeds.problems
+    prompts = prompt_hashes(recipe, seeds).values()
+    known = recall(run, inputs_of(seeds, prompts, recipe, run), seeds)
+    if known is not None:
+        context.teacher.fill("rewrite", (), 0)  # every rewrite is there
+        return replace(
+            state,
+            problems=tuple(known.problems),
+            rejects=(*state.rejects, *known.rejects),
+            planned=known.planned,
+        )
+    plan = plan_rewrites(seeds, recipe, spread=context.spread)
+    rewritten, is_waiting = rewrite(state, context, plan)
+    filtered = filter_questions(rewritten, context)
+    dropped = {reject.id for reject in filtered.rejects}
+    problems = tuple(problem for problem in rewritten.problems if problem.id not in dropped)
+    rejects = (*rewritten.rejects, *filtered.rejects)
+    run.write_records("problems", chain(seeds, problems))
+    run.write_records("rejects", in_order(rejects[len(state.rejects) :]))
+    if not is_waiting and not filtered.is_waiting:
+        # The judge's replies of this run are among what the questions were made of.
+        remember(run, inputs_of(seeds, prompts, recipe, run), rewritten.planned)
+    return replace(rewritten, problems=problems, rejects=rejects)
+
+
+def rewrite(state: State, context: Context, plan: Plan) -> tuple[State, bool]:
+    """Ask for the rewrites, round by round; return the questions that come of them and whether a reply is missing."""
+    recipe, run, teacher = context.recipe, context.run, context.teacher
+    rounds = RewriteRounds(plan, recipe, spent=state.votes, price=teacher.meter.price)
+    keys: dict[str, str] = {}
+    while planned := rounds.next():
+        teacher.fill("rewrite", requests_of(planned, context, keys), len(planned))
+        rounds.take(len(planned), run.usage_of("rewrite", keys_of(planned, keys)))
+    # A smaller budget than an earlier run's asks for fewer rewrites; those that were paid for then still count.
+    unasked = [planned for planned in plan.rewrites if planned.draft.id not in keys]
+    deque(requests_of(unasked, context, keys), maxlen=0)
+    by_id = {planned.draft.id: planned for planned in plan.rewrites}
+    problems, rejects = list(plan.problems), list(plan.rejects)
+    num_replies = 0
+    for completion in run.replies("rewrite", keys_of(plan.rewrites, keys)):
+        num_replies += 1
+        parsed = parse_rewrite(by_id[completion.request], completion, recipe)
+        if isinstance(parsed, Reject):
+            rejects.append(parsed)
+        else:
+            problems.append(parsed)
+    rewritten = replace(
+        state,
+        problems=tuple(sorted(problems, key=lambda problem: problem.id)),
+        rejects=(*state.rejects, *rejects),
+        planned=rounds.answers,
+        shortfall=(*state.shortfall, *rounds.shortfall()),
+    )
+    return rewritten, num_replies < len(plan.rewrites)
+
+
+def requests_of(rewrites: Iterable[PlannedRewrite], context: Context, keys: dict[str, str]) -> Iterator[Request]:
+    """Yield the request of each rewrite, rendered when it is needed, and note its key under its id."""
+    for planned in rewrites:
+        request = rewrite_request(planned, context.recipe)
+        keys[planned.draft.id] = request.key
+        yield request
+
+
+def keys_of(rewrites: Iterable[PlannedRewrite], keys: Mapping[str, str]) -> Iterator[Key]:
+    """Yield id and key of each rewrite."""
+    return ((planned.draft.id, keys[planned.draft.id]) for planned in rewrites)
+
+
+def filter_questions(state: State, context: Context) -> Filtered:
+    """Say what should not be paid for again: repeated questions, and those a test set asks too."""
+    recipe, run = context.recipe, context.run
+    reasons: dict[str, tuple[str, str]] = {}
+    is_waiting = False
+    if recipe.dedup is not None and recipe.mode != "metamath-2024":
+        dropped, pairs = repeated_questions(state.problems, recipe.dedup, spread=context.search_spread)
+        run.write_records("pairs", pairs)
+        reasons = {problem_id: ("duplicate", kept_id) for problem_id, kept_id in dropped.items()}
+    if recipe.decontaminate.against:
+        from mathstrap.pipeline.contamination import check_contamination
+
+        def ask(requests: list[Request]) -> Iterator[Completion]:
+            context.teacher.fill("filter", requests, len(requests))
+            return run.replies("filter", ((request.id, request.key) for request in requests))
+
+        left = [problem for problem in state.problems if problem.id not in reasons]
+        checked = check_contamination(state.seeds.problems, left, recipe, ask, spread=context.search_spread)
+        run.write_json("contamination.json", checked.certificate)
+        is_waiting = checked.is_waiting
+        for problem_id, match in checked.dropped.items():
+            reasons[problem_id] = ("contaminated", f"{match.test_set} {match.test_id}: {match.span}")
+    rejects = [
+        Reject(id=problem_id, stage="filter", reason=reason, detail=detail)
+        for problem_id, (reason, detail) in reasons.items()
+    ]
+    return Filtered(rejects=rejects, is_waiting=is_waiting)
