@@ -17,7 +17,8 @@ Outcome = Literal["correct", "wrong", "undecided"]
 Stage = Literal["seeds", "rewrite", "filter", "solve", "verify", "curate", "export"]
 FinishReason = Literal["stop", "length", "content_filter", "prompt_refused", "unknown"]
 
-METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
+PAPER_METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
+METHODS: tuple[Method, ...] = (*PAPER_METHODS, "renumber")
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 # Every reason a Reject may carry, with the sentence the report prints for it.
@@ -294,7 +295,10 @@ def problem_of(request_id: str) -> str:
 
 def type_of(style: Style, method: Method) -> str:
     """Return the published type name of a sample, for example `GSM_SV` (paper, Table 1 and the released data)."""
-    names = {"ans_aug": "AnsAug", "rephrase": "Rephrased", "self_verification": "SV", "fobar": "FOBAR", "seed": "Seed"}
+    names = {
+        "ans_aug": "AnsAug", "rephrase": "Rephrased", "self_verification": "SV", "fobar": "FOBAR", "seed": "Seed",
+        "renumber": "Renumbered",
+    }  # fmt: skip
     return f"{'GSM' if style == 'gsm8k' else 'MATH'}_{names.get(method, method)}"
 
 

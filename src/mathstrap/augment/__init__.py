@@ -1,8 +1,8 @@
-"""The four ways MetaMath makes problems from a problem; a fifth is a file here and an entry below."""
+"""MetaMath's four ways to make problems from a problem, and renumbering; another is a file here and an entry below."""
 
 from __future__ import annotations
 
-from mathstrap.augment import ans_aug, fobar, rephrase, self_verification
+from mathstrap.augment import ans_aug, fobar, renumber, rephrase, self_verification
 from mathstrap.augment.interface import (
     Augmentation,
     Draft,
@@ -30,4 +30,5 @@ AUGMENTATIONS: dict[Method, Augmentation] = {
     "rephrase": rephrase.REPHRASE,
     "self_verification": self_verification.SELF_VERIFICATION,
     "fobar": fobar.FOBAR,
+    "renumber": renumber.RENUMBER,
 }

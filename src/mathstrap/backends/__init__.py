@@ -24,6 +24,7 @@ BACKENDS: dict[str, str] = {
     "hf": "mathstrap.backends.hf:open_teacher",
     "vllm": "mathstrap.backends.vllm:open_teacher",
     "fake": "mathstrap.backends.fake:open_teacher",
+    "none": "mathstrap.backends.none:open_teacher",
 }
 
 

@@ -77,7 +77,7 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     groups = [*analysis.by_method.items(), ("all", analysis.everything)]
     for name, group in groups:
         counts = group.counts
-        share = f"{counts['kept'] / counts['asked']:.1%}" if counts["asked"] else "-"
+        share = f"{group.kept_share.value:.1%}" if counts["asked"] else "-"
         numbers = [f"{counts[stage]:,}" for stage in ("asked", "answered", "parsed", "correct", "kept")]
         table.add_row(name, *numbers, share, end_section=name == groups[-2][0] if len(groups) > 1 else False)
     console.print(table)

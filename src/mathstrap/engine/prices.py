@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from mathstrap.errors import RecipeError
 
 # Backends that run on the user's own machine cost no money per token.
-FREE_BACKENDS = frozenset({"embedded", "hf", "vllm", "fake"})
+FREE_BACKENDS = frozenset({"embedded", "hf", "vllm", "fake", "none"})
 BATCH_DISCOUNT = 0.5
 # Tiered prices change with the prompt's length; a few-shot prompt is about this long.
 TYPICAL_TOKENS = 2000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from mathstrap.files.tables import Scratch
-from mathstrap.pipeline.derive import Answer, grade_replies, plan_solves
+from mathstrap.pipeline.derive import Answer, grade_replies, is_solved, plan_solves, worked_replies
 from mathstrap.pipeline.rounds import Rounds
 from mathstrap.pipeline.state import Answers, Context, State, keys_of_draws, noting_keys
 from mathstrap.types import problem_of
@@ -20,7 +20,8 @@ def solve(state: State, context: Context) -> State:
     spent = run.spent("rewrite", "filter")
     if not recipe.methods.ans_aug.enabled:  # else a vote's draws are answers, and counted as those
         spent = spent + state.votes
-    rounds = Rounds(state.problems, recipe, spent=spent, price=teacher.meter.price, planned=state.planned)
+    open_problems = [problem for problem in state.problems if not is_solved(problem, recipe)]
+    rounds = Rounds(open_problems, recipe, spent=spent, price=teacher.meter.price, planned=state.planned)
     keys: dict[str, str] = {}
     graded: list[Scratch[Answer]] = []
     while draws := rounds.next():
@@ -58,11 +59,16 @@ def verify(state: State, context: Context) -> State:
 
 def graded_answers(state: State, context: Context) -> Iterator[Answer]:
     """Yield every answer with its grade, in the order of the problems and their draws."""
-    asked = state.answers
-    if asked.graded:
-        place = {problem.id: number for number, problem in enumerate(state.problems)}
-        # The rounds come in order, so of one problem the earlier draws come first.
-        return heapq.merge(*asked.graded, key=lambda answer: place[problem_of(answer.id)])
+    asked, recipe = state.answers, context.recipe
     problems = {problem.id: problem for problem in state.problems}
-    replies = context.run.replies("solve", keys_of_draws(asked.draws, asked.keys))
-    return grade_replies(replies, problems, context.recipe, spread=context.spread)
+    # The rounds come in order, so of one problem the earlier draws come first.
+    parts: list[Iterable[Answer]] = list(asked.graded)
+    if not parts:
+        replies = context.run.replies("solve", keys_of_draws(asked.draws, asked.keys))
+        parts.append(grade_replies(replies, problems, recipe, spread=context.spread))
+    if recipe.methods.renumber.enabled:
+        parts.append(grade_replies(worked_replies(state.problems, recipe), problems, recipe, spread=context.spread))
+    if len(parts) == 1:
+        return iter(parts[0])
+    place = {problem_id: number for number, problem_id in enumerate(problems)}
+    return heapq.merge(*parts, key=lambda answer: place[problem_of(answer.id)])

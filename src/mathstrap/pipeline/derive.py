@@ -11,6 +11,7 @@ import msgspec
 
 from mathstrap.augment import Draft, draft_request
 from mathstrap.augment import Mode as AugmentMode
+from mathstrap.augment.worked import MARK
 from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
 from mathstrap.parallel import Spread, chunks_of, here
@@ -70,17 +71,31 @@ def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe, *, spread: Spread
 def _plan_seeds(recipe: RunRecipe, seeds: list[Problem]) -> Plan:
     plan = Plan(rewrites=[], problems=[], rejects=[])
     for seed in seeds:
+        # What renumber makes comes first, because other methods may be applied to it.
+        renumbered = _plan_method(recipe, "renumber", seed, plan) if recipe.methods.renumber.enabled else []
         for method in recipe.method_names:
-            count, augmentation = recipe.method(method).count, recipe.augmentation(method)
-            for made in augmentation.rewrite(seed, count, mode=recipe.mode, rng_seed=recipe.rng_seed):
-                check_descent(made, method, seed)
-                if isinstance(made, Problem):
-                    plan.problems.append(made)
-                elif isinstance(made, Reject):
-                    plan.rejects.append(made)
-                else:
-                    plan.rewrites.append(PlannedRewrite(parent=seed, draft=made))
+            if method == "renumber":
+                continue
+            of = recipe.method(method).of
+            for parent in [*([seed] if "seed" in of else []), *(renumbered if "renumber" in of else [])]:
+                _plan_method(recipe, method, parent, plan)
     return plan
+
+
+def _plan_method(recipe: RunRecipe, method: Method, parent: Problem, plan: Plan) -> list[Problem]:
+    """Add what a method makes of a parent to the plan, and return the finished problems among it."""
+    finished = []
+    augmentation = recipe.augmentation(method)
+    for made in augmentation.rewrite(parent, recipe.method(method).count, mode=recipe.mode, rng_seed=recipe.rng_seed):
+        check_descent(made, method, parent)
+        if isinstance(made, Problem):
+            finished.append(made)
+        elif isinstance(made, Reject):
+            plan.rejects.append(made)
+        else:
+            plan.rewrites.append(PlannedRewrite(parent=parent, draft=made))
+    plan.problems.extend(finished)
+    return finished
 
 
 def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem) -> None:
@@ -140,6 +155,23 @@ def prompt_hashes(recipe: RunRecipe, seeds: Iterable[Problem]) -> dict[str, str]
 def parse_rewrite(planned: PlannedRewrite, completion: Completion, recipe: RunRecipe) -> Problem | Reject:
     """Turn the reply to a rewriting request into the derived problem, or say why not."""
     return recipe.augmentation(planned.draft.method).parse(planned.parent, planned.draft, completion)
+
+
+def is_solved(problem: Problem, recipe: RunRecipe) -> bool:
+    """Say whether a problem brings its own worked solution and the recipe asks for no other."""
+    return bool(problem.tags.get("worked")) and recipe.method(problem.method).draws == 0
+
+
+def worked_replies(problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[Completion]:
+    """Yield the worked solution of each problem that brings one, in the form of a reply, so that it is graded as one.
+
+    The marks of GSM8K's solutions are for calculators and stay out of it.
+    """
+    for problem in problems:
+        if is_solved(problem, recipe):
+            yield Completion(
+                request=f"{problem.id}#0", key="", text=MARK.sub("", problem.solution), finish_reason="stop"
+            )
 
 
 def draws_of(problem: Problem, recipe: RunRecipe) -> int:

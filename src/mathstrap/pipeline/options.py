@@ -39,12 +39,14 @@ class MethodOptions:
     enabled   whether it is used at all
     count   rewrites per seed; for the backward methods the number of masks, `null` = one per number of the question
             (as in the paper), for rephrasing `null` = 1
-    draws   answers asked for per resulting problem
+    draws   answers asked for per resulting problem; 0, for renumber alone, takes the worked solution it computes
+    of      what it is applied to: the seeds, and for FOBAR and self-verification also what renumber made of them
     """
 
     enabled: bool = True
     count: int | None = 1
     draws: int = 1
+    of: tuple[Literal["seed", "renumber"], ...] = ("seed",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,12 +61,13 @@ class OwnMethodOptions(MethodOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class MethodsOptions:
-    """The four methods; the defaults keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K).
+    """The methods; the defaults of the paper's four keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K).
 
     ans_aug             the question as it is, answered many times
     rephrase            the question in other words
     self_verification   a number hidden, question and answer joined to a statement
     fobar               a number hidden, the answer added
+    renumber            other numbers, the worked solution and the gold computed again; needs no teacher, off by default
     own                 methods of your own by name; ids and samples carry the name
     """
 
@@ -72,6 +75,7 @@ class MethodsOptions:
     rephrase: MethodOptions = field(default_factory=lambda: MethodOptions(count=4, draws=1))
     self_verification: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
     fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
+    renumber: MethodOptions = field(default_factory=lambda: MethodOptions(enabled=False, count=10, draws=0))
     own: dict[str, OwnMethodOptions] = field(default_factory=dict)
 
 
@@ -252,7 +256,11 @@ def check_run_recipe(recipe: RunRecipe) -> None:
         recipe.augmentation(name)
     for name in (*METHODS, *recipe.methods.own):
         options = recipe.method(name)
-        if options.draws < 1 or (options.count is not None and options.count < 1):
+        if "renumber" in options.of and not recipe.methods.renumber.enabled:
+            raise RecipeError(f"methods.{name}.of: renumber is not used. Set methods.renumber.enabled: true.")
+        if name == "renumber" and options.of != ("seed",):
+            raise RecipeError("methods.renumber.of: renumber is applied to seeds alone.")
+        if options.draws < (name != "renumber") or (options.count is not None and options.count < 1):
             raise RecipeError(f"methods.{name}: count and draws must be 1 or more; set enabled: false to leave it out.")
     if not recipe.method_names:
         raise RecipeError("methods: all are disabled. Enable at least one.")

@@ -22,6 +22,7 @@ METHOD_NAMES: dict[str, str] = {
     "rephrase": "Rephrasing",
     "self_verification": "Self-verification",
     "fobar": "FOBAR",
+    "renumber": "Renumbering",
     "seed": "Seeds",
 }
 STAGE_NAMES: dict[str, str] = {

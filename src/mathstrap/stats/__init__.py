@@ -67,7 +67,10 @@ class Records:
 
 @dataclass(slots=True)
 class Cell:
-    """The counters of one method at one seed question; words, steps and kept_tokens are sums over kept samples."""
+    """The counters of one method at one seed question; words, steps and kept_tokens are sums over kept samples.
+
+    `computed` and `computed_kept` are the correct and the kept answers that no teacher gave: worked solutions.
+    """
 
     drafted: int = 0
     questions: int = 0
@@ -83,6 +86,8 @@ class Cell:
     kept_tokens: int = 0
     tokens_in: int = 0
     tokens_out: int = 0
+    computed: int = 0
+    computed_kept: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +95,8 @@ class Group:
     """What became of one slice of a run.
 
     `counts` has the stages of the funnel, and drafted and usable questions. `accuracy` is correct / answered: a reply
-    without an answer counts as wrong. `kept_share` is kept / asked. Lengths are means over kept samples. Tokens and
+    without an answer counts as wrong. `kept_share` is kept / asked. Both leave out answers that were computed and not
+    asked for. Lengths are means over kept samples. Tokens and
     dollars are everything spent on the slice, rewrites included, per kept sample.
     """
 
@@ -178,7 +184,7 @@ def analyse(records: Records, *, usd: Callable[[int, int], float] | None = None,
     tally = _Tally()
     _count_questions(tally, records)
     tokens = _count_replies(tally, records)
-    _count_answers(tally, records)
+    _count_answers(tally, records, tokens)
     responses = ((sample.id, sample.response) for sample in records.samples)
     for lengths in spread(measure, None, chunks_of(responses, RESPONSES_PER_CHUNK)):
         _count_samples(tally, lengths, tokens)
@@ -294,12 +300,13 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     return tokens
 
 
-def _count_answers(tally: _Tally, records: Records) -> None:
+def _count_answers(tally: _Tally, records: Records, tokens: Mapping[str, int]) -> None:
     for candidate in records.candidates:
         tally.cell(candidate.id).parsed += 1
     for verdict in records.verdicts:
         cell = tally.cell(verdict.candidate)
         setattr(cell, verdict.outcome, getattr(cell, verdict.outcome) + 1)
+        cell.computed += verdict.outcome == "correct" and verdict.candidate not in tokens
 
 
 def measure(_: None, responses: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
@@ -311,6 +318,7 @@ def _count_samples(tally: _Tally, lengths: Mapping[str, tuple[int, int]], tokens
     for sample_id, (words, steps) in lengths.items():
         cell = tally.cell(sample_id)
         cell.kept += 1
+        cell.computed_kept += sample_id not in tokens
         cell.words += words
         cell.steps += steps
         cell.kept_tokens += tokens.get(sample_id, 0)
@@ -347,8 +355,8 @@ def _group(name: str, cells: Cells, usd: Usd) -> Group:
     return Group(
         name=name,
         counts={stage: sum(getattr(cell, stage) for cell in seeds) for stage in COUNTED},
-        accuracy=share_of([(cell.correct, cell.answered) for cell in answered]),
-        kept_share=share_of([(cell.kept, cell.asked) for cell in asked]),
+        accuracy=share_of([(cell.correct - cell.computed, cell.answered) for cell in answered]),
+        kept_share=share_of([(cell.kept - cell.computed_kept, cell.asked) for cell in asked]),
         words=ratio_of([(cell.words, cell.kept) for cell in kept]),
         tokens=ratio_of([(cell.kept_tokens, cell.kept) for cell in kept]),
         steps=ratio_of([(cell.steps, cell.kept) for cell in kept]),

@@ -92,10 +92,10 @@ def parts_of(
     samples: Iterable[Sample], seeds: Iterable[Problem], options: PerplexityOptions
 ) -> Mapping[str, list[Text]]:
     """Return the texts of each part; draws depend on ids alone."""
-    from mathstrap.types import METHODS
+    from mathstrap.types import PAPER_METHODS
 
     named: dict[str, list[tuple[str, Text]]] = {ANSWER_ONLY: [], SOLUTION: []}
-    named.update({method: [] for method in METHODS})
+    named.update({method: [] for method in PAPER_METHODS})
 
     def text(question: str, reply: str) -> Text:
         return Text(prompt=options.template.replace("[[question]]", question), reply=reply)
