@@ -98,3 +98,17 @@ def test_every_gsm8k_solution_states_its_gold(data_path: Path, name: str) -> Non
         extraction = extract_answer(f"So it is.\nThe answer is: {gold}")
         assert extraction is not None
         assert grade(gold, extraction.answer).outcome == "correct"
+
+
+def test_telling_answers_and_completions_apart_changes_no_verdict(
+    cases_path: Path, verdicts: list[tuple[dict[str, object], bool]]
+) -> None:
+    for row, called in verdicts:
+        assert (grade(str(row["gold"]), str(row["prediction"])).outcome == "correct") is called, row["id"]
+
+
+def test_a_gold_column_of_whole_solutions_is_read_by_its_last_line(data_path: Path) -> None:
+    for line in (data_path / "gsm8k_test.jsonl").read_text(encoding="utf-8").splitlines():
+        solution = json.loads(line)["answer"]
+        verdict = grade(solution, solution)
+        assert (verdict.outcome, verdict.expected) == ("correct", solution.rpartition("#### ")[2])

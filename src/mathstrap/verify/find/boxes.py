@@ -25,6 +25,7 @@ _TURN_BACK = re.compile(
     r"\b(?:wait|actually|no|instead|rather|correct(?:ion|ed|ing)?|sorry|oops|hmm+|but)\b", re.IGNORECASE
 )
 _NAMED = re.compile(r"([A-Za-z](?:_\{?[A-Za-z0-9]{1,3}\}?)?'?)\s?=\s?\\?[$(\[]{0,2}$")
+_LETTER = re.compile(r"\\?(?:text|mathrm|textbf)?\s?\{?\(?[A-J][).]?\s?\}?")
 _PERCENT = re.compile(r"[\s$\\)\]]{0,4}(?:%|pct\b|percent\b|per cent\b)")
 
 
@@ -128,7 +129,8 @@ def _distinct(text: str, boxes: list[Box]) -> list[str]:
         names.append(name[1] if name and "=" not in content else "")
     if len(contents) > 1 and all(names) and len(set(names)) == len(names):
         return [f"{name} = {content}" for name, content in zip(names, contents, strict=True)]
-    return contents
+    # A letter in front would be taken for a choice with its option's text.
+    return sorted(contents, key=lambda content: _LETTER.fullmatch(content) is not None)
 
 
 def _key(content: str) -> str:

@@ -20,6 +20,7 @@ from mathstrap.verify.find.sentence import (
     answer_span,
     bare_answer,
     closing_value,
+    is_marked,
     last_line_value,
     last_number,
     value_of_sentence,
@@ -67,6 +68,7 @@ _NO_STATEMENT = re.compile(
 )
 _HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
 _SHORT_ANCHOR = re.compile(r"\s{0,3}[*_]{0,2}[Aa]ns[*_]{0,2}\s{0,3}[:=.][*_]{0,2}\s{0,3}")
+_ANNOUNCES = re.compile(r"[\[<](?:final[_ ]?)?answer[\]>]|\b[Aa]nswer\s+[$\\\d-]", re.IGNORECASE)
 _SENTENCE = re.compile(
     r"\b(?:is|are|was|were|has|have|had|be|equals?|we|so|thus|therefore|hence|she|he|they|it|there|i|let|choose|answer|get"
     r"|find|gives?|needs?|takes?|makes?|costs?)\b|[.!?]$|=>|[^\x00-\u024f]{4}",
@@ -152,12 +154,18 @@ def looks_like_completion(text: str) -> bool:
 
     A few words without a verb, such as `two-thirds` or `red and blue`, are an answer in words.
     """
-    if "####" in text or _STATED.search(text[-2_000:]) or "</think" in text or text.lstrip().startswith("<think"):
+    if "####" in text or "</think" in text or text.lstrip().startswith("<think"):
         return True
     stripped = text.strip()
-    if stripped.startswith("\\begin") or (stripped.startswith("\\boxed") and stripped.endswith("}")):
+    if "box" in stripped or "oxed" in stripped:
+        box = last_box(stripped)
+        if box is not None and box.content:
+            return not (box.start == 0 and box.end == len(stripped) and stripped.startswith("\\boxed"))
+    if _ANNOUNCES.search(text[-2_000:]) or _STATED.search(text[-2_000:]):
+        return True
+    if stripped.startswith("\\begin"):
         return False
-    if "\n" in stripped or "\\boxed" in stripped:
+    if "\n" in stripped or is_marked(stripped) or is_foreign_prose(stripped):
         return True
     return bare_answer(stripped) is None and (len(stripped.split()) > 6 or _SENTENCE.search(stripped) is not None)
 
@@ -269,7 +277,7 @@ def _stated(text: str) -> Found | None:
         match = None if _CHECKED.search(text, max(0, end - 24), end) else _STATED.match(text, end)
         if match and not _NO_STATEMENT.match(text, match.end()):
             span = answer_span(text, match.end())
-            if span and "\\boxed" not in span:
+            if span and "\\boxed" not in span and not _is_asked(text, span, match.end()):
                 if span.startswith("[") and _TAG_END.search(span):
                     continue
                 return Found(end, _end_of(text, span, match.end()), value_of_sentence(span), "stated")
@@ -278,6 +286,12 @@ def _stated(text: str) -> Found | None:
             if value:
                 return Found(end, end + 5, value, "stated")
     return None
+
+
+def _is_asked(text: str, span: str, start: int) -> bool:
+    """Say whether a span is the end of a question, as in "for which value of c is f(c) = 0?"."""
+    end = _end_of(text, span, start)
+    return text[end : end + 4].lstrip("$*)] ").startswith("?")
 
 
 def _end_of(text: str, span: str, start: int) -> int:
@@ -345,7 +359,7 @@ def _value_of(text: str) -> Found | None:
         match = _VALUE_OF.match(text, end - 1)
         if match:
             span = answer_span(text, match.end())
-            if span and "\\boxed" not in span:
+            if span and "\\boxed" not in span and not _is_asked(text, span, match.end()):
                 return Found(end, _end_of(text, span, match.end()), value_of_sentence(span), "value_of")
     return None
 

@@ -27,7 +27,8 @@ _INTRODUCES = re.compile(
     re.IGNORECASE,
 )
 _WORD = (
-    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen"
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh"
+    r"|nine)teen"
     r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million)"
 )
 _WORD_NUMBERS = re.compile(
@@ -36,7 +37,8 @@ _WORD_NUMBERS = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
-    r"\b(?:not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely|hardly|assum\w*)\b|n['’]t"
+    r"\b(?:one of|any of|some of|not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely"
+    r"|hardly|assum\w*)\b|n['’]t"
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
     re.IGNORECASE,
 )
@@ -97,7 +99,8 @@ _ASKS = re.compile(
     r"|factor|expand"
     r"|convert|write|give|enter|let|let['’]s|suppose|assume|consider|prove|show|round|state|choose|given|if"
     r"|please|note|step|first"
-    r"|next|recall|remember|answer the|question|problem|hint|repeat|pretend|ignore)\b",
+    r"|next|recall|remember|answer the|question|problem|hint|repeat|pretend|ignore"
+    r"|score|grade|rating|reward|confidence|final judge?ment|judge?ment|verdict|evaluation)\b",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
@@ -137,6 +140,7 @@ _COMPARED_BEFORE = re.compile(
     r"(?:a total of |about |approximately |exactly |the number )?$",
     re.IGNORECASE,
 )
+_NAME_EQUALS = re.compile(r"[A-Za-z]\w{0,2}\s?=\s?$")
 _COMPARED_AFTER = re.compile(
     rf"\s?[A-Za-z]{{0,14}}\s?((?:,? or (?:{_ORDER}|above|below|over|under|so)|and (?:above|below|over|under|up)"
     rf"|at (?:least|most)|or so|at (?:a )?minimum"
@@ -264,6 +268,8 @@ def closing_value(text: str) -> str | None:
                 return text[start + 2 : len(text.rstrip(".")) - 2].strip().rstrip(".,").strip()
     line = text[-1_000:].rpartition("\n")[2].strip().replace("**", "")
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
+    if sentences and (sentences[-1].endswith("?") or _ASKS.match(sentences[-1])):
+        return None
     if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
         sentences.pop()  # "This completes the solution."
     sentence = sentences[-1] if sentences else ""
@@ -292,7 +298,7 @@ def _stated_value(sentence: str) -> str | None:
         before = sentence[max(0, value[0] - 40) : value[0]]
         if _STATES.search(before) or (value is values[-1] and _HOLDS.search(before)):
             chosen = value
-    compared = _COMPARED_BEFORE.search(sentence[max(0, values[-1][0] - 60) : values[-1][0]])
+    compared = _COMPARED_BEFORE.search(_NAME_EQUALS.sub("", sentence[max(0, values[-1][0] - 60) : values[-1][0]]))
     if chosen is None and compared is None:
         return None
     if chosen is None or compared is not None:
@@ -314,7 +320,7 @@ def _with_comparison(sentence: str, value: tuple[int, int, str]) -> str:
     unit = _UNIT.match(sentence, end)
     if unit:
         text, end = text + unit[0], unit.end()
-    before = _COMPARED_BEFORE.search(sentence[max(0, start - 60) : start])
+    before = _COMPARED_BEFORE.search(_NAME_EQUALS.sub("", sentence[max(0, start - 60) : start]))
     after = _COMPARED_AFTER.match(sentence, end)
     if after:
         text += sentence[end : after.start(1) if after[1] else after.end()]
@@ -366,6 +372,12 @@ def bare_answer(text: str) -> str | None:
     if len(words) > (allowed if has_digits and "\n" not in text else 0) or text.count("\n") > 8:
         return None
     return text
+
+
+def is_marked(text: str) -> bool:
+    """Say whether an arrow, a tick, a label such as "Result:" or a code fence announces what a text is."""
+    label = _LABEL.match(text)
+    return text.startswith("```") or _LEAD.match(text) is not None or bool(label and label.end() < len(text))
 
 
 def last_line_value(text: str) -> str | None:
