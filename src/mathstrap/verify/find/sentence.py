@@ -9,7 +9,9 @@ from mathstrap.verify.read.words import UNITS
 
 MAX_SPAN = 2_000
 _LAST_NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
-_STOP = re.compile(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
+_STOP = re.compile(
+    r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])"
+)
 _MATHS = re.compile(
     r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$"
     r"|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]"
@@ -95,13 +97,21 @@ _CONCLUDES = re.compile(
 )
 # A question or an instruction states nothing: a reply that repeats its question must not be read as an answer.
 _ASKS = re.compile(
-    r"\W{0,4}(?:what|how|which|who|where|why|find|compute|evaluate|determine|calculate|simplify|solve|express"
+    r"\W{0,4}(?:(?:[a-z]+ly|without [^,.]{1,60},|in [^,.]{1,60},|for [^,.]{1,60},|using [^,.]{1,60},|now|then"
+    r"|also|and|please)\s+)?"
+    r"(?:rationalize|rationalise|reduce|multiply|add|subtract|divide|perform|estimate|complete|list|identify"
+    r"|combine|rewrite"
+    r"|approximate|order|arrange|name|select|count|define|graph|what|how|which|who|where|why|find|compute"
+    r"|evaluate|determine|calculate|simplify|solve|express"
     r"|factor|expand"
     r"|convert|write|give|enter|let|let['’]s|suppose|assume|consider|prove|show|round|state|choose|given|if"
     r"|please|note|step|first"
     r"|next|recall|remember|answer the|question|problem|hint|repeat|pretend|ignore"
     r"|score|grade|rating|reward|confidence|final judge?ment|judge?ment|verdict|evaluation)\b",
     re.IGNORECASE,
+)
+_SENTENCE_END = re.compile(
+    r"(?:[.!?]['\"$*)\]]{0,3}|(?<!:)\n[ \t]*)\s*\n|[.!?]['\"$*)\]]{0,3}\s+(?=[A-Z])|[.!?]['\"$*)\]]{0,3} $"
 )
 _OPTION = re.compile(
     r".{0,200}\b(?:(?:correct |right |best |final )?(?:option|choice|answer|letter) (?:is|would be|must be):?"
@@ -264,7 +274,12 @@ def closing_value(text: str) -> str | None:
     for opening, closing in (("\\[", "\\]"), ("$$", "$$")):
         if text.rstrip(".").endswith(closing):
             start = text.rfind(opening, 0, len(text.rstrip(".")) - 2)
-            if start >= 0 and len(text) - start < 1_000 and _INTRODUCES.search(text[max(0, start - 40) : start]):
+            if (
+                start >= 0
+                and len(text) - start < 1_000
+                and not _is_asked(text, start)
+                and _INTRODUCES.search(text[max(0, start - 40) : start])
+            ):
                 return text[start + 2 : len(text.rstrip(".")) - 2].strip().rstrip(".,").strip()
     line = text[-1_000:].rpartition("\n")[2].strip().replace("**", "")
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
@@ -273,6 +288,8 @@ def closing_value(text: str) -> str | None:
     if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
         sentences.pop()  # "This completes the solution."
     sentence = sentences[-1] if sentences else ""
+    if len(sentences) == 1 and "\n" in text and _is_asked(text, len(text) - len(line)):
+        return None
     option = _OPTION.fullmatch(sentence) or _OPTION_FIRST.fullmatch(sentence)
     if option and not _HEDGED.search(sentence):
         return option[1]
@@ -281,6 +298,14 @@ def closing_value(text: str) -> str | None:
     if not _PROSE.search(_MATHS.sub(" ", sentence)) or _HEDGED.search(_MATHS.sub(" ", sentence)):
         return None
     return _stated_value(sentence)
+
+
+def _is_asked(text: str, position: int) -> bool:
+    """Say whether the sentence that goes on at a position began, a line or more above, as a question or instruction."""
+    head = text[max(0, position - 400) : position]
+    ends = list(_SENTENCE_END.finditer(head.rstrip() + " "))
+    start = ends[-1].end() if ends else 0
+    return start < len(head.rstrip()) and _ASKS.match(head[start:].lstrip()) is not None
 
 
 def _stated_value(sentence: str) -> str | None:
