@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def run(
     if dry_run:
         from mathstrap.pipeline.preview import preview
 
-        print_preview(preview(loaded), loaded)
+        print_preview(preview(loaded, progress=after_a_second()), loaded)
         return
     stage = next((stage for stage in STAGES if stage == only), None)
     if only and stage is None:
@@ -150,6 +151,8 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
     from rich.table import Table
 
     console = Console(highlight=False)
+    for line in found.seed_lines:
+        console.print(printable(line), markup=False, soft_wrap=True)
     table = Table(
         title=f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked", title_style="bold", box=SIMPLE_HEAD
     )
@@ -161,6 +164,11 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
             f"~{short(stage.tokens_out_expected)}", short(stage.tokens_out_most),
         )  # fmt: skip
     console.print(table)
+    if found.num_planned < found.num_seeds:
+        console.print(
+            f"counted on {found.num_planned:,} of the {found.num_seeds:,} seeds, evenly spread, and scaled up; "
+            "the run plans every one"
+        )
     if found.usd_most is None or found.usd_expected is None:
         console.print("cost: no price is known for this model; set budget.usd_per_million_tokens_in and _out")
     else:
@@ -170,6 +178,22 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
         for message in stage.first:
             console.print(f"[dim]{message.role}[/dim]")
             console.print(message.content, markup=False, soft_wrap=True)
+
+
+def after_a_second() -> Callable[[str], None]:
+    """Return a function that shows how far a plan is, on standard error, once a second has passed."""
+    import time
+
+    begun = last = time.monotonic()
+
+    def tell(line: str) -> None:
+        nonlocal last
+        at = time.monotonic()
+        if at - begun >= 1 and at - last >= 0.5:
+            last = at
+            typer.echo(line, err=True)
+
+    return tell
 
 
 def short(number: int) -> str:
@@ -264,7 +288,7 @@ def recipes(
 def init(
     path: Path = typer.Argument(Path("recipe.yaml"), metavar="FILE", help="Where to write the recipe."),
     seeds: str = typer.Option(
-        "questions.jsonl", "--seeds", help="Your file: .jsonl, .csv or .parquet, or hf:owner/name."
+        "questions.jsonl", "--seeds", help="Your file (.jsonl, .csv, .xlsx, ...), folder or glob, or hf:owner/name."
     ),
 ) -> None:
     """Write a commented starter recipe for your own questions."""
@@ -272,7 +296,26 @@ def init(
 
     text = recipe_text("starter")[1].replace("questions.jsonl", seeds)
     write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {path}"))
+    show_seeds(seeds)
     typer.echo(f"Next: look at it, then `mathstrap run {path} --dry-run`.")
+
+
+def show_seeds(source: str) -> None:
+    """Print what a file of seeds holds: its format, the shape of its golds, what was mended, the bad rows."""
+    from mathstrap.files.rows import files_of
+    from mathstrap.problems.load import SeedsOptions, load_problems
+
+    if source.startswith("hf:"):
+        return
+    try:
+        if not source.startswith("bundled:"):
+            files_of(source)
+        loaded = load_problems(SeedsOptions(source=source, on_bad="skip", limit=20_000))
+    except InputError as error:
+        typer.echo(printable(str(error)).replace("seeds.on_bad", "on_bad"))
+        return
+    for line in loaded.lines():
+        typer.echo(printable(line))
 
 
 def write_new(path: Path, text: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeGuard, cast, get_args
@@ -58,6 +58,7 @@ def read_outputs(
     doubled: list[str] = []
     counts: Counter[str] = Counter()
     first_filter: Any = None
+    base = first_place(path, len(problems))
 
     def reject(number: int, detail: str) -> None:
         outputs.rejects.append(
@@ -69,7 +70,7 @@ def read_outputs(
             first_filter = row["filter"] if first_filter is None else first_filter
             if row["filter"] != first_filter:
                 continue
-        found = find_id(row, by_place)
+        found = find_id(row, by_place, known, base)
         texts = find_texts(row)
         if found is None or texts is None:
             message = lacking(row, "id", ID_FIELDS) if found is None else lacking(row, "text", TEXT_FIELDS)
@@ -134,8 +135,21 @@ def complain(
         )
 
 
-def find_id(row: Mapping[str, Any], by_place: Mapping[str, Mapping[int, str]]) -> tuple[str, int | None] | None:
-    """Return (problem, draw) of a row; draw None = by the order of the file. A `doc_id` needs a single benchmark."""
+def first_place(path: Path, num_problems: int) -> int:
+    """Return from where a file whose ids are numbers counts: 1 where no id is 0 and one is the number of questions."""
+    found = [row.get("id", row.get("problem_id")) for _, row in iter_rows(path, bad=lambda *_: None)]
+    numbers = {int(value) for value in found if is_count(value)}
+    return int(0 not in numbers and num_problems in numbers)
+
+
+def find_id(
+    row: Mapping[str, Any], by_place: Mapping[str, Mapping[int, str]], known: Collection[str] = (), base: int = 0
+) -> tuple[str, int | None] | None:
+    """Return (problem, draw) of a row; draw None = by the order of the file.
+
+    A `doc_id`, or an `id` that is a number, is a place in the set, counted from `base` (a `doc_id` from 0), and needs a
+    single benchmark.
+    """
     for name in ID_FIELDS:
         value = row.get(name)
         if isinstance(value, str) and name == "doc_id" and is_count(value):
@@ -145,6 +159,10 @@ def find_id(row: Mapping[str, Any], by_place: Mapping[str, Mapping[int, str]]) -
                 return None
             ids = next(iter(by_place.values()))
             return ids.get(value, f"doc_id {value}"), None
+        if is_count(value) and (isinstance(value, int) or value not in known) and name in ("id", "problem_id"):
+            if len(by_place) != 1:
+                return None
+            return next(iter(by_place.values())).get(int(value) - base, f"{name} {value}"), None
         if isinstance(value, str) and value.strip():
             problem, _, tail = value.strip().rpartition("#")
             if problem and is_count(tail):

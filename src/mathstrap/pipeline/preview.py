@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -20,6 +20,10 @@ from mathstrap.types import Message, Problem, Request
 CHARS_PER_TOKEN = 3.3
 # Chains of thought seldom fill their limit: the expected reply is this share of max_tokens.
 EXPECTED_SHARE = 0.5
+# Above MOST_EXACT seeds of a new run, SAMPLED of them, evenly spread, are planned and the counts scaled: hiding numbers
+# and judging them costs milliseconds a seed, and a plan is wanted at once.
+MOST_EXACT = 2_000
+SAMPLED = 400
 
 
 @dataclass(kw_only=True)
@@ -47,28 +51,44 @@ class StagePreview:
         self.tokens_out_expected += round(request.sampling.max_tokens * EXPECTED_SHARE)
         self.tokens_out_most += request.sampling.max_tokens
 
+    def scale(self, factor: float) -> None:
+        """Count for all seeds what was counted for some."""
+        for name in ("num_requests", "tokens_in", "tokens_out_expected", "tokens_out_most"):
+            setattr(self, name, round(getattr(self, name) * factor))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Preview:
-    """What a run would ask; money is None where no price is known."""
+    """What a run would ask; money is None where no price is known.
+
+    `num_planned` of the seeds were planned and the rest counted like them. `seed_lines` say what was read.
+    """
 
     num_seeds: int
+    num_planned: int = 0
+    seed_lines: tuple[str, ...] = ()
     stages: list[StagePreview] = field(default_factory=list)
     usd_expected: float | None = None
     usd_most: float | None = None
     price_source: str = ""
 
 
-def preview(recipe: RunRecipe) -> Preview:
+def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None) -> Preview:
     """Plan every request of a recipe without sending one; rewrites are assumed to succeed.
 
     An adaptive policy is counted at its most: `max_tries` draws for every question.
-    Replies that the run directory already holds are counted as paid and cost nothing more.
+    Replies that the run directory already holds are counted as paid and cost nothing more. A new run of more than
+    MOST_EXACT seeds is planned from a sample. `progress` receives a line on how far it is.
     """
     check_run_recipe(recipe)
-    seeds = load_seeds(recipe)
-    plan = plan_rewrites(seeds.problems, recipe, spread=in_processes())
+    tell = progress or (lambda _: None)
+    seeds = load_seeds(recipe, progress=lambda rows: tell(f"reading seeds: {rows:,} rows"))
     held = RunDir.read(recipe.path) if recipe.path.is_dir() else None
+    chosen = seeds.problems
+    if held is None and len(chosen) > MOST_EXACT:
+        chosen = [chosen[place * len(chosen) // SAMPLED] for place in range(SAMPLED)]
+    tell(f"planning: {len(chosen):,} of {len(seeds.problems):,} seeds")
+    plan = plan_rewrites(chosen, recipe, spread=in_processes())
     recipe = keyed_recipe(recipe, held)
     stages: dict[str, StagePreview] = {}
 
@@ -85,12 +105,17 @@ def preview(recipe: RunRecipe) -> Preview:
     draws = None if is_fixed else {problem.id: range(recipe.sampling.max_tries) for problem in problems}
     for request in plan_solves(problems, recipe, draws):
         count("solve", methods[request.id.rpartition("#")[0]], request)
+    for planned_stage in stages.values():
+        if len(chosen) < len(seeds.problems):
+            planned_stage.scale(len(seeds.problems) / len(chosen))
     price = price_of(recipe)
     tokens_in = sum(stage.tokens_in for stage in stages.values())
     expected = sum(stage.tokens_out_expected for stage in stages.values())
     most = sum(stage.tokens_out_most for stage in stages.values())
     return Preview(
         num_seeds=len(seeds.problems),
+        num_planned=len(chosen),
+        seed_lines=seeds.lines,
         stages=list(stages.values()),
         usd_expected=price.usd(tokens_in, expected) if price else None,
         usd_most=price.usd(tokens_in, most) if price else None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mathstrap.errors import InputError
@@ -13,10 +14,11 @@ from mathstrap.types import Problem, Reject, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The checked seeds of all sources, in id order, and what fell out of them."""
+    """The checked seeds of all sources, in id order, what fell out of them, and what to print of each source."""
 
     problems: list[Problem]
     rejects: list[Reject]
+    lines: tuple[str, ...] = ()
 
     @property
     def hash(self) -> str:
@@ -27,13 +29,17 @@ class Seeds:
         return digest.hexdigest()
 
 
-def load_seeds(recipe: RunRecipe) -> Seeds:
-    """Load every source of the recipe; raises InputError for a bad row or an id that two sources share."""
+def load_seeds(recipe: RunRecipe, *, progress: Callable[[int], None] | None = None) -> Seeds:
+    """Load every source of the recipe; raises InputError for bad rows or an id that two sources share.
+
+    `progress` is called with the rows of a source read so far.
+    """
     problems: list[Problem] = []
     rejects: list[Reject] = []
+    lines: list[str] = []
     sources: dict[str, str] = {}
     for options in recipe.seed_sources:
-        loaded = load_problems(options)
+        loaded = load_problems(options, progress=progress)
         for problem in loaded.problems:
             if problem.id in sources:
                 raise InputError(
@@ -43,4 +49,5 @@ def load_seeds(recipe: RunRecipe) -> Seeds:
             sources[problem.id] = options.source
         problems += loaded.problems
         rejects += loaded.rejects
-    return Seeds(problems=sorted(problems, key=lambda problem: problem.id), rejects=rejects)
+        lines += loaded.lines()
+    return Seeds(problems=sorted(problems, key=lambda problem: problem.id), rejects=rejects, lines=tuple(lines))

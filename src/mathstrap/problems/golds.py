@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from mathstrap.augment.languages import language_of, uses_decimal_comma
 
@@ -106,6 +107,7 @@ def share(count: int, total: int) -> str:
     return "under 1 %" if 0 < percent < 0.5 else f"{percent:.0f} %"
 
 
+@lru_cache(maxsize=4096)
 def kind_of_gold(answer: str) -> str:
     """Return what sort of thing a gold is: numbers, choices, letters, yes or no, lists, expressions or words."""
     text = answer.strip().strip("$").strip()
@@ -147,6 +149,8 @@ def read_gold(
     found = _value_in(original, solution)
     if isinstance(found, BadGold):
         return found
+    if re.fullmatch(r"-?[1-9]\d{0,14}", found.answer) and (found.solution != solution or not solution):
+        return found  # nearly all golds of word problems
     value, mended = _tidy(found.answer, question)
     if not value:
         return BadGold(reason="the gold answer is empty")
@@ -194,9 +198,9 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
     text, mended = answer, ""
     if (bare := _without_thought(text)) != text:
         text, mended = bare, "thoughts taken off"
-    if tagged := _TAGGED.findall(text):
+    if "<answer>" in text.lower() and (tagged := _TAGGED.findall(text)):
         text, mended = tagged[-1].strip(), "taken out of <answer>"
-    if (bare := _HTML.sub(r"\1", text).strip()) != text and bare:
+    if ("<" in text or "](" in text) and (bare := _HTML.sub(r"\1", text).strip()) != text and bare:
         text, mended = bare, "links and tags taken off"
     if not text:
         return BadGold(reason="the gold answer holds a thought and nothing after it")

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import resources
 from itertools import chain
 from pathlib import Path
@@ -510,9 +511,15 @@ def safe_id(text: str) -> str:
 
 def gold_passes(problem: Problem) -> bool:
     """Say whether the grader accepts the gold answer as an answer to itself."""
+    return equals_itself(problem.answer)
+
+
+@lru_cache(maxsize=4096)
+def equals_itself(answer: str) -> bool:
+    """Say whether the grader accepts an answer as an answer to itself; the same small numbers come again and again."""
     from mathstrap.verify import grade
 
-    return grade(problem.answer, problem.answer, form="answer").outcome == "correct"
+    return grade(answer, answer, form="answer").outcome == "correct"
 
 
 def shorten(text: str, length: int = 60) -> str:

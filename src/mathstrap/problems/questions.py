@@ -99,7 +99,7 @@ def question_fault(question: str, row: Mapping[str, Any]) -> str:
 
 def needs_picture(question: str, row: Mapping[str, Any]) -> str:
     """Return why a question cannot be answered without a picture, or nothing; a drawing in code is text."""
-    if not any(word in question.lower() for word in _PICTURE_WORDS) and not any(
+    if not any(map(question.lower().__contains__, _PICTURE_WORDS)) and not any(
         row.get(name) for name in _PICTURE_COLUMNS
     ):
         return ""

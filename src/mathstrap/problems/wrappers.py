@@ -74,7 +74,7 @@ def bare_question(text: str) -> str:
     """Return the question of a prompt without its wrapper; the text itself where there is none, or nothing else."""
     ends = text if len(text) < 2 * _REACH else text[:_REACH] + text[-_REACH:]
     ends = ends.lower()
-    if not any(hint in ends for hint in _HINTS):
+    if not any(map(ends.__contains__, _HINTS)):
         return text
     bare = _without_end(_without_beginning(text))
     return bare if len(bare) >= 8 and re.search(r"\w", bare) else text
