@@ -235,6 +235,8 @@ def make_run(folder: Path, count: int) -> Path:
                 row = rows[number % len(rows)]
                 for draw in range(4):
                     name, is_right = f"q-{number:07d}#{draw}", draw != number % 4
+                    if kind == "samples" and not is_right:
+                        continue
                     if kind == "candidates":
                         yield Candidate(id=name, problem=name[:-2], text=f"{draw}. {row['reply']}", answer=row["gold"])
                     elif kind == "verdicts":
@@ -253,10 +255,11 @@ def make_run(folder: Path, count: int) -> Path:
             run.write_records(kind, draws(kind))
         run.write_records("samples", draws("samples"))
         run.write_records("completions-solve", draws("replies"))
+        run.update_manifest(mathstrap="bench")  # as a run of ours: its samples were curated
     return folder
 
 
-def export_all(count: int) -> Row:
+def export_all(count: int, formats: list[str]) -> Row:
     """Export a run in each format in a process of its own; processor seconds and peak memory of each."""
     from mathstrap.share.export import FORMATS
     from mathstrap.share.formats import GROUP_FORMATS
@@ -264,7 +267,7 @@ def export_all(count: int) -> Row:
     found: Row = {"samples": count}
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder) / "run", count)
-        for name in [*GROUP_FORMATS, *FORMATS]:
+        for name in formats or [*GROUP_FORMATS, *FORMATS]:
             command = [sys.executable, "-m", "mathstrap", "export", str(run), "--format", name]
             process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             said, _ = process.stdout.read() if process.stdout else "", None
@@ -287,6 +290,7 @@ def main() -> None:
     parser.add_argument("--trl-python", default="")
     parser.add_argument("--verl-python", default="")
     parser.add_argument("--export", type=int, default=0, help="measure exports of so many samples instead")
+    parser.add_argument("--formats", nargs="*", default=[], help="with --export: these formats alone")
     parser.add_argument("--judge", choices=sorted(SCORERS), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
@@ -295,7 +299,7 @@ def main() -> None:
         print(json.dumps({name: judge(options.judge, rows) for name, rows in sets(options.count).items()}))
         return
     if options.export:
-        write_result(options.out or results / "reward_exports.json", export_all(options.export))
+        write_result(options.out or results / "reward_exports.json", export_all(options.export, options.formats))
         return
     rows = replies(8_000)
     scorers = elsewhere(sys.executable, ["mathstrap", "math-verify"], options.count)

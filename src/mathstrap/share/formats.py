@@ -14,7 +14,7 @@ import msgspec
 
 from mathstrap.augment.sentences import split_sentences
 from mathstrap.curate.difficulty import DifficultyOptions, place_in_window
-from mathstrap.curate.paths import read_reasoning
+from mathstrap.curate.paths import false_equations
 from mathstrap.share.export import Ending, Reasoning, Row, finish_response
 from mathstrap.share.groups import Draw, Group, Instruction, ask_in
 from mathstrap.types import Style
@@ -203,6 +203,7 @@ def dpo_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterato
     if not right or not wrong:
         left_out.add("question without a right reply" if not right else "question without a wrong reply")
         return
+    columns = question_columns(group)
     for chosen, rejected in pair_up(right[:MAX_PER_SIDE], wrong[:MAX_PER_SIDE], options):
         yield {
             "prompt": prompt_of(group, options),
@@ -211,7 +212,7 @@ def dpo_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterato
             "chosen_id": chosen.id, "rejected_id": rejected.id, "rejected_answer": rejected.answer,
             "chosen_tokens": chosen.tokens, "rejected_tokens": rejected.tokens,
             "chosen_reasoning": chosen.reasoning, "rejected_reasoning": rejected.reasoning,
-            **question_columns(group),
+            **columns,
         }  # fmt: skip
 
 
@@ -270,20 +271,22 @@ def draw_columns(draw: Draw) -> Row:
 
 def kto_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield every right and wrong reply with its label, as KTO needs them: not in pairs."""
+    columns = question_columns(group)
     for draw in labelled(group, left_out):
         yield {
             "prompt": prompt_of(group, options),
             "completion": turn("assistant", reply_of(draw, group, options), options),
-            "label": draw.outcome == "correct", **draw_columns(draw), **question_columns(group),
+            "label": draw.outcome == "correct", **draw_columns(draw), **columns,
         }  # fmt: skip
 
 
 def orm_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield every right and wrong path as text with its label, for an outcome reward model."""
+    columns = question_columns(group)
     for draw in labelled(group, left_out):
         yield {
             "question": group.question, "path": reply_of(draw, group, options),
-            "label": int(draw.outcome == "correct"), **draw_columns(draw), **question_columns(group),
+            "label": int(draw.outcome == "correct"), **draw_columns(draw), **columns,
         }  # fmt: skip
 
 
@@ -293,9 +296,10 @@ def step_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterat
     A path without a false equation is all true if its answer is right. If its answer is wrong, nothing says which step
     is, so it gives no row.
     """
+    columns = question_columns(group)
     for draw in labelled(group, left_out):
         steps = steps_of(draw.text, group.style)
-        place, equation = first_false(steps, draw.text)
+        place, equation = (None, "") if draw.is_true else first_false(steps, draw.text)
         if place is None and draw.outcome == "wrong":
             left_out.add("wrong path in which no false equation is proven")
             continue
@@ -304,7 +308,7 @@ def step_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterat
             "prompt": asked(group, options, has_reply=True), "completions": shown,
             "labels": [number != place for number in range(len(shown))], "first_false": place,
             "false_equation": equation, "is_correct": draw.outcome == "correct", "num_steps": len(steps),
-            **draw_columns(draw), **question_columns(group),
+            **draw_columns(draw), **columns,
         }  # fmt: skip
 
 
@@ -319,10 +323,10 @@ def steps_of(text: str, style: Style) -> list[str]:
 def first_false(steps: list[str], text: str) -> tuple[int | None, str]:
     """Return the first step with an equation that is false, and that equation; None and "" where none is proven."""
     # The whole text first: few paths hold a false equation, and a step is read only where one does.
-    if "=" not in text or not read_reasoning(text).false:
+    if "=" not in text or not false_equations(text):
         return None, ""
     for place, step in enumerate(steps):
-        if "=" in step and (false := read_reasoning(step).false):
+        if "=" in step and (false := false_equations(step)):
             return place, false[0]
     return None, ""
 

@@ -60,7 +60,10 @@ _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 
 
 class Draw(msgspec.Struct, frozen=True, kw_only=True):
-    """One reply to a question: its text as curated, the answer it states and what grading came to."""
+    """One reply to a question: its text as curated, the answer it states and what grading came to.
+
+    `is_true` says that curation read its equations and found none that is false; otherwise nothing is known of them.
+    """
 
     id: str
     text: str
@@ -69,6 +72,7 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int | None = None
     reasoning: str = ""
     teacher: str = ""
+    is_true: bool = False
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,8 +166,11 @@ class _Id(msgspec.Struct):
     id: str
 
 
-def groups_of_run(run: RunDir) -> Iterator[Group]:
-    """Yield every question of a run that was answered, in id order, with all its draws; flagged ones are left out."""
+def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[Group]:
+    """Yield every question of a run that was answered, in id order, with all its draws; flagged ones are left out.
+
+    `with_checks` says of each draw whether curation found all its equations true, which costs a look at the samples.
+    """
     for name in ("problems", "candidates", "verdicts"):
         if not run.has(name):
             raise InputError(f"{run.path}: holds no {name}.jsonl. Run the recipe to its end first.")
@@ -173,6 +180,7 @@ def groups_of_run(run: RunDir) -> Iterator[Group]:
     replies = reply_rows(run)
     only_silent = sorted(name for name in silent if name in problems)
     with ProblemFile(run.path / "problems.jsonl", problems) as file, Replies(run, replies) as known:
+        known.true = true_samples(run) if with_checks else frozenset()
         place = 0
         for problem_id, graded in groupby(_graded(run), key=lambda pair: pair[0].problem):
             while place < len(only_silent) and only_silent[place] < problem_id:
@@ -263,6 +271,19 @@ def silent_draws(run: RunDir) -> Counter[str]:
     return silent
 
 
+class _Checked(msgspec.Struct):
+    id: str
+    tags: dict[str, Any] = {}
+
+
+def true_samples(run: RunDir) -> frozenset[str]:
+    """Return the samples whose equations curation read and found true: those without its tag."""
+    if not run.has("samples") or "mathstrap" not in run.manifest:  # samples that no run of ours wrote have no tags
+        return frozenset()
+    checked = run.read_records("samples", _Checked)
+    return frozenset(sample.id for sample in checked if "bad_arithmetic" not in sample.tags)
+
+
 def reply_rows(run: RunDir) -> dict[str, int]:
     """Return the index row of each draw's reply; of a draw paid for twice (its prompt changed), the later one."""
     return {name.partition("\0")[0]: row for name, row in run.index("solve").rows.items()}
@@ -278,6 +299,7 @@ class Replies:
         self.file: IO[bytes] | None = path.open("rb") if rows and path.exists() else None
         self.decode = msgspec.json.Decoder(Completion).decode
         self.teacher = str((run.manifest.get("teacher") or {}).get("model", ""))
+        self.true: frozenset[str] = frozenset()
 
     def __enter__(self) -> Replies:
         return self
@@ -297,7 +319,7 @@ class Replies:
             id=candidate.id, text=candidate.text, answer=candidate.answer, outcome=verdict.outcome,
             tokens=reply.tokens_out if reply and reply.tokens_out else None,
             reasoning=str(getattr(reply, "reasoning", "") or ""),
-            teacher=(reply.model if reply else "") or self.teacher,
+            teacher=(reply.model if reply else "") or self.teacher, is_true=candidate.id in self.true,
         )  # fmt: skip
 
 

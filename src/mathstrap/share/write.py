@@ -216,7 +216,7 @@ def export_run(
     made = write_samples(run, of_samples, run.path, held=held)
     grouped = {name: options for name, options in plans.items() if name in GROUP_FORMATS}
     if grouped:
-        made.update(write_groups(groups_of_run(run), grouped, run.path, held=held))
+        made.update(write_groups(groups_of_run(run, with_checks="steps" in grouped), grouped, run.path, held=held))
     noted = exports_of(run.path)
     noted.update({name: record_of(made[name], options) for name, options in plans.items()})
     write_record(run.path, noted)
