@@ -21,6 +21,8 @@ import msgspec
 from mathstrap.errors import InputError
 from mathstrap.files.rows import Row, iter_rows
 from mathstrap.files.tables import replacing
+from mathstrap.problems.columns import find_columns
+from mathstrap.problems.presets import has_value, value_at
 from mathstrap.verify import Form, Grade, Mode, grade, grader_named
 from mathstrap.verify.fallback import Fallback
 
@@ -96,19 +98,35 @@ def verify_file(
 
 def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, list[Pair]]]:
     rows = iter_rows(path)
+    columns: tuple[str, str] | None = None
     while numbered := list(islice(rows, ROWS_PER_CHUNK)):
+        columns = columns or _columns(numbered[0][1], options)
+        gold, prediction = columns
         pairs = [
-            (_text(path, number, row, options.gold), _text(path, number, row, options.prediction))
+            (_text(path, number, row, gold), _text(path, number, row, prediction))
             for number, row in numbered
         ]
         yield [row for _, row in numbered], pairs
 
 
+def _columns(row: Row, options: VerifyFileOptions) -> tuple[str, str]:
+    """Return the columns of gold and prediction: those named, else those of a format that is known.
+
+    The `gold` of older samples says where the gold came from, which is no answer.
+    """
+    found = find_columns(row, needs_question=False)
+    is_given = has_value(row, options.gold) and row.get(options.gold) not in ("given", "voted")
+    gold = options.gold if is_given else found.gold or options.gold
+    return gold, options.prediction if has_value(row, options.prediction) else found.response or options.prediction
+
+
 def _text(path: Path, number: int, row: Row, column: str) -> str:
-    if column not in row:
+    if not has_value(row, column):
         found = ", ".join(f'"{name}"' for name in row)
         raise InputError(f'{path}:{number}: no column "{column}". Found {found}. Name it with --gold or --prediction.')
-    value = row[column]
+    value = value_at(row, column)
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
     if value is None:
         return ""
     if isinstance(value, str | int | float):

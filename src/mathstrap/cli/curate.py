@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mathstrap.curate.decontaminate import Index
     from mathstrap.curate.dedup import Duplicates
 
-FILE = typer.Argument(..., metavar="FILE", help="A .jsonl, .csv or .parquet file, or hf:owner/name.")
+FILE = typer.Argument(..., metavar="FILE", help="A file of any known format, a folder, a glob, or hf:owner/name.")
 FIELD = typer.Option([], "--field", metavar="PART=COLUMN", help="Which column holds query, response, original, gold.")
 OUT = typer.Option(None, "--out", help="Write the rows that stay here, as JSON Lines.")
 DROPPED = typer.Option(None, "--dropped", help="Write the other rows here, each with its reason.")

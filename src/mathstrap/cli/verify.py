@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 def verify(
     arguments: list[str] = typer.Argument(metavar="FILE | GOLD PREDICTION", help="The file, or with --explain a pair."),
-    gold: str = typer.Option("gold", help="Column of the gold answers."),
-    prediction: str = typer.Option("prediction", help="Column of the answers or completions."),
+    gold: str = typer.Option("gold", help="Column of the gold answers, or a path; known formats are recognised."),
+    prediction: str = typer.Option("prediction", help="Column of the answers or completions, or a path."),
     out: Path | None = typer.Option(None, help="Write the rows with their verdicts here: .jsonl or .parquet."),
     form: str = typer.Option("auto", help="What a prediction is: answer, completion or auto."),
     grader: str = typer.Option(

@@ -11,6 +11,7 @@ import msgspec
 
 from mathstrap.curate.wording import words
 from mathstrap.parallel import Spread, chunks_of, here
+from mathstrap.problems.wrappers import bare_question
 
 if TYPE_CHECKING:
     import numpy as np
@@ -127,8 +128,8 @@ class Index:
         self.sizes[name] = len(self.names) - before
 
     def words(self, text: str) -> list[str]:
-        """Return the words of a text as this index compares them."""
-        found = words(text[: self.options.max_chars])
+        """Return the words of a text as this index compares them, without the prompt around a question."""
+        found = words(bare_question(text[: self.options.max_chars]))
         return ["#" if token[-1].isdigit() else token for token in found] if self.options.numbers == "mask" else found
 
     def find(self, item_id: str, text: str) -> list[Match]:

@@ -113,6 +113,10 @@ def open_text(path: Path) -> Iterator[IO[bytes]]:
             yield io.BytesIO(text.removeprefix("\ufeff").encode("utf-8"))
     except (gzip.BadGzipFile, zlib.error, lzma.LZMAError, EOFError) as error:
         raise InputError(f"{path}: cannot be unpacked ({error}).") from None
+    except OSError as error:
+        if error.errno is not None or suffix not in (".gz", ".bz2", ".xz"):
+            raise
+        raise InputError(f"{path}: cannot be unpacked ({error}).") from None  # bz2 says it with a bare OSError
 
 
 def _open_packed(path: Path, suffix: str) -> io.BufferedReader:

@@ -23,7 +23,7 @@ EXPECTED_SHARE = 0.5
 # Above MOST_EXACT seeds of a new run, SAMPLED of them, evenly spread, are planned and the counts scaled: hiding numbers
 # and judging them costs milliseconds a seed, and a plan is wanted at once.
 MOST_EXACT = 2_000
-SAMPLED = 400
+SAMPLED = 300
 
 
 @dataclass(kw_only=True)

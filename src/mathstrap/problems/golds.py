@@ -295,8 +295,6 @@ def _tidy(value: str, question: str) -> tuple[str, str]:
     value = value.strip()
     if unit := _UNIT_IN_BRACKETS.fullmatch(value):
         return unit[1], "the unit in brackets taken off"
-    if whole := _WHOLE_FLOAT.fullmatch(value):
-        return whole[1], "7.0 written as 7"
     plain = value.replace("\u00a0", " ").replace("\u202f", " ").replace("\u2212", "-")
     if (
         re.search(r"[,.]", plain)
@@ -306,6 +304,8 @@ def _tidy(value: str, question: str) -> tuple[str, str]:
         read = _local_number(plain, question)
         if read is not None and read != plain:
             return read, "a decimal comma written as a point"
+    if whole := _WHOLE_FLOAT.fullmatch(value):
+        return whole[1], "7.0 written as 7"
     spaced = re.fullmatch(r"([-+]?\d{1,3}(?: \d{3})+)((?:[.,]\d+)?)", plain)
     if spaced:
         return spaced[1].replace(" ", "") + spaced[2].replace(",", "."), "spaces taken out of the number"

@@ -14,7 +14,7 @@ DEFAULT = ("gsm8k", "math", "math500", "svamp", "asdiv", "mawps", "gsm-hard")
 
 
 def load_test_sets(names: Sequence[str] = DEFAULT, *, data: str = "") -> dict[str, list[tuple[str, str]]]:
-    """Return (id, question) of each test set: a name of BENCHMARKS, `name=path`, or a file or `hf:owner/name`.
+    """Return (id, question) of each test set: one of BENCHMARKS, `name=path`, a file or `hf:owner/name`.
 
     Named sets are read from the folder `data`, else from the folder MATHSTRAP_DATA, else from the hub. Raises
     InputError for an unknown name, an unreadable file, or one without questions.
@@ -25,6 +25,8 @@ def load_test_sets(names: Sequence[str] = DEFAULT, *, data: str = "") -> dict[st
 def load_test_set(name: str, *, data: str = "") -> list[tuple[str, str]]:
     """Return the (id, question) of one test set; ids count its rows from 0."""
     bare, _, given = name.partition("=")
+    if bare not in BENCHMARKS and given:
+        return file_questions(given)
     if bare not in BENCHMARKS and (name.startswith("hf:") or "/" in name or "." in name):
         return file_questions(name)
     benchmark = find_benchmark(bare)

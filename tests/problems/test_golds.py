@@ -1,0 +1,180 @@
+"""Golds and questions are looked at before anything is paid: mended where that is certain, else refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mathstrap.curate.decontaminate import Index
+from mathstrap.problems.load import SeedsOptions, Unusable, load_problems, shape_row
+from mathstrap.problems.wrappers import bare_question
+from mathstrap.verify import grade
+
+ASKED = {"question": "Tom has 3 pens and buys 4. How many?"}
+DAPO = (
+    "Solve the following math problem step by step. The last line of your response should be of the form "
+    "Answer: $Answer (without quotes) where $Answer is the answer to the problem.\n\n{}\n\n"
+    'Remember to put your answer on its own line after "Answer:".'
+)
+CHAT = [{"role": "system", "content": "s"}, {"role": "user", "content": DAPO.format("What is 3+4?")}]
+
+
+def shaped(row, **options):
+    found = shape_row(row, SeedsOptions(**options), "d", 1)
+    return found.reason if isinstance(found, Unusable) else (found.problem.question, found.problem.answer)
+
+
+@pytest.mark.parametrize(
+    ("row", "gold"),
+    [
+        ({"answer": "So.\n#### 7\nThe answer is: 7"}, "7"),
+        ({"answer": "#### 1,250"}, "1,250"),
+        ({"answer": "We add. Therefore the result is 7 dollars."}, "7"),
+        ({"answer": "The answer is: 7"}, "7"),
+        ({"answer": "A: 7"}, "7"),
+        ({"answer": "**Final Answer:** 7"}, "7"),
+        ({"answer": "<think>3+4, so 8? No.</think>7"}, "7"),
+        ({"answer": "<think>3+4</think>\nIt is \\boxed{7}."}, "7"),
+        ({"answer": "<answer>7</answer>"}, "7"),
+        ({"answer": '<a id="x"></a>7'}, "7"),
+        ({"answer": "7.0"}, "7"),
+        ({"answer": 7.0}, "7"),
+        ({"answer": "9 (apples)"}, "9"),
+        ({"answer": "None", "solution": "So \\boxed{7}."}, "7"),
+        ({"solution": "3 + 4 = \\boxed{7}"}, "7"),
+        ({"final_answer": ["7"]}, "7"),
+        ({"answer": '["7"]'}, "7"),
+        ({"reward_model": {"ground_truth": "7"}, "prompt": CHAT, "question": None}, "7"),
+        ({"expected_answer": "7", "generated_solution": "so \\boxed{8}"}, "7"),
+        ({"answer": "\\text{Evelyn}"}, "\\text{Evelyn}"),
+        ({"answer": "x^2 + 1"}, "x^2 + 1"),
+        ({"answer": "no solution"}, "no solution"),
+    ],
+)
+def test_a_gold_is_taken_out_of_what_is_around_it(row, gold):
+    assert shaped(ASKED | row)[1] == gold
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"answer": "The sequence is convergent."}, "a sentence"),
+        ({"answer": "N/A"}, "no answer"),
+        ({"answer": "None"}, "no answer"),
+        ({"answer": "proof", "question_type": "proof"}, "proof"),
+        ({"answer": "See the solution"}, "no answer"),
+        ({"answer": "I'm sorry, I cannot help with that."}, "refusal"),
+        ({"answer": "<think>never closed 7"}, "thought"),
+        ({"answer": "7", "solution": "so\n#### 8"}, "the solution ends in"),
+        ({"answer": "#### 7\nThe answer is: 8"}, "says"),
+        ({"answer": ["7", "8"]}, "list of 2"),
+        ({"answer": {"value": 7}}, "answer.value"),
+        ({"answer": "7", "problem_is_valid": "Incomplete"}, "its own column"),
+        ({"answer": "A", "options": ["A) 4", "B) 7"], "question": "I'm sorry, but I cannot rephrase this."}, "refusal"),
+        ({"answer": "7", "question": "What is x? ![](a.png)"}, "picture"),
+        ({"answer": "7", "question": "As shown in the figure, find x."}, "picture"),
+        ({"answer": "7", "image": "a.png"}, "picture"),
+        ({"answer": "F", "options": ["4", "9"]}, "none of the choices"),
+        ({"answer": "1", "options": ["1", "2", "0"]}, "by its place"),
+        (
+            {"answer": "We look at the pens. Then we add. Then we are done with it all. So it goes."},
+            "reads like",
+        ),
+    ],
+)
+def test_a_gold_or_question_of_no_use_is_refused_with_its_reason(row, reason):
+    assert reason in shaped(ASKED | row)
+
+
+@pytest.mark.parametrize(
+    ("row", "gold"),
+    [
+        ({"choices": ["4", "9", "7"], "answer": 2}, "(C) 7"),
+        ({"options": ["A)4", "B)9", "C)7"], "rationale": "so C", "correct": "C"}, "(C) 7"),
+        ({"options": ["(A)4", "(B)7"], "label": "B", "passage": None}, "(B) 7"),
+        ({"choices": {"text": ["4", "7"], "label": ["A", "B"]}, "answerKey": "B"}, "(B) 7"),
+        ({"A": "4", "B": "7", "C": "9", "answer": "B"}, "(B) 7"),
+        ({"options": ["4", "7"], "answer": "7"}, "(B) 7"),
+    ],
+)
+def test_choices_join_the_question_and_the_gold_counts_by_letter_and_text(row, gold):
+    question, found = shaped({"question": "Which is prime?"} | row)
+    assert found == gold
+    assert question.startswith("Which is prime?\n(A) 4\n(B) ")
+    assert [grade(gold, said).outcome for said in (gold[1], "7", "\\boxed{7}", "(A) 7", "4")] == [
+        "correct", "correct", "correct", "wrong", "wrong",
+    ]  # fmt: skip
+
+
+def test_mathqa_choices_are_one_text():
+    row = {"Problem": "p?", "Rationale": "r", "options": "a ) 38 , b ) 27.675 , c ) none of these", "correct": "b"}
+    assert shaped(row) == ("p?\n(A) 38\n(B) 27.675\n(C) none of these", "(B) 27.675")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "gold"),
+    [
+        ("Ein Stift kostet 1,50 Euro. Wie viel kosten 4 Stifte?", "6,00", "6"),
+        ("Combien coûte un stylo de plus ? Il a 3 euros.", "2,5", "2.5"),
+        ("Das Haus kostet 80.000 Euro. Wie viel kosten zwei?", "160.000", "160000"),
+        ("Wie viele Stifte hat er?", "1,250", "1,250"),
+        ("How much is it?", "2,5", "2,5"),
+    ],
+)
+def test_a_decimal_comma_is_read_in_the_languages_that_write_it(question, answer, gold):
+    assert shaped({"question": question, "answer": answer})[1] == gold
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "bare"),
+    [
+        (DAPO.format("What is 3+4?"), "What is 3+4?"),
+        ("What is 3+4? Please reason step by step, and put your final answer within \\boxed{}.", "What is 3+4?"),
+        ("<|im_start|>user\nWhat is 3+4?<|im_end|>\n<|im_start|>assistant\n", "What is 3+4?"),
+        ("Question: What is 3+4?\nAnswer:", "What is 3+4?"),
+        ("Solve the following system: x+y=3. Give it as a common fraction.",) * 2,
+        ("Tom walks step by step to the shop with 3 coins. How many are left?",) * 2,
+    ],
+)
+def test_a_prompt_around_a_question_comes_off(wrapped, bare):
+    assert bare_question(wrapped) == bare
+
+
+def test_a_wrapper_is_kept_in_the_lineage_and_makes_no_match():
+    found = shape_row({"prompt": CHAT, "reward_model": {"ground_truth": "7"}}, SeedsOptions(), "d", 1)
+    assert "[[question]]" in found.problem.tags["prompt_wrapper"]
+    index = Index.build({"t": [("1", DAPO.format("What is the area of a circle of radius seven?"))]})
+    assert not index.find("a", DAPO.format("Find the number of primes below thirty."))
+
+
+def test_a_body_without_an_end_gets_one():
+    row = {"Body": "There are 87 oranges in 93 groups", "Question": "How big is a group?", "Answer": 2.0}
+    assert shaped(row) == ("There are 87 oranges in 93 groups. How big is a group?", "2")
+    assert shaped({"question": "Ann has 2 pens.How many?", "answer": "2"})[0] == "Ann has 2 pens. How many?"
+
+
+def test_all_bad_rows_are_told_at_once_and_the_golds_have_a_shape(tmp_path):
+    path = tmp_path / "a.jsonl"
+    rows = [ASKED | {"answer": "7"}, *[ASKED | {"answer": "N/A"}] * 7]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(Exception, match="7 of 8 rows cannot be used") as caught:
+        load_problems(SeedsOptions(source=str(path)))
+    assert str(caught.value).count(f"{path}:") == 6
+    assert "and 2 more" in str(caught.value)
+    loaded = load_problems(SeedsOptions(source=str(path), on_bad="skip"))
+    assert "numbers 100 %" in "\n".join(loaded.lines())
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("olympiadbench_40.jsonl", 40), ("amc23.jsonl", 40), ("aime24.jsonl", 30), ("cmath.jsonl", 200),
+        ("mgsm/mgsm_de.tsv", 250), ("mgsm/mgsm_zh.tsv", 250), ("minerva_math.jsonl", 271), ("gaokao2023en.jsonl", 383),
+    ],
+)  # fmt: skip
+def test_the_public_collections_load_by_detection(data_path, name, rows):
+    path = data_path / name
+    if not path.exists():
+        pytest.skip(f"{path} is absent")
+    assert len(load_problems(SeedsOptions(source=str(path), on_bad="skip")).problems) == rows
