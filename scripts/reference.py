@@ -44,7 +44,8 @@ def cli_page() -> str:
         "```",
         "",
         "Errors are one sentence on standard error and exit code 1; a wrong option gives 2. A run or evaluation that "
-        "is not complete yet (a budget was spent, requests failed, Ctrl-C) leaves with 3: the same command goes on.",
+        "is not complete yet (a budget was spent, requests failed, Ctrl-C) leaves with 3: the same command goes on. "
+        "A run that stopped because its first replies were worthless leaves with 4: change the key it names first.",
         "",
         "`mathstrap --install-completion` teaches the shell to complete verbs and options.", "",
     ]  # fmt: skip

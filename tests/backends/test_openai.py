@@ -416,7 +416,7 @@ def test_retry_after_is_read(headers, seconds):
         (b'{"error": {"message": "m", "code": "c"}}', "m c"),
         (b'{"error": "m"}', "m"),
         (b'{"detail": [{"msg": "x"}]}', ""),
-        (b"<html>\n bad   gateway", "<html> bad gateway"),
+        (b"<html><title>502\n Bad   Gateway</title>", 'an HTML page ("502 Bad Gateway")'),
         (b"\xff\xfe", "\ufffd\ufffd"),
         (b"null", "None"),
     ],

@@ -207,7 +207,7 @@ REFUSED = {
     "too long (Anthropic)": (refusal("prompt is too long: 210000 tokens > 200000 maximum"), "lower max_tokens"),
     "a 400 that says nothing": (refusal("Bad Request"), "refuses the request as it is"),
     "a 422": (refusal("unprocessable", "", 422), "refuses the request as it is"),
-    "too large": (refusal("Payload Too Large", "", 413), "refuses the request as it is"),
+    "too large": (refusal("Payload Too Large", "", 413), "client_max_body_size"),
     "a filter behind a status of 200": (
         {"error": {"code": 400, "message": "blocked by the content filter"}}, "refuses the prompt",
     ),

@@ -21,13 +21,13 @@ from mathstrap.prompts import request as prompt_request
 from mathstrap.types import Completion, Liability, Message, Request, Sampling
 
 WORKER = Path(__file__).parents[1] / "support" / "kill_worker.py"
-STORM = {"rate_limit": 0.05, "server": 0.03, "hang": 0.02, "malformed": 0.03, "reset": 0.03}
+STORM = {"rate_limit": 0.05, "server": 0.03, "malformed": 0.03, "reset": 0.03}
 PRICE = Price(usd_per_million_in=1.0, usd_per_million_out=4.0, source="test")
 
 
 def worker(server, directory, *, count=1000, **options):
     return subprocess.Popen(
-        [sys.executable, WORKER, server.url, directory, str(count), "0.5", json.dumps({"in_flight": 256, **options})],
+        [sys.executable, WORKER, server.url, directory, str(count), "10", json.dumps({"in_flight": 256, **options})],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -89,7 +89,8 @@ def ask_again(server, directory, budget, count=1000):
 
 USAGES = [
     pytest.param(Script(usage=False), id="missing"),
-    *(pytest.param(Script(usage_says=lie), id=lie) for lie in LIES if lie != "one"),
+    pytest.param(Script(tokens_thought=300), id="thought counted in the total alone"),
+    *(pytest.param(Script(usage_says=lie), id=lie) for lie in LIES),
 ]
 
 

@@ -54,6 +54,10 @@ class Script:
     supports_n: str = "yes"  # yes, ignore, refuse
     status: int = 0  # answer every call with this status
     error: Any = None  # and this body
+    raw: bytes | None = None  # answer every call with these bytes
+    refuses: dict[str, str] = dataclasses.field(default_factory=dict)  # field of the body -> message of the 400
+    ends: str = "stop"  # the finish_reason of every reply
+    says: str | None = None  # the text of every reply
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     model: str = ""  # answer under this name
     usage: bool = True
@@ -138,6 +142,12 @@ class FakeServer:
         if script.key and request.headers.get("Authorization") != f"Bearer {script.key}":
             sent = request.headers.get("Authorization", "none")
             return error(401, f"Incorrect API key provided: {sent}", "invalid_api_key")
+        if script.raw is not None:
+            return web.Response(body=script.raw, status=script.status or 200, headers=script.headers)
+        for field, message in script.refuses.items():
+            has_it = any(m["role"] == field for m in body.get("messages", ())) if field == "system" else field in body
+            if has_it:
+                return error(400, message, "unsupported_value")
         if script.status:
             return web.json_response(
                 script.error or {"error": {"message": "as told"}}, status=script.status, headers=script.headers
@@ -236,7 +246,8 @@ class FakeServer:
         choices = []
         for draw in range(draws):
             text = f"Step by step, draw {draw}, this comes to {number}.\nThe answer is: {number}"
-            choice: dict[str, Any] = {"index": draw, "finish_reason": "stop"}
+            text = text if self.script.says is None else self.script.says
+            choice: dict[str, Any] = {"index": draw, "finish_reason": self.script.ends}
             choice.update({"text": text} if "prompt" in body else {"message": {"role": "assistant", "content": text}})
             choices.append(choice)
         reply: dict[str, Any] = {

@@ -56,6 +56,8 @@ def run(
         summary = bootstrap(loaded, only=stage, events=listener)
     if not json_events:
         print_summary(summary, loaded, " ".join(["mathstrap run", recipe, *(overrides or [])]))
+    if summary.is_paused:
+        raise typer.Exit(4)
     if not summary.is_complete:
         raise typer.Exit(3)
 

@@ -40,16 +40,21 @@ async def ask(
     stage: str = "",
     total: int | None = None,
     stop: Stop | None = None,
+    watched: str = "",
 ) -> AskReport:
     """Send every request to the teacher and put each reply into `sink` as it arrives.
 
     `requests` is consumed lazily, only as fast as calls are sent; draws of one prompt that follow each other share a
     call where the backend can. Pass one Meter to several calls to give them one budget. Returns when everything was
-    answered or given up, when the budget is spent, or when `stop` was pressed. Raises TeacherError when the teacher
+    answered or given up, when the budget is spent, when `stop` was pressed, or, where `watched` names the recipe's key
+    of this sampling, when most of the first replies are worthless. Raises TeacherError when the teacher
     refuses for good and StorageError when a reply cannot be stored, both after what was in flight has come back.
     """
     meter = budget if isinstance(budget, Meter) else Meter(budget)
-    terms = Terms(limits=limits or Limits(), meter=meter, events=events, stage=stage, total=total, stop=stop or Stop())
+    terms = Terms(
+        limits=limits or Limits(), meter=meter, events=events, stage=stage, total=total, stop=stop or Stop(),
+        watched=watched,
+    )  # fmt: skip
     ask_many = getattr(backend, "ask_many", None)  # a Batch API takes the plan whole
     if ask_many is not None:
         report: AskReport = await ask_many(requests, sink, terms)
@@ -67,6 +72,7 @@ def ask_all(
     events: Listener | None = None,
     stage: str = "",
     total: int | None = None,
+    watched: str = "",
 ) -> AskReport:
     """Do what `ask` does from synchronous code; Ctrl-C drains, a second Ctrl-C leaves what is in flight.
 
@@ -94,6 +100,7 @@ def ask_all(
                 stage=stage,
                 total=total,
                 stop=stop,
+                watched=watched,
             )
         finally:
             gc.set_threshold(*collecting)

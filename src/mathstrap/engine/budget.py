@@ -134,6 +134,7 @@ class Meter:
         self._noted_requests = self.uncertain_requests
         self._noted_in = self.uncertain_tokens_in
         self._noted_out = self.uncertain_tokens_out
+        self.has_answers = False  # in this process
         self.ends_at: float | None = None
         self._needs_tokens = bool(self.budget.max_tokens or self.budget.max_usd)
 
@@ -262,6 +263,7 @@ class Meter:
                     self._learn_price(completion)
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out
+        self.has_answers = True
         if tokens_out and hold.requests:
             self._num_seen += 1
             # A server that ignores n answers with fewer draws; their limit is still that of one draw each.
@@ -278,6 +280,10 @@ class Meter:
         expected = self.price.usd(completion.tokens_in, completion.tokens_out)
         if expected > 0 and completion.usd > expected * self._dearness:
             self._dearness = completion.usd / expected
+
+    def refused(self, count: int) -> None:
+        """Note that refusals of so many requests are stored, as replies that cost nothing."""
+        self.uncertain_requests = max(0, self.uncertain_requests - count)
 
     def settle(self) -> None:
         """Write down exactly what may be owed, if the last line says otherwise; a disk that is full keeps that line."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
+from mathstrap.engine.contact import SOON_KINDS, SOON_SECONDS, FirstContact
 from mathstrap.engine.interface import AskReport, Sink, Terms
 from mathstrap.engine.jobs import Job, Jobs
 from mathstrap.engine.ledger import Ledger
@@ -25,6 +27,8 @@ FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
 LOST = "lost"
 MAX_DRAWS_PER_CALL = 16
 TOLD_SECONDS = 5.0  # a pause as long as this is told
+LATE_SECONDS = 0.5  # a timer that fires so late says that the process was stopped
+LAST_LOOK_SECONDS = 0.05
 
 
 class Flight:
@@ -47,6 +51,8 @@ class Flight:
         self._jobs = Jobs(requests, most_waiting=4 * most + 64)
         self._limit = AdaptiveLimit(most=most, start=limits.start_in_flight, adapt=limits.adapt)
         self._breaker = Breaker(limits)
+        self._contact = FirstContact(limits)
+        self._notices: list[tuple[str, str]] = getattr(backend, "notices", [])
         self._needs_hold = self.ledger.needs_holds
         self._held = 0  # reservations of calls in flight
         self._hold_until = 0.0
@@ -115,6 +121,10 @@ class Flight:
 
     def _out_of_time(self) -> None:
         self._close("budget", self.terms.meter.sentence("max_seconds"))
+        # What has arrived, while the process was stopped or busy, is read before the rest is cut off.
+        self._loop.call_later(LAST_LOOK_SECONDS, self._cut_off)
+
+    def _cut_off(self) -> None:
         self._cut = True
         self._changed.set()
 
@@ -211,8 +221,7 @@ class Flight:
             if job.attempt == 1 or job.sent_at >= job.deadline:  # the latter was held back, by no fault of its own
                 completions = await self.backend.ask(job.requests)
             else:
-                async with asyncio.timeout_at(job.deadline):
-                    completions = await self.backend.ask(job.requests)
+                completions = await self._ask_until(job)
         except TransientError as error:
             self._broken(job, error)
             if error.kind in REFUSED_KINDS:
@@ -240,7 +249,30 @@ class Flight:
         finally:
             if self._needs_hold:
                 self._held -= 1
+            if self._notices:
+                self.ledger.tell(self._notices)
+        if self.ledger.pause:
+            self._close("paused", self.ledger.pause)
         return 0.0
+
+    async def _ask_until(self, job: Job) -> list[Completion]:
+        """Ask, and give up at the job's deadline; a process that was stopped first reads what has arrived meanwhile."""
+        async with asyncio.timeout(None) as limit:
+
+            timers: list[asyncio.TimerHandle] = []
+
+            def expire(*, has_waited: bool) -> None:
+                if has_waited or self._now() - job.deadline <= LATE_SECONDS:
+                    limit.reschedule(self._now())
+                else:
+                    timers.append(self._loop.call_later(LATE_SECONDS, partial(expire, has_waited=True)))
+
+            timers.append(self._loop.call_at(job.deadline, partial(expire, has_waited=False)))
+            try:
+                return await self.backend.ask(job.requests)
+            finally:
+                for timer in timers:
+                    timer.cancel()
 
     def _answered(self, job: Job, completions: list[Completion]) -> None:
         rest = job.requests[len(completions) :]
@@ -266,11 +298,18 @@ class Flight:
     def _broken(self, job: Job, error: TransientError) -> None:
         """Send the job again later, or leave it to the next run."""
         limits, now, kind = self.terms.limits, self._now(), error.kind
+        is_first = not self.terms.meter.has_answers
+        lasting = self._contact.failed(now, kind) if is_first else ""
+        if lasting:
+            self.ledger.settle_broken(job, kind)
+            self._fail(TeacherError(f"{str(error).rstrip('.')}. {lasting}"))
+            return
         asked_wait = error.retry_after_seconds
         if kind == "rate_limit":
             self._breaker.succeeded()
         elif kind not in FREE_KINDS:
-            job.tries += 1
+            if not (is_first and kind == "connect"):  # else limits.connect_seconds decides
+                job.tries += 1
             if kind == LOST:
                 self._breaker.not_tried()
             else:
@@ -278,6 +317,8 @@ class Flight:
         else:
             self._breaker.not_tried()
         wait = backoff(max(1, min(job.attempt, 16)), limits, self._rng)
+        if is_first and kind in SOON_KINDS:
+            wait = min(wait, SOON_SECONDS)
         if asked_wait is not None:
             wait = asked_wait + self._rng.uniform(0.0, min(asked_wait, limits.backoff_seconds))
         if asked_wait is not None and (kind == "unavailable" or (kind in REFUSED_KINDS and self._limit.mostly_refused)):
@@ -334,7 +375,7 @@ class Flight:
         self.terms.emit("limit", in_flight=self._limit.current, detail=self._limit.reason)
         self._changed.set()
 
-    def _close(self, why: Literal["budget", "interrupted"], message: str) -> None:
+    def _close(self, why: Literal["budget", "interrupted", "paused"], message: str) -> None:
         """Send nothing more."""
         if not self._closed:
             self._closed = True

@@ -62,7 +62,8 @@ class Sink(Protocol):
 class AskReport:
     """What one `ask` did. `usd` is None where no price is known.
 
-    stopped    "done": every request was asked; "budget" and "interrupted": some were not, `message` says how to go on
+    stopped    "done": every request was asked; else some were not, and `message` says how to go on: "budget",
+               "interrupted", "paused" (the first replies were not worth their money)
     asked      calls sent, retries included; answered: replies stored; failed: requests left to the next run
     refused    prompts that the server does not take, stored as refused and not asked again
     usd_uncertain   the most that calls may have cost whose outcome is unknown (time-outs, broken connections)
@@ -70,7 +71,7 @@ class AskReport:
     """
 
     stage: str = ""
-    stopped: Literal["done", "budget", "interrupted"] = "done"
+    stopped: Literal["done", "budget", "interrupted", "paused"] = "done"
     message: str = ""
     asked: int = 0
     answered: int = 0
@@ -106,7 +107,10 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True)
 class Terms:
-    """Under which terms a plan is asked: how fast, for how much, and who is told."""
+    """Under which terms a plan is asked: how fast, for how much, and who is told.
+
+    watched   the recipe's key of the stage's sampling, if its first replies are to be judged
+    """
 
     limits: Limits
     meter: Meter
@@ -114,6 +118,7 @@ class Terms:
     events: Listener | None = None
     stage: str = ""
     total: int | None = None
+    watched: str = ""
 
     def emit(self, kind: EventKind, **facts: Any) -> None:
         """Tell the listener, if there is one."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import msgspec
 
 from mathstrap.engine.budget import hold_for
+from mathstrap.engine.contact import FirstReplies
 from mathstrap.engine.interface import AskReport, Sink, Terms
 from mathstrap.engine.jobs import NO_HOLD, Job
 from mathstrap.engine.limits import Pace
@@ -58,6 +59,10 @@ class Ledger:
         self._requests_pace = Pace(limits.requests_per_minute) if limits.requests_per_minute else None
         self._tokens_pace = Pace(limits.tokens_per_minute) if limits.tokens_per_minute else None
         self._unsaved: list[Completion] = []
+        self.pause = ""  # why the stage should send nothing more, once its first replies say so
+        self._first = None
+        if terms.watched and limits.watch_replies:
+            self._first = FirstReplies(size=limits.watch_replies, key=terms.watched)
         self._errors: Counter[str] = Counter()
         self._other_models: set[str] = set()
         self._warned_of_usage = False
@@ -102,8 +107,10 @@ class Ledger:
         tokens_in = tokens_out = 0
         usd = 0.0
         error = None
+        stored = []
         for reply in completions:
             completion = within_limit(split_completion(reply))
+            stored.append(completion)
             error = self._store(completion) or error
             tokens_in += completion.tokens_in
             tokens_out += completion.tokens_out
@@ -143,7 +150,22 @@ class Ledger:
             )
         if error is not None:
             raise error
+        if self._first is not None:
+            self._watch(job, stored)
         return tokens_in, tokens_out
+
+    def _watch(self, job: Job, completions: list[Completion]) -> None:
+        assert self._first is not None
+        for request, completion in zip(job.requests, completions, strict=False):
+            self.pause = self.pause or self._first.seen(request, completion)
+        if self._first.is_over:
+            self._first = None
+
+    def tell(self, notices: list[tuple[str, str]]) -> None:
+        """Tell what a backend noticed, and empty its list."""
+        for reason, sentence in notices:
+            self._terms.emit("warning", reason=reason, detail=sentence)
+        notices.clear()
 
     def refused(self, job: Job, error: PromptRefused, now: float, *, in_flight: int) -> TeacherError | None:
         """Note a prompt that the server does not take; returns the error to end with if it takes none at all.
@@ -196,6 +218,7 @@ class Ledger:
                         ended=str(error)[:LONGEST_REFUSAL],
                     )
                 )  # fmt: skip
+            self._meter.refused(len(requests))
             self.report.refused += len(requests)
             self._terms.emit("refused", id=requests[0].id, draws=len(requests), detail=str(error))
         self._refusals = left
@@ -203,6 +226,8 @@ class Ledger:
     def broken(self, job: Job, error: TransientError, *, wait_seconds: float | None) -> None:
         """Count a call that broke; `wait_seconds` None gives its requests up until the next run."""
         self._errors[error.kind] += 1
+        if error.kind == "timeout" and self._first is not None:
+            self.pause = self.pause or self._first.late()
         self.settle_broken(job, error.kind)
         given_up = wait_seconds is None
         if given_up:

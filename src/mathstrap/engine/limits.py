@@ -21,6 +21,9 @@ class Limits:
     breaker_failures       calls failing in a row that stop all sending (429 is not counted)
     breaker_seconds        the first pause; one call then tries, and each failure doubles the pause up to a minute
     breaker_give_up_seconds   a teacher that fails for so long ends the run
+    connect_seconds        a server that never answered may refuse connections for so long
+    watch_replies          the first replies of a stage that are judged: if more than half are empty, cut off, refused,
+                           late or the same, the run pauses; 0 never does
     """
 
     max_in_flight: int = 256
@@ -35,6 +38,8 @@ class Limits:
     breaker_failures: int = 20
     breaker_seconds: float = 2.0
     breaker_give_up_seconds: float = 300.0
+    connect_seconds: float = 5.0
+    watch_replies: int = 50
 
 
 def backoff(attempt: int, limits: Limits, rng: random.Random) -> float:

@@ -62,6 +62,11 @@ class RunSummary:
         return short_of(self.shortfall, self.parts)
 
     @property
+    def is_paused(self) -> bool:
+        """Say whether the run stopped because its first replies were not worth their money."""
+        return any(report.stopped == "paused" for report in self.reports)
+
+    @property
     def is_complete(self) -> bool:
         """Say whether every request was answered."""
         return all(report.stopped == "done" and not report.failed for report in self.reports)

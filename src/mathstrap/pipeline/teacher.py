@@ -23,6 +23,8 @@ from mathstrap.types import Request, Stage
 
 PAID_STAGES: tuple[Stage, ...] = ("rewrite", "filter", "solve")
 ASKING: dict[Stage, Asking] = {"rewrite": "rewriting", "filter": "judging", "solve": "solving"}
+# The stages whose first replies are judged, with the recipe's key of their sampling; a judge's "yes" may be short.
+WATCHED: dict[Stage, str] = {"rewrite": "rewriting", "solve": "solving"}
 
 
 class Teacher:
@@ -90,7 +92,7 @@ class Teacher:
         limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(backend, "num_models", 1))
         return ask_all(
             self.warning_of_changes(stage, chain([first], todo)), self.run.sink(stage), backend=backend, limits=limits,
-            budget=self.meter, events=self.events, stage=stage, total=num_requests,
+            budget=self.meter, events=self.events, stage=stage, total=num_requests, watched=WATCHED.get(stage, ""),
         )  # fmt: skip
 
     def open(self, stage: Stage) -> Backend:

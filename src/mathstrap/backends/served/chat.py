@@ -8,12 +8,14 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
 from mathstrap.backends.served.reply import end_of, failure_of, text_and_thought
+from mathstrap.backends.served.usage import read_usage
 from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError
+from mathstrap.redact import bare_url
 from mathstrap.types import Completion, FinishReason, Request
 
 _TOO_LONG = re.compile(
@@ -51,18 +53,10 @@ LONGEST_WAIT_SECONDS = 86_400.0
 DEEPEST_REPLY = 20
 
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: _Count = 0
-    completion_tokens: _Count = 0
-
-
 class _Reply(msgspec.Struct):
     choices: list[dict[str, Any]]
     model: str = ""
-    usage: _Usage | None = None
+    usage: Any = None
 
 
 _decode = msgspec.json.Decoder(_Reply, strict=False).decode
@@ -122,10 +116,14 @@ def encode(body: Mapping[str, Any]) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class Read:
-    """What a reply holds: a completion per usable choice, for the first draws asked for, and how many choices came."""
+    """What a reply holds: a completion per usable choice, for the first draws asked for, and how many choices came.
+
+    `complaint` says what is wrong with its token counts, which are then 0.
+    """
 
     completions: list[Completion]
     num_choices: int
+    complaint: str = ""
 
 
 def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> list[Completion]:
@@ -143,11 +141,10 @@ def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         found = _salvaged(data)
         if found is None:
-            raise TransientError(f"the reply is not what a chat server sends: {error}", kind="malformed") from error
+            raise not_a_reply(data, error) from error
         reply = found
     if not reply.choices:
         raise TransientError("the reply holds no choices", kind="malformed")
-    usage = reply.usage or _Usage()
     may_be_blank = bool(requests[0].sampling.stop)
     usable: list[_Piece] = []
     failures: list[str] = []
@@ -156,9 +153,15 @@ def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read
         (usable if isinstance(piece, _Piece) else failures).append(piece)  # type: ignore[arg-type]
     if not usable:
         raise TransientError(failures[0], kind="no_reply")
-    shares = [usage.completion_tokens]
+    usage = read_usage(
+        reply.usage,
+        prompts=[message.content for message in requests[0].messages],
+        texts=[part for piece in usable for part in (piece.text, piece.thought)],
+    )
+    sizes = [len(piece.text) + len(piece.thought) for piece in usable]
+    shares, thoughts = [usage.tokens_out], [usage.tokens_reasoning]
     if len(usable) > 1:
-        shares = _deal(usage.completion_tokens, [len(piece.text) + len(piece.thought) for piece in usable])
+        shares, thoughts = _deal(usage.tokens_out, sizes), _deal(usage.tokens_reasoning, sizes)
     completions = [
         Completion(
             request=request.id,
@@ -166,15 +169,43 @@ def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read
             text=piece.text,
             finish_reason=piece.finish_reason,
             model=reply.model,
-            tokens_in=usage.prompt_tokens if index == 0 else 0,
-            tokens_out=share,
+            tokens_in=usage.tokens_in if index == 0 else 0,
+            tokens_out=shares[index],
+            tokens_reasoning=thoughts[index],
+            usd=None if usage.usd is None else usage.usd if index == 0 else 0.0,
             seconds=seconds,
             reasoning=piece.thought,
             ended=piece.ended,
         )
-        for index, (request, piece, share) in enumerate(zip(requests, usable, shares, strict=False))
+        for index, (request, piece) in enumerate(zip(requests, usable, strict=False))
     ]
-    return Read(completions=completions, num_choices=len(reply.choices))
+    return Read(completions=completions, num_choices=len(reply.choices), complaint=usage.complaint)
+
+
+def not_a_reply(data: bytes, error: Exception | None = None) -> TransientError:
+    """Return what is said of a body of status 200 that no chat server sends: a page, or no JSON at all."""
+    if is_page(data):
+        return TransientError(
+            f"{page_shown(data)} came back where a reply was expected. Check teacher.base_url: it usually ends in /v1.",
+            kind="page",
+        )
+    shown = " ".join(data[:120].decode("utf-8", "replace").split())
+    what = f"{shown!r} came back" if data.strip() else "an empty body came back"
+    why = f": {error}" if error is not None and data.strip() else ""
+    return TransientError(f"the reply is not what a chat server sends{why}; {what}", kind="malformed")
+
+
+def is_page(data: bytes) -> bool:
+    """Say whether a body is an HTML page."""
+    start = data[:2000].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    return start.startswith((b"<!doctype html", b"<html", b"<head", b"<body"))
+
+
+def page_shown(data: bytes) -> str:
+    """Return an HTML page in words: its title, where it has one."""
+    title = re.search(rb"<title[^>]{0,200}>([^<]{1,200})", data[:20_000], re.IGNORECASE)
+    words = " ".join(title[1].decode("utf-8", "replace").split()) if title else ""
+    return f'an HTML page ("{words[:80]}")' if words else "an HTML page"
 
 
 class _Piece(msgspec.Struct):
@@ -212,6 +243,19 @@ def loose_object(data: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+def loose_json(text: str) -> Any:
+    """Return the value of a text that is JSON, None for any other."""
+    try:
+        return json.loads(text, strict=False)
+    except (ValueError, RecursionError):
+        return None
+
+
+def encode_json(value: Any) -> bytes:
+    """Return a value as JSON."""
+    return json.dumps(value).encode()
+
+
 def _salvaged(data: bytes) -> _Reply | None:
     """Return what can be used of a reply that is not quite one, for it is paid for; None where its text is not there.
 
@@ -225,7 +269,7 @@ def _salvaged(data: bytes) -> _Reply | None:
     return _Reply(
         choices=[_mended(choice) for choice in choices],
         model=_well_formed(model) if isinstance(model, str) else "",
-        usage=_Usage(_count(usage, "prompt_tokens"), _count(usage, "completion_tokens")),
+        usage=usage,
     )
 
 
@@ -244,11 +288,6 @@ def _mended(value: Any, depth: int = 0) -> Any:
 
 def _well_formed(text: str) -> str:
     return text.encode("utf-8", "replace").decode()
-
-
-def _count(usage: Any, name: str) -> int:
-    value = usage.get(name) if isinstance(usage, dict) else None
-    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else 0
 
 
 def status_of(status: int, data: bytes) -> int:
@@ -278,6 +317,8 @@ def _deal(total: int, sizes: list[int]) -> list[int]:
 
 def error_detail(data: bytes) -> str:
     """Return what a server's error body says, as one short line."""
+    if is_page(data):
+        return page_shown(data)
     try:
         found = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -290,6 +331,8 @@ def error_detail(data: bytes) -> str:
             inner = found.get("error") or found.get("detail") or found.get("data")
             found = inner if inner else " ".join(str(part) for part in parts)
     text = found if isinstance(found, str) else str(found)
+    if text.lstrip().startswith(("{", "[")) and (inner := loose_json(text)) is not None:
+        return error_detail(encode_json(inner))  # gateways put the error of the server behind them into a string
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "..."
 
@@ -300,6 +343,8 @@ def error_for(
     """Return what an HTTP status means: asking again may help, or what the user has to fix."""
     detail = error_detail(data)
     said = f"{where}: {status} {detail}".rstrip()
+    if status == 429 and b"RESOURCE_EXHAUSTED" in data:
+        return _gemini_limit(said, data, headers)
     if status == 402 or (status in {400, 403, 429} and _OUT_OF_MONEY.search(detail)):
         return TeacherError(f"{said} The account has no credit left: add some and run the same command again.")
     if status == 429:
@@ -308,10 +353,28 @@ def error_for(
         return TransientError(said, retry_after(headers), kind="overloaded")
     if status in {408, 409, 425} or status >= 500:
         return TransientError(said, retry_after(headers), kind="server")
+    if 300 <= status < 400:
+        target = _bare_address(headers.get("location", ""))
+        to = "redirects elsewhere: check teacher.base_url"
+        if target:
+            to = f"redirects to {target}: set teacher.base_url to that"
+        return TeacherError(f"{where}: {status}, the server {to}. The key is not sent after a redirect.")
+    if status in {404, 405, 501} and is_raw(request) and not is_page(data):
+        return TeacherError(
+            f"{said} The server has no /completions, which raw prompts are sent to: set prompts.shape=chat, or choose "
+            f'a server that takes raw prompts, or check teacher.model ("{request.model}").'
+        )
     if status in {400, 413, 422} and _TOO_LONG.search(detail):
         return PromptRefused(
             f"{said} Request {request.id} does not fit the model's context: lower max_tokens "
             f"({request.sampling.max_tokens}), choose a prompt with fewer examples or a model with a longer context.",
+            is_certain=True,
+        )
+    if status == 413:
+        size = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
+        return PromptRefused(
+            f"{said} Request {request.id} is {size:,} bytes, more than the server or a proxy before it takes: choose a "
+            "prompt with fewer examples, or raise the limit there (nginx: client_max_body_size).",
             is_certain=True,
         )
     if status in {400, 403, 422, 451} and _PROMPT_REFUSED.search(detail):
@@ -320,13 +383,37 @@ def error_for(
         401: f"The key was refused: check {key_from}.",
         403: f"The key may not use this model: check {key_from} and teacher.model.",
         404: f'Check teacher.base_url (it usually ends in /v1) and teacher.model ("{request.model}").',
+        405: "Check teacher.base_url: it usually ends in /v1.",
     }.get(status, "The server refuses the request: check teacher.base_url and teacher.model.")
-    if status in {400, 413, 422}:
+    if status in {400, 422}:
         return PromptRefused(
             f"{said} The server refuses the request as it is: check the model, its sampling settings and "
             "teacher.extra_body."
         )
     return TeacherError(f"{said} {advice}")
+
+
+def _gemini_limit(said: str, data: bytes, headers: Mapping[str, str]) -> TeacherError | TransientError:
+    """Return what Gemini's 429 means: its text speaks of plan and billing also where a minute's quota is used up."""
+    delay = re.search(rb'"retryDelay\W+([0-9.]{1,12}m?s)', data)
+    wait = retry_after(headers)
+    if wait is None and delay:
+        wait = span_seconds(delay[1].decode())
+    if b"PerDay" in data:  # it names a delay of seconds then, too
+        return TeacherError(
+            f"{said} The quota of a day is used up: run the same command again tomorrow, or raise the quota. Every "
+            "reply is kept."
+        )
+    return TransientError(said, wait, kind="rate_limit")
+
+
+def _bare_address(location: str) -> str:
+    """Return where a redirect leads as a base URL: without query and without the path of the call."""
+    if not location or len(location) > 500 or not location.isprintable():
+        return ""
+    bare = location.partition("?")[0].partition("#")[0]
+    bare = bare.removesuffix("/").removesuffix("/completions").removesuffix("/chat")
+    return bare_url(bare) if "://" in bare else bare
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

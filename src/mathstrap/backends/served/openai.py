@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import re
 import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from mathstrap.backends import TeacherOptions
+from mathstrap.backends.served.adapt import Adaptation
 from mathstrap.backends.served.chat import (
     body_of,
     encode,
@@ -28,6 +32,7 @@ from mathstrap.types import Completion, Request
 MOST_DRAWS_PER_CALL = 16
 LARGEST_REPLY_BYTES = 64 << 20
 SPARE_FILES = 256
+USUAL_IN_FLIGHT = 256
 
 
 class OpenAITeacher:
@@ -47,17 +52,24 @@ class OpenAITeacher:
         self._endpoints = Endpoints(options)
         self._keys = self._endpoints.keys
         self._has_models = any(endpoint.model for endpoint in self._endpoints.all)
-        self._tokens_field = "max_tokens"
+        self.notices: list[tuple[str, str]] = []  # (reason, sentence) of what the engine should tell once
+        self._noticed: set[str] = set()
+        self._adaptation = Adaptation()
+        self._sockets = allow_sockets(self._endpoints.max_in_flight)
+        if self._sockets < min(self._endpoints.max_in_flight, USUAL_IN_FLIGHT):
+            self._notice("open_files", f"{self._few_files()} Until then {self._sockets:,} calls at most run at once.")
         self._took_n = False  # several draws were answered in one call
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watcher: asyncio.TimerHandle | None = None
         self._calls: dict[asyncio.Task[Any], float] = {}  # in flight, and since when
         self._overdue: set[asyncio.Task[Any]] = set()
+        self._awake = 0.0  # seconds this process was running, by which calls are overdue
+        self._looked_at = 0.0
 
     @property
     def max_in_flight(self) -> int:
-        """Return how many calls may run at once; fewer while an endpoint is set aside."""
-        return self._endpoints.max_in_flight
+        """Return how many calls may run at once; fewer while an endpoint is set aside, or where files are short."""
+        return min(self._endpoints.max_in_flight, self._sockets)
 
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:
         """Answer the draws of one prompt in one call."""
@@ -87,9 +99,9 @@ class OpenAITeacher:
 
     def body(self, requests: Sequence[Request]) -> dict[str, Any]:
         """Return the JSON object that asks for these draws of one prompt."""
-        return body_of(
-            requests[0], draws=len(requests), tokens_field=self._tokens_field, extra=self._options.extra_body
-        )
+        extra = self._options.extra_body
+        body = body_of(requests[0], draws=len(requests), tokens_field="max_tokens", extra=extra)
+        return self._adaptation.apply(body, kept=tuple(extra))
 
     async def release(self) -> None:
         """Close the connections, which belong to the running event loop."""
@@ -111,14 +123,14 @@ class OpenAITeacher:
         import aiohttp
 
         first, draws = requests[0], len(requests)
-        tokens_field = self._tokens_field
         body = self.body(requests)
         if self._has_models:  # the request's own model then names those of all endpoints
             body["model"] = endpoint.model or self.model
         data = encode(body)
         task = asyncio.current_task()
         assert task is not None, "a coroutine of the event loop runs in a task"
-        started = self._calls[task] = loop.time()
+        started = loop.time()
+        self._calls[task] = self._awake
         try:
             async with endpoint.session.post(
                 endpoint.address(path_of(first)), data=data, allow_redirects=False
@@ -126,7 +138,7 @@ class OpenAITeacher:
                 reply = await _whole(response)
                 status, headers = status_of(response.status, reply), response.headers
         except aiohttp.ClientConnectorError as error:
-            raise TransientError(f"{endpoint.shown}: cannot connect ({self._hide(error)})", kind="connect") from None
+            raise self._cannot_connect(endpoint, error) from None
         except TimeoutError:
             raise self._timed_out(endpoint) from None
         except asyncio.CancelledError:
@@ -155,24 +167,73 @@ class OpenAITeacher:
                 request=first,
                 key_from=endpoint.key_from,
             )
-            if isinstance(refusal, PromptRefused) and not refusal.is_certain:
-                self._adapt(error_detail(reply), tokens_field)
-                if draws > 1 and not self._took_n:  # perhaps it is the `n` that the server does not know
-                    self.supports_n = False
-                    return []
+            if isinstance(refusal, PromptRefused) and status in {400, 422}:
+                self._adapt(error_detail(reply), body)
+            unsure = isinstance(refusal, PromptRefused) and not refusal.is_certain
+            if unsure and draws > 1 and not self._took_n:  # perhaps it is the `n` that the server does not know
+                self.supports_n = False
+                return []
             raise refusal
         read = read_reply(requests, reply, loop.time() - started)
+        if read.complaint:
+            self._notice(
+                "bad_usage",
+                f"The server says impossible things of what it used ({read.complaint}). They are ignored; budgets "
+                "count such calls at their maximum.",
+            )
         if read.num_choices < draws:
             self.supports_n = False
         elif draws > 1:
             self._took_n = True
         return read.completions
 
-    def _adapt(self, detail: str, tokens_field: str) -> None:
-        """Adapt to what the server does not know and have the call sent again; do nothing for any other fault."""
-        if "max_completion_tokens" in detail and tokens_field == "max_tokens":
-            self._tokens_field = "max_completion_tokens"
-            raise TransientError("the server wants max_completion_tokens; asking again with it", 0.0, kind="adapted")
+    def _adapt(self, detail: str, sent: dict[str, Any]) -> None:
+        """Adapt to what the server does not take and have the call sent again; do nothing for any other fault."""
+        learnt = self._adaptation.learn(detail, sent, kept=tuple(self._options.extra_body))
+        if learnt:
+            self._notice("adapted", f"{learnt[0].upper()}{learnt[1:]}. It said: {redact(detail, self._keys)}")
+            raise TransientError(f"{learnt}; asking again", 0.0, kind="adapted")
+
+    def _notice(self, reason: str, sentence: str) -> None:
+        """Have the engine tell something, once for each reason."""
+        if reason not in self._noticed or reason == "adapted":
+            if sentence not in self._noticed:
+                self.notices.append((reason, sentence))
+            self._noticed |= {reason, sentence}
+
+    def _cannot_connect(self, endpoint: Endpoint, error: Any) -> TeacherError | TransientError:
+        """Return what a connection that never came about means: a certificate and a wrong scheme do not pass."""
+        import aiohttp
+
+        cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return TeacherError(
+                f"{endpoint.shown}: the server's certificate is not trusted ({self._hide(cause)}). Where a company's "
+                "proxy signs traffic anew, put its certificate authority into a file and set the environment variable "
+                "SSL_CERT_FILE to its path."
+            )
+        if isinstance(error, aiohttp.ClientConnectorSSLError) and re.search(
+            r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL|HTTP_REQUEST", str(error)
+        ):
+            return TeacherError(f"{endpoint.shown}: the server speaks no TLS. Write http:// instead of https://.")
+        if getattr(cause, "errno", None) in {errno.EMFILE, errno.ENFILE}:
+            self._notice("open_files", self._few_files())
+            return TransientError(self._few_files(), 0.5, kind="unavailable")
+        why = f"cannot connect ({self._hide(error)})"
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            why = f"no server of that name is known ({self._hide(cause)})"
+        elif isinstance(cause, ConnectionRefusedError):
+            why = f"nobody listens there ({self._hide(cause)})"
+        return TransientError(f"{endpoint.shown}: {why}", kind="connect")
+
+    def _few_files(self) -> str:
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return (
+            f"This process may have {soft:,} files and connections open at most (the hard limit is {hard:,}). Raise it "
+            "with `ulimit -n 8192` before the command, or lower limits.max_in_flight."
+        )
 
     def _own_pause(self, endpoint: Endpoint, error: TransientError, now: float) -> float:
         """Return until when a Retry-After keeps this server from being asked; with one server the engine decides."""
@@ -188,7 +249,6 @@ class OpenAITeacher:
         import aiohttp
 
         self._endpoints.renew()
-        _allow_sockets(self._endpoints.max_in_flight)
         for endpoint in self._endpoints.all:
             # The engine bounds the sockets; a cookie jar per call costs more than it is worth.
             endpoint.session = aiohttp.ClientSession(
@@ -200,6 +260,7 @@ class OpenAITeacher:
                 loop=loop,
             )
         self._loop = loop
+        self._looked_at = loop.time()
         self._watch(loop)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -210,12 +271,18 @@ class OpenAITeacher:
         if self._loop is not loop:
             return
         seconds = self._options.timeout_seconds
-        latest = loop.time() - seconds
+        pause = min(1.0, max(0.01, seconds / 20))
+        # A laptop that slept, or a stopped process, must read what has arrived before it gives up on it: what passed
+        # beyond the planned pause does not count against a call.
+        now = loop.time()
+        self._awake += min(now - self._looked_at, 2 * pause)
+        self._looked_at = now
+        latest = self._awake - seconds
         for task, started in self._calls.items():
             if started <= latest and task not in self._overdue:
                 self._overdue.add(task)
                 task.cancel()
-        self._watcher = loop.call_later(min(1.0, max(0.01, seconds / 20)), self._watch, loop)
+        self._watcher = loop.call_later(pause, self._watch, loop)
 
     def _timed_out(self, endpoint: Endpoint) -> TransientError:
         seconds = self._options.timeout_seconds
@@ -240,15 +307,20 @@ async def _whole(response: Any) -> bytes:
     return b"".join(parts)
 
 
-def _allow_sockets(count: int) -> None:
-    """Raise the process's soft limit of open files where the sockets would not fit."""
+def allow_sockets(count: int) -> int:
+    """Raise the process's soft limit of open files where the sockets would not fit; return how many fit, at least 1."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = count + SPARE_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:
         most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        with suppress(ValueError, OSError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return count
+    return max(1, soft - min(SPARE_FILES, soft // 4))
 
 
 def _proxy_for(url: str) -> str | None:

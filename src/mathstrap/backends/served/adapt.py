@@ -1,0 +1,89 @@
+"""Learn from a server's refusals what it does not take, and leave it out of every later call. Sends nothing itself.
+
+Three things differ between models behind one wire format: the name of the token limit, whether a temperature may be
+chosen, and whether a system message is taken. Each is found out once, by the first call that is refused for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from mathstrap.types import Message
+
+_REFUSES = re.compile(
+    r"not (?:currently )?(?:supported?|enabled|permitted|allowed|available|accepted)|unsupported|isn'?t supported|"
+    r"(?:does|do) not (?:support|accept|allow)|only the default|deprecated|no longer|unexpected|unknown|unrecognized|"
+    r"extra (?:inputs|fields)|cannot both|must alternate|invalid role",
+    re.IGNORECASE,
+)
+_SYSTEM = re.compile(
+    r"\bsystem[\w' \"`-]{0,20}(?:role|messages?|instructions?|prompts?)|roles?[^.]{0,60}\bsystem\b|"
+    r"developer instruction|roles must alternate",
+    re.IGNORECASE,
+)
+_BOTH = re.compile(r"(?:temperature|top_p)[^.]{0,20}\band\b[^.]{0,10}(?:temperature|top_p)", re.IGNORECASE)
+
+
+class Adaptation:
+    """What a server turned out not to take; `apply` changes a request's JSON accordingly."""
+
+    def __init__(self) -> None:
+        self._tokens_field = "max_tokens"
+        self._dropped: set[str] = set()
+        self._merges_system = False
+
+    def apply(self, body: dict[str, Any], kept: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the JSON object to send; fields named in `kept` are the user's own and stay."""
+        if self._tokens_field != "max_tokens" and _may_rename(body, kept):
+            body[self._tokens_field] = body.pop("max_tokens")
+        for name in self._dropped:
+            if name not in kept:
+                body.pop(name, None)
+        if self._merges_system and "messages" in body:
+            body["messages"] = merged_system(body["messages"])
+        return body
+
+    def learn(self, detail: str, body: dict[str, Any], kept: Sequence[str] = ()) -> str:
+        """Return how later calls differ from `body`, which was refused with `detail`; "" where that explains nothing.
+
+        Calls that were in flight when the first was refused learn the same again, and are asked again like it.
+        """
+        if "max_completion_tokens" in detail and _may_rename(body, kept):
+            self._tokens_field = "max_completion_tokens"
+            return "the server wants max_completion_tokens"
+        if not _REFUSES.search(detail):
+            return ""
+        if _BOTH.search(detail) and "top_p" in body and "top_p" not in kept:
+            self._dropped.add("top_p")
+            return "the server takes temperature or top_p, not both; top_p is left out"
+        for name in ("temperature", "top_p"):
+            if re.search(rf"\b{name}\b", detail) and name in body and name not in kept:
+                self._dropped.add(name)
+                return f"the server takes no {name} but its own; {name} is left out"
+        if _SYSTEM.search(detail) and any(_role(message) == "system" for message in body.get("messages", ())):
+            self._merges_system = True
+            return "the server takes no system message; its text is put before the question"
+        return ""
+
+
+def merged_system(messages: Sequence[Message]) -> list[Message]:
+    """Return the turns with the text of system turns put before the first user turn."""
+    system = "\n\n".join(message.content for message in messages if message.role == "system")
+    turns = [message for message in messages if message.role != "system"]
+    if not system:
+        return turns
+    for place, turn in enumerate(turns):
+        if turn.role == "user":
+            turns[place] = Message("user", f"{system}\n\n{turn.content}")
+            return turns
+    return [Message("user", system), *turns]
+
+
+def _may_rename(body: dict[str, Any], kept: Sequence[str]) -> bool:
+    return "messages" in body and "max_tokens" in body and "max_tokens" not in kept
+
+
+def _role(message: Any) -> str:
+    return str(getattr(message, "role", ""))

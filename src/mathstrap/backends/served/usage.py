@@ -1,0 +1,121 @@
+"""Read what a server says a call used: tokens, thinking tokens, dollars. What cannot be true is not believed.
+
+Servers differ in where thinking is counted: inside completion_tokens (OpenAI, DeepSeek), in total_tokens alone (Gemini
+behind its OpenAI-compatible address), or in a field of its own (Gemini's thoughtsTokenCount). All of it is charged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Longer than any context window on offer by a factor of ten: a larger number is a mistake of the server.
+MOST_TOKENS = 20_000_000
+MOST_USD = 1_000.0
+# No tokenizer in use joins two words of ordinary text; a count far below the number of blanks is not a count of this.
+BLANKS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class TokenUsage:
+    """What one call used. Without token counts all are 0, and `complaint` says what was found instead, if anything.
+
+    tokens_out   of thought and text, as they are charged; tokens_reasoning is the thought's part of it
+    usd          what the server says it charged; None where it says nothing
+    """
+
+    tokens_in: int = 0
+    tokens_out: int = 0
+    tokens_reasoning: int = 0
+    usd: float | None = None
+    complaint: str = ""
+
+
+NO_USAGE = TokenUsage()
+
+
+def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> TokenUsage:
+    """Return what the `usage` of a reply says, for these prompts and texts; missing and impossible counts are 0."""
+    if usage is None:
+        return NO_USAGE
+    if not isinstance(usage, dict):
+        return TokenUsage(complaint=f"usage is {_shown(usage)}")
+    bad: list[str] = []
+
+    def count(where: Any, *names: str) -> int:
+        for name in names:
+            value = where.get(name) if isinstance(where, dict) else None
+            if value is None:
+                continue
+            if type(value) is int and 0 <= value <= MOST_TOKENS:
+                return value
+            number = _whole(value)
+            if number is not None:
+                return number
+            bad.append(f"{name} is {_shown(value)}")
+        return 0
+
+    tokens_in = count(usage, "prompt_tokens", "input_tokens")
+    tokens_out = count(usage, "completion_tokens", "output_tokens")
+    total = count(usage, "total_tokens")
+    details = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+    thought = count(details, "reasoning_tokens", "thoughtsTokenCount") if details else 0
+    thought = thought or count(usage, "reasoning_tokens", "thoughts_token_count", "thoughtsTokenCount")
+    usd = _usd_of(usage)
+    if bad:
+        return TokenUsage(usd=usd, complaint=", ".join(bad))
+    if total > tokens_in + tokens_out:
+        # Where thinking is not part of completion_tokens, the total is the only place that holds all that is charged.
+        thought = max(thought, total - tokens_in - tokens_out)
+        tokens_out = total - tokens_in
+    elif thought > tokens_out:
+        tokens_out += thought
+    if tokens_in or tokens_out:
+        low = _understated(tokens_in, prompts, "prompt") or _understated(tokens_out, texts, "completion")
+        if low:
+            return TokenUsage(usd=usd, complaint=low)
+    return TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out, tokens_reasoning=min(thought, tokens_out), usd=usd)
+
+
+def _understated(tokens: int, texts: Sequence[str], what: str) -> str:
+    blanks = sum(text.count(" ") for text in texts)
+    if tokens * BLANKS_PER_TOKEN < blanks:
+        return f"{what}_tokens is {tokens:,} for {what}s of more than {blanks:,} words"
+    return ""
+
+
+def _whole(value: Any) -> int | None:
+    """Return a count that a careless server wrote as "12" or 12.0; None for what is not a count."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str):
+        if not (value.isascii() and value.isdigit() and len(value) < 12):
+            return None
+        value = int(value)
+    return int(value) if 0 <= value <= MOST_TOKENS and value == int(value) else None
+
+
+def _usd_of(usage: dict[str, Any]) -> float | None:
+    """Return the dollars a server names: OpenRouter's cost, DeepInfra's estimate, Perplexity's total, xAI's ticks."""
+    cost = usage.get("cost")
+    usd = _dollars(cost.get("total_cost") if isinstance(cost, dict) else cost)
+    if usd is None:
+        usd = _dollars(usage.get("estimated_cost"))
+    if usd is None:
+        usd = _dollars(usage.get("cost_in_usd_ticks"), scale=1e10)
+    if usd is not None and usage.get("is_byok") is True:
+        # OpenRouter charges its fee, and the provider behind it the rest on your own key.
+        details = usage.get("cost_details")
+        usd += _dollars(details.get("upstream_inference_cost") if isinstance(details, dict) else None) or 0.0
+    return usd
+
+
+def _dollars(value: Any, *, scale: float = 1.0) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_USD * scale:
+        return None
+    return float(value / scale)
+
+
+def _shown(value: Any) -> str:
+    return repr(value)[:40] if isinstance(value, int | float | str) else f"a {type(value).__name__}"
