@@ -106,11 +106,11 @@ def test_usage_that_is_missing_understated_or_impossible_breaks_no_budget(tmp_pa
 
 
 def test_time_is_one_budget_for_all_stages_and_ends_a_run_that_waits(tmp_path):
-    with FakeServer(Script(latency=5.0)).running() as server:
+    with FakeServer(Script(latency=60.0)).running() as server:
         started = time.monotonic()
         out, err = worker(server, tmp_path / "run", budget={"max_seconds": 0.5}).communicate(timeout=60)
         assert out.startswith("budget"), (out, err)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 40
 
 
 # Without a server

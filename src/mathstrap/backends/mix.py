@@ -21,6 +21,11 @@ class MixedTeachers:
     def __init__(self, teachers: Mapping[str, Backend]) -> None:
         self.model = ""
         self._teachers = dict(teachers)
+        self.notices: list[tuple[str, str]] = []
+        for teacher in self._teachers.values():
+            if hasattr(teacher, "notices"):
+                self.notices += teacher.notices
+                teacher.notices = self.notices
         self.num_models = sum(getattr(teacher, "num_models", 1) for teacher in self._teachers.values())
 
     @property

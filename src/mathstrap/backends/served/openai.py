@@ -101,7 +101,11 @@ class OpenAITeacher:
         """Return the JSON object that asks for these draws of one prompt."""
         extra = self._options.extra_body
         body = body_of(requests[0], draws=len(requests), tokens_field="max_tokens", extra=extra)
-        return self._adaptation.apply(body, kept=tuple(extra))
+        return self._adaptation.apply(body, kept=self._own_fields(requests[0]))
+
+    def _own_fields(self, request: Request) -> tuple[str, ...]:
+        """Return the fields of a body that the user wrote; nothing adapts them."""
+        return (*self._options.extra_body, *request.sampling.extra_body)
 
     async def release(self) -> None:
         """Close the connections, which belong to the running event loop."""
@@ -168,7 +172,7 @@ class OpenAITeacher:
                 key_from=endpoint.key_from,
             )
             if isinstance(refusal, PromptRefused) and status in {400, 422}:
-                self._adapt(error_detail(reply), body)
+                self._adapt(error_detail(reply), body, first)
             unsure = isinstance(refusal, PromptRefused) and not refusal.is_certain
             if unsure and draws > 1 and not self._took_n:  # perhaps it is the `n` that the server does not know
                 self.supports_n = False
@@ -187,9 +191,9 @@ class OpenAITeacher:
             self._took_n = True
         return read.completions
 
-    def _adapt(self, detail: str, sent: dict[str, Any]) -> None:
+    def _adapt(self, detail: str, sent: dict[str, Any], request: Request) -> None:
         """Adapt to what the server does not take and have the call sent again; do nothing for any other fault."""
-        learnt = self._adaptation.learn(detail, sent, kept=tuple(self._options.extra_body))
+        learnt = self._adaptation.learn(detail, sent, kept=self._own_fields(request))
         if learnt:
             self._notice("adapted", f"{learnt[0].upper()}{learnt[1:]}. It said: {redact(detail, self._keys)}")
             raise TransientError(f"{learnt}; asking again", 0.0, kind="adapted")
