@@ -201,3 +201,17 @@ def test_hostile_solutions_take_no_time_and_give_a_reason():
         found = read_worked("Ann has 5 pens. How many?", solution, "5")
         assert isinstance(found, str)
     assert not list(renumbered(worked_seed(CLIPS), random.Random(1), 0))
+
+
+def test_names_and_a_distractor_come_on_demand():
+    problem = seed(
+        "Anna has 50 pens and Tom gives her 20. How many pens has Anna now?", "Anna has <<50+20=70>>70 pens.", "70"
+    )
+    story = seed(f"It rains. {problem.question}", problem.solution, "70")
+    (plain,) = rewrite(story, 1)
+    (other,) = rewrite(story, 1, names=True, distractor=True)
+    assert "Anna" in plain.question
+    assert "Anna" not in other.question
+    assert "Anna" not in other.solution
+    assert other.answer == plain.answer  # the numbers do not depend on the dress
+    assert len(other.question) > len(plain.question) + 20

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mathstrap.augment.arithmetic import numbers_in, parse_expression
+from mathstrap.augment.arithmetic import evaluate, numbers_in, parse_expression
 from mathstrap.problems.benchmarks import load_benchmark
-from mathstrap.problems.chain import calculate, read_chain
 from mathstrap.problems.perturb import add_sentence, change_names, perturb, resample_numbers
 from mathstrap.types import Problem
 
@@ -39,14 +38,8 @@ PENS = word_problem(
 )  # fmt: skip
 def test_expressions_are_read_by_rule(expression: str, value: str | None) -> None:
     tree = parse_expression(expression)
-    found = calculate(tree, numbers_in(tree)) if tree else None
+    found = evaluate(tree, numbers_in(tree)) if tree else None
     assert found == (None if value is None else Fraction(value))
-
-
-def test_a_solution_that_does_not_add_up_gives_no_chain() -> None:
-    assert read_chain("<<2+2=5>>", "5") is None
-    assert read_chain("<<2+2=4>>", "5") is None
-    assert read_chain("no marks", "4") is None
 
 
 def test_resampled_numbers_come_with_the_answer_they_lead_to() -> None:
@@ -60,8 +53,8 @@ def test_resampled_numbers_come_with_the_answer_they_lead_to() -> None:
 
 
 def test_a_number_that_might_mean_two_things_is_left_alone() -> None:
-    # 12 stands twice in the question: a person may mean either.
-    twice = word_problem("Bo has 12 figs and 12 nuts. How many?", "12+12=<<12+12=24>>24", "24")
+    # 12 is a number of the question and a dozen: which of the two is meant?
+    twice = word_problem("Bo has 12 boxes of a dozen figs. How many?", "12*12=<<12*12=144>>144", "144")
     assert resample_numbers(twice, random.Random(0)) is None
     # "12 - 6" hides "half of 12": with another number the 6 would be wrong.
     hidden = word_problem("Bo loses half of his 13 and 12 figs. Left?", "<<12-6=6>> <<13+6=19>>", "19")

@@ -12,11 +12,13 @@ import random
 import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
 from mathstrap.augment.interface import Augmentation, Draft, Mode, no_draft_prompt, no_draft_reply, rng_for
 from mathstrap.augment.quantities import TENS, UNITS, Quantity
+from mathstrap.augment.surface import fresh_names, put_names, with_distractor
 from mathstrap.augment.worked import Spot, Variable, Worked, plain_text, read_worked, recheck, worked_from_equation
 from mathstrap.types import Problem, Reject
 
@@ -66,19 +68,29 @@ def rewrite(
     *,
     mode: Mode = "default",  # noqa: ARG001
     rng_seed: int = 0,
+    names: bool = False,
+    distractor: bool = False,
 ) -> list[Draft | Problem | Reject]:
     """Return up to `count` problems with other numbers, a single one for None; fewer where few numbers fit.
 
-    Each carries its worked solution. A seed whose solution cannot be computed again gives one Reject that says why.
+    Each carries its worked solution. `names` gives the people of the story other names too, `distractor` adds a
+    sentence that has nothing to do with the question. A seed whose solution cannot be computed again gives one Reject
+    that says why.
     """
     seed = worked_seed(parent)
     if isinstance(seed, str):
         return [_refusal(parent, seed)]
     rows: list[Draft | Problem | Reject] = []
+    dress = rng_for(rng_seed, parent.id, "renumber, names and sentences")
     for number, (question, solution, answer, changed) in enumerate(
         renumbered(seed, rng_for(rng_seed, parent.id, "renumber"), min(count or 1, MAX_COUNT)), start=1
     ):
         tags: dict[str, Any] = {**parent.tags, "numbers": changed, "worked": True}
+        if names:
+            swapped = fresh_names(question, dress)
+            question, solution = put_names(question, swapped), put_names(solution, swapped)
+        if distractor:
+            question = with_distractor(question, answer, dress) or question
         rows.append(
             Problem(
                 id=f"{parent.id}/renumber.{number}", dataset=parent.dataset, style=parent.style, question=question,
@@ -355,4 +367,10 @@ def _begins_with_vowel(text: str) -> bool:
     return text[:1].lower() in "aeiou" and not text.lower().startswith("one")
 
 
-RENUMBER = Augmentation(name="renumber", rewrite=rewrite, prompt=no_draft_prompt, parse=no_draft_reply)
+def augmentation(*, names: bool = False, distractor: bool = False) -> Augmentation:
+    """Return the method with its options set."""
+    made = partial(rewrite, names=names, distractor=distractor)
+    return Augmentation(name="renumber", rewrite=made, prompt=no_draft_prompt, parse=no_draft_reply)
+
+
+RENUMBER = augmentation()

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.augment.worked import plain_number
 from mathstrap.evaluate.score import ScoredDraw, found_answer, stated_answer
-from mathstrap.problems.chain import number
 from mathstrap.types import Style
 from mathstrap.verify import grade
 
@@ -117,4 +117,4 @@ def _math_cause(draw: ScoredDraw, their: str, *, ours: bool) -> str:
 
 
 def _value(text: str) -> Fraction | None:
-    return number(text.strip().rstrip(".").replace("$", ""))
+    return plain_number(text.strip().rstrip(".").replace("$", ""))

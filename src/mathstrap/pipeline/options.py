@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode
+from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode, renumber
 from mathstrap.backends import BACKENDS, SERVED, TeacherOptions, check_taken
 from mathstrap.backends.cluster import ClusterOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
@@ -60,6 +60,21 @@ class OwnMethodOptions(MethodOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RenumberOptions(MethodOptions):
+    """How often seeds get other numbers, and what else changes with them.
+
+    names        whether the people of the story get other names too
+    distractor   whether a sentence is added that has nothing to do with the question
+    """
+
+    enabled: bool = False
+    count: int | None = 10
+    draws: int = 0
+    names: bool = False
+    distractor: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class MethodsOptions:
     """The methods; the defaults of the paper's four keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K).
 
@@ -75,7 +90,7 @@ class MethodsOptions:
     rephrase: MethodOptions = field(default_factory=lambda: MethodOptions(count=4, draws=1))
     self_verification: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
     fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
-    renumber: MethodOptions = field(default_factory=lambda: MethodOptions(enabled=False, count=10, draws=0))
+    renumber: RenumberOptions = field(default_factory=RenumberOptions)
     own: dict[str, OwnMethodOptions] = field(default_factory=dict)
 
 
@@ -234,6 +249,9 @@ class RunRecipe:
 
     def augmentation(self, name: Method) -> Augmentation:
         """Return what a method does; one of the recipe's own is read from its file."""
+        if name == "renumber":
+            options = self.methods.renumber
+            return renumber.augmentation(names=options.names, distractor=options.distractor)
         own = self.methods.own.get(name)
         return load_own(own.code, Augmentation, where=f"methods.own.{name}.code") if own else AUGMENTATIONS[name]
 
