@@ -85,6 +85,7 @@ OLMO = (
 SIZES = {
     "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 512,
+    "initializer_range": 0.08,
 }  # fmt: skip
 EXPERTS = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 MLA = {
@@ -121,6 +122,7 @@ class Family:
     layout: str = "shared"
     adapted: str = "down_proj gate_proj k_proj o_proj q_proj up_proj v_proj"
     has_experts: bool = False
+    lr: float = 1.5e-2
     is_quick: bool = False
 
 

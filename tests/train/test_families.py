@@ -30,7 +30,7 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("families")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MATHSTRAP_CACHE", str(path / "cache"))
-        rows = [{"query": question, "response": answer} for question, answer in QA.items()] * 8
+        rows = [{"query": question, "response": answer} for question, answer in QA.items()]
         (path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         yield path
 
@@ -73,6 +73,37 @@ def test_a_sample_is_what_the_template_asks_with_then_its_own_assistant_turn_the
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_samples_share_a_row_only_where_they_do_not_see_each_other(folder, name):
+    import contextlib
+
+    from mathstrap.train.model import load_model
+    from mathstrap.train.packing import choose_packing
+
+    family = FAMILIES[name]
+    path, recipe = str(model_of(folder, name)), TrainRecipe()
+    model = load_model(path, recipe, device="cpu", precision="fp32", num_shards=1)
+    found = choose_packing(model, recipe, device="cpu", autocast=contextlib.nullcontext(), longest=60)
+    assert found.layout == family.layout
+    assert bool(found.reason) == (family.layout == "alone")
+
+
+def test_gpt_oss_under_eager_attention_takes_one_sample_a_row_and_sdpa_is_named_as_absent(folder):
+    import contextlib
+
+    from mathstrap.errors import InputError
+    from mathstrap.train.model import load_model
+    from mathstrap.train.packing import choose_packing
+
+    path, recipe = str(model_of(folder, "gpt-oss")), TrainRecipe(attention="eager")
+    model = load_model(path, recipe, device="cpu", precision="fp32", num_shards=1)
+    assert choose_packing(model, recipe, device="cpu", autocast=contextlib.nullcontext(), longest=60).layout == "alone"
+    with pytest.raises(InputError, match="attention=sdpa: this model does not have it"):
+        load_model(path, TrainRecipe(attention="sdpa"), device="cpu", precision="fp32", num_shards=1)
+
+
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=() if name in ("qwen2.5-base", "lfm2") else pytest.mark.slow) for name in FAMILIES
+])  # fmt: skip
 def test_a_memorised_answer_ends_by_itself_in_plain_transformers(folder, name):
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -80,9 +111,9 @@ def test_a_memorised_answer_ends_by_itself_in_plain_transformers(folder, name):
 
     family = FAMILIES[name]
     recipe = TrainRecipe(
-        model=str(model_of(folder, name)), out=str(folder / f"out-{name}"), global_batch=8, micro_tokens=600, lr=1.5e-2,
-        data=DataOptions(path=str(folder / "rows.jsonl"), prompt="chat", max_length=160), max_steps=60, epochs=60,
-        save_every=60,
+        model=str(model_of(folder, name)), out=str(folder / f"out-{name}"), global_batch=4, micro_tokens=600,
+        data=DataOptions(path=str(folder / "rows.jsonl"), prompt="chat", max_length=160), lr=family.lr, warmup=0.1,
+        max_steps=60, epochs=60, save_every=60,
     )  # fmt: skip
     report = train(recipe)
     assert report is not None
