@@ -134,6 +134,22 @@ def test_a_memorised_answer_ends_by_itself_in_plain_transformers(folder, name):
         made = model.generate(**asked, do_sample=False, max_new_tokens=60)[0, asked["input_ids"].shape[1] :].tolist()
         right += made[-1] == end and tokenizer.decode(made[:-1]) == family.before + answer + family.behind
     assert right == len(QA)
+    found = evaluate_student(folder, report.files["model"])
+    assert found.accuracy.value == 1.0
+    assert found.truncated.value == 0.0
+
+
+def evaluate_student(folder: Path, model: str):
+    """Return the summary of the memorised questions, asked as `mathstrap eval` asks a student by default."""
+    from mathstrap.backends import TeacherOptions
+    from mathstrap.evaluate import EvalOptions, evaluate
+
+    rows = [{"question": question, "answer": f"#### {text.split()[-1]}"} for question, text in QA.items()]
+    (folder / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    teacher = TeacherOptions(backend="hf", model_path=model, settings={"device": "cpu"})
+    out = str(Path(model).parent / "eval")
+    result = evaluate(EvalOptions(benchmarks=(f"gsm8k={folder / 'test.jsonl'}",), teacher=teacher, out=out))
+    return result.evaluation.summaries[0]
 
 
 @pytest.mark.parametrize("name", NAMES)

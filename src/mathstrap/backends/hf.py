@@ -21,6 +21,7 @@ from mathstrap.errors import InputError, TeacherError, TransientError, missing_e
 from mathstrap.types import Sampling
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
+CHANNEL = "<|channel|>"
 _POOL_BATCHES = 8  # how many batches' worth of prompts are in flight, so that neighbours in length meet
 
 
@@ -200,7 +201,10 @@ class HfEngine:
     def _read(self, waiting: _Waiting, ids: list[int], ends: set[int], seconds: float) -> Generation:
         last = next((place for place, token in enumerate(ids) if token in ends), None)
         tokens = ids if last is None else ids[: last + 1]
-        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+        # The channels of gpt-oss are special tokens: without them a thought could not be told from the text behind it.
+        has_channels = self._tokenizer.convert_tokens_to_ids(CHANNEL) in tokens
+        shown = tokens[:-1] if has_channels and last is not None else tokens
+        text = self._tokenizer.decode(shown, skip_special_tokens=not has_channels)
         text, was_cut = cut_at_stop(text, waiting.draw.sampling.stop)
         return Generation(
             text=waiting.opening + text,
@@ -252,7 +256,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
         import torch
         import transformers  # noqa: F401 - named where it is missing
 
-        from mathstrap.hub.weights import load_causal_model, load_tokenizer_of
+        from mathstrap.hub.weights import load_causal_model, load_generation_config_of, load_tokenizer_of
     except ModuleNotFoundError as error:
         raise missing_extra(str(error.name), "train") from error
     name = options.model_path or options.model
@@ -271,6 +275,9 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
         raise InputError(f"{name}: transformers cannot load this model: {error}") from error
     if settings.adapter:
         model = with_adapter(model, settings.adapter)
+        if (Path(settings.adapter) / "generation_config.json").is_file():
+            # An adapter trained with a chat template ends its turns with another token than its base model.
+            model.generation_config = load_generation_config_of(settings.adapter)
     if options.threads:
         torch.set_num_threads(options.threads)
     if where and tokenizer.eos_token_id is not None:

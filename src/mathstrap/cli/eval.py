@@ -32,7 +32,7 @@ def eval_(
         None, "--benchmarks", "-b", help="Names or name=path, with commas, see --list; gsm8k if left out."
     ),
     outputs: str = typer.Option("", "--outputs", help="Grade a file of replies made elsewhere instead of a model."),
-    protocol: str = typer.Option("", "--protocol", "-p", help="default (if left out), few-shot, metamath-2024 or own."),
+    protocol: str = typer.Option("", "--protocol", "-p", help="default, few-shot, metamath-2024 or own."),
     prompt: list[str] = typer.Option([], "--prompt", help="Another prompt; given twice or more: a sensitivity run."),
     template: str = typer.Option("", "--template", help="chat (the model's own template) or raw (plain continuation)."),
     shots: int | None = typer.Option(
@@ -72,6 +72,7 @@ def eval_(
         "shots": shots, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens,
     }  # fmt: skip
     options = build_options(given, changes, choose_teacher(model, backend, base_url), recipe, overrides or [])
+    say_how_asked(options)
     if emit_task:
         from mathstrap.cli.share import emit_tasks
 
@@ -93,6 +94,21 @@ def eval_(
     print_result(result)
     if result.evaluation.num_unanswered:
         raise typer.Exit(3)
+
+
+def say_how_asked(options: EvalOptions) -> None:
+    """Say so where a model is asked as it was trained because no protocol was named, or is not although it could be."""
+    from mathstrap.evaluate.own import protocol_for, training_record
+
+    path = str(options.teacher.settings.get("adapter") or options.teacher.model_path)
+    if options.outputs or not path or training_record(Path(path)) is None or options.protocol == "own":
+        return
+    if options.protocol:
+        hint = f"Asked by protocol {options.protocol}, not as this model was trained. --protocol own asks as it was."
+    else:
+        name = protocol_for("", options.changes, path).name
+        hint = f"Asked as this model was trained: protocol {name}. --protocol default asks as other models are."
+    typer.echo(hint, err=True)
 
 
 def compare(
@@ -222,7 +238,7 @@ def slug(values: dict[str, Any]) -> str:
     part = teacher if isinstance(teacher, dict) else {}
     named = values.get("outputs") or part.get("model_path") or part.get("model") or part.get("backend", "")
     name = Path(str(named)).stem
-    return re.sub(r"[^A-Za-z0-9.]+", "-", f"{name}-{values.get('protocol', 'default')}").strip("-.").lower()
+    return re.sub(r"[^A-Za-z0-9.]+", "-", f"{name}-{values.get('protocol') or 'default'}").strip("-.").lower()
 
 
 @contextmanager

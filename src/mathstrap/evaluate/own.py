@@ -1,10 +1,12 @@
-"""Ask a model in its own words: the prompt it was fine-tuned with where that is known, else its chat template alone."""
+"""Ask a model in its own words: as it was fine-tuned where its record says so, else with its chat template alone."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mathstrap.errors import InputError
 from mathstrap.evaluate.protocols import PROTOCOLS, Changes, Protocol, choose_protocol, make_changes
@@ -12,21 +14,39 @@ from mathstrap.evaluate.protocols import PROTOCOLS, Changes, Protocol, choose_pr
 OWN = "own"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """How `mathstrap train` prompted a model: metamath-2024 or chat, with the system turn and template arguments."""
+
+    prompt: str
+    system: str = ""
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+
+
 def protocol_for(name: str, changes: Changes, model_path: str) -> Protocol:
-    """Return the protocol of that name with its changes; `own` is decided by what lies beside the model's folder."""
-    if name != OWN:
-        return choose_protocol(name, changes)
-    trained_with = training_prompt(Path(model_path)) if model_path else None
+    """Return the protocol of that name with its changes.
+
+    `own` is decided by the training record beside the model's folder. An empty name is `own` for a model with such a
+    record, for another question than it learnt makes another number, and `default` for every other model.
+    """
+    trained = training_record(Path(model_path)) if model_path else None
+    if name not in ("", OWN) or (not name and trained is None):
+        return choose_protocol(name or "default", changes)
     plain = PROTOCOLS["default"]
-    if trained_with == "metamath-2024":
+    if trained is not None and trained.prompt == "metamath-2024":
         protocol = replace(plain, name="own (training prompt)", prompt="trained", template="raw")
+    elif trained is not None:
+        protocol = replace(
+            plain, name="own (chat template)", prompt="terse", template="chat", system=trained.system,
+            template_args=dict(trained.template_args),
+        )  # fmt: skip
     else:
         protocol = replace(plain, name="own (chat template)", prompt="terse", template="chat")
     return make_changes(protocol, changes)
 
 
-def training_prompt(model: Path) -> str | None:
-    """Return which prompt `mathstrap train` used for this model or adapter folder; None where it left no record."""
+def training_record(model: Path) -> Trained | None:
+    """Return how `mathstrap train` prompted this model or adapter folder; None where it left no record."""
     for path in (model / "manifest.json", model.parent / "manifest.json"):
         if not path.is_file():
             continue
@@ -37,5 +57,9 @@ def training_prompt(model: Path) -> str | None:
         recipe = manifest.get("recipe") if isinstance(manifest, dict) else None
         data = recipe.get("data") if isinstance(recipe, dict) else None
         if isinstance(data, dict) and isinstance(data.get("prompt"), str):
-            return str(data["prompt"])
+            arguments = data.get("template_args")
+            return Trained(
+                prompt=data["prompt"], system=str(data.get("system") or ""),
+                template_args=arguments if isinstance(arguments, dict) else {},
+            )  # fmt: skip
     return None

@@ -7,10 +7,11 @@ another one, so the changed protocol is renamed and everything it says is writte
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 from mathstrap.errors import InputError, suggest
 from mathstrap.prompts import Prompt, load_prompt, prompt_names, render, with_stop
@@ -30,6 +31,8 @@ class Protocol:
     template      chat: turns, put into the model's own chat template; raw: one text, continued
     shots         worked demonstrations of our own before the question
     headline      which of the scores is the protocol's number
+    system        a system turn before the prompt's own; not for raw prompts
+    template_args arguments of the model's chat template, such as {enable_thinking: false}
     """
 
     name: str
@@ -40,6 +43,8 @@ class Protocol:
     top_p: float = 1.0
     max_tokens: Mapping[Style, int]
     headline: ScoreName = "symbolic"
+    system: str = ""
+    template_args: Mapping[str, Any] = field(default_factory=dict)
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -64,6 +69,8 @@ class Changes:
     temperature   0 is greedy
     top_p         in (0, 1]
     max_tokens    new tokens of a reply
+    system        a system turn
+    template_args arguments of the chat template, for example {enable_thinking: false}
     """
 
     prompt: str | None = None
@@ -72,6 +79,8 @@ class Changes:
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
+    system: str | None = None
+    template_args: dict[str, Any] | None = None
 
 
 def choose_protocol(name: str, changes: Changes | None = None) -> Protocol:
@@ -141,6 +150,8 @@ def messages_for(protocol: Protocol, problem: Problem) -> tuple[Message, ...]:
     prompt = prompt_for(protocol, problem.style, problem.question)
     first, _, rest = problem.question.partition("\n")
     shown = render(prompt, {"question": problem.question, "instruction": first, "input": rest})
+    if protocol.system and protocol.template == "chat":
+        shown = (Message("system", protocol.system), *(turn for turn in shown if turn.role != "system"))
     pairs = demonstrations(problem.style, protocol.shots)
     plain = prompt_for(protocol, problem.style)
     asked = [render(plain, {"question": question})[-1] for question, _ in pairs]
@@ -159,7 +170,8 @@ def messages_for(protocol: Protocol, problem: Problem) -> tuple[Message, ...]:
 def sampling_for(protocol: Protocol, style: Style) -> Sampling:
     """Return the decoding of a style, with the stop strings of its prompt."""
     plain = Sampling(
-        temperature=protocol.temperature, top_p=protocol.top_p, max_tokens=protocol.max_tokens[style]
+        temperature=protocol.temperature, top_p=protocol.top_p, max_tokens=protocol.max_tokens[style],
+        extra_body={"chat_template_kwargs": dict(protocol.template_args)} if protocol.template_args else {},
     )  # fmt: skip
     return with_stop(plain, prompt_for(protocol, style))
 
@@ -167,5 +179,8 @@ def sampling_for(protocol: Protocol, style: Style) -> Sampling:
 def prompt_hash(protocol: Protocol, style: Style) -> str:
     """Return 12 hexadecimal digits over the prompt file, the template and the demonstrations."""
     hashes = dict.fromkeys(prompt_for(protocol, style, question).hash for question in ("", "\n"))
-    parts = [*hashes, protocol.template, *(part for pair in demonstrations(style, protocol.shots) for part in pair)]
+    more = [protocol.system, json.dumps(protocol.template_args, sort_keys=True)]
+    more = more if protocol.system or protocol.template_args else []
+    shown = [part for pair in demonstrations(style, protocol.shots) for part in pair]
+    parts = [*hashes, protocol.template, *more, *shown]
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=6).hexdigest()

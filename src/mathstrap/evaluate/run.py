@@ -53,7 +53,8 @@ class EvalOptions:
     benchmarks   names, `name=path`, or a Benchmark of your own as `path/to/file.py:object`
     out          the run directory
     data         a folder with the published files; empty = the folder MATHSTRAP_DATA, else the hub
-    protocol     default, few-shot, metamath-2024 or own
+    protocol     default, few-shot, metamath-2024 or own; empty = own for a model with the record of its training
+                 beside it, else default
     draws        replies per question; 0 = one, or as many as the file of outputs holds
     offset       leave out so many questions at the start of each set
     ties         what a tie of a majority vote is: the mean of a random tie-break, the first, or wrong
@@ -67,7 +68,7 @@ class EvalOptions:
     benchmarks: tuple[str, ...] = ("gsm8k",)
     out: str = "runs/eval"
     data: str = ""
-    protocol: str = "default"
+    protocol: str = ""
     changes: Changes = field(default_factory=Changes)
     draws: int = 0
     limit: int | None = None

@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from mathstrap.evaluate.protocols import ScoreName
+from mathstrap.thought import split_completion
 from mathstrap.types import Completion, FinishReason, Outcome, Problem, Style, root_of
 from mathstrap.verify import Extraction, Grade, extract_answer, grade
 from mathstrap.verify.find.extract import extract_all
@@ -75,6 +76,8 @@ def score_draw(
     problem: Problem, completion: Completion, *, headline: ScoreName, draw: int
 ) -> ScoredDraw:  # fmt: skip
     """Return the graded reply; `headline` names the score that decides `is_correct`. Its prompt is left empty."""
+    # An answer inside a thought is not the reply's: a thought that never ended leaves no text, and so no answer.
+    completion = split_completion(completion)
     text, gold, style = completion.text, problem.answer, problem.style
     stated = stated_answer(text)
     # A reply cut off before it stated an answer ends in a number by accident: the last number is not its answer.

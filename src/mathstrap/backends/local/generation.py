@@ -83,14 +83,13 @@ def opened_thought(prompt: str) -> str:
 def template_options(sampling: Sampling, template: str) -> dict[str, Any]:
     """Return what a chat template is given beside the messages; raises TeacherError for an effort it cannot take."""
     effort = sampling.reasoning_effort
+    given = dict(sampling.extra_body.get("chat_template_kwargs") or {})
     if not effort:
-        return {}
+        return given
     if "reasoning_effort" in template:
-        return {"reasoning_effort": effort}
-    if "enable_thinking" in template and effort == "none":
-        return {"enable_thinking": False}
+        return {"reasoning_effort": effort, **given}
     if "enable_thinking" in template:
-        return {"enable_thinking": True}
+        return {"enable_thinking": effort != "none", **given}
     raise TeacherError(
         f'reasoning_effort is "{effort}", but the chat template of this model speaks of neither reasoning_effort nor '
         "enable_thinking. Leave reasoning_effort out."

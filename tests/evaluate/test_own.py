@@ -1,0 +1,57 @@
+"""A student is asked as it was trained: prompt, system turn and template arguments come from its record."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mathstrap.evaluate.own import protocol_for
+from mathstrap.evaluate.protocols import Changes, messages_for, prompt_hash, sampling_for
+from mathstrap.evaluate.score import score_draw
+from mathstrap.types import Completion, Problem
+
+PROBLEM = Problem(id="t-0", dataset="t", style="gsm8k", question="2*3?", answer="6", method="seed")
+
+
+def student(tmp_path, **data):
+    (tmp_path / "model").mkdir()
+    (tmp_path / "manifest.json").write_text(json.dumps({"recipe": {"data": data}}))
+    return str(tmp_path / "model")
+
+
+def test_a_student_is_asked_as_it_was_trained_where_no_protocol_is_named(tmp_path):
+    path = student(tmp_path, prompt="chat", system="You are a tutor.", template_args={"enable_thinking": False})
+    protocol = protocol_for("", Changes(), path)
+    assert protocol.name == "own (chat template)"
+    assert [(turn.role, turn.content) for turn in messages_for(protocol, PROBLEM)] == [
+        ("system", "You are a tutor."), ("user", "2*3?"),
+    ]  # fmt: skip
+    assert sampling_for(protocol, "gsm8k").extra_body == {"chat_template_kwargs": {"enable_thinking": False}}
+    assert prompt_hash(protocol, "gsm8k") != prompt_hash(protocol_for("", Changes(system=""), path), "gsm8k")
+    assert protocol_for("default", Changes(), path).name == "default"
+
+
+def test_the_papers_prompt_is_found_again_and_other_models_are_asked_by_the_default(tmp_path):
+    path = student(tmp_path, prompt="metamath-2024")
+    assert protocol_for("", Changes(), path).name == "own (training prompt)"
+    assert protocol_for("", Changes(), str(tmp_path / "elsewhere" / "model")).name == "default"
+    assert protocol_for("", Changes(), "").name == "default"
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "reason"),
+    [
+        ("<think>2*3: the answer is 6. But wait, let me check the", "length", "truncated"),
+        ("<think>the answer is 6", "stop", "truncated"),  # the thought never ended, whatever the server says
+        ("<think>maybe 5</think>The answer is 6.", "stop", "correct"),
+        ("<|channel|>analysis<|message|>maybe 5<|end|><|start|>assistant<|channel|>final<|message|>It is 6.", "stop",
+         "correct"),
+        ("I first thought 5, but the answer is 6, not 5.", "stop", "correct"),
+        ("A: 6", "stop", "correct"),
+    ],
+)  # fmt: skip
+def test_an_answer_counts_only_outside_a_thought(text, finish, reason):
+    completion = Completion(request="t-0#0", key="", text=text, finish_reason=finish)
+    draw = score_draw(PROBLEM, completion, headline="symbolic", draw=0)
+    assert draw.reason == reason
