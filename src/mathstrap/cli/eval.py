@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,6 +55,9 @@ def eval_(
     emit_task: str = typer.Option(
         "", "--emit-lm-eval-task", metavar="DIR", help="Write the sets as lm-evaluation-harness tasks; ask nothing."
     ),
+    probe: str = typer.Option(
+        "", "--probe", help="memory: show 40, 60 and 80 % of each question and count the rests written word for word."
+    ),
     listing: bool = typer.Option(False, "--list", help="List the benchmarks and leave."),
     quiet: bool = typer.Option(False, "--quiet", help="No live progress."),
 ) -> None:
@@ -72,6 +76,9 @@ def eval_(
         "shots": shots, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens,
     }  # fmt: skip
     options = build_options(given, changes, choose_teacher(model, backend, base_url), recipe, overrides or [])
+    if probe:
+        run_probe(probe, options, quiet)
+        return
     say_how_asked(options)
     if emit_task:
         from mathstrap.cli.share import emit_tasks
@@ -93,6 +100,23 @@ def eval_(
         result = evaluate(options, **shown)
     print_result(result)
     if result.evaluation.num_unanswered:
+        raise typer.Exit(3)
+
+
+def run_probe(probe: str, options: EvalOptions, quiet: bool) -> None:
+    """Probe a model and print what it knows by heart."""
+    from mathstrap.cli.eval_tables import print_memory
+    from mathstrap.cli.progress import show_progress
+    from mathstrap.evaluate.memory import probe_memory
+
+    if probe != "memory":
+        raise InputError(f'--probe: no probe "{probe}". There is one: memory.')
+    if options.out.startswith("runs/eval-"):
+        options = dataclasses.replace(options, out=options.out.replace("runs/eval-", "runs/memory-", 1))
+    with show_progress(quiet=quiet) as shown:
+        found = probe_memory(options, listener=shown)
+    print_memory(found)
+    if any(one.num_unanswered for one in found.sets):
         raise typer.Exit(3)
 
 

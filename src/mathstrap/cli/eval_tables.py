@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mathstrap.evaluate import EvalResult
+    from mathstrap.evaluate.memory import MemoryProbe
     from mathstrap.evaluate.metrics import Score
     from mathstrap.evaluate.versus import EvaluationComparison, Sensitivity
 
@@ -142,3 +143,20 @@ def print_comparison(found: EvaluationComparison, flips: int) -> None:
             if ids:
                 more = f" and {len(ids) - flips} more" if len(ids) > flips else ""
                 console.print(f"{label}: {', '.join(ids[:flips])}{more}", markup=False)
+
+
+def print_memory(found: MemoryProbe) -> None:
+    """Print by set and share shown how many rests of questions were written word for word."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("set", "shown", "questions", "rest word for word", "95 %", "mean part of the rest"):
+        table.add_column(heading, justify="left" if heading == "set" else "right", no_wrap=True)
+    for one in found.sets:
+        for share, exact in one.exact.items():
+            interval = f"{exact.low:.1%} to {exact.high:.1%}"
+            part = f"{one.overlap[share].value:.1%}"
+            table.add_row(one.benchmark, f"{share} %", f"{exact.num:,}", f"{exact.value:.1%}", interval, part)
+    Console(highlight=False, soft_wrap=True).print(table)
