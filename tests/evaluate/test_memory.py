@@ -42,7 +42,8 @@ def test_an_overfitted_model_writes_the_rest_and_a_fresh_one_does_not(tmp_path):
 
     def probe(out: str):
         teacher = TeacherOptions(backend="hf", model_path=str(tmp_path / "model"), settings={"device": "cpu"})
-        options = EvalOptions(benchmarks=(f"gsm8k={tmp_path / 'test.jsonl'}",), teacher=teacher, out=str(tmp_path / out))
+        sets = (f"gsm8k={tmp_path / 'test.jsonl'}",)
+        options = EvalOptions(benchmarks=sets, teacher=teacher, out=str(tmp_path / out))
         (found,) = probe_memory(options).sets
         assert found.num_unanswered == 0
         return {share: found.exact[str(share)].value for share in SHARES}
@@ -51,7 +52,7 @@ def test_an_overfitted_model_writes_the_rest_and_a_fresh_one_does_not(tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "model")
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    batch = [torch.tensor([tokenizer(row).input_ids + [tokenizer.eos_token_id]]) for row in rows]
+    batch = [torch.tensor([[*tokenizer(row).input_ids, tokenizer.eos_token_id]]) for row in rows]
     for _ in range(160):
         for ids in batch:
             model(input_ids=ids, labels=ids).loss.backward()
