@@ -7,6 +7,7 @@ Ids are lineage: `gsm8k-train-00042` is a seed, `gsm8k-train-00042/fobar.1` a pr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from sys import intern
 from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -147,7 +148,9 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     tokens_reasoning   of tokens_out, those of the thought
     thought_marks      what stood before the thought and between thought and text; empty for a thought in a field
     raw                the whole reply, where marks, thought and text do not put it together again
-    usd                what the server says it charged, in US dollars; None where it says nothing
+    usd                what the server says it charged, in US dollars, else what its teacher's own price makes of it in
+                       a run of several; None where neither is known
+    teacher            the label of who was asked, in a run of several teachers
     ended              the server's own word for the end, or its refusal, where `finish_reason` does not say it all
     """
 
@@ -165,6 +168,7 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: str = ""
     ended: str = ""
     usd: float | None = None
+    teacher: str = ""
 
     @property
     def has_thought(self) -> bool:
@@ -184,6 +188,8 @@ class ReplyUsage(msgspec.Struct, frozen=True, kw_only=True):
     tokens_reasoning: int = 0
     has_thought: bool = False
     usd: float | None = None
+    model: str = ""
+    teacher: str = ""
 
 
 def usage_of_reply(completion: Completion) -> ReplyUsage:
@@ -192,11 +198,12 @@ def usage_of_reply(completion: Completion) -> ReplyUsage:
         request=completion.request, key=completion.key, finish_reason=completion.finish_reason, ended=completion.ended,
         tokens_in=completion.tokens_in, tokens_out=completion.tokens_out, tokens_reasoning=completion.tokens_reasoning,
         has_thought=completion.has_thought, usd=completion.usd,
+        model=intern(completion.model), teacher=intern(completion.teacher),  # a run has few of them, and many replies
     )  # fmt: skip
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed solution to a problem; `answer` is the extracted final answer, `model` who wrote it.
+    """A parsed solution to a problem; `answer` is the extracted final answer, `model` and `teacher` who wrote it.
 
     `reasoning` is the thought that came before it, where the recipe keeps thoughts, and `thought_tag` the mark it stood
     behind; empty for a thought in a field of its own.
@@ -207,6 +214,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     answer: str
     model: str = ""
+    teacher: str = ""
     reasoning: str = ""
     thought_tag: str = ""
 

@@ -15,6 +15,7 @@ from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.run import bootstrap
 from mathstrap.pipeline.solve import parse_solution
 from mathstrap.recipe import build_recipe
+from mathstrap.report.compare import compare_runs
 from mathstrap.share.export import sample_row
 from mathstrap.thought import split_completion, split_reply
 from mathstrap.types import Candidate, Completion, Problem, Reject, Sample, from_json
@@ -168,6 +169,15 @@ def test_a_mix_of_teachers_names_who_wrote_each_sample(tmp_path):
     names = {"quick": "small", "slow": "large"}
     assert {row["teacher"] for row in samples} == {"small", "large"}
     assert all(names[row["tags"]["teacher"]] == row["teacher"] for row in samples)
+    metrics = json.loads((path / "metrics.json").read_text())
+    by_teacher = metrics["by_teacher"]
+    assert list(by_teacher) == ["quick", "slow"]
+    for stage, count in metrics["everything"]["counts"].items():
+        parts = [group["counts"][stage] for group in by_teacher.values()]
+        assert sum(parts) == count or stage in ("drafted", "questions")
+        assert parts[0] > parts[1] or not count or stage in ("wrong", "undecided", "drafted", "questions")
+    assert "By teacher" in (path / "report.html").read_text()
+    assert "quick" in str(compare_runs(path, path))
     asked = bootstrap(build_recipe(RunRecipe, values, "test"))
     assert sum(report.asked for report in asked.reports) == 0
 

@@ -167,3 +167,21 @@ def test_options_reach_the_wire_by_name():
     bare = request(id="s#3", model="m", messages=USER, sampling=Sampling())
     plain = body_of(bare, draws=1, tokens_field="max_tokens", extra={})
     assert set(plain) == {"model", "messages", "temperature", "max_tokens"}
+
+
+def test_each_teacher_is_paid_by_its_own_price_and_the_budget_reckons_with_the_dearest():
+    from mathstrap.engine.budget import Meter
+    from mathstrap.pipeline.teacher import own_prices, price_of
+
+    made = recipe(teacher={"model": "gpt-4o-mini"}, solving={"teacher": {"model": "gpt-4o"}})
+    prices, price = own_prices(made), price_of(made)
+    assert price is not None
+    assert price.usd_per_million_out == prices["solving"].usd_per_million_out > prices[""].usd_per_million_out
+    meter = Meter(price=price, prices=prices)
+    reply = Completion(request="a", key="k", text="", finish_reason="stop", tokens_in=10, tokens_out=1000)
+    priced = meter.priced(msgspec.structs.replace(reply, teacher="solving"))
+    assert priced.usd == pytest.approx(prices["solving"].usd(10, 1000))
+    assert meter.priced(reply).usd == pytest.approx(prices[""].usd(10, 1000))
+    assert meter.priced(msgspec.structs.replace(reply, usd=0.5)).usd == 0.5  # the server's own word comes first
+    assert own_prices(recipe(teacher={"model": "gpt-4o"})) == {}
+    assert price_of(recipe(teacher={"model": "gpt-4o"}, solving={"teacher": {"model": "nobody-knows"}})) is None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from mathstrap.backends import TeacherOptions
@@ -13,14 +12,13 @@ from mathstrap.types import Completion, Request
 class MixedTeachers:
     """A Backend over several, by the label in `Request.teacher`; the draws of one call name the same one.
 
-    A call for several draws is taken for every teacher: for one that answers one draw at a time it is dealt out here.
+    Several draws go out in one call only where every teacher takes them so.
     """
-
-    supports_n = True
 
     def __init__(self, teachers: Mapping[str, Backend]) -> None:
         self.model = ""
         self._teachers = dict(teachers)
+        self.supports_n = all(teacher.supports_n for teacher in self._teachers.values())
         self.notices: list[tuple[str, str]] = []
         for teacher in self._teachers.values():
             if hasattr(teacher, "notices"):
@@ -41,18 +39,12 @@ class MixedTeachers:
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:
         """Answer the draws of one prompt, in order."""
         teacher = self._teachers[requests[0].teacher]
-        if len(requests) == 1 or teacher.supports_n:
-            return await teacher.ask(requests)
-        # One by one, and in order: what came before the first failure is kept, the rest is asked again.
-        replies = await asyncio.gather(*(teacher.ask([request]) for request in requests), return_exceptions=True)
-        kept: list[Completion] = []
-        for reply in replies:
-            if isinstance(reply, BaseException):
-                if kept:
-                    break
-                raise reply
-            kept += reply
-        return kept
+        if len(requests) > 1 and not teacher.supports_n:
+            self.supports_n = False
+            return []
+        replies = await teacher.ask(requests)
+        self.supports_n = self.supports_n and teacher.supports_n
+        return replies
 
     async def release(self) -> None:
         """Close what belongs to the running event loop."""

@@ -182,13 +182,15 @@ def print_analysis(analysis: Analysis) -> None:
         return [*(count(group.counts[stage]) for stage in FUNNEL), share_text(group.accuracy)]
 
     table("Funnel", ["", *(STAGE_NAMES[stage] for stage in FUNNEL), "Correct of answered"], groups, row)
-    for title, part in (("Data sets", analysis.by_dataset), ("Difficulty", analysis.by_difficulty)):
+    for title, part in (
+        ("Data sets", analysis.by_dataset), ("Difficulty", analysis.by_difficulty), ("Teachers", analysis.by_teacher),
+    ):  # fmt: skip
         if len(part) > 1:
             table(title, ["", *(STAGE_NAMES[stage] for stage in FUNNEL), "Correct of answered"], part, row)
     table(
         "Kept rows, mean",
         ["", "Words", "Tokens", "Steps", "Tokens spent per row", "Per 1,000 rows"],
-        groups,
+        {**groups, **analysis.by_teacher},
         lambda group: [
             mean_text(group.words),
             mean_text(group.tokens),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -87,6 +87,8 @@ class Meter:
     `spent` is what the stored replies of the run directory used. `log` remembers what they do not show: retries, calls
     in flight when the process died, replies without token counts. With both, a budget holds over every restart.
 
+    `prices` are those of several teachers by their label, where they differ; `price` is then the dearest of them.
+
     A reservation counts a prompt at its bytes and a reply at max_tokens, plus what thinking may take beyond that: much
     until the first replies are in, then twice the most that was seen.
     """
@@ -98,6 +100,7 @@ class Meter:
         price: Price | None = None,
         spent: Usage | None = None,
         log: SpendingLog | None = None,
+        prices: Mapping[str, Price] | None = None,
     ) -> None:
         self.budget = budget or Budget()
         if self.budget.max_usd and price is None:
@@ -107,6 +110,7 @@ class Meter:
                 "server that costs nothing."
             )
         self.price = price
+        self._prices = prices or {}
         self._log = log
         before = log.before if log else Liability()
         start = spent or Usage()
@@ -161,6 +165,14 @@ class Meter:
     def usd_uncertain(self) -> float | None:
         """Return the most that calls with an unknown outcome may have cost on top."""
         return self.price.usd(self.uncertain_tokens_in, self.uncertain_tokens_out) if self.price else None
+
+    def priced(self, completion: Completion) -> Completion:
+        """Return a reply with what it cost by its own teacher's price, where its server does not say."""
+        price = self._prices.get(completion.teacher) if self._prices else None
+        if price is None or completion.usd is not None or not completion.tokens_in + completion.tokens_out:
+            return completion
+        usd = price.usd(completion.tokens_in, completion.tokens_out)
+        return msgspec.structs.replace(completion, usd=usd)
 
     def usd_of(self, completion: Completion) -> float | None:
         """Return what one reply cost, None where nobody knows."""

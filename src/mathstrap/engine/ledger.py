@@ -108,8 +108,12 @@ class Ledger:
         usd = 0.0
         error = None
         stored = []
+        label = job.requests[0].teacher
         for reply in completions:
             completion = within_limit(split_completion(reply))
+            if label:
+                completion = msgspec.structs.replace(completion, teacher=label)
+            completion = self._meter.priced(completion)
             stored.append(completion)
             error = self._store(completion) or error
             tokens_in += completion.tokens_in

@@ -66,6 +66,7 @@ def parse_solution(
         return Reject(id=record_id, stage="solve", reason="no_answer", detail=text[-200:])
     return Candidate(
         id=record_id, problem=problem.id, text=text, answer=answer, model=completion.model,
+        teacher=completion.teacher,
         reasoning=completion.reasoning.strip() if keeps_thoughts else "",
         thought_tag=tag_of(completion) if keeps_thoughts else "",
     )  # fmt: skip

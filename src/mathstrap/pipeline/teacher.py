@@ -49,7 +49,10 @@ class Teacher:
         self.only = only
         self.open_teacher = open_teacher
         self.reports: list[AskReport] = []
-        self.meter = Meter(recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES), log=run.spending())
+        self.meter = Meter(
+            recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES), log=run.spending(),
+            prices=own_prices(recipe),
+        )  # fmt: skip
         self._backends: dict[tuple[str, ...], Backend] = {}
         self._changes: list[str] | None = list(changes)  # None once they were said
 
@@ -119,9 +122,36 @@ class Teacher:
 
 
 def price_of(recipe: RunRecipe) -> Price | None:
-    """Return what the teacher's tokens cost, None where nobody knows."""
-    teacher, budget = recipe.teacher, recipe.budget
-    return find_price(
-        teacher.model, backend=teacher.backend, base_url=next(iter(teacher.urls), ""),
-        usd_per_million_in=budget.usd_per_million_tokens_in, usd_per_million_out=budget.usd_per_million_tokens_out,
-    )  # fmt: skip
+    """Return what the teacher's tokens cost, the dearest of several; None where somebody's price is unknown."""
+    prices = prices_of(recipe)
+    known = [price for price in prices.values() if price is not None]
+    if len(known) < len(prices):
+        return None
+    if len(set(known)) == 1:
+        return known[0]
+    return Price(
+        usd_per_million_in=max(price.usd_per_million_in for price in known),
+        usd_per_million_out=max(price.usd_per_million_out for price in known),
+        source="the dearest of " + ", ".join(dict.fromkeys(price.source for price in known)),
+    )
+
+
+def prices_of(recipe: RunRecipe) -> dict[str, Price | None]:
+    """Return what the tokens of each teacher cost, by its label; only the judge's where there is a judge."""
+    budget = recipe.budget
+    stages: list[Asking] = ["rewriting", "solving", *(["judging"] if recipe.decontaminate.judge else [])]  # type: ignore[list-item]
+    return {
+        asker.label: find_price(
+            asker.options.model, backend=asker.options.backend, base_url=next(iter(asker.options.urls), ""),
+            usd_per_million_in=budget.usd_per_million_tokens_in,
+            usd_per_million_out=budget.usd_per_million_tokens_out,
+        )
+        for stage in stages
+        for asker in recipe.panels[stage]
+    }  # fmt: skip
+
+
+def own_prices(recipe: RunRecipe) -> dict[str, Price]:
+    """Return the prices of several teachers that differ, by label; empty where one price is everybody's."""
+    prices = {label: price for label, price in prices_of(recipe).items() if price is not None}
+    return prices if len(set(prices.values())) > 1 or len(prices) < len(prices_of(recipe)) else {}

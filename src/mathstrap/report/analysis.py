@@ -33,7 +33,14 @@ class _Graded(msgspec.Struct):
 
 def analyse_run(run: RunDir, *, spread: Spread = here) -> Analysis:
     """Count a run's records; files that a stage has not written yet count as empty."""
-    return analyse(records_of(run), usd=price_of(run), spread=spread)
+    return analyse(records_of(run), usd=price_of(run), spread=spread, is_mixed=has_several(read_recipe(run)))
+
+
+def has_several(recipe: dict[str, Any]) -> bool:
+    """Say whether several teachers shared the work of a recipe."""
+    endpoints = (recipe.get("teacher") or {}).get("endpoints") or ()
+    models = {str(endpoint.get("model") or "") for endpoint in endpoints if isinstance(endpoint, dict)}
+    return len(recipe.get("teachers") or ()) > 1 or len(models) > 1
 
 
 def records_of(run: RunDir) -> Records:

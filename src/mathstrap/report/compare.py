@@ -76,7 +76,7 @@ def compare(a: RunDir, b: RunDir) -> RunComparison:
 def paired(a: Analysis, b: Analysis) -> list[tuple[str, Group | None, Group | None]]:
     """Return the groups of both runs by name: all, then methods, then datasets; None where a run lacks one."""
     pairs: list[tuple[str, Group | None, Group | None]] = [("All", a.everything, b.everything)]
-    for side in ("by_method", "by_dataset"):
+    for side in ("by_method", "by_dataset", "by_teacher"):
         one: dict[str, Group] = getattr(a, side)
         two: dict[str, Group] = getattr(b, side)
         pairs += [(METHOD_NAMES.get(name, name), one.get(name), two.get(name)) for name in {**one, **two}]

@@ -88,6 +88,22 @@ class Cell:
     tokens_out: int = 0
     computed: int = 0
     computed_kept: int = 0
+    usd_stated: float = 0.0  # what servers charged by their own word, for these tokens
+    stated_in: int = 0
+    stated_out: int = 0
+
+    def pay(self, reply: ReplyUsage | Completion) -> None:
+        """Count what a reply took."""
+        self.tokens_in += reply.tokens_in
+        self.tokens_out += reply.tokens_out
+        if reply.usd is not None:
+            self.usd_stated += reply.usd
+            self.stated_in += reply.tokens_in
+            self.stated_out += reply.tokens_out
+
+    def usd(self, price: Callable[[int, int], float]) -> float:
+        """Return what was paid: the servers' own word, and the rest by a price."""
+        return self.usd_stated + price(self.tokens_in - self.stated_in, self.tokens_out - self.stated_out)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +132,8 @@ class Analysis:
     """Every number of a run; `rejects` counts reason -> method -> rows, `lengths` method -> unit -> value -> rows.
 
     `finish_reasons` names a word for the end that nobody knows in brackets: `unknown (tired)`. `tokens_reasoning` are
-    those of tokens_out that went into thoughts, `thoughts` the replies that have one.
+    those of tokens_out that went into thoughts, `thoughts` the replies that have one. `by_teacher` is empty for a run
+    of one teacher; rewrites count for who wrote them.
     """
 
     everything: Group
@@ -132,6 +149,7 @@ class Analysis:
     usd: float | None
     tokens_reasoning: int = 0
     thoughts: int = 0
+    by_teacher: dict[str, Group] = field(default_factory=dict)
 
     @property
     def tokens_sentence(self) -> str:
@@ -163,6 +181,25 @@ class _Tally:
     lengths: dict[str, dict[str, Counter[int]]] = field(default_factory=dict)
     tokens_reasoning: int = 0
     thoughts: int = 0
+    is_mixed: bool = False
+    teachers: dict[tuple[str, str], Cell] = field(default_factory=dict)  # (who, seed) -> the same counters
+    who: dict[str, str] = field(default_factory=dict)  # reply id -> who wrote it
+
+    def teacher_cell(self, record_id: str) -> Cell | None:
+        """Return the counters of who wrote a reply; None in a run of one teacher."""
+        name = self.who.get(record_id)
+        if name is None:
+            return None
+        key = (name, root_of(record_id))
+        found = self.teachers.get(key)
+        if found is None:
+            found = self.teachers[key] = Cell()
+        return found
+
+    def both(self, record_id: str) -> list[Cell]:
+        """Return the counters that a record of an answer counts for: its method's, and its teacher's in a mix."""
+        own = self.teacher_cell(record_id)
+        return [self.cell(record_id)] if own is None else [self.cell(record_id), own]
 
     def reply(self, reply: ReplyUsage | Completion) -> None:
         """Count how a reply ended and what it thought."""
@@ -179,9 +216,18 @@ class _Tally:
         return found
 
 
-def analyse(records: Records, *, usd: Callable[[int, int], float] | None = None, spread: Spread = here) -> Analysis:
-    """Return every number of a run; `usd` prices (tokens in, tokens out), None where no price is known."""
-    tally = _Tally()
+def analyse(
+    records: Records,
+    *,
+    usd: Callable[[int, int], float] | None = None,
+    spread: Spread = here,
+    is_mixed: bool = False,
+) -> Analysis:
+    """Return every number of a run; `usd` prices (tokens in, tokens out), None where no price is known.
+
+    `is_mixed` says that several teachers shared the work, and that each is counted apart.
+    """
+    tally = _Tally(is_mixed=is_mixed)
     _count_questions(tally, records)
     tokens = _count_replies(tally, records)
     _count_answers(tally, records, tokens)
@@ -203,7 +249,8 @@ def analyse(records: Records, *, usd: Callable[[int, int], float] | None = None,
         seeds=len(tally.seeds),
         tokens_in=tokens_in,
         tokens_out=tokens_out,
-        usd=usd(tokens_in, tokens_out) if usd else None,
+        usd=sum(cell.usd(usd) for cell in tally.cells.values()) if usd else None,
+        by_teacher=_split(tally.teachers, lambda who, _: who, usd) if is_mixed else {},
         tokens_reasoning=tally.tokens_reasoning,
         thoughts=tally.thoughts,
     )
@@ -281,17 +328,19 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     """Count what was paid for and return the reply tokens of each solve request."""
     tokens: dict[str, int] = {}
     for reply in records.rewrites:
-        cell = tally.cell(reply.request)
-        cell.tokens_in += reply.tokens_in
-        cell.tokens_out += reply.tokens_out
+        if tally.is_mixed:
+            tally.who[reply.request] = reply.teacher or reply.model
+        for cell in tally.both(reply.request):
+            cell.pay(reply)
         tally.reply(reply)
     for reply in records.replies:
-        cell = tally.cell(reply.request)
-        if reply.request not in tokens:  # an edited prompt leaves the older reply in the file: paid, not counted
-            cell.asked += 1
-            cell.answered += 1
-        cell.tokens_in += reply.tokens_in
-        cell.tokens_out += reply.tokens_out
+        if tally.is_mixed:
+            tally.who[reply.request] = reply.teacher or reply.model
+        for cell in tally.both(reply.request):
+            if reply.request not in tokens:  # an edited prompt leaves the older reply there: paid, not counted
+                cell.asked += 1
+                cell.answered += 1
+            cell.pay(reply)
         tally.reply(reply)
         tokens[reply.request] = reply.tokens_out
     broken = {failure.id for failure in records.failures if "#" in failure.id} - tokens.keys()
@@ -302,11 +351,12 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
 
 def _count_answers(tally: _Tally, records: Records, tokens: Mapping[str, int]) -> None:
     for candidate in records.candidates:
-        tally.cell(candidate.id).parsed += 1
+        for cell in tally.both(candidate.id):
+            cell.parsed += 1
     for verdict in records.verdicts:
-        cell = tally.cell(verdict.candidate)
-        setattr(cell, verdict.outcome, getattr(cell, verdict.outcome) + 1)
-        cell.computed += verdict.outcome == "correct" and verdict.candidate not in tokens
+        for cell in tally.both(verdict.candidate):
+            setattr(cell, verdict.outcome, getattr(cell, verdict.outcome) + 1)
+            cell.computed += verdict.outcome == "correct" and verdict.candidate not in tokens
 
 
 def measure(_: None, responses: list[tuple[str, str]]) -> dict[str, tuple[int, int]]:
@@ -316,12 +366,12 @@ def measure(_: None, responses: list[tuple[str, str]]) -> dict[str, tuple[int, i
 
 def _count_samples(tally: _Tally, lengths: Mapping[str, tuple[int, int]], tokens: Mapping[str, int]) -> None:
     for sample_id, (words, steps) in lengths.items():
-        cell = tally.cell(sample_id)
-        cell.kept += 1
-        cell.computed_kept += sample_id not in tokens
-        cell.words += words
-        cell.steps += steps
-        cell.kept_tokens += tokens.get(sample_id, 0)
+        for cell in tally.both(sample_id):
+            cell.kept += 1
+            cell.computed_kept += sample_id not in tokens
+            cell.words += words
+            cell.steps += steps
+            cell.kept_tokens += tokens.get(sample_id, 0)
         units = tally.lengths.setdefault(
             method_of(sample_id), {"words": Counter(), "tokens": Counter(), "steps": Counter()}
         )
@@ -351,7 +401,7 @@ def _group(name: str, cells: Cells, usd: Usd) -> Group:
     answered = [cell for cell in seeds if cell.answered]
     kept = [cell for cell in seeds if cell.kept]
     paid = [cell for cell in seeds if cell.tokens_in + cell.tokens_out or cell.asked or cell.kept]
-    usd_per_kept = ratio_of([(usd(cell.tokens_in, cell.tokens_out), cell.kept) for cell in paid]) if usd else None
+    usd_per_kept = ratio_of([(cell.usd(usd), cell.kept) for cell in paid]) if usd else None
     return Group(
         name=name,
         counts={stage: sum(getattr(cell, stage) for cell in seeds) for stage in COUNTED},
