@@ -7,7 +7,6 @@ Ids are lineage: `gsm8k-train-00042` is a seed, `gsm8k-train-00042/fobar.1` a pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from sys import intern
 from typing import Any, Literal, TypeVar, get_args
 
 import msgspec
@@ -198,7 +197,7 @@ def usage_of_reply(completion: Completion) -> ReplyUsage:
         request=completion.request, key=completion.key, finish_reason=completion.finish_reason, ended=completion.ended,
         tokens_in=completion.tokens_in, tokens_out=completion.tokens_out, tokens_reasoning=completion.tokens_reasoning,
         has_thought=completion.has_thought, usd=completion.usd,
-        model=intern(completion.model), teacher=intern(completion.teacher),  # a run has few of them, and many replies
+        model=completion.model, teacher=completion.teacher,
     )  # fmt: skip
 
 

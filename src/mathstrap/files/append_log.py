@@ -163,7 +163,13 @@ class _Line(msgspec.Struct):
     tokens_out: int = 0
     tokens_reasoning: int = 0
     usd: float | None = None
+    model: str = ""
+    teacher: str = ""
     reasoning: msgspec.Raw = msgspec.Raw(b'""')
+
+
+# How a reply ended and who wrote it: finish reason, the server's own word, model and label. A run has few of them.
+Ending = tuple[FinishReason, str, str, str]
 
 
 class Index:
@@ -183,13 +189,13 @@ class Index:
         self._places = array("Q")
         self._tokens = array("q")  # three of each reply: prompt, reply, and those of the reply's thought
         self._usd = array("d")  # what the server said it charged; not a number where it said nothing
-        self._endings = array("L")  # number of finish reason and end word, times two, plus one for a thought
-        self._ending_numbers: dict[tuple[FinishReason, str], int] = {}
+        self._endings = array("L")  # number of an Ending, times two, plus one for a thought
+        self._ending_numbers: dict[Ending, int] = {}
 
     def add(self, usage: ReplyUsage, offset: int, length: int) -> None:
         """Note a reply and where its line lies; a later line of the same id and key takes the place of the first."""
         tokens = (usage.tokens_in, usage.tokens_out, usage.tokens_reasoning)
-        ending = (usage.finish_reason, usage.ended)
+        ending = (usage.finish_reason, usage.ended, usage.model, usage.teacher)
         place = offset << LENGTH_BITS | length
         self._put(f"{usage.request}\0{usage.key}", place, tokens, usage.usd, ending, has_thought=usage.has_thought)
 
@@ -199,7 +205,7 @@ class Index:
         place: int,
         tokens: tuple[int, int, int],
         usd: float | None,
-        ending: tuple[FinishReason, str],
+        ending: Ending,
         *,
         has_thought: bool,
     ) -> None:
@@ -258,11 +264,11 @@ class Index:
             request_id, _, key = name.partition("\0")
             tokens_in, tokens_out, tokens_reasoning = self._tokens[3 * row : 3 * row + 3]
             number, has_thought = divmod(self._endings[row], 2)
-            finish_reason, ended = endings[number]
+            finish_reason, ended, model, teacher = endings[number]
             yield ReplyUsage(
                 request=request_id, key=key, finish_reason=finish_reason, ended=ended, tokens_in=tokens_in,
                 tokens_out=tokens_out, tokens_reasoning=tokens_reasoning, has_thought=bool(has_thought),
-                usd=None if isnan(self._usd[row]) else self._usd[row],
+                usd=None if isnan(self._usd[row]) else self._usd[row], model=model, teacher=teacher,
             )  # fmt: skip
 
     def scan(self, path: Path) -> None:
@@ -285,7 +291,7 @@ class Index:
                         offset << LENGTH_BITS | (length - is_ended),
                         (reply.tokens_in, reply.tokens_out, reply.tokens_reasoning),
                         reply.usd,
-                        (reply.finish_reason, reply.ended),
+                        (reply.finish_reason, reply.ended, reply.model, reply.teacher),
                         has_thought=_has_thought(reply.reasoning),
                     )
                     offset += length
