@@ -121,7 +121,7 @@ class Ledger:
             usd += self._meter.usd_of(completion) or 0.0
             if completion.model != job.requests[0].model and completion.model:
                 self._check_model(completion.model, job.requests[0].model)
-        self._meter.paid(completions, job.hold)
+        self._meter.paid(stored, job.hold)
         if tokens_in == tokens_out == 0 and any(reply.text for reply in completions):
             self._no_usage(job, len(completions))
         elif error is not None and job.hold is not NO_HOLD:
