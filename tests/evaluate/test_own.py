@@ -55,3 +55,32 @@ def test_an_answer_counts_only_outside_a_thought(text, finish, reason):
     completion = Completion(request="t-0#0", key="", text=text, finish_reason=finish)
     draw = score_draw(PROBLEM, completion, headline="symbolic", draw=0)
     assert draw.reason == reason
+
+
+def worked(n: int) -> str:
+    return f"{n}+{n}=<<{n}+{n}={2 * n}>>{2 * n}\n#### {2 * n}"
+
+
+def test_original_and_perturbed_questions_are_paired_by_seed(tmp_path):
+    from mathstrap.backends.fake import FakeTeacher
+    from mathstrap.evaluate import EvalOptions, evaluate
+    from mathstrap.evaluate.versus import contrast
+
+    rows = [{"question": f"Ann has {n} pens and buys {n} more. How many?", "answer": worked(n)}
+            for n in range(3, 23)]  # fmt: skip
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    known = {row["question"]: row["answer"].rpartition("#### ")[2] for row in rows}
+
+    def by_heart(request):
+        question = next((text for text in known if text in request.messages[-1].content), "")
+        text = f"The answer is {known.get(question, '0')}."
+        return Completion(request=request.id, key=request.key, text=text, finish_reason="stop")
+
+    options = EvalOptions(benchmarks=(f"gsm8k={path}", f"gsm8k-perturbed={path}"), out=str(tmp_path / "run"))
+    evaluate(options, backend=FakeTeacher(by_heart))
+    (found,) = contrast(options.out, options.out, ("gsm8k", "gsm8k-perturbed")).sets.values()
+    assert found.num == found.num_clusters == 20
+    assert found.accuracy_a == 1.0
+    assert found.difference < -0.5
+    assert found.high < 0, "a model that knows the originals by heart is found out"

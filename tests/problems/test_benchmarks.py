@@ -41,6 +41,20 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
     "aime25": [{"id": "0", "problem": "Find it.", "answer": "588"}],
     "aime": [{"id": 0, "problem": "Find it.", "solution": "s", "answer": "116", "url": "https://example.org/1"}],
     "amc": [{"id": 0, "problem": "Find it.", "answer": 142.0, "url": "https://example.org/2"}],
+    "math-perturb-simple": [{"problem_id": "1", "problem": "$1+3$?", "answer": "4", "level": "Level 5"}],
+    "math-perturb-hard": [{"problem_id": "1", "problem": "$1+3$?", "answer": "4", "level": "Level 5"}],
+    "olympiadbench": [
+        {"id": 1, "context": "Let $n>0$.", "question": "Find it.", "solution": ["s"], "final_answer": ["$2n$"],
+         "unit": None, "error": None, "answer_type": "Expression", "is_multiple_answer": False, "subfield": "Algebra"},
+        {"id": 2, "question": "Find it.", "solution": [], "final_answer": ["2"], "error": "1e-2"},
+    ],
+    "minerva": [{"problem": "How far?", "solution": "$\\boxed{1.6}$", "type": "Astronomy", "idx": 0}],
+    "gpqa-diamond": [
+        {"Question": "Which is prime?", "Correct Answer": "7", "Incorrect Answer 1": "8", "Incorrect Answer 2": "9",
+         "Incorrect Answer 3": "10", "Explanation": "s", "Subdomain": "Numbers"},
+        {"question": "Which is even?", "choices": ["7", "8"], "answer": 1},
+        {"question": "Which is even?", "options": ["7", "8"], "answer": "C"},
+    ],
     "drop-number": [
         {"passage": "In 1210 the city had 6 towers.", "question": "How many towers?",
          "answers_spans": {"spans": ["6", "6"], "types": ["number", "number"]}},
@@ -55,7 +69,7 @@ SAMPLES: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 ANSWERS = {
     "gsm8k-platinum": "1200", "gsm-plus": "3", "gsm-hard": "-9867630", "svamp": "87", "asdiv": "2", "mawps": "3.5",
-    "math": "\\frac{4}{2}", "aime24": "73", "amc": "142", "drop-number": "6",
+    "math": "\\frac{4}{2}", "aime24": "73", "olympiadbench": "$2n$", "minerva": "1.6", "amc": "142", "drop-number": "6",
 }  # fmt: skip
 
 
@@ -71,7 +85,7 @@ def test_every_published_set_reads_its_own_shape(name: str, tmp_path: Path) -> N
     assert len(loaded.problems) + len(loaded.rejects) == len(SAMPLES[name])
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLES if name != "gsm8k-backward"])
+@pytest.mark.parametrize("name", [name for name in SAMPLES if f"{name}-backward-full" in BENCHMARKS])
 def test_every_published_set_has_its_backward_questions(name: str, tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in SAMPLES[name]))
@@ -91,6 +105,7 @@ def test_every_published_set_has_its_backward_questions(name: str, tmp_path: Pat
         ("gsm8k", "gsm8k_test.jsonl", 1319), ("gsm-hard", "gsm_hard.jsonl", 1319), ("svamp", "svamp_test.jsonl", 1000),
         ("asdiv", "asdiv_test.jsonl", 2215), ("mawps", "mawps_test.jsonl", 2065), ("math", "math_test.jsonl", 5000),
         ("math500", "math500.jsonl", 500), ("gsm8k-backward", "gsm8k_backward_200.jsonl", 200),
+        ("math-perturb-hard", "math_perturb_hard.jsonl", 279), ("minerva", "minerva_math.jsonl", 272),
     ],
 )  # fmt: skip
 def test_the_published_files_are_read_whole(name: str, file: str, count: int, data_path: Path) -> None:
@@ -186,3 +201,18 @@ def test_backward_full_is_the_whole_candidate_pool(data_path: Path) -> None:
     assert flags.count("yes") > len(found) // 2
     assert flags.count("no") > 10
     assert build_backward(parents[:50]) == [made for made in found if root_of(made.id) <= parents[49].id]
+
+
+def test_a_choice_is_put_to_the_model_by_letter_in_an_order_of_the_questions_own(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in SAMPLES["gpqa-diamond"]))
+    loaded = load_benchmark(f"gpqa-diamond={path}")
+    first, second = loaded.problems
+    assert f"({first.answer}) 7" in first.question.splitlines()
+    assert second.answer == "B"
+    assert "not among the choices" in loaded.rejects[0].detail
+
+
+def test_a_set_on_no_hub_says_where_it_comes_from(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"comes from github\.com/Kaffaljidhmah2"):
+        load_benchmark("math-perturb-hard", data=str(tmp_path))

@@ -140,6 +140,9 @@ def compare(
     b: str = typer.Argument(..., metavar="B", help="Another of the same kind."),
     flips: int = typer.Option(10, "--flips", help="How many flipped questions to list each way."),
     json_lines: bool = typer.Option(False, "--json", help="Print the whole comparison as JSON."),
+    sets: str = typer.Option(
+        "", "--sets", metavar="ONE,OTHER", help="One set of A against another of B, paired by seed question."
+    ),
 ) -> None:
     """Compare two evaluations question by question, or two bootstrapping runs."""
     kinds = [run_kind(a), run_kind(b)]
@@ -150,9 +153,13 @@ def compare(
 
         print_runs(a, b)
         return
-    from mathstrap.evaluate import compare as compare_evaluations
+    from mathstrap.evaluate.versus import compare as compare_evaluations
+    from mathstrap.evaluate.versus import contrast
 
-    found = compare_evaluations(a, b)
+    pair = names_in(sets)
+    if pair and len(pair) != 2:
+        raise InputError(f"--sets: found {sets}, expected two names such as gsm8k,gsm8k-perturbed.")
+    found = contrast(a, b, (pair[0], pair[1])) if pair else compare_evaluations(a, b)
     if json_lines:
         import msgspec
 

@@ -20,7 +20,8 @@ def print_benchmarks() -> None:
     console = Console(highlight=False, soft_wrap=True)
     width = max(map(len, BENCHMARKS)) + 2
     for name, entry in BENCHMARKS.items():
-        source = f"{entry.file}, else hf:{entry.hub}" if entry.file else f"built from {entry.of}"
+        origin = f"else hf:{entry.hub}" if entry.hub else f"from {entry.home}"
+        source = f"{entry.file}, {origin}" if entry.file else f"built from {entry.of}"
         console.print(f"{name:<{width}}{entry.about}")
         console.print(f"{'':<{width}}{source}", style="dim")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,33 @@ def compare(a: Path | str, b: Path | str) -> EvaluationComparison:
         a=str(a), b=str(b), model_a=first.model, model_b=second.model, sets=sets,
         warnings=[*warnings(first, second, draws_a, draws_b), *shared],
     )  # fmt: skip
+
+
+def contrast(a: Path | str, b: Path | str, sets: tuple[str, str]) -> EvaluationComparison:
+    """Compare one set of A with another set of B, paired by the question both were made from: original and perturbed.
+
+    A and B may be the same evaluation. Every pair is one seed question with the mean of its variants' draws, so the
+    interval is clustered by seed. Raises InputError where the sets share no seed question.
+    """
+    (first, draws_a), (second, draws_b) = read_evaluation(a), read_evaluation(b)
+    one, two = (by_seed(draws, name) for draws, name in ((draws_a, sets[0]), (draws_b, sets[1])))
+    if not one.keys() & two.keys():
+        raise InputError(f"{sets[0]} and {sets[1]} share no seed question, so there is nothing to pair.")
+    found = compare_scores(one, two, {seed: seed for seed in {*one, *two}})
+    return EvaluationComparison(
+        a=f"{a} {sets[0]}", b=f"{b} {sets[1]}", model_a=first.model, model_b=second.model,
+        sets={f"{sets[0]} against {sets[1]}": found}, warnings=warnings(first, second, [], []),
+    )  # fmt: skip
+
+
+def by_seed(draws: Sequence[ScoredDraw], benchmark: str) -> dict[str, float]:
+    """Return each seed question's share of right draws; published pairs of sets are seeds by their place in the set."""
+    groups: dict[str, list[bool]] = {}
+    for draw in draws:
+        if draw.benchmark == benchmark:
+            groups.setdefault(draw.cluster.removeprefix(f"{benchmark}-"), []).append(draw.is_correct)
+    # A set derived from another keeps the other's ids as its roots: gsm8k-00042.
+    return {re.sub(r"^.*-(?=\d+$)", "", seed): fmean(correct) for seed, correct in groups.items()}
 
 
 def mean_scores(draws: Sequence[ScoredDraw], benchmark: str) -> dict[str, float]:

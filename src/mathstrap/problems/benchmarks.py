@@ -30,7 +30,8 @@ _MATH = ("algebra", "counting_and_probability", "geometry", "intermediate_algebr
 class Benchmark:
     """A test set. `file` is its name in a data folder, `hub` its repository with `configs` and `split`.
 
-    A derived set names the one it is built `of`, and is built by `build`.
+    `home` says where a set that is on no hub comes from. A derived set names the one it is built `of`, and is built by
+    `build`.
     """
 
     about: str
@@ -38,6 +39,7 @@ class Benchmark:
     style: Style = "gsm8k"
     file: str = ""
     hub: str = ""
+    home: str = ""
     configs: tuple[str | None, ...] = (None,)
     split: str = "test"
     of: str = ""
@@ -84,6 +86,26 @@ BENCHMARKS: dict[str, Benchmark] = {
         about="AMC 12, 2022 and 2023", style="math", file="amc.jsonl", hub="AI-MO/aimo-validation-amc", split="train",
         shape=shapes.contest_integer,
     ),
+    "math-perturb-simple": Benchmark(
+        about="MATH-Perturb, the same solution path", style="math", file="math_perturb_simple.jsonl",
+        home="github.com/Kaffaljidhmah2/MATH-Perturb", shape=shapes.perturbed_pair,
+    ),
+    "math-perturb-hard": Benchmark(
+        about="MATH-Perturb, another solution path", style="math", file="math_perturb_hard.jsonl",
+        home="github.com/Kaffaljidhmah2/MATH-Perturb", shape=shapes.perturbed_pair,
+    ),
+    "olympiadbench": Benchmark(
+        about="OlympiadBench, open mathematics in English", style="math", file="olympiadbench.jsonl",
+        hub="Hothan/OlympiadBench", configs=("OE_TO_maths_en_COMP",), split="train", shape=shapes.olympiad,
+    ),
+    "minerva": Benchmark(
+        about="Minerva's MIT OpenCourseWare questions", style="math", file="minerva_math.jsonl",
+        hub="math-ai/minervamath", shape=shapes.competition,
+    ),
+    "gpqa-diamond": Benchmark(
+        about="GPQA Diamond, four choices by letter", style="math", file="gpqa_diamond.jsonl", hub="Idavidrein/gpqa",
+        configs=("gpqa_diamond",), split="train", shape=shapes.choices,
+    ),
     "drop-number": Benchmark(
         about="DROP, numeric answers", file="drop.jsonl", hub="ucinlp/drop", split="validation",
         shape=shapes.drop_number,
@@ -101,7 +123,7 @@ BENCHMARKS |= {
         about=f"{entry.about}: every number hidden in turn", style=entry.style, of=name, build="backward"
     )
     for name, entry in BENCHMARKS.items()
-    if not entry.build and name != "gsm8k-backward"
+    if not entry.build and name not in ("gsm8k-backward", "gpqa-diamond")
 }
 
 
@@ -212,6 +234,8 @@ def open_rows(name: str, benchmark: Benchmark, given: str, data: str) -> tuple[s
         f"Without a network, put {benchmark.file} in a folder and name it with --data or {DATA_VARIABLE}, or give the "
         f"file: {name}=PATH."
     )
+    if not benchmark.hub:
+        raise InputError(f"{name}: is on no hub; it comes from {benchmark.home}. {help_text}")
     rows = (
         hub_rows(benchmark.hub, config, benchmark.split, help_text=help_text, streaming=False)
         for config in benchmark.configs

@@ -138,6 +138,67 @@ def contest_integer(row: Mapping[str, Any]) -> Shaped | str:
     )  # fmt: skip
 
 
+def perturbed_pair(row: Mapping[str, Any]) -> Shaped | str:
+    """MATH-Perturb: a changed MATH question; the simple and the hard change of one question share its number."""
+    shaped = competition(row)
+    number = text_of(row, "problem_id")
+    if isinstance(shaped, str) or not number:
+        return shaped
+    return msgspec.structs.replace(shaped, tags={**shaped.tags, "original": number})
+
+
+def olympiad(row: Mapping[str, Any]) -> Shaped | str:
+    """OlympiadBench: question, perhaps with a context before it, and a list with one final answer and its unit."""
+    question, context = text_of(row, "question"), text_of(row, "context")
+    if not question:
+        return missing(row, "question")
+    finals = row.get("final_answer")
+    if not isinstance(finals, list) or len(finals) != 1 or not isinstance(finals[0], str) or not finals[0].strip():
+        return "no single final answer, so there is nothing to grade"
+    if text_of(row, "error"):
+        return "the answer is given with a tolerance, which no grader here takes"
+    solutions = row.get("solution")
+    solution = solutions[0] if isinstance(solutions, list) and solutions and isinstance(solutions[0], str) else ""
+    tags = {"subject": text_of(row, "subfield"), "type": text_of(row, "answer_type"), "unit": text_of(row, "unit")}
+    return Shaped(
+        question=f"{context}\n\n{question}" if context else question, answer=finals[0].strip(), solution=solution,
+        tags=tags,
+    )  # fmt: skip
+
+
+LETTERS = "ABCDEFGHIJ"
+
+
+def choices(row: Mapping[str, Any]) -> Shaped | str:
+    """Questions with choices: GPQA's columns, or a question, a list of choices and the right one's letter or place.
+
+    GPQA's right answer stands first in its columns; the choices are put in an order that the question alone decides.
+    """
+    question = text_of(row, "Question", "question")
+    right = text_of(row, "Correct Answer")
+    if not question:
+        return missing(row, "question")
+    if right:
+        options = [right, *(text_of(row, f"Incorrect Answer {number}") for number in (1, 2, 3))]
+        options = sorted((option for option in options if option), key=lambda one: short_hash(f"{question}\0{one}"))
+        place = options.index(right)
+    else:
+        listed = row.get("choices", row.get("options"))
+        if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+            return missing(row, "choices", "options")
+        options, given = listed, row.get("answer", row.get("target"))
+        letter = text_of(row, "answer", "target").strip("()").upper()
+        is_place = isinstance(given, int) and not isinstance(given, bool)
+        place = given if is_place else LETTERS.find(letter) if len(letter) == 1 else -1
+    if not 2 <= len(options) <= len(LETTERS) or not 0 <= place < len(options):
+        return "the right choice is not among the choices"
+    lines = [f"({LETTERS[number]}) {option}" for number, option in enumerate(options)]
+    asked = "\n".join([question, "", *lines, "", "Answer with the letter of the right choice."])
+    subject = text_of(row, "Subdomain", "subject", "category")
+    solution = text_of(row, "Explanation")
+    return Shaped(question=asked, answer=LETTERS[place], solution=solution, tags={"subject": subject})
+
+
 def drop_number(row: Mapping[str, Any]) -> Shaped | str:
     """DROP, questions whose answer is one number: the passage, then the question."""
     passage, question, spans = text_of(row, "passage"), text_of(row, "question"), row.get("answers_spans")
