@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import importlib
 import importlib.util
 import json
@@ -89,6 +90,7 @@ def mathstrap(url: str, count: int, in_flight: int, out: Path) -> int:
         nonlocal seen
         seen += 1
 
+    gc.set_threshold(20_000)  # as the command line does for its own process
     with RunDir.open(out / "run") as run:
         meter = Meter(Budget(max_usd=1000.0), price=find_price(MODEL), spent=run.spent("solve"), log=run.spending())
         report = ask_all(

@@ -38,6 +38,13 @@ def test_a_million_replies_were_measured_and_resume_within_their_bounds(scale):
     assert derived[0]["replies"] <= derived[-1]["replies"] / 5, "the prediction needs a smaller run"
 
 
+def test_what_the_smaller_run_predicts_is_what_the_larger_one_took(scale):
+    small, large = scale.rates_of(scale.runs("derive")[0]), scale.runs("derive")[-1]
+    seconds, mib = scale.predict(small, large["replies"])
+    assert seconds == pytest.approx(large["processor_seconds"], rel=0.3)
+    assert large["peak_mib_with_workers"] < 1.3 * mib
+
+
 def test_a_prediction_grows_in_proportion(scale):
     small = scale.rates_of(scale.runs("derive")[0])
     seconds, mib = scale.predict(small, small.replies * 10)

@@ -14,6 +14,7 @@ from mathstrap.report.analysis import Twice, analyse_run
 from mathstrap.report.compare import compare_runs
 from mathstrap.report.extras import load_extras, save_gains, save_perplexities
 from mathstrap.report.page import render_report, write_report
+from mathstrap.stats import FUNNEL
 from synthetic_run import make, synthetic_run, write
 
 SECTIONS = [
@@ -48,7 +49,10 @@ def test_every_section_is_there(html):
 def test_the_numbers_are_those_of_the_run(run, html):
     analysis = analyse_run(RunDir.read(run))
     assert f"<dd>{analysis.everything.counts['kept']:,}</dd>" in html
-    assert f"{analysis.everything.counts['asked']:,}" in html
+    funnel = re.search(r'<section id="funnel">(.*?)</section>', html, re.DOTALL).group(1)
+    for name, group in [*analysis.by_method.items(), ("all", analysis.everything)]:
+        for stage in FUNNEL:
+            assert re.search(rf">\s*{group.counts[stage]:,}\b", funnel), (name, stage)
 
 
 def test_it_needs_nothing_from_anywhere(html):

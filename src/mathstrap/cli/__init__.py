@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 
 import typer
@@ -15,6 +16,8 @@ from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
 from mathstrap.version import __version__
+
+GC_THRESHOLD = 20_000
 
 app = typer.Typer(
     name="mathstrap",
@@ -44,6 +47,10 @@ def root(
 
 def main() -> None:
     """Run the command line; a MathstrapError becomes one sentence on stderr and exit code 1."""
+    # What is imported stays alive and the engine's calls leave no cycles, so looking for some less often saves a tenth
+    # of a run's processor time. Only here: the collector of a program that calls the library is that program's own.
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     try:
         app()
     except MathstrapError as error:

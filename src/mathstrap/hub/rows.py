@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mathstrap.errors import InputError, MissingExtraError, missing_extra
-from mathstrap.hub.reach import reaching
+from mathstrap.hub.reach import silence_of
 
 
 def hub_rows(name: str, config: str | None, split: str, *, help_text: str, streaming: bool = True) -> Iterator[Any]:
@@ -19,11 +19,22 @@ def hub_rows(name: str, config: str | None, split: str, *, help_text: str, strea
         import datasets
     except ImportError:
         raise MissingExtraError(f"{missing_extra('datasets', 'hub')}. {help_text}") from None
-    silence = ""
+    silence = silence_of(name)
     try:
-        with reaching(name) as silence:
-            rows = datasets.load_dataset(name, config, split=split, streaming=streaming)
-        yield from rows
+        # The library has no option to look into the cache alone, but loads the folder of what was downloaded.
+        source = cached_folder(name) if silence else name
+        yield from datasets.load_dataset(source, config, split=split, streaming=streaming)
     except (OSError, ValueError) as error:
         reason = silence or (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"hf:{name}: cannot be loaded ({reason}). {help_text}") from None
+
+
+def cached_folder(name: str) -> str:
+    """Return the folder of a dataset's files in the hub's cache; raises OSError where it is not there."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        return snapshot_download(name, repo_type="dataset", local_files_only=True)
+    except LocalEntryNotFoundError as error:
+        raise OSError(f"{name} is not in the cache") from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError
-from mathstrap.hub.reach import reaching
+from mathstrap.hub.reach import silence_of
 
 
 def load_causal_model(name: str, **settings: Any) -> Any:
@@ -21,35 +21,33 @@ def load_causal_model(name: str, **settings: Any) -> Any:
 
     if "gguf_file" not in settings:
         settings["use_safetensors"] = True
-    with reaching(name):
-        return AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, **settings)
+    settings["local_files_only"] = bool(silence_of(name))
+    return AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, **settings)
 
 
 def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
     """Return a model's tokenizer; raises OSError or ValueError where there is none, or it asks for code."""
     from transformers import AutoTokenizer
 
-    with reaching(name):
-        return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **settings)
+    settings["local_files_only"] = bool(silence_of(name))
+    return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **settings)
 
 
 def load_config_of(name: str | Path) -> Any:
     """Return a model's configuration; raises OSError or ValueError where there is none, or it asks for code."""
     from transformers import AutoConfig
 
-    with reaching(name):
-        return AutoConfig.from_pretrained(name, trust_remote_code=False)
+    return AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=bool(silence_of(name)))
 
 
 def load_generation_config_of(name: str | Path) -> Any:
     """Return how a model generates by its own account; what its configuration implies where it has no such file."""
     from transformers import GenerationConfig
 
-    with reaching(name):
-        try:
-            return GenerationConfig.from_pretrained(name)
-        except OSError:
-            return GenerationConfig.from_model_config(load_config_of(name))
+    try:
+        return GenerationConfig.from_pretrained(name, local_files_only=bool(silence_of(name)))
+    except OSError:
+        return GenerationConfig.from_model_config(load_config_of(name))
 
 
 def load_merged_adapter(model: Any, folder: str | Path) -> Any:

@@ -104,9 +104,9 @@ def recall(run: RunDir, inputs: str, seeds: Iterable[Problem]) -> Recalled | Non
 def with_shared_text(problem: Problem, wordings: dict[str, str]) -> Problem:
     """Let a question's tags hold its seed's own text instead of a copy: half the memory of a large run."""
     original = problem.tags.get("original_question")
-    if original in wordings:
-        problem.tags["original_question"] = wordings[original]
-    return problem
+    if original not in wordings:
+        return problem
+    return msgspec.structs.replace(problem, tags={**problem.tags, "original_question": wordings[original]})
 
 
 def sizes_of(run: RunDir) -> dict[str, int]:
