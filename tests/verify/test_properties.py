@@ -15,8 +15,8 @@ from mathstrap.verify.decide.exact import rational
 from mathstrap.verify.decide.identity import same_expression
 from mathstrap.verify.decide.residue import IMAGINARY, PRIME
 from mathstrap.verify.find.extract import extract_boxed
-from mathstrap.verify.read.normalize import clean, plain_number
 from mathstrap.verify.read.nodes import NotMathError
+from mathstrap.verify.read.normalize import clean, plain_number
 from mathstrap.verify.read.parse import parse
 
 Wrapper = Callable[[str], str]
