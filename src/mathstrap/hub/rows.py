@@ -35,6 +35,6 @@ def cached_folder(name: str) -> str:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        return snapshot_download(name, repo_type="dataset", local_files_only=True)
+        return str(snapshot_download(name, repo_type="dataset", local_files_only=True))
     except LocalEntryNotFoundError as error:
         raise OSError(f"{name} is not in the cache") from error
