@@ -11,6 +11,7 @@ from genai_prices import Usage, calc_price
 from mathstrap.engine.budget import Budget, Meter, hold_for
 from mathstrap.engine.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
 from mathstrap.engine.prices import find_price
+from mathstrap.engine.thinkers import thinks
 from mathstrap.errors import RecipeError
 from mathstrap.types import Message, Request, Sampling
 
@@ -152,7 +153,8 @@ def test_prices_come_from_the_recipe_then_the_library_and_unknown_stays_unknown(
     half = find_price("gpt-4o-mini", backend="openai_batch")
     assert half is not None
     assert half.usd(10**6, 0) == pytest.approx(known.usd(10**6, 0) / 2)
-    assert find_price("my-own-model", base_url="http://localhost:8000/v1") is None
+    assert find_price("my-own-model", base_url="https://api.example.com/v1") is None
+    assert find_price("my-own-model") is None
     mine = find_price("my-own-model", usd_per_million_in=1.0, usd_per_million_out=2.0)
     assert mine is not None
     assert mine.usd(10**6, 10**6) == 3.0
@@ -171,3 +173,50 @@ def test_a_price_that_falls_at_night_is_taken_by_day():
     prices = [calc_price(usage, "deepseek-chat", genai_request_timestamp=at).total_price for at in hours]
     assert min(prices) < max(prices)
     assert found.usd_per_million_in == pytest.approx(float(max(prices)) / 2000 * 1e6)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://localhost:8000/v1", "http://127.0.0.1:1/v1", "http://10.1.2.3/v1", "http://192.168.0.9:11434/v1",
+     "http://[::1]:8000/v1", "http://gpu-box:8000/v1", "http://host.docker.internal:1234/v1", "http://vllm.team.svc/v1"],
+)  # fmt: skip
+def test_a_server_of_ones_own_costs_nothing_unless_a_price_is_given(url):
+    found = find_price("gpt-4o-mini", base_url=url)
+    assert found is not None
+    assert found.usd(10**9, 10**9) == 0
+    given = find_price("gpt-4o-mini", base_url=url, usd_per_million_in=1.0, usd_per_million_out=2.0)
+    assert given is not None
+    assert given.usd(10**6, 0) == 1.0
+
+
+NAMES = [
+    ("models/gemini-2.5-flash", "https://generativelanguage.googleapis.com/v1beta/openai", "google/gemini-2.5-flash"),
+    ("models/gemini-2.5-flash", "", "google/gemini-2.5-flash"),
+    ("openai/gpt-4o-mini", "", "openai/gpt-4o-mini"),
+    ("openai/gpt-4o-mini", "https://openrouter.ai/api/v1", "openrouter/openai/gpt-4o-mini"),
+    ("deepseek/deepseek-r1:free", "https://openrouter.ai/api/v1", "OpenRouter, free"),
+    ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "https://api.together.xyz/v1", "together/meta-llama/"),
+    ("openai/gpt-oss-120b", "https://api.together.xyz/v1", "together/openai/gpt-oss-120b"),
+    ("gpt-oss:120b", "https://ollama.com/v1", "another provider's price, ollama.com names none"),
+    ("gpt-4o-mini", "https://api.deepinfra.com/v1/openai", "another provider's price, api.deepinfra.com names none"),
+]
+
+
+@pytest.mark.parametrize(("model", "url", "source"), NAMES)
+def test_a_models_name_as_people_write_it_finds_its_price_or_says_whose_is_taken(model, url, source):
+    found = find_price(model, base_url=url)
+    assert found is not None
+    assert source in found.source
+
+
+@pytest.mark.parametrize(
+    ("model", "is_thinker"),
+    [("gpt-5-mini", True), ("gpt-6-luna", True), ("openai/gpt-oss-120b", True), ("o3-mini", True), ("qwen3:8b", True),
+     ("deepseek-reasoner", True), ("deepseek-ai/DeepSeek-R1-Distill-Qwen-7B", True), ("gemini-2.5-flash", True),
+     ("magistral-small-2506", True), ("Qwen/Qwen3-4B-Thinking-2507", True),
+     ("gpt-4o-mini", False), ("gpt-4.1", False), ("Qwen/Qwen3-30B-A3B-Instruct-2507", False),
+     ("gpt-5-chat-latest", False),
+     ("mistral-small-2603", False), ("deepseek-chat", False), ("Llama-3.3-70B-Instruct", False)],
+)  # fmt: skip
+def test_models_that_think_are_known_by_name(model, is_thinker):
+    assert thinks(model) is is_thinker

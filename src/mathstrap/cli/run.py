@@ -175,6 +175,8 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
         console.print("cost: no price is known for this model; set budget.usd_per_million_tokens_in and _out")
     else:
         console.print(f"cost: about ${found.usd_expected:,.2f}, at most ${found.usd_most:,.2f} ({found.price_source})")
+    for line in thinker_lines(recipe):
+        console.print(line, soft_wrap=True)
     for stage in found.stages:
         console.print(f"\n[bold]First prompt: {stage.name}[/bold]")
         for message in stage.first:
@@ -196,6 +198,26 @@ def after_a_second() -> Callable[[str], None]:
             typer.echo(line, err=True)
 
     return tell
+
+
+def thinker_lines(recipe: RunRecipe) -> list[str]:
+    """Return what to say of a model that thinks and of limits too small for it."""
+    from mathstrap.engine.thinkers import THINKER_MAX_TOKENS, TYPICAL_THOUGHT, thinks
+
+    model = recipe.teacher.model
+    if not thinks(model):
+        return []
+    lines = [
+        f"{printable(model)} thinks before it answers: the estimate counts {TYPICAL_THOUGHT:,} tokens of thought and "
+        "text for a reply, and hard problems take several times that."
+    ]
+    for key, sampling in (("rewriting", recipe.rewriting), ("solving", recipe.solving)):
+        if sampling.max_tokens < TYPICAL_THOUGHT:
+            lines.append(
+                f"{key}.max_tokens is {sampling.max_tokens:,}: most replies would be cut off while it thinks. Set "
+                f"{THINKER_MAX_TOKENS:,}; unused tokens cost nothing."
+            )
+    return lines
 
 
 def short(number: int) -> str:
@@ -292,11 +314,16 @@ def init(
     seeds: str = typer.Option(
         "questions.jsonl", "--seeds", help="Your file (.jsonl, .csv, .xlsx, ...), folder or glob, or hf:owner/name."
     ),
+    teacher: str = typer.Option(
+        "", "--teacher", metavar="MODEL", help="The model that answers; one that thinks gets the limits it needs."
+    ),
 ) -> None:
     """Write a commented starter recipe for your own questions."""
     from mathstrap.recipe import recipe_text
 
     text = recipe_text("starter")[1].replace("questions.jsonl", seeds)
+    if teacher:
+        text = with_teacher(text, teacher)
     write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {path}"))
     show_seeds(seeds)
     typer.echo(f"Next: look at it, then `mathstrap run {path} --dry-run`.")
@@ -318,6 +345,24 @@ def show_seeds(source: str) -> None:
         return
     for line in loaded.lines():
         typer.echo(printable(line))
+
+
+def with_teacher(text: str, model: str) -> str:
+    """Return the starter's text with another model, and the limits that a model of this kind needs."""
+    import json
+    import re
+
+    from mathstrap.engine.thinkers import THINKER_MAX_TOKENS, THINKER_TIMEOUT_SECONDS, thinks
+
+    if not model.isprintable() or len(model) > 200:
+        raise InputError("--teacher: expected the name of a model as its server knows it.")
+    named = model if re.fullmatch(r"[A-Za-z0-9][\w./-]*", model) else json.dumps(model)
+    limits = (THINKER_MAX_TOKENS, THINKER_MAX_TOKENS) if thinks(model) else (400, 700)
+    text = re.sub(r"(?m)^  model: \S+", lambda _: f"  model: {named}", text, count=1)
+    for key, most in zip(("rewriting", "solving"), limits, strict=True):
+        text = re.sub(rf"(?m)^({key}:.*max_tokens: )\d+", rf"\g<1>{most}", text, count=1)
+    seconds = f"{THINKER_TIMEOUT_SECONDS:g}" if thinks(model) else "300"
+    return re.sub(r"(?m)^  timeout_seconds: \d+", f"  timeout_seconds: {seconds}", text, count=1)
 
 
 def write_new(path: Path, text: str) -> None:

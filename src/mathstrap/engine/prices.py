@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +14,13 @@ from mathstrap.errors import RecipeError
 # Backends that run on the user's own machine cost no money per token.
 FREE_BACKENDS = frozenset({"embedded", "hf", "vllm", "fake", "none"})
 BATCH_DISCOUNT = 0.5
+# What routers and clients write before a model's name, and what says how its weights are stored.
+_PREFIX = re.compile(
+    r"^(?:models/|accounts/[\w-]+/models/|(?:openrouter|together|together_ai|fireworks_ai|gemini|google|ollama|groq|"
+    r"deepinfra|azure|bedrock|vertex_ai|hosted_vllm|litellm_proxy)/)",
+    re.IGNORECASE,
+)
+_QUANTIZED = re.compile(r"[-_.](?:fp8|fp16|bf16|awq|gptq|gguf|int[48]|q\d\w*|mxfp4|nvfp4|turbo|tee)$", re.IGNORECASE)
 # Tiered prices change with the prompt's length; a few-shot prompt is about this long.
 TYPICAL_TOKENS = 2000
 
@@ -48,8 +57,10 @@ def find_price(
         )
     if backend in FREE_BACKENDS:
         return Price(usd_per_million_in=0.0, usd_per_million_out=0.0, source="runs on this machine")
+    if is_own_server(base_url):
+        return Price(usd_per_million_in=0.0, usd_per_million_out=0.0, source="a server of your own costs nothing")
     found = _from_library(model, base_url)
-    if found is None or backend != "openai_batch":
+    if found is None or not backend.endswith("_batch"):
         return found
     return Price(
         usd_per_million_in=found.usd_per_million_in * BATCH_DISCOUNT,
@@ -58,22 +69,69 @@ def find_price(
     )
 
 
+def is_own_server(url: str) -> bool:
+    """Say whether an address is on this machine or in a private network, whose tokens nobody charges for."""
+    host = (urlsplit(url).hostname or "").rstrip(".").lower() if url else ""
+    if not host:
+        return False
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        is_bare = "." not in host and ":" not in host
+        return is_bare or host.endswith((".local", ".localhost", ".internal", ".lan", ".home.arpa", ".svc"))
+    return address.is_private or address.is_loopback or address.is_link_local
+
+
+def names_of(model: str) -> list[str]:
+    """Return a model's name in the forms that price lists know, as it was written first.
+
+    `models/gemini-2.5-flash`, `openai/gpt-oss-120b`, `accounts/fireworks/models/deepseek-r1`, `qwen3:8b`, a folder of
+    the hub, and names with a quantization behind them.
+    """
+    names = [model]
+
+    def add(name: str) -> None:
+        for form in (name, name.lower()):
+            if form and form not in names:
+                names.append(form)
+
+    for known in names:
+        add(known)
+    for name in names:
+        add(_PREFIX.sub("", name))
+    for name in names:
+        add(name.rpartition("/")[2])
+    for name in names:
+        add(_QUANTIZED.sub("", name))
+        head, colon, tag = name.partition(":")
+        if colon:
+            add(f"{head}-{tag}")
+            add(head)
+    return names
+
+
 def _from_library(model: str, base_url: str) -> Price | None:
     from genai_prices import Usage
 
     host = urlsplit(base_url).hostname or ""
+    if host.endswith("openrouter.ai") and model.endswith(":free"):
+        return Price(usd_per_million_in=0.0, usd_per_million_out=0.0, source="OpenRouter, free")
     # A hosting server's own prices first; a model name alone is enough where the host is not listed.
     for provider_url in (base_url, None) if host else (None,):
-        try:
-            tokens_in = _dearest(Usage(input_tokens=TYPICAL_TOKENS), model, provider_url)
-            tokens_out = _dearest(Usage(output_tokens=TYPICAL_TOKENS), model, provider_url)
-        except LookupError:
-            continue
-        return Price(
-            usd_per_million_in=float(tokens_in.total_price) / TYPICAL_TOKENS * 1e6,
-            usd_per_million_out=float(tokens_out.total_price) / TYPICAL_TOKENS * 1e6,
-            source=f"genai-prices, {tokens_in.provider.id}/{tokens_in.model.id}",
-        )
+        for name in names_of(model):
+            try:
+                tokens_in = _dearest(Usage(input_tokens=TYPICAL_TOKENS), name, provider_url)
+                tokens_out = _dearest(Usage(output_tokens=TYPICAL_TOKENS), name, provider_url)
+            except LookupError:
+                continue
+            source = f"genai-prices, {tokens_in.provider.id}/{tokens_in.model.id}"
+            if host and provider_url is None:
+                source = f"{source}: another provider's price, {host} names none for this model"
+            return Price(
+                usd_per_million_in=float(tokens_in.total_price) / TYPICAL_TOKENS * 1e6,
+                usd_per_million_out=float(tokens_out.total_price) / TYPICAL_TOKENS * 1e6,
+                source=source,
+            )
     return None
 
 

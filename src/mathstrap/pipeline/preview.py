@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from mathstrap.engine.thinkers import expected_tokens_out
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import in_processes
 from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves, rewrite_request
@@ -48,7 +49,7 @@ class StagePreview:
             return
         characters = sum(len(message.content) for message in request.messages)
         self.tokens_in += round(characters / CHARS_PER_TOKEN)
-        self.tokens_out_expected += round(request.sampling.max_tokens * EXPECTED_SHARE)
+        self.tokens_out_expected += expected_tokens_out(request.model, request.sampling.max_tokens, EXPECTED_SHARE)
         self.tokens_out_most += request.sampling.max_tokens
 
     def scale(self, factor: float) -> None:

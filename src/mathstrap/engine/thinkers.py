@@ -1,0 +1,33 @@
+"""Say which models think before they answer unless told otherwise, by name; and what that takes. Sends nothing."""
+
+from __future__ import annotations
+
+import re
+
+# Model families that reason by default. A name that says instruct, chat or non-thinking is one that does not.
+_THINKS = re.compile(
+    r"(?:^|[/_-])(?:o[134](?:-|$)|gpt-?(?:[5-9]|oss)|deepseek-?(?:r\d|reasoner|v[4-9])|r1-|qwq|qwen3|gemini-?(?:2\.5|[3-9])"
+    r"|magistral|grok-?(?:3-mini|[4-9])|glm-?(?:4\.[5-9]|[5-9]|z1)|kimi-?k[2-9].*think|minimax-?m\d|phi-?4.*reason"
+    r"|nemotron|smollm3|exaone.*deep|ernie.*think|hunyuan-?(?:a|t)|seed-oss|olmo.*think|apriel|step-?[3-9])"
+    r"|thinking|reason(?:er|ing)|[-_/]think\b|qvq",
+    re.IGNORECASE,
+)
+_DOES_NOT = re.compile(
+    r"instruct|non-?think|no-?think|non-?reason|gpt-5[\w.]*-chat|chat-latest|coder|embed|base$|-lite", re.IGNORECASE
+)
+# Tokens of thought and answer for one problem of GSM8K or MATH; models of 2025 and 2026 report 1,000 to 8,000.
+TYPICAL_THOUGHT = 2_000
+# What `mathstrap init` writes for such a model: room for nearly every thought, and time to write it.
+THINKER_MAX_TOKENS = 16_384
+THINKER_TIMEOUT_SECONDS = 1_800.0
+
+
+def thinks(model: str) -> bool:
+    """Say whether a model of this name thinks unless it is told not to; a guess, from its family."""
+    return bool(_THINKS.search(model)) and not _DOES_NOT.search(model)
+
+
+def expected_tokens_out(model: str, max_tokens: int, share: float) -> int:
+    """Return how many tokens a reply is expected to take: a share of max_tokens, at least a typical thought."""
+    expected = round(max_tokens * share)
+    return min(max_tokens, max(TYPICAL_THOUGHT, round(max_tokens * 0.2))) if thinks(model) else expected
