@@ -115,7 +115,7 @@ def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
 
 def test_the_command_names_its_own_option_for_columns_it_does_not_know(tmp_path: Path) -> None:
     path = tmp_path / "seeds.csv"
-    path.write_text("nr,prompt,gold\n1,It costs $100. How much?,7\n")
+    path.write_text("nr,words,result\n1,It costs $100. How much?,7\n")
     result = CliRunner().invoke(app, ["quirks", str(path)])
     assert "set --field question=COLUMN" in str(result.exception)
     fields = ["--field", "question=prompt", "--field", "answer=gold"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mathstrap.augment.interface import Augmentation, Draft, Mode, no_draft_prompt, no_draft_reply
+from mathstrap.augment.languages import ENGLISH, fill_wording, language_of, wording_of
 from mathstrap.augment.selection import HiddenNumber, choose_hidden, no_number
 from mathstrap.types import Problem, Reject
 
@@ -37,10 +38,8 @@ def ask_for_number(parent: Problem, number: HiddenNumber, mode: Mode) -> str:
     else:
         variable, mark = number.variable_text, ""
         known = number.known_answer if parent.style == "gsm8k" else f"${number.known_answer.strip('$')}$"
-    return (
-        f"{number.masked}\n{mark}If we know the answer to the above question is {known}, "
-        f"what is the value of unknown variable {variable}?"
-    )
+    wording = ENGLISH if mode == "metamath-2024" else wording_of(language_of(parent.question))
+    return f"{number.masked}\n{mark}{fill_wording(wording.known, answer=known, variable=variable)}"
 
 
 FOBAR = Augmentation(name="fobar", rewrite=rewrite, prompt=no_draft_prompt, parse=no_draft_reply)

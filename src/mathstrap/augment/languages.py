@@ -7,7 +7,9 @@ English, so that nothing changes for the languages nobody added.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 Language = Literal["en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko", "hi", "bn", "ar", "th", "te", "sw"]
@@ -249,9 +251,46 @@ def language_of(text: str) -> Language:
     words = re.findall(r"[^\W\d_]+", prose.lower())
     counts = {language: sum(word in known for word in words) for language, known in _WORDS.items()}
     best = max(counts, key=lambda language: (counts[language], language == "en"))
-    return best if counts[best] > 1.5 * counts["en"] or best == "en" else "en"
+    return best if counts[best] > max(1.5 * counts["en"], 2) else "en"
 
 
 def uses_decimal_comma(language: Language) -> bool:
     """Say whether a language writes one and a half as 1,5."""
     return language in _DECIMAL_COMMA
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wording:
+    """How a language words the backward questions, and its number words by value.
+
+    `known` and `asks` hold `[[answer]]` and `[[variable]]`: FOBAR's sentence, and what self-verification asks.
+    """
+
+    known: str
+    asks: str
+    numbers: dict[str, int]
+
+
+ENGLISH = Wording(
+    known="If we know the answer to the above question is [[answer]], "
+    "what is the value of unknown variable [[variable]]?",
+    asks="What is the value of unknown variable [[variable]]?",
+    numbers={},
+)
+
+
+@lru_cache(maxsize=32)
+def wording_of(language: Language) -> Wording:
+    """Return the wording of a language from its file in `wording/`; the English one where there is none."""
+    path = Path(__file__).parent / "wording" / f"{language}.txt"
+    if not path.exists():
+        return ENGLISH
+    parts = dict(line.split(": ", 1) for line in path.read_text(encoding="utf-8").splitlines() if ": " in line)
+    words = parts.get("numbers", "").split()
+    numbers = {word: int(value) for word, value in zip(words[::2], words[1::2], strict=True)}
+    return Wording(known=parts["known"], asks=parts["asks"], numbers=numbers)
+
+
+def fill_wording(sentence: str, *, answer: str = "", variable: str) -> str:
+    """Return a sentence of a Wording with its blanks filled in."""
+    return sentence.replace("[[variable]]", variable).replace("[[answer]]", answer)

@@ -142,6 +142,9 @@ def format_answer(value: Fraction, text: str) -> str:
         return text
     if value.denominator == 1:
         return str(value.numerator)
+    local = re.fullmatch(r"(-?[\d. \u00a0\u202f]*),(\d{1,2}|\d{4,})", text)
+    if local:
+        return f"{re.sub(r'[^-0-9]', '', local[1])}.{local[2]}".rstrip("0").rstrip(".")
     if re.fullmatch(r"-?[\d,]*\.\d+", text):
         digits = text.replace(",", "").rstrip("0").rstrip(".")
         return re.sub(r"^(-?)\.", r"\g<1>0.", digits)

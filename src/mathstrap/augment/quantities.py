@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from mathstrap.augment.languages import Language, language_of, uses_decimal_comma, wording_of
+
 _UNIT_WORDS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen"
@@ -34,6 +36,11 @@ GLYPHS = {
 }  # fmt: skip
 
 _GLYPH = "[" + "".join(GLYPHS) + "]"
+# Scripts whose words touch the digits beside them: Arabic, the scripts of India, Thai, Japanese, Chinese, Korean.
+_SPACELESS = (
+    "\u0600-\u065f\u066a-\u06ef\u0900-\u0965\u0970-\u09e5\u09f0-\u0d7f\u0e00-\u0e4f"
+    "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+)
 _DIGITS = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
 _UNIT = "(?:" + "|".join(sorted(UNITS, key=len, reverse=True)) + ")"
 _TEN = "(?:" + "|".join(TENS) + ")"
@@ -50,7 +57,7 @@ NUMBER = re.compile(
     rf"(?P<mixed>(?<![\w.,/:])\d+(?:[ -]\d+/\d+|{_GLYPH}|(?: and {_HALF})))(?![\w/])"
     rf"|(?P<fraction>(?<![\w.,/:])\d+/\d+)(?![\w/]|[.,]\d)"
     rf"|(?P<glyph>(?<!\w){_GLYPH})(?!\w)"
-    rf"|(?P<digits>(?<!\w)(?<!\d[.,]){_DIGITS})(?!\d))"
+    rf"|(?P<digits>(?<![^\W{_SPACELESS}])(?<!\d[.,]){_DIGITS})(?!\d))"
     r"|\b(?=[aefhnostz])(?:"
     rf"(?P<mixed_words>{_SMALL} and {_HALF})\b(?!/)"
     rf"|(?P<part>(?:an?|{_UNIT})[- ]{_PART})\b"
@@ -77,8 +84,78 @@ class Quantity:
 
 
 def find_quantities(text: str, start: int = 0, end: int | None = None) -> Iterator[Quantity]:
-    """Yield every number of a text (or of a part of it), left to right; times and labels are not told apart here."""
-    for match in NUMBER.finditer(text, start, len(text) if end is None else end):
+    """Yield every number of a text (or of a part of it), left to right; times and labels are not told apart here.
+
+    Separators and number words are those of the text's language.
+    """
+    end = len(text) if end is None else end
+    if text.isascii() and not _FOREIGN_HINT.search(text):
+        yield from _find_english(text, start, end)
+        return
+    local = sorted(_find_local(text, start, end), key=lambda quantity: quantity.start)
+    taken = {place for quantity in local for place in range(quantity.start, quantity.end)}
+    others = [found for found in _find_english(text, start, end) if found.start not in taken]
+    yield from sorted([*local, *others], key=lambda quantity: quantity.start)
+
+
+# A text in plain letters is looked at again only where a separator may mean something else.
+_FOREIGN_HINT = re.compile(r"\d\.\d{3}(?!\d)|\d,\d{1,2}(?!\d)|\d \d{3}(?!\d)|\b(?:der|die|und|les?|las?|los|del?|il)\b")
+_LOCAL = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:[.\u00a0\u202f ]\d{3})+(?:,\d+)?|\d+,(?:\d{1,2}|\d{4,}))(?![\d]|[.,]\d)")
+_SPACED = re.compile(r"(?<![\w.,/] )(?<![\w.,/])[1-9]\d{0,2}(?:[\u00a0\u202f ]\d{3})+(?!\d|[.,:/]\d| \d)")
+# Only before a measure word: 一共, 一样, 第三 and the like count nothing.
+_MEASURES = "个名只条支本块元角天周年月岁倍人位张件棵朵枝颗斤千米杯箱盒袋分次页双套辆把间层排行匹头"
+_HAN = re.compile(
+    r"(?<![第每一二三四五六七八九十百千万])(?:[二两三四五六七八九]?[百千][零一二三四五六七八九十百]*"
+    rf"|[一二三四五六七八九]?十[一二三四五六七八九]?|[二两三四五六七八九])(?=[{_MEASURES}])"
+)
+_HAN_DIGITS = {letter: value for value, letter in enumerate("零一二三四五六七八九")} | {"两": 2}
+
+
+def _find_local(text: str, start: int, end: int) -> Iterator[Quantity]:
+    """Yield the numbers that a language other than English writes its own way."""
+    language = language_of(text)
+    if uses_decimal_comma(language):
+        for match in _LOCAL.finditer(text, start, end):
+            plain = re.sub(r"[.\s]", "", match[0]).replace(",", ".")
+            yield Quantity(start=match.start(), end=match.end(), text=match[0], form="digits", value=Fraction(plain))
+    elif re.search("[€£₽\u00a0\u202f]", text):
+        for match in _SPACED.finditer(text, start, end):
+            value = Fraction(re.sub(r"\s", "", match[0]))
+            yield Quantity(start=match.start(), end=match.end(), text=match[0], form="digits", value=value)
+    if language == "zh":
+        for match in _HAN.finditer(text, start, end):
+            yield Quantity(
+                start=match.start(), end=match.end(), text=match[0], form="words", value=Fraction(han_value(match[0]))
+            )
+    words = wording_of(language).numbers
+    if words:
+        pattern = _words_pattern(language)
+        for match in pattern.finditer(text, start, end):
+            value = Fraction(words[match[0].lower()])
+            yield Quantity(start=match.start(), end=match.end(), text=match[0], form="words", value=value)
+
+
+@lru_cache(maxsize=32)
+def _words_pattern(language: Language) -> re.Pattern[str]:
+    words = sorted(wording_of(language).numbers, key=len, reverse=True)
+    return re.compile(r"(?<!\w)(?:" + "|".join(map(re.escape, words)) + r")(?![\w\u0900-\u09ff])", re.IGNORECASE)
+
+
+def han_value(text: str) -> int:
+    """Return the value of a number in Chinese characters below ten thousand, for example `三十二` or `两百`."""
+    total, digit = 0, 0
+    for letter in text:
+        scale = {"十": 10, "百": 100, "千": 1000}.get(letter)
+        if scale is None:
+            digit = _HAN_DIGITS[letter]
+        else:
+            total += (digit or 1) * scale
+            digit = 0
+    return total + digit
+
+
+def _find_english(text: str, start: int, end: int) -> Iterator[Quantity]:
+    for match in NUMBER.finditer(text, start, end):
         form = str(match.lastgroup)
         value = value_of(match[0], form)
         if value is not None:

@@ -6,6 +6,7 @@ import re
 
 from mathstrap.augment import reference
 from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, refuse_reply, without_label
+from mathstrap.augment.languages import ENGLISH, fill_wording, language_of, wording_of
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.quantities import count_numbers, describe_numbers
 from mathstrap.augment.selection import HiddenNumber, choose_hidden, no_number
@@ -74,12 +75,13 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
         if fault is not None:
             return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or statement[:200])
         body = _put_statement(parent, draft, statement)
-    asked = variable if parent.style == "gsm8k" else f"${variable}$"
+    wording = ENGLISH if draft.mode == "metamath-2024" else wording_of(language_of(parent.question))
+    asked = fill_wording(wording.asks, variable=variable if parent.style == "gsm8k" else f"${variable}$")
     return Problem(
         id=draft.id,
         dataset=parent.dataset,
         style=parent.style,
-        question=f"{body} What is the value of unknown variable {asked}?",
+        question=f"{body} {asked}",
         answer=draft.answer,
         method="self_verification",
         parent=parent.id,
@@ -89,8 +91,8 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
 
 def _put_statement(parent: Problem, draft: Draft, statement: str) -> str:
     """Put the statement where the question stood; notes on the form of the old answer go."""
-    if statement[-1] not in ".!":
-        statement += "."
+    if statement[-1] not in ".!。।":
+        statement += "。" if language_of(parent.question) in ("zh", "ja") else "."
     asking = find_question(draft.masked, parent.style)
     assert asking is not None, f"{draft.id}: the masked question lost its sentence"
     rest = draft.masked[asking.end :]

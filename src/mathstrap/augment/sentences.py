@@ -20,8 +20,8 @@ class Sentence:
 
 # A full stop after these never ends a sentence; after a unit or an hour it does when a capital follows.
 _TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Mt|No|Nos|vs|etc|e\.g|i\.e|approx|Fig|Eq|[A-Z])\.\Z")
-_END = re.compile(r"[.?!]+[\"'”’)\]]*(?=\s|\Z)|(?<=[a-z)\d][.?!])(?=[A-Z][a-z])|\n\s*\n")
-_STARTS_SENTENCE = re.compile(r"\s*(?:[A-Z0-9\"'“‘($¢£€\[\\]|\Z)")
+_END = re.compile(r"[.?!]+[\"'”’)\]]*(?=\s|\Z)|(?<=[a-z)\d][.?!])(?=[A-Z][a-z])|[。！？؟।]+[\"'”’)\]」』]*|\n\s*\n")
+_STARTS_SENTENCE = re.compile(r"\s*(?:[A-Z0-9À-ÖØ-ÞА-ЯЁ¿¡«\"'“‘($¢£€\[\\]|[^\W\d_a-zß-öø-ÿа-яё]|\Z)")
 _IMPERATIVE = re.compile(
     r"(?:^|[,;:]\s+|\b(?:then|and|please)\s+)"
     r"(?:find|calculate|compute|determine|evaluate|solve|simplify|factor|expand|count|estimate|"
@@ -68,7 +68,7 @@ def _blank_formulas(text: str) -> str:
 
 
 def _ends_sentence(plain: str, start: int, match: re.Match[str]) -> bool:
-    if not match[0].strip() or "?" in match[0] or "!" in match[0]:
+    if not match[0].strip() or any(mark in match[0] for mark in "?!。！？؟।"):
         return True
     return not _TITLE.search(plain[max(start, match.end() - 12) : match.end()]) and bool(
         _STARTS_SENTENCE.match(plain, match.end())
@@ -91,7 +91,7 @@ def find_question(text: str, style: Style) -> Sentence | None:
     sentences = split_sentences(text, style)
     telling = [sentence for sentence in sentences if not is_format_note(sentence.text)] or sentences
     for sentence in reversed(telling):
-        if re.search(r"\?[\"'”’)\]]*\Z", sentence.text):
+        if re.search(r"[?？؟][\"'”’)\]」』]*\Z|か。\Z", sentence.text):
             return sentence
     for sentence in reversed(telling):
         if is_command(sentence.text):
@@ -111,4 +111,4 @@ def is_command(sentence: str) -> bool:
 
 def asks_something(text: str) -> bool:
     """Tell whether a text asks or tells the reader to work something out."""
-    return "?" in text or is_command(text) or _ASKS.search(text) is not None
+    return any(mark in text for mark in "?？؟") or is_command(text) or _ASKS.search(text) is not None
