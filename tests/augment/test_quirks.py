@@ -118,7 +118,7 @@ def test_the_command_names_its_own_option_for_columns_it_does_not_know(tmp_path:
     path.write_text("nr,words,result\n1,It costs $100. How much?,7\n")
     result = CliRunner().invoke(app, ["quirks", str(path)])
     assert "set --field question=COLUMN" in str(result.exception)
-    fields = ["--field", "question=prompt", "--field", "answer=gold"]
+    fields = ["--field", "question=words", "--field", "answer=result"]
     assert CliRunner().invoke(app, ["quirks", str(path), *fields]).exit_code == 0
 
 
