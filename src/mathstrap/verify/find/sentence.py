@@ -9,9 +9,7 @@ from mathstrap.verify.read.words import UNITS
 
 MAX_SPAN = 2_000
 _LAST_NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
-_STOP = re.compile(
-    r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])"
-)
+_STOP = re.compile(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
 _MATHS = re.compile(
     r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$"
     r"|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]"
@@ -428,6 +426,8 @@ def last_line_value(text: str) -> str | None:
         if _EQUATION.fullmatch(above) and above.lstrip("$\\( ")[:1] != line.lstrip("$\\( ")[:1]:
             return None  # `x = 1` above `y = 2`: both lines are the answer
     introduced = _INTRODUCES.search(head[-40:].rstrip() + " ") is not None
+    if introduced and not (bold or lead) and _is_asked(text, len(text.rstrip()) - len(line)):
+        return None
     if (
         not (bold or lead or introduced or _EQUATION.fullmatch(line))
         or line.endswith((":", "?"))
