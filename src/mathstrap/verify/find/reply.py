@@ -24,6 +24,10 @@ _COURTESY = re.compile(
     r"|Do you (?:have|need|want)|Would you like|Have a (?:nice|great)|Good luck|Thank you|Thanks|Great job"
     r"|Keep (?:up|practi))[^\n]{0,300}\s*$"
 )
+_NEXT_WORDS = (
+    "question", "problem", "exercise", "example", "q:", "q1", "q2", "q3", "q4", "q5", "instruction", "input", "human", "user", "student",
+    "prompt", "task", "pregunta", "frage", "aufgabe", "exercice",
+)  # fmt: skip
 _NEXT = re.compile(
     r"\n[ \t]*(?:[#>*_=~-]{1,10}[ \t]*)*"
     r"(?:(?:(?:next|new|another|follow-?up|similar|practice|extra|bonus|more)\s+)?"
@@ -73,6 +77,10 @@ def next_question_starts(text: str) -> list[int]:
     """
     if "\n" not in text:
         return []
+    if text.isascii():  # most replies name no question at all, and looking at every line costs more than the rest
+        lowered = text.lower()
+        if not any(word in lowered for word in _NEXT_WORDS):
+            return []
     starts: list[int] = []
     opening = _NEXT.match("\n" + text[:80].lstrip())
     seen = {int(opening["number"])} if opening and opening["number"] else set()
@@ -84,7 +92,8 @@ def next_question_starts(text: str) -> list[int]:
             seen.add(number)
         if len(starts) >= MAX_HEADINGS:
             break
-    starts += [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
+    if "\n#" in text:
+        starts += [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
     return sorted(starts)
 
 
