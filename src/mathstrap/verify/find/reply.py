@@ -25,7 +25,8 @@ _COURTESY = re.compile(
     r"|Keep (?:up|practi))[^\n]{0,300}\s*$"
 )
 _NEXT_WORDS = (
-    "question", "problem", "exercise", "example", "q:", "q1", "q2", "q3", "q4", "q5", "instruction", "input", "human", "user", "student",
+    "question", "problem", "exercise", "example", "\nq", "*q", " q:",
+    "instruction", "input", "human", "user", "student",
     "prompt", "task", "pregunta", "frage", "aufgabe", "exercice",
 )  # fmt: skip
 _NEXT = re.compile(
