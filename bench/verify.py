@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import queue
+import random
 import subprocess
 import sys
 import tempfile
@@ -220,6 +221,34 @@ def measure(name: str, cases: list[Row], outputs: list[Row], options: argparse.N
     return report, on_outputs
 
 
+def spread_of_ratio(cases: list[Row], outputs: list[Row], options: argparse.Namespace) -> dict[str, Any]:
+    """Return how many times faster than math-verify this checker is, once per round, lowest and highest first and last.
+
+    In every round both judge the same pairs one after the other, each in its own process, timed by its processor
+    seconds, so that what else the machine does weighs on both. Attacks are left out: on them math-verify times out.
+    """
+    mixed = [row for row in cases if row["kind"] not in ("injection", "huge", "long", "nested")]
+    rng = random.Random(0)
+    count = options.ratio_pairs
+    shares = {"mixed": rng.sample(mixed, min(count, len(mixed))), "outputs": outputs[:count]}
+    found: dict[str, list[float]] = {name: [] for name in shares}
+    with tempfile.TemporaryDirectory() as folder:
+        peers = {name: Peer(name, folder, options.deadline) for name in ("mathstrap", "math-verify")}
+        for peer in peers.values():
+            for row in mixed[:20]:  # imports and caches
+                peer.grade(row)
+        for _ in range(options.rounds):
+            for name, rows in shares.items():
+                seconds = {peer: sum(each.grade(row)["seconds"] for row in rows) for peer, each in peers.items()}
+                found[name].append(round(seconds["math-verify"] / seconds["mathstrap"], 1))
+        for peer in peers.values():
+            peer.close()
+    return {
+        name: {"median": sorted(each)[len(each) // 2], "lowest": min(each), "highest": max(each), "rounds": len(each)}
+        for name, each in found.items()
+    }
+
+
 def main() -> None:
     """Parse, measure each peer, compare, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -231,6 +260,9 @@ def main() -> None:
     parser.add_argument("--deadline", type=float, default=20.0, help="seconds before a pair counts as a hang")
     parser.add_argument("--slow-outputs", type=int, default=400, help="outputs math-verify is timed on")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "verify.json")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the ratio to math-verify")
+    parser.add_argument("--ratio-pairs", type=int, default=200, help="pairs a round judges, of each kind")
+    parser.add_argument("--only-ratio", action="store_true", help="measure the ratio to math-verify and print it")
     parser.add_argument("--serve", choices=PEERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -238,6 +270,9 @@ def main() -> None:
         return
     cases = load_cases(options.cases)
     outputs = model_rows(options.completions, options) if options.completions else gsm8k_rows(1319)
+    if options.only_ratio:
+        print(json.dumps(spread_of_ratio(cases, outputs, options), indent=2))
+        return
     reports: dict[str, Any] = {}
     on_outputs: dict[str, list[Verdict]] = {}
     for name in options.peers:
@@ -245,6 +280,7 @@ def main() -> None:
     result: dict[str, Any] = {"outputs": str(options.completions or "gsm8k_test solutions"), "graders": reports}
     if "mathstrap" in reports and "math-verify" in reports:
         mine, theirs = reports["mathstrap"], reports["math-verify"]
+        result["ratio_by_round"] = spread_of_ratio(cases, outputs, options)
         slow = len(on_outputs["math-verify"])
         result["times_faster_than_math_verify"] = {
             key: round(mine[key]["pairs_per_second"] / theirs[key]["pairs_per_second"], 1)

@@ -15,8 +15,8 @@ The columns of the first two are those of their cards; the last two were not at 
 several usual spellings are tried.
 A file with other columns is read with `--columns gold=...,prediction=...,label=...`. A set whose file is not given is
 listed under `not_at_hand`. From the data folder: GSM8K and MATH solutions against their own gold and the next one's,
-MATH golds against the golds of other problems, and the hacking patterns of tests/verify/test_hacking.py. Labels by
-neighbour are checked by text only: two problems may share an answer, so equal texts are left out.
+MATH golds against the golds of other problems, and the hacking patterns of tests/verify/test_hacking.py. Two
+problems may share an answer: neighbours whose golds have the same letters and digits are left out.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import argparse
 import json
 import math
 import random
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -110,8 +111,13 @@ def solutions(name: str, split: Callable[[Row], tuple[str, str]], rng: random.Ra
     for gold, text in pairs:
         yield {"gold": gold, "prediction": text, "form": "completion", "label": True}
         other = rng.choice(golds)
-        if other.strip() != gold.strip():
+        if plain(other) != plain(gold):
             yield {"gold": other, "prediction": text, "form": "completion", "label": False}
+
+
+def plain(gold: str) -> str:
+    r"""Return the letters and digits of a gold: `\frac16` and `\frac{1}{6}` are one, and so are 90 and 90 degrees."""
+    return re.sub(r"[^0-9A-Za-z]|circ|(?<=\\)[dt](?=frac)|text", "", gold)
 
 
 def gold_pairs(rng: random.Random, count: int) -> Iterator[Row]:
@@ -126,7 +132,8 @@ def gold_pairs(rng: random.Random, count: int) -> Iterator[Row]:
         yield {"gold": gold, "prediction": rng.choice(wraps)(gold), "form": "answer", "label": True}
     for _ in range(count):
         gold, other = rng.sample(golds, 2)
-        yield {"gold": gold, "prediction": other, "form": "answer", "label": False}
+        if plain(gold) != plain(other):
+            yield {"gold": gold, "prediction": other, "form": "answer", "label": False}
 
 
 def math_solutions() -> list[tuple[str, str]]:

@@ -112,12 +112,14 @@ def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, lis
 def _columns(row: Row, options: VerifyFileOptions) -> tuple[str, str]:
     """Return the columns of gold and prediction: those named, else those of a format that is known.
 
-    The `gold` of older samples says where the gold came from, which is no answer.
+    A column that the user names and the file lacks is an error, never replaced by another one. The `gold` of older samples says where the gold came from, which is no answer.
     """
     found = find_columns(row, needs_question=False)
     is_given = has_value(row, options.gold) and row.get(options.gold) not in ("given", "voted")
-    gold = options.gold if is_given else found.gold or options.gold
-    return gold, options.prediction if has_value(row, options.prediction) else found.response or options.prediction
+    gold = options.gold if is_given or options.gold != "gold" else found.gold or options.gold
+    if has_value(row, options.prediction) or options.prediction != "prediction":
+        return gold, options.prediction
+    return gold, found.response or options.prediction
 
 
 def _text(path: Path, number: int, row: Row, column: str) -> str:

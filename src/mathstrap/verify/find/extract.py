@@ -66,6 +66,7 @@ _NO_STATEMENT = re.compile(
     r"|above"
     r"|to (?:the|this|your|find)\b)\b"
 )
+_PLAIN_HASH = re.compile(r"\n#### ?(-?\$?[0-9][0-9,.]{0,30}[0-9]|[0-9])")
 _HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
 _SHORT_ANCHOR = re.compile(r"\s{0,3}[*_]{0,2}[Aa]ns[*_]{0,2}\s{0,3}[:=.][*_]{0,2}\s{0,3}")
 _ANNOUNCES = re.compile(r"[\[<](?:final[_ ]?)?answer[\]>]|\b[Aa]nswer\s+[$\\\d-]", re.IGNORECASE)
@@ -183,6 +184,11 @@ def _own_reply(completion: str) -> str | None:
 
 
 def _find(text: str, mode: Mode) -> Extraction | str:
+    start = text.rfind("\n####")
+    if start >= 0:  # GSM8K's own form: nothing can follow a plain number that ends the text
+        plain = _PLAIN_HASH.fullmatch(text, start)
+        if plain and not text.endswith("####", 0, start) and "####" not in text[max(0, start - 80) : start]:
+            return Extraction(plain[1], "hash")
     found = _explicit(text)
     if not found:
         foreign = foreign_statement(text)

@@ -24,11 +24,6 @@ _COURTESY = re.compile(
     r"|Do you (?:have|need|want)|Would you like|Have a (?:nice|great)|Good luck|Thank you|Thanks|Great job"
     r"|Keep (?:up|practi))[^\n]{0,300}\s*$"
 )
-_NEXT_WORDS = (
-    "question", "problem", "exercise", "example", "\nq", "*q", " q:",
-    "instruction", "input", "human", "user", "student",
-    "prompt", "task", "pregunta", "frage", "aufgabe", "exercice",
-)  # fmt: skip
 _NEXT = re.compile(
     r"\n[ \t]*(?:[#>*_=~-]{1,10}[ \t]*)*"
     r"(?:(?:(?:next|new|another|follow-?up|similar|practice|extra|bonus|more)\s+)?"
@@ -78,10 +73,11 @@ def next_question_starts(text: str) -> list[int]:
     """
     if "\n" not in text:
         return []
-    if text.isascii():  # most replies name no question at all, and looking at every line costs more than the rest
-        lowered = text.lower()
-        if not any(word in lowered for word in _NEXT_WORDS):
+    if ":" not in text and "：" not in text:  # most replies name no question, and reading every line costs the most
+        heading = text.find("\n#")
+        if heading < 0 or (text.startswith("\n####", heading) and text.find("\n#", heading + 2) < 0):
             return []
+        return [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
     starts: list[int] = []
     opening = _NEXT.match("\n" + text[:80].lstrip())
     seen = {int(opening["number"])} if opening and opening["number"] else set()
