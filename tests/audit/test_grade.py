@@ -79,7 +79,7 @@ def test_column_names_graders_and_modes_are_options(tmp_path: Path) -> None:
     ("options", "line", "message"),
     [
         (VerifyFileOptions(gold="answer"), '{"gold": "1"}', 'answers.jsonl:1: no column "answer". Found "gold"'),
-        (VerifyFileOptions(), '{"gold": [1], "prediction": "1"}', '"gold" holds a list, expected text or a number'),
+        (VerifyFileOptions(), '{"gold": [1, 2], "prediction": "1"}', '"gold" holds a list, expected text or a number'),
         (VerifyFileOptions(workers=0), "{}", "workers is 0. Expected at least 1."),
         (VerifyFileOptions(grader="maths"), "{}", 'No grader is called "maths".'),
     ],
@@ -127,14 +127,14 @@ def test_math_verify_settles_what_is_undecided_and_is_killed_at_its_deadline() -
     pytest.importorskip("math_verify", reason='needs pip install "mathstrap[eval]"')
     undecided = grade("5 \\mod 3", "2")
     assert undecided.outcome == "undecided"
-    with Fallback(timeout_seconds=2) as fallback:
+    with Fallback(timeout_seconds=6) as fallback:
         settled = fallback.settle(undecided)
         assert (settled.outcome, settled.tier) == ("correct", "math-verify")
         decided = grade("5", "6")
         assert fallback.settle(decided) is decided
         start = time.perf_counter()
         assert fallback.check("5", "\\prod_{n=1}^{1000000}n") is None
-        assert time.perf_counter() - start < 15, "killed and started again"
+        assert time.perf_counter() - start < 60, "killed and started again"
         assert fallback.check("x+1", "1+x") is True
         assert fallback.check("5", "5" * 5_000) is None
         assert fallback.settle(Grade("undecided", "none", "", "", "5")).outcome == "undecided"

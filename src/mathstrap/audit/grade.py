@@ -112,7 +112,8 @@ def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, lis
 def _columns(row: Row, options: VerifyFileOptions) -> tuple[str, str]:
     """Return the columns of gold and prediction: those named, else those of a format that is known.
 
-    A column that the user names and the file lacks is an error, never replaced by another one. The `gold` of older samples says where the gold came from, which is no answer.
+    A column that the user names and the file lacks is an error, never replaced by another one.
+    The `gold` of older samples says where the gold came from, which is no answer.
     """
     found = find_columns(row, needs_question=False)
     is_given = has_value(row, options.gold) and row.get(options.gold) not in ("given", "voted")
