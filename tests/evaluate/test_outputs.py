@@ -41,6 +41,9 @@ def options(tmp_path: Path) -> EvalOptions:
         GOOD,
         [{"id": f"{row['id']}#0", "completion": row["text"]} for row in reversed(GOOD)],
         [{"doc_id": i, "resps": [[row["text"]]], "filter": "none"} for i, row in enumerate(GOOD)],
+        [{"id": i, "text": row["text"]} for i, row in enumerate(GOOD)],
+        [{"id": i, "text": row["text"]} for i, row in enumerate(GOOD, 1)],
+        [{"idx": str(i), "code": [row["text"]]} for i, row in enumerate(GOOD)],
         [{"problem_id": row["id"], "response": row["text"], "draw": 0, "extra": 1} for row in GOOD],
     ],
 )

@@ -18,8 +18,20 @@ from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
 from mathstrap.types import Completion, FinishReason, Problem, Reject, Request
 
-ID_FIELDS = ("id", "request", "problem", "problem_id", "doc_id", "unique_id")
-TEXT_FIELDS = ("text", "output", "completion", "response", "resps", "generated_text", "prediction", "generation")
+ID_FIELDS = ("id", "request", "problem", "problem_id", "doc_id", "unique_id", "idx", "index")
+# Of these a number is the place of the question in its set; a `doc_id` counts from 0, the others from 0 or 1.
+PLACE_FIELDS = ("id", "problem_id", "idx", "index")
+TEXT_FIELDS = (
+    "text",
+    "output",
+    "completion",
+    "response",
+    "resps",
+    "generated_text",
+    "prediction",
+    "generation",
+    "code",
+)
 _SHOWN = 3
 
 
@@ -137,7 +149,10 @@ def complain(
 
 def first_place(path: Path, num_problems: int) -> int:
     """Return from where a file whose ids are numbers counts: 1 where no id is 0 and one is the number of questions."""
-    found = [row.get("id", row.get("problem_id")) for _, row in iter_rows(path, bad=lambda *_: None)]
+    found = [
+        next((row[name] for name in PLACE_FIELDS if name in row), None)
+        for _, row in iter_rows(path, bad=lambda *_: None)
+    ]
     numbers = {int(value) for value in found if is_count(value)}
     return int(0 not in numbers and num_problems in numbers)
 
@@ -159,7 +174,7 @@ def find_id(
                 return None
             ids = next(iter(by_place.values()))
             return ids.get(value, f"doc_id {value}"), None
-        if is_count(value) and (isinstance(value, int) or value not in known) and name in ("id", "problem_id"):
+        if is_count(value) and (isinstance(value, int) or value not in known) and name in PLACE_FIELDS:
             if len(by_place) != 1:
                 return None
             return next(iter(by_place.values())).get(int(value) - base, f"{name} {value}"), None
