@@ -30,7 +30,7 @@ def plan(count: int, draws: int = 1) -> list[Request]:
 
 
 def teacher(server: FakeServer, **settings):
-    options = {"lines": 10, "batches": 2, "poll_seconds": 0.05, **settings}
+    options = {"trial": False, "lines": 10, "batches": 2, "poll_seconds": 0.05, **settings}
     return open_backend(TeacherOptions(backend="openai_batch", model=MODEL, base_url=server.url, settings=options))
 
 

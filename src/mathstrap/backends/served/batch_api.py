@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import msgspec
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.served.chat import error_for
+from mathstrap.backends.served.chat import encode, error_detail, error_for, loose_object
 from mathstrap.backends.served.endpoints import Endpoints, at_path
 from mathstrap.engine.limits import Limits, backoff
-from mathstrap.errors import TransientError
+from mathstrap.errors import TeacherError, TransientError
 from mathstrap.redact import redact
 from mathstrap.types import Request, Sampling
 
@@ -20,6 +21,10 @@ T = TypeVar("T")
 PAGE = 100
 # error_for speaks of a request; these calls are about none in particular.
 NO_REQUEST = Request(id="-", key="", model="", messages=(), sampling=Sampling())
+
+
+class NotFound(TeacherError):
+    """The server knows no such address: it has no Batch API, or does not know a batch yet."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +55,13 @@ def _read(reply: bytes, kind: type[T]) -> T:
 
 
 class BatchApi:
-    """One server's Batch API, in one event loop; every call is tried again where that can help and do no harm."""
+    """One server's Batch API, in one event loop; every call is tried again where that can help and do no harm.
+
+    `draws_per_line` is the most draws in one line, 0 for as many as the server takes.
+    """
+
+    largest_bytes = 100 << 20  # half of what OpenAI takes
+    draws_per_line = 0
 
     def __init__(self, options: TeacherOptions, limits: Limits) -> None:
         import aiohttp
@@ -61,6 +72,7 @@ class BatchApi:
         self._model = options.model
         self._limits = limits
         self._rng = random.Random(0)
+        self._headers: dict[str, str] = {}  # besides those of the endpoint
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=options.timeout_seconds), trust_env=True
         )
@@ -69,14 +81,16 @@ class BatchApi:
         """Close the connections."""
         await self._session.close()
 
-    async def upload(self, lines: bytes) -> str:
+    async def upload(self, lines: Sequence[dict[str, Any]]) -> str:
         """Upload a batch's input and return the file's id."""
         import aiohttp
+
+        content = b"\n".join(encode(line) for line in lines) + b"\n"
 
         def form() -> aiohttp.FormData:
             data = aiohttp.FormData()
             data.add_field("purpose", "batch")
-            data.add_field("file", lines, filename="mathstrap.jsonl", content_type="application/jsonl")
+            data.add_field("file", content, filename="mathstrap.jsonl", content_type="application/jsonl")
             return data
 
         reply = await self._retried("POST", "/files", form=form)
@@ -92,8 +106,12 @@ class BatchApi:
         }
         return _read(await self._call("POST", "/batches", body=body), Batch)
 
-    async def find(self, token: str) -> Batch | None:
-        """Return the batch marked with `token`, or None if the server has none."""
+    async def find(self, token: str, *, at: float, num_lines: int) -> Batch | None:
+        """Return the batch marked with `token`, or None if the server has none.
+
+        `at` (Unix seconds) and `num_lines` tell it apart where a batch carries no mark.
+        """
+        del at, num_lines
         after = ""
         while True:
             query = f"?limit={PAGE}" + (f"&after={after}" if after else "")
@@ -107,13 +125,29 @@ class BatchApi:
 
     async def look(self, batch_id: str) -> Batch:
         """Return a batch's state."""
-        return _read(await self._retried("GET", f"/batches/{batch_id}"), Batch)
+        return _read(await self._retried("GET", f"/batches/{batch_id}", may_be_missing=True), Batch)
 
     async def download(self, file_id: str) -> bytes:
         """Return a file's content."""
         return await self._retried("GET", f"/files/{file_id}/content")
 
-    async def _retried(self, method: str, path: str, *, form: Any = None) -> bytes:
+    async def _object(
+        self, method: str, path: str, *, body: Any = None, may_be_missing: bool = False
+    ) -> dict[str, Any]:
+        """Return the JSON object of a reply; a call with a body is made once."""
+        if body is not None:
+            reply = await self._call(method, path, body=body)
+        else:
+            reply = await self._retried(method, path, may_be_missing=may_be_missing)
+        found = loose_object(reply)
+        if found is None:
+            raise TransientError("the reply is not what a Batch API sends: not a JSON object", kind="malformed")
+        return found
+
+    async def _retried(
+        self, method: str, path: str, *, form: Any = None, may_be_missing: bool = False
+    ) -> bytes:
+        """Call until it succeeds; `may_be_missing` takes a 404 for a batch that the server has yet to learn of."""
         for attempt in range(1, self._limits.max_attempts + 1):
             try:
                 return await self._call(method, path, form=form)
@@ -121,13 +155,19 @@ class BatchApi:
                 if attempt == self._limits.max_attempts:
                     raise
                 await asyncio.sleep(error.retry_after_seconds or backoff(attempt, self._limits, self._rng))
+            except NotFound:
+                if not may_be_missing or attempt == self._limits.max_attempts:
+                    raise
+                await asyncio.sleep(backoff(attempt, self._limits, self._rng))
         raise AssertionError("max_attempts is at least 1")
 
     async def _call(self, method: str, path: str, *, body: Any = None, form: Any = None) -> bytes:
         import aiohttp
 
         endpoint = self._endpoint
-        headers = dict(endpoint.headers)
+        headers = {**endpoint.headers, **self._headers}
+        if self._headers:  # the key goes out under the provider's own name
+            headers.pop("Authorization", None)
         if body is None:
             del headers["Content-Type"]
         data = form() if form is not None else None if body is None else msgspec.json.encode(body)
@@ -139,6 +179,13 @@ class BatchApi:
                 if response.status == 200:
                     return reply
                 hidden = redact(reply[:20_000].decode("utf-8", "replace"), self._keys).encode()
+                if response.status in {404, 405, 501}:
+                    detail = error_detail(hidden)
+                    raise NotFound(
+                        f"{endpoint.shown}{path.partition('?')[0]}: {response.status} {detail} If this server has no "
+                        "Batch API, ask it call by call: teacher.backend=openai. Else check teacher.base_url and "
+                        "teacher.model."
+                    )
                 raise error_for(
                     response.status,
                     hidden,

@@ -17,24 +17,32 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.served.batch_api import Batch, BatchApi
 from mathstrap.backends.served.batch_journal import Journal, Submitted
-from mathstrap.backends.served.chat import encode, error_detail, error_for, loose_object, path_of, read_reply
+from mathstrap.backends.served.batch_providers import AnthropicBatches, GeminiBatches
+from mathstrap.backends.served.chat import error_detail, error_for, loose_object, path_of, read_reply
 from mathstrap.backends.served.openai import OpenAITeacher
 from mathstrap.engine.budget import hold_for
 from mathstrap.engine.interface import AskReport, Sink, Terms
-from mathstrap.engine.jobs import Job
+from mathstrap.engine.jobs import NO_HOLD, Job
 from mathstrap.engine.ledger import Ledger
 from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, suggest
 from mathstrap.types import Request
 
 ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
 NEVER = 1 << 62
-LARGEST_FILE_BYTES = 100 << 20  # half of what the service takes
+APIS: dict[str, type[BatchApi]] = {"openai": BatchApi, "anthropic": AnthropicBatches, "gemini": GeminiBatches}
+API_HOSTS = {"api.anthropic.com": "anthropic", "generativelanguage.googleapis.com": "gemini"}
+# OpenAI and Gemini bound the tokens that wait in all batches of an account.
+_ENQUEUED = re.compile(
+    r"enqueued|token_limit_exceeded|resource[_ ](?:has been )?exhausted|exceeded your current quota", re.IGNORECASE
+)
+TRIAL_TRIES = 5  # a server may have to be adapted to in several ways
 LISTED_AFTER_SECONDS = 20.0  # a batch just created may be missing from the list for a moment
 
 
@@ -46,12 +54,16 @@ class BatchSettings:
     batches        the most batches at once
     poll_seconds   how often they are looked at
     max_n          the most draws in one line
+    api            whose Batch API is spoken: openai, anthropic or gemini; empty = by the address
+    trial          ask the first request call by call, so that what the server does not take is known before a batch
     """
 
     lines: int = 10_000
     batches: int = 4
     poll_seconds: float = 30.0
     max_n: int = 16
+    api: str = ""
+    trial: bool = True
 
 
 class BatchTeacher(OpenAITeacher):
@@ -63,16 +75,25 @@ class BatchTeacher(OpenAITeacher):
             if name not in known:
                 raise InputError(f'teacher.settings: no such setting "{name}".{suggest(name, known)}')
         self._settings = BatchSettings(**options.settings)
+        hosts = [urlsplit(url).hostname or "" for url in options.urls]
+        self.api = self._settings.api or next((API_HOSTS[host] for host in hosts if host in API_HOSTS), "openai")
+        if self.api not in APIS:
+            raise InputError(f'teacher.settings.api: no such Batch API "{self.api}".{suggest(self.api, list(APIS))}')
         super().__init__(dataclasses.replace(options, settings={}))
         self.max_n = self._settings.max_n
 
     async def ask_many(self, requests: Iterable[Request], sink: Sink, terms: Terms) -> AskReport:
         """Do what `engine.ask` does."""
-        api = BatchApi(self._options, terms.limits)
+        api = APIS[self.api](self._options, terms.limits)
+        if api.draws_per_line:
+            self.supports_n = False
         try:
             return await _Filling(self, api, requests, sink, terms).run()
         finally:
             await api.close()
+
+
+FULL_POLLS = 10
 
 
 class _Filling:
@@ -98,7 +119,46 @@ class _Filling:
         self._plan = self._jobs(iter(requests))
         self._next: Job | None = None
         self._error: BaseException | None = None
+        self._is_full = False  # the account may have no more tokens waiting; batches that end make room
+        self._full_until = 0.0
         self._changed = asyncio.Event()
+
+    async def _try_one(self) -> None:
+        """Ask the first request call by call: what the server does not take is learnt before a batch is made of it."""
+        if not self._settings.trial or self._teacher.api != "openai" or self._open:
+            return
+        job = self._peek()
+        if job is None:
+            return
+        self._next = None
+        job.hold = hold_for(job.requests)
+        if self._terms.meter.reserve(job.hold):
+            self._again.appendleft(job)
+            return
+        self._ledger.asked(job)
+        for _ in range(TRIAL_TRIES):
+            try:
+                completions = await self._teacher.ask(job.requests)
+            except TransientError as error:
+                if error.kind == "adapted":
+                    continue
+                break
+            except PromptRefused:
+                break  # what the batch says of it counts
+            except TeacherError as error:
+                self._error = error
+                break
+            if completions:
+                self._ledger.answered(job, completions, 0.0)
+                rest = list(job.requests[len(completions) :])
+                self._again.extendleft(Job([request]) for request in reversed(rest))
+                self._ledger.tell(self._teacher.notices)
+                return
+        self._terms.meter.release(job.hold, unsent=True)
+        job.hold = NO_HOLD
+        self._ledger.tell(self._teacher.notices)
+        if self._error is None:
+            self._again.appendleft(job)
 
     async def run(self) -> AskReport:
         started = asyncio.get_running_loop().time()
@@ -107,15 +167,21 @@ class _Filling:
         ends_at = terms.meter.begin(started)
         terms.emit("started", total=terms.total)
         await self._resume()
+        await self._try_one()
         while True:
             stopping = bool(terms.stop.presses) or self._error is not None or report.stopped != "done"
-            while not stopping and len(self._open) < self._settings.batches:
+            self._is_full = self._is_full and bool(self._open) and asyncio.get_running_loop().time() < self._full_until
+            while not stopping and not self._is_full and len(self._open) < self._settings.batches:
                 jobs = self._chunk()
                 if not jobs:
                     break
                 await self._submit(jobs)
             if not self._open:
-                break
+                if not self._is_full:
+                    break
+                await self._pause(ends_at)
+                self._is_full = False
+                continue
             await self._collect_ended()
             over = ends_at is not None and asyncio.get_running_loop().time() >= ends_at
             if terms.stop.presses or over or self._error is not None:
@@ -165,7 +231,7 @@ class _Filling:
         jobs: dict[str, Job] = {}
         size = 0
         path = ""
-        while len(jobs) < self._settings.lines and size < LARGEST_FILE_BYTES:
+        while len(jobs) < self._settings.lines and size < self._api.largest_bytes:
             job = self._peek()
             if job is None or (path and path_of(job.requests[0]) != path):
                 break
@@ -189,12 +255,21 @@ class _Filling:
             {"custom_id": name, "method": "POST", "url": f"/v1{path}", "body": self._teacher.body(job.requests)}
             for name, job in jobs.items()
         ]
+        submitted: Submitted | None = None
         try:
-            file_id = await self._api.upload(b"\n".join(encode(line) for line in lines) + b"\n")
+            file_id = await self._api.upload(lines)
             submitted = Submitted(token=uuid.uuid4().hex, jobs=jobs, at=time.time())
             self._journal.submitting(submitted)
-            submitted.batch_id = (await self._create(file_id, path, submitted.token)).id
+            submitted.batch_id = (await self._create(file_id, path, submitted)).id
         except (TransientError, TeacherError) as error:
+            if _ENQUEUED.search(str(error)):
+                if submitted is not None:
+                    self._journal.closed(submitted)
+                self._wait_for_room(str(error))
+                for job in jobs.values():
+                    self._terms.meter.release(job.hold, unsent=True)
+                self._again.extendleft(reversed(jobs.values()))
+                return
             self._error = error if isinstance(error, TeacherError) else TeacherError(f"{error} Run it again later.")
             for job in jobs.values():
                 self._terms.meter.release(job.hold, unsent=True)
@@ -205,13 +280,22 @@ class _Filling:
             job.attempt += 1
             self._ledger.asked(job)
 
-    async def _create(self, file_id: str, path: str, token: str) -> Batch:
+    def _wait_for_room(self, detail: str) -> None:
+        """Submit nothing until a batch ends, or for a while: the account has as many tokens waiting as it may."""
+        self._is_full = True
+        self._full_until = asyncio.get_running_loop().time() + FULL_POLLS * self._settings.poll_seconds
+        sentence = f"The account may have no more tokens waiting in batches: {detail} What is left goes out later."
+        self._terms.emit("warning", reason="enqueued", detail=sentence)
+
+    async def _create(self, file_id: str, path: str, submitted: Submitted) -> Batch:
         """Create the batch, once: where the outcome is unknown, look for it before trying again."""
         for attempt in range(self._terms.limits.max_attempts):
             try:
-                return await self._api.create_once(file_id, path=path, token=token)
+                return await self._api.create_once(file_id, path=path, token=submitted.token)
             except TransientError as error:
-                found = await self._find(token, sent_at=time.time())
+                if _ENQUEUED.search(str(error)):
+                    raise
+                found = await self._find(submitted, sent_at=time.time())
                 if found is not None:
                     return found
                 if attempt + 1 == self._terms.limits.max_attempts:
@@ -219,9 +303,9 @@ class _Filling:
                 await asyncio.sleep(error.retry_after_seconds or self._terms.limits.backoff_seconds)
         raise AssertionError("max_attempts is at least 1")
 
-    async def _find(self, token: str, *, sent_at: float) -> Batch | None:
+    async def _find(self, submitted: Submitted, *, sent_at: float) -> Batch | None:
         while True:
-            found = await self._api.find(token)
+            found = await self._api.find(submitted.token, at=submitted.at, num_lines=len(submitted.jobs))
             wait = sent_at + min(LISTED_AFTER_SECONDS, 4 * self._settings.poll_seconds) - time.time()
             if found is not None or wait <= 0:
                 return found
@@ -233,7 +317,7 @@ class _Filling:
         """Take over the batches that the journal knows and nobody collected."""
         for submitted in self._journal.unfinished():
             if not submitted.batch_id:
-                found = await self._find(submitted.token, sent_at=submitted.at)
+                found = await self._find(submitted, sent_at=submitted.at)
                 if found is None:
                     self._journal.closed(submitted)
                     continue
@@ -264,6 +348,14 @@ class _Filling:
                     self._take_line(line, left)
         if batch.status == "failed":
             detail = error_detail(msgspec.json.encode(batch.errors))
+            if _ENQUEUED.search(detail):
+                self._wait_for_room(detail)
+                for job in left.values():
+                    self._terms.meter.release(job.hold, unsent=True)
+                    job.hold, job.requests = NO_HOLD, self._known(list(job.requests))
+                    if job.requests:
+                        self._again.append(job)
+                return
             self._error = TeacherError(f"Batch {batch.id} was refused: {detail} Nothing of it was charged.")
         answered = self._ledger.report.answered > num_answered
         self._error = self._error or self._ledger.settle_refusals(answered=answered)
