@@ -26,7 +26,7 @@ from verify_common import write_result
 
 RESULTS = Path(__file__).parent / "results" / "mfu.json"
 # hidden, inner, layers, heads, key-value heads; 1b is the shape of Llama 3.2 1B.
-SHAPES = {"1b": (2048, 8192, 16, 32, 8), "tiny": (256, 768, 4, 4, 2)}
+SHAPES = {"1b": (2048, 8192, 16, 32, 8), "7b": (4096, 11008, 32, 32, 32), "tiny": (256, 768, 4, 4, 2)}
 # Dense bf16, TFLOP/s, from the makers' data sheets.
 PEAKS = {"H200": 989.0, "H100 PCIe": 756.0, "H100": 989.0, "A100": 312.0, "L40S": 362.0, "L4": 121.0, "A10": 125.0}
 

@@ -92,6 +92,8 @@ def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
 
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"[bold]{recipe.name}[/bold]: {found.num_seeds:,} seeds; nothing was asked, trained or evaluated")
+    for note in found.notes:
+        console.print(f"note: {note}")
     for test in found.tests:
         console.print(f"test, {test.direction}: {test.num_questions:,} questions from {test.num_originals:,} originals")
     if found.run is not None:

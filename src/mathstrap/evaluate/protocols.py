@@ -32,7 +32,7 @@ class Protocol:
     shots         worked demonstrations of our own before the question
     headline      which of the scores is the protocol's number
     system        a system turn before the prompt's own; not for raw prompts
-    template_args arguments of the model's chat template, such as {enable_thinking: false}
+    template_args  arguments of the model's chat template, such as {enable_thinking: false}
     """
 
     name: str
@@ -70,7 +70,7 @@ class Changes:
     top_p         in (0, 1]
     max_tokens    new tokens of a reply
     system        a system turn
-    template_args arguments of the chat template, for example {enable_thinking: false}
+    template_args  arguments of the chat template, for example {enable_thinking: false}
     """
 
     prompt: str | None = None

@@ -180,6 +180,11 @@ def check_study(recipe: StudyRecipe) -> None:
     if backend not in (*READS_GGUF, *READS_FOLDER):
         raise RecipeError(f'evaluation.teacher.backend: found "{backend}", expected embedded, hf or vllm.')
     if recipe.split is not None and not recipe.split.sets:
+        if recipe.split.data:
+            raise RecipeError(
+                "split.data: this recipe has no split to read it for. bootstrap.seeds.source and evaluation.data name "
+                "its files; a split needs split.sets, names of test sets such as svamp."
+            )
         raise RecipeError("split.sets: found none, expected names of test sets such as svamp.")
     if recipe.power.accuracy <= 0 or recipe.power.accuracy >= 1 or not 0 <= recipe.power.correlation < 1:
         raise RecipeError("power: expected an accuracy between 0 and 1 and a correlation from 0 to below 1.")

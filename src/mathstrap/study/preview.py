@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from mathstrap.errors import RecipeError
 from mathstrap.evaluate import load_benchmark
 from mathstrap.files.rundir import RunDir
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.preview import Preview, preview
 from mathstrap.pipeline.seeds import load_seeds
+from mathstrap.recipe import load_recipe
 from mathstrap.study.arms import read_pool, seed_sample
 from mathstrap.study.matching import DataSize
 from mathstrap.study.options import StudyRecipe, check_study
@@ -46,16 +51,71 @@ class StudyPreview:
     train_hours: float | None = None
     evaluation_hours: float | None = None
     usd: float | None = None
+    notes: list[str] = field(default_factory=list)
 
 
 def preview_study(recipe: StudyRecipe) -> StudyPreview:
-    """Plan a study without asking, training or evaluating; deals the questions of its split, which costs nothing."""
+    """Plan a study without asking, training or evaluating; a study that is not begun leaves nothing behind.
+
+    A study on the samples of another that is not made yet is planned as that other one would make them.
+    """
+    notes: list[str] = []
+    recipe = with_data_folder(recipe, notes)
     check_study(recipe)
+    if recipe.path.exists():
+        return plan_study(recipe, notes)
+    with tempfile.TemporaryDirectory() as folder:
+        return plan_study(replace(recipe, out=folder), notes)
+
+
+def with_data_folder(recipe: StudyRecipe, notes: list[str]) -> StudyRecipe:
+    """Return a recipe without a split whose `split.data` was given anyway with that folder where it reads files.
+
+    So one setting names the data of every shipped study.
+    """
+    split = recipe.split
+    if split is None or split.sets or not split.data:
+        return recipe
+    notes.append(
+        f"this recipe has no split: {split.data} is read for bootstrap.seeds.source and evaluation.data, which name "
+        "its files"
+    )
+    evaluation = replace(recipe.evaluation, data=recipe.evaluation.data or split.data)
+    return replace(recipe, split=None, evaluation=evaluation, bootstrap=with_seeds(recipe.bootstrap, split.data))
+
+
+def with_seeds(run: RunRecipe, folder: str) -> RunRecipe:
+    """Return a run whose seeds come from a folder's file of the same name, where there is one."""
+    first = run.seed_sources[0] if run.seed_sources else None
+    path = Path(folder) / f"{first.source}_train.jsonl" if first else None
+    if first is None or path is None or not path.is_file():
+        return run
+    return replace(run, seeds=replace(first, source=str(path)), decontaminate=replace(run.decontaminate, data=folder))
+
+
+def planned_run(recipe: StudyRecipe, notes: list[str]) -> tuple[RunRecipe, bool]:
+    """Return the run whose samples the arms are made from, and whether it is taken as it lies."""
+    if not recipe.run:
+        return bootstrap_recipe(recipe), False
+    if (Path(recipe.run) / "samples.jsonl").exists():
+        return existing_run(recipe.run), True
+    name = Path(recipe.run).name
+    try:
+        other = load_recipe(StudyRecipe, name)
+    except RecipeError:
+        return existing_run(recipe.run), True  # says that there is none
+    notes.append(f"{recipe.run} is not made yet: planned as `mathstrap study {name} --until bootstrap` would make it")
+    data = recipe.evaluation.data
+    return (with_seeds(other.bootstrap, data) if data else other.bootstrap), False
+
+
+def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
+    """Plan a study in its folder; deals the questions of its split, which costs nothing."""
     with RunDir.open(recipe.path) as study:
         Study(recipe=recipe, study=study).split()
-    run_recipe = existing_run(recipe.run) if recipe.run else bootstrap_recipe(recipe)
+    run_recipe, is_made = planned_run(recipe, notes)
     seeds = load_seeds(run_recipe).problems
-    asked = None if recipe.run else preview(run_recipe)
+    asked = None if is_made else preview(run_recipe)
     is_assumed = not (run_recipe.path / "samples.jsonl").exists()
     if is_assumed:
         assert asked is not None, "an existing run holds samples"
@@ -79,6 +139,7 @@ def preview_study(recipe: StudyRecipe) -> StudyPreview:
         StudyPreview(
             num_seeds=len(seeds), tests=tests, run=asked, plan=plan, is_assumed=is_assumed,
             num_evaluations=num_evaluations, num_requests=num_requests, powers=powers_of(recipe, plan, tests),
+            notes=notes,
         ),
     )  # fmt: skip
 

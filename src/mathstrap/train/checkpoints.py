@@ -53,6 +53,12 @@ def publish(folder: Path, step: int) -> Path:
     return final
 
 
+def weights_bytes(folder: Path) -> int:
+    """Return the size of the newest checkpoint's model or adapter; 0 where there is none."""
+    last = last_checkpoint(folder)
+    return sum(path.stat().st_size for path in last.glob("*.safetensors")) if last else 0
+
+
 def clear_staging(folder: Path) -> None:
     """Remove what a killed run left half written."""
     shutil.rmtree(folder / STAGING, ignore_errors=True)

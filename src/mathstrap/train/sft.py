@@ -8,6 +8,7 @@ import json
 import logging
 import math
 import platform
+import time
 from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -210,10 +211,15 @@ def fit(ready: Prepared, watch: Watch) -> None:
         score=scorer(ready),
     )  # fmt: skip
     trainer = build_trainer(model, ready.tokenizer, job, ready.args)
+    started = time.monotonic()
     with checkpoints.storage_errors(ready.folder):
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     if setting.is_first:
-        add_to_manifest(out, "peak_memory_bytes", hardware.peak_memory(setting))
+        measured = {
+            "peak_memory_bytes": hardware.peak_memory(setting), "train_seconds": time.monotonic() - started,
+            "weights_bytes": checkpoints.weights_bytes(ready.folder),
+        }  # fmt: skip
+        save_manifest(out, {**read_manifest(out), "measured": measured})
 
 
 def look_at_packing(ready: Prepared, model: Any) -> Packing:
@@ -397,11 +403,6 @@ def write_manifest(
         },
     }  # fmt: skip
     save_manifest(out, values)
-
-
-def add_to_manifest(out: Path, name: str, value: Any) -> None:
-    """Add what is known at the end of a run."""
-    save_manifest(out, {**read_manifest(out), name: value})
 
 
 def save_manifest(out: Path, values: dict[str, Any]) -> None:

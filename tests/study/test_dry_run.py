@@ -1,0 +1,33 @@
+"""`mathstrap study RECIPE --dry-run split.data=FOLDER` plans every shipped study and leaves nothing behind."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from mathstrap.errors import RecipeError
+from mathstrap.recipe import load_recipe
+from mathstrap.study import StudyRecipe
+from mathstrap.study.options import check_study
+from mathstrap.study.preview import preview_study
+
+NEEDS_ANOTHER = ("study-incorrect", "study-length", "study-perplexity", "study-rft", "study-scaling")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["study-cpu", "study-gpu", "study-paper", "study-self", *NEEDS_ANOTHER])
+def test_every_shipped_study_is_planned_from_a_folder_of_data(name, data_path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recipe = load_recipe(StudyRecipe, name, [f"split.data={data_path}", "out=NEW"])
+    found = preview_study(recipe)
+    assert found.num_seeds > 0
+    assert found.plan.students
+    assert any("not made yet" in note for note in found.notes) == (name in NEEDS_ANOTHER)
+    assert not list(tmp_path.iterdir()), "a dry run leaves nothing behind"
+
+
+def test_a_study_without_a_split_says_which_settings_name_its_files():
+    recipe = load_recipe(StudyRecipe, "study-gpu", ["split.data=FOLDER"])
+    with pytest.raises(RecipeError, match=r"bootstrap\.seeds\.source and evaluation\.data"):
+        check_study(dataclasses.replace(recipe))
