@@ -145,3 +145,21 @@ def test_another_backend_leaves_the_settings_of_the_recipes_one_behind(tmp_path)
     assert same.teacher.settings == {"precision": "bf16"}
     other = load_recipe(RunRecipe, str(path), ["teacher.settings.max_n=4", "teacher.backend=openai"])
     assert other.teacher.settings == {"max_n": 4}
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "teacher.api_key_env=gsk_0123456789abcdefghijABCDEFGHIJ",
+        "teacher.api_key_env=hf_0123456789abcdefghijABCDEFGHIJklmn",
+        "teacher.api_key_env=AIzaSyA0123456789abcdefghijklmnopqrstuv",
+        "teacher.base_url=https://example.org/v1?key=sk-0123456789abcdefghij",
+        "teacher.extra_body={nested: {anything: sk-proj-0123456789abcdefghij}}",
+        "teacher.extra_body={gsk_0123456789abcdefghijABCDEFGHIJ: 1}",
+        "name=ghp_0123456789abcdefghijABCDEFGHIJ0123",
+    ],
+)
+def test_a_key_in_a_setting_is_refused_and_not_repeated(override):
+    with pytest.raises(RecipeError, match="shaped like a key") as caught:
+        load_recipe(RunRecipe, "demo", [override])
+    assert "0123456789abcdef" not in str(caught.value)

@@ -5,10 +5,15 @@ What comes out is the same wherever it is computed. Knows nothing of what the ch
 
 from __future__ import annotations
 
+import ctypes
+import logging
 import os
+import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
 from multiprocessing import get_all_start_methods, get_context
 from typing import Any, Protocol, TypeVar
@@ -17,6 +22,8 @@ A = TypeVar("A")
 B = TypeVar("B")
 S = TypeVar("S")
 
+_log = logging.getLogger(__name__)
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 CHUNKS_AHEAD = 3  # per worker; what is computed ahead waits in memory
 FEW_CHUNKS = 4  # fewer are done before another process has started
 
@@ -51,11 +58,26 @@ def in_processes(num_workers: int | None = None) -> Spread:
             yield from here(function, shared, chain(first, stream))
             return
         with ProcessPoolExecutor(
-            count, mp_context=get_context("fork"), initializer=_start_worker, initargs=(function, shared)
+            count, mp_context=get_context("fork"), initializer=_start_worker, initargs=(function, shared, os.getpid())
         ) as pool:
-            yield from taken_in_order(
-                lambda chunk: pool.submit(_work, chunk), Future.result, chain(first, stream), count * CHUNKS_AHEAD
-            )
+
+            def submit(chunk: A) -> tuple[A, Future[B] | None]:
+                try:
+                    return chunk, pool.submit(_work, chunk)
+                except BrokenProcessPool:
+                    return chunk, None
+
+            def result(submitted: tuple[A, Future[B] | None]) -> B:
+                # A worker that the system killed, for its memory perhaps, breaks the pool: the rest is done here.
+                chunk, future = submitted
+                if future is not None:
+                    try:
+                        return future.result()
+                    except BrokenProcessPool:
+                        _log.warning("A worker process was ended from outside; its work is done in this process.")
+                return function(shared, chunk)
+
+            yield from taken_in_order(submit, result, chain(first, stream), count * CHUNKS_AHEAD)
 
     return spread
 
@@ -81,9 +103,23 @@ def chunks_of(items: Iterable[A], size: int) -> Iterator[list[A]]:
 _WORK: tuple[Callable[[Any, Any], Any], Any] | None = None
 
 
-def _start_worker(function: Callable[[S, A], B], shared: S) -> None:
+def _start_worker(function: Callable[[S, A], B], shared: S, parent: int) -> None:
     global _WORK
     _WORK = function, shared
+    # Ctrl-C at a terminal reaches every process of the group: the parent drains, and asks its workers to end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, signal.SIG_DFL)
+    _end_with(parent)
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel end this process when its parent ends, however that happens; Linux alone can."""
+    if sys.platform != "linux":
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # the parent ended before the kernel was asked
+        os._exit(1)
 
 
 def _work(chunk: Any) -> Any:

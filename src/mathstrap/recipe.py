@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mathstrap.errors import RecipeError, suggest
-from mathstrap.redact import public
+from mathstrap.redact import key_in, public
 
 T = TypeVar("T")
 MOST_VALUES = 20_000
@@ -207,6 +207,13 @@ def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
     """Check a nested mapping against an options dataclass and return the dataclass."""
     import msgspec
 
+    setting = key_in(values)
+    if setting:  # refused before anything is written: a recipe is kept with its run, shown, and published
+        raise RecipeError(
+            f"{where}: {setting}: found something shaped like a key. Keys stay out of recipes: put it into an "
+            "environment variable and name the variable in teacher.api_key_env, or give a command in "
+            "teacher.api_key_command."
+        )
     refuse_unknown_keys(kind, values, where, "")
     try:
         recipe = msgspec.convert(values, kind, strict=True)

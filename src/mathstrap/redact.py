@@ -19,6 +19,11 @@ _KEYS = re.compile(
     r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{35}|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
     r"|://[^/\s:@]{1,200}:[^/\s@]{1,200}@|(?i:\bbearer\s+[\w.~+/-]{8,}|\bapi-?key['\"]?\s*[:=]\s*['\"]?[\w.~+/-]{8,})"
 )
+# A key where a setting belongs, by the prefixes of those who issue them.
+_KEY_VALUE = re.compile(
+    r"\b(?:sk-|sk_|hf_|gsk_|xai-|pplx-|nvapi-|r8_|tgp_|gh[pousr]_|github_pat_|csk-|fw_|AIza)[A-Za-z0-9_-]{16,}"
+    r"|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
+)
 _FOLDERS = re.compile(r"(?<![\w.])(?:/home|/Users)/[\w.-]+/|[A-Za-z]:\\+Users\\+[\w.-]+")
 # An absolute path, not the path of an address.
 _ABSOLUTE = re.compile(r"(?<![\w/.:<~-])/(?:[\w.@-]+/)+[\w.@-]+")
@@ -99,3 +104,16 @@ def bare_url(url: str) -> str:
     except ValueError:  # it may show a part of the password as the port
         return NO_ADDRESS
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
+
+
+def key_in(values: Any, path: str = "") -> str:
+    """Return the dotted name of the first setting that holds something shaped like a key; empty where none does."""
+    if isinstance(values, Mapping):
+        parts = [(f"{path}.{name}" if path else str(name), value) for name, value in values.items()]
+        if any(isinstance(name, str) and _KEY_VALUE.search(name) for name in values):
+            return path or "a name"
+    elif isinstance(values, list | tuple):
+        parts = [(f"{path}[{place}]", value) for place, value in enumerate(values)]
+    else:
+        return path if isinstance(values, str) and _KEY_VALUE.search(values) else ""
+    return next((found for name, value in parts if (found := key_in(value, name))), "")

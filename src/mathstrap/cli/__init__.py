@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
 
 import typer
@@ -15,6 +16,7 @@ from mathstrap.cli import study as studies
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
 from mathstrap.errors import MathstrapError
+from mathstrap.render.hostile import printable
 from mathstrap.version import __version__
 
 GC_THRESHOLD = 20_000
@@ -46,16 +48,27 @@ def root(
 
 
 def main() -> None:
-    """Run the command line; a MathstrapError becomes one sentence on stderr and exit code 1."""
+    """Run the command line; a MathstrapError becomes one sentence on stderr and exit code 1.
+
+    A message may hold what a server or a file said, so it is shown as `printable` text, line by line.
+    """
     # What is imported stays alive and the engine's calls leave no cycles, so looking for some less often saves a tenth
     # of a run's processor time. Only here: the collector of a program that calls the library is that program's own.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(name) is signal.SIG_DFL:
+            signal.signal(name, end_orderly)
     try:
         app()
     except MathstrapError as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo("\n".join(printable(line) for line in f"error: {error}".split("\n")), err=True)
         sys.exit(1)
+
+
+def end_orderly(number: int, _: object) -> None:
+    """End as at Ctrl-C: files are closed, workers and locks go; asking for replies drains by its own handler."""
+    raise SystemExit(128 + number)
 
 
 # One line per verb; the modules import nothing heavy at their top.

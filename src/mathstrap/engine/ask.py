@@ -80,7 +80,10 @@ def ask_all(
 
     async def main() -> AskReport:
         loop = asyncio.get_running_loop()
-        caught = [signal.SIGINT, signal.SIGTERM] if threading.current_thread() is threading.main_thread() else []
+        is_main = threading.current_thread() is threading.main_thread()
+        caught = [signal.SIGINT, signal.SIGTERM] if is_main else []
+        if is_main and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks to live on
+            caught.append(signal.SIGHUP)
         for name in caught:
             loop.add_signal_handler(name, stop.press)
         try:

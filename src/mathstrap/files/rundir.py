@@ -10,8 +10,11 @@ problems candidates verdicts rejects samples     DERIVED: written whole under a 
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
+import re
 import socket
+import weakref
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import tee
@@ -117,6 +120,62 @@ class SpendingLog:
         self._log.append(self._encode(liability))
 
 
+def _open_lock(path: Path) -> IO[str]:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        # No symbolic link is followed: a run directory may come from elsewhere.
+        descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        return os.fdopen(descriptor, "a+", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def _is_free(lock: IO[str], path: Path) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        lock.close()
+        raise storage_error(path / "lock", error) from error
+    return True
+
+
+def _owner_of(lock: IO[str]) -> str:
+    """Return what the owner of a lock wrote into it, such as `process 12 on ada`; empty for anything else."""
+    lock.seek(0)
+    text = lock.read(200).strip()
+    return text if re.fullmatch(r"process \d{1,10} on [\w.-]{1,120}", text) else ""
+
+
+def _is_dead(owner: str) -> bool:
+    """Say whether the owner ran on this machine and runs no longer; one elsewhere cannot be asked."""
+    words = owner.split()
+    if len(words) != 4 or words[3] != socket.gethostname():
+        return False
+    try:
+        os.kill(int(words[1]), 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
+
+
+_log = logging.getLogger(__name__)
+# A lock lives as long as any process has its file open, so a forked worker that outlives a killed run would keep the
+# run locked for good (CPython issue 111873 is one way to such workers). Workers close the files first thing.
+_LOCKS: weakref.WeakSet[IO[str]] = weakref.WeakSet()
+
+
+def _close_inherited_locks() -> None:
+    for lock in list(_LOCKS):
+        lock.close()
+
+
+os.register_at_fork(after_in_child=_close_inherited_locks)
+
+
 class RunDir:
     """One run's files. `open` takes the lock and may write; `read` takes no lock and may not."""
 
@@ -130,25 +189,28 @@ class RunDir:
 
     @classmethod
     def open(cls, path: str | Path) -> RunDir:
-        """Create the directory if needed and lock it; raises RunLocked if another process holds it, StorageError."""
+        """Create the directory if needed and lock it; raises RunLocked if another process holds it, StorageError.
+
+        A lock whose owner on this machine is dead is taken over, with a warning: what still holds it is a process that
+        the owner left behind, and that writes nothing.
+        """
         path = Path(path)
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            lock = open(path / "lock", "a+", encoding="utf-8")  # noqa: SIM115 held until close
-        except OSError as error:
-            raise storage_error(path, error) from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            lock.seek(0)
-            holder = lock.read(200).strip() or "another process"
+        lock = _open_lock(path)
+        if not _is_free(lock, path):
+            owner = _owner_of(lock)
             lock.close()
-            raise RunLocked(
-                f"{path}: {holder} is writing to this run. Wait for it, stop it, or name another run directory."
-            ) from error
-        except OSError as error:
-            lock.close()
-            raise storage_error(path / "lock", error) from error
+            if not _is_dead(owner):
+                raise RunLocked(
+                    f"{path}: {owner or 'another process'} is writing to this run. Wait for it, stop it, or name "
+                    "another run directory."
+                )
+            _log.warning("%s: %s ended without unlocking this run; its lock is taken over.", path, owner)
+            (path / "lock").unlink(missing_ok=True)
+            lock = _open_lock(path)
+            if not _is_free(lock, path):
+                lock.close()
+                raise RunLocked(f"{path}: another process took this run at this moment. Run the same command again.")
+        _LOCKS.add(lock)
         lock.seek(0)
         lock.truncate()
         lock.write(f"process {os.getpid()} on {socket.gethostname()}")
@@ -358,7 +420,13 @@ class RunDir:
     def manifest(self) -> dict[str, Any]:
         """Return a copy of the manifest; empty for a run that has none."""
         if self._manifest is None:
-            self._manifest = self.read_json("manifest.json") or {}
+            found = self.read_json("manifest.json") or {}
+            if not isinstance(found, dict):
+                raise InputError(
+                    f"{self.path / 'manifest.json'}: expected a mapping, found {type(found).__name__}. Delete the "
+                    "file; the next run writes it again."
+                )
+            self._manifest = found
         return dict(self._manifest)
 
     def update_manifest(self, **values: Any) -> None:
