@@ -24,6 +24,8 @@ from mathstrap.study import StudyRecipe
 from mathstrap.study.run import run_study
 
 KEY = "sk-planted-0123456789abcdefghij"
+# In a body under a telling name: not shaped like a key, so that the recipe takes it.
+BODY = "planted-body-secret-0123"
 PASSWORD = "planted-password-9876543210"
 HEADER = "header-planted-5647382910"
 LOGIN = base64.b64encode(f"user:{PASSWORD}".encode()).decode()
@@ -49,7 +51,7 @@ def mathstrap(*arguments: str, folder: Path, **environment: str) -> subprocess.C
 
 def leaks(folder: Path, said: list[str]) -> list[str]:
     """Name every file and message that repeats a planted key, or a good part of one."""
-    secrets = [part for key in (KEY, PASSWORD, HEADER, LOGIN) for part in (key, key[3:19])]
+    secrets = [part for key in (KEY, BODY, PASSWORD, HEADER, LOGIN) for part in (key, key[3:19])]
     found = [text[:300] for text in said if any(secret in text for secret in secrets)]
     for path in folder.rglob("*"):
         if path.is_file() and path.name != "key.txt":
@@ -145,7 +147,7 @@ def test_an_evaluation_leaves_no_key_behind(tmp_path: Path) -> None:
     test.write_text(json.dumps({"question": "1+1?", "answer": "#### 2"}) + "\n")
     with Echo().running() as server:
         url = server.url.replace("://", f"://user:{PASSWORD}@")
-        more = [f"teacher.extra_headers.X-Gateway={HEADER}", f"teacher.extra_body.api_key={KEY}"]
+        more = [f"teacher.extra_headers.X-Gateway={HEADER}", f"teacher.extra_body.api_key={BODY}"]
         arguments = ["eval", "-m", "m", "--base-url", url, "-b", f"gsm8k={test}", "--out", str(tmp_path / "e"), *more]
         result = CliRunner().invoke(app, arguments, color=False)
         assert result.exit_code == 0, result.exception
@@ -158,7 +160,7 @@ def test_a_study_leaves_no_key_behind(tmp_path: Path) -> None:
     values = studying.study_values(tmp_path, students=False, diversity=False)
     secret = {
         "base_url": [f"https://user:{PASSWORD}@example.org/v1"], "extra_headers": {"X-Gateway": HEADER},
-        "extra_body": {"nested": [{"access_token": KEY}]},
+        "extra_body": {"nested": [{"access_token": BODY}]},
     }  # fmt: skip
     for part in ("bootstrap", "evaluation"):
         values[part]["teacher"] |= secret
