@@ -97,6 +97,7 @@ SAME_TEXT = Decision("correct", "text", "the same text")
 OTHER_TEXT = Decision("wrong", "text", "different text")
 OTHER_KIND = Decision("wrong", "text", "one answer is a number and the other words")
 CHANGED_VALUE = Decision("wrong", "structure", "the words after the value make another value of it")
+TOO_MUCH_WORK = Decision("undecided", "none", "the comparison takes too much work")
 UNCLEAR_SEPARATOR = Decision("undecided", "none", "a comma or dot may separate decimals or thousands")
 
 
@@ -105,6 +106,14 @@ def decide(gold: str, got: str) -> Decision:
     left, right = plain_number(gold), plain_number(got)
     if left is not None and right is not None and (decision := _decide_numbers(left, right, got)):
         return decision
+    begin()
+    try:
+        return _decide(gold, got)
+    except (EffortError, RecursionError, ArithmeticError, ValueError, MemoryError):
+        return TOO_MUCH_WORK
+
+
+def _decide(gold: str, got: str) -> Decision:
     mine, theirs = _prepare(gold), _prepare(got)
     if not mine.text:
         return NO_GOLD
@@ -116,7 +125,8 @@ def decide(gold: str, got: str) -> Decision:
             return decision
     if mine.compact == theirs.compact:
         return SAME_TEXT
-    return _decide_words(gold, mine.text, theirs.text) or _decide_parsed(mine, theirs)
+    options = _decide_options(mine, theirs)
+    return options or _decide_words(gold, mine.text, theirs.text) or _decide_parsed(mine, theirs)
 
 
 def _decide_numbers(gold: str, got: str, text: str) -> Decision | None:
@@ -152,14 +162,21 @@ _prepared_once = lru_cache(maxsize=8192)(_prepared)
 # --- words ---
 
 
+def _decide_options(mine: _Answer, theirs: _Answer) -> Decision | None:
+    """Compare the letters of two options, or the text of one with an answer that has no letter."""
+    choice, other = choice_of(mine.text), choice_of(theirs.text)
+    if choice and other:
+        return SAME_TEXT if choice[0] == other[0] else OTHER_TEXT
+    for option in (other, choice):
+        if option and option[1]:
+            text = _with_text(theirs if option is other else mine, clean(option[1]))
+            pair = (mine, text) if option is other else (text, theirs)
+            if pair[0].compact == pair[1].compact or _decide_parsed(*pair).outcome == "correct":
+                return Decision("correct", "structure", "the text of the option is the same")
+    return None
+
+
 def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
-    choice, other_choice = choice_of(gold_text), choice_of(got_text)
-    if choice and other_choice:
-        return SAME_TEXT if choice[0] == other_choice[0] else OTHER_TEXT
-    if other_choice and other_choice[1] and (decision := decide(gold_text, other_choice[1])).outcome == "correct":
-        return decision
-    if choice and choice[1] and (decision := decide(choice[1], got_text)).outcome == "correct":
-        return decision
     mine, theirs = remainder(gold_text), remainder(got_text)
     if mine or theirs:
         return Decision("correct" if mine == theirs else "wrong", "structure", "compared as quotient and remainder")
@@ -315,13 +332,17 @@ def is_number(text: str) -> bool:
     answer = _prepare(text)
     if answer.number is not None:
         return True
-    node = _parsed(answer.text)
-    if isinstance(node, NotMathError):
+    begin()
+    try:
+        node = _parsed(answer.text)
+        if isinstance(node, NotMathError):
+            return False
+        node = canonical(node)
+        if isinstance(node, Relation) and node.signs == ("=",):
+            node = node.items[1]
+        return rational(strip_marks(node)) is not None
+    except (EffortError, RecursionError, ArithmeticError, ValueError, MemoryError):
         return False
-    node = canonical(node)
-    if isinstance(node, Relation) and node.signs == ("=",):
-        node = node.items[1]
-    return rational(strip_marks(node)) is not None
 
 
 def _with_unit_letter(text: str, other: str) -> str:
@@ -333,10 +354,9 @@ def _with_unit_letter(text: str, other: str) -> str:
 
 
 def _compare(gold: Node, got: Node, integers: frozenset[str]) -> bool | None:
-    begin()
     try:
         return same_answer(gold, got, integers=integers)
-    except (EffortError, RecursionError, ArithmeticError, ValueError, MemoryError):
+    except (RecursionError, ArithmeticError, ValueError):
         return None
 
 

@@ -68,7 +68,7 @@ def _sum(node: Bound) -> Fraction | None:
         return None
     total = Fraction(0 if node.kind == "sum" else 1)
     for place in places:
-        spend(5)
+        spend(15)
         value = rational(replace(node.body, node.name, Num(Fraction(place))))
         if value is None:
             return None

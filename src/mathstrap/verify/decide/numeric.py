@@ -90,7 +90,7 @@ def fingerprint(node: Node) -> tuple[complex, ...] | None:
             prints.append(complex(value))
         except OverflowError:
             return None
-    return tuple(prints)
+    return tuple(prints) if names else (prints[0], prints[0])
 
 
 def _has_bound(node: Node) -> bool:
@@ -172,10 +172,11 @@ class _Values:
         self.context = context
         self.values = values
         self.scale = context.mpf(0)
+        self.weight = 1 + context.dps // 40  # what a step costs, next to one with 30 digits
         self.tiny_is_zero = False
 
     def of(self, node: Node) -> Any:
-        spend(1)
+        spend(self.weight)
         context = self.context
         if isinstance(node, Num):
             return context.mpf(node.value.numerator) / node.value.denominator
@@ -215,6 +216,7 @@ class _Values:
 
     def _at(self, node: Bound, value: Any, context: Any) -> Any:
         """Evaluate the body of a bound expression where its variable has this value."""
+        spend(8)
         inner = _Values(context, {**self.values, node.name: value}, real=self.real)
         inner.tiny_is_zero = node.kind == "int"  # e^{-x^2} far out
         return inner.of(node.body)
@@ -284,7 +286,7 @@ class _Values:
 
     def _call(self, name: str, args: list[Any]) -> Any:
         context = self.context
-        spend(60 if name in ("factorial", "binom", "permutations", "double_factorial") else 10)
+        spend(60 if name in ("factorial", "binom", "permutations", "double_factorial") else 10 * self.weight)
         first = args[0]
         if self.real and (
             (name == "ln" and first <= 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 
+from mathstrap.verify.decide.effort import spend
 from mathstrap.verify.decide.exact import rational
 from mathstrap.verify.read.nodes import Add, Based, Bound, Call, Mul, Node, Num, Pow, Sym, replace
 
@@ -32,6 +33,7 @@ class Residue:
 
     def of(self, node: Node) -> int:
         """Return the residue of an expression; raises NoResidueError."""
+        spend(1)
         if isinstance(node, Num):
             top, bottom = node.value.numerator, node.value.denominator
             if top.bit_length() > MAX_BITS or bottom.bit_length() > MAX_BITS:

@@ -30,6 +30,7 @@ from mathstrap.verify.read.nodes import (
 )
 
 MINUS_INFINITY = Mul((MINUS_ONE, INFINITY))
+MAX_RELATIONS = 40  # joined by and, or or commas, that are worked out as one region
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 
@@ -284,7 +285,7 @@ def _region_of_relations(items: list[Node], joined: str) -> Node | None:
     Conditions that exclude each other are meant as alternatives whatever the word between them; two that say the same
     twice, as `x > 1, x > 2`, are left alone.
     """
-    items = _repeated_excluded(items)
+    items = _repeated_excluded(items) if len(items) <= MAX_RELATIONS else []
     if len({relation_name(item) for item in items if isinstance(item, Relation)}) != 1:
         return None
     if not all(isinstance(item, Relation) and set(item.signs) <= {"<", "<=", "!="} for item in items):

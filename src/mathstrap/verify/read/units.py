@@ -32,6 +32,7 @@ class Unit(msgspec.Struct, frozen=True):
     noun: frozenset[str] = frozenset()
 
 
+MAX_PHRASE = 200  # characters; more is a sentence
 _INCH = Fraction(254, 10_000)
 _POUND = Fraction(45_359_237, 100_000_000)
 _GALLON = 231 * _INCH**3 * 1000  # US, in litres
@@ -192,7 +193,7 @@ def read_unit(phrase: str) -> Unit:
     readings: list[Measure] = [Measure(())]
     noun: list[str] = []
     sign, power, seen = 1, 1, False
-    words = [word for word in _SPLIT.split(phrase) if word]
+    words = [word for word in _SPLIT.split(phrase[:MAX_PHRASE]) if word][:12]
     index = 0
     while index < len(words):
         word = words[index].strip("-.,;:()")
