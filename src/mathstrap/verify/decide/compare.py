@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
 
+from mathstrap.verify.decide.effort import spend
 from mathstrap.verify.decide.exact import rational
 from mathstrap.verify.decide.identity import same_expression, strip_marks
 from mathstrap.verify.decide.numeric import fingerprint
@@ -33,6 +34,7 @@ from mathstrap.verify.read.nodes import (
     replace,
     symbols,
 )
+from mathstrap.verify.read.units import read_unit
 
 Answer = bool | None
 _STRUCTURES = (Group, Matrix, Union, Relation, Ratio)
@@ -239,6 +241,7 @@ def _unordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
     unsure = False
     for item in mine:
         for index, other in enumerate(theirs):
+            spend(10)
             answer = _same(canonical(item), canonical(other))
             if answer:
                 del theirs[index]
@@ -276,6 +279,9 @@ def _fingerprint(item: Node) -> tuple[complex, ...] | None:
     if isinstance(item, Group) and item.opening in ("(", "["):
         parts = [_fingerprint(part) for part in item.items]
         return tuple(value for part in parts if part is not None for value in part) if None not in parts else None
+    if isinstance(item, Quantity) and len(measures := read_unit(item.unit).measures) == 1 and not measures[0].zero:
+        value = fingerprint(item.value)
+        return None if value is None else tuple(part * float(measures[0].scale) for part in value)
     return None if stated_unit(item) else fingerprint(item)
 
 

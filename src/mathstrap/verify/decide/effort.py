@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-MAX_EFFORT = 30_000  # about a tenth of a second
+MAX_EFFORT = 20_000  # about a tenth of a second
 _local = threading.local()
 
 

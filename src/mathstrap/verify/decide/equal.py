@@ -47,6 +47,7 @@ from mathstrap.verify.read.normalize import (
     words_set,
 )
 from mathstrap.verify.read.parse import ChangedValueError, parse
+from mathstrap.verify.read.tokens import has_thousands
 from mathstrap.verify.read.words import NO_NUMBERS, counted_in_words, expression_from_words, named_set
 
 Tier = Literal["empty", "number", "text", "structure", "expression", "none"]
@@ -256,7 +257,7 @@ def _decide_parsed(mine: _Answer, theirs: _Answer) -> Decision:
         return _decide_unread(gold, got, mine.text, theirs.text)
     integers = integer_names(mine.qualifier) | integer_names(theirs.qualifier)
     answer = _compare(gold, got, integers)
-    if answer is not True and "," in mine.text and "," in theirs.text:
+    if answer is not True and (has_thousands(mine.text) or has_thousands(theirs.text)):
         first, second = _parsed(mine.text, join_thousands=False), _parsed(theirs.text, join_thousands=False)
         if (first, second) != (gold, got) and isinstance(first, Group) and isinstance(second, Group):
             answer = _compare(first, second, integers) or answer

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import threading
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 from mathstrap.verify.decide.effort import spend
 from mathstrap.verify.decide.exact import bound_range
+from mathstrap.verify.decide.floats import float_value
 from mathstrap.verify.decide.residue import element
 from mathstrap.verify.read.nodes import Add, Bound, Call, Mul, Node, Num, Pow, Sym, children, symbols
 
@@ -47,11 +49,11 @@ def same_values(left: Node, right: Node) -> bool | None:
     the way: sqrt(xy) is sqrt(x) sqrt(y), but sqrt(x^2) is not x. Otherwise points are complex, one in each quadrant.
     """
     names = sorted(symbols(left) | symbols(right))
+    if _differ_as_floats(left, right, names):
+        return False
     if not names:
-        agreed = _agree(left, right, {}, DIGITS, real=False)
-        if agreed and (_has_bound(left) or _has_bound(right)):
-            return True  # an integral has no more digits than this
-        return _agree(left, right, {}, CHECK_DIGITS, real=False) if agreed else agreed
+        # An integral has no more digits than 30; constants are compared with 60 at once, doubles having been asked.
+        return _agree(left, right, {}, DIGITS if _has_bound(left) or _has_bound(right) else CHECK_DIGITS, real=False)
     if not (_mentions_i(left) or _mentions_i(right)):
         agreed = _agree_at_points(left, right, names, real=True)
         if agreed is not None:
@@ -78,10 +80,16 @@ def fingerprint(node: Node) -> tuple[complex, ...] | None:
 
     Equal expressions have equal fingerprints, up to noise, where both have a value and neither is a root of a product.
     """
-    context = _context(DIGITS)
     names = sorted(symbols(node))
+    context = _context(DIGITS)
     prints: list[complex] = []
     for point in range(2 if names else 1):
+        try:
+            near = {name: _complex_coordinate(name, index, point) for index, name in enumerate(names)}
+            prints.append(complex(float_value(node, near, real=False)))
+            continue
+        except (ArithmeticError, ValueError):
+            pass
         values = {name: _coordinate(context, name, index, point, False) for index, name in enumerate(names)}
         value = _value_or_none(_Values(context, values), node)
         if value is None:
@@ -91,6 +99,32 @@ def fingerprint(node: Node) -> tuple[complex, ...] | None:
         except OverflowError:
             return None
     return tuple(prints) if names else (prints[0], prints[0])
+
+
+def _differ_as_floats(left: Node, right: Node, names: list[str]) -> bool:
+    """Say whether doubles show a difference far beyond their noise; False means that more digits have to tell."""
+    is_real = bool(names) and not (_mentions_i(left) or _mentions_i(right))
+    if names and not is_real:
+        return False
+    try:
+        for point in range(2 if names else 1):
+            values = {name: _float_coordinate(name, point) for name in names}
+            first, second = (float_value(node, values, real=is_real) for node in (left, right))
+            if abs(first - second) > 1e-6 * max(abs(first), abs(second)):
+                return True
+    except (ArithmeticError, ValueError):
+        return False
+    return False
+
+
+def _float_coordinate(name: str, point: int) -> float:
+    """Return a coordinate between 0.5 and 1.75 for a name, with no more bits than a double keeps."""
+    return (element(name + str(point)) % 10**9 + 4 * 10**8) / (8 * 10**8)
+
+
+@lru_cache(maxsize=4096)
+def _complex_coordinate(name: str, index: int, point: int) -> complex:
+    return complex(_coordinate(_context(DIGITS), name, index, point, False))
 
 
 def _has_bound(node: Node) -> bool:
@@ -179,7 +213,8 @@ class _Values:
         spend(self.weight)
         context = self.context
         if isinstance(node, Num):
-            return context.mpf(node.value.numerator) / node.value.denominator
+            value = context.mpf(node.value.numerator)
+            return value if node.value.denominator == 1 else value / node.value.denominator
         if isinstance(node, Sym):
             return self._symbol(node.name)
         if isinstance(node, Add):

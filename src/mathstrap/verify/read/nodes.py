@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -150,22 +151,25 @@ def divide(top: Node, bottom: Node) -> Node:
 
 def children(node: Node) -> tuple[Node, ...]:
     """Return the direct parts of a node, in order; leaves have none."""
-    match node:
-        case Add(terms=parts) | Mul(factors=parts) | Call(args=parts) | Group(items=parts) | Union(parts=parts):
-            return parts
-        case Relation(items=parts) | Ratio(items=parts):
-            return parts
-        case Pow(base=left, exponent=right) | PlusMinus(left=left, right=right):
-            return (left, right)
-        case Matrix(rows=rows):
-            return tuple(cell for row in rows for cell in row)
-        case Quantity(value=value):
-            return (value,)
-        case Bound(body=body, low=low, high=high):
-            return (body, low, high)
-    return ()
+    parts = _PARTS.get(type(node))
+    return parts(node) if parts else ()
 
 
+# A table rather than a match: trees are walked for every verdict, and most of their nodes are leaves.
+_PARTS: dict[type[Node], Callable[[Any], tuple[Node, ...]]] = {
+    Add: lambda node: node.terms,
+    Mul: lambda node: node.factors,
+    Pow: lambda node: (node.base, node.exponent),
+    Call: lambda node: node.args,
+    Group: lambda node: node.items,
+    Union: lambda node: node.parts,
+    Relation: lambda node: node.items,
+    Ratio: lambda node: node.items,
+    PlusMinus: lambda node: (node.left, node.right),
+    Matrix: lambda node: tuple(cell for row in node.rows for cell in row),
+    Quantity: lambda node: (node.value,),
+    Bound: lambda node: (node.body, node.low, node.high),
+}
 CONSTANTS = frozenset(
     {"pi", "e", "i", "oo", "emptyset", "...", "reals", "integers", "naturals", "rationals", "complexes",
      "positive integers", "integers >= 0", "otherwise"}
@@ -174,12 +178,26 @@ CONSTANTS = frozenset(
 
 def symbols(node: Node) -> frozenset[str]:
     """Return the names of the free variables in a tree, constants left out."""
+    found: set[str] = set()
+    _collect(node, found)
+    return frozenset(found)
+
+
+def _collect(node: Node, found: set[str]) -> None:
+    if type(node) is Num:
+        return
     if type(node) is Sym:
-        return frozenset() if node.name in CONSTANTS else frozenset((node.name,))
-    found: frozenset[str] = frozenset()
-    for child in children(node):
-        found |= symbols(child)
-    return found - {node.name} if type(node) is Bound else found
+        if node.name not in CONSTANTS:
+            found.add(node.name)
+    elif type(node) is Bound:
+        inner: set[str] = set()
+        _collect(node.body, inner)
+        found |= inner - {node.name}
+        _collect(node.low, found)
+        _collect(node.high, found)
+    else:
+        for child in children(node):
+            _collect(child, found)
 
 
 def replace(node: Node, name: str, value: Node) -> Node:

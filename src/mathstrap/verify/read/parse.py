@@ -107,6 +107,9 @@ _STOPS = frozenset(
         "cong",
     ]
 )
+_SET_SIGNS = frozenset(["cup", "cupdot", "sqcup", "bigcup", "cap", "setminus", "backslash", "smallsetminus"])
+_SUM_SIGNS = frozenset(("+", "-", "pm", "mp"))
+_ITEM_ENDS = frozenset((",", ";", "&", ""))
 _CLOSERS = frozenset({")", "]", "}", "rangle", "rbrace", "rbrack", "end", "&", "\\", "|"})
 _CLOSING: dict[str, Literal[")", "]", "}"]] = {")": ")", "]": "]", "rangle": ")", "rbrack": "]"}
 _BARS = {"lvert": "rvert", "vert": "vert", "lfloor": "rfloor", "lceil": "rceil", "lVert": "rVert", "Vert": "Vert"}
@@ -172,8 +175,10 @@ class Parser:
 
     def peek(self, ahead: int = 0) -> Token:
         """Return a token without consuming it; END past the last."""
-        index = self.position + ahead
-        return self.tokens[index] if index < len(self.tokens) else END
+        try:
+            return self.tokens[self.position + ahead]
+        except IndexError:
+            return END
 
     def take(self) -> Token:
         """Consume one token."""
@@ -257,6 +262,10 @@ class Parser:
 
     def item(self) -> Node:
         """Read a relation chain, or a single value with its unit."""
+        first, following = self.peek(), self.peek(1)
+        if first.kind == "number" and following.text in _ITEM_ENDS and following.kind in ("sign", "end"):
+            self.position += 1  # most items of long lists and matrices
+            return Num(Fraction(first.text), len(first.text.partition(".")[2]))
         if not self.accept("="):  # `=5`
             self.accept("approx")
         items = [self._label() or self.quantity()]
@@ -413,7 +422,7 @@ class Parser:
         """Read sets joined by union, intersection or difference."""
         node = self.sum()
         parts = [node]
-        while True:
+        while self.peek().text in _SET_SIGNS:
             if self.accept("cup", "cupdot", "sqcup", "bigcup"):
                 parts.append(self.sum())
             elif self.accept("cap"):
@@ -421,7 +430,8 @@ class Parser:
             elif self.accept("setminus", "backslash", "smallsetminus"):
                 parts[-1] = Call("setminus", (parts[-1], self.sum()))
             else:
-                return Union(tuple(parts)) if len(parts) > 1 else parts[0]
+                break
+        return Union(tuple(parts)) if len(parts) > 1 else parts[0]
 
     def sum(self) -> Node:
         """Read terms joined by plus, minus or plus-minus."""
@@ -430,7 +440,7 @@ class Parser:
             terms.append(Num(Fraction(0)))
         else:
             terms.append(self._signed())
-        while True:
+        while self.peek().text in _SUM_SIGNS:
             if self.accept("+"):
                 terms.append(self._signed())
             elif self.accept("-"):
@@ -439,7 +449,8 @@ class Parser:
                 lower_first = self.take().text == "mp"
                 terms = [PlusMinus(_add(terms), self._signed(), lower_first)]
             else:
-                return _add(terms)
+                break
+        return _add(terms)
 
     def _signed(self) -> Node:
         minus = False

@@ -118,6 +118,11 @@ def tokenize(text: str, *, join_thousands: bool = True) -> list[Token]:
     return _flattened(tokens) if "\\begin" in text else tokens
 
 
+def has_thousands(text: str) -> bool:
+    """Say whether a text has numbers that may be one number with separators or several."""
+    return _THOUSANDS.search(text) is not None
+
+
 def _prepared(text: str, join_thousands: bool) -> str:
     """Return the text with old TeX fractions in braces and separated thousands joined."""
     if "\\\\" in text:
