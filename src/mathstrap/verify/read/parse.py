@@ -53,6 +53,7 @@ from mathstrap.verify.read.words import (
     PERCENT_WORDS,
     RELATIONS,
     SHORT_NOUNS,
+    TASK_WORDS,
     TRANSPARENT,
     TRIGONOMETRIC,
     UNITS,
@@ -307,6 +308,8 @@ class Parser:
         token = self.peek(ahead)
         if token.kind != "sign" or token.text not in ("=", ":") or self.colon_closes or not FUNCTIONS.isdisjoint(words):
             return None
+        if not TASK_WORDS.isdisjoint(word.lower().strip(".,") for word in words):
+            raise NotMathError("a task, not an answer")
         if first.kind == "name" and ahead == 1 and len(first.text) <= 3:
             return None  # a product of variables, or a segment
         self.position += ahead

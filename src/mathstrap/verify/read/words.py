@@ -167,6 +167,14 @@ def is_foreign_unit(word: str) -> bool:
     return word[0] in _COUNTERS and _COMPARISONS.isdisjoint(word)
 
 
+# Words of a task: what follows them is to be worked out, and is not the answer whose name they are.
+TASK_WORDS = frozenset(
+    _words("""compute evaluate simplify find factor factorise factorize expand express calculate solve determine
+    rationalize rationalise reduce write convert what which how when given let suppose consider question
+    problem following prove
+    show expression equation multiply divide add subtract round estimate list name choose select perform differentiate
+    integrate complete graph plot draw if there""")
+)
 PERCENT_WORDS = frozenset({"percent", "pct", "percentage", "percents", "per-cent"})
 DEGREE_WORDS = frozenset({"degree", "degrees", "deg", "градусов", "度"})
 
