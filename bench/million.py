@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -248,9 +248,8 @@ class Stages:
         """Return the sum over the stages so far."""
         return sum(stage[what] for stage in self.found.values())
 
-    def time(self, bootstrap: Any, name: str) -> None:
-        """Replace a method of a run's stages by one that is timed; time spent in an inner stage counts there alone."""
-        work = getattr(bootstrap, name)
+    def timed(self, name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that is timed under a name; time spent in an inner one that is timed counts there alone."""
 
         def timed(*arguments: Any) -> Any:
             before, before_processor = self.total("seconds"), self.total("processor_seconds")
@@ -266,17 +265,18 @@ class Stages:
             print(f"  {name:<10} {self.found[name]}", flush=True)
             return result
 
-        setattr(bootstrap, name, timed)
+        return timed
 
 
 def derive(options: argparse.Namespace) -> dict[str, Any]:
     """Run every stage in this process from the replies alone; nothing is asked, because every reply is there."""
     from mathstrap.files.rundir import RunDir
     from mathstrap.parallel import here, in_processes
-    from mathstrap.pipeline import RunRecipe
+    from mathstrap.pipeline import RunRecipe, curate, questions
     from mathstrap.pipeline.recall import FILE
-    from mathstrap.pipeline.run import Bootstrap
+    from mathstrap.pipeline.run import STAGES, finish
     from mathstrap.pipeline.seeds import load_seeds
+    from mathstrap.pipeline.state import Context, State
     from mathstrap.pipeline.teacher import Teacher
     from mathstrap.recipe import load_recipe
 
@@ -295,12 +295,15 @@ def derive(options: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         run = stack.enter_context(RunDir.open(recipe.path))
         teacher = stack.enter_context(Teacher(recipe, run, None))
-        whole = Bootstrap(
-            recipe=recipe, run=run, seeds=seeds, teacher=teacher, only=None, spread=in_processes(), search_spread=here
-        )
-        for name in ("filter", "rewrite", "questions", "solve", "verify", "export", "curate", "finish"):
-            stages.time(whole, name)
-        summary = whole.go()
+        context = Context(recipe=recipe, run=run, teacher=teacher, spread=in_processes(), search_spread=here)
+        # Parts of a stage that the page shows apart.
+        questions.filter_questions = stages.timed("filter", questions.filter_questions)
+        questions.rewrite = stages.timed("rewrite", questions.rewrite)
+        curate.write_exports = stages.timed("export", curate.write_exports)
+        state = State(seeds=seeds, rejects=tuple(seeds.rejects))
+        for name, run_stage in STAGES:
+            state = stages.timed("questions" if name == "filter" else name, run_stage)(state, context)
+        summary = stages.timed("finish", finish)(state, context)
     watch.is_over.set()
     assert summary.is_complete, "the run asked for something"
     return found | {

@@ -131,3 +131,9 @@ def test_the_command_line_starts_without_heavy_libraries():
     code = "import sys, mathstrap.cli; print(*sorted({name.split('.')[0] for name in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not HEAVY & set(loaded)
+
+
+def test_the_layers_that_architecture_draws_are_these():
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    drawn = page.partition("Lowest first:\n\n")[2].partition("\n\n")[0].splitlines()
+    assert [line.strip().split("  ")[0].split() for line in drawn] == LAYERS[:-1]  # __main__ is a line that calls cli
