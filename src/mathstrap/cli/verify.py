@@ -18,7 +18,9 @@ def verify(
     gold: str = typer.Option("gold", help="Column of the gold answers, or a path; known formats are recognised."),
     prediction: str = typer.Option("prediction", help="Column of the answers or completions, or a path."),
     out: Path | None = typer.Option(None, help="Write the rows with their verdicts here: .jsonl or .parquet."),
-    form: str = typer.Option("auto", help="What a prediction is: answer, completion or auto."),
+    form: str = typer.Option(
+        "auto", help="What a prediction is: answer, completion or auto (tell them apart; also the default of grade())."
+    ),
     grader: str = typer.Option(
         "math",
         help="math, gsm8k, metamath-2024-gsm8k, metamath-2024-math, hendrycks, minerva, or your own: file.py:object.",

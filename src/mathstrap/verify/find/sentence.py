@@ -33,7 +33,7 @@ _WORD = (
 )
 _WORD_NUMBERS = re.compile(
     rf"\b({_WORD}(?:(?: and |[ -]){_WORD})*(?: and a (?:half|quarter|third)|[ -](?:half|halves|thirds?|quarters?"
-    r"|fourths?|fifths?|tenths?))?)\b(?!\s(?:of|another|by)\b)",
+    rf"|fourths?|fifths?|tenths?))?)\b(?![ -](?:and )?{_WORD}\b)(?!\s(?:of|another|by)\b)",
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
