@@ -255,6 +255,21 @@ def test_replies_in_flight_are_stored_once_space_is_freed():
     assert len(kept.completions) == teacher.calls
 
 
+def test_a_sink_that_is_nearly_full_stops_the_asking_and_loses_nothing():
+    class NearlyFull(Kept):
+        is_full = False
+
+        def completion(self, completion):
+            super().completion(completion)
+            self.is_full = len(self.completions) >= 10
+
+    kept = NearlyFull()
+    teacher = Teacher(seconds=lambda request: 0.01, supports_n=False)
+    with pytest.raises(StorageError, match="What was in flight is stored"):
+        ask_all(plan(10_000), kept, backend=teacher, limits=Limits(max_in_flight=8))
+    assert len(kept.completions) == teacher.calls <= 26
+
+
 # Stopping
 
 

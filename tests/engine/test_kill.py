@@ -117,3 +117,15 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_a_second_one_does_not(tmp_path):
         out, _ = worker.communicate(timeout=20)
         assert out.startswith("interrupted")
         assert time.monotonic() - started < 5
+
+
+def test_a_stopped_process_reads_what_arrived_before_it_gives_up(tmp_path):
+    with FakeServer(Script(latency=0.3)).running() as server:
+        worker = start(server, tmp_path / "run", 64, 1.5)
+        wait_for(server, worker, server.calls + 32)
+        worker.send_signal(signal.SIGSTOP)
+        time.sleep(3.0)  # longer than a call may take
+        worker.send_signal(signal.SIGCONT)
+        out, err = worker.communicate(timeout=60)
+        assert out.startswith("done 64"), (out, err)
+        assert set(server.charged.values()) == {1}  # nothing was bought twice

@@ -11,7 +11,7 @@ import pyarrow.parquet
 import pytest
 
 from mathstrap.errors import InputError, RunLocked, StorageError
-from mathstrap.files.append_log import AppendLog, Index
+from mathstrap.files.append_log import AppendLog, Index, SpareRoom
 from mathstrap.files.rundir import RunDir
 from mathstrap.files.tables import write_atomically
 from mathstrap.types import Completion, Failure, Message, Problem, Request, Sample, Sampling, Usage
@@ -281,3 +281,29 @@ with RunDir.open(sys.argv[1]) as run:
     assert (tmp_path / "run" / "completions-solve.jsonl").read_bytes().endswith(b"}\n")
     with RunDir.read(tmp_path / "run") as run:
         assert len(list(run.completions("solve"))) == int(stored) >= 10
+
+
+def test_a_full_disk_gives_the_room_kept_for_what_is_in_flight(tmp_path, monkeypatch):
+    import errno
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with RunDir.open(tmp_path / "run") as run:
+        sink = run.sink("solve")
+        spare = tmp_path / "run" / "spare-room"
+        assert spare.stat().st_size == SpareRoom.SIZE
+        real = os.write
+        monkeypatch.setattr(os, "write", lambda fd, data: real(fd, data) if not spare.exists() else full())
+        sink.completion(Completion(request="s-1#0", key="k", text="x", finish_reason="stop"))
+        assert sink.is_full
+        assert not spare.exists()
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(StorageError, match="Free some space"):
+            sink.completion(Completion(request="s-2#0", key="k", text="x", finish_reason="stop"))
+        monkeypatch.undo()
+        assert [completion.request for completion in run.completions("solve")] == ["s-1#0"]
+    with RunDir.open(tmp_path / "run") as run:
+        run.sink("solve")
+        assert spare.exists()
+    assert not spare.exists()

@@ -27,6 +27,10 @@ FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
 LOST = "lost"
 MAX_DRAWS_PER_CALL = 16
 TOLD_SECONDS = 5.0  # a pause as long as this is told
+FULL_DISK = (
+    "The disk is full. What was in flight is stored, in room kept for it; nothing more is asked. Free some space and "
+    "run the same command again."
+)
 LATE_SECONDS = 0.5  # a timer that fires so late says that the process was stopped
 LAST_LOOK_SECONDS = 0.05
 
@@ -251,6 +255,8 @@ class Flight:
                 self._held -= 1
             if self._notices:
                 self.ledger.tell(self._notices)
+        if self.ledger.is_full and self._error is None:
+            self._fail(StorageError(FULL_DISK))
         if self.ledger.pause:
             self._close("paused", self.ledger.pause)
         return 0.0

@@ -59,6 +59,7 @@ class Ledger:
         self._requests_pace = Pace(limits.requests_per_minute) if limits.requests_per_minute else None
         self._tokens_pace = Pace(limits.tokens_per_minute) if limits.tokens_per_minute else None
         self._unsaved: list[Completion] = []
+        self.is_full = False  # the disk: what is in flight still fits, and nothing more is sent
         self.pause = ""  # why the stage should send nothing more, once its first replies say so
         self._first = None
         if terms.watched and limits.watch_replies:
@@ -307,6 +308,7 @@ class Ledger:
             return None
         try:
             self._sink.completion(completion)
+            self.is_full = getattr(self._sink, "is_full", False)
         except StorageError as error:
             self._unsaved.append(completion)
             return error

@@ -6,10 +6,12 @@ calls fsync about once a second, which bounds what a power cut can take.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from array import array
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from math import isnan
 from pathlib import Path
 
@@ -26,11 +28,49 @@ NAN = float("nan")
 MOST_TOKENS = 2**62  # what a server claims beyond this stays in its line and counts as this much
 
 
+class SpareRoom:
+    """A file that only takes room on the disk, deleted when the disk is full, so that what is in flight is stored."""
+
+    SIZE = 8 << 20  # thousands of replies
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.is_given = False
+        self._lock = threading.Lock()
+
+    def keep(self) -> None:
+        """Take the room; a disk that has none left, or cannot reserve any, is found out by the first write."""
+        with suppress(OSError):
+            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            try:
+                os.posix_fallocate(fd, 0, self.SIZE)
+            except OSError:
+                os.unlink(self.path)  # noqa: PTH108 beside the descriptor it belongs to
+            finally:
+                os.close(fd)
+
+    def give(self, error: OSError) -> bool:
+        """Delete the file if the disk is full; returns whether that may have made room."""
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            return False
+        with self._lock:
+            had_room, self.is_given = not self.is_given, True
+            with suppress(OSError):
+                self.path.unlink()
+            return had_room
+
+    def drop(self) -> None:
+        """Delete the file at the end of a run."""
+        with suppress(OSError):
+            self.path.unlink()
+
+
 class AppendLog:
     """The one writer of a file of JSON lines; a torn last line is cut when it is opened, a whole one is ended."""
 
-    def __init__(self, path: Path, *, fsync_seconds: float = 1.0) -> None:
+    def __init__(self, path: Path, *, fsync_seconds: float = 1.0, spare: SpareRoom | None = None) -> None:
         self.path = path
+        self._spare = spare
         try:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
             self.size = _mend_tail(self._fd)
@@ -48,21 +88,32 @@ class AppendLog:
             raise storage_error(self.path, self._fsync_error)
         data = line + b"\n"
         offset = self.size
-        written = 0
         try:
-            while written < len(data):
-                written += os.write(self._fd, data[written:] if written else data)
+            self._write(data, offset)
         except OSError as error:
-            if written:
-                os.ftruncate(self._fd, offset)
-            raise storage_error(self.path, error) from error
-        self.size = offset + written
+            if self._spare is None or not self._spare.give(error):
+                raise storage_error(self.path, error) from error
+            try:
+                self._write(data, offset)  # into the room that was kept for what is in flight
+            except OSError as again:
+                raise storage_error(self.path, again) from again
+        self.size = offset + len(data)
         if not self._dirty.is_set():
             self._dirty.set()
             if self._thread is None and self._fsync_seconds > 0:
                 self._thread = threading.Thread(target=self._sync_forever, name="mathstrap-fsync", daemon=True)
                 self._thread.start()
         return offset
+
+    def _write(self, data: bytes, offset: int) -> None:
+        written = 0
+        try:
+            while written < len(data):
+                written += os.write(self._fd, data[written:] if written else data)
+        except OSError:
+            if written:
+                os.ftruncate(self._fd, offset)
+            raise
 
     def last_line(self) -> bytes:
         """Return the last line without its newline; empty where there is none."""
@@ -108,8 +159,6 @@ class AppendLog:
 
 def storage_error(path: Path, error: OSError) -> StorageError:
     """Return the sentence for a file that cannot be written."""
-    import errno
-
     advice = {
         errno.ENOSPC: "Free some space and run the same command again; what is written is kept.",
         errno.EDQUOT: "Free some of your quota and run the same command again; what is written is kept.",

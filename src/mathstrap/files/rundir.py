@@ -4,6 +4,7 @@ recipe.yaml manifest.json                        what was run
 completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
 batches-<stage>.jsonl                            PAID: what was submitted to a Batch API, appended to
 spending.jsonl                                   PAID: what may be owed beyond the replies, appended to
+spare-room                                       room on the disk for what is in flight when it is full; empty of meaning
 problems candidates verdicts rejects samples     DERIVED: written whole under a temporary name, then renamed
 """
 
@@ -25,7 +26,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from mathstrap.errors import InputError, RunLocked
-from mathstrap.files.append_log import AppendLog, Index, read_replies, storage_error
+from mathstrap.files.append_log import AppendLog, Index, SpareRoom, read_replies, storage_error
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.tables import Scratch, replacing, write_atomically, write_parquet, write_rows_parquet
 from mathstrap.types import Completion, Failure, Liability, ReplyUsage, Request, Sample, Usage, usage_of_reply
@@ -52,6 +53,8 @@ class StageSink:
         self._log = run.log(f"completions-{stage}.jsonl")
         self._encode = msgspec.json.Encoder().encode
         self.stage = stage
+        self.is_full = False  # the last reply went into the room kept for what is in flight
+        run.keep_spare_room()
 
     def is_done(self, request: Request) -> bool:
         """Say whether this request's reply is there."""
@@ -66,6 +69,7 @@ class StageSink:
         except UnicodeEncodeError:  # half a surrogate pair has no UTF-8; the rest of the reply is kept
             line = self._encode(well_formed(completion))
         offset = self._log.append(line)
+        self.is_full = self._run.is_full
         self._index.add(usage_of_reply(completion), offset, len(line))
 
     def failure(self, failure: Failure) -> None:
@@ -186,6 +190,7 @@ class RunDir:
         self._indexes: dict[str, Index] = {}
         self._scratch: list[Scratch[Any]] = []
         self._manifest: dict[str, Any] | None = None
+        self._spare = SpareRoom(path / "spare-room")
 
     @classmethod
     def open(cls, path: str | Path) -> RunDir:
@@ -243,10 +248,21 @@ class RunDir:
             while self._scratch:
                 self._scratch.pop().close()
             if self._lock is not None:
+                self._spare.drop()
                 self._lock.close()
                 self._lock = None
 
     # Paid
+
+    def keep_spare_room(self) -> None:
+        """Reserve some room on the disk for what will be in flight when it is full."""
+        self._must_write("spare-room")
+        self._spare.keep()
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether the disk was full, and the room kept for what is in flight is in use."""
+        return self._spare.is_given
 
     def index(self, stage: str) -> Index:
         """Return what is held for a stage; scanned once, about two seconds for a million replies a gigabyte."""
@@ -262,7 +278,7 @@ class RunDir:
         """Return the appending writer of a paid file."""
         self._must_write(name)
         if name not in self._logs:
-            self._logs[name] = AppendLog(self.path / name)
+            self._logs[name] = AppendLog(self.path / name, spare=self._spare)
         return self._logs[name]
 
     def sink(self, stage: str) -> StageSink:
