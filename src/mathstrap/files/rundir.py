@@ -4,7 +4,7 @@ recipe.yaml manifest.json                        what was run
 completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
 batches-<stage>.jsonl                            PAID: what was submitted to a Batch API, appended to
 spending.jsonl                                   PAID: what may be owed beyond the replies, appended to
-spare-room                                       room on the disk for what is in flight when it is full; empty of meaning
+spare-room                                       room on the disk for what is in flight when it is full
 problems candidates verdicts rejects samples     DERIVED: written whole under a temporary name, then renamed
 """
 
