@@ -170,3 +170,95 @@ def test_an_adapter_covers_attention_mlp_and_experts_and_says_what_it_leaves_out
     trained = [key for key, weight in adapted.named_parameters() if weight.requires_grad]
     assert trained
     assert all("lora_" in key for key in trained)
+
+
+def rendered(path: Path, row: dict, **options):
+    from transformers import AutoTokenizer
+
+    from mathstrap.train.data import to_pairs
+    from mathstrap.train.prompt import render
+
+    return render(to_pairs(row, "rows:1"), DataOptions(prompt="chat", **options), AutoTokenizer.from_pretrained(path))
+
+
+THOUGHT = {"role": "assistant", "reasoning_content": "one and one", "content": "The answer is: 2"}
+ASKED = {"role": "user", "content": "1+1?"}
+
+
+@pytest.mark.parametrize(
+    ("name", "response", "is_lost"),
+    [
+        ("qwen3", "<think>\none and one\n</think>\n\nThe answer is: 2", False),
+        ("gpt-oss", "<|channel|>analysis<|message|>one and one<|end|><|start|>assistant<|channel|>final<|message|>"
+         "The answer is: 2", False),
+        ("deepseek-r1", "one and one\n</think>\n\nThe answer is: 2", False),
+        ("nemotron-h", "one and one\n</think>\n\nThe answer is: 2\n", False),
+        ("gemma-3", "The answer is: 2", True),
+    ],
+)  # fmt: skip
+def test_reasoning_goes_where_the_template_puts_it_or_is_counted(folder, name, response, is_lost):
+    path = model_of(folder, name)
+    (text,) = rendered(path, {"messages": [ASKED, THOUGHT]})
+    assert (text.response, text.lost_reasoning) == (response, is_lost)
+    inline = {"role": "assistant", "content": "<think>\none and one\n</think>\n\nThe answer is: 2"}
+    (text,) = rendered(path, {"messages": [ASKED, inline]})
+    assert text.response == (response if not is_lost else inline["content"]), "what the row wrote itself is kept"
+    assert not text.lost_reasoning
+
+
+def test_template_arguments_decide_what_a_sample_is_asked_with(folder):
+    path = model_of(folder, "qwen3")
+    (text,) = rendered(path, {"query": "1+1?", "response": "2"}, template_args={"enable_thinking": False})
+    assert text.prompt.endswith("<|im_start|>assistant\n<think>\n\n</think>\n\n")
+    assert text.response == "2"
+
+
+def test_every_answer_of_a_conversation_is_learnt_once_after_the_turns_before_it(folder):
+    parts = [{"type": "text", "text": "And "}, {"type": "text", "text": "3+3?"}]
+    turns = [ASKED, THOUGHT, {"role": "user", "content": parts}, {"role": "assistant", "content": "6"}]
+    first, second = rendered(model_of(folder, "qwen3"), {"messages": turns})
+    assert first.response.endswith("The answer is: 2")
+    asked = "The answer is: 2<|im_end|>\n<|im_start|>user\nAnd 3+3?<|im_end|>\n<|im_start|>assistant\n"
+    assert second.prompt.endswith(asked)
+    assert "one and one" not in second.prompt, "templates take the reasoning out of earlier turns"
+
+
+def test_a_template_that_refuses_a_system_turn_is_a_sentence(folder):
+    from mathstrap.errors import InputError
+
+    with pytest.raises(InputError, match=r"rows:1: the model's chat template refuses the turns system, user"):
+        rendered(model_of(folder, "gemma-2"), {"query": "q", "response": "r"}, system="You are a tutor.")
+
+
+def test_a_system_turn_that_the_template_moves_is_in_the_prompt(folder):
+    (text,) = rendered(model_of(folder, "mistral"), {"query": "q", "response": "He has 7."}, system="You are a tutor.")
+    assert text.prompt == "<s>[INST] You are a tutor.\n\nq[/INST]"
+    assert text.response == " He has 7."
+
+
+def test_a_date_in_a_template_is_the_day_the_run_began(folder):
+    import datetime
+
+    from transformers import AutoTokenizer
+
+    from mathstrap.train.data import to_pairs
+    from mathstrap.train.prompt import render
+
+    tokenizer = AutoTokenizer.from_pretrained(model_of(folder, "gpt-oss"))
+    pairs = to_pairs({"query": "q", "response": "r"}, "w")
+    (text,) = render(pairs, DataOptions(prompt="chat"), tokenizer, day=datetime.date(2026, 1, 31))
+    assert "Date: 2026-01-31" in text.prompt
+
+
+def test_a_response_that_spells_a_mark_which_no_tokenizer_setting_names_is_dropped(folder):
+    from transformers import AutoTokenizer
+
+    from mathstrap.train.data import to_pairs
+    from mathstrap.train.prompt import render
+    from mathstrap.train.tokens import encode, find_ends
+
+    tokenizer, data = AutoTokenizer.from_pretrained(model_of(folder, "gemma-3")), DataOptions(prompt="chat")
+    pairs = [to_pairs({"query": "q", "response": text}, "w")[0] for text in ("2<end_of_turn>3", "2")]
+    table = encode(render(pairs, data, tokenizer), tokenizer, find_ends(tokenizer, data), 512)
+    assert table.dropped == {"special_token": 1}
+    assert len(table) == 1

@@ -85,7 +85,7 @@ def render_reasoned(template: Template, turns: list[Turn], pair: Pair) -> Exchan
     """
     inline = THOUGHT.fullmatch(pair.response) if not pair.reasoning else None
     if inline is not None and inline["rest"].strip():
-        made = render_exchange(template, turns, inline["rest"], inline["thought"])
+        made = render_exchange(template, turns, inline["rest"], inline["thought"].strip("\n"))
         if not made.lost_reasoning:
             return made
     return render_exchange(template, turns, pair.response, pair.reasoning)
