@@ -52,6 +52,7 @@ _SPOKEN = (
     (re.compile(r"\s*Here is my thought process:"), "Here is my response:", ""),
     (re.compile(r"\s*Here are my reasoning steps:"), "[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
 )
+_SPOKEN_STARTS = ("analysis", "Here is my thought process:", "Here are my reasoning steps:")
 # R1-Zero, Hunyuan and Ernie put the text behind a thought between tags of its own.
 _WRAPPED = re.compile(
     r"\s*(?:<(?P<name>answer|response|output|solution|final_answer)>(?P<inner>.*?)(?:</(?P=name)>)?"
@@ -87,11 +88,20 @@ def split_reply(reply: str) -> Split:
         found = _split_channels(reply)
         if found is not None:
             return found
+    if not may_hold_thought(reply):
+        return Split(thought="", text=reply)
     if "<" in reply or "[" in reply or "◁" in reply:
         found = _split_marks(reply)
         if found is not None:
             return found
     return _split_spoken(reply) or Split(thought="", text=reply)
+
+
+def may_hold_thought(reply: str) -> bool:
+    """Say, in a moment, whether a reply may hold a mark; most replies of most models hold none."""
+    if "<" in reply or "[THINK" in reply or "[/THINK" in reply or "◁" in reply:
+        return True
+    return reply[:40].lstrip().startswith(_SPOKEN_STARTS)
 
 
 def split_completion(completion: Completion) -> Completion:
@@ -100,7 +110,9 @@ def split_completion(completion: Completion) -> Completion:
     A thought that never ended makes the finish reason "length", whatever the server said: there is no answer in it.
     Where the server does not count the thought's tokens they are its share of the reply's characters.
     """
-    if completion.thought_marks != ("", "") or completion.raw:
+    if completion.raw or completion.thought_marks != ("", ""):
+        return completion
+    if not completion.reasoning and not may_hold_thought(completion.text):
         return completion
     split = split_reply(completion.text)
     has_marks = split.marks != ("", "") or split.text != completion.text

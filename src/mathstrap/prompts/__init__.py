@@ -145,15 +145,24 @@ def request(
     """
     if sampling.system:
         messages = with_system(messages, sampling.system, id)
-    plain = {"temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens}
-    asked = _encode((model, messages, {**plain, "stop": sampling.stop}))
-    more = {name: value for name in MORE_SAMPLING if (value := getattr(sampling, name)) != UNSAID_SAMPLING[name]}
-    digest = hashlib.blake2b(asked, digest_size=16)
-    if more:
-        digest.update(_encode_sorted(more))
+    plain = {
+        "temperature": sampling.temperature, "top_p": sampling.top_p, "max_tokens": sampling.max_tokens,
+        "stop": sampling.stop,
+    }  # fmt: skip
+    digest = hashlib.blake2b(_encode((model, messages, plain)), digest_size=16)
+    said = said_options(sampling)
+    if said:
+        digest.update(said)
     return Request(
         id=id, key=digest.hexdigest(), model=model, messages=messages, sampling=sampling, draw=draw, teacher=teacher
     )
+
+
+@lru_cache(maxsize=1024)
+def said_options(sampling: Sampling) -> bytes:
+    """Return the options that are set, of those that the first version did not have, as bytes to hash."""
+    said = {name: value for name in MORE_SAMPLING if (value := getattr(sampling, name)) != UNSAID_SAMPLING[name]}
+    return _encode_sorted(said) if said else b""
 
 
 def with_system(messages: tuple[Message, ...], system: str, request_id: str) -> tuple[Message, ...]:

@@ -7,7 +7,6 @@ import json
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -114,8 +113,7 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return _encode(body)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Read:
+class Read(msgspec.Struct, frozen=True, kw_only=True):
     """What a reply holds: a completion per usable choice, for the first draws asked for, and how many choices came.
 
     `complaint` says what is wrong with its token counts, which are then 0.
@@ -156,29 +154,23 @@ def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read
     usage = read_usage(
         reply.usage,
         prompts=[message.content for message in requests[0].messages],
-        texts=[part for piece in usable for part in (piece.text, piece.thought)],
+        texts=[piece.text for piece in usable] + [piece.thought for piece in usable if piece.thought],
     )
-    sizes = [len(piece.text) + len(piece.thought) for piece in usable]
     shares, thoughts = [usage.tokens_out], [usage.tokens_reasoning]
     if len(usable) > 1:
+        sizes = [len(piece.text) + len(piece.thought) for piece in usable]
         shares, thoughts = _deal(usage.tokens_out, sizes), _deal(usage.tokens_reasoning, sizes)
-    completions = [
-        Completion(
-            request=request.id,
-            key=request.key,
-            text=piece.text,
-            finish_reason=piece.finish_reason,
-            model=reply.model,
-            tokens_in=usage.tokens_in if index == 0 else 0,
-            tokens_out=shares[index],
-            tokens_reasoning=thoughts[index],
-            usd=None if usage.usd is None else usage.usd if index == 0 else 0.0,
-            seconds=seconds,
-            reasoning=piece.thought,
-            ended=piece.ended,
-        )
-        for index, (request, piece) in enumerate(zip(requests, usable, strict=False))
-    ]
+    completions = []
+    tokens_in, usd = usage.tokens_in, usage.usd
+    for request, piece, share, thought in zip(requests, usable, shares, thoughts, strict=False):
+        completions.append(
+            Completion(
+                request=request.id, key=request.key, text=piece.text, finish_reason=piece.finish_reason,
+                model=reply.model, tokens_in=tokens_in, tokens_out=share, tokens_reasoning=thought, usd=usd,
+                seconds=seconds, reasoning=piece.thought, ended=piece.ended,
+            )
+        )  # fmt: skip
+        tokens_in, usd = 0, None if usd is None else 0.0  # the first draw carries the prompt and the call's price
     return Read(completions=completions, num_choices=len(reply.choices), complaint=usage.complaint)
 
 

@@ -7,8 +7,9 @@ behind its OpenAI-compatible address), or in a field of its own (Gemini's though
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 # Longer than any context window on offer by a factor of ten: a larger number is a mistake of the server.
 MOST_TOKENS = 20_000_000
@@ -17,8 +18,7 @@ MOST_USD = 1_000.0
 BLANKS_PER_TOKEN = 4
 
 
-@dataclass(frozen=True, kw_only=True)
-class TokenUsage:
+class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one call used. Without token counts all are 0, and `complaint` says what was found instead, if anything.
 
     tokens_out   of thought and text, as they are charged; tokens_reasoning is the thought's part of it
@@ -41,6 +41,9 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
         return NO_USAGE
     if not isinstance(usage, dict):
         return TokenUsage(complaint=f"usage is {_shown(usage)}")
+    plain = _plain(usage, prompts, texts)
+    if plain is not None:
+        return plain
     bad: list[str] = []
 
     def count(where: Any, *names: str) -> int:
@@ -76,6 +79,20 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
         if low:
             return TokenUsage(usd=usd, complaint=low)
     return TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out, tokens_reasoning=min(thought, tokens_out), usd=usd)
+
+
+def _plain(usage: dict[str, Any], prompts: Sequence[str], texts: Sequence[str]) -> TokenUsage | None:
+    """Return the counts of a reply that says nothing but three that agree, as nearly all do; None for any other."""
+    if len(usage) != 3:
+        return None
+    tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    if type(tokens_in) is not int or type(tokens_out) is not int or tokens_in < 0 or tokens_out < 0:
+        return None
+    if usage.get("total_tokens") != tokens_in + tokens_out or tokens_in + tokens_out > MOST_TOKENS:
+        return None
+    if _understated(tokens_in, prompts, "prompt") or _understated(tokens_out, texts, "completion"):
+        return None
+    return TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out)
 
 
 def _understated(tokens: int, texts: Sequence[str], what: str) -> str:
