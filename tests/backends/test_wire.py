@@ -227,7 +227,7 @@ def test_a_prompts_own_refusal_is_final_and_the_others_go_on(name, backend, tmp_
     assert (reply.text, reply.finish_reason, reply.tokens_out) == ("", "prompt_refused", 0)
     assert sentence in reply.ended
     assert (report.answered, report.refused, report.failed) == (12, 1, 0)
-    assert server.attempts["odd"] == 1
+    assert server.attempts["odd"] == (2 if backend == "openai_batch" else 1)  # a trial call comes before a batch
     assert [event.id for event in events if event.kind == "refused"] == ["odd#0"]
 
 
