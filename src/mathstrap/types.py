@@ -191,6 +191,17 @@ class ReplyUsage(msgspec.Struct, frozen=True, kw_only=True):
     teacher: str = ""
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the present plan of a run asks: a request and its key, or draws 0 to `draws` - 1 of a question.
+
+    With `draws` the id is a question's; without, it is a request's.
+    """
+
+    id: str
+    key: str
+    draws: int = 0
+
+
 def usage_of_reply(completion: Completion) -> ReplyUsage:
     """Return what a reply used and how it ended."""
     return ReplyUsage(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.state import Context, State
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.problems.load import last_boxed
+from mathstrap.report.analysis import analyse_run
 from mathstrap.types import Candidate, Problem, Reject, Sample, Verdict
 
 
@@ -66,6 +68,33 @@ def test_wrong_answers_and_rejects_are_kept_with_reasons(tmp_path):
     assert sum(outcomes.values()) == num_candidates
     counts = summary.analysis.everything.counts
     assert counts["asked"] == counts["answered"] >= counts["parsed"] >= counts["correct"] >= counts["kept"]
+
+
+HALF_THE_SEEDS = {"seeds": [{"source": "bundled:gsm8k", "limit": 4}, {"source": "bundled:math", "limit": 2}]}
+FEWER_DRAWS = {"methods": {"ans_aug": {"draws": 1}, "rephrase": {"count": 1, "draws": 2}}}
+WORKED = {"methods": {"ans_aug": {"draws": 3}, "rephrase": {"count": 1}, "renumber": {"enabled": True, "count": 2}}}
+
+
+@pytest.mark.parametrize("changes", [HALF_THE_SEEDS, FEWER_DRAWS, WORKED])
+def test_a_smaller_recipe_in_the_same_run_has_the_numbers_of_a_fresh_one(tmp_path, changes):
+    first = bootstrap(small_recipe(tmp_path))
+    assert not first.analysis.other.replies
+    again = bootstrap(small_recipe(tmp_path, **changes))
+    fresh = bootstrap(small_recipe(tmp_path, **changes, out=str(tmp_path / "elsewhere")))
+    left_over = again.analysis.other
+    assert left_over.replies > 0
+    assert replace(again.analysis, other=fresh.analysis.other) == fresh.analysis
+    assert left_over.sentence in (again.path / "README.md").read_text().replace("Paid for", "paid for")
+    assert left_over.sentence in (again.path / "report.html").read_text()
+    assert analyse_run(RunDir.read(again.path)) == again.analysis
+
+
+def test_going_back_to_the_larger_recipe_counts_its_replies_again(tmp_path):
+    first = bootstrap(small_recipe(tmp_path))
+    bootstrap(small_recipe(tmp_path, **HALF_THE_SEEDS))
+    back = bootstrap(small_recipe(tmp_path))
+    assert asked(back) == {"rewrite": 0, "solve": 0}
+    assert back.analysis == first.analysis
 
 
 def test_the_same_command_again_asks_nothing_and_writes_the_same_bytes(tmp_path):

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from mathstrap.stats import Records, analyse, count_steps, difficulty_of, method_of, quantile
+from mathstrap.stats import OtherReplies, Plan, Records, analyse, count_steps, difficulty_of, method_of, quantile
 from mathstrap.stats.estimates import Sums, median, ratio, share, student, wilson
 from mathstrap.types import Candidate, Completion, Failure, Problem, Reject, Sample, Verdict
 from synthetic_run import make
@@ -78,6 +78,31 @@ def test_the_funnel_is_counted_by_method():
 
 def test_a_failure_that_was_answered_later_is_asked_once():
     assert analyse(hand_made()).by_method["ans_aug"].counts["asked"] == 4  # a#0 failed before it was answered
+
+
+def test_only_what_the_plan_asks_is_counted():
+    made = vars(hand_made()) | {"verdicts": [verdict("a#0")], "samples": [sample("a#0")]}
+    plan = Plan(draws={"a": (1, "k"), "b": (2, "k"), "a/fobar.1": (1, "older words")})
+    analysis = analyse(Records(**(made | {"plan": plan})), usd=lambda tokens_in, tokens_out: tokens_in + tokens_out)
+    counts = analysis.everything.counts
+    assert (counts["asked"], counts["answered"], counts["correct"], counts["kept"]) == (3, 2, 1, 1)  # b#1 failed
+    assert (analysis.tokens_in, analysis.tokens_out) == (200, 20)
+    assert analysis.other == OtherReplies(replies=3, tokens_in=90, tokens_out=55, usd=145.0)
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        (OtherReplies(), ""),
+        (OtherReplies(replies=1, tokens_in=7), "paid for, not part of this recipe: 1 reply, 7 tokens"),
+        (
+            OtherReplies(replies=25, tokens_in=4_000, tokens_out=3_000, usd=0.021),
+            "paid for, not part of this recipe: 25 replies, 7,000 tokens, $0.02",
+        ),
+    ],
+)
+def test_what_is_not_part_of_the_recipe_is_said_in_one_line(other, sentence):
+    assert other.sentence == sentence
 
 
 def test_yields_by_difficulty_follow_the_seed():

@@ -96,6 +96,8 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     thinking = f" ({analysis.tokens_reasoning:,} of them thinking)" if analysis.tokens_reasoning else ""
     tokens = f"tokens: {analysis.tokens_in:,} in, {analysis.tokens_out:,} out{thinking}; cost: {usd}"
     console.print(tokens, soft_wrap=True)
+    if analysis.other.sentence:
+        console.print(analysis.other.sentence, soft_wrap=True)
     for word, number in analysis.unknown_endings.items():
         text = f'{number:,} replies ended with finish_reason "{printable(word)}", which mathstrap does not know.'
         console.print(text, soft_wrap=True, markup=False)

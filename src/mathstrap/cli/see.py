@@ -206,6 +206,8 @@ def print_analysis(analysis: Analysis) -> None:
 
     cost = "no price known" if analysis.usd is None else dollars(analysis.usd)
     typer.echo(f"{analysis.tokens_sentence}, {cost}.")
+    if analysis.other.sentence:
+        typer.echo(f"{analysis.other.sentence}.")
     for word, number in analysis.unknown_endings.items():
         typer.echo(f'{number:,} replies ended with finish_reason "{printable(word)}", which mathstrap does not know.')
 

@@ -6,6 +6,7 @@ batches-<stage>.jsonl                            PAID: what was submitted to a B
 spending.jsonl                                   PAID: what may be owed beyond the replies, appended to
 spare-room                                       room on the disk for what is in flight when it is full
 problems candidates verdicts rejects samples     DERIVED: written whole under a temporary name, then renamed
+asked-<stage>.jsonl                              DERIVED: what the present plan asks, of all that was paid for
 """
 
 from __future__ import annotations
@@ -399,6 +400,11 @@ class RunDir:
         self.write_records(name, rows)
         written = (row for _, row in iter_rows(self.path / f"{name}.jsonl"))
         write_rows_parquet(self.path / f"{name}.parquet", written, like=like)
+
+    def forget(self, name: str) -> None:
+        """Delete a derived file of records, where there is one: what it says holds no longer."""
+        self._must_write(name)
+        (self.path / f"{name}.jsonl").unlink(missing_ok=True)
 
     def has(self, name: str) -> bool:
         """Say whether a derived file of records exists."""

@@ -6,17 +6,19 @@ import heapq
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 
 from mathstrap.files.tables import Scratch
 from mathstrap.pipeline.derive import Answer, grade_replies, is_solved, plan_solves, worked_replies
 from mathstrap.pipeline.rounds import Rounds
-from mathstrap.pipeline.state import Answers, Context, State, keys_of_draws, noting_keys
+from mathstrap.pipeline.state import Answers, Context, State, asked_of_draws, keys_of_draws, noting_keys
 from mathstrap.types import problem_of
 
 
 def solve(state: State, context: Context) -> State:
     """Ask for the answers until nothing is wanted or left."""
     recipe, run, teacher = context.recipe, context.run, context.teacher
+    run.forget("asked-solve")  # until the rounds are over, nobody knows which replies the run uses
     spent = run.spent("rewrite", "filter")
     if not recipe.methods.ans_aug.enabled:  # else a vote's draws are answers, and counted as those
         spent = spent + state.votes
@@ -40,6 +42,7 @@ def solve(state: State, context: Context) -> State:
     shortfall = (*state.shortfall, *rounds.shortfall())
     if shortfall and rounds.is_spent:
         teacher.note_spent_budget("solve")
+    run.write_records("asked-solve", chain(state.voted, asked_of_draws(rounds.totals(), keys)))
     answers_asked = Answers(draws=rounds.totals(), keys=keys, graded=tuple(graded))
     return replace(state, answers=answers_asked, shortfall=shortfall)
 

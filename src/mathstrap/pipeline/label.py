@@ -12,7 +12,7 @@ from mathstrap.curate.vote import vote
 from mathstrap.pipeline.derive import plan_solves
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.solve import parse_solution
-from mathstrap.pipeline.state import Context, State, keys_of_draws, noting_keys
+from mathstrap.pipeline.state import Context, State, asked_of_draws, keys_of_draws, noting_keys
 from mathstrap.types import Candidate, Completion, Problem, Reject, problem_of
 
 
@@ -33,6 +33,7 @@ def label(state: State, context: Context) -> State:
         seeds=with_fields(state.seeds, problems=labelled),
         rejects=(*state.rejects, *rejects),
         votes=run.usage_of("solve", keys_of_draws(draws, keys)),
+        voted=tuple(asked_of_draws(draws, keys)),
     )
 
 

@@ -75,7 +75,7 @@ def card_facts(
     """Gather what the data card states."""
     kinds = Counter(sample.type for sample in run.read_records("samples", Sample)) if run.has("samples") else Counter()
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
-    usd = teacher.meter.usd
+    usd = analysis.usd if analysis.other.replies else teacher.meter.usd  # the meter counts all that was ever paid
     found = run.read_json("contamination.json") if recipe.decontaminate.against else None
     certificate = msgspec.convert(found, Certificate) if found else None
     tokens = analysis.tokens_sentence
@@ -96,6 +96,7 @@ def card_facts(
         version=__version__,
         contamination=certificate.to_markdown() if certificate else "",
         cost=f"{tokens}, price unknown" if usd is None else f"{tokens}, ${usd:.2f}",
+        other=analysis.other.sentence,
     )
 
 

@@ -20,14 +20,15 @@ from mathstrap.pipeline.derive import (
 from mathstrap.pipeline.recall import inputs_of, recall, remember
 from mathstrap.pipeline.rounds import RewriteRounds
 from mathstrap.pipeline.state import Context, State
-from mathstrap.types import Completion, Reject, Request
+from mathstrap.types import Asked, Completion, Reject, Request
 
 
 @dataclass(frozen=True, kw_only=True)
 class Filtered:
-    """Why questions fall out, and whether a reply is missing on which that depends."""
+    """Why questions fall out, what a judge was asked for that, and whether a reply is missing on which it depends."""
 
     rejects: list[Reject]
+    asked: list[Asked]
     is_waiting: bool
 
 
@@ -44,25 +45,31 @@ def make_questions(state: State, context: Context) -> State:
             rejects=(*state.rejects, *known.rejects),
             planned=known.planned,
         )
+    run.forget("asked-rewrite")
     plan = plan_rewrites(seeds, recipe, spread=context.spread)
-    rewritten, is_waiting = rewrite(state, context, plan)
+    keys: dict[str, str] = {}
+    rewritten, is_waiting = rewrite(state, context, plan, keys)
     filtered = filter_questions(rewritten, context)
     dropped = {reject.id for reject in filtered.rejects}
     problems = tuple(problem for problem in rewritten.problems if problem.id not in dropped)
     rejects = (*rewritten.rejects, *filtered.rejects)
     run.write_records("problems", chain(seeds, problems))
     run.write_records("rejects", in_order(rejects[len(state.rejects) :]))
+    asked = (Asked(id=request_id, key=key) for request_id, key in keys_of(plan.rewrites, keys))
+    run.write_records("asked-rewrite", chain(asked, filtered.asked))
     if not is_waiting and not filtered.is_waiting:
         # The judge's replies of this run are among what the questions were made of.
         remember(run, inputs_of(seeds, prompts, recipe, run), rewritten.planned)
     return replace(rewritten, problems=problems, rejects=rejects)
 
 
-def rewrite(state: State, context: Context, plan: Plan) -> tuple[State, bool]:
-    """Ask for the rewrites, round by round; return the questions that come of them and whether a reply is missing."""
+def rewrite(state: State, context: Context, plan: Plan, keys: dict[str, str]) -> tuple[State, bool]:
+    """Ask for the rewrites, round by round; return the questions that come of them and whether a reply is missing.
+
+    The key of every rewrite is noted in `keys`.
+    """
     recipe, run, teacher = context.recipe, context.run, context.teacher
     rounds = RewriteRounds(plan, recipe, spent=state.votes, price=teacher.meter.price)
-    keys: dict[str, str] = {}
     while planned := rounds.next():
         teacher.fill("rewrite", requests_of(planned, context, keys), len(planned))
         rounds.take(len(planned), run.usage_of("rewrite", keys_of(planned, keys)))
@@ -107,6 +114,7 @@ def filter_questions(state: State, context: Context) -> Filtered:
     recipe, run = context.recipe, context.run
     reasons: dict[str, tuple[str, str]] = {}
     is_waiting = False
+    asked: list[Asked] = []
     if recipe.dedup is not None and recipe.mode != "metamath-2024":
         dropped, pairs = repeated_questions(state.problems, recipe.dedup, spread=context.search_spread)
         run.write_records("pairs", pairs)
@@ -115,6 +123,7 @@ def filter_questions(state: State, context: Context) -> Filtered:
         from mathstrap.pipeline.contamination import check_contamination
 
         def ask(requests: list[Request]) -> Iterator[Completion]:
+            asked.extend(Asked(id=request.id, key=request.key) for request in requests)
             context.teacher.fill("filter", requests, len(requests))
             return run.replies("filter", ((request.id, request.key) for request in requests))
 
@@ -128,4 +137,4 @@ def filter_questions(state: State, context: Context) -> Filtered:
         Reject(id=problem_id, stage="filter", reason=reason, detail=detail)
         for problem_id, (reason, detail) in reasons.items()
     ]
-    return Filtered(rejects=rejects, is_waiting=is_waiting)
+    return Filtered(rejects=rejects, asked=asked, is_waiting=is_waiting)

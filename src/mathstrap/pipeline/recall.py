@@ -111,7 +111,7 @@ def with_shared_text(problem: Problem, wordings: dict[str, str]) -> Problem:
 
 def sizes_of(run: RunDir) -> dict[str, int]:
     """Return the bytes of the files that are read back; -1 for one that is not there."""
-    names = ["problems.jsonl", "pairs.jsonl", "contamination.json"]
+    names = ["problems.jsonl", "pairs.jsonl", "contamination.json", "asked-rewrite.jsonl"]
     paths = {name: run.path / name for name in names}
     return {name: path.stat().st_size if path.exists() else -1 for name, path in paths.items()} | {
         "rejects.jsonl": 0 if run.has("rejects") else -1  # later stages add to it

@@ -14,7 +14,7 @@ from mathstrap.pipeline.derive import Answer
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
 from mathstrap.pipeline.teacher import Teacher
-from mathstrap.types import Problem, Reject, Request, Usage, problem_of
+from mathstrap.types import Asked, Problem, Reject, Request, Usage, problem_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ class State:
 
     problems   the questions to answer, in id order
     votes      what the draws used that label seeds without an answer
+    voted      what these draws ask
     planned    how many answers each method wanted before its rewrites were cut to the budget
     parts      what became of the mix, where the recipe names parts or a total
     """
@@ -57,6 +58,7 @@ class State:
     problems: tuple[Problem, ...] = ()
     rejects: tuple[Reject, ...] = ()
     votes: Usage = field(default_factory=Usage)
+    voted: tuple[Asked, ...] = ()
     planned: Mapping[str, int] = field(default_factory=dict)
     answers: Answers = field(default_factory=Answers)
     shortfall: tuple[Shortfall, ...] = ()
@@ -86,3 +88,14 @@ def keys_of_draws(draws: Mapping[str, range], keys: Mapping[str, str]) -> Iterat
         for draw in wanted:
             request_id = f"{problem_id}#{draw}"
             yield request_id, keys.get(request_id) or keys[problem_id]
+
+
+def asked_of_draws(draws: Mapping[str, range], keys: Mapping[str, str]) -> Iterator[Asked]:
+    """Yield what these draws ask, a record for each question and one for each draw that asks something else."""
+    for problem_id, wanted in draws.items():
+        if not wanted:
+            continue
+        yield Asked(id=problem_id, key=keys[problem_id], draws=wanted.stop)
+        for request_id in (f"{problem_id}#{draw}" for draw in wanted):
+            if request_id in keys:
+                yield Asked(id=request_id, key=keys[request_id])

@@ -12,8 +12,8 @@ from mathstrap.errors import RecipeError
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import Spread, here
 from mathstrap.recipe import parse_yaml
-from mathstrap.stats import Analysis, Records, analyse
-from mathstrap.types import Outcome, Problem, Reject, Sample
+from mathstrap.stats import Analysis, Plan, Records, analyse
+from mathstrap.types import Asked, Outcome, Problem, Reject, Sample
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -50,6 +50,7 @@ def records_of(run: RunDir) -> Records:
         return run.read_records(name, kind) if run.has(name) else ()
 
     return Records(
+        plan=plan_of(run),
         problems=rows("problems", Problem),
         rewrites=chain(run.usages("filter"), run.usages("rewrite")),
         replies=run.usages("solve"),
@@ -59,6 +60,22 @@ def records_of(run: RunDir) -> Records:
         rejects=Twice(lambda: rows("rejects", Reject)),
         samples=rows("samples", Sample),
     )
+
+
+def plan_of(run: RunDir) -> Plan | None:
+    """Return what the run's present plan asks; None while it is still being made, or where an older version ran."""
+    if not (run.has("asked-rewrite") and run.has("asked-solve")):
+        return None
+    draws: dict[str, tuple[int, str]] = {}
+    keys: set[str] = set()
+    for name in ("asked-rewrite", "asked-solve"):
+        for asked in run.read_records(name, Asked):
+            if asked.draws:  # a vote's draws come before the answers, which may be fewer
+                before, key = draws.get(asked.id, (0, asked.key))
+                draws[asked.id] = (max(before, asked.draws) if key == asked.key else asked.draws, asked.key)
+            else:
+                keys.add(f"{asked.id}\0{asked.key}")
+    return Plan(draws=draws, keys=keys)
 
 
 class Twice(Iterable[Any]):

@@ -141,6 +141,7 @@ class CardFacts:
     outcome: Literal["correct", "wrong"] = "correct"
     short: tuple[str, ...] = ()
     contamination: str = ""
+    other: str = ""
 
 
 def data_card(facts: CardFacts) -> str:
@@ -182,6 +183,7 @@ def data_card(facts: CardFacts) -> str:
         "",
         f"- Teacher: `{facts.teacher}` through the `{facts.backend}` backend.",
         f"- Cost: {facts.cost}.",
+        *([f"- {facts.other[0].upper()}{facts.other[1:]}."] if facts.other else []),
         f"- rng_seed: {facts.rng_seed}.",
         *(f"- Prompt `{name}`: hash `{digest}`." for name, digest in sorted(facts.prompt_hashes.items())),
         "",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
@@ -52,8 +52,32 @@ class HasOutcome(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the present recipe asks, of all that a run directory was ever charged for.
+
+    draws   question id -> how many draws are asked for, and the key of what they ask
+    keys    "id NUL key" of every other request
+    """
+
+    draws: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    keys: Set[str] = frozenset()
+
+    def asks(self, request: str, key: str) -> bool:
+        """Say whether this request, asked in these words, is part of the plan."""
+        question, _, draw = request.rpartition("#")
+        num_draws, drawn = self.draws.get(question, (0, ""))
+        is_draw = drawn == key and draw.isdecimal() and int(draw) < num_draws
+        return is_draw or f"{request}\0{key}" in self.keys
+
+
+@dataclass(frozen=True, kw_only=True)
 class Records:
-    """A run's records; each is gone through once. `rewrites` and `replies` are what the paid stages returned."""
+    """A run's records; each is gone through once. `rewrites` and `replies` are what the paid stages returned.
+
+    Without a plan every reply counts: the run has not come far enough to know which ones it uses.
+    """
+
+    plan: Plan | None = None
 
     problems: Iterable[Problem] = ()
     rewrites: Iterable[ReplyUsage | Completion] = ()
@@ -128,12 +152,32 @@ class Group:
 
 
 @dataclass(frozen=True, kw_only=True)
+class OtherReplies:
+    """What was paid for under an earlier recipe of the same run and is not part of the present one."""
+
+    replies: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    usd: float | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Say it in one line; empty where there are no such replies."""
+        if not self.replies:
+            return ""
+        replies = "1 reply" if self.replies == 1 else f"{self.replies:,} replies"
+        cost = "" if self.usd is None else f", ${self.usd:,.2f}"
+        return f"paid for, not part of this recipe: {replies}, {self.tokens_in + self.tokens_out:,} tokens{cost}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Analysis:
     """Every number of a run; `rejects` counts reason -> method -> rows, `lengths` method -> unit -> value -> rows.
 
     `finish_reasons` names a word for the end that nobody knows in brackets: `unknown (tired)`. `tokens_reasoning` are
     those of tokens_out that went into thoughts, `thoughts` the replies that have one. `by_teacher` is empty for a run
-    of one teacher; rewrites count for who wrote them.
+    of one teacher; rewrites count for who wrote them. Only what the present recipe asks is counted;
+    `other` is the rest.
     """
 
     everything: Group
@@ -150,6 +194,7 @@ class Analysis:
     tokens_reasoning: int = 0
     thoughts: int = 0
     by_teacher: dict[str, Group] = field(default_factory=dict)
+    other: OtherReplies = field(default_factory=OtherReplies)
 
     @property
     def tokens_sentence(self) -> str:
@@ -184,6 +229,7 @@ class _Tally:
     is_mixed: bool = False
     teachers: dict[tuple[str, str], Cell] = field(default_factory=dict)  # (who, seed) -> the same counters
     who: dict[str, str] = field(default_factory=dict)  # reply id -> who wrote it
+    other: Cell = field(default_factory=Cell)  # what is not part of the plan
 
     def teacher_cell(self, record_id: str) -> Cell | None:
         """Return the counters of who wrote a reply; None in a run of one teacher."""
@@ -253,6 +299,12 @@ def analyse(
         by_teacher=_split(tally.teachers, lambda who, _: who, usd) if is_mixed else {},
         tokens_reasoning=tally.tokens_reasoning,
         thoughts=tally.thoughts,
+        other=OtherReplies(
+            replies=tally.other.answered,
+            tokens_in=tally.other.tokens_in,
+            tokens_out=tally.other.tokens_out,
+            usd=tally.other.usd(usd) if usd else None,
+        ),
     )
 
 
@@ -327,13 +379,22 @@ def _count_questions(tally: _Tally, records: Records) -> None:
 def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     """Count what was paid for and return the reply tokens of each solve request."""
     tokens: dict[str, int] = {}
-    for reply in records.rewrites:
+    plan = records.plan
+
+    def is_planned(reply: ReplyUsage | Completion) -> bool:
+        if plan is None or plan.asks(reply.request, reply.key):
+            return True
+        tally.other.answered += 1
+        tally.other.pay(reply)
+        return False
+
+    for reply in filter(is_planned, records.rewrites):
         if tally.is_mixed:
             tally.who[reply.request] = reply.teacher or reply.model
         for cell in tally.both(reply.request):
             cell.pay(reply)
         tally.reply(reply)
-    for reply in records.replies:
+    for reply in filter(is_planned, records.replies):
         if tally.is_mixed:
             tally.who[reply.request] = reply.teacher or reply.model
         for cell in tally.both(reply.request):
@@ -343,8 +404,12 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
             cell.pay(reply)
         tally.reply(reply)
         tokens[reply.request] = reply.tokens_out
-    broken = {failure.id for failure in records.failures if "#" in failure.id} - tokens.keys()
-    for request in broken:
+    broken = {
+        failure.id
+        for failure in records.failures
+        if "#" in failure.id and (plan is None or plan.asks(failure.id, failure.key))
+    }
+    for request in broken - tokens.keys():
         tally.cell(request).asked += 1
     return tokens
 
