@@ -10,6 +10,10 @@ import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
+import pytest
+
+from tiny_llama import save_llama
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -54,3 +58,24 @@ def test_the_flat_example_makes_samples_of_all_four_types():
 
 def test_the_flat_example_stays_short():
     assert len((ROOT / "examples" / "tiny.py").read_text().splitlines()) <= 110
+
+
+@pytest.mark.slow  # imports torch in a process of its own
+def test_the_flat_training_learns_the_rows_it_is_given(tmp_path):
+    pytest.importorskip("torch", reason='needs pip install "mathstrap[train]"')
+    save_llama(tmp_path / "model")
+    rows = [{"query": f"What is {n} and 1?", "response": f"The answer is: {n + 1}"} for n in range(2, 10)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows_path = str(tmp_path / "rows.jsonl")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "examples" / "tiny_train.py"), str(tmp_path / "model"), rows_path, rows_path],
+        capture_output=True, text=True, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"}, timeout=900,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = done.stdout.splitlines()
+    losses = [float(line.rpartition(" ")[2]) for line in lines if line.startswith("step ")]
+    assert len(losses) == 3
+    assert losses[-1] < losses[0]
+    assert lines[0].startswith("before: ")
+    assert lines[-1].endswith("of 8")
+    assert len((ROOT / "examples" / "tiny_train.py").read_text().splitlines()) <= 110
