@@ -237,7 +237,7 @@ def test_a_server_that_refuses_the_first_calls_ends_the_run_and_nothing_is_final
     sent, sentence = REFUSED[name]
     prompts = [f"odd {number}" for number in range(40)]
     with pytest.raises(TeacherError, match=rf"{sentence}.*refused every request so far"):
-        run({prompt: [sent] for prompt in prompts}, tmp_path, *prompts, backend=backend)
+        run({prompt: [sent] * 3 for prompt in prompts}, tmp_path, *prompts, backend=backend)
     with RunDir.read(tmp_path / "run") as held:
         assert not list(held.completions("solve"))
 
