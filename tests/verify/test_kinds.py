@@ -11,6 +11,11 @@ import pytest
 from mathstrap.verify import answers_agree
 
 SAME: dict[str, list[tuple[str, str]]] = {
+    "rounded golds and independent signs": [
+        ("6.46", r"\frac{84}{13}"), ("6.67", "20:3"), ("3.33", r"\frac{10}{3}"), ("0.458", r"\frac{27}{59}"),
+        ("(1,2),(1,-2),(-1,2),(-1,-2)", r"(\pm1,\pm2)"),
+        (r"\text{infinitely many}", r"\infty"),
+    ],
     "units that convert": [
         ("2 m", "200 cm"), ("200 cm", "2 m"), ("3 km", "3000 m"), ("1.5 hours", "90 minutes"),
         ("90 seconds", "1.5 minutes"), ("2 days", "48 hours"), ("2 weeks", "14 days"), ("1 decade", "10 years"),
@@ -216,6 +221,11 @@ SAME: dict[str, list[tuple[str, str]]] = {
 }  # fmt: skip
 
 DIFFERENT: dict[str, list[tuple[str, str]]] = {
+    "rounded golds and independent signs": [
+        ("0.33", r"\frac13"), ("6.66", r"\frac{20}{3}"), ("6.7", r"\frac{20}{3}"), (r"\frac{20}{3}", "6.67"),
+        ("0.38", "0.3803"),
+        ("(1,2),(1,-2),(-1,2)", r"(\pm1,\pm2)"), ("(1,2),(1,-3),(-1,2),(-1,-2)", r"(\pm1,\pm2)"),
+    ],
     "units that differ": [
         ("5 kg", "5 lb"), ("5 hours", "5 days"), (r"\$5", "5 cents"), ("20 °C", "20 °F"), (r"50 \%", "50 dollars"),
         ("5 m", "5 cm"), ("5 cm", "5 inches"), ("5 minutes", "5 hours"), ("5 seconds", "5 minutes"),

@@ -6,13 +6,14 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
+from itertools import product
 
 from mathstrap.verify.decide.effort import spend
 from mathstrap.verify.decide.exact import rational
 from mathstrap.verify.decide.identity import same_expression, strip_marks
 from mathstrap.verify.decide.numeric import fingerprint
 from mathstrap.verify.decide.residue import PRIME, NoResidueError, Residue
-from mathstrap.verify.decide.structure import as_interval, canonical, is_head, relation_name
+from mathstrap.verify.decide.structure import as_interval, canonical, expand_signs, is_head, relation_name
 from mathstrap.verify.decide.values import same_value, stated_unit, units_differ
 from mathstrap.verify.read.nodes import (
     Add,
@@ -65,6 +66,8 @@ def same_answer(gold: Node, got: Node, *, integers: frozenset[str] = frozenset()
     renamed = _renamed(left, right, integers)
     if renamed is not None and _same(left, renamed):
         return True
+    if (independent := _independent_signs(got)) is not None and _same(left, canonical(independent)):
+        return True
     if integers and (shifted := _same_progressions(left, right if renamed is None else renamed, integers)):
         return shifted
     return answer
@@ -109,6 +112,16 @@ def _without_accents(gold: Node, got: Node) -> tuple[Node, Node]:
                 plain = Mul(tuple(Sym(letter) for letter in letters))
                 return (plain, got) if node is gold else (gold, plain)
     return gold, got
+
+
+def _independent_signs(node: Node) -> Node | None:
+    """Write `(±1, ±2)` as its four points; None for a point with at most one coordinate of two signs."""
+    if not isinstance(node, Group) or node.opening != "(" or len(node.items) > 4:
+        return None
+    choices = [expand_signs(item) for item in node.items]
+    if sum(len(values) > 1 for values in choices) < 2:
+        return None
+    return Group("", tuple(Group("(", point, node.closing) for point in product(*choices)), "")
 
 
 def _split_label(node: Node, other: Node) -> Node:

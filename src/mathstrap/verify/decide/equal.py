@@ -187,6 +187,8 @@ def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
     other = words_key(got_text)
     if other is not None and (key == other or ("(" not in gold_text and words_set(key) == words_set(other))):
         return SAME_TEXT
+    if key == "infinitely many" and compact(got_text) == "\\infty":
+        return SAME_TEXT
     if key == "no solutions" and compact(got_text) in _EMPTY_SETS:
         return SAME_TEXT
     if is_text(gold) and key.isalpha() and expression_from_words(key) is None and (other is None or other.isalpha()):

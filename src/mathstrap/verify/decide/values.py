@@ -171,13 +171,13 @@ def _same_numbers(gold: Node, got: Node) -> bool | None:
 
 
 def _rounds_to(node: Node, gold: Fraction, decimals: int) -> bool | None:
-    """Say whether an exact value is what a decimal gold was rounded from; a fraction needs more digits than a root."""
+    """Say whether an exact value is what a decimal gold of three digits and more was rounded from."""
     digits = len(str(abs(gold.numerator * 10**decimals // gold.denominator)))
     value = rational(node)
     if value is not None and value.denominator == 1:
         return False
-    if digits < 3 or (value is not None and decimals < 3 and digits < 4):
-        return False
+    if digits < 3 or (value is not None and abs(gold) < 1 and decimals < 3):
+        return False  # 0.33 may be 33 of 100, and then a third is another value
     value = decimal_value(node, decimals + 10) if value is None else value
     return value is not None and abs(value - gold) <= Fraction(1, 2 * 10**decimals)
 
