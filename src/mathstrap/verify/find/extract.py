@@ -40,7 +40,7 @@ WITHDRAWN = "the stated answer is withdrawn"
 _STATED = re.compile(
     r"(?i:nswers?)\"?\*{0,2}\s{0,3}"
     r"(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}(?:\*{0,2}:)?"
-    r"|(?:#?\d{1,2})?\*{0,2}\s?[:：=]|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
+    r"|(?:#?\d{1,2})?\*{0,2}\s?(?:[:：=]|[-=]*>|→|⇒)|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
 )
 _TAG = re.compile(r"(?i:nswer)(?P<closing>[\]>])")
 _TAG_END = re.compile(r"[\[<]/(?:final[_ ]?)?answer[\]>]", re.IGNORECASE)
@@ -67,15 +67,30 @@ _NO_STATEMENT = re.compile(
     r"|to (?:the|this|your|find)\b)\b"
 )
 _PLAIN_HASH = re.compile(r"\n#### ?(-?\$?[0-9][0-9,.]{0,30}[0-9]|[0-9])")
+_I_THINK = re.compile(
+    r"\b(?:I|we)(?:['’]d)?\s+(?:(?:do|would)\s+)?(?:think|thought|say|said|claim|guess"
+    r"|believe)(?:\s+that)?\s+(?:the|my"
+    r"|our)\s+(?:\w+\s+)?a$"
+)
 _HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
 _SHORT_ANCHOR = re.compile(r"\s{0,3}[*_]{0,2}[Aa]ns[*_]{0,2}\s{0,3}[:=.][*_]{0,2}\s{0,3}")
 _ANNOUNCES = re.compile(r"[\[<](?:final[_ ]?)?answer[\]>]|\b[Aa]nswer\s+[$\\\d-]", re.IGNORECASE)
 _SENTENCE = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|be|equals?|we|so|thus|therefore|hence|she|he|they|it|there|i|let|choose|answer|get"
+    r"\b(?:is|are|was|were|has|have|had|be|equals?|we|so|thus|therefore|hence|she|he|they|it|there|i|let|choose"
+    r"|answer|get"
     r"|find|gives?|needs?|takes?|makes?|costs?)\b|[.!?]$|=>|[^\x00-\u024f]{4}",
     re.IGNORECASE,
 )
-_CHECKED = re.compile(r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$")
+# What makes "the answer is 6" no statement of its own: it is checked, wrong, supposed, or somebody else's.
+_NOT_MINE = re.compile(
+    r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$"
+    r"|\b(?:wrong|incorrect|false|mistaken|tempting|naive|common|obvious)\s+[aA]$"
+    r"|\b(?:incorrect|wrong|false|untrue|not true|doubt|deny|think|thought|say|said|claim(?:s|ed)?|guess(?:ed)?"
+    r"|believe)"
+    r"(?:\s+that)?\s+(?:the|my|our)\s+(?:\w+\s+)?a$"
+    r"|\b(?:if|whether|suppose|assuming|assume|unless)\s+(?:that\s+)?(?:the|my|our)\s+(?:\w+\s+)?a$",
+    re.IGNORECASE,
+)
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -280,7 +295,7 @@ def _stated(text: str) -> Found | None:
             if found is not None:
                 return found
             continue
-        match = None if _CHECKED.search(text, max(0, end - 24), end) else _STATED.match(text, end)
+        match = None if _is_not_mine(text[max(0, end - 60) : end]) else _STATED.match(text, end)
         if match and not _NO_STATEMENT.match(text, match.end()):
             span = answer_span(text, match.end())
             if span and "\\boxed" not in span and not _is_asked(text, span, match.end()):
@@ -298,6 +313,12 @@ def _is_asked(text: str, span: str, start: int) -> bool:
     """Say whether a span is the end of a question, as in "for which value of c is f(c) = 0?"."""
     end = _end_of(text, span, start)
     return text[end : end + 4].lstrip("$*)] ").startswith("?")
+
+
+def _is_not_mine(head: str) -> bool:
+    """Say whether the words before "answer" make it somebody else's, or no more than a supposition."""
+    found = _NOT_MINE.search(head)
+    return found is not None and not _I_THINK.search(head)
 
 
 def _end_of(text: str, span: str, start: int) -> int:

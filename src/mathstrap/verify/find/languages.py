@@ -16,7 +16,8 @@ _ANCHORS = re.compile(
     # Chinese, Japanese, Korean: the copula or a colon is needed, since the bare word also means "reply".
     r"(?:答案|答え|解答|答え合わせ|結果|结果|得数)(?:应该|應該|应当|就|便)?\s?(?:是|为|為|等于|等於|選|选|は、?"
     r"|が|：|:|\*{2}[:：]?)"
-    r"|【(?:答案|解答|答え|答)】|「(?:答案|答え)」"
+    r"|(?:^|\n)[#*\s]{0,6}(?:最终|最終)?(?:答案|答え|解答|정답|답|Ответ|উত্তর)\*{0,2}[:：]?\s*\n"
+    r"|결과\s?(?:은|는|:)|【(?:答案|解答|答え|答)】|「(?:答案|答え)」"
     r"|(?:^|\n|[。，,；;])\s*答\s?(?:[:：]|は)"
     r"|(?:정답|답|해답)\s?(?:은|는|이|:|：)"
     # Cyrillic, Indic, Thai, Arabic, Hebrew.
@@ -28,7 +29,8 @@ _ANCHORS = re.compile(
     # Latin scripts.
     r"|\b(?:[Rr]espuesta|RESPUESTA|[Ss]olución|[Rr]esposta|[Rr]isposta|[Rr]éponse|RÉPONSE|[Rr]eponse|[Aa]ntwort"
     r"|ANTWORT"
-    r"|[Ee]rgebnis|[Ll]ösung|[Jj]ibu|[Jj]awaban(?:nya)?|[Oo]dpowiedź|[Oo]dpověď|[Aa]ntwoord|[Cc]evap|[Yy]anıt"
+    r"|[Ee]rgebnis|[Rr]ésultat|[Rr]esultado|[Rr]isultato|[Ss]olution(?= est)|[Ll]ösung|[Jj]ibu|[Jj]awaban(?:nya)?"
+    r"|[Oo]dpowiedź|[Oo]dpověď|[Aa]ntwoord|[Cc]evap|[Yy]anıt"
     r"|[Đđ]áp án|[Cc]âu trả lời|[Ss]var(?:et)?|[Vv]astaus|[Rr]ăspuns(?:ul)?)"
     r"(?:\s(?:final|finale|finală|correcta|correcte|corretta|correta|est-elle))?"
     r"(?:\*{0,2}\s?(?::|=|\bes\b|\best\b|\bist\b|\blautet\b|\bbeträgt\b|\bsería\b|\bserait\b|\bé\b|\bè\b|\bni\b"

@@ -37,11 +37,15 @@ _WORD_NUMBERS = re.compile(
     re.IGNORECASE,
 )
 _HEDGED = re.compile(
-    r"\b(?:one of|any of|some of|not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely"
+    r"\b(?:wrong|incorrect|false|mistaken) (?:answer|result|value|solution|number)\b"
+    r"|\b(?:incorrect|wrong|false|untrue) that\b"
+    r"|\b(?:might|may|could|would|people|others|some) (?:think|say|believe|guess|claim)\b"
+    r"|\b(?:one of|any of|some of|not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely"
     r"|hardly|assum\w*)\b|n['’]t"
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
     re.IGNORECASE,
 )
+_ARROW = re.compile(r"^(?:[-=]*>+|→|⇒)\s*")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _HTML = re.compile(
     r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|sup)\b[^<>\n]{0,80}>", re.IGNORECASE
@@ -117,6 +121,14 @@ _OPTION = re.compile(
     r"(?:choose|pick|select|go with)|(?:choose|select|pick))(?: (?:option|choice|answer|letter))?:? \(?([A-J])\)?\.?",
     re.IGNORECASE | re.DOTALL,
 )
+_LETTER = re.compile(
+    r"(?:(?:so|thus|hence|therefore|then)[,:]? )?(?:it is|it['’]s|that is|that['’]s|(?:I|we)(?:['’]m| am|['’]re"
+    r"| are) going with"
+    r"|(?:my|our|the) (?:final |best |correct )?(?:choice|option|selection|pick) ?[:=]|(?:so|thus|hence"
+    r"|therefore)[,:]?) ?"
+    r"[*(]{0,3}([A-J])[*)]{0,3}\.?",
+    re.IGNORECASE,
+)
 _OPTION_FIRST = re.compile(
     r"(?:(?:so|thus|therefore|hence|then|and),? )?(?:the )?(?:(?:correct |right |best )?(?:option|choice|answer"
     r"|letter) )?\(?([A-J])\)? (?:is|must be|would be) "
@@ -148,6 +160,7 @@ _COMPARED_BEFORE = re.compile(
     r"(?:a total of |about |approximately |exactly |the number )?$",
     re.IGNORECASE,
 )
+_SIGN_BEFORE = re.compile(r"(?<![=-])([<>≤≥≠]=?|!=)\s{0,2}$")
 _NAME_EQUALS = re.compile(r"[A-Za-z]\w{0,2}\s?=\s?$")
 _COMPARED_AFTER = re.compile(
     rf"\s?[A-Za-z]{{0,14}}\s?((?:,? or (?:{_ORDER}|above|below|over|under|so)|and (?:above|below|over|under|up)"
@@ -169,6 +182,10 @@ def answer_span(text: str, start: int) -> str:
     rest = text[start : start + MAX_SPAN].lstrip(" \t:")
     if rest[:1] in "\n\r":
         rest = rest.lstrip().lstrip("*")
+    if rest[:1] in "-=→⇒>":
+        rest = _ARROW.sub("", rest)
+    if rest.startswith("```"):
+        rest = rest.partition("\n")[2]
     if rest.startswith("<"):
         rest = _HTML.sub("", rest).lstrip()
     opening = rest[:2]
@@ -210,7 +227,7 @@ def value_of_span(span: str) -> str:
         counted = _COUNTED.fullmatch(span)
         if counted and not _SAYS_MORE.search(span) and UNITS.isdisjoint(counted[2].lower().split()):
             span = counted[1]
-    return _last_side(span.strip().strip("*_").rstrip("- \u2013\u2014").strip())
+    return _last_side(span.strip().rstrip("# ").strip("*_").rstrip("- \u2013\u2014").strip())
 
 
 _CHAIN = re.compile(r"[^=<>]{1,80}=\s?(?=[^=]*[0-9])[0-9+*/ ().,\\{}$-]{1,80}=\s?(-?[0-9][0-9,.]*(?:/[0-9]+)?\$?)")
@@ -281,6 +298,9 @@ def closing_value(text: str) -> str | None:
                 return text[start + 2 : len(text.rstrip(".")) - 2].strip().rstrip(".,").strip()
     line = text[-1_000:].rpartition("\n")[2].strip().replace("**", "")
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
+    letter = (_LETTER.fullmatch(sentences[-1]) or _OPTION.fullmatch(sentences[-1])) if sentences else None
+    if letter and not _HEDGED.search(sentences[-1]):
+        return letter[1].upper()
     if sentences and (sentences[-1].endswith("?") or _ASKS.match(sentences[-1])):
         return None
     if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
@@ -343,7 +363,8 @@ def _with_comparison(sentence: str, value: tuple[int, int, str]) -> str:
     unit = _UNIT.match(sentence, end)
     if unit:
         text, end = text + unit[0], unit.end()
-    before = _COMPARED_BEFORE.search(_NAME_EQUALS.sub("", sentence[max(0, start - 60) : start]))
+    head = sentence[max(0, start - 60) : start]
+    before = _COMPARED_BEFORE.search(_NAME_EQUALS.sub("", head)) or _SIGN_BEFORE.search(head)
     after = _COMPARED_AFTER.match(sentence, end)
     if after:
         text += sentence[end : after.start(1) if after[1] else after.end()]

@@ -34,6 +34,7 @@ _WITHDRAWS = re.compile(
     r"|\b(?:I|we)\s+(?:(?:have|must\s+have|seem\s+to\s+have|may\s+have|think\s+I)\s+)?(?:made|make|found|see"
     r"|notice[d]?|spot(?:ted)?)"
     r"\s+(?:a|an|my|the|some)\s+(?:\w+\s+)?(?:mistake|error|miscalculation|slip)\b"
+    r"|\bcorrection\b\s{0,2}[:,–—-]|\bno,?\s+wait\b|\bI\s+meant\b|\bmake\s+that\b"
     r"|\bscratch\s+that\b|\bI\s+take\s+(?:that|it|this)\s+back\b|\b(?:I\s+(?:was|am)|I['’]m)\s+wrong\b"
     r"|\b[Mm]y\s+(?:mistake|bad)\b"
     r"|\b(?:disregard|ignore|forget)\s+(?:that|this|the\s+above|my|the\s+(?:previous|last|boxed))\b"
@@ -41,6 +42,12 @@ _WITHDRAWS = re.compile(
     r"|recalculate|start\s+over|try\s+again"
     r"|fix\s+(?:this|that|it)|correct\s+(?:this|that|it|my))\b"
     r"|(?:不对|不正确|是错的|错了|有误|搞错|算错)",
+    re.IGNORECASE,
+)
+# Right behind the value: "6 (wrong)", "6, which is wrong".
+_AT_ONCE = re.compile(
+    r"[ \t,;:(–—*$.]{0,6}(?:(?:which|that|this|it|(?:but|and)\s+(?:that|this|it))\s+(?:is|was)\s+)?(?:\w+ly\s+)?"
+    r"(?:wrong|incorrect|mistaken|not\s+(?:right|correct))\b(?!\s+(?:to|that|if|for|when)\b)",
     re.IGNORECASE,
 )
 # Weaker words withdraw only where the sentence turns against what was said, and not where it drops another root.
@@ -69,7 +76,8 @@ def withdrawn_at(text: str, start: int) -> int | None:
     rest = text[start : start + MAX_CHARS]
     if rest.isspace():
         return None
-    last: int | None = None
+    at_once = _AT_ONCE.match(rest)
+    last: int | None = at_once.end() if at_once else None
     for match in _WITHDRAWS.finditer(rest):
         last = match.end()
     for match in _TURNS.finditer(rest):
