@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from bootstrapping import small_values
+from mathstrap.cli.run import newest_run
+from mathstrap.errors import InputError
 
 
 def mathstrap(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -42,13 +44,17 @@ def test_a_dry_run_says_what_would_be_asked_and_asks_nothing(small):
     for part in ("rewrite rephrase", "rewrite self_verification", "solve ans_aug", "solve fobar", "cost: about $0.00"):
         assert part in done.stdout
     assert done.stdout.count("First prompt") == 6
+    assert done.stdout.rindex("First prompt") < done.stdout.index("nothing was asked") < done.stdout.index("cost: ")
+    assert done.stdout.splitlines()[-1].startswith("cost: ")
     assert not (small / "runs").exists()
 
 
 def test_run_prints_the_funnel_and_what_to_do_next(made):
     folder, printed = made
-    for part in ("ans_aug", "fobar", "yield", "verified samples", "mathstrap show", "mathstrap explore"):
+    for part in ("ans_aug", "fobar", "drafted", "yield", "verified samples", "mathstrap show", "mathstrap explore"):
         assert part in printed
+    assert f"Report: {Path('runs/small/report.html')}" in printed.replace(f"{folder}/", "")
+    assert "mathstrap init" in printed  # the bundled questions are not the reader's own
     again = mathstrap("run", "small.yaml", "--dry-run", cwd=folder)
     assert "rewrite rephrase" in again.stdout
 
@@ -93,8 +99,12 @@ def test_show_suggests_the_id_that_was_meant(made):
 def test_recipes_are_listed_printed_and_copied(tmp_path):
     listed = mathstrap("recipes", cwd=tmp_path).stdout
     assert {"demo", "starter", "metamathqa-gsm8k", "metamathqa-math"} <= {
-        line.split()[0] for line in listed.splitlines()
+        line.split()[0] for line in listed.splitlines() if line
     }
+    places = [listed.index(f"{part} ") for part in (
+        "mathstrap run NAME", "  demo", "mathstrap train NAME", "  sft-tiny", "mathstrap study NAME", "  study-cpu",
+    )]  # fmt: skip
+    assert places == sorted(places)
     assert mathstrap("recipes", "demo", cwd=tmp_path).stdout.startswith("#")
     assert mathstrap("recipes", "demo", "--copy", "mine.yaml", cwd=tmp_path).returncode == 0
     assert (tmp_path / "mine.yaml").read_text().startswith("#")
@@ -111,6 +121,27 @@ def test_init_writes_a_recipe_that_runs_on_the_users_own_file(tmp_path):
     done = mathstrap("run", "mine.yaml", "--quiet", *fake, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/mine/export-alpaca.jsonl").exists()
+    assert "mathstrap init" not in done.stdout
+    assert "mine: 1 seed, " in done.stdout
+    seed = json.loads((tmp_path / "runs/mine/problems.jsonl").read_text().splitlines()[0])["id"]
+    shown = mathstrap("show", seed, cwd=tmp_path)  # the only run
+    assert "seed, gold 7" in shown.stdout, shown.stderr
+
+
+def test_init_refuses_a_file_that_is_not_there(tmp_path):
+    done = mathstrap("init", "mine.yaml", "--seeds", "nope.csv", cwd=tmp_path)
+    assert (done.returncode, "nope.csv: no such file" in done.stderr) == (1, True)
+    assert not (tmp_path / "mine.yaml").exists()
+
+
+def test_show_takes_the_newest_run(tmp_path):
+    for age, name in enumerate(("newer", "older")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "problems.jsonl").touch()
+        os.utime(tmp_path / name / "problems.jsonl", (1_000 - age, 1_000 - age))
+    assert newest_run(tmp_path).name == "newer"
+    with pytest.raises(InputError, match="no run here"):
+        newest_run(tmp_path / "elsewhere")
 
 
 @pytest.mark.parametrize(

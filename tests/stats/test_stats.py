@@ -61,12 +61,12 @@ def test_the_funnel_is_counted_by_method():
     analysis = analyse(hand_made())
     assert analysis.everything.counts == {
         "asked": 5, "answered": 4, "parsed": 3, "correct": 2, "kept": 2, "wrong": 1, "undecided": 0,
-        "drafted": 2, "questions": 1,
+        "drafted": 2, "passed": 1,
     }  # fmt: skip
     augmented = analysis.by_method["ans_aug"].counts
     assert [augmented[stage] for stage in ("asked", "answered", "parsed", "correct", "kept")] == [4, 3, 2, 1, 1]
     assert analysis.by_method["rephrase"].counts["drafted"] == 1
-    assert analysis.by_method["rephrase"].counts["questions"] == 0
+    assert analysis.by_method["rephrase"].counts["passed"] == 0
     assert list(analysis.by_method) == ["ans_aug", "rephrase", "fobar"]
     assert analysis.rejects == {
         "bad_row": {"seed": 1},

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 # What `show` says of a derived question beside its text; the other tags repeat the seed and the prompt.
 SHOWN_TAGS = ("mask_text", "mask_kind", "mask_relevant", "mask_unique")
 
+YOUR_SEEDS = "questions.jsonl"  # the starter's own name for a file that its reader has yet to write
+RECIPE_VERBS = {
+    "run": "makes a data set",
+    "train": "fine-tunes a model on one",
+    "study": "compares data sets: trains on each, evaluates",
+}
 OVERRIDES = typer.Argument(None, metavar="KEY=VALUE", help="Recipe keys to set, for example seeds.limit=20.")
 
 
@@ -68,20 +74,22 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from mathstrap.stats import FUNNEL
+
     console = Console(highlight=False)
     analysis = summary.analysis
     table = Table(
-        title=f"{recipe.name}: {summary.num_seeds:,} seeds, {summary.num_problems:,} questions",
+        title=f"{recipe.name}: {counted(summary.num_seeds, 'seed')}, {counted(summary.num_problems, 'question')}",
         title_style="bold",
         box=SIMPLE_HEAD,
     )
-    for heading in ("method", "asked", "answered", "parsed", "correct", "kept", "yield"):
+    for heading in ("method", *FUNNEL, "yield"):
         table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
     groups = [*analysis.by_method.items(), ("all", analysis.everything)]
     for name, group in groups:
         counts = group.counts
         share = f"{group.kept_share.value:.1%}" if counts["asked"] else "-"
-        numbers = [f"{counts[stage]:,}" for stage in ("asked", "answered", "parsed", "correct", "kept")]
+        numbers = [f"{counts[stage]:,}" for stage in FUNNEL]
         table.add_row(name, *numbers, share, end_section=name == groups[-2][0] if len(groups) > 1 else False)
     console.print(table)
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
@@ -99,7 +107,8 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     if analysis.other.sentence:
         console.print(analysis.other.sentence, soft_wrap=True)
     for word, number in analysis.unknown_endings.items():
-        text = f'{number:,} replies ended with finish_reason "{printable(word)}", which mathstrap does not know.'
+        replies = counted(number, "reply", "replies")
+        text = f'{replies} ended with finish_reason "{printable(word)}", which mathstrap does not know.'
         console.print(text, soft_wrap=True, markup=False)
     for line in closing_lines(summary, recipe, command):
         console.print(line, soft_wrap=True)
@@ -115,27 +124,34 @@ def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[
             lines.append(report.message)
         elif report.failed:
             lines.append(
-                f"{report.failed:,} requests of stage {report.stage} failed; the same command asks them again."
+                f"{counted(report.failed, 'request')} of stage {report.stage} failed; the same command asks again."
             )
     lines += [f"Short: {short.sentence}" for short in summary.short]
     if not summary.is_complete:
         lines.append(f"Not complete. Everything paid for is kept; go on with: {command}")
     if summary.num_samples:
         first = summary.path / "samples.jsonl"
-        made = "verified samples" if recipe.curate.outcome == "correct" else "samples with a wrong answer"
-        lines.append(f"Made {summary.num_samples:,} {made}: {first} (and .parquet)")
+        what = "verified sample" if recipe.curate.outcome == "correct" else "wrong sample"
+        lines.append(f"Made {counted(summary.num_samples, what)}: {first} (and .parquet)")
+    lines.append(f"Report: {summary.path / 'report.html'}")
     if is_bundled(recipe.teacher):
         lines += [
             "The embedded 135M model proves the plumbing; it is no teacher to train on. A real one is one line away:",
             f"  {command} name=mine prompts.shape=chat teacher.backend=openai teacher.model=gpt-4o-mini",
         ]
+    is_demo = all(source.source.startswith("bundled:") for source in recipe.seed_sources)
     lines += [
         "Next:",
         f"  mathstrap show {first_seed(summary)} --run {summary.path}    every prompt and reply of one seed",
         f"  mathstrap explore {summary.path}    look at the data",
-        "  mathstrap init    a recipe for your own questions",
+        *(["  mathstrap init    a recipe for your own questions"] if is_demo else []),
     ]
     return lines
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: `1 seed`, `2,000 seeds`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def first_seed(summary: RunSummary) -> str:
@@ -149,7 +165,7 @@ def first_seed(summary: RunSummary) -> str:
 
 
 def print_preview(found: Preview, recipe: RunRecipe) -> None:
-    """Print the plan: one line per stage and method, the money, the first prompt of each."""
+    """Print the first prompt of each stage and method, then the plan, one line for each, and last the money."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -157,8 +173,16 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
     console = Console(highlight=False)
     for line in found.seed_lines:
         console.print(printable(line), markup=False, soft_wrap=True)
+    for stage in found.stages:  # before the money: what is printed last is what a terminal still shows
+        console.print(f"\n[bold]First prompt: {stage.name}[/bold]")
+        for message in stage.first:
+            console.print(f"[dim]{message.role}[/dim]")
+            console.print(message.content, markup=False, soft_wrap=True)
+    console.print()
     table = Table(
-        title=f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked", title_style="bold", box=SIMPLE_HEAD
+        title=f"{recipe.name}: {counted(found.num_seeds, 'seed')}; nothing was asked",
+        title_style="bold",
+        box=SIMPLE_HEAD,
     )
     for heading in ("stage, method", "requests", "paid", "tokens in", "out", "at most"):
         table.add_column(heading, justify="left" if heading.startswith("stage") else "right", no_wrap=True)
@@ -179,11 +203,6 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
         console.print(f"cost: about ${found.usd_expected:,.2f}, at most ${found.usd_most:,.2f} ({found.price_source})")
     for line in thinker_lines(recipe):
         console.print(line, soft_wrap=True)
-    for stage in found.stages:
-        console.print(f"\n[bold]First prompt: {stage.name}[/bold]")
-        for message in stage.first:
-            console.print(f"[dim]{message.role}[/dim]")
-            console.print(message.content, markup=False, soft_wrap=True)
 
 
 def after_a_second() -> Callable[[str], None]:
@@ -229,7 +248,7 @@ def short(number: int) -> str:
 
 def show(
     problem_id: str = typer.Argument(..., metavar="ID", help="The id of a seed, or of anything derived from it."),
-    run_dir: Path = typer.Option(Path("runs/demo"), "--run", help="The run directory."),
+    run_dir: Path = typer.Option(None, "--run", help="The run directory; without it, the newest run under runs/."),
     full: bool = typer.Option(False, "--full", help="Print every prompt whole, few-shot examples included."),
     own_code: bool = typer.Option(False, "--own-code", help="Run the code files that this run's recipe names."),
 ) -> None:
@@ -239,12 +258,13 @@ def show(
     from mathstrap.pipeline.options import RunRecipe
     from mathstrap.recipe import load_recipe
 
-    held = RunDir.read(run_dir)
+    run_dir = run_dir or newest_run(Path("runs"))
+    opened = RunDir.read(run_dir)
     recipe = load_recipe(RunRecipe, str(run_dir / "recipe.yaml"))
     if recipe.methods.own and not own_code:
         files = ", ".join(own.code for own in recipe.methods.own.values())
         raise InputError(f"{run_dir}: showing this run would execute {files}. If that is your file, add --own-code.")
-    family = family_of(problem_id, recipe, held)
+    family = family_of(problem_id, recipe, opened)
     print_block(f"{family.seed.id}  seed, gold {family.seed.answer}", family.seed.question)
     for exchange in family.rewrites:
         print_exchange(exchange, full=full)
@@ -254,6 +274,17 @@ def show(
         for exchange in family.solves:
             if exchange.request.id.rpartition("#")[0] == problem.id:
                 print_exchange(exchange, full=full)
+
+
+def newest_run(folder: Path) -> Path:
+    """Return the run below a folder that was written last, and say which one where there are several."""
+    written = {found.parent: found.stat().st_mtime_ns for found in folder.glob("*/problems.jsonl")}
+    if not written:
+        raise InputError(f"{folder}: there is no run here. Name one: mathstrap show ID --run DIRECTORY")
+    newest = max(written, key=lambda run: written[run])
+    if len(written) > 1:
+        typer.echo(f"{printable(str(newest))}, the newest of {len(written):,} runs; --run names another.", err=True)
+    return newest
 
 
 def print_exchange(exchange: Exchange, *, full: bool) -> None:
@@ -300,9 +331,7 @@ def recipes(
         typer.echo(json.dumps(recipe_schema(RunRecipe), indent=2))
         return
     if not name:
-        for known in recipe_names():
-            first = recipe_text(known)[1].splitlines()[0].removeprefix("#").strip()
-            typer.echo(f"{known:24} {first}")
+        print_recipes({known: recipe_text(known)[1] for known in recipe_names()})
         return
     text = recipe_text(name)[1]
     if copy is None:
@@ -311,19 +340,41 @@ def recipes(
         write_new(copy, text)
 
 
+def print_recipes(texts: dict[str, str]) -> None:
+    """Print the names and first lines of recipes, under the verb that takes them."""
+    verbs = {name: verb_of(text) for name, text in texts.items()}
+    for verb, purpose in RECIPE_VERBS.items():
+        typer.echo(f"mathstrap {verb} NAME    {purpose}")
+        for name in (name for name in texts if verbs[name] == verb):
+            typer.echo(f"  {name:22} {texts[name].splitlines()[0].removeprefix('#').strip()}")
+        typer.echo()
+
+
+def verb_of(text: str) -> str:
+    """Return the verb that takes a recipe, by the keys that only its kind has."""
+    from mathstrap.recipe import parse_yaml
+
+    keys = parse_yaml(text, "recipe").keys()
+    return "study" if "arms" in keys else "run" if "seeds" in keys else "train"
+
+
 def init(
     path: Path = typer.Argument(Path("recipe.yaml"), metavar="FILE", help="Where to write the recipe."),
     seeds: str = typer.Option(
-        "questions.jsonl", "--seeds", help="Your file (.jsonl, .csv, .xlsx, ...), folder or glob, or hf:owner/name."
+        YOUR_SEEDS, "--seeds", help="Your file (.jsonl, .csv, .xlsx, ...), folder or glob, or hf:owner/name."
     ),
     teacher: str = typer.Option(
         "", "--teacher", metavar="MODEL", help="The model that answers; one that thinks gets the limits it needs."
     ),
 ) -> None:
     """Write a commented starter recipe for your own questions."""
+    from mathstrap.files.rows import files_of
+    from mathstrap.problems.load import HUB_SETS
     from mathstrap.recipe import recipe_text
 
-    text = recipe_text("starter")[1].replace("questions.jsonl", seeds)
+    if seeds != YOUR_SEEDS and ":" not in seeds and seeds not in HUB_SETS:
+        files_of(seeds)  # a recipe for a file that is not there would fail one command later
+    text = recipe_text("starter")[1].replace(YOUR_SEEDS, seeds)
     if teacher:
         text = with_teacher(text, teacher)
     write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {path}"))

@@ -22,7 +22,7 @@ from mathstrap.render import Budget
 from mathstrap.render.hostile import escape
 from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
 from mathstrap.render.pages import as_html, text_functions, vocabulary
-from mathstrap.stats import FUNNEL
+from mathstrap.stats import ANSWER_STAGES
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class Explorer:
         """Give every template our functions."""
         env.globals.update(vocabulary())
         env.globals.update(
-            family_url=family_url, rows_url=rows_url, anchor=anchor, funnel=FUNNEL, stage_filters=STAGE_FILTERS,
+            family_url=family_url, rows_url=rows_url, anchor=anchor, funnel=ANSWER_STAGES, stage_filters=STAGE_FILTERS,
             dict=dict, as_safe=as_html(str),
         )  # fmt: skip
 

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from typing import Any
 
-from mathstrap.stats import FUNNEL
+from mathstrap.stats import ANSWER_STAGES
 from mathstrap.types import METHODS
 
 _STAGES = """
@@ -38,7 +38,7 @@ def summarise(connection: sqlite3.Connection) -> dict[str, Any]:
     order = {method: place for place, method in enumerate(METHODS)}
     methods.sort(key=lambda row: (order.get(row["name"], 9), row["name"]))
     return {
-        "all": stages("1")[0] if rows("select 1 from answers limit 1") else dict.fromkeys(FUNNEL, 0),
+        "all": stages("1")[0] if rows("select 1 from answers limit 1") else dict.fromkeys(ANSWER_STAGES, 0),
         "methods": methods,
         "levels": stages("level"),
         "datasets": stages("dataset"),

@@ -26,6 +26,8 @@ METHOD_NAMES: dict[str, str] = {
     "seed": "Seeds",
 }
 STAGE_NAMES: dict[str, str] = {
+    "drafted": "Drafted",
+    "passed": "Passed",
     "asked": "Asked",
     "answered": "Answered",
     "parsed": "Parsed",

@@ -27,7 +27,8 @@ from mathstrap.types import (
     root_of,
 )
 
-FUNNEL: tuple[str, ...] = ("asked", "answered", "parsed", "correct", "kept")
+ANSWER_STAGES: tuple[str, ...] = ("asked", "answered", "parsed", "correct", "kept")
+FUNNEL: tuple[str, ...] = ("drafted", "passed", *ANSWER_STAGES)
 RESPONSES_PER_CHUNK = 5_000
 
 
@@ -97,7 +98,7 @@ class Cell:
     """
 
     drafted: int = 0
-    questions: int = 0
+    passed: int = 0
     asked: int = 0
     answered: int = 0
     parsed: int = 0
@@ -134,9 +135,9 @@ class Cell:
 class Group:
     """What became of one slice of a run.
 
-    `counts` has the stages of the funnel, and drafted and usable questions. `accuracy` is correct / answered: a reply
-    without an answer counts as wrong. `kept_share` is kept / asked. Both leave out answers that were computed and not
-    asked for. Lengths are means over kept samples. Tokens and
+    `counts` has the stages of the funnel, first questions that were drafted and that passed, then answers, and the
+    outcomes. `accuracy` is correct / answered: a reply without an answer counts as wrong. `kept_share` is kept / asked.
+    Both leave out answers that were computed and not asked for. Lengths are means over kept samples. Tokens and
     dollars are everything spent on the slice, rewrites included, per kept sample.
     """
 
@@ -373,7 +374,7 @@ def _count_questions(tally: _Tally, records: Records) -> None:
     for question in drafted:
         tally.cell(question).drafted += 1
     for question in usable:
-        tally.cell(question).questions += 1
+        tally.cell(question).passed += 1
 
 
 def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
@@ -448,7 +449,7 @@ def _count_samples(tally: _Tally, lengths: Mapping[str, tuple[int, int]], tokens
 
 Cells = Mapping[tuple[str, str], Cell]
 Usd = Callable[[int, int], float] | None
-COUNTED = (*FUNNEL, "wrong", "undecided", "drafted", "questions")
+COUNTED = (*FUNNEL, "wrong", "undecided")
 
 
 def _split(cells: Cells, name: Callable[[str, str], str], usd: Usd) -> dict[str, Group]:
