@@ -366,8 +366,7 @@ def error_for(
         size = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
         return PromptRefused(
             f"{said} Request {request.id} is {size:,} bytes, more than the server or a proxy before it takes: choose a "
-            "prompt with fewer examples, or raise the limit there (nginx: client_max_body_size).",
-            is_certain=True,
+            "prompt with fewer examples, or raise the limit there (nginx: client_max_body_size)."
         )
     if status in {400, 403, 422, 451} and _PROMPT_REFUSED.search(detail):
         return PromptRefused(f"{said} The server refuses the prompt of request {request.id}.", is_certain=True)

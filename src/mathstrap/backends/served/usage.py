@@ -96,7 +96,9 @@ def _plain(usage: dict[str, Any], prompts: Sequence[str], texts: Sequence[str]) 
 
 
 def _understated(tokens: int, texts: Sequence[str], what: str) -> str:
-    blanks = sum(text.count(" ") for text in texts)
+    blanks = 0
+    for text in texts:
+        blanks += text.count(" ")
     if tokens * BLANKS_PER_TOKEN < blanks:
         return f"{what}_tokens is {tokens:,} for {what}s of more than {blanks:,} words"
     return ""
