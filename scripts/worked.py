@@ -22,7 +22,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import build_recipe
-from mathstrap.types import METHODS, Candidate, Completion, Problem, Reject, Sample, Verdict
+from mathstrap.types import PAPER_METHODS, Candidate, Completion, Problem, Reject, Sample, Verdict
 
 PAGE = ROOT / "docs" / "methods.md"
 PLACE = 30  # of the seed in bundled:gsm8k
@@ -105,7 +105,7 @@ def made_page(text: str) -> str:
     """Return the page with every example between its markers made anew."""
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder))
-        for method in METHODS:
+        for method in PAPER_METHODS:
             marks = f"<!-- made by scripts/worked.py: {method} -->", f"<!-- end {method} -->"
             pattern = re.compile(f"{re.escape(marks[0])}\n.*?{re.escape(marks[1])}", re.DOTALL)
             if not pattern.search(text):
