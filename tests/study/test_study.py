@@ -101,7 +101,7 @@ def test_a_shipped_study_is_planned_from_files(data_path, tmp_path, name):
 def test_a_study_of_a_run_that_is_not_there_is_a_sentence(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match="runs/study-gpu: holds no finished run"):
-        preview_study(load_recipe(StudyRecipe, f"study-{name}", []))
+        run_study(load_recipe(StudyRecipe, f"study-{name}", []))  # a preview plans without the run, from its seeds
 
 
 def test_a_study_that_trains_nobody_shows_what_it_measured_of_its_rows(finished):
