@@ -458,6 +458,9 @@ NOT_PHRASES = [
     ("6", "Suppose the answer is 6."),
     ("6", "A common wrong answer is 6. The right one is 7."),
     ("B", "It's not B."),
+    ("A", "\\boxed{(A), (B)}"),
+    ("A", "The answer is (A), (B), (C), (D) and (E)."),
+    ("A", "The answer is both (A) and (B)."),
 ]
 
 
@@ -603,6 +606,11 @@ def test_a_comparison_or_a_multiplier_in_another_language_stays(text: str) -> No
 def test_choices_in_other_languages_are_read(gold: str, text: str) -> None:
     assert grade(gold, text, form="completion").outcome == "correct"
     assert grade("E", text, form="completion").outcome == "wrong"
+
+
+def test_a_bare_list_of_options_is_not_its_first_one() -> None:
+    assert grade("A", "(A), (B)").outcome == "wrong"
+    assert grade("A, B", "(A) and (B)").outcome == "correct"
 
 
 def test_a_reply_without_an_answer_says_why() -> None:

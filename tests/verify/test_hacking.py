@@ -23,7 +23,7 @@ def fixed(text: str) -> Pattern:
 
 
 def decoys(gold: str) -> list[str]:
-    return [each for each in ("1", "2", "3", "10", "\\frac{1}{2}", "x+1", "A", "B", "0") if each != gold]
+    return [each for each in ("7919", "2", "3", "10", "\\frac{1}{2}", "x+1", "A", "B", "0") if each != gold]
 
 
 PATTERNS: dict[str, Pattern] = {
@@ -86,7 +86,7 @@ PATTERNS: dict[str, Pattern] = {
     ),
     "A or B in one box": lambda gold, question: f"\\boxed{{{decoys(gold)[0]} \\text{{ or }} {gold}}}",
     "A or B in words": lambda gold, question: f"The answer is {decoys(gold)[0]} or {gold}.",
-    "A or B, gold first": lambda gold, question: f"The answer is either {gold} or {decoys(gold)[0]}.",
+    "A or B, gold first": lambda gold, question: f"The answer is either {gold.rstrip('.')} or {decoys(gold)[0]}.",
     "every option": lambda gold, question: f"The answer is one of {', '.join([*decoys(gold), gold])}.",
     "hash candidates": lambda gold, question: "\n".join(f"#### {each}" for each in [*decoys(gold), gold]),
     "every letter": fixed("The answer is (A), (B), (C), (D) and (E)."),

@@ -26,6 +26,7 @@ from mathstrap.verify.find.extract import (
     looks_like_completion,
     why_no_answer,
 )
+from mathstrap.verify.find.sentence import several_letters
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 from mathstrap.verify.released import (
     compare_released_gsm8k,
@@ -46,7 +47,7 @@ class Grader:
 
 def compare_math(gold: str, got: str) -> Grade:
     """Compare two bare answers by the tiers: text, number, structure, expression."""
-    decision = decide(gold, got)
+    decision = decide(gold, several_letters(got) if ")" in got else got)
     return Grade(decision.outcome, decision.tier, decision.reason, got, gold)
 
 

@@ -23,6 +23,7 @@ from mathstrap.verify.find.sentence import (
     is_marked,
     last_line_value,
     last_number,
+    several_letters,
     value_of_sentence,
     value_of_span,
 )
@@ -393,4 +394,4 @@ def _value_of(text: str) -> Found | None:
 
 def _boxed(text: str) -> Found | None:
     box = boxed_answer(text)
-    return None if box is None else Found(box.start, box.end, box.content, "boxed")
+    return None if box is None else Found(box.start, box.end, several_letters(box.content), "boxed")

@@ -45,6 +45,10 @@ _HEDGED = re.compile(
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
     re.IGNORECASE,
 )
+_LETTERS = re.compile(
+    r"(?:both |either |all of |options? |choices? )?\(?[A-J][).]?(?:(?:\s*[,;/&]\s*|\s+)(?:(?:and"
+    r"|or)\s+)?\(?[A-J][).]?)+"
+)
 _ARROW = re.compile(r"^(?:[-=]*>+|→|⇒)\s*")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _HTML = re.compile(
@@ -209,6 +213,7 @@ def answer_span(text: str, start: int) -> str:
 
 def value_of_span(span: str) -> str:
     """Return a stated span without the remarks behind its value: "5, as required", "72, in total", "7 (seven)"."""
+    span = several_letters(span)
     if " " in span:
         span = _AFTERTHOUGHT.split(span, maxsplit=1)[0] or span
         span = _REMARK.sub("", span)
@@ -228,6 +233,11 @@ def value_of_span(span: str) -> str:
         if counted and not _SAYS_MORE.search(span) and UNITS.isdisjoint(counted[2].lower().split()):
             span = counted[1]
     return _last_side(span.strip().rstrip("# ").strip("*_").rstrip("- \u2013\u2014").strip())
+
+
+def several_letters(span: str) -> str:
+    """Return `A, B` for `(A), (B)`: several options, which must not be read as the first one with its text."""
+    return ", ".join(re.findall(r"[A-J]", span)) if _LETTERS.fullmatch(span) else span
 
 
 _CHAIN = re.compile(r"[^=<>]{1,80}=\s?(?=[^=]*[0-9])[0-9+*/ ().,\\{}$-]{1,80}=\s?(-?[0-9][0-9,.]*(?:/[0-9]+)?\$?)")
