@@ -82,6 +82,8 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
         title=f"{recipe.name}: {counted(summary.num_seeds, 'seed')}, {counted(summary.num_problems, 'question')}",
         title_style="bold",
         box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),  # nine columns stand in 80 characters
+        pad_edge=False,
     )
     for heading in ("method", *FUNNEL, "yield"):
         table.add_column(heading, justify="left" if heading == "method" else "right", no_wrap=True)
