@@ -149,7 +149,8 @@ class VllmEngine:
         """Return the prompt's tokens, and the mark of a thought that the chat template opens."""
         if draw.raw is not None:
             return list(self._tokenizer(draw.raw).input_ids), ""
-        more = template_options(draw.sampling, str(self._tokenizer.chat_template))
+        # Not every tokenizer that vLLM brings shows its template.
+        more = template_options(draw.sampling, str(getattr(self._tokenizer, "chat_template", "")))
         text = self._tokenizer.apply_chat_template(
             list(draw.messages), tokenize=False, add_generation_prompt=True, **more
         )
