@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
         ("mathstrap run dem", ["demo"]),
         ("mathstrap run mi", ["mine.yaml"]),
         ("mathstrap run demo --only so", ["solve"]),
-        ("mathstrap train lora", ["lora-tiny"]),
+        ("mathstrap train lora", ["lora-3b-24gb", "lora-tiny"]),
         ("mathstrap eval --backend openai", ["openai", "openai_batch"]),
         ("mathstrap eval --benchmarks gsm8k,math5", ["gsm8k,math500", "gsm8k,math500-backward-full"]),
         ("mathstrap eval --protocol fe", ["few-shot"]),

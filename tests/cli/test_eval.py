@@ -94,10 +94,9 @@ def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     server = ["-m", "m", "--base-url", "http://127.0.0.1:9/v1"]
     arguments = ["eval", "-b", benchmark, *server, "--out", str(tmp_path / "o")]
     done = CliRunner().invoke(app, [*arguments, "limits.max_attempts=1", "limits.breaker_failures=0"])
-    assert done.exit_code == 3
-    assert "127.0.0.1:9" in done.output
-    assert "no reply, so no number" in done.output
-    assert "calls that broke: connect 6" in done.output
+    assert done.exit_code == 1
+    assert "http://127.0.0.1:9/v1: nobody listens there" in str(done.exception)
+    assert "start the server" in str(done.exception)
 
 
 def test_a_sensitivity_run_prints_the_spread_and_every_report(tmp_path: Path) -> None:

@@ -89,13 +89,19 @@ def find_quantities(text: str, start: int = 0, end: int | None = None) -> Iterat
     Separators and number words are those of the text's language.
     """
     end = len(text) if end is None else end
-    if text.isascii() and not _FOREIGN_HINT.search(text):
+    if _is_plain(text):
         yield from _find_english(text, start, end)
         return
     local = sorted(_find_local(text, start, end), key=lambda quantity: quantity.start)
     taken = {place for quantity in local for place in range(quantity.start, quantity.end)}
     others = [found for found in _find_english(text, start, end) if found.start not in taken]
     yield from sorted([*local, *others], key=lambda quantity: quantity.start)
+
+
+# A question is asked for its numbers part by part; looking at the whole of it each time took time by its square.
+@lru_cache(maxsize=64)
+def _is_plain(text: str) -> bool:
+    return text.isascii() and not _FOREIGN_HINT.search(text)
 
 
 # A text in plain letters is looked at again only where a separator may mean something else.

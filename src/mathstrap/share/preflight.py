@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, missing_extra, suggest
 from mathstrap.files.rows import Row, iter_rows
 from mathstrap.plugins import is_own, own_path, run_file
 from mathstrap.render.hostile import printable
@@ -148,14 +148,12 @@ def length_measure(options: PreflightOptions) -> tuple[Callable[[Any], int], str
     """Return what measures a prompt, and the unit it counts in."""
     if not options.tokenizer:
         return lambda prompt: len(prompt_text(prompt)), "characters"
-    try:
-        from transformers import AutoTokenizer
-    except ImportError:
-        from mathstrap.errors import missing_extra
+    from mathstrap.hub.weights import load_tokenizer_of
 
-        raise missing_extra("transformers", "train") from None
     try:
-        tokenizer = AutoTokenizer.from_pretrained(options.tokenizer)
+        tokenizer = load_tokenizer_of(options.tokenizer)
+    except ImportError:
+        raise missing_extra("transformers", "train") from None
     except (OSError, ValueError) as error:
         reason = (str(error).splitlines() or [""])[0]
         raise InputError(f"--tokenizer {options.tokenizer}: cannot be loaded: {reason}") from None
