@@ -58,7 +58,7 @@ _MONTHS = re.compile(r"[\s-]?months?\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b([Aa]n?)[ -]\Z")
 _WORDS = {value: word for word, value in UNITS.items()} | {value: word for word, value in TENS.items()}
 MAX_TRIES = 150
-# A draw of numbers for each of so many rows at the most; a seed with few possible rows gives fewer.
+# The most rows of one seed; a seed for which few numbers fit gives fewer.
 MAX_COUNT = 1_000
 
 

@@ -19,7 +19,7 @@ from mathstrap.augment.quantities import PERCENT, Quantity, find_quantities
 
 MARK = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
 _DIGITS = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
-# A larger number is no word problem's; exact fractions of one would cost time.
+# Word problems have no larger numbers, and exact fractions of larger ones would cost time.
 _LARGEST = 10**15
 _MAX_STEPS = 40
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mathstrap.augment.reference import find_token_masks, hide_token, kind_of, mask_answer, split_tail
-from mathstrap.reproduce.claims import Claim, compare
+from mathstrap.reproduce.claims import Claim, State, compare
 
 # Counted by running the published code's own functions on the published questions.
 TRAIN_MASKS, TRAIN_QUESTIONS, TRAIN_ALL = 27_723, 7_454, 7_473
@@ -138,7 +138,7 @@ def _bare(answer: Any) -> str:
     return str(answer).replace(",", "").strip()
 
 
-def _share_state(fitting: int, whole: int, is_whole: bool, wanted: int) -> Any:
+def _share_state(fitting: int, whole: int, is_whole: bool, wanted: int) -> State:
     return "equal" if fitting == whole and (not is_whole or whole == wanted) else "differs"
 
 
