@@ -82,7 +82,7 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
         title=f"{recipe.name}: {counted(summary.num_seeds, 'seed')}, {counted(summary.num_problems, 'question')}",
         title_style="bold",
         box=SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),  # nine columns stand in 80 characters
+        padding=0,  # nine columns stand in 80 characters
         pad_edge=False,
     )
     for heading in ("method", *FUNNEL, "yield"):
