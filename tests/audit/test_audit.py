@@ -47,6 +47,7 @@ def found(tmp_path: Path, *rows: dict[str, Any], **facts: Any) -> set[str]:
         ({"response": "He has 3 + 4 = 7 apples.\nThe answer is: 8"}, {"wrong_answer"}),
         ({"response": "He has 7.\n#### 7\nThe answer is: 7"}, {"double_answer"}),
         ({"response": "He has 7.\n#### 8\nThe answer is: 7"}, {"conflicting_answers"}),
+        ({"response": "He has 7. The answer is therefore 7.\n#### 7"}, {"double_answer"}),
         ({"response": "He has 7.\n#### 7.0\nThe answer is: 7"}, {"double_answer"}),
         ({"response": "He has some apples, so the"}, {"truncated", "no_answer"}),
         ({"response": "He has 3 + 4 = 7.\nThe answer is: 7\nQuestion: Jim has"}, {"truncated"}),
@@ -65,6 +66,22 @@ def test_a_row_shows_its_defects(change: dict[str, str], want: set[str], tmp_pat
     [
         ({}, set()),
         ({"gold": "3", "response": "So x = 3.\nThe answer is: 3"}, {"wrong_backward_gold"}),
+        (
+            {
+                "original_question": CLEAN["query"].replace("4 more", "half more"),
+                "gold": "1/2",
+                "response": "So x = 0.5.\nThe answer is: 0.5",
+            },
+            set(),
+        ),
+        (
+            {
+                "original_question": CLEAN["query"].replace("4 more", "half more"),
+                "gold": "1/3",
+                "response": "So x = 1/3.\nThe answer is: 1/3",
+            },
+            {"wrong_backward_gold"},
+        ),
         ({"original_question": CLEAN["query"].replace("4 more", "$4 more")}, {"lost_dollar"}),
     ],
 )
@@ -264,7 +281,17 @@ def test_the_hidden_number_of_every_mask_of_real_questions_is_found(data_path: P
     ("text", "is_math", "want"),
     [
         ("It costs $5.", False, None),
-        ("It is $5.", True, "an odd number of $"),
+        ("It is $5.", True, None),  # money, whatever the style
+        (r"$120 + $6 = $126. Then 5% of $126 is $6.30. It is \boxed{132.3}.", True, None),
+        (r"$40*5=$200 and $3 in all, \boxed{203}", True, None),
+        ("$<<3*4=12>>12 for \\boxed{12}", True, None),
+        ("You have 32$ and $.50", True, None),
+        ("Let $x$ be the price, $5 for each of them", True, None),
+        ("Let $x$ be 5 and y$ be 6", True, "an odd number of $"),
+        ("So $x + 5 = 7", True, "an odd number of $"),
+        (r"in $\left\{X,\frac{1}{8}\right\}$", True, None),
+        ("shift by 1 << 3 and $x$", True, None),
+        ("```python\nprint(f'{x', '$')\n``` so $x$", True, None),
         (r"It costs \$5 and $x$", True, None),
         (r"$\frac{1}{2$", True, "{ and } do not pair up"),
         (r"$\left( x )$", True, r"\left and \right do not pair up"),

@@ -13,12 +13,22 @@ from mathstrap.curate.paths import ANNOTATION, Reasoning
 from mathstrap.types import Style
 
 TAIL = 2_000
-STATEMENT = re.compile(r"(?:####[ \t]*|[Tt]he (?:final )?answer is:?[ \t]*)([^\n]{1,200})")
+STATEMENT = re.compile(
+    r"(?:####[ \t]*|[Tt]he (?:final )?answer is(?:,? (?:therefore|thus|then|hence|simply|just|now|indeed),?)?:?[ \t]*)"
+    r"([^\n]{1,200})"
+)
 OPEN_STATEMENT = re.compile(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
 # What a text may end in that was not cut off.
 ENDINGS = tuple(".!?)]}\"'”’$%。*")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 MAX_STATEMENTS = 6
+CODE_BLOCK = re.compile(r"```[^`]*(?:```|\Z)")
+ESCAPED = re.compile(r"\\[\\${}]")
+# A sign of money, and whether a formula may go on behind the number.
+AMOUNT = re.compile(r"\$ ?(?:\d[\d,]*(?:\.\d+)?|\.\d+)([\\^_{A-Za-z(+*/=-]?)")
+# A dollar sign beside which stands no number: it can only be half of a formula.
+FORMULA_SIGN = re.compile(r"(?<![\d\s])\$(?!\s?\.?\d)|\$[A-Za-z\\(]")
+WORDS = re.compile(r"[A-Za-z]{2,}[ ,.;:]+[A-Za-z]{2,}|[a-z]{3,}")
 NO_REASONING = Reasoning(path=(), false=())
 PAIRS = ((r"\left", r"\right"), (r"\begin", r"\end"), (r"\[", r"\]"), (r"\(", r"\)"))
 
@@ -135,20 +145,26 @@ def _depth(text: str) -> int:
 def broken_math(row: AuditRow) -> str | None:
     """Find formulas that do not close: dollar signs, braces, environments, `<<` without `>>`."""
     for name, text in (("question", row.query), ("response", row.response)):
-        problem = broken_formula(text, is_math=row.style == "math" or COMMAND.search(text) is not None)
+        is_math = row.style == "math" or COMMAND.search(text) is not None
+        problem = broken_formula(text, is_math=is_math, writes_formulas=row.type.upper().startswith("MATH"))
         if problem:
             return f"{name}: {problem}"
     return None
 
 
-def broken_formula(text: str, *, is_math: bool) -> str | None:
-    """Return what does not close in a text; single dollar signs are money unless `is_math`."""
-    if text.count("<<") != text.count(">>"):
+def broken_formula(text: str, *, is_math: bool, writes_formulas: bool = False) -> str | None:
+    """Return what does not close in a text; single dollar signs are money unless `is_math`.
+
+    A sign that can be read as money, or as an operator of code (`1 << 3`), is never taken for an open formula.
+    `writes_formulas` says that the text is known to set its formulas in dollar signs; else the signs themselves tell.
+    """
+    if text.count("<<") != text.count(">>") and _num_tight(text, "<<") != _num_tight(text, ">>"):
         return "<< and >> do not pair up"
     if not is_math:
         return None
-    plain = text.replace("\\\\", "").replace("\\$", "").replace("\\{", "").replace("\\}", "")
-    if plain.count("$") % 2:
+    plain = ESCAPED.sub(" ", ANNOTATION.sub("", CODE_BLOCK.sub("", text)))
+    writes_formulas = writes_formulas or FORMULA_SIGN.search(plain) is not None
+    if writes_formulas and plain.count("$") % 2 and not _is_money_explained(plain):
         return "an odd number of $"
     if plain.count("{") != plain.count("}"):
         return "{ and } do not pair up"
@@ -156,6 +172,41 @@ def broken_formula(text: str, *, is_math: bool) -> str | None:
         if _num_commands(plain, opening) != _num_commands(plain, closing):
             return f"{opening} and {closing} do not pair up"
     return None
+
+
+def _num_tight(text: str, mark: str) -> int:
+    """Return how often `<<` opens and `>>` closes an annotation: on its inner side stands no space."""
+    return len(re.findall(r"<<(?=[^\s<])" if mark == "<<" else r"(?<=[^\s>])>>", text))
+
+
+def _is_money_explained(text: str) -> bool:
+    """Say whether every dollar sign is half of a formula or an amount of money, read from the left."""
+    signs = [match.start() for match in re.finditer(r"\$", text)]
+    place = 0
+    while place < len(signs):
+        start = signs[place]
+        end = signs[place + 1] if place + 1 < len(signs) else -1
+        if is_amount(text, start, end):
+            place += 1
+        elif end < 0:
+            return False
+        else:
+            place += 2
+    return True
+
+
+def is_amount(text: str, start: int, end: int) -> bool:
+    """Say whether the dollar sign at `start` is money, not the start of a formula up to the next sign at `end`.
+
+    `$5 + $6 = $11` and `$5 for the two` are amounts, `$5 + 6$` and `$5x$` begin a formula.
+    """
+    amount = AMOUNT.match(text, start)
+    if amount is None or amount[1]:
+        return False
+    if end < 0 or text[end + 1 : end + 2].isdigit():
+        return True
+    between = text[amount.end() : end]
+    return "\n\n" in between or WORDS.search(COMMAND.sub(" ", between[:400])) is not None
 
 
 def _num_commands(text: str, command: str) -> int:
@@ -171,7 +222,9 @@ def lost_dollar(row: AuditRow) -> str | None:
 def wrong_backward_gold(row: AuditRow) -> str | None:
     """Find backward rows whose gold, or without one their stated answer, is not the number that was hidden."""
     claimed = row.gold or row.stated
-    if row.hidden is None or claimed is None or _outcome(row.hidden.answer, claimed) != "wrong":
+    if row.hidden is None or claimed is None:
+        return None
+    if any(_outcome(value, claimed) != "wrong" for value in (row.hidden.answer, *row.hidden.also)):
         return None
     return f"hides {row.hidden.answer}, the gold is {_short(claimed)}"
 

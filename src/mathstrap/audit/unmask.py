@@ -18,9 +18,13 @@ MIN_TAIL = 6
 
 @dataclass(frozen=True, kw_only=True)
 class Hidden:
-    """The hidden number: its value as an answer; whether its currency or formula sign went with it."""
+    """The hidden number: its value as an answer; whether its currency or formula sign went with it.
+
+    `also` are other values by which the same text may be asked for: a hidden `half` is 1/2, or 50 of a percentage.
+    """
 
     answer: str
+    also: tuple[str, ...] = ()
     is_percent: bool = False
     lost_dollar: bool = False
 
@@ -50,8 +54,9 @@ def find_hidden(original: str, query: str) -> Hidden | None:
     is_half = number[0].lower() == "half"
     rest, masked_rest = original[number.end() :], query[variable.end() :]
     is_percent = rest.startswith(("%", "\\%"))
+    also = ("1/2",) if is_half else ()
     if is_half and masked_rest.startswith("%"):
-        masked_rest = masked_rest[1:]
+        masked_rest, also = masked_rest[1:], ()
     closing = False
     if not _goes_on(rest, masked_rest):
         # Masking may have taken a closing sign along: `$120\%$` -> `X`, `20,$` -> `X`, `80%` -> `x`.
@@ -60,7 +65,7 @@ def find_hidden(original: str, query: str) -> Hidden | None:
         if not _goes_on(tail, masked_rest):
             return None
         closing = lost is not None and "$" in lost[0]
-    return Hidden(answer=answer, is_percent=is_percent or is_half, lost_dollar=took_dollar or closing)
+    return Hidden(answer=answer, also=also, is_percent=is_percent or is_half, lost_dollar=took_dollar or closing)
 
 
 def _common_prefix(first: str, second: str) -> int:
