@@ -54,7 +54,7 @@ def test_an_empty_recipe_is_all_defaults(tmp_path):
         ("size: medium", "size: found 'medium', expected one of small, large."),
         ("oven: {heat: bottom}", "oven.heat: found 'bottom', expected one of both, top."),
         ("tins: [{heat: x}]", "tins[0].heat: found 'x', expected one of both, top."),
-        ("layers: {a: {heat: x}}", "layers[...].heat: found 'x', expected one of both, top."),
+        ("layers: {a: {heat: x}}", "layers.a.heat: found 'x', expected one of both, top."),
         ("oven: 3", "oven: expected `object`, got `int`"),
         ("- a\n- b", "found a list at the top, expected `key: value` lines"),
         ("name: [unclosed", "cake.yaml:1"),
@@ -145,6 +145,35 @@ def test_another_backend_leaves_the_settings_of_the_recipes_one_behind(tmp_path)
     assert same.teacher.settings == {"precision": "bf16"}
     other = load_recipe(RunRecipe, str(path), ["teacher.settings.max_n=4", "teacher.backend=openai"])
     assert other.teacher.settings == {"max_n": 4}
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("sampling.draws=0", "sampling.draws: found 0, expected 1 or more."),
+        ("sampling.weights={fobar: -1}", "sampling.weights.fobar: found -1.0, expected 0 or more."),
+        ("mix.targets=[{count: 1}, {count: -2}]", "mix.targets[1].count: all has -2, expected 0 or more."),
+        ("curate.difficulty={min_draws: 0}", "curate.difficulty.min_draws: found 0, expected 1 or more."),
+        ("export.rewards.window={min_draws: 0}", "export.rewards.window.min_draws: found 0, expected 1 or more."),
+        ("export.validation_share=1", "export.validation_share: found 1.0, expected 0 or more, below 1."),
+        ("dedup.num_perm=7", "dedup.num_perm: found 7, expected a multiple of "),
+        ("seeds=[{limit: 1}, {limit: 0}]", "seeds[1].limit: found 0, expected 1 or more, or null for all."),
+        ("decontaminate.judge=true", "decontaminate.judge: decides on neighbours; "),
+        ("decontaminate.judging.top_p=0", "decontaminate.judging.top_p: found 0.0, expected a number above 0, "),
+        ("engine={teacher_cpus: -1}", "engine.teacher_cpus: found -1.0, expected 0 or more."),
+        ("methods.renumber.of=[renumber]", "methods.renumber.of: renumber is applied to seeds alone."),
+        ("methods.own={puns: {code: a.py:b, draws: 0}}", "methods.own.puns.draws: found 0, expected 1 or more; "),
+        ("methods.own={puns: {code: a.py:b, draws: x}}", "methods.own.puns.draws: expected `int`, got `str`."),
+        ("teachers={one: {}, two: {weight: -1}}", "teachers.two.weight: found -1.0, expected a number above 0."),
+        ("teachers={a: {endpoints: [{}]}}", "teachers.a.endpoints[0]: object missing required field `url`."),
+    ],
+)
+def test_a_value_that_makes_no_sense_names_its_dotted_key(tmp_path, override, message):
+    path = tmp_path / "run.yaml"
+    path.write_text("")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(RunRecipe, str(path), [override])
+    assert str(caught.value).startswith(f"{path}: {message}")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -204,7 +205,10 @@ def apply_override(values: dict[str, Any], override: str) -> None:
 
 
 def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
-    """Check a nested mapping against an options dataclass and return the dataclass."""
+    """Check a nested mapping against an options dataclass and return the dataclass.
+
+    An options class checks what its types cannot say in `__post_init__`, and raises RecipeError("key: what is wrong").
+    """
     import msgspec
 
     setting = key_in(values)
@@ -218,29 +222,58 @@ def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
     try:
         recipe = msgspec.convert(values, kind, strict=True)
     except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `$")
-        key = path.removesuffix("`").lstrip(".")
-        choices = choices_at(kind, key)
+        fault = str(error.__cause__) if isinstance(error.__cause__, RecipeError) else ""
+        message, _, path = str(error).removeprefix(fault).partition(" - at `$")
+        path = path.removesuffix("`").lstrip(".")
+        key = named_path(kind, values, path)
+        if fault:  # an options class names its own key and msgspec the section, since no class knows where it stands
+            raise RecipeError(f"{where}: {key}{'.' if key else ''}{fault}") from None
+        choices = choices_at(kind, path)
         if choices and message.startswith("Invalid enum value "):
             message = f"found {message.removeprefix('Invalid enum value ')}, expected one of {', '.join(choices)}"
         raise RecipeError(f"{where}: {key or 'recipe'}: {lower_first(message)}.") from None
-    except RecipeError as error:
-        raise RecipeError(f"{where}: {error}") from None
     return recipe
 
 
-def choices_at(kind: Any, key: str) -> list[str]:
-    """Return what the option at a dotted key may be, such as `oven.size` or `tins[...].size`; empty for free values."""
-    name, _, rest = key.partition(".")
-    options, items = options_type(kind), item_types(kind)
-    if name.startswith("[") and items:
-        return choices_at(items[0], key.partition("]")[2].lstrip("."))
-    if options is not None and name:
-        name, bracket, inside = name.partition("[")
-        rest = ".".join(part for part in (bracket + inside, rest) if part)
-        return choices_at(typing.get_type_hints(options)[name], rest)
+def named_path(kind: Any, values: Any, path: str) -> str:
+    """Return a path of msgspec with the entry that is wrong named: `tins.round.size` for `tins[...].size`."""
+    import msgspec
+
+    named = ""
+    for part in re.findall(r"\[[^\]]*\]|[^.\[]+", path):
+        if part != "[...]":
+            named += part if part.startswith("[") else f".{part}"
+            values = values[int(part[1:-1]) if part.startswith("[") else part]
+            kind = type_below(kind, part)
+            continue
+        kind = type_below(kind, part)
+        for name, value in values.items():
+            try:
+                msgspec.convert(value, kind, strict=True)
+            except msgspec.ValidationError:
+                named, values = f"{named}.{name}", value
+                break
+    return named.lstrip(".")
+
+
+def type_below(kind: Any, part: str) -> Any:
+    """Return the type of an option of `kind`, or of its items where `part` is in brackets."""
+    if part.startswith("["):
+        return item_types(kind)[0]
+    return typing.get_type_hints(options_type(kind))[part]
+
+
+def choices_at(kind: Any, path: str) -> list[str]:
+    """Return what the option at a path may be, such as `oven.size` or `tins[...].size`; empty for free values."""
+    for part in re.findall(r"\[[^\]]*\]|[^.\[]+", path):
+        kind = type_below(kind, part)
+    return choices_of(kind)
+
+
+def choices_of(kind: Any) -> list[str]:
+    """Return the names that a `Literal`, or a union with some, allows."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
-        return [choice for argument in typing.get_args(kind) for choice in choices_at(argument, key)]
+        return [choice for argument in typing.get_args(kind) for choice in choices_of(argument)]
     return [str(choice) for choice in typing.get_args(kind)] if typing.get_origin(kind) is typing.Literal else []
 
 

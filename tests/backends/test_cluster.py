@@ -22,7 +22,7 @@ from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.cluster import Cluster, ClusterOptions
 from mathstrap.errors import InputError, MathstrapError, MissingExtraError, RecipeError, TeacherError, TransientError
-from mathstrap.pipeline import bootstrap, check_run_recipe
+from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import load_recipe
 
@@ -40,17 +40,17 @@ def num_answered(summary) -> int:
 
 def test_the_engine_is_named_or_described_and_its_keys_are_checked(tmp_path):
     path = tmp_path / "r.yaml"
-    path.write_text("engine: {address: 10.0.0.1:6379, teachers: 4}\n")
+    path.write_text("teacher: {backend: fake}\nengine: {address: 10.0.0.1:6379, teachers: 4}\n")
     assert load_recipe(RunRecipe, str(path)).cluster == ClusterOptions(address="10.0.0.1:6379", teachers=4)
     assert load_recipe(RunRecipe, str(path), ["engine=local"]).cluster is None
     assert load_recipe(RunRecipe, str(path), ["engine=ray"]).cluster == ClusterOptions()
     assert load_recipe(RunRecipe, str(path), ["engine.teacher_gpus=2"]).cluster.teacher_gpus == 2
     with pytest.raises(RecipeError, match=r'no such key "teacher"\. Did you mean "teachers"'):
         load_recipe(RunRecipe, str(path), ["engine.teacher=2"])
-    with pytest.raises(RecipeError, match="must be 0 or more"):
-        check_run_recipe(small_recipe(tmp_path, engine={"teachers": -1}))
+    with pytest.raises(RecipeError, match=r"engine\.teachers: found -1, expected 0 or more"):
+        small_recipe(tmp_path, engine={"teachers": -1})
     with pytest.raises(RecipeError, match="behind a URL is asked from this machine"):
-        check_run_recipe(small_recipe(tmp_path, teacher={"backend": "openai"}, engine={"teachers": 2}))
+        small_recipe(tmp_path, teacher={"backend": "openai"}, engine={"teachers": 2})
 
 
 def test_a_dry_run_needs_no_cluster(tmp_path):

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from mathstrap.curate.sampling import SamplingOptions, next_draws, share_draws, shortfall, split_budget
+from mathstrap.errors import RecipeError
 
 
 def play(
@@ -118,5 +119,5 @@ def test_the_shortfall_is_told_by_group() -> None:
 
 @pytest.mark.parametrize("options", [{"draws": 0}, {"target": 0}, {"max_per_round": 0}, {"weights": {"a": -1.0}}])
 def test_impossible_options_are_refused(options: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="sampling"):
-        next_draws(SamplingOptions(**options), {})  # type: ignore[arg-type]
+    with pytest.raises(RecipeError, match=r"\A(draws|target|max_per_round|weights\.a): found"):
+        SamplingOptions(**options)  # type: ignore[arg-type]

@@ -209,10 +209,10 @@ def test_two_sources_with_the_same_ids_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"methods": {"fobar": {"draws": 0}}}, "methods.fobar: count and draws must be 1 or more"),
+        ({"methods": {"fobar": {"draws": 0}}}, "methods.fobar.draws: found 0, expected 1 or more"),
         ({"verify": {"grader": "mth"}}, 'Did you mean "math"'),
         ({"export": {"formats": ["alpca"]}}, 'Did you mean "alpaca"'),
-        ({"solving": {"max_tokens": 0}}, "solving: expected temperature"),
+        ({"solving": {"max_tokens": 0}}, "solving.max_tokens: found 0, expected 1 or more"),
         ({"teacher": {"backend": "opneai"}}, 'Did you mean "openai"'),
         ({"prompts": {"files": {"slove": "a.txt"}}}, 'Did you mean "solve"'),
     ],

@@ -11,7 +11,7 @@ import pytest
 from mathstrap.errors import InputError, RecipeError
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.keys import changes_since, start_run
-from mathstrap.pipeline.options import RunRecipe, check_run_recipe
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prompts import request
 from mathstrap.recipe import build_recipe, recipe_values
 from mathstrap.types import Completion, Message, Request, Sampling
@@ -149,7 +149,7 @@ def test_endpoints_with_models_of_their_own_are_part_of_the_key():
 )
 def test_what_cannot_be_is_a_sentence(values, sentence):
     with pytest.raises(RecipeError, match=sentence):
-        check_run_recipe(recipe(**values))
+        recipe(**values)
 
 
 def test_options_reach_the_wire_by_name():

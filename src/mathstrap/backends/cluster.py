@@ -23,7 +23,7 @@ from mathstrap.backends import SERVED, TeacherOptions, open_backend
 from mathstrap.backends.copies import RESTARTS, CopiedTeacher, TeacherActor, last_line
 from mathstrap.backends.vllm import read_settings
 from mathstrap.engine.interface import Backend
-from mathstrap.errors import InputError, MathstrapError, missing_extra
+from mathstrap.errors import InputError, MathstrapError, RecipeError, missing_extra
 from mathstrap.parallel import here, taken_in_order
 
 RETRIES = 5  # of a chunk whose worker or node was lost
@@ -50,6 +50,11 @@ class ClusterOptions:
     teacher_gpus: float | None = None
     start_seconds: float = 600.0
     runtime_env: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("teachers", "teacher_cpus", "teacher_gpus"):
+            if (getattr(self, name) or 0) < 0:
+                raise RecipeError(f"{name}: found {getattr(self, name)}, expected 0 or more.")
 
 
 class Cluster(ExitStack):

@@ -39,14 +39,13 @@ def dedup(
     import msgspec
 
     from mathstrap.audit.clean import Source, dedup_file
-    from mathstrap.curate.dedup import DedupOptions, Duplicates, check_options
+    from mathstrap.curate.dedup import DedupOptions, Duplicates
     from mathstrap.files.tables import write_atomically
 
     check_choice("--numbers", numbers, ["differ", "ignore"])
     check_choice("--method", method, ["minhash", "exact"])
-    options = DedupOptions(threshold=threshold, numbers=numbers, method=method)  # type: ignore[arg-type]
     try:
-        check_options(options)
+        options = DedupOptions(threshold=threshold, numbers=numbers, method=method)  # type: ignore[arg-type]
     except ValueError as error:
         raise InputError(f"--threshold {threshold}: {error}") from None
     known = None

@@ -114,17 +114,15 @@ def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, o
 
 def window_of(pass_rate: str, min_draws: int) -> DifficultyOptions | None:
     """Return the window of `LOW:HIGH`; None for no text."""
-    from mathstrap.curate.difficulty import DifficultyOptions, check_difficulty
+    from mathstrap.curate.difficulty import DifficultyOptions
 
     if not pass_rate:
         return None
     low, _, high = pass_rate.partition(":")
     try:
-        window = DifficultyOptions(min_pass_rate=float(low), max_pass_rate=float(high), min_draws=min_draws)
-        check_difficulty(window)
+        return DifficultyOptions(min_pass_rate=float(low), max_pass_rate=float(high), min_draws=min_draws)
     except ValueError as error:
         raise InputError(f"--pass-rate {pass_rate}: expected LOW:HIGH, for example 0.2:0.8 ({error}).") from None
-    return window
 
 
 def held_seeds(run: RunDir, share: float) -> frozenset[str]:

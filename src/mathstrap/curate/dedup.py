@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import msgspec
 
 from mathstrap.curate.wording import jaccard, read_joined, shingles, signature
+from mathstrap.errors import RecipeError
 from mathstrap.parallel import Spread, chunks_of, here
 
 if TYPE_CHECKING:
@@ -50,6 +51,16 @@ class DedupOptions:
     num_perm: int = 128
     rng_seed: int = 1
     max_chars: int = 20_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.floor <= self.threshold <= 1:
+            raise RecipeError(
+                f"floor, threshold: found {self.floor} and {self.threshold}, expected 0 < floor <= threshold <= 1."
+            )
+        if self.shingle_words < 1:
+            raise RecipeError(f"shingle_words: found {self.shingle_words}, expected 1 or more.")
+        if self.num_perm < SLOTS_PER_BAND or self.num_perm % SLOTS_PER_BAND:
+            raise RecipeError(f"num_perm: found {self.num_perm}, expected a multiple of {SLOTS_PER_BAND}.")
 
 
 class Pair(msgspec.Struct, frozen=True):
@@ -107,10 +118,9 @@ def find_duplicates(
     """Return the pairs of alike questions among `items` of (id, text); reads them once, in order.
 
     Texts without a single word are equal to each other only if they are the same characters. Needs about 600 bytes
-    per question besides its text. Raises ValueError for impossible options.
+    per question besides its text.
     """
     options = options or DedupOptions()
-    check_options(options)
     texts = Texts()
     first_of: dict[bytes, int] = {}
     position = -1
@@ -122,14 +132,6 @@ def find_duplicates(
         found = found + near_pairs(texts, options, spread)
     found.sort(key=lambda placed: (placed[0], placed[1].kind, -placed[1].score))
     return Duplicates(pairs=[pair for _, pair in found], num_items=position + 1, options=options)
-
-
-def check_options(options: DedupOptions) -> None:
-    """Raise ValueError for options that cannot work."""
-    if not 0 < options.floor <= options.threshold <= 1:
-        raise ValueError(f"expected 0 < floor <= threshold <= 1, found {options.floor} and {options.threshold}.")
-    if options.num_perm < SLOTS_PER_BAND or options.num_perm % SLOTS_PER_BAND or options.shingle_words < 1:
-        raise ValueError(f"expected shingle_words >= 1 and num_perm a multiple of {SLOTS_PER_BAND}.")
 
 
 class Reading(NamedTuple):

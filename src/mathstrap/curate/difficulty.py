@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from mathstrap.errors import RecipeError
+
 Place = Literal["inside", "too_hard", "too_easy", "too_few_draws"]
 
 
@@ -25,15 +27,14 @@ class DifficultyOptions:
     max_pass_rate: float = 0.8
     min_draws: int = 2
 
-
-def check_difficulty(options: DifficultyOptions) -> None:
-    """Raise ValueError for a window that cannot be."""
-    if not 0 <= options.min_pass_rate <= options.max_pass_rate <= 1:
-        raise ValueError(
-            f"pass rates {options.min_pass_rate} to {options.max_pass_rate}: expected 0 <= min <= max <= 1."
-        )
-    if options.min_draws < 1:
-        raise ValueError(f"min_draws: expected 1 or more, found {options.min_draws}.")
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_pass_rate <= self.max_pass_rate <= 1:
+            raise RecipeError(
+                f"min_pass_rate, max_pass_rate: found {self.min_pass_rate} and {self.max_pass_rate}, "
+                "expected 0 <= min <= max <= 1."
+            )
+        if self.min_draws < 1:
+            raise RecipeError(f"min_draws: found {self.min_draws}, expected 1 or more.")
 
 
 def pass_rate(num_correct: int, num_draws: int) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from mathstrap.errors import RecipeError
 from mathstrap.types import Sample
 
 FIELDS = ("type", "dataset", "method", "seed", "gold", "teacher", "outcome")
@@ -36,6 +37,14 @@ class Target:
     count: int | None = None
     share: float | None = None
 
+    def __post_init__(self) -> None:
+        if self.count is not None and self.share is not None:
+            raise RecipeError(f"count, share: {part_name(self)} has both. Give one.")
+        if self.count is not None and self.count < 0:
+            raise RecipeError(f"count: {part_name(self)} has {self.count}, expected 0 or more.")
+        if self.share is not None and not 0 <= self.share <= 1:
+            raise RecipeError(f"share: {part_name(self)} has {self.share}, expected a share from 0 to 1.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class MixOptions:
@@ -54,6 +63,15 @@ class MixOptions:
     rest: Literal["drop", "keep"] = "drop"
     max_per_seed: int | None = None
     spread: Literal["seeds", "samples"] = "seeds"
+
+    def __post_init__(self) -> None:
+        shares = sum(target.share or 0 for target in self.targets)
+        if shares > 1 + 1e-9:
+            raise RecipeError(f"targets: the shares add up to {shares:g}, expected at most 1.")
+        if self.total is not None and self.total < 0:
+            raise RecipeError(f"total: found {self.total}, expected 0 or more.")
+        if self.max_per_seed is not None and self.max_per_seed < 1:
+            raise RecipeError(f"max_per_seed: found {self.max_per_seed}, expected 1 or more.")
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,9 +125,8 @@ def mix(samples: Iterable[Meta], options: MixOptions, *, rng_seed: int = 0) -> M
     """Choose the mixture; `samples` are read once and the result keeps their order.
 
     A sample's place in the lottery is a hash of its id and `rng_seed`: it does not depend on order, on sharding, or
-    on the other samples, and a smaller count takes a subset of a larger one. Raises ValueError for impossible options.
+    on the other samples, and a smaller count takes a subset of a larger one.
     """
-    check_mix(options)
     keys = label_keys(options)
     parts: list[list[Meta]] = [[] for _ in options.targets or (None,)]
     keep: set[str] = set()
@@ -131,22 +148,6 @@ def mix(samples: Iterable[Meta], options: MixOptions, *, rng_seed: int = 0) -> M
         table.append(Part(name=name, wanted=count, available=len(part), kept=kept, shortfall=count - kept))
     ids = [sample_id for sample_id in order if sample_id in keep]
     return Mixed(ids=ids, parts=table, num_dropped=len(order) - len(ids))
-
-
-def check_mix(options: MixOptions) -> None:
-    """Raise ValueError for counts, shares and totals that contradict each other."""
-    for target in options.targets:
-        if target.count is not None and target.share is not None:
-            raise ValueError(f"mix: {part_name(target)} has both a count and a share. Give one.")
-        if (target.count or 0) < 0 or not 0 <= (target.share or 0) <= 1:
-            raise ValueError(f"mix: {part_name(target)}: expected a count of 0 or more, or a share from 0 to 1.")
-    shares = sum(target.share or 0 for target in options.targets)
-    if shares > 1 + 1e-9:
-        raise ValueError(f"mix: the shares add up to {shares:g}, expected at most 1.")
-    if (options.total is not None and options.total < 0) or (
-        options.max_per_seed is not None and options.max_per_seed < 1
-    ):
-        raise ValueError("mix: expected total >= 0 and max_per_seed >= 1.")
 
 
 def part_name(target: Target) -> str:

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.errors import RecipeError
+
 Tried = Mapping[str, tuple[int, int]]
 
 
@@ -42,6 +44,14 @@ class SamplingOptions:
     share: Literal["wanted", "equal", "weights"] = "wanted"
     weights: dict[str, float] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name in ("draws", "target", "max_tries", "probe", "max_per_round"):
+            if getattr(self, name) < 1:
+                raise RecipeError(f"{name}: found {getattr(self, name)}, expected 1 or more.")
+        for group, weight in self.weights.items():
+            if not weight >= 0:
+                raise RecipeError(f"weights.{group}: found {weight}, expected 0 or more.")
+
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
     """What a group of problems did not get: `missing` of what `of` names, over `short` of `problems` questions."""
@@ -60,15 +70,6 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.group} lacks {self.missing:,} {self.of}{where}."
 
 
-def check_sampling(options: SamplingOptions) -> None:
-    """Raise ValueError for options that cannot work."""
-    for name in ("draws", "target", "max_tries", "probe", "max_per_round"):
-        if getattr(options, name) < 1:
-            raise ValueError(f"sampling.{name}: expected 1 or more, found {getattr(options, name)}.")
-    if any(weight < 0 for weight in options.weights.values()):
-        raise ValueError("sampling.weights: expected weights of 0 or more.")
-
-
 def next_draws(
     options: SamplingOptions,
     tried: Tried,
@@ -83,7 +84,6 @@ def next_draws(
     draws the budget still allows; `group_of` names a problem's group (its method), by which they are shared. `fixed`
     replaces `options.draws` for single problems. Depends on nothing else, so the same replies give the same rounds.
     """
-    check_sampling(options)
     wanted = {problem: count for problem, count in wanted_draws(options, tried, fixed or {}).items() if count > 0}
     if left is None or sum(wanted.values()) <= left:
         return wanted

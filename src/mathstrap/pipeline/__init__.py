@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mathstrap.pipeline.options import RunRecipe, check_run_recipe
+from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.run import RunSummary, bootstrap
 
-__all__ = ["RunRecipe", "RunSummary", "bootstrap", "check_run_recipe"]
+__all__ = ["RunRecipe", "RunSummary", "bootstrap"]

@@ -1,4 +1,4 @@
-"""What a bootstrapping run is told: seeds, teacher, methods, prompts, grading, curation and output."""
+"""The options of a bootstrapping run: seeds, teacher, methods, prompts, grading, curation and output."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode, renumber
 from mathstrap.backends import BACKENDS, SERVED, TeacherOptions, check_taken
 from mathstrap.backends.cluster import ClusterOptions
 from mathstrap.curate.decontaminate import DecontaminateOptions
-from mathstrap.curate.dedup import DedupOptions, check_options
-from mathstrap.curate.difficulty import DifficultyOptions, check_difficulty
-from mathstrap.curate.mix import MixOptions, check_mix
-from mathstrap.curate.sampling import SamplingOptions, check_sampling
+from mathstrap.curate.dedup import DedupOptions
+from mathstrap.curate.difficulty import DifficultyOptions
+from mathstrap.curate.mix import MixOptions
+from mathstrap.curate.sampling import SamplingOptions
 from mathstrap.curate.vote import VoteOptions
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.limits import Limits
@@ -24,8 +24,7 @@ from mathstrap.pipeline.panel import Asking, MixedTeacher, Panel, StageOptions, 
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions
 from mathstrap.prompts import Shape
-from mathstrap.share.export import FORMATS
-from mathstrap.share.formats import GROUP_FORMATS, ExportOptions
+from mathstrap.share.formats import ExportOptions
 from mathstrap.types import METHODS, Method
 
 TEACHER_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
@@ -47,6 +46,15 @@ class MethodOptions:
     count: int | None = 1
     draws: int = 1
     of: tuple[Literal["seed", "renumber"], ...] = ("seed",)
+    least_draws: ClassVar[int] = 1
+
+    def __post_init__(self) -> None:
+        if self.draws < self.least_draws:
+            raise RecipeError(
+                f"draws: found {self.draws}, expected {self.least_draws} or more; set enabled: false to leave it out."
+            )
+        if self.count is not None and self.count < 1:
+            raise RecipeError(f"count: found {self.count}, expected 1 or more; set enabled: false to leave it out.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +80,12 @@ class RenumberOptions(MethodOptions):
     draws: int = 0
     names: bool = False
     distractor: bool = False
+    least_draws: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.of != ("seed",):
+            raise RecipeError("of: renumber is applied to seeds alone.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +106,23 @@ class MethodsOptions:
     fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
     renumber: RenumberOptions = field(default_factory=RenumberOptions)
     own: dict[str, OwnMethodOptions] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.own:
+            if not OWN_NAME.fullmatch(name) or name in (*METHODS, "seed", "own"):
+                raise RecipeError(f'own: "{name}" cannot name a method. Use a-z, 0-9 and _, and no built-in name.')
+        named = {name: self.named(name) for name in (*METHODS, *self.own)}
+        for name, options in named.items():
+            if "renumber" in options.of and not self.renumber.enabled:
+                raise RecipeError(f"{name}.of: renumber is not used. Set methods.renumber.enabled: true.")
+        if not any(options.enabled for options in named.values()):
+            raise RecipeError("own: all methods are disabled. Enable at least one.")
+
+    def named(self, name: Method) -> MethodOptions:
+        """Return the options of a method by its name."""
+        options = self.own.get(name) or getattr(self, name)
+        assert isinstance(options, MethodOptions), f"{name} is a method of this recipe"
+        return options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +149,13 @@ class VerifyOptions:
     grader: str = "math"
     mode: Literal["strict", "flexible"] = "strict"
 
+    def __post_init__(self) -> None:
+        from mathstrap.verify import GRADERS
+
+        graders = [*GRADERS, "metamath-2024"]
+        if self.grader not in graders and not is_own(self.grader):
+            raise RecipeError(f'grader: no such grader "{self.grader}".{suggest(self.grader, graders)}')
+
 
 @dataclass(frozen=True, kw_only=True)
 class ContaminationOptions:
@@ -137,6 +175,10 @@ class ContaminationOptions:
     descend: bool = True
     judge: bool = False
     judging: StageOptions = field(default_factory=lambda: StageOptions(temperature=0.0, max_tokens=200))
+
+    def __post_init__(self) -> None:
+        if self.judge and self.matching.embedding == "off":
+            raise RecipeError("judge: decides on neighbours; set matching.embedding to minilm or static.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +200,10 @@ class CurateOptions:
     max_per_problem: int | None = None
     difficulty: DifficultyOptions | None = None
 
+    def __post_init__(self) -> None:
+        if self.max_per_problem is not None and self.max_per_problem < 1:
+            raise RecipeError(f"max_per_problem: found {self.max_per_problem}, expected 1 or more, or null for all.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecipe:
@@ -177,7 +223,7 @@ class RunRecipe:
     sampling  whether draws are fixed, as under `methods`, or go where they are needed
     vote      labels seeds without a gold answer
     mix       counts or shares of the samples
-    engine    "local", "ray", or what Ray is told; does not change what comes out
+    engine    "local", "ray", or the options of a Ray cluster; does not change what comes out
     """
 
     name: str = ""
@@ -203,9 +249,32 @@ class RunRecipe:
     budget: Budget = field(default_factory=Budget)
     engine: Literal["local", "ray"] | ClusterOptions = "local"
 
+    def __post_init__(self) -> None:
+        for label in self.teachers:
+            if not TEACHER_LABEL.fullmatch(label):
+                raise RecipeError(f'teachers: "{label}" cannot name a teacher. Use letters, digits, dots, - and _.')
+        for stage, panel in self.panels.items():
+            where = "decontaminate.judging" if stage == "judging" else stage
+            for asker in panel:
+                backend = asker.options.backend
+                is_mixed = len(panel.askers) > 1
+                name = f"teachers.{asker.label}" if is_mixed else f"{where}.teacher" if asker.label else "teacher"
+                if backend not in BACKENDS and not is_own(backend):
+                    raise RecipeError(f'{name}.backend: no such backend "{backend}".{suggest(backend, list(BACKENDS))}')
+                if is_mixed and backend == "openai_batch":
+                    raise RecipeError(
+                        f"{name}.backend: a Batch API takes the plan whole and cannot share it in a mix. Use the "
+                        "backend openai there, or make it the only teacher of the stage."
+                    )
+                if backend in SERVED and self.cluster is not None and self.cluster.teachers:
+                    raise RecipeError(
+                        "engine.teachers: a teacher behind a URL is asked from this machine. Leave teachers out."
+                    )
+                check_taken(asker.options, asker.sampling, where)
+
     @property
     def cluster(self) -> ClusterOptions | None:
-        """What Ray is told, None for a run on this machine alone."""
+        """The options of the Ray cluster; None for a run on this machine alone."""
         if isinstance(self.engine, ClusterOptions):
             return self.engine
         return ClusterOptions() if self.engine == "ray" else None
@@ -238,9 +307,7 @@ class RunRecipe:
 
     def method(self, name: Method) -> MethodOptions:
         """Return the options of a method."""
-        options = self.methods.own.get(name) or getattr(self.methods, name)
-        assert isinstance(options, MethodOptions), f"{name} is a method of this recipe"
-        return options
+        return self.methods.named(name)
 
     @property
     def method_names(self) -> tuple[Method, ...]:
@@ -263,97 +330,17 @@ class RunRecipe:
         return {name: own_hash(name) for name in named if is_own(name)}
 
 
-def check_run_recipe(recipe: RunRecipe) -> None:
-    """Raise RecipeError for values that are well typed but make no sense."""
+def read_named_files(recipe: RunRecipe) -> None:
+    """Load the prompts, the methods and the grader that a recipe names by path; raises InputError for a bad file.
+
+    A run does so before it pays for anything. A recipe does not when it is built: to show somebody's run must not run
+    the code that its recipe names.
+    """
     from mathstrap.prompts import check_prompt_files
-    from mathstrap.verify import GRADERS, grader_named
+    from mathstrap.verify import grader_named
 
     for name in recipe.methods.own:
-        if not OWN_NAME.fullmatch(name) or name in (*METHODS, "seed", "own"):
-            raise RecipeError(f'methods.own: "{name}" cannot name a method. Use a-z, 0-9 and _, and no built-in name.')
         recipe.augmentation(name)
-    for name in (*METHODS, *recipe.methods.own):
-        options = recipe.method(name)
-        if "renumber" in options.of and not recipe.methods.renumber.enabled:
-            raise RecipeError(f"methods.{name}.of: renumber is not used. Set methods.renumber.enabled: true.")
-        if name == "renumber" and options.of != ("seed",):
-            raise RecipeError("methods.renumber.of: renumber is applied to seeds alone.")
-        if options.draws < (name != "renumber") or (options.count is not None and options.count < 1):
-            raise RecipeError(f"methods.{name}: count and draws must be 1 or more; set enabled: false to leave it out.")
-    if not recipe.method_names:
-        raise RecipeError("methods: all are disabled. Enable at least one.")
-    try:
-        check_mix(recipe.mix)
-        check_sampling(recipe.sampling)
-        for window in (recipe.curate.difficulty, recipe.export.rewards.window):
-            if window is not None:
-                check_difficulty(window)
-        if recipe.dedup is not None:
-            check_options(recipe.dedup)
-    except ValueError as error:
-        raise RecipeError(str(error)) from None
-    if recipe.decontaminate.judge and recipe.decontaminate.matching.embedding == "off":
-        raise RecipeError("decontaminate.judge: decides on neighbours; set matching.embedding to minilm or static.")
-    if recipe.curate.max_per_problem is not None and recipe.curate.max_per_problem < 1:
-        raise RecipeError("curate.max_per_problem: expected 1 or more, or null for all.")
-    if recipe.export.rewards.max_pairs < 1:
-        raise RecipeError("export.rewards.max_pairs: expected 1 or more.")
-    check_teachers(recipe)
-    cluster = recipe.cluster
-    if cluster is not None and (cluster.teachers < 0 or cluster.teacher_cpus < 0 or (cluster.teacher_gpus or 0) < 0):
-        raise RecipeError("engine: teachers, teacher_cpus and teacher_gpus must be 0 or more.")
-    backends = {asker.options.backend for panel in recipe.panels.values() for asker in panel}
-    if cluster is not None and cluster.teachers and backends & SERVED:
-        raise RecipeError("engine.teachers: a teacher behind a URL is asked from this machine. Leave teachers out.")
-    graders = [*GRADERS, "metamath-2024"]
     if is_own(recipe.verify.grader):
         grader_named(recipe.verify.grader)
-    elif recipe.verify.grader not in graders:
-        raise RecipeError(
-            f'verify.grader: no such grader "{recipe.verify.grader}".{suggest(recipe.verify.grader, graders)}'
-        )
-    if "openai" in recipe.export.formats and recipe.export.reasoning == "column":
-        raise RecipeError(
-            "export.reasoning: the format openai takes messages and no other column. Use drop or keep, or take chat."
-        )
-    for name in recipe.export.formats:
-        if name not in FORMATS and name not in GROUP_FORMATS:
-            raise RecipeError(f'export.formats: no such format "{name}".{suggest(name, [*FORMATS, *GROUP_FORMATS])}')
-    stages = {
-        "rewriting": recipe.rewriting, "solving": recipe.solving, "decontaminate.judging": recipe.decontaminate.judging,
-    }  # fmt: skip
-    for stage, sampling in stages.items():
-        if sampling.temperature < 0 or not 0 < sampling.top_p <= 1 or sampling.max_tokens < 1:
-            raise RecipeError(
-                f"{stage}: expected temperature >= 0, top_p in (0, 1] and max_tokens >= 1; found "
-                f"{sampling.temperature}, {sampling.top_p} and {sampling.max_tokens}."
-            )
-        if sampling.top_k < 0 or not 0 <= sampling.min_p <= 1 or sampling.repetition_penalty <= 0:
-            raise RecipeError(
-                f"{stage}: expected top_k >= 0, min_p in [0, 1] and repetition_penalty > 0; found "
-                f"{sampling.top_k}, {sampling.min_p} and {sampling.repetition_penalty}."
-            )
     check_prompt_files(recipe.prompts.files)
-
-
-def check_teachers(recipe: RunRecipe) -> None:
-    """Raise RecipeError for a teacher, a mix or an option of a stage that cannot be."""
-    for label, teacher in recipe.teachers.items():
-        if not TEACHER_LABEL.fullmatch(label):
-            raise RecipeError(f'teachers: "{label}" cannot name a teacher. Use letters, digits, dots, - and _.')
-        if not teacher.weight > 0 or teacher.weight == float("inf"):
-            raise RecipeError(f"teachers.{label}.weight: found {teacher.weight}, expected a number above 0.")
-    for stage, panel in recipe.panels.items():
-        where = "decontaminate.judging" if stage == "judging" else stage
-        for asker in panel:
-            backend = asker.options.backend
-            is_mixed = len(panel.askers) > 1
-            name = f"teachers.{asker.label}" if is_mixed else f"{where}.teacher" if asker.label else "teacher"
-            if backend not in BACKENDS and not is_own(backend):
-                raise RecipeError(f'{name}.backend: no such backend "{backend}".{suggest(backend, list(BACKENDS))}')
-            if is_mixed and backend == "openai_batch":
-                raise RecipeError(
-                    f"{name}.backend: a Batch API takes the plan whole and cannot share it in a mix. Use the backend "
-                    "openai there, or make it the only teacher of the stage."
-                )
-            check_taken(asker.options, asker.sampling, where)

@@ -11,11 +11,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import accumulate
+from math import inf
 from typing import Any, Literal
 
 import msgspec
 
 from mathstrap.backends import TeacherOptions, teacher_name
+from mathstrap.errors import RecipeError
 from mathstrap.types import Sampling
 
 Asking = Literal["rewriting", "solving", "judging"]
@@ -32,6 +34,18 @@ class StageOptions(Sampling, frozen=True, kw_only=True):
 
     teacher: TeacherOptions | None = None
 
+    def __post_init__(self) -> None:
+        for name, is_possible, wanted in (
+            ("temperature", self.temperature >= 0, "0 or more"),
+            ("top_p", 0 < self.top_p <= 1, "a number above 0, at most 1"),
+            ("max_tokens", self.max_tokens >= 1, "1 or more"),
+            ("top_k", self.top_k >= 0, "0 or more"),
+            ("min_p", 0 <= self.min_p <= 1, "a number from 0 to 1"),
+            ("repetition_penalty", self.repetition_penalty > 0, "a number above 0"),
+        ):
+            if not is_possible:
+                raise RecipeError(f"{name}: found {getattr(self, name)}, expected {wanted}.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class MixedTeacher(TeacherOptions):
@@ -41,6 +55,10 @@ class MixedTeacher(TeacherOptions):
     """
 
     weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.weight < inf:
+            raise RecipeError(f"weight: found {self.weight}, expected a number above 0.")
 
 
 @dataclass(frozen=True, kw_only=True)

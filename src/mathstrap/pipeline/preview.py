@@ -12,7 +12,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import in_processes
 from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.keys import keyed_recipe
-from mathstrap.pipeline.options import RunRecipe, check_run_recipe
+from mathstrap.pipeline.options import RunRecipe, read_named_files
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.teacher import price_of
 from mathstrap.types import Message, Problem, Request
@@ -81,7 +81,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     Replies that the run directory already holds are counted as paid and cost nothing more. A new run of more than
     MOST_EXACT seeds is planned from a sample. `progress` receives a line on how far it is.
     """
-    check_run_recipe(recipe)
+    read_named_files(recipe)
     tell = progress or (lambda _: None)
     seeds = load_seeds(recipe, progress=lambda rows: tell(f"reading seeds: {rows:,} rows"))
     held = RunDir.read(recipe.path) if recipe.path.is_dir() else None

@@ -17,7 +17,7 @@ from mathstrap.pipeline.answers import solve, verify
 from mathstrap.pipeline.curate import curate, in_order
 from mathstrap.pipeline.keys import start_run
 from mathstrap.pipeline.label import label
-from mathstrap.pipeline.options import RunRecipe, check_run_recipe
+from mathstrap.pipeline.options import RunRecipe, read_named_files
 from mathstrap.pipeline.outcome import short_of, write_outcome
 from mathstrap.pipeline.questions import make_questions
 from mathstrap.pipeline.seeds import load_seeds
@@ -78,7 +78,7 @@ def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener 
     With `only`, no other stage is paid for: stages before it are derived from what is there, stages after it are left.
     Raises what loading, the teacher and the disk raise; everything paid for until then is kept.
     """
-    check_run_recipe(recipe)
+    read_named_files(recipe)
     seeds = load_seeds(recipe)
     with ExitStack() as stack:
         run = stack.enter_context(RunDir.open(recipe.path))

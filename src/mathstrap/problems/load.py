@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, RecipeError, suggest
 from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
 from mathstrap.problems.columns import as_text
@@ -93,6 +93,18 @@ class SeedsOptions:
     gold: Literal["given", "voted"] = "given"
     on_bad: Literal["stop", "skip"] = "stop"
 
+    def __post_init__(self) -> None:
+        known = ["id", "question", "answer", "solution", "context", "options", *TAG_FIELDS]
+        if self.preset and self.preset not in PRESETS:
+            raise RecipeError(f'preset: no such format "{self.preset}".{suggest(self.preset, list(PRESETS))}')
+        for name in self.fields:
+            if name not in known:
+                raise RecipeError(f'fields: no such field "{name}".{suggest(name, known)}')
+        if self.offset < 0:
+            raise RecipeError(f"offset: found {self.offset}, expected 0 or more.")
+        if self.limit is not None and self.limit < 1:
+            raise RecipeError(f"limit: found {self.limit}, expected 1 or more, or null for all.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProblems:
@@ -160,7 +172,6 @@ def load_problems(options: SeedsOptions, *, progress: Callable[[int], None] | No
     Raises InputError naming file, line and reason of the bad rows unless `on_bad` is "skip"; always raises where the
     file is missing, empty or not UTF-8. `progress` is called with the rows read so far, every thousand.
     """
-    check_fields(options)
     dataset = options.dataset or dataset_name(options)
     bad = BadRows(options=options, dataset=dataset)
     problems: list[Problem] = []
@@ -216,18 +227,6 @@ def load_problems(options: SeedsOptions, *, progress: Callable[[int], None] | No
         problems=problems, rejects=bad.rejects, source=options.source, golds=golds, mended=mended,
         preset=presets.most_common(1)[0][0],
     )  # fmt: skip
-
-
-def check_fields(options: SeedsOptions) -> None:
-    """Raise InputError for a field map that names something other than our fields, or impossible bounds."""
-    known = ["id", "question", "answer", "solution", "context", "options", *TAG_FIELDS]
-    if options.preset and options.preset not in PRESETS:
-        raise InputError(f'seeds.preset: no such format "{options.preset}".{suggest(options.preset, list(PRESETS))}')
-    for name in options.fields:
-        if name not in known:
-            raise InputError(f'seeds.fields: no such field "{name}".{suggest(name, known)}')
-    if options.offset < 0 or (options.limit is not None and options.limit < 1):
-        raise InputError("seeds: offset must be 0 or more and limit 1 or more.")
 
 
 def dataset_name(options: SeedsOptions) -> str:

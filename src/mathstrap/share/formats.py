@@ -15,7 +15,8 @@ import msgspec
 from mathstrap.augment.sentences import split_sentences
 from mathstrap.curate.difficulty import DifficultyOptions, place_in_window
 from mathstrap.curate.paths import false_equations
-from mathstrap.share.export import Ending, Reasoning, Row, finish_response
+from mathstrap.errors import RecipeError, suggest
+from mathstrap.share.export import FORMATS, Ending, Reasoning, Row, finish_response
 from mathstrap.share.groups import Draw, Group, Instruction, ask_in
 from mathstrap.types import Style
 
@@ -54,6 +55,10 @@ class FormatOptions:
     window: DifficultyOptions | None = None
     reasoning: Reasoning = "drop"
 
+    def __post_init__(self) -> None:
+        if self.max_pairs < 1:
+            raise RecipeError(f"max_pairs: found {self.max_pairs}, expected 1 or more.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
@@ -76,6 +81,17 @@ class ExportOptions:
     validation_share: float = 0.0
     rewards: FormatOptions = field(default_factory=FormatOptions)
 
+    def __post_init__(self) -> None:
+        known = [*FORMATS, *GROUP_FORMATS]
+        for name in self.formats:
+            if name not in known:
+                raise RecipeError(f'formats: no such format "{name}".{suggest(name, known)}')
+        if "openai" in self.formats and self.reasoning == "column":
+            raise RecipeError(
+                "reasoning: the format openai takes messages and no other column. Use drop or keep, or take chat."
+            )
+        if not 0 <= self.validation_share < 1:
+            raise RecipeError(f"validation_share: found {self.validation_share}, expected 0 or more, below 1.")
 
     @property
     def keeps_thoughts(self) -> bool:

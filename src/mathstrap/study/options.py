@@ -67,6 +67,17 @@ class ArmOptions:
     sizes: tuple[int, ...] = ()
     match: tuple[Match, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not self.methods:
+            raise RecipeError(f"methods: found none, expected some of {', '.join(get_args(Method))}.")
+        for method, share in self.shares.items():
+            if method not in self.methods:
+                raise RecipeError(f'shares: "{method}" is none of the arm\'s methods.')
+            if not share > 0:
+                raise RecipeError(f"shares.{method}: found {share}, expected a number above 0.")
+        if self.outcome == "undecided" or (self.outcome == "wrong" and "seed" in self.methods):
+            raise RecipeError('outcome: expected "correct", or "wrong" with bootstrapped methods alone.')
+
 
 @dataclass(frozen=True, kw_only=True)
 class PowerOptions:
@@ -82,6 +93,12 @@ class PowerOptions:
     backward: float = 0.1
     correlation: float = 0.5
     seed_sd: float = 0.01
+
+    def __post_init__(self) -> None:
+        if not 0 < self.accuracy < 1:
+            raise RecipeError(f"accuracy: found {self.accuracy}, expected a share between 0 and 1.")
+        if not 0 <= self.correlation < 1:
+            raise RecipeError(f"correlation: found {self.correlation}, expected 0 or more, below 1.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +162,34 @@ class StudyRecipe:
     power: PowerOptions = field(default_factory=PowerOptions)
     speed: SpeedOptions = field(default_factory=SpeedOptions)
 
+    def __post_init__(self) -> None:
+        if not self.arms:
+            raise RecipeError("arms: found none, expected names with their methods, such as sft: {methods: [seed]}.")
+        for name in self.arms:
+            if not re.fullmatch(r"[A-Za-z0-9_.+]+", name):
+                raise RecipeError(f'arms: the name "{name}" becomes a folder; use letters, digits, ".", "_" and "+".')
+        if self.reference not in self.arms:
+            raise RecipeError(f'reference: no arm "{self.reference}".{suggest(self.reference, list(self.arms))}')
+        sizes = [size for name in self.arms for size in self.sizes_of(name)]
+        if not self.rng_seeds or len(set(self.rng_seeds)) < len(self.rng_seeds) or any(size < 0 for size in sizes):
+            raise RecipeError("rng_seeds and sizes: expected at least one seed, each once, and sizes of 0 or more.")
+        train = self.train
+        if any(train.data.path) or train.data.validation or train.data.limit or train.max_steps or train.best.metric:
+            raise RecipeError(
+                "train: data.path, data.limit, data.validation, max_steps and best.metric are the study's own to set; "
+                "leave them out."
+            )
+        backend = self.evaluation.teacher.backend
+        if backend not in (*READS_GGUF, *READS_FOLDER):
+            raise RecipeError(f'evaluation.teacher.backend: found "{backend}", expected embedded, hf or vllm.')
+        if self.split is not None and not self.split.sets:
+            if self.split.data:
+                raise RecipeError(
+                    "split.data: this recipe has no split to read it for. bootstrap.seeds.source and evaluation.data "
+                    "name its files; a split needs split.sets, names of test sets such as svamp."
+                )
+            raise RecipeError("split.sets: found none, expected names of test sets such as svamp.")
+
     @property
     def path(self) -> Path:
         """The study's directory."""
@@ -157,49 +202,3 @@ class StudyRecipe:
     def matches_of(self, arm: str) -> tuple[Match, ...]:
         """Return how an arm is matched."""
         return self.arms[arm].match or self.match
-
-
-def check_study(recipe: StudyRecipe) -> None:
-    """Raise RecipeError for values that are well typed but make no study."""
-    if not recipe.arms:
-        raise RecipeError("arms: found none, expected names with their methods, such as sft: {methods: [seed]}.")
-    if recipe.reference not in recipe.arms:
-        raise RecipeError(f'reference: no arm "{recipe.reference}".{suggest(recipe.reference, list(recipe.arms))}')
-    for name, arm in recipe.arms.items():
-        check_arm(name, arm)
-    sizes = [size for name in recipe.arms for size in recipe.sizes_of(name)]
-    if not recipe.rng_seeds or len(set(recipe.rng_seeds)) < len(recipe.rng_seeds) or any(size < 0 for size in sizes):
-        raise RecipeError("rng_seeds and sizes: expected at least one seed, each once, and sizes of 0 or more.")
-    train = recipe.train
-    if any(train.data.path) or train.data.validation or train.data.limit or train.max_steps or train.best.metric:
-        raise RecipeError(
-            "train: data.path, data.limit, data.validation, max_steps and best.metric are the study's own to set; "
-            "leave them out."
-        )
-    backend = recipe.evaluation.teacher.backend
-    if backend not in (*READS_GGUF, *READS_FOLDER):
-        raise RecipeError(f'evaluation.teacher.backend: found "{backend}", expected embedded, hf or vllm.')
-    if recipe.split is not None and not recipe.split.sets:
-        if recipe.split.data:
-            raise RecipeError(
-                "split.data: this recipe has no split to read it for. bootstrap.seeds.source and evaluation.data name "
-                "its files; a split needs split.sets, names of test sets such as svamp."
-            )
-        raise RecipeError("split.sets: found none, expected names of test sets such as svamp.")
-    if recipe.power.accuracy <= 0 or recipe.power.accuracy >= 1 or not 0 <= recipe.power.correlation < 1:
-        raise RecipeError("power: expected an accuracy between 0 and 1 and a correlation from 0 to below 1.")
-
-
-def check_arm(name: str, arm: ArmOptions) -> None:
-    """Raise RecipeError for an arm that cannot be made."""
-    if not re.fullmatch(r"[A-Za-z0-9_.+]+", name):
-        raise RecipeError(f'arms: the name "{name}" becomes a folder; use letters, digits, ".", "_" and "+".')
-    if not arm.methods:
-        raise RecipeError(f"arms.{name}.methods: found none, expected some of {', '.join(get_args(Method))}.")
-    for method in arm.shares:
-        if method not in arm.methods:
-            raise RecipeError(f'arms.{name}.shares: "{method}" is none of the arm\'s methods.')
-    if any(share <= 0 for share in arm.shares.values()):
-        raise RecipeError(f"arms.{name}.shares: expected numbers above 0.")
-    if arm.outcome == "undecided" or (arm.outcome == "wrong" and "seed" in arm.methods):
-        raise RecipeError(f'arms.{name}.outcome: expected "correct", or "wrong" with bootstrapped methods alone.')

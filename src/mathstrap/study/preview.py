@@ -15,7 +15,7 @@ from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.recipe import load_recipe
 from mathstrap.study.arms import read_pool, seed_sample
 from mathstrap.study.matching import DataSize
-from mathstrap.study.options import StudyRecipe, check_study
+from mathstrap.study.options import StudyRecipe
 from mathstrap.study.parts import bootstrap_recipe, evaluation_options, existing_run
 from mathstrap.study.plan import Plan, about_tokens, assumed, measured, plan_students
 from mathstrap.study.power import PowerEstimate, estimate_power
@@ -61,7 +61,6 @@ def preview_study(recipe: StudyRecipe) -> StudyPreview:
     """
     notes: list[str] = []
     recipe = with_data_folder(recipe, notes)
-    check_study(recipe)
     if recipe.path.exists():
         return plan_study(recipe, notes)
     with tempfile.TemporaryDirectory() as folder:

@@ -23,7 +23,7 @@ from mathstrap.recipe import recipe_values, recipe_yaml
 from mathstrap.redact import public
 from mathstrap.study.arms import Pool, read_pool
 from mathstrap.study.done import digest, file_digest, is_done
-from mathstrap.study.options import READS_GGUF, Part, StudyRecipe, check_study
+from mathstrap.study.options import READS_GGUF, Part, StudyRecipe
 from mathstrap.study.parts import (
     bootstrap_recipe,
     evaluation_options,
@@ -89,7 +89,6 @@ def run_study(
     written each time from the students there are; `run_step` does a heavy step, in a process of its own unless another
     is given. Raises what the parts raise; what they finished is kept.
     """
-    check_study(recipe)
     with RunDir.open(recipe.path) as study:
         found = study.manifest.get("kind")
         if study.manifest and found != KIND:

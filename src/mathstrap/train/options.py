@@ -1,4 +1,4 @@
-"""What a training run is told: the model, the data, the method, the optimiser and what comes out."""
+"""The options of a training run: the model, the data, the method, the optimiser and what comes out."""
 
 from __future__ import annotations
 
@@ -10,6 +10,21 @@ from mathstrap.errors import RecipeError
 Method = Literal["full", "lora", "qlora"]
 Precision = Literal["auto", "bf16", "fp32"]
 Artefact = Literal["merged", "gguf"]
+
+
+def check_least(options: object, **least: int) -> None:
+    """Raise RecipeError at the first option below its least value."""
+    for name, bound in least.items():
+        if getattr(options, name) < bound:
+            raise RecipeError(f"{name}: found {getattr(options, name)}, expected {bound} or more.")
+
+
+def check_share(options: object, **top: float) -> None:
+    """Raise RecipeError at the first option that is not a share from 0 to its top."""
+    for name, bound in top.items():
+        if not 0 <= getattr(options, name) <= bound:
+            raise RecipeError(f"{name}: found {getattr(options, name)}, expected a share between 0 and {bound:g}.")
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoraOptions:
@@ -29,6 +44,10 @@ class LoraOptions:
     dropout: float = 0.05
     targets: str | tuple[str, ...] = "all-linear"
     variant: Literal["lora", "rslora", "dora", "pissa"] = "lora"
+
+    def __post_init__(self) -> None:
+        check_least(self, r=1, alpha=1)
+        check_share(self, dropout=1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +75,10 @@ class DataOptions:
     validation: float = 0.0
     on_bad: Literal["stop", "skip"] = "stop"
 
+    def __post_init__(self) -> None:
+        check_least(self, max_length=2, limit=0)
+        check_share(self, validation=0.9)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BestOptions:
@@ -73,6 +96,11 @@ class BestOptions:
     questions: int = 64
     max_tokens: int = 256
     patience: int = 0
+
+    def __post_init__(self) -> None:
+        check_least(self, questions=1, patience=0, max_tokens=1)
+        if self.patience and not self.metric:
+            raise RecipeError("patience: stops early by a metric. Set best.metric=loss or best.metric=accuracy.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,31 +175,15 @@ class TrainRecipe:
         for name in ("report_to", "artefacts"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) and value else tuple(value))
-        for name, value, least in (
-            ("global_batch", self.global_batch, 1), ("data.max_length", self.data.max_length, 2),
-            ("keep_checkpoints", self.keep_checkpoints, 1), ("log_every", self.log_every, 1),
-            ("lora.r", self.lora.r, 1), ("lora.alpha", self.lora.alpha, 1), ("max_steps", self.max_steps, 0),
-            ("save_every", self.save_every, 0), ("eval_every", self.eval_every, 0),
-            ("micro_tokens", self.micro_tokens, 0), ("data.limit", self.data.limit, 0),
-            ("best.questions", self.best.questions, 1), ("best.patience", self.best.patience, 0),
-            ("best.max_tokens", self.best.max_tokens, 1),
-        ):  # fmt: skip
-            if value < least:
-                raise RecipeError(f"{name}: found {value}, expected {least} or more.")
-        for name, share, top in (
-            ("warmup", self.warmup, 0.9), ("lora.dropout", self.lora.dropout, 1.0),
-            ("data.validation", self.data.validation, 0.9),
-        ):  # fmt: skip
-            if not 0 <= share <= top:
-                raise RecipeError(f"{name}: found {share}, expected a share between 0 and {top:g}.")
+        check_least(self, global_batch=1, keep_checkpoints=1, log_every=1, max_steps=0, save_every=0, eval_every=0,
+                    micro_tokens=0)  # fmt: skip
+        check_share(self, warmup=0.9)
         if not self.lr > 0 or not self.epochs > 0:
             raise RecipeError(f"lr and epochs: found {self.lr} and {self.epochs}, expected numbers above 0.")
         if self.best.metric and not self.data.validation:
             raise RecipeError(
                 f'best.metric: "{self.best.metric}" needs held-out questions. Set data.validation, for example to 0.02.'
             )
-        if self.best.patience and not self.best.metric:
-            raise RecipeError("best.patience: stops early by a metric. Set best.metric=loss or best.metric=accuracy.")
         if self.method == "qlora" and self.lora.variant == "pissa":
             raise RecipeError("lora.variant: pissa splits the weights, which qlora keeps in 4 bits. Set method=lora.")
         if self.method != "full" and not self.lora.targets:
