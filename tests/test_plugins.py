@@ -16,7 +16,7 @@ from mathstrap.evaluate import EvalOptions, evaluate
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.plugins import load_own, run_file
-from mathstrap.types import Problem, Reject, Sample, Verdict
+from mathstrap.types import Problem, Reject, Sample, Verdict, roots_of
 from mathstrap.verify import Grader, grade
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -145,6 +145,50 @@ def test_a_method_that_breaks_its_lineage_is_refused(tmp_path):
     methods = {"own": {"other": {"code": own("add_method.py", "DISTRACTOR")}}}
     with pytest.raises(InputError, match='Expected the method "other" and an id like'):
         bootstrap(small_recipe(tmp_path, methods=methods))
+
+
+VISITOR = own("add_method_of_two.py", "VISITOR")
+
+
+def test_a_method_of_two_parents_is_given_other_seeds_and_keeps_both_in_its_lineage(tmp_path):
+    methods = OFF | {"own": {"visitor": {"code": VISITOR, "count": 2}}}
+    summary = bootstrap(small_recipe(tmp_path, methods=methods, dedup=None))
+    run = RunDir.read(summary.path)
+    made = [problem for problem in run.read_records("problems", Problem) if problem.method == "visitor"]
+    style = {problem.id: problem.style for problem in run.read_records("problems", Problem)}
+    assert len(made) > 12
+    for problem in made:
+        own, other = problem.tags["parents"]
+        assert own == problem.parent != other
+        assert style[own] == style[other]
+    sample = next(iter(run.read_records("samples", Sample)))
+    assert len(roots_of(sample)) == 2
+    # A flag on the second parent drops the row too, though the row's id does not name that parent.
+    (summary.path / "flags.jsonl").write_text(json.dumps({"id": roots_of(sample)[1], "note": "unclear"}) + "\n")
+    bootstrap(small_recipe(tmp_path, methods=methods, dedup=None))
+    assert sample.id not in {one.id for one in run.read_records("samples", Sample)}
+    assert (sample.id, "flagged") in {(one.id, one.reason) for one in run.read_records("rejects", Reject)}
+
+
+def test_a_row_of_a_validation_seed_and_a_training_seed_is_on_neither_side(tmp_path):
+    methods = OFF | {"own": {"visitor": {"code": VISITOR, "count": 2, "draws": 2}}}
+    export = {"formats": ["alpaca", "verl"], "validation_share": 0.4}
+    summary = bootstrap(small_recipe(tmp_path, methods=methods, export=export))
+    noted = json.loads((summary.path / "exports.json").read_text())
+    for name in export["formats"]:
+        (number,) = (count for why, count in noted[name]["left_out"].items() if "validation seed and a training" in why)
+        assert number > 0
+
+
+def test_a_method_of_two_parents_on_one_seed_says_so(tmp_path):
+    one = {"source": "bundled:gsm8k", "limit": 1}
+    with pytest.raises(InputError, match=r"methods\.visitor: makes each question from 2 seeds, and this run has 1 of one"):
+        bootstrap(small_recipe(tmp_path, methods=OFF | {"own": {"visitor": {"code": VISITOR}}}, seeds=one))
+    path = tmp_path / "forgets.py"
+    path.write_text(Path(VISITOR.partition(":")[0]).read_text().replace('{**parent.tags, "parents": [parent.id, other.id]}', "{}"))
+    forgets = {"visitor": {"code": f"{path}:VISITOR"}}
+    with pytest.raises(InputError, match='Expected the tag parents: a list of ids that begins with "mini-gsm-001"'):
+        bootstrap(small_recipe(tmp_path, methods=OFF | {"own": forgets}, name="forgets"))
 
 
 def test_looking_at_a_run_executes_none_of_its_files(tmp_path):

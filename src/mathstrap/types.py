@@ -306,6 +306,12 @@ def root_of(record_id: str) -> str:
     return record_id.partition("/")[0].partition("#")[0]
 
 
+def roots_of(record: Problem | Sample) -> tuple[str, ...]:
+    """Return the seeds that a problem or sample descends from, that of its id first; several where it has parents."""
+    parents = record.tags.get("parents") or ()
+    return tuple(dict.fromkeys((root_of(record.id), *(root_of(str(parent)) for parent in parents))))
+
+
 def problem_of(request_id: str) -> str:
     """Return the problem id of a draw's id: everything before the last `#`."""
     return request_id.rpartition("#")[0] or request_id

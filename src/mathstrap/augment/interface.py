@@ -1,12 +1,12 @@
-"""What an augmentation is: at most three pure functions over a problem. Knows none of the four methods."""
+"""What an augmentation is: at most three pure functions over one problem or several. Knows none of the methods."""
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
@@ -21,7 +21,8 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     `draw` counts the drafts of one problem that ask the teacher the very same thing. `masked` is the question with its
     number hidden, `question` the part of it that is to be rewritten; both are empty for a rephrasing. `answer` is the
-    gold answer of the problem to come.
+    gold answer of the problem to come, empty where only the teacher's votes can give one. A draft of several parents
+    names their ids in the tag `parents`, its own parent first.
     """
 
     id: str
@@ -48,6 +49,27 @@ class Rewrite(Protocol):
         ...
 
 
+class RewriteSeveral(Protocol):
+    """Plan derived problems that each have several parents: `parent`, and one or more of `others`.
+
+    `others` are further seeds of the same style and language, in a random order that belongs to this parent: another
+    count, or one more seed, leaves the order of those before as it is. What is made names all its parents in the tag
+    `parents`, `parent` first.
+    """
+
+    def __call__(
+        self,
+        parent: Problem,
+        count: int | None,
+        *,
+        others: Sequence[Problem] = (),
+        mode: Mode = "default",
+        rng_seed: int = 0,
+    ) -> list[Draft | Problem | Reject]:
+        """Return them in id order; the same arguments give the same list."""
+        ...
+
+
 def fill_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:  # noqa: ARG001
     """Return the messages that ask the teacher for this draft."""
     return render(prompt, draft.fields)
@@ -65,16 +87,28 @@ def no_draft_reply(parent: Problem, draft: Draft, completion: Completion) -> Pro
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """One way to make problems from a problem; the other fields serve only the drafts that `rewrite` returns.
+    """One way to make problems from a problem, or from several.
 
-    `template` is the prompt of a method that the package has none for, written as a prompt file.
+    rewrite    plans the derived problems; the fields `prompt` and `parse` serve only the drafts among them
+    template   the prompt of a method that the package has none for, written as a prompt file
+    parents    how many parents each derived problem has; with 2 or more, `rewrite` also takes `others`
     """
 
     name: Method
-    rewrite: Rewrite
+    rewrite: Rewrite | RewriteSeveral
     prompt: Callable[[Problem, Draft, Prompt], tuple[Message, ...]] = fill_prompt
     parse: Callable[[Problem, Draft, Completion], Problem | Reject] = no_draft_reply
     template: str = ""
+    parents: int = 1
+
+    def plan(
+        self, parent: Problem, count: int | None, *, others: Sequence[Problem], mode: Mode, rng_seed: int
+    ) -> list[Draft | Problem | Reject]:
+        """Return what `rewrite` makes of a parent, given the other seeds only where it takes several parents."""
+        if self.parents == 1:
+            return self.rewrite(parent, count, mode=mode, rng_seed=rng_seed)
+        rewrite = cast(RewriteSeveral, self.rewrite)
+        return rewrite(parent, count, others=others, mode=mode, rng_seed=rng_seed)
 
 
 def draft_request(

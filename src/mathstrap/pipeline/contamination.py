@@ -14,7 +14,7 @@ from mathstrap.parallel import Spread, here
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.problems.testsets import load_test_sets
 from mathstrap.prompts import load_prompt
-from mathstrap.types import Completion, Problem, Request, root_of
+from mathstrap.types import Completion, Problem, Request, roots_of
 
 # Asks for the requests that have no reply yet and returns the replies that are there then.
 Ask = Callable[[list[Request]], Iterator[Completion]]
@@ -47,7 +47,8 @@ def check_contamination(
     if options.descend:
         questions = ((seed.id, seed.question) for seed in seeds)
         roots = contaminated(index.find_all(questions, spread=spread), options.matching)
-        dropped |= {problem.id: roots[root_of(problem.id)] for problem in problems if root_of(problem.id) in roots}
+        for problem in problems:
+            dropped.update((problem.id, roots[root]) for root in roots_of(problem) if root in roots)
     is_waiting = False
     if options.judge:
         same, is_waiting = judged_same(matches, problems, index, recipe, ask)

@@ -25,7 +25,7 @@ from mathstrap.pipeline.derive import make_sample, solve_prompt
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
 from mathstrap.pipeline.state import Context, State
 from mathstrap.share.write import export_run, plans_of
-from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of
+from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of, roots_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,8 @@ def curate(state: State, context: Context) -> State:
     if recipe.curate.difficulty is not None:
         solved = (reject.id for reject in state.rejects if reject.stage == "solve" and "#" in reject.id)
         outside = outside_window(graded(run), Counter(map(problem_of, solved)), recipe.curate.difficulty)
-    chosen = choose(graded(run), recipe.curate, run.flags(), outside=outside, spread=context.spread)
+    flags = with_descendants(run.flags(), state.problems)
+    chosen = choose(graded(run), recipe.curate, flags, outside=outside, spread=context.spread)
     problems = {problem.id: problem for problem in chain(state.seeds.problems, state.problems)}
     hashes = {problem.id: solve_prompt(problem, recipe).hash for problem in state.problems}
     keys = label_keys(recipe.mix)
@@ -221,6 +222,15 @@ def surplus(kept: Mapping[str, Candidate], options: CurateOptions) -> list[Candi
     else:
         return []
     return [candidate for key, candidate in kept.items() if key not in wanted]
+
+
+def with_descendants(flags: Mapping[str, str], problems: Iterable[Problem]) -> dict[str, str]:
+    """Return the flags, and those of a seed for every problem of which it is a further parent: ids do not show that."""
+    found = dict(flags)
+    if flags:
+        for problem in problems:
+            found.update((problem.id, flags[root]) for root in roots_of(problem)[1:] if root in flags)
+    return found
 
 
 def lineage(candidate_id: str) -> tuple[str, str, str]:

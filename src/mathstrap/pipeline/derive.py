@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain, groupby
@@ -11,6 +11,7 @@ import msgspec
 
 from mathstrap.augment import Draft, draft_request
 from mathstrap.augment import Mode as AugmentMode
+from mathstrap.augment.partners import partners_of, rings_of
 from mathstrap.augment.worked import MARK
 from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
@@ -57,37 +58,74 @@ class Plan:
     rejects: list[Reject]
 
 
-def plan_rewrites(seeds: Iterable[Problem], recipe: RunRecipe, *, spread: Spread = here) -> Plan:
-    """Apply every enabled method to every seed, in id order."""
+# How many other seeds a method that takes several parents may choose from, for each one it needs.
+CHOICE = 4
+
+
+def plan_rewrites(
+    seeds: Iterable[Problem], recipe: RunRecipe, *, among: Iterable[Problem] | None = None, spread: Spread = here
+) -> Plan:
+    """Apply every enabled method to every seed, in id order.
+
+    `among` are all seeds of the run, where `seeds` are some of them: further parents are taken from there. Raises
+    InputError where a method needs more seeds than there are.
+    """
     ordered = sorted(seeds, key=lambda problem: problem.id)
     whole = Plan(rewrites=[], problems=[], rejects=[])
-    for part in spread(_plan_seeds, recipe, chunks_of(ordered, SEEDS_PER_CHUNK)):
+    families = with_others(ordered, ordered if among is None else list(among), recipe)
+    for part in spread(_plan_seeds, recipe, chunks_of(families, SEEDS_PER_CHUNK)):
         whole.rewrites.extend(part.rewrites)
         whole.problems.extend(part.problems)
         whole.rejects.extend(part.rejects)
     return whole
 
 
-def _plan_seeds(recipe: RunRecipe, seeds: list[Problem]) -> Plan:
-    plan = Plan(rewrites=[], problems=[], rejects=[])
+def with_others(
+    seeds: Iterable[Problem], among: Sequence[Problem], recipe: RunRecipe
+) -> Iterator[tuple[Problem, list[Problem]]]:
+    """Yield each seed with the other seeds that its methods may take as further parents; mostly they take none."""
+    several = {name: recipe.augmentation(name).parents for name in recipe.method_names}
+    several = {name: parents for name, parents in several.items() if parents > 1}
+    if not several:
+        yield from ((seed, []) for seed in seeds)
+        return
+    rings = rings_of(among, recipe.rng_seed)
+    largest = max((len(ring.seeds) for ring in rings.values()), default=0)
+    for name, parents in several.items():
+        if 0 < largest < parents:
+            raise InputError(
+                f"methods.{name}: makes each question from {parents} seeds, and this run has {len(among)} of one kind. "
+                f"Add seeds (see seeds.limit), or set methods.{name}.enabled: false."
+            )
+    number = max(CHOICE * (recipe.method(name).count or 1) * (parents - 1) for name, parents in several.items())
     for seed in seeds:
+        yield seed, partners_of(seed, rings, number, recipe.rng_seed)
+
+
+def _plan_seeds(recipe: RunRecipe, families: list[tuple[Problem, list[Problem]]]) -> Plan:
+    plan = Plan(rewrites=[], problems=[], rejects=[])
+    for seed, others in families:
         # What renumber makes comes first, because other methods may be applied to it.
-        renumbered = _plan_method(recipe, "renumber", seed, plan) if recipe.methods.renumber.enabled else []
+        renumbered = _plan_method(recipe, "renumber", seed, [], plan) if recipe.methods.renumber.enabled else []
         for method in recipe.method_names:
             if method == "renumber":
                 continue
             of = recipe.method(method).of
             for parent in [*([seed] if "seed" in of else []), *(renumbered if "renumber" in of else [])]:
-                _plan_method(recipe, method, parent, plan)
+                _plan_method(recipe, method, parent, others, plan)
     return plan
 
 
-def _plan_method(recipe: RunRecipe, method: Method, parent: Problem, plan: Plan) -> list[Problem]:
+def _plan_method(
+    recipe: RunRecipe, method: Method, parent: Problem, others: list[Problem], plan: Plan
+) -> list[Problem]:
     """Add what a method makes of a parent to the plan, and return the finished problems among it."""
     finished = []
     augmentation = recipe.augmentation(method)
-    for made in augmentation.rewrite(parent, recipe.method(method).count, mode=recipe.mode, rng_seed=recipe.rng_seed):
-        check_descent(made, method, parent)
+    for made in augmentation.plan(
+        parent, recipe.method(method).count, others=others, mode=recipe.mode, rng_seed=recipe.rng_seed
+    ):
+        check_descent(made, method, parent, augmentation.parents)
         if isinstance(made, Problem):
             finished.append(made)
         elif isinstance(made, Reject):
@@ -98,8 +136,15 @@ def _plan_method(recipe: RunRecipe, method: Method, parent: Problem, plan: Plan)
     return finished
 
 
-def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem) -> None:
+def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem, parents: int = 1) -> None:
     """Raise InputError where a method of the user's own names what it made so that its lineage is lost."""
+    if parents > 1 and not isinstance(made, Reject):
+        named_parents = made.tags.get("parents")
+        if not isinstance(named_parents, list) or len(set(named_parents)) < 2 or named_parents[0] != seed.id:
+            raise InputError(
+                f'method "{method}" made "{made.id}" from several parents and names {named_parents!r} as these. '
+                f'Expected the tag parents: a list of ids that begins with "{seed.id}".'
+            )
     named = method if isinstance(made, Reject) else made.method
     if named != method or not made.id.startswith(f"{seed.id}/{method}"):
         raise InputError(
@@ -154,7 +199,11 @@ def prompt_hashes(recipe: RunRecipe, seeds: Iterable[Problem]) -> dict[str, str]
 
 def parse_rewrite(planned: PlannedRewrite, completion: Completion, recipe: RunRecipe) -> Problem | Reject:
     """Turn the reply to a rewriting request into the derived problem, or say why not."""
-    return recipe.augmentation(planned.draft.method).parse(planned.parent, planned.draft, completion)
+    parsed = recipe.augmentation(planned.draft.method).parse(planned.parent, planned.draft, completion)
+    parents = planned.draft.tags.get("parents")
+    if parents and isinstance(parsed, Problem):  # lineage is not left to the parser of a reply
+        return msgspec.structs.replace(parsed, tags={**parsed.tags, "parents": parents})
+    return parsed
 
 
 def is_solved(problem: Problem, recipe: RunRecipe) -> bool:
@@ -275,6 +324,7 @@ def make_sample(
 ) -> Sample:
     """Return the training row of a graded candidate (published columns of MetaMathQA, then lineage)."""
     answer = problem.answer if verdict.outcome == "correct" else candidate.answer
+    labelled = next((one for one in (problem, seed) if one.tags.get("gold") == "voted"), None)
     asker = recipe.panels["solving"].asker(candidate.id)
     is_mixed = len(recipe.panels["solving"].askers) > 1
     return Sample(
@@ -288,8 +338,8 @@ def make_sample(
         dataset=seed.dataset,
         method=problem.method,
         answer=answer,
-        gold_source="voted" if seed.tags.get("gold") == "voted" else "given",
-        confidence=float(seed.tags.get("confidence", 1.0)),
+        gold_source="given" if labelled is None else "voted",
+        confidence=1.0 if labelled is None else float(labelled.tags.get("confidence", 1.0)),
         outcome=verdict.outcome,
         teacher=candidate.model or teacher_name(asker.options),
         prompt_hash=prompt_hash,

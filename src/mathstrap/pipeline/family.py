@@ -63,8 +63,9 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
     everything = list(run.read_records("problems", Problem))
     problems = [problem for problem in everything if root_of(problem.id) == root]
     seed = next((problem for problem in problems if problem.method == "seed"), None)
+    seeds = [problem for problem in everything if problem.method == "seed"]
     if seed is None:
-        known = [problem.id for problem in everything if problem.method == "seed"]
+        known = [problem.id for problem in seeds]
         raise InputError(f'{run.path}: no seed "{root}" in this run.{suggest(root, known[:2000]) if known else ""}')
     derived = [problem for problem in problems if problem.method != "seed"]
     candidates = {c.id: c for c in records_of(root, run, "candidates", Candidate, lambda c: c.id)}
@@ -83,7 +84,7 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
                 reject=by_id.get(request.id),
             )
 
-    rewrites = [rewrite_request(planned, recipe) for planned in plan_rewrites([seed], recipe).rewrites]
+    rewrites = [rewrite_request(planned, recipe) for planned in plan_rewrites([seed], recipe, among=seeds).rewrites]
     return Family(
         seed=seed,
         problems=derived,

@@ -73,7 +73,11 @@ def card_facts(
     run: RunDir, recipe: RunRecipe, seeds: Seeds, teacher: Teacher, analysis: Analysis, hashes: dict[str, str]
 ) -> CardFacts:
     """Gather what the data card states."""
-    kinds = Counter(sample.type for sample in run.read_records("samples", Sample)) if run.has("samples") else Counter()
+    kinds: Counter[str] = Counter()
+    num_voted = 0
+    for sample in run.read_records("samples", Sample) if run.has("samples") else ():
+        kinds[sample.type] += 1
+        num_voted += sample.gold_source == "voted"
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
     usd = analysis.usd if analysis.other.replies else teacher.meter.usd  # the meter counts all that was ever paid
     found = run.read_json("contamination.json") if recipe.decontaminate.against else None
@@ -97,6 +101,7 @@ def card_facts(
         contamination=certificate.to_markdown() if certificate else "",
         cost=f"{tokens}, price unknown" if usd is None else f"{tokens}, ${usd:.2f}",
         other=analysis.other.sentence,
+        num_voted=num_voted,
     )
 
 

@@ -89,7 +89,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     if held is None and len(chosen) > MOST_EXACT:
         chosen = [chosen[place * len(chosen) // SAMPLED] for place in range(SAMPLED)]
     tell(f"planning: {len(chosen):,} of {len(seeds.problems):,} seeds")
-    plan = plan_rewrites(chosen, recipe, spread=in_processes())
+    plan = plan_rewrites(chosen, recipe, among=seeds.problems, spread=in_processes())
     recipe = keyed_recipe(recipe, held)
     stages: dict[str, StagePreview] = {}
 

@@ -87,17 +87,21 @@ FORMATS: dict[str, Callable[[Sample], Row]] = {
 }
 
 
-def sample_row(name: str, sample: Sample, reasoning: Reasoning = "drop") -> Row:
+def sample_row(name: str, sample: Sample, reasoning: Reasoning = "drop", *, with_votes: bool = False) -> Row:
     """Return a sample's row in a format; its thought is left out, stands before the response, or in its own column.
 
     Kept thoughts stand in the model's own marks; where messages may have a field for it (`chat`) they stand in
-    `reasoning_content`, for the chat template to place.
+    `reasoning_content`, for the chat template to place. `with_votes` adds the columns `gold_source` and `confidence`,
+    so that a reader of the file can tell a vote from a given gold; `openai` takes no further column.
     """
     if reasoning == "keep" and name != "chat":
-        response = joined(sample.reasoning, sample.response, sample.thought_tag)
-        return FORMATS[name](msgspec.structs.replace(sample, response=response))
+        sample = msgspec.structs.replace(
+            sample, response=joined(sample.reasoning, sample.response, sample.thought_tag)
+        )
     row = FORMATS[name](sample)
-    if reasoning == "keep":
+    if with_votes and name != "openai":
+        row |= {"gold_source": sample.gold_source, "confidence": sample.confidence}
+    if reasoning == "keep" and name == "chat":
         row["messages"][1]["reasoning_content"] = sample.reasoning
     elif reasoning == "column":
         row["reasoning"] = sample.reasoning
@@ -121,6 +125,13 @@ OUTCOMES = {
 }
 
 
+VOTED = (
+    "**{voted:,} of the {total:,} samples have a voted gold**: nobody stated the answer of their question, the majority"
+    " of the teacher's draws did, and the majority can be wrong. They carry `gold_source: voted`, and the share of the"
+    " draws that agreed as `confidence`."
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
     """What a data card states; every value is counted by the run, none is typed in."""
@@ -142,6 +153,7 @@ class CardFacts:
     short: tuple[str, ...] = ()
     contamination: str = ""
     other: str = ""
+    num_voted: int = 0
 
 
 def data_card(facts: CardFacts) -> str:
@@ -170,6 +182,7 @@ def data_card(facts: CardFacts) -> str:
         "",
         OUTCOMES[facts.outcome],
         "",
+        *([VOTED.format(voted=facts.num_voted, total=total), ""] if facts.num_voted else []),
         "## How much survived",
         "",
         facts.funnel,

@@ -34,6 +34,7 @@ from mathstrap.types import (
     Verdict,
     problem_of,
     root_of,
+    roots_of,
     type_of,
 )
 
@@ -93,7 +94,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 class Group(msgspec.Struct, frozen=True, kw_only=True):
     """A question with its gold and its draws; `num_silent` draws stated no answer, or were cut off.
 
-    `known_rate` and `known_draws` are what a file made elsewhere says where it holds no draws.
+    `known_rate` and `known_draws` are what a file made elsewhere says where it holds no draws. `more_seeds` are the
+    seeds of its further parents.
     """
 
     id: str
@@ -109,6 +111,12 @@ class Group(msgspec.Struct, frozen=True, kw_only=True):
     num_silent: int = 0
     known_rate: float | None = None
     known_draws: int = 0
+    more_seeds: tuple[str, ...] = ()
+
+    @property
+    def seeds(self) -> tuple[str, ...]:
+        """All seeds that the question descends from."""
+        return (self.seed, *self.more_seeds)
 
     @property
     def num_correct(self) -> int:
@@ -215,12 +223,16 @@ def _group(
     seed = problem if seed_id == problem_id else file.read(seed_id)
     if problem is None or not problem.answer:
         return None
+    more_seeds = roots_of(problem)[1:]
+    if any(root in flags for root in more_seeds):
+        return None
     seed = seed or problem
+    is_voted = "voted" in (problem.tags.get("gold"), seed.tags.get("gold"))
     return Group(
         id=problem.id, question=problem.question, gold=problem.answer, dataset=seed.dataset, style=problem.style,
         method=problem.method, seed=seed_id, original_question=seed.question,
-        gold_source="voted" if seed.tags.get("gold") == "voted" else "given",
-        draws=draws, num_silent=silent.get(problem_id, 0),
+        gold_source="voted" if is_voted else "given",
+        draws=draws, num_silent=silent.get(problem_id, 0), more_seeds=more_seeds,
     )  # fmt: skip
 
 

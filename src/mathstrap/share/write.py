@@ -30,7 +30,7 @@ from mathstrap.share.formats import (
     reply_of,
 )
 from mathstrap.share.groups import Group, groups_in, groups_of_run
-from mathstrap.types import Sample, Style, type_of
+from mathstrap.types import Sample, Style, roots_of, type_of
 
 RECORD = "exports.json"
 ROWS_PER_GROUP = 5_000
@@ -125,9 +125,12 @@ def write_groups(
             for is_held in ((False, True) if held else (False,))
         }  # fmt: skip
         for group in groups:
+            is_held = is_held_out(group.seeds, held)
             for name, options in plans.items():
-                if is_wanted(group, options, left_out[name]):
-                    file = files[name, group.seed in held]
+                if is_held is None:
+                    left_out[name].add(MIXED)
+                elif is_wanted(group, options, left_out[name]):
+                    file = files[name, is_held]
                     rank = 2.0 if group.pass_rate is None else group.pass_rate
                     for row in rows_of(name)(group, options, left_out[name]):
                         file.add(row, rank)
@@ -171,6 +174,19 @@ def rows_of(name: str) -> Callable[[Group, FormatOptions, LeftOut], Iterator[Row
     return sample_rows
 
 
+MIXED = "question made from a validation seed and a training seed"
+
+
+def is_held_out(seeds: Sequence[str], held: frozenset[str]) -> bool | None:
+    """Say on which side of the split a row of these seeds stands; None where they stand on both, so it has no side."""
+    sides = {seed in held for seed in seeds}
+    return sides.pop() if len(sides) == 1 else None
+
+
+class _GoldSource(msgspec.Struct):
+    gold_source: str = "given"
+
+
 def write_samples(
     run: RunDir, plans: Mapping[str, FormatOptions], folder: Path, *, held: frozenset[str]
 ) -> dict[str, Exported]:
@@ -178,18 +194,26 @@ def write_samples(
     made = {name: Exported(name=name) for name in plans}
     if not plans:
         return made
+    with_votes = any(row.gold_source == "voted" for row in run.read_records("samples", _GoldSource))
     with ExitStack() as stack:
         files = {
             (name, is_held): RowFile(
-                stack, folder / f"export-{name}{'-validation' if is_held else ''}", like_row(name, options)
+                stack, folder / f"export-{name}{'-validation' if is_held else ''}",
+                sample_row(name, EXAMPLE, options.reasoning, with_votes=with_votes),
             )
             for name, options in plans.items()
             for is_held in ((False, True) if held else (False,))
-        }
+        }  # fmt: skip
         for sample in run.read_records("samples", Sample):
+            is_held = is_held_out(roots_of(sample), held)
             for name, options in plans.items():
-                row = sample_row(name, with_ending(sample, options.ending), options.reasoning)
-                files[name, sample.seed in held].add(row)
+                if is_held is None:
+                    made[name].left_out[MIXED] = made[name].left_out.get(MIXED, 0) + 1
+                    continue
+                row = sample_row(
+                    name, with_ending(sample, options.ending), options.reasoning, with_votes=with_votes
+                )
+                files[name, is_held].add(row)
         for (name, is_held), file in files.items():
             file.close()
             if is_held:
