@@ -182,10 +182,11 @@ def test_a_row_of_a_validation_seed_and_a_training_seed_is_on_neither_side(tmp_p
 
 def test_a_method_of_two_parents_on_one_seed_says_so(tmp_path):
     one = {"source": "bundled:gsm8k", "limit": 1}
-    with pytest.raises(InputError, match=r"methods\.visitor: makes each question from 2 seeds, and this run has 1 of one"):
+    with pytest.raises(InputError, match="visitor: makes each question from 2 seeds, and this run has 1 of one"):
         bootstrap(small_recipe(tmp_path, methods=OFF | {"own": {"visitor": {"code": VISITOR}}}, seeds=one))
     path = tmp_path / "forgets.py"
-    path.write_text(Path(VISITOR.partition(":")[0]).read_text().replace('{**parent.tags, "parents": [parent.id, other.id]}', "{}"))
+    whole = (EXAMPLES / "add_method_of_two.py").read_text()
+    path.write_text(whole.replace('{**parent.tags, "parents": [parent.id, other.id]}', "{}"))
     forgets = {"visitor": {"code": f"{path}:VISITOR"}}
     with pytest.raises(InputError, match='Expected the tag parents: a list of ids that begins with "mini-gsm-001"'):
         bootstrap(small_recipe(tmp_path, methods=OFF | {"own": forgets}, name="forgets"))
