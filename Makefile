@@ -13,7 +13,7 @@ demo: $(VENV)/.demo  ## bootstrap a small dataset with the embedded teacher
 test: $(VENV)/.dev  ## the quick suite, lint and types
 	$(BIN)/ruff check src tests bench examples scripts
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## what takes minutes or a real model
 	$(BIN)/python -m pytest -m "slow and not gpu and not net" --timeout=3600

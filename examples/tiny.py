@@ -30,7 +30,8 @@ def chat(model: str, text: str, temperature: float = 0.7) -> str:
         "model": model,
         "messages": [{"role": "user", "content": text}],
         "temperature": temperature,
-        "max_tokens": 300,
+        "max_completion_tokens": 300,
+        "reasoning_effort": "none",  # a teacher that thinks spends its 300 tokens on the thought
     }
     request = urllib.request.Request(
         os.environ.get("OPENAI_BASE_URL", "https://api.openai.com/v1") + "/chat/completions",
@@ -96,4 +97,4 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "gpt-4o-mini")
+    main(sys.argv[1] if len(sys.argv) > 1 else "gpt-6-luna")

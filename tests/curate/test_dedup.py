@@ -120,7 +120,7 @@ def test_a_thousand_variations_of_one_question_stay_cheap() -> None:
     assert len(find_duplicates(items).dropped()) > 1900
     assert tracemalloc.get_traced_memory()[1] < 60e6
     tracemalloc.stop()
-    assert time.perf_counter() - started < 20
+    assert time.perf_counter() - started < 60
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,7 @@ def test_hostile_text_is_quick() -> None:
     for text in texts:
         bad_arithmetic(text)
         equations(text)
-    assert time.perf_counter() - started < 10
+    assert time.perf_counter() - started < 60
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,7 @@ def test_a_request_is_given_up_at_its_deadline():
     started = time.monotonic()
     report = ask_all(plan(3), Kept(), backend=teacher, limits=Limits(deadline_seconds=0.3))
     assert report.failed == 3
-    assert 0.1 < time.monotonic() - started < 3.0
+    assert 0.1 < time.monotonic() - started < 15
 
 
 def test_a_second_attempt_ends_at_the_deadline_too():
@@ -349,13 +349,13 @@ def test_time_is_never_overrun_and_what_fits_is_waited_for():
     report = ask_all(
         plan(10_000), kept, backend=teacher, limits=Limits(max_in_flight=4), budget=Budget(max_seconds=0.4)
     )
-    assert 0.25 < time.monotonic() - started < 3.0
+    assert 0.25 < time.monotonic() - started < 15
     assert report.stopped == "budget"
     assert len(kept.completions) == teacher.calls
     slow = Teacher(seconds=lambda request: 30.0)
     started = time.monotonic()
     report = ask_all(plan(10), Kept(), backend=slow, budget=Budget(max_seconds=0.2))
-    assert time.monotonic() - started < 3.0
+    assert time.monotonic() - started < 15
     assert report.stopped == "budget"
 
 

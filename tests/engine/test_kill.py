@@ -116,7 +116,7 @@ def test_ctrl_c_waits_for_what_is_in_flight_and_a_second_one_does_not(tmp_path):
         worker.send_signal(signal.SIGINT)
         out, _ = worker.communicate(timeout=20)
         assert out.startswith("interrupted")
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15  # not the 30 that the replies take
 
 
 def test_a_stopped_process_reads_what_arrived_before_it_gives_up(tmp_path):

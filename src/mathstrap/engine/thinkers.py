@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.types import Request
+
 # Model families that reason by default. A name that says instruct, chat or non-thinking is one that does not.
 _THINKS = re.compile(
     r"(?:^|[/_-])(?:o[134](?:-|$)|gpt-?(?:[5-9]|oss)|deepseek-?(?:r\d|reasoner|v[4-9])|r1-|qwq|qwen3|gemini-?(?:2\.5|[3-9])"
@@ -22,12 +24,14 @@ THINKER_MAX_TOKENS = 16_384
 THINKER_TIMEOUT_SECONDS = 1_800.0
 
 
-def thinks(model: str) -> bool:
-    """Say whether a model of this name thinks unless it is told not to; a guess, from its family."""
-    return bool(_THINKS.search(model)) and not _DOES_NOT.search(model)
+def thinks(model: str, effort: str = "") -> bool:
+    """Say whether a model of this name thinks, asked with this `reasoning_effort`; a guess, from its family."""
+    return effort != "none" and bool(_THINKS.search(model)) and not _DOES_NOT.search(model)
 
 
-def expected_tokens_out(model: str, max_tokens: int, share: float) -> int:
+def expected_tokens_out(request: Request, share: float) -> int:
     """Return how many tokens a reply is expected to take: a share of max_tokens, at least a typical thought."""
-    expected = round(max_tokens * share)
-    return min(max_tokens, max(TYPICAL_THOUGHT, round(max_tokens * 0.2))) if thinks(model) else expected
+    most = request.sampling.max_tokens
+    if thinks(request.model, request.sampling.reasoning_effort):
+        return min(most, max(TYPICAL_THOUGHT, round(most * 0.2)))
+    return round(most * share)

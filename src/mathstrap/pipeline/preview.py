@@ -49,7 +49,7 @@ class StagePreview:
             return
         characters = sum(len(message.content) for message in request.messages)
         self.tokens_in += round(characters / CHARS_PER_TOKEN)
-        self.tokens_out_expected += expected_tokens_out(request.model, request.sampling.max_tokens, EXPECTED_SHARE)
+        self.tokens_out_expected += expected_tokens_out(request, EXPECTED_SHARE)
         self.tokens_out_most += request.sampling.max_tokens
 
     def scale(self, factor: float) -> None:

@@ -84,7 +84,7 @@ def template_options(sampling: Sampling, template: str) -> dict[str, Any]:
     """Return what a chat template is given beside the messages; raises TeacherError for an effort it cannot take."""
     effort = sampling.reasoning_effort
     given = dict(sampling.extra_body.get("chat_template_kwargs") or {})
-    if not effort:
+    if not effort or (effort == "none" and "think" not in template):  # a model that does not think needs no telling
         return given
     if "reasoning_effort" in template:
         return {"reasoning_effort": effort, **given}

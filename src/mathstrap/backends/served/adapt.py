@@ -1,7 +1,8 @@
 """Learn from a server's refusals what it does not take, and leave it out of every later call. Sends nothing itself.
 
-Three things differ between models behind one wire format: the name of the token limit, whether a temperature may be
-chosen, and whether a system message is taken. Each is found out once, by the first call that is refused for it.
+Four things differ between models behind one wire format: the name of the token limit, whether a temperature may be
+chosen, whether a system message is taken, and whether `reasoning_effort` is known. Each is found out once, by the
+first call that is refused for it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _SYSTEM = re.compile(
     r"developer instruction|roles must alternate",
     re.IGNORECASE,
 )
+_LISTS_VALUES = re.compile(r"['\"`]none['\"`]|unsupported value|supported values|one of", re.IGNORECASE)
 _BOTH = re.compile(r"(?:temperature|top_p)[^.]{0,20}\band\b[^.]{0,10}(?:temperature|top_p)", re.IGNORECASE)
 
 
@@ -62,6 +64,11 @@ class Adaptation:
             if re.search(rf"\b{name}\b", detail) and name in body and name not in kept:
                 self._dropped.add(name)
                 return f"the server takes no {name} but its own; {name} is left out"
+        # A server that does not know the field serves a model that does not think, which is what "none" asks for. One
+        # that knows it and lists other values serves a model that cannot stop thinking: that refusal is the user's.
+        if "reasoning_effort" in detail and body.get("reasoning_effort") == "none" and not _LISTS_VALUES.search(detail):
+            self._dropped.add("reasoning_effort")
+            return "the server has no reasoning_effort, and no thought to switch off; the field is left out"
         if _SYSTEM.search(detail) and any(_role(message) == "system" for message in body.get("messages", ())):
             self._merges_system = True
             return "the server takes no system message; its text is put before the question"

@@ -62,7 +62,7 @@ def gemini_request(body: Mapping[str, Any]) -> dict[str, Any]:
         request["systemInstruction"] = {"parts": [{"text": system}]}
     effort = body.get("reasoning_effort")
     if effort is not None:
-        config["thinkingConfig"] = {"thinkingLevel": effort}
+        config["thinkingConfig"] = {"thinkingBudget": 0} if effort == "none" else {"thinkingLevel": effort}
     own = {name: value for name, value in body.items() if name not in _MOVED | {"top_k", "seed", "reasoning_effort"}}
     given = own.pop("generationConfig", None)
     if isinstance(given, dict):
