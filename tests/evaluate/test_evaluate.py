@@ -119,6 +119,22 @@ def _with_budget(options: EvalOptions, requests: int) -> EvalOptions:
     return replace(options, budget=Budget(max_requests=requests))
 
 
+def test_a_changed_body_asks_anew_unless_the_evaluation_is_older_than_such_keys(options: EvalOptions) -> None:
+    from dataclasses import replace
+
+    def asked(effort: str) -> int:
+        body = {"reasoning_effort": effort}
+        teacher = says(RIGHT)
+        evaluate(replace(options, teacher=replace(options.teacher, extra_body=body)), backend=teacher)
+        return len(teacher.asked)
+
+    assert [asked("low"), asked("low"), asked("high")] == [4, 0, 4]
+    with RunDir.open(options.out) as run:
+        run.update_manifest(keys_cover_body=False)
+    assert asked("high") == 4, "keys without a body, as an older version made them"
+    assert asked("low") == 0
+
+
 def test_a_changed_protocol_asks_anew_and_is_named_so(options: EvalOptions) -> None:
     from dataclasses import replace
 

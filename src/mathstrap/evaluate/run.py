@@ -6,10 +6,10 @@ The same engine, run directory and graders as bootstrapping: kill it anywhere, r
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mathstrap.engine.interface import Backend
 
 STAGE = "solve"
+KEYS_COVER_BODY = "keys_cover_body"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +125,7 @@ def evaluate(
         with RunDir.open(options.out) as run:
             check_kind(run)
             model = outputs.model if outputs else model_name(backend.model, options.teacher) if backend else ""
-            requests = plan(problems, protocol, draws=draws, model=model)
+            requests = plan(problems, protocol, draws=draws, model=model, body=keyed_body(run, options))
             grading = Grading(
                 problems, headline=protocol.headline, total=len(requests), progress=progress, is_asked=outputs is None
             )
@@ -165,7 +166,19 @@ def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
     ]  # fmt: skip
 
 
-def plan(problems: Sequence[Problem], protocol: Protocol, *, draws: int, model: str) -> list[Request]:
+def keyed_body(run: RunDir, options: EvalOptions) -> dict[str, Any]:
+    """Return what `extra_body` adds to every key of this run: a changed reasoning effort is another question.
+
+    Evaluations begun before keys covered the body go on without it, so that their replies stay valid.
+    """
+    if KEYS_COVER_BODY not in run.manifest:
+        run.update_manifest(**{KEYS_COVER_BODY: not any(run.path.glob("completions-*.jsonl"))})
+    return dict(options.teacher.extra_body) if run.manifest[KEYS_COVER_BODY] else {}
+
+
+def plan(
+    problems: Sequence[Problem], protocol: Protocol, *, draws: int, model: str, body: Mapping[str, Any] | None = None
+) -> list[Request]:
     """Return every request in random order, the last quarter longest question first.
 
     So the accuracy of the part that is answered so far speaks of the whole set, and the run ends with short requests.
@@ -175,10 +188,15 @@ def plan(problems: Sequence[Problem], protocol: Protocol, *, draws: int, model: 
     end = len(shuffled) * 3 // 4
     ordered = shuffled[:end] + sorted(shuffled[end:], key=lambda problem: -len(problem.question))
     asked = [(problem, messages_for(protocol, problem)) for problem in ordered]
+    plain = {style: sampling_for(protocol, style) for style in {problem.style for problem in problems}}
+    samplings = {
+        style: msgspec.structs.replace(sampling, extra_body={**(body or {}), **sampling.extra_body})
+        for style, sampling in plain.items()
+    }
     return [
         make_request(
             id=f"{problem.id}#{draw}", model=model, messages=messages,
-            sampling=sampling_for(protocol, problem.style), draw=draw,
+            sampling=samplings[problem.style], draw=draw,
         )
         for problem, messages in asked
         for draw in range(draws)
