@@ -16,7 +16,7 @@ import pytest
 
 from mathstrap.backends.fake import FakeTeacher
 from mathstrap.evaluate import Changes, EvalOptions, EvalResult, evaluate
-from mathstrap.evaluate.metrics import Score
+from mathstrap.stats.estimates import Estimate
 from mathstrap.types import Request
 
 DRAWS = 4
@@ -80,7 +80,7 @@ def over_subsets(answers: list[str], k: int, value: Callable[[tuple[str, ...]], 
     return fmean(value(subset) for subset in combinations(answers, k))
 
 
-def check(found: Score, groups: dict[str, list[str]]) -> None:
+def check(found: Estimate, groups: dict[str, list[str]]) -> None:
     """Compare a share and its interval: a sandwich variance over seed questions, and Wilson's quadratic solved."""
     clusters: dict[str, list[int]] = {}
     for problem, answers in groups.items():

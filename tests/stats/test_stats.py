@@ -8,7 +8,7 @@ import random
 import pytest
 
 from mathstrap.stats import OtherReplies, Plan, Records, analyse, count_steps, difficulty_of, method_of, quantile
-from mathstrap.stats.estimates import Sums, median, ratio, share, student, wilson
+from mathstrap.stats.estimates import Sums, median, ratio, share, t_quantile, two_sided_p, wilson
 from mathstrap.types import Candidate, Completion, Failure, Problem, Reject, Sample, Verdict
 from synthetic_run import make
 
@@ -232,7 +232,13 @@ def test_a_mean_of_one_cluster_has_no_interval():
 
 @pytest.mark.parametrize(("freedom", "t"), [(1, 12.706), (10, 2.228), (11, 2.201), (30, 2.042), (120, 1.980)])
 def test_student_matches_the_table(freedom, t):
-    assert student(freedom) == pytest.approx(t, abs=1.5e-3)
+    assert t_quantile(0.025, freedom) == pytest.approx(t, abs=5e-4)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 99, 200, 201, 2000])
+def test_the_quantile_of_student_leaves_its_tail(freedom):
+    for tail in (0.2, 0.025, 0.0005):
+        assert two_sided_p(t_quantile(tail, freedom), freedom) == pytest.approx(2 * tail, rel=1e-6)
 
 
 def test_the_median_interval_is_between_order_statistics():

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any, cast
 
+from mathstrap.engine.budget import Budget
 from mathstrap.engine.interface import Backend
+from mathstrap.engine.prices import Price, find_price
 from mathstrap.errors import InputError, RecipeError, suggest
 from mathstrap.plugins import is_own, load_own
 from mathstrap.types import Sampling
@@ -137,6 +139,14 @@ def teacher_name(options: TeacherOptions) -> str:
     file_name = options.model_path.replace("\\", "/").rstrip("/").rpartition("/")[2].removesuffix(".gguf")
     own = BUNDLED_TEACHER if is_bundled(options) else options.backend
     return options.model or file_name or own
+
+
+def price_of(teacher: TeacherOptions, budget: Budget, model: str = "") -> Price | None:
+    """Return what a teacher's tokens cost, None where nobody knows; `model` is the name an opened backend gives."""
+    return find_price(
+        model or teacher.model, backend=teacher.backend, base_url=next(iter(teacher.urls), ""),
+        usd_per_million_in=budget.usd_per_million_tokens_in, usd_per_million_out=budget.usd_per_million_tokens_out,
+    )  # fmt: skip
 
 
 def is_bundled(options: TeacherOptions) -> bool:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mathstrap.evaluate import EvalResult
     from mathstrap.evaluate.memory import MemoryProbe
-    from mathstrap.evaluate.metrics import Score
     from mathstrap.evaluate.versus import EvaluationComparison, Sensitivity
+    from mathstrap.stats.estimates import Estimate
 
 
 def print_benchmarks() -> None:
@@ -26,7 +26,7 @@ def print_benchmarks() -> None:
         console.print(f"{'':<{width}}{source}", style="dim")
 
 
-def percent(score: Score) -> str:
+def percent(score: Estimate) -> str:
     """Return a share with its interval."""
     return f"{score.value:.1%} ({score.low:.1%} to {score.high:.1%})"
 

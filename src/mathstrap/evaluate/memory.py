@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from mathstrap.backends import price_of
 from mathstrap.errors import InputError
-from mathstrap.evaluate.metrics import Score, mean_score, score
+from mathstrap.evaluate.metrics import mean_score, score
 from mathstrap.evaluate.record import model_name, versions
 from mathstrap.evaluate.run import EvalOptions, close_backend, load_sets, open_model
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request as make_request
 from mathstrap.redact import public
+from mathstrap.stats.estimates import Estimate
 from mathstrap.types import Completion, Message, Problem, Request, Sampling, root_of
 
 if TYPE_CHECKING:
@@ -52,8 +54,8 @@ class SetMemory(msgspec.Struct, frozen=True, kw_only=True):
     benchmark: str
     num_problems: int
     num_unanswered: int
-    exact: dict[str, Score]
-    overlap: dict[str, Score]
+    exact: dict[str, Estimate]
+    overlap: dict[str, Estimate]
 
 
 class MemoryProbe(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,13 +130,8 @@ def fill(
     """Ask for every rest that was not asked for yet."""
     from mathstrap.engine.ask import ask_all
     from mathstrap.engine.budget import Meter
-    from mathstrap.engine.prices import find_price
 
-    price = find_price(
-        backend.model, backend=options.teacher.backend, base_url=next(iter(options.teacher.urls), ""),
-        usd_per_million_in=options.budget.usd_per_million_tokens_in,
-        usd_per_million_out=options.budget.usd_per_million_tokens_out,
-    )  # fmt: skip
+    price = price_of(options.teacher, options.budget, backend.model)
     meter = Meter(options.budget, price=price, spent=run.spent(STAGE))
     todo = list(run.todo(STAGE, requests))
     ask_all(

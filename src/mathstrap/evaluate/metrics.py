@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Literal, TypeVar
 
@@ -19,45 +20,34 @@ TieRule = Literal["share", "first", "wrong"]
 K = TypeVar("K", bound=Hashable)
 
 
-class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """A mean with its 95 % interval over `num` observations from `clusters` seed questions."""
-
-    value: float
-    low: float
-    high: float
-    num: int
-    clusters: int
-
-
-def score(values: Sequence[float], clusters: Sequence[str]) -> Score:
+def score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
     """Return the share of successes: Wilson's interval, its sample size lessened where clusters hold several values.
 
     A value is a question's or a draw's: 0, 1, or a share between. No values give 0 with the interval (0, 1).
     """
-    return _to_score(cluster_sums(values, clusters).share())
+    return _finite(cluster_sums(values, clusters).share())
 
 
-def mean_score(values: Sequence[float], clusters: Sequence[str]) -> Score:
+def mean_score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
     """Return a mean that is no share (tokens, seconds) or whose values are themselves chances (pass@k)."""
-    return _to_score(cluster_sums(values, clusters).mean())
+    return _finite(cluster_sums(values, clusters).mean())
 
 
-def chance_score(values: Sequence[float], clusters: Sequence[str]) -> Score:
+def chance_score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
     """Return a mean of chances, its interval kept inside 0..1."""
     if all(value in (0.0, 1.0) for value in values):
         return score(values, clusters)
     found = mean_score(values, clusters)
-    return Score(
-        value=found.value, low=max(0.0, found.low), high=min(1.0, found.high), num=found.num, clusters=found.clusters
-    )  # fmt: skip
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
 
 
-def _to_score(found: Estimate) -> Score:
+def _finite(found: Estimate) -> Estimate:
+    """Return an estimate as JSON can hold it: no values are 0 with the interval (0, 1), one cluster has a point."""
     value = 0.0 if math.isnan(found.value) else found.value
     low = value if math.isnan(found.low) and found.num else found.low
     high = value if math.isnan(found.high) and found.num else found.high
     low, high = (0.0 if math.isnan(low) else low), (1.0 if math.isnan(high) else high)
-    return Score(value=value, low=low, high=high, num=found.num, clusters=found.clusters)
+    return replace(found, value=value, low=low, high=high)
 
 
 def cluster_sums(values: Sequence[float], clusters: Sequence[str]) -> Sums:

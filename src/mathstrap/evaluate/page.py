@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.record import Evaluation, describe
 from mathstrap.evaluate.score import REASON_TEXT, SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
 from mathstrap.render import Budget, render, render_answer
 from mathstrap.render.hostile import escape
+from mathstrap.stats.estimates import Estimate
 
 # Formulas of a page that come after this are shown as their source.
 MATH_SECONDS = 20.0
@@ -172,17 +172,17 @@ def card(draw: ScoredDraw, budget: Budget) -> str:
     )
 
 
-def interval(score: Score) -> str:
+def interval(score: Estimate) -> str:
     """Return an interval as text."""
     return f"{score.low:.1%} to {score.high:.1%}"
 
 
-def number(score: Score) -> str:
+def number(score: Estimate) -> str:
     """Return a score with its interval and size."""
     return f"{score.value:.1%} <span class=made>({interval(score)}, {score.num})</span>"
 
 
-def bar(score: Score) -> str:
+def bar(score: Estimate) -> str:
     """Return a bar from the low to the high end of the interval, with a mark at the value."""
     left, width = score.low * 100, max(1.0, (score.high - score.low) * 100)
     reach = f'<i style="left:{left:.1f}%;width:{min(width, 100 - left):.1f}%"></i>'

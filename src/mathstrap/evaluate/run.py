@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from mathstrap.backends import TeacherOptions
+from mathstrap.backends import TeacherOptions, price_of
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.events import Listener
 from mathstrap.engine.limits import Limits
@@ -215,15 +215,8 @@ def fill(
     """Ask for every request without a reply; replies are graded in a thread of their own as they come."""
     from mathstrap.engine.ask import ask_all
     from mathstrap.engine.budget import Meter
-    from mathstrap.engine.prices import find_price
 
-    price = find_price(
-        backend.model,
-        backend=options.teacher.backend,
-        base_url=next(iter(options.teacher.urls), ""),
-        usd_per_million_in=options.budget.usd_per_million_tokens_in,
-        usd_per_million_out=options.budget.usd_per_million_tokens_out,
-    )
+    price = price_of(options.teacher, options.budget, backend.model)
     meter = Meter(options.budget, price=price, spent=run.spent(STAGE), log=run.spending())
     todo = list(run.todo(STAGE, requests))
     held = [completion for _, completion in run.answered(STAGE, requests)] if todo else []

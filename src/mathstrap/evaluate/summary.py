@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from mathstrap.evaluate import metrics
-from mathstrap.evaluate.metrics import Score, TieRule, Vote
+from mathstrap.evaluate.metrics import TieRule, Vote
 from mathstrap.evaluate.score import SCORES, UNPARSEABLE, ScoredDraw, num_steps
+from mathstrap.stats.estimates import Estimate
 from mathstrap.types import Problem
 
 MAX_EXAMPLES = 20
@@ -41,21 +42,21 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     num_draws: int
     num_unanswered: int
     num_unusable_rows: int
-    accuracy: Score
+    accuracy: Estimate
     headline: str
-    scores: dict[str, Score]
+    scores: dict[str, Estimate]
     disagreements: list[Disagreement]
-    pass_at: dict[str, Score]
-    maj_at: dict[str, Score]
-    avg_at: dict[str, Score]
+    pass_at: dict[str, Estimate]
+    maj_at: dict[str, Estimate]
+    avg_at: dict[str, Estimate]
     tie_rule: TieRule
-    slices: dict[str, dict[str, Score]]
+    slices: dict[str, dict[str, Estimate]]
     reasons: dict[str, int]
-    truncated: Score
-    unparseable: Score
-    tokens_in: Score
-    tokens_out: Score
-    seconds: Score
+    truncated: Estimate
+    unparseable: Estimate
+    tokens_in: Estimate
+    tokens_out: Estimate
+    seconds: Estimate
     notes: list[str]
 
 
@@ -112,9 +113,9 @@ def summarize(
 
 def draw_tables(
     groups: dict[str, list[ScoredDraw]], num_draws: int, ties: TieRule, agree: Callable[[str, str], bool]
-) -> dict[str, dict[str, Score]]:
+) -> dict[str, dict[str, Estimate]]:
     """Return pass@k, maj@k and avg@k over the questions that have all their draws; empty for a single draw."""
-    tables: dict[str, dict[str, Score]] = {"pass": {}, "maj": {}, "avg": {}}
+    tables: dict[str, dict[str, Estimate]] = {"pass": {}, "maj": {}, "avg": {}}
     if num_draws < 2 or not groups:
         return tables
     names = [group[0].cluster for group in groups.values()]
@@ -155,7 +156,7 @@ def disagreements(draws: Sequence[ScoredDraw]) -> list[Disagreement]:
     return sorted(found, key=lambda row: (-row.count, row.examples))
 
 
-def slices(problems: Sequence[Problem], groups: dict[str, list[ScoredDraw]]) -> dict[str, dict[str, Score]]:
+def slices(problems: Sequence[Problem], groups: dict[str, list[ScoredDraw]]) -> dict[str, dict[str, Estimate]]:
     """Return accuracy by question-length third, by steps of the gold solution, and by every tag of the set."""
     length = metrics.terciles({problem.id: len(problem.question) for problem in problems})
     labels: dict[str, dict[str, list[str]]] = {"question length": {"short": [], "medium": [], "long": []}}
@@ -169,7 +170,7 @@ def slices(problems: Sequence[Problem], groups: dict[str, list[ScoredDraw]]) -> 
                 continue
             value = problem.tags[name]
             labels.setdefault(name, {}).setdefault(str(value), []).append(problem.id)
-    found: dict[str, dict[str, Score]] = {}
+    found: dict[str, dict[str, Estimate]] = {}
     for name, values in labels.items():
         if len(values) < 2:
             continue

@@ -14,7 +14,7 @@ from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe, read_named_files
 from mathstrap.pipeline.seeds import load_seeds
-from mathstrap.pipeline.teacher import price_of
+from mathstrap.pipeline.teacher import dearest_price
 from mathstrap.types import Message, Problem, Request
 
 # English and LaTeX run at three to four characters per token in the usual vocabularies; the estimate errs upwards.
@@ -109,7 +109,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     for planned_stage in stages.values():
         if len(chosen) < len(seeds.problems):
             planned_stage.scale(len(seeds.problems) / len(chosen))
-    price = price_of(recipe)
+    price = dearest_price(recipe)
     tokens_in = sum(stage.tokens_in for stage in stages.values())
     expected = sum(stage.tokens_out_expected for stage in stages.values())
     most = sum(stage.tokens_out_most for stage in stages.values())

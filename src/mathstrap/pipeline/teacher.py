@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from mathstrap.backends import TeacherOptions, open_backend
+from mathstrap.backends import TeacherOptions, open_backend, price_of
 from mathstrap.backends.mix import open_mix
 from mathstrap.engine.ask import AskReport, ask_all, run_now
 from mathstrap.engine.budget import Meter
 from mathstrap.engine.events import Event, Listener
 from mathstrap.engine.interface import Backend
-from mathstrap.engine.prices import Price, find_price
+from mathstrap.engine.prices import Price
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.keys import change_sentence
 from mathstrap.pipeline.options import RunRecipe
@@ -50,7 +50,7 @@ class Teacher:
         self.open_teacher = open_teacher
         self.reports: list[AskReport] = []
         self.meter = Meter(
-            recipe.budget, price=price_of(recipe), spent=run.spent(*PAID_STAGES), log=run.spending(),
+            recipe.budget, price=dearest_price(recipe), spent=run.spent(*PAID_STAGES), log=run.spending(),
             prices=own_prices(recipe),
         )  # fmt: skip
         self._backends: dict[tuple[str, ...], Backend] = {}
@@ -121,8 +121,8 @@ class Teacher:
             yield request
 
 
-def price_of(recipe: RunRecipe) -> Price | None:
-    """Return what the teacher's tokens cost, the dearest of several; None where somebody's price is unknown."""
+def dearest_price(recipe: RunRecipe) -> Price | None:
+    """Return the price of the teacher's tokens, the dearest of several; None where the price of one is unknown."""
     prices = prices_of(recipe)
     known = [price for price in prices.values() if price is not None]
     if len(known) < len(prices):
@@ -138,17 +138,10 @@ def price_of(recipe: RunRecipe) -> Price | None:
 
 def prices_of(recipe: RunRecipe) -> dict[str, Price | None]:
     """Return what the tokens of each teacher cost, by its label; only the judge's where there is a judge."""
-    budget = recipe.budget
     stages: list[Asking] = ["rewriting", "solving", *(["judging"] if recipe.decontaminate.judge else [])]  # type: ignore[list-item]
     return {
-        asker.label: find_price(
-            asker.options.model, backend=asker.options.backend, base_url=next(iter(asker.options.urls), ""),
-            usd_per_million_in=budget.usd_per_million_tokens_in,
-            usd_per_million_out=budget.usd_per_million_tokens_out,
-        )
-        for stage in stages
-        for asker in recipe.panels[stage]
-    }  # fmt: skip
+        asker.label: price_of(asker.options, recipe.budget) for stage in stages for asker in recipe.panels[stage]
+    }
 
 
 def own_prices(recipe: RunRecipe) -> dict[str, Price]:

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from mathstrap.backends import TeacherOptions, price_of
+from mathstrap.engine.budget import Budget
 from mathstrap.errors import RecipeError
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import Spread, here
@@ -33,7 +35,8 @@ class _Graded(msgspec.Struct):
 
 def analyse_run(run: RunDir, *, spread: Spread = here) -> Analysis:
     """Count a run's records; files that a stage has not written yet count as empty."""
-    return analyse(records_of(run), usd=price_of(run), spread=spread, is_mixed=has_several(read_recipe(run)))
+    recipe = read_recipe(run)
+    return analyse(records_of(run), usd=usd_of(recipe), spread=spread, is_mixed=has_several(recipe))
 
 
 def has_several(recipe: dict[str, Any]) -> bool:
@@ -88,20 +91,13 @@ class Twice(Iterable[Any]):
         return iter(self.make())
 
 
-def price_of(run: RunDir) -> Callable[[int, int], float] | None:
-    """Return what tokens cost in this run, from its resolved recipe; None where nobody knows."""
-    from mathstrap.engine.prices import find_price
-
-    recipe = read_recipe(run)
-    teacher, budget = recipe.get("teacher") or {}, recipe.get("budget") or {}
-    url = teacher.get("base_url") or ""
-    price = find_price(
-        str(teacher.get("model") or ""),
-        backend=str(teacher.get("backend") or "openai"),
-        base_url=url if isinstance(url, str) else next(iter(url), ""),
-        usd_per_million_in=budget.get("usd_per_million_tokens_in"),
-        usd_per_million_out=budget.get("usd_per_million_tokens_out"),
-    )
+def usd_of(recipe: dict[str, Any]) -> Callable[[int, int], float] | None:
+    """Return what tokens cost by a resolved recipe; None where nobody knows."""
+    try:
+        teacher = msgspec.convert(recipe.get("teacher") or {}, TeacherOptions)
+        price = price_of(teacher, msgspec.convert(recipe.get("budget") or {}, Budget))
+    except msgspec.ValidationError:  # a run of somebody else's, changed by hand: its other numbers can still be shown
+        return None
     return price.usd if price else None
 
 

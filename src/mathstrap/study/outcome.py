@@ -10,12 +10,12 @@ from statistics import fmean
 import msgspec
 
 from mathstrap.backends import teacher_name
-from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.record import Evaluation, describe, read_evaluation, versions
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.files.rundir import RunDir
 from mathstrap.recipe import recipe_values
 from mathstrap.redact import public
+from mathstrap.stats.estimates import Estimate
 from mathstrap.study.arms import Pool
 from mathstrap.study.measures import diversity_gains, perplexities
 from mathstrap.study.options import StudyRecipe
@@ -120,7 +120,7 @@ def cell_result(
     planned = [plan.student(student_id) for student_id in cell.students]
     draws = [found[student.id][1] for student in planned if student.id in found]
     flat = [draw for one in draws for draw in one]
-    sets: dict[str, Score] = {}
+    sets: dict[str, Estimate] = {}
     for name in dict.fromkeys(draw.benchmark for draw in flat):
         made = accuracy([[draw for draw in one if draw.benchmark == name] for one in draws])
         assert made is not None, "the name comes from a draw"

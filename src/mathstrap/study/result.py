@@ -20,9 +20,8 @@ import msgspec
 
 from mathstrap.evaluate import metrics
 from mathstrap.evaluate.compare import compare_scores, mcnemar_exact
-from mathstrap.evaluate.metrics import Score
 from mathstrap.evaluate.score import ScoredDraw
-from mathstrap.stats.estimates import ratio_of, student, t_quantile, two_sided_p
+from mathstrap.stats.estimates import Estimate, ratio_of, t_quantile, two_sided_p
 from mathstrap.study.power import ALPHA, Spread, add_up, detectable
 
 DIRECTIONS = ("forward", "backward")
@@ -34,7 +33,7 @@ BACKWARD_ENDINGS = ("-backward", "-backward-full")
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     """An arm's mean accuracy over its students; `spread` is the standard deviation over seeds, None for one seed."""
 
-    score: Score
+    score: Estimate
     by_seed: list[float]
     spread: float | None
 
@@ -89,8 +88,8 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     samples_seen: float
     tokens_seen: float
     accuracy: dict[str, Accuracy]
-    sets: dict[str, Score]
-    lengths: dict[str, Score]
+    sets: dict[str, Estimate]
+    lengths: dict[str, Estimate]
     truncated: float
     unparseable: float
     gain: float | None = None
@@ -138,11 +137,11 @@ def accuracy(students: Sequence[Sequence[ScoredDraw]]) -> Accuracy | None:
     )  # fmt: skip
 
 
-def by_length(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Score]:
+def by_length(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Estimate]:
     """Return accuracy by thirds of question length, in characters (paper, 4.9)."""
     draws = [draw for student_draws in students for draw in student_draws]
     thirds = metrics.terciles({draw.problem: len(draw.question) for draw in draws})
-    found: dict[str, Score] = {}
+    found: dict[str, Estimate] = {}
     for third in ("short", "medium", "long"):
         part = [draw for draw in draws if thirds[draw.problem] == third]
         if part:
@@ -245,7 +244,8 @@ def with_seeds(
     """
     over_questions = ratio_of(pairs)
     freedom = max(1, len(pairs) - 1)
-    sampling = 0.0 if math.isnan(over_questions.low) else (over_questions.half_width / student(freedom)) ** 2
+    error = over_questions.half_width / t_quantile(ALPHA / 2, freedom)
+    sampling = 0.0 if math.isnan(error) else error**2
     parts = [(sampling, freedom)]
     if trainings is not None:
         parts.append((trainings.variance * (1 / num_a + 1 / num_b), trainings.freedom))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mathstrap.evaluate.metrics import Score
+from mathstrap.stats.estimates import Estimate
 from mathstrap.study.power import ALPHA
 from mathstrap.study.result import DIRECTIONS, Accuracy, CellResult, Difference, Group, StudyResult, verdict
 
@@ -42,7 +42,7 @@ def reading(result: StudyResult) -> str:
     return "Nobody was trained." + (told.format(result.recipe["train"]["model"]) if rows else "")
 
 
-def percent(score: Score) -> str:
+def percent(score: Estimate) -> str:
     """Return a share with its interval."""
     return f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})"
 
