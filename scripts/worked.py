@@ -27,6 +27,7 @@ from mathstrap.types import PAPER_METHODS, Candidate, Completion, Problem, Rejec
 PAGE = ROOT / "docs" / "methods.md"
 PLACE = 30  # of the seed in bundled:gsm8k
 SEED = "mini-gsm-031"
+SHOWN = (*PAPER_METHODS, "evolve")
 REPLIES = {
     "rephrase.1": "If a jacket whose price is $60 is offered with a discount of 25%, what does one pay for it, "
     "in dollars?",
@@ -38,6 +39,12 @@ REPLIES = {
     "rephrase.1#0": "One pays 100% - 25% = 75% of the price.\n60 * 0.75 = 45 dollars.\nThe answer is: 45",
     "fobar.2#0": "The price falls from $60 to $45, by 60 - 45 = $15.\n15 / 60 = 0.25, so x = 25.\nThe answer is: 25",
     "self_verification.2#0": "60 - 45 = 15 dollars are taken off.\n15 is 25% of 60, so x is 25.\nThe answer is: 25",
+    "evolve.1": "A jacket costs $60 and is sold with 25% off. A member of the club pays $5 less than that. How many "
+    "dollars does it cost a member now?",
+    "evolve.1#0": "The discount is 60 * 0.25 = $15, so the price is 60 - 15 = $45.\nA member pays 45 - 5 = $40.\n"
+    "The answer is: 40",
+    "evolve.1#1": "60 - 5 = 55, and 75% of that is 41.25.\nThe answer is: 41.25",
+    "evolve.1#2": "Three quarters of $60 are $45. Less $5 that makes $40.\nThe answer is: 40",
 }  # fmt: skip
 
 
@@ -54,7 +61,9 @@ def make_run(folder: Path) -> RunDir:
         "teacher": {"backend": f"{Path(__file__).resolve()}:open_scripted"},
         "methods": {
             "ans_aug": {"draws": 2}, "rephrase": {"count": 2}, "self_verification": {"count": 1}, "fobar": {"count": 1},
+            "evolve": {"enabled": True},
         },
+        "vote": {"draws": 3},
     }  # fmt: skip
     return RunDir.read(bootstrap(build_recipe(RunRecipe, values, "worked")).path)
 
@@ -70,7 +79,7 @@ def example(run: RunDir, method: str) -> str:
         became = rejects[request_id].reason + ": " + rejects[request_id].detail if request_id in rejects else "problem"
         lines += [f"{request_id}   the teacher rewrites", *indent(text), f"    => {became}", ""]
     for problem in problems:
-        lines += [f"{problem.id}   gold {problem.answer}", *indent(problem.question), ""]
+        lines += [f"{problem.id}   {gold_of(problem)}", *indent(problem.question), ""]
         for candidate in run.read_records("candidates", Candidate):
             if candidate.problem == problem.id:
                 verdict = verdicts[candidate.id]
@@ -78,9 +87,20 @@ def example(run: RunDir, method: str) -> str:
                 lines += [f"    => {verdict.outcome}: {verdict.got}, expected {verdict.expected} ({verdict.tier})", ""]
     lines = [*lines[:-1], "```", "", f"The sample `{samples[0].id}`:", "", "```json", "{"]
     row = samples[0]
-    pairs = {"type": row.type, "query": row.query, "original_question": row.original_question, "response": row.response}
+    pairs: dict[str, str | float] = {
+        "type": row.type, "query": row.query, "original_question": row.original_question, "response": row.response,
+    }  # fmt: skip
+    if row.gold_source == "voted":
+        pairs |= {"gold_source": row.gold_source, "confidence": row.confidence}
     lines += [",\n".join(f'  "{key}": {to_text(value)}' for key, value in pairs.items()), "}", "```"]
     return "\n".join(lines)
+
+
+def gold_of(problem: Problem) -> str:
+    """Return the gold of a problem, and where it is a vote how many of the draws agreed."""
+    if problem.tags.get("gold") != "voted":
+        return f"gold {problem.answer}"
+    return f"gold {problem.answer}, voted by {100 * float(problem.tags['confidence']):.0f} % of the draws"
 
 
 def rewrites(run: RunDir, method: str) -> list[tuple[str, str]]:
@@ -94,8 +114,8 @@ def indent(text: str) -> list[str]:
     return [f"    {line}" for line in text.splitlines()]
 
 
-def to_text(value: str) -> str:
-    """Return a string as JSON."""
+def to_text(value: str | float) -> str:
+    """Return a string or a number as JSON."""
     import json
 
     return json.dumps(value, ensure_ascii=False)
@@ -105,7 +125,7 @@ def made_page(text: str) -> str:
     """Return the page with every example between its markers made anew."""
     with tempfile.TemporaryDirectory() as folder:
         run = make_run(Path(folder))
-        for method in PAPER_METHODS:
+        for method in SHOWN:
             marks = f"<!-- made by scripts/worked.py: {method} -->", f"<!-- end {method} -->"
             pattern = re.compile(f"{re.escape(marks[0])}\n.*?{re.escape(marks[1])}", re.DOTALL)
             if not pattern.search(text):

@@ -18,7 +18,7 @@ Stage = Literal["seeds", "rewrite", "filter", "solve", "verify", "curate", "expo
 FinishReason = Literal["stop", "length", "content_filter", "prompt_refused", "unknown"]
 
 PAPER_METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
-METHODS: tuple[Method, ...] = (*PAPER_METHODS, "renumber")
+METHODS: tuple[Method, ...] = (*PAPER_METHODS, "renumber", "evolve")
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 # Every reason a Reject may carry, with the sentence the report prints for it.
@@ -34,6 +34,7 @@ REASONS: dict[str, str] = {
     "unchanged": "the rewritten question is the original one",
     "too_long": "the rewritten question is far longer than the original",
     "not_a_question": "the reply is not a question",
+    "another_subject": "the rewritten question has nothing to do with the original",
     "numbers_differ": "the rewrite does not carry the numbers of its parent",
     "no_number": "the question has no number that can be hidden",
     "cannot_renumber": "the worked solution cannot be computed again with other numbers",
@@ -321,7 +322,7 @@ def type_of(style: Style, method: Method) -> str:
     """Return the published type name of a sample, for example `GSM_SV` (paper, Table 1 and the released data)."""
     names = {
         "ans_aug": "AnsAug", "rephrase": "Rephrased", "self_verification": "SV", "fobar": "FOBAR", "seed": "Seed",
-        "renumber": "Renumbered",
+        "renumber": "Renumbered", "evolve": "Evolved",
     }  # fmt: skip
     return f"{'GSM' if style == 'gsm8k' else 'MATH'}_{names.get(method, method)}"
 

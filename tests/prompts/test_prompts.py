@@ -9,6 +9,7 @@ import pytest
 
 from mathstrap.errors import InputError
 from mathstrap.prompts import (
+    PAPER_STAGES,
     PROMPT_STAGES,
     SHAPES,
     check_prompt_files,
@@ -25,12 +26,14 @@ from mathstrap.types import Message, Sampling
 
 # Evaluation and judging keep their prompts in the same folder.
 NAMES = [name for name in prompt_names() if name.startswith(PROMPT_STAGES)]
-FIELDS = {"question": "How many?", "answer": "7", "context": "Ann has 7 cats."}
+FIELDS = {"question": "How many?", "answer": "7", "context": "Ann has 7 cats.", "change": "Make it harder."}
 HOSTILE = "Take {x} of $5, $x^{2}$, <<3*4=12>>, %s {0} [[answer]] [[question]] \\1 \\g<0>"
 
 
 def test_every_stage_style_and_shape_has_a_prompt_and_there_is_no_other() -> None:
-    names = {f"{stage}.{shape}.{style}" for stage in PROMPT_STAGES for shape in SHAPES for style in ("gsm8k", "math")}
+    shapes = {stage: SHAPES if stage in PAPER_STAGES else ("chat", "tiny") for stage in PROMPT_STAGES}
+    styles = ("gsm8k", "math")
+    names = {f"{stage}.{shape}.{style}" for stage in PROMPT_STAGES for shape in shapes[stage] for style in styles}
     assert set(NAMES) == names
 
 
@@ -51,7 +54,7 @@ def test_every_solving_prompt_shows_how_the_answer_is_stated(name: str) -> None:
 
 def test_a_question_is_pasted_as_it_is() -> None:
     for name in NAMES:
-        fields = {"question": HOSTILE, "answer": "7", "context": ""}
+        fields = FIELDS | {"question": HOSTILE}
         assert HOSTILE in render(load_prompt(name), fields)[-1].content
 
 

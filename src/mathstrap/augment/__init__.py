@@ -1,8 +1,8 @@
-"""MetaMath's four ways to make problems from a problem, and renumbering; another is a file here and an entry below."""
+"""The ways to make problems from problems: MetaMath's four, and others; one more is a file here and an entry below."""
 
 from __future__ import annotations
 
-from mathstrap.augment import ans_aug, fobar, renumber, rephrase, self_verification
+from mathstrap.augment import ans_aug, evolve, fobar, renumber, rephrase, self_verification
 from mathstrap.augment.interface import (
     Augmentation,
     Draft,
@@ -31,4 +31,5 @@ AUGMENTATIONS: dict[Method, Augmentation] = {
     "self_verification": self_verification.SELF_VERIFICATION,
     "fobar": fobar.FOBAR,
     "renumber": renumber.RENUMBER,
+    "evolve": evolve.EVOLVE,
 }

@@ -142,6 +142,22 @@ def refuse_reply(record_id: str, completion: Completion, stage: Literal["rewrite
     return None
 
 
+def finished(parent: Problem, draft: Draft, question: str) -> Problem:
+    """Return the problem that a draft has become, now that its question is known."""
+    return Problem(
+        id=draft.id, dataset=parent.dataset, style=parent.style, question=question, answer=draft.answer,
+        method=draft.method, parent=parent.id, tags=draft.tags,
+    )  # fmt: skip
+
+
+def tags_of_content(parent: Problem) -> dict[str, Any]:
+    """Return the tags that still hold for a question of other content: where it comes from, not how hard it is."""
+    return {name: parent.tags[name] for name in ("type", "subject", "source") if name in parent.tags} | {
+        "original_question": parent.question,
+        "original_answer": parent.answer,
+    }
+
+
 _RUN_ON = re.compile(
     r"\n\s*(?:Question|Q|Problem|Original|Answer|A|Statement|Result|Reworded|Say it another way|In other words|"
     r"Rephrase[^\n:]*|The same question[^\n:]*):"

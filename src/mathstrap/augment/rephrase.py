@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
-
+from mathstrap.augment.checks import Fault, find_form_fault, find_number_fault
 from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, refuse_reply, without_label
-from mathstrap.augment.latex import find_zones
-from mathstrap.augment.quantities import count_numbers, describe_numbers
-from mathstrap.augment.sentences import asks_something
 from mathstrap.types import Completion, Problem, Reject
 
 
@@ -47,7 +42,7 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
     question = completion.text
     if draft.mode == "default":
         question = without_label(question)
-        wrong = _find_fault(parent, question)
+        wrong = find_fault(parent, question)
         if wrong is not None:
             return Reject(id=draft.id, stage="rewrite", reason=wrong[0], detail=wrong[1] or question[:200])
     return Problem(
@@ -62,39 +57,12 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
     )
 
 
-def _find_fault(parent: Problem, question: str) -> tuple[str, str] | None:
+def find_fault(parent: Problem, question: str) -> Fault | None:
     """Return the reason code and a detail ("" for the reply itself), or None for a good rephrasing."""
-    if not question:
-        return "empty", "nothing is left of the reply without its label"
-    if _same_words(question) == _same_words(parent.question):
-        return "unchanged", ""
-    if len(question) > 2 * len(parent.question) + 200:
-        return "too_long", ""
-    if not asks_something(question):
-        return "not_a_question", ""
-    if parent.style == "math" and find_zones(parent.question) is not None and find_zones(question) is None:
-        return "broken_latex", ""
-    return _compare_numbers(parent, question)
-
-
-def _compare_numbers(parent: Problem, question: str) -> tuple[str, str] | None:
-    before, after = count_numbers(parent.question), count_numbers(question)
-    lost, added = before - after, after - before
-    if not lost and not added:
-        return None
-    gold = count_numbers(parent.answer)
-    is_number = len(gold) == 1 and not before & gold
-    if is_number and added & gold:
-        return "leaks_answer", f"added: {describe_numbers(added)}"
-    one = Fraction(1)
-    if all(value == one for value in [*lost, *added]):
-        return None
-    changes = [f"{name}: {describe_numbers(side)}" for name, side in (("lost", lost), ("added", added)) if side]
-    return "numbers_differ", "; ".join(changes)
-
-
-def _same_words(question: str) -> str:
-    return re.sub(r"[\W_]+", " ", question.casefold()).strip()
+    longest = 2 * len(parent.question) + 200
+    return find_form_fault(parent, question, longest=longest) or find_number_fault(
+        parent.question, question, parent.answer
+    )
 
 
 REPHRASE = Augmentation(name="rephrase", rewrite=rewrite, prompt=fill_prompt, parse=parse)

@@ -114,10 +114,10 @@ class FakeTeacher:
         prompt = request.messages[-1].content
         question = _AFTER.split(_QUESTION_MARK.sub("", prompt))[0].strip()
         chance = _chance(f"{request.id} {request.key} {request.draw}")
-        if "#" not in request.id and "/rephrase" in request.id:
-            return f"{chance.choice(_OPENINGS)} {question}"
         if "#" not in request.id and "/self_verification" in request.id:
             return _state(question, prompt)
+        if "#" not in request.id and "/" in request.id:  # any other rewrite
+            return f"{chance.choice(_OPENINGS)} {question}"
         answer = self._solve(request, question, chance)
         return (
             f"First look at what is given.\nWorking through it step by step leads to {answer}.\nThe answer is: {answer}"

@@ -73,7 +73,7 @@ def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget |
     style: Style = "math" if seed["style"] == "math" else "gsm8k"
     members = [_member(row, seed, style, by_problem, flags, budget) for row in rows if row["id"] != seed_id]
     order = {method: place for place, method in enumerate(METHODS)}
-    members.sort(key=lambda member: (order.get(member.method, 9), member.id))
+    members.sort(key=lambda member: (order.get(member.method, len(order)), member.id))
     shown = {row["id"] for row in rows} | {row["id"] for row in answers}
     return Family(
         seed=seed_id,

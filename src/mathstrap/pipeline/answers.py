@@ -10,13 +10,15 @@ from itertools import chain
 
 from mathstrap.files.tables import Scratch
 from mathstrap.pipeline.derive import Answer, grade_replies, is_solved, plan_solves, worked_replies
+from mathstrap.pipeline.label import label_questions
 from mathstrap.pipeline.rounds import Rounds
 from mathstrap.pipeline.state import Answers, Context, State, asked_of_draws, keys_of_draws, noting_keys
 from mathstrap.types import problem_of
 
 
 def solve(state: State, context: Context) -> State:
-    """Ask for the answers until nothing is wanted or left."""
+    """Label the questions that have no gold, and ask for the answers until nothing is wanted or left."""
+    state = label_questions(state, context)
     recipe, run, teacher = context.recipe, context.run, context.teacher
     run.forget("asked-solve")  # until the rounds are over, nobody knows which replies the run uses
     spent = run.spent("rewrite", "filter")

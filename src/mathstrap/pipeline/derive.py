@@ -19,7 +19,7 @@ from mathstrap.parallel import Spread, chunks_of, here
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.panel import Asker, Panel
 from mathstrap.pipeline.solve import parse_solution, solve_requests
-from mathstrap.prompts import Prompt, choose_prompt, parse_prompt, prompt_stage
+from mathstrap.prompts import REWRITE_STAGES, Prompt, choose_prompt, parse_prompt, prompt_stage
 from mathstrap.share.export import finish_response
 from mathstrap.types import (
     Candidate,
@@ -39,6 +39,8 @@ from mathstrap.verify import Mode, grade
 # What a core does in about a tenth of a second.
 SEEDS_PER_CHUNK = 25
 REPLIES_PER_CHUNK = 1_000
+# The tag of a problem whose own draws voted its gold.
+OWN_VOTE = "own_vote"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,7 +193,7 @@ def prompt_hashes(recipe: RunRecipe, seeds: Iterable[Problem]) -> dict[str, str]
         for seed in styles.values():
             derived = msgspec.structs.replace(seed, method=method)
             prompts = [solve_prompt(derived, recipe)]
-            if method in ("rephrase", "self_verification") or recipe.augmentation(method).template:
+            if method in REWRITE_STAGES or recipe.augmentation(method).template:
                 prompts.append(rewrite_prompt(method, seed, recipe))
             hashes.update({prompt.name: prompt.hash for prompt in prompts})
     return dict(sorted(hashes.items()))
@@ -227,7 +229,12 @@ def draws_of(problem: Problem, recipe: RunRecipe) -> int:
     """Return how many answers the recipe asks for, before any adaptive round; what was paid for a vote counts too."""
     draws = recipe.method(problem.method).draws
     is_voted = problem.method == "ans_aug" and problem.tags.get("gold") == "voted"
-    return max(draws, recipe.vote.draws) if is_voted else draws
+    return max(draws, recipe.vote.draws) if is_voted or draws_label(problem) else draws
+
+
+def draws_label(problem: Problem) -> bool:
+    """Say whether the draws of this very question give its gold; one made from a labelled seed has its seed's."""
+    return not problem.answer or bool(problem.tags.get(OWN_VOTE))
 
 
 def plan_solves(

@@ -89,6 +89,16 @@ class RenumberOptions(MethodOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MoreOptions(MethodOptions):
+    """How often a method beyond the paper's is used; it is off until `enabled: true`.
+
+    draws   answers asked for per resulting problem; where the draws vote for the gold, at least `vote.draws`
+    """
+
+    enabled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class MethodsOptions:
     """The methods; the defaults of the paper's four keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K).
 
@@ -97,6 +107,7 @@ class MethodsOptions:
     self_verification   a number hidden, question and answer joined to a statement
     fobar               a number hidden, the answer added
     renumber            other numbers, the worked solution and the gold computed again; needs no teacher, off by default
+    evolve              the question made harder, easier, or with one more condition; the gold is voted; off by default
     own                 methods of your own by name; ids and samples carry the name
     """
 
@@ -105,6 +116,7 @@ class MethodsOptions:
     self_verification: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
     fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
     renumber: RenumberOptions = field(default_factory=RenumberOptions)
+    evolve: MoreOptions = field(default_factory=MoreOptions)
     own: dict[str, OwnMethodOptions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -130,8 +142,8 @@ class PromptsOptions:
     """Which prompts are used.
 
     shape   the packaged prompts of this shape; empty = chat, or those of the mode metamath-2024
-    files   prompt files that replace single ones, by solve, backward, rephrase or self_verification, or by one of
-            these with a style, as in `solve.math`
+    files   prompt files that replace single ones, by solve, backward or the name of a method that asks the teacher, or
+            by one of these with a style, as in `solve.math`
     """
 
     shape: Literal["", "chat", "fewshot", "tiny", "metamath-2024"] = ""

@@ -85,11 +85,13 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     tell = progress or (lambda _: None)
     seeds = load_seeds(recipe, progress=lambda rows: tell(f"reading seeds: {rows:,} rows"))
     held = RunDir.read(recipe.path) if recipe.path.is_dir() else None
-    chosen = seeds.problems
+    # A seed that a vote will label is planned as one with an answer: methods then make what they will make of it.
+    everyone = [seed if seed.answer else msgspec.structs.replace(seed, answer="0") for seed in seeds.problems]
+    chosen = everyone
     if held is None and len(chosen) > MOST_EXACT:
         chosen = [chosen[place * len(chosen) // SAMPLED] for place in range(SAMPLED)]
     tell(f"planning: {len(chosen):,} of {len(seeds.problems):,} seeds")
-    plan = plan_rewrites(chosen, recipe, among=seeds.problems, spread=in_processes())
+    plan = plan_rewrites(chosen, recipe, among=everyone, spread=in_processes())
     recipe = keyed_recipe(recipe, held)
     stages: dict[str, StagePreview] = {}
 
@@ -139,6 +141,7 @@ def assumed(rewrites: Iterable[PlannedRewrite]) -> list[Problem]:
             method=planned.draft.method,
             parent=planned.parent.id,
             question=expected_question(planned),
+            answer=planned.draft.answer,
         )
         for planned in rewrites
     ]

@@ -84,6 +84,13 @@ def remember(run: RunDir, inputs: str, planned: Mapping[str, int]) -> None:
         run.write_json(FILE, Note(inputs=inputs, sizes=sizes_of(run), planned=dict(planned)))
 
 
+def note_labels(run: RunDir) -> None:
+    """Note the size of the questions once more, after some of them were written with the labels of a vote."""
+    note = run.read_json(FILE)
+    if note is not None:
+        run.write_json(FILE, {**note, "sizes": sizes_of(run)})
+
+
 def recall(run: RunDir, inputs: str, seeds: Iterable[Problem]) -> Recalled | None:
     """Return what was derived before, or None where it has to be derived anew."""
     note = run.read_json(FILE)

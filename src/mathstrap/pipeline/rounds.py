@@ -39,7 +39,13 @@ class RewriteRounds:
         self.planned = {method: len(rewrites) for method, rewrites in self.waiting.items()}
         self.asked = dict.fromkeys(self.planned, 0)
         adaptive = 0 if recipe.sampling.policy == "fixed" else recipe.sampling.target
-        self.answers = Counter({m: n * (adaptive or recipe.method(m).draws) for m, n in self.planned.items()})
+        self.answers: Counter[str] = Counter()
+        draws = {method: recipe.method(method).draws for method in self.planned}
+        for planned in plan.rewrites:
+            wanted = draws[planned.draft.method]
+            if not planned.draft.answer:
+                wanted = max(wanted, recipe.vote.draws)
+            self.answers[planned.draft.method] += adaptive or wanted
         for problem in plan.problems:
             self.answers[problem.method] += adaptive or draws_of(problem, recipe)
         self.first = plan.rewrites[:SOME]

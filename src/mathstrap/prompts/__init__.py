@@ -22,12 +22,15 @@ import msgspec
 from mathstrap.errors import InputError, suggest
 from mathstrap.types import Message, Method, Request, Sampling, Style
 
-PromptStage = Literal["solve", "backward", "rephrase", "self_verification"]
+PromptStage = Literal["solve", "backward", "rephrase", "self_verification", "evolve"]
 Shape = Literal["chat", "fewshot", "completion", "tiny", "metamath-2024"]
 Role = Literal["system", "user", "assistant", "raw"]
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 PROMPT_STAGES: tuple[PromptStage, ...] = get_args(PromptStage)
+# The paper's have a prompt in every shape, the others one for chat models and one for very small ones.
+PAPER_STAGES: tuple[PromptStage, ...] = ("solve", "backward", "rephrase", "self_verification")
+REWRITE_STAGES: tuple[PromptStage, ...] = ("rephrase", "self_verification", "evolve")
 
 _SECTION = re.compile(r"^\[\[(system|user|assistant|raw|stop)\]\][ \t]*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\[\[([a-z_]+)\]\]")
@@ -190,8 +193,8 @@ def prompt_stage(method: Method, *, rewriting: bool) -> PromptStage:
     Problems that hide a number are solved with the backward prompts, all others with the solve prompts.
     """
     if rewriting:
-        assert method in ("rephrase", "self_verification"), f"{method} asks the teacher for no rewrite"
-        return cast(PromptStage, method)
+        assert method in REWRITE_STAGES, f"{method} asks the teacher for no rewrite"
+        return method
     return "backward" if method in ("self_verification", "fobar") else "solve"
 
 
@@ -201,11 +204,14 @@ def choose_prompt(
     """Return the prompt of a stage and style: the user's own file if `files` names one, else the packaged one.
 
     Keys of `files` are a stage (`solve`) or a stage and style (`solve.math`); the longer key wins. Values are paths,
-    or names of packaged prompts.
+    or names of packaged prompts. Methods that are not the paper's have the shapes `chat` and `tiny`; any other shape
+    takes `chat`.
     """
     for key in (f"{stage}.{style}", stage):
         if files and key in files:
             return load_prompt(files[key])
+    if stage not in PAPER_STAGES and shape != "tiny":
+        shape = "chat"
     return load_prompt(f"{stage}.{shape}.{style}")
 
 

@@ -23,6 +23,7 @@ METHOD_NAMES: dict[str, str] = {
     "self_verification": "Self-verification",
     "fobar": "FOBAR",
     "renumber": "Renumbering",
+    "evolve": "Evolution",
     "seed": "Seeds",
 }
 STAGE_NAMES: dict[str, str] = {

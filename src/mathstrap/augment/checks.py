@@ -1,0 +1,87 @@
+"""Judge a question that a teacher wrote: what is wrong with its form, its numbers, or what it gives away."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from mathstrap.augment.interface import without_label
+from mathstrap.augment.latex import find_zones
+from mathstrap.augment.quantities import count_numbers, describe_numbers
+from mathstrap.augment.sentences import asks_something
+from mathstrap.types import Problem
+
+Fault = tuple[str, str]  # a reason code and a detail, "" where the reply itself says it all
+
+# What a model says before the question, besides the labels of `without_label`.
+_PREAMBLE = re.compile(
+    r"\A[*_#\s]*(?:(?:sure|certainly|of course|okay|here(?:'s| is| are))\b[^\n:]{0,100}"
+    r"|(?:the |a |your )?(?:new|changed|harder|easier|modified|revised|rewritten|open|combined|joined|final|single)"
+    r"[ -](?:word |math )?(?:problem|question|version|story))[*_\s]*:\**\s*",
+    re.IGNORECASE,
+)
+# What a model adds behind a question although it was asked for the question only.
+_REMARK = re.compile(
+    r"\n\s*(?:[*_#]{0,3}\s*)?(?:Notes?|Explanation|Solution|Answer|Hint|Changes?|Comment|What changed"
+    r"|This (?:version|problem|question))\b",
+    re.IGNORECASE,
+)
+_GIVES_AWAY = re.compile(r"\b(?:the )?(?:final )?answer\s*(?:is|:|=)|####|\\boxed|<<", re.IGNORECASE)
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def question_in(reply: str) -> str:
+    """Return the question of a reply, without a label before it and remarks behind it."""
+    text = without_label(_PREAMBLE.sub("", reply.strip(), count=2))
+    if text.startswith("**") and text.endswith("**") and text.count("**") == 2:
+        text = text[2:-2].strip()
+    cut = _REMARK.search(text)
+    return text[: cut.start()].strip() if cut and cut.start() else text
+
+
+def find_form_fault(parent: Problem, question: str, *, longest: int) -> Fault | None:
+    """Return what is wrong with the form of a question made from a parent; `longest` is in characters."""
+    if not question:
+        return "empty", "nothing is left of the reply without its label"
+    if same_words(question) == same_words(parent.question):
+        return "unchanged", ""
+    if len(question) > longest:
+        return "too_long", ""
+    if not asks_something(question):
+        return "not_a_question", ""
+    if parent.style == "math" and find_zones(parent.question) is not None and find_zones(question) is None:
+        return "broken_latex", ""
+    return None
+
+
+def find_number_fault(expected: str, question: str, gold: str) -> Fault | None:
+    """Return what is wrong with the numbers of a question that is to have those of another text, and not the gold."""
+    before, after = count_numbers(expected), count_numbers(question)
+    lost, added = before - after, after - before
+    if not lost and not added:
+        return None
+    golds = count_numbers(gold)
+    is_number = len(golds) == 1 and not before & golds
+    if is_number and added & golds:
+        return "leaks_answer", f"added: {describe_numbers(added)}"
+    one = Fraction(1)
+    if all(value == one for value in [*lost, *added]):
+        return None
+    changes = [f"{name}: {describe_numbers(side)}" for name, side in (("lost", lost), ("added", added)) if side]
+    return "numbers_differ", "; ".join(changes)
+
+
+def gives_away(question: str) -> bool:
+    """Say whether a text that should only ask states an answer or carries the marks of a solution."""
+    return _GIVES_AWAY.search(question) is not None
+
+
+def same_words(question: str) -> str:
+    """Return the words and numbers of a question, without case and punctuation."""
+    return re.sub(r"[\W_]+", " ", question.casefold()).strip()
+
+
+def shared_words(one: str, other: str) -> float:
+    """Return the share of words (three letters and more) that two texts have in common; 1.0 where neither has any."""
+    first, second = ({word.casefold() for word in _WORD.findall(text)} for text in (one, other))
+    return len(first & second) / len(first | second) if first | second else 1.0

@@ -1,0 +1,74 @@
+"""Evolve: the teacher makes a question harder, easier, or adds a condition. Its draws vote for the unknown gold."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+
+from mathstrap.augment.checks import Fault, find_form_fault, gives_away, question_in, shared_words
+from mathstrap.augment.interface import (
+    Augmentation,
+    Draft,
+    Mode,
+    fill_prompt,
+    finished,
+    refuse_reply,
+    rng_for,
+    tags_of_content,
+)
+from mathstrap.augment.quantities import count_numbers, describe_numbers
+from mathstrap.types import Completion, Problem, Reject
+
+CHANGES = {
+    "harder": "Make it harder: the solution needs one or two more steps than now.",
+    "easier": "Make it easier: the solution needs fewer steps than now.",
+    "condition": "Add exactly one condition that changes the answer, and keep everything else, each number included.",
+}
+
+
+def rewrite(
+    parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0
+) -> list[Draft | Problem | Reject]:
+    """Return `count` drafts, one for None; the three changes take turns in an order that differs from seed to seed."""
+    order = list(CHANGES)
+    rng_for(rng_seed, parent.id, "evolve").shuffle(order)
+    return [
+        Draft(
+            id=f"{parent.id}/evolve.{index}",
+            method="evolve",
+            mode=mode,
+            fields={"question": parent.question, "change": CHANGES[change]},
+            answer="",
+            draw=(index - 1) // len(CHANGES),
+            tags={**tags_of_content(parent), "change": change},
+        )
+        for index, change in enumerate(islice(cycle(order), 1 if count is None else count), start=1)
+    ]
+
+
+def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
+    """Return the evolved problem, whose gold is empty until the draws have voted, or why the reply is unusable."""
+    refused = refuse_reply(draft.id, completion, "rewrite")
+    if refused is not None:
+        return refused
+    question = question_in(completion.text)
+    fault = _find_fault(parent, str(draft.tags["change"]), question)
+    if fault is not None:
+        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
+    return finished(parent, draft, question)
+
+
+def _find_fault(parent: Problem, change: str, question: str) -> Fault | None:
+    fault = find_form_fault(parent, question, longest=3 * len(parent.question) + 300)
+    if fault is not None:
+        return fault
+    if gives_away(question):
+        return "leaks_answer", ""
+    if shared_words(parent.question, question) < 0.1:
+        return "another_subject", ""
+    lost = count_numbers(parent.question) - count_numbers(question)
+    if change == "condition" and any(value != 1 for value in lost):
+        return "numbers_differ", f"lost: {describe_numbers(lost)}"
+    return None
+
+
+EVOLVE = Augmentation(name="evolve", rewrite=rewrite, prompt=fill_prompt, parse=parse)
