@@ -97,6 +97,30 @@ def test_going_back_to_the_larger_recipe_counts_its_replies_again(tmp_path):
     assert back.analysis == first.analysis
 
 
+@pytest.mark.parametrize(
+    ("limits", "lost"),
+    [
+        ((6, 9), 0),  # more seeds take nothing away
+        ((9, 9), 0),
+        ((9, 6), 3),
+    ],
+)
+def test_other_seeds_under_the_same_name_take_no_samples_away_unasked(tmp_path, limits, lost):
+    before, after = (
+        small_recipe(tmp_path, seeds={"source": "bundled:gsm8k", "limit": limit}) for limit in limits
+    )
+    path = bootstrap(before).path
+    kept = digests(path)
+    asked = []
+    if lost:
+        with pytest.raises(InputError, match=f"come from {lost} seeds that the present recipe does not have"):
+            bootstrap(after, may_replace=lambda sentence: asked.append(sentence) or False)
+        assert digests(path) == kept
+        assert "recipe.yaml" not in asked[0]
+    bootstrap(after, may_replace=lambda sentence: asked.append(sentence) or True)
+    assert len(asked) == 2 * bool(lost)
+
+
 def test_the_same_command_again_asks_nothing_and_writes_the_same_bytes(tmp_path):
     recipe = small_recipe(tmp_path)
     first = bootstrap(recipe)

@@ -106,8 +106,8 @@ def eval_(
 def run_probe(probe: str, options: EvalOptions, quiet: bool) -> None:
     """Probe a model and print what it knows by heart."""
     from mathstrap.cli.eval_tables import print_memory
-    from mathstrap.cli.progress import show_progress
     from mathstrap.evaluate.memory import probe_memory
+    from mathstrap.render.progress import show_progress
 
     if probe != "memory":
         raise InputError(f'--probe: no probe "{probe}". There is one: memory.')
@@ -275,7 +275,7 @@ def slug(values: dict[str, Any]) -> str:
 @contextmanager
 def watched(quiet: bool) -> Iterator[dict[str, Any]]:
     """Give the arguments of `evaluate` that show the engine's progress and, beside it, the accuracy so far."""
-    from mathstrap.cli.progress import show_progress
+    from mathstrap.render.progress import show_progress
 
     with show_progress(quiet=quiet) as shown:
         yield {"listener": shown, "progress": lambda found: shown.note(accuracy_so_far(found))}

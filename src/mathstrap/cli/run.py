@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,9 @@ def run(
     only: str = typer.Option("", "--only", metavar="STAGE", help=f"Pay for this stage alone: {', '.join(STAGES)}."),
     quiet: bool = typer.Option(False, "--quiet", help="No progress, only the summary."),
     json_events: bool = typer.Option(False, "--json", help="Print one JSON event per line instead of progress."),
+    replace: bool = typer.Option(
+        False, "--replace", help="Go on also where samples go because the recipe has other seeds than this run had."
+    ),
 ) -> None:
     """Bootstrap a dataset. The same command again resumes: nothing that was answered is asked twice."""
     from mathstrap.pipeline.options import RunRecipe
@@ -55,17 +59,27 @@ def run(
     stage = next((stage for stage in STAGES if stage == only), None)
     if only and stage is None:
         raise InputError(f'--only: no such stage "{only}".{suggest(only, list(STAGES))}')
-    from mathstrap.cli.progress import show_progress
     from mathstrap.pipeline import bootstrap
+    from mathstrap.render.progress import show_progress
 
     with show_progress(quiet=quiet, json_lines=json_events) as listener:
-        summary = bootstrap(loaded, only=stage, events=listener)
+        summary = bootstrap(
+            loaded, only=stage, events=listener, may_replace=lambda sentence: replace or asked_to_replace(sentence)
+        )
     if not json_events:
         print_summary(summary, loaded, " ".join(["mathstrap run", recipe, *(overrides or [])]))
     if summary.is_paused:
         raise typer.Exit(4)
     if not summary.is_complete:
         raise typer.Exit(3)
+
+
+def asked_to_replace(sentence: str) -> bool:
+    """Ask on a terminal whether samples may go; where nobody can answer they may not."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return False
+    typer.echo(printable(sentence), err=True)
+    return typer.confirm("Replace them?", err=True)
 
 
 def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:

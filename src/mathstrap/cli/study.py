@@ -44,7 +44,7 @@ def study(
     part = next((part for part in PARTS if part == until), None)
     if until and part is None:
         raise InputError(f'--until: no such part "{until}".{suggest(until, list(PARTS))}')
-    from mathstrap.cli.progress import show_progress
+    from mathstrap.render.progress import show_progress
     from mathstrap.study.run import run_study
 
     with show_progress(quiet=quiet, json_lines=False) as events:

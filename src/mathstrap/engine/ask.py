@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -71,12 +71,13 @@ def ask_all(
     stage: str = "",
     total: int | None = None,
     watched: str = "",
+    stop: Stop | None = None,
 ) -> AskReport:
     """Do what `ask` does from synchronous code; Ctrl-C drains, a second Ctrl-C leaves what is in flight.
 
     The backend may be used again afterwards, also in another event loop; close it when the run is over.
     """
-    stop = Stop()
+    stop = stop or Stop()
 
     async def main() -> AskReport:
         loop = asyncio.get_running_loop()
@@ -106,14 +107,24 @@ def ask_all(
             if release is not None:
                 await release()
 
-    return run_now(main())
+    return run_now(main(), on_interrupt=stop.press)
 
 
-def run_now(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end from synchronous code, also in a notebook, where this thread's loop already runs."""
+def run_now(work: Coroutine[Any, Any, T], *, on_interrupt: Callable[[], None] | None = None) -> T:
+    """Run a coroutine to its end from synchronous code, also in a notebook, where this thread's loop already runs.
+
+    There, a KeyboardInterrupt of this thread calls `on_interrupt` and the work goes on until it ends by itself.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(asyncio.run, work).result()
+        running = thread.submit(asyncio.run, work)
+        while True:
+            try:
+                return running.result()
+            except KeyboardInterrupt:  # a notebook's stop button; no signal handler can be set from the other thread
+                if on_interrupt is None or running.done():
+                    raise
+                on_interrupt()

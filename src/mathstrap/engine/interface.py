@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from mathstrap.engine.budget import Meter
 from mathstrap.engine.events import Event, EventKind, Listener
 from mathstrap.engine.limits import Limits
 from mathstrap.types import Completion, Failure, Request
-
-if TYPE_CHECKING:
-    import asyncio
 
 
 class Backend(Protocol):
@@ -92,17 +91,18 @@ class Stop:
 
     def __init__(self) -> None:
         self.presses = 0
-        self._listeners: list[asyncio.Event] = []
+        self._listeners: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     def press(self) -> None:
-        """Press the switch; call it in the event loop's thread."""
+        """Press the switch; any thread may."""
         self.presses += 1
-        for listener in self._listeners:
-            listener.set()
+        for loop, listener in self._listeners:
+            with suppress(RuntimeError):  # the loop of an earlier stage is closed
+                loop.call_soon_threadsafe(listener.set)
 
     def listen(self, listener: asyncio.Event) -> None:
-        """Have `listener` set at every press."""
-        self._listeners.append(listener)
+        """Have `listener`, which belongs to the running event loop, set at every press."""
+        self._listeners.append((asyncio.get_running_loop(), listener))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 from mathstrap.backends.cluster import Cluster
 from mathstrap.curate.mix import Part
 from mathstrap.curate.sampling import Shortfall
-from mathstrap.engine.ask import AskReport
+from mathstrap.engine.ask import AskReport, Stop
 from mathstrap.engine.events import Listener
+from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import here, in_processes
 from mathstrap.pipeline.answers import solve, verify
@@ -20,6 +22,7 @@ from mathstrap.pipeline.label import label
 from mathstrap.pipeline.options import RunRecipe, read_named_files
 from mathstrap.pipeline.outcome import short_of, write_outcome
 from mathstrap.pipeline.questions import make_questions
+from mathstrap.pipeline.replacing import samples_that_go
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.state import Context, StageFunction, State
 from mathstrap.pipeline.teacher import Teacher
@@ -72,23 +75,37 @@ class RunSummary:
         return all(report.stopped == "done" and not report.failed for report in self.reports)
 
 
-def bootstrap(recipe: RunRecipe, *, only: Stage | None = None, events: Listener | None = None) -> RunSummary:
+def bootstrap(
+    recipe: RunRecipe,
+    *,
+    only: Stage | None = None,
+    events: Listener | None = None,
+    may_replace: Callable[[str], bool] | None = None,
+    stop: Stop | None = None,
+) -> RunSummary:
     """Run a recipe to its end, or from where it was left; the same recipe and replies give the same bytes.
 
     With `only`, no other stage is paid for: stages before it are derived from what is there, stages after it are left.
-    Raises what loading, the teacher and the disk raise; everything paid for until then is kept.
+    Where samples of this run come from seeds that the recipe no longer has, `may_replace` is asked with a sentence that
+    counts them before anything is written; it raises InputError with that sentence where the answer is no. Pressing
+    `stop`, from any thread, ends the asking as Ctrl-C does. Raises what loading, the teacher and the disk raise;
+    everything paid for until then is kept.
     """
     read_named_files(recipe)
     seeds = load_seeds(recipe)
     with ExitStack() as stack:
         run = stack.enter_context(RunDir.open(recipe.path))
+        if may_replace is not None and (sentence := samples_that_go(run, seeds)) and not may_replace(sentence):
+            raise InputError(sentence)
         recipe, changes = start_run(recipe, run)
         if recipe.cluster is None:
-            teacher = Teacher(recipe, run, events, only=only, changes=changes)
+            teacher = Teacher(recipe, run, events, only=only, changes=changes, stop=stop)
             spread, search_spread = in_processes(), here
         else:
             cluster = stack.enter_context(Cluster(recipe.cluster))
-            teacher = Teacher(recipe, run, events, only=only, open_teacher=cluster.open_teacher, changes=changes)
+            teacher = Teacher(
+                recipe, run, events, only=only, open_teacher=cluster.open_teacher, changes=changes, stop=stop
+            )
             spread = search_spread = cluster.spread
         stack.enter_context(teacher)
         context = Context(recipe=recipe, run=run, teacher=teacher, spread=spread, search_spread=search_spread)

@@ -10,7 +10,7 @@ from itertools import chain
 
 from mathstrap.backends import TeacherOptions, open_backend, price_of
 from mathstrap.backends.mix import open_mix
-from mathstrap.engine.ask import AskReport, ask_all, run_now
+from mathstrap.engine.ask import AskReport, Stop, ask_all, run_now
 from mathstrap.engine.budget import Meter
 from mathstrap.engine.events import Event, Listener
 from mathstrap.engine.interface import Backend
@@ -42,12 +42,14 @@ class Teacher:
         only: Stage | None = None,
         open_teacher: Callable[[TeacherOptions], Backend] = open_backend,
         changes: Sequence[str] = (),
+        stop: Stop | None = None,
     ) -> None:
         self.recipe = recipe
         self.run = run
         self.events = events
         self.only = only
         self.open_teacher = open_teacher
+        self.stop = stop or Stop()  # one for all stages: a stage that begins after it was pressed asks nothing
         self.reports: list[AskReport] = []
         self.meter = Meter(
             recipe.budget, price=dearest_price(recipe), spent=run.spent(*PAID_STAGES), log=run.spending(),
@@ -96,6 +98,7 @@ class Teacher:
         return ask_all(
             self.warning_of_changes(stage, chain([first], todo)), self.run.sink(stage), backend=backend, limits=limits,
             budget=self.meter, events=self.events, stage=stage, total=num_requests, watched=WATCHED.get(stage, ""),
+            stop=self.stop,
         )  # fmt: skip
 
     def open(self, stage: Stage) -> Backend:

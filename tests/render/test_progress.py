@@ -8,11 +8,11 @@ import json
 import pytest
 
 from mathstrap.backends.fake import FakeTeacher
-from mathstrap.cli.progress import Progress, show_progress
 from mathstrap.engine.ask import Budget, Limits, Meter, ask_all
 from mathstrap.engine.events import Event
 from mathstrap.engine.prices import Price
 from mathstrap.errors import TransientError
+from mathstrap.render.progress import Progress, show_progress
 from mathstrap.types import Message, Request, Sampling
 
 

@@ -1,10 +1,11 @@
-"""Show what the engine does: a live line per stage, plain lines where there is no terminal, or the events as JSON."""
+"""Show what the engine does: live lines on a terminal or in a notebook, plain ones elsewhere, or the events as JSON."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
@@ -18,7 +19,9 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PLAIN_SECONDS = 10.0
+NOTEBOOK_SECONDS = 0.5  # a notebook keeps every update of a cell in its history
 WINDOW_SECONDS = 15.0
+MOST_SENTENCES = 5
 
 
 @dataclass(kw_only=True)
@@ -88,7 +91,8 @@ class Progress:
     """Takes the engine's events; use it as a context manager and pass it as `events`.
 
     Progress goes to stderr. `json` writes every event to `json_stream` (stdout) as one line and shows nothing else;
-    `quiet` shows only warnings and why it stopped.
+    `quiet` shows only warnings and why it stopped. `show` takes the whole text again and again instead, as the cell of
+    a notebook does.
     """
 
     def __init__(
@@ -99,12 +103,16 @@ class Progress:
         stream: TextIO | None = None,
         json_stream: TextIO | None = None,
         terminal: bool | None = None,
+        show: Callable[[str], None] | None = None,
     ) -> None:
         self._quiet = quiet
+        self._show = show
+        self._sentences: list[str] = []  # warnings and failures, for `show`
+        self._next_show = 0.0
         self._json = json
         self._stream = stream or sys.stderr
         self._json_stream = json_stream or sys.stdout
-        self._is_terminal = self._stream.isatty() if terminal is None else terminal
+        self._is_terminal = show is None and (self._stream.isatty() if terminal is None else terminal)
         self._stages: list[StageState] = []
         self._live: Live | None = None
         self._next_plain = 0.0
@@ -112,15 +120,17 @@ class Progress:
         self._encode = msgspec.json.Encoder().encode
 
     def __enter__(self) -> Progress:
-        if self._is_terminal and not self._quiet and not self._json:
-            from rich.console import Console
-            from rich.live import Live
-
-            self._live = Live(
-                console=Console(file=self._stream), get_renderable=self._render, refresh_per_second=4, transient=False
-            )
-            self._live.start()
         return self
+
+    def _go_live(self) -> None:
+        # At the first stage, not when it is entered: until then a verb may still ask its user something.
+        from rich.console import Console
+        from rich.live import Live
+
+        self._live = Live(
+            console=Console(file=self._stream), get_renderable=self._render, refresh_per_second=4, transient=False
+        )
+        self._live.start()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -147,6 +157,8 @@ class Progress:
                 )
             )
             self._next_plain = event.at + PLAIN_SECONDS
+            if self._is_terminal and not self._quiet and self._live is None:
+                self._go_live()
         if not self._stages:
             return
         stage = self._stages[-1]
@@ -169,6 +181,9 @@ class Progress:
         self._remark(event)
         if event.at >= self._next_plain:
             self._plain(stage, event.at)
+        if self._show is not None and not self._quiet and (event.at >= self._next_show or event.kind == "finished"):
+            self._next_show = event.at + NOTEBOOK_SECONDS
+            self._show(self._text())
 
     def _remark(self, event: Event) -> None:
         if event.kind == "warning":
@@ -185,11 +200,14 @@ class Progress:
 
     def _plain(self, stage: StageState, now: float) -> None:
         self._next_plain = now + PLAIN_SECONDS
-        if not self._is_terminal and not self._quiet:
+        if not self._is_terminal and not self._quiet and self._show is None:
             self._say("  ".join(filter(None, (stage.line(), stage.note))))
 
     def _say(self, text: str) -> None:
-        if self._live is not None:
+        if self._show is not None:
+            self._sentences.append(text)
+            self._show(self._text())
+        elif self._live is not None:
             from rich.text import Text
 
             self._live.console.print(Text(text))
@@ -202,13 +220,26 @@ class Progress:
 
         if self._stages and not self._stages[-1].finished:
             self._stages[-1].now = time.time()
+        return Text(self._text(), no_wrap=True, overflow="ellipsis")
+
+    def _text(self) -> str:
         lines = [line for stage in self._stages for line in (stage.line(), stage.note) if line]
-        return Text("\n".join(lines), no_wrap=True, overflow="ellipsis")
+        return "\n".join([*self._sentences[-MOST_SENTENCES:], *lines])
 
 
 def show_progress(*, quiet: bool = False, json_lines: bool = False) -> Progress:
     """Return what a verb enters with `with` and passes on as `events`."""
     return Progress(quiet=quiet, json=json_lines)
+
+
+def notebook_cell() -> Callable[[str], None] | None:
+    """Return what shows a text in the cell of a Jupyter notebook that runs, in place of the one before; else None."""
+    ipython = sys.modules.get("IPython")  # never imported for this: in a notebook it is there
+    shell = ipython.get_ipython() if ipython is not None else None
+    if ipython is None or not hasattr(shell, "kernel"):
+        return None
+    handle = ipython.display.display({"text/plain": "..."}, raw=True, display_id=True)
+    return lambda text: handle.update({"text/plain": text}, raw=True)
 
 
 def _money(usd: float, done: int, total: int | None) -> str:

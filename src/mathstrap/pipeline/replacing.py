@@ -1,0 +1,45 @@
+"""Count the samples of a run that would go because their seeds are not in the recipe any more. Writes nothing."""
+
+from __future__ import annotations
+
+from mathstrap.files.rundir import RunDir
+from mathstrap.pipeline.seeds import Seeds
+from mathstrap.types import Problem, Sample
+
+
+def samples_that_go(run: RunDir, seeds: Seeds) -> str:
+    """Return a sentence on the samples that a run with these seeds would take away; empty where it takes none.
+
+    More seeds than before take nothing away, nor do fewer of which none had a sample. Samples are read only where the
+    seeds are others than those the run was last made with.
+    """
+    before = run.manifest.get("seeds")
+    is_same = isinstance(before, dict) and before.get("hash") == seeds.hash
+    if is_same or not (run.has("samples") and run.has("problems")):
+        return ""
+    present = {(seed.id, seed.question, seed.answer) for seed in seeds.problems}
+    gone = {
+        problem.id
+        for problem in run.read_records("problems", Problem)
+        # A vote gave such a seed its answer; its own is empty.
+        if problem.method == "seed"
+        and (problem.id, problem.question, problem.answer) not in present
+        and (problem.id, problem.question, "") not in present
+    }
+    if not gone:
+        return ""
+    num_samples = num_lost = 0
+    losing: set[str] = set()
+    for sample in run.read_records("samples", Sample):
+        num_samples += 1
+        if sample.seed in gone:
+            num_lost += 1
+            losing.add(sample.seed)
+    if not num_lost:
+        return ""
+    return (
+        f"{run.path}: {num_lost:,} of the {num_samples:,} samples here come from {len(losing):,} "
+        f"seed{'' if len(losing) == 1 else 's'} that the present recipe does not have, so samples.jsonl would be "
+        "replaced without them. Their replies stay. Give the new run a name of its own (name=NAME), or go on here "
+        "with --replace."
+    )
