@@ -10,7 +10,7 @@ import os
 import re
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -202,6 +202,16 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         here[last] = parse_value(text, override) if text.strip() else ""
     except YamlError:
         here[last] = text
+
+
+def merge(values: dict[str, Any], settings: Mapping[str, Any]) -> None:
+    """Set nested settings in nested values, in place: a mapping goes into the mapping that is there."""
+    for key, value in settings.items():
+        here = values.get(key)
+        if isinstance(value, Mapping) and isinstance(here, dict):
+            merge(here, value)
+        else:
+            values[key] = dict(value) if isinstance(value, Mapping) else value
 
 
 def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:

@@ -13,6 +13,7 @@ a fork, and can be pickled.
 
 from __future__ import annotations
 
+from mathstrap.called import call_by_name
 from mathstrap.share.adapters import (
     FormatReward,
     MathReward,
@@ -45,3 +46,5 @@ __all__ = [
     "reward_func",
     "score",
 ]
+
+call_by_name(__name__)

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from mathstrap.cli import app
-from mathstrap.cli.eval import choose_teacher
 from mathstrap.errors import InputError
+from mathstrap.evaluate.choose import choose_teacher
 
 
 def rows(tmp_path: Path) -> tuple[str, str]:

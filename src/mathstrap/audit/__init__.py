@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import msgspec
@@ -13,9 +14,11 @@ import msgspec
 from mathstrap.audit.check import Checked, Facts, Seed, check_all, question_key, read_row, row_key
 from mathstrap.audit.defects import DEFECTS, AuditRow, Defect
 from mathstrap.audit.report import AuditReport, DefectCount, Tally, table
+from mathstrap.called import call_by_name
 from mathstrap.curate.decontaminate import Index
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.errors import InputError, suggest
+from mathstrap.files.given import rows_given
 from mathstrap.files.rows import Row
 from mathstrap.files.tables import open_whole
 from mathstrap.problems.columns import find_columns, question_of
@@ -55,7 +58,7 @@ def seed_map(seeds: Iterable[tuple[str, str, str]]) -> dict[bytes, Seed]:
 
 
 def audit(
-    source: str,
+    source: object,
     options: AuditOptions | None = None,
     *,
     seeds: Mapping[bytes, Seed] | None = None,
@@ -64,13 +67,27 @@ def audit(
     dropped_path: Path | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> AuditReport:
-    """Stream the rows of a file or hub dataset (`hf:owner/name`) and return what is wrong with them.
+    """Go through the rows of a dataset made elsewhere and return what is wrong with them.
 
-    `clean_path` receives the rows that stay, unchanged and in order, `dropped_path` the others as
+    `source` is a file, a folder or `hf:owner/name`, which are streamed; or rows: a list of mappings, a DataFrame, a
+    `datasets.Dataset`. `clean_path` receives the rows that stay, unchanged and in order, `dropped_path` the others as
     {line, reasons, row}; both are JSON Lines, written whole or not at all. A row that cannot be read is counted and
     dropped, never fatal. Raises InputError where the file is missing or empty or no column holds the question.
+
+    >>> found = audit([
+    ...     {"query": "What is 2 + 3?", "response": "2 + 3 = 5. The answer is: 5", "answer": "5"},
+    ...     {"query": "What is 2 + 4?", "response": "2 + 4 = 7. The answer is: 7", "answer": "6"},
+    ... ])
+    >>> found.num_rows, found.dropped
+    (2, 1)
     """
     options = options or AuditOptions()
+    if not isinstance(source, str | Path):
+        with _as_file(source) as path:
+            report = audit(path, options, seeds=seeds, index=index, clean_path=clean_path, dropped_path=dropped_path,
+                           progress=progress)  # fmt: skip
+            return msgspec.structs.replace(report, source="rows")
+    source = str(source)
     for name in (*options.drop, *options.keep, *options.skip):
         if name not in DEFECTS:
             raise InputError(f'audit: no such defect "{name}".{suggest(name, list(DEFECTS))}')
@@ -97,6 +114,16 @@ def audit(
             if progress is not None and tally.num_rows % 1000 == 0:
                 progress(tally.num_rows)
     return tally.report(source, columns, skip)
+
+
+@contextmanager
+def _as_file(given: object) -> Iterator[str]:
+    """Give the path of a temporary file with the rows that were handed over: an audit goes through them twice."""
+    rows = rows_given(given, where="audit")
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.jsonl"
+        path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+        yield str(path)
 
 
 class _Passing:
@@ -176,3 +203,6 @@ def _near_twins(source: SeedsOptions, facts: Facts, options: DedupOptions) -> di
 
     dropped = find_duplicates(questions(), options).dropped()
     return {key: int(dropped[str(line)]) for key, line in first_line.items() if str(line) in dropped}
+
+
+call_by_name(__name__)

@@ -8,10 +8,12 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FunctionType
 from typing import Any, cast
 
 from mathstrap.engine.budget import Budget
+from mathstrap.backends.known import SERVERS
 from mathstrap.engine.interface import Backend
 from mathstrap.engine.prices import Price, find_price
 from mathstrap.errors import InputError, RecipeError, suggest
@@ -67,7 +69,8 @@ class EndpointOptions:
 class TeacherOptions:
     """Who answers, and how to reach it. A key is named (a variable or a command), never written here.
 
-    backend            a name of BACKENDS, or a factory of your own as `path/to/file.py:function`
+    backend            a name of BACKENDS; a well-known server (ollama, lmstudio, openrouter, ...), which is openai at
+                       its address; or a factory of your own as `path/to/file.py:function`
     model              the model's name at the server, a path, or a name the backend knows
     base_url           openai, openai_batch: the address up to and including `/v1`, or Azure's
                        `.../openai/deployments/NAME?api-version=...`; a list spreads the work over servers
@@ -100,6 +103,17 @@ class TeacherOptions:
     n_ctx: int = 0
     threads: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Write a well-known server out as its address, so that the rest of the house knows one kind of server."""
+        server = SERVERS.get(self.backend)
+        if server is None:
+            return
+        object.__setattr__(self, "backend", "openai")
+        if not self.urls:
+            object.__setattr__(self, "base_url", server.url)
+        if server.key_env and self.api_key_env == "OPENAI_API_KEY":
+            object.__setattr__(self, "api_key_env", server.key_env)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -134,6 +148,34 @@ def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None
         )
 
 
+def teacher_named(text: str) -> dict[str, Any]:
+    """Return the options of a teacher as people name one; whatever is no other form is a model at OpenAI.
+
+    `ollama/qwen3:4b`    a model at a well-known server, or of a backend (`openai/...`, `vllm/...`, `hf/...`)
+    `name@http://...`    a model at an address, which ends in `/v1`
+    `model.gguf`, a folder   weights on this machine
+    `embedded`, `fake`   a backend that brings its own model
+    """
+    first, slash, rest = text.partition("/")
+    if slash and rest and (first in SERVERS or first in BACKENDS):
+        return {"backend": first, "model": rest}
+    model, at, url = text.partition("@")
+    if at and url.startswith(("http://", "https://")):
+        return {"backend": "openai", "base_url": url, "model": model}
+    if text in ("embedded", "fake", "none") or is_own(text):
+        return {"backend": text}
+    if text.endswith(".gguf"):
+        return {"backend": "embedded", "model_path": text}
+    if text and Path(text).is_dir():
+        return {"backend": "hf", "model_path": text}
+    if not text or text in BACKENDS or text in SERVERS or "://" in text:
+        raise InputError(
+            f'teacher: "{text}" names no model. Expected one such as gpt-4o-mini, ollama/qwen3:4b, '
+            "qwen3@http://localhost:8000/v1, a folder or .gguf file with weights, or embedded."
+        )
+    return {"backend": "openai", "model": text}
+
+
 def teacher_name(options: TeacherOptions) -> str:
     """Return what to call the teacher: its model, the file it is read from, or the model the backend brings along."""
     file_name = options.model_path.replace("\\", "/").rstrip("/").rpartition("/")[2].removesuffix(".gguf")
@@ -161,7 +203,7 @@ def open_backend(options: TeacherOptions) -> Backend:
     target = BACKENDS.get(options.backend)
     if target is None:
         raise InputError(
-            f'teacher.backend: no such backend "{options.backend}".{suggest(options.backend, list(BACKENDS))}'
+            f'teacher.backend: no such backend "{options.backend}".{suggest(options.backend, [*BACKENDS, *SERVERS])}'
         )
     module_name, _, factory_name = target.partition(":")
     factory = cast("Callable[[TeacherOptions], Backend]", getattr(importlib.import_module(module_name), factory_name))

@@ -54,10 +54,11 @@ def run_dir(incomplete: str) -> list[str]:
 
 
 def backend(incomplete: str) -> list[str]:
-    """Return the names of teachers."""
+    """Return the names of teachers and of well-known servers."""
     from mathstrap.backends import BACKENDS
+    from mathstrap.backends.known import SERVERS
 
-    return starting(BACKENDS, incomplete)
+    return starting([*BACKENDS, *SERVERS], incomplete)
 
 
 def benchmarks(incomplete: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from mathstrap.evaluate import EvalOptions
     from mathstrap.evaluate.live import Progress
 
-ADAPTER_CONFIG = "adapter_config.json"
 OVERRIDES = typer.Argument(
     None, metavar="KEY=VALUE", help="Options to set, for example teacher.n_ctx=4096 budget.max_usd=5."
 )
@@ -26,7 +24,7 @@ OVERRIDES = typer.Argument(
 
 def eval_(
     overrides: list[str] = OVERRIDES,
-    model: str = typer.Option("", "--model", "-m", help="A name at the server, a checkpoint folder or a .gguf."),
+    model: str = typer.Option("", "--model", "-m", help="A name at the server, ollama/NAME, a folder or a .gguf."),
     backend: str = typer.Option("", "--backend", help="Who runs it; told from the model if left out."),
     base_url: str = typer.Option("", "--base-url", help="An OpenAI-compatible server, up to and including /v1."),
     benchmarks: str | None = typer.Option(
@@ -75,6 +73,8 @@ def eval_(
         "prompt": prompt[0] if len(prompt) == 1 else None, "template": template or None,
         "shots": shots, "temperature": temperature, "top_p": top_p, "max_tokens": max_tokens,
     }  # fmt: skip
+    from mathstrap.evaluate.choose import choose_teacher
+
     options = build_options(given, changes, choose_teacher(model, backend, base_url), recipe, overrides or [])
     if probe:
         run_probe(probe, options, quiet)
@@ -183,60 +183,12 @@ def run_kind(path: str) -> str:
     return "evaluation" if run.manifest.get("kind") == "evaluation" else "bootstrapping run"
 
 
-def choose_teacher(model: str, backend: str, base_url: str) -> dict[str, Any]:
-    """Return the teacher's options for a model as people name it: a file, a folder, a name at a server."""
-    is_folder, is_weights = Path(model).is_dir() if model else False, model.endswith(".gguf")
-    if not backend:
-        if base_url:
-            backend = "openai"
-        elif is_weights or not model or model == "embedded":
-            backend = "embedded"
-        else:
-            backend = "hf" if is_folder else "openai"
-    if is_folder and backend in ("hf", "vllm"):
-        check_model_folder(Path(model))
-    values: dict[str, Any] = {"backend": backend}
-    if backend == "hf" and is_folder and (Path(model) / ADAPTER_CONFIG).is_file():
-        values |= {"model_path": base_of(Path(model)), "model": Path(model).name, "settings": {"adapter": model}}
-    elif backend in ("embedded", "hf", "vllm") and (is_folder or is_weights):
-        values["model_path"] = model
-    elif model and model != "embedded":
-        values["model"] = model
-    if base_url:
-        values["base_url"] = base_url
-    return values
-
-
-def check_model_folder(folder: Path) -> None:
-    """Raise InputError where a folder holds no model, with the one that a training left in it."""
-    if not any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG)):
-        inside = next((child for child in (folder / "model", folder / "adapter") if child.is_dir()), None)
-        hint = f" Did you mean {inside}?" if inside else ""
-        raise InputError(f"{folder}: no config.json here, so this is no model's folder.{hint}")
-
-
-def base_of(adapter: Path) -> str:
-    """Return the model an adapter was trained on, as the adapter records it."""
-    import json
-
-    path = adapter / ADAPTER_CONFIG
-    try:
-        base = json.loads(path.read_text(encoding="utf-8")).get("base_model_name_or_path")
-    except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{path}: cannot be read ({error}).") from None
-    if not isinstance(base, str) or not base:
-        raise InputError(
-            f"{path}: names no base model. Give it: --backend hf teacher.model_path=BASE "
-            f"teacher.settings.adapter={adapter}"
-        )
-    return base
-
-
 def build_options(
     given: dict[str, Any], changes: dict[str, Any], teacher: dict[str, Any], recipe: str, overrides: list[str]
 ) -> EvalOptions:  # fmt: skip
     """Return the options: a recipe's, then the flags', then key=value."""
     from mathstrap.evaluate import EvalOptions
+    from mathstrap.evaluate.choose import default_out
     from mathstrap.recipe import apply_override, build_recipe, parse_yaml, read_yaml_file
 
     values = parse_yaml(read_yaml_file(Path(recipe)), recipe) if recipe else {}
@@ -252,7 +204,7 @@ def build_options(
             values[section] = {**held, **chosen}
     for override in overrides:
         apply_override(values, override)
-    values.setdefault("out", f"runs/eval-{slug(values)}")
+    values.setdefault("out", default_out(values))
     options = build_recipe(EvalOptions, values, recipe or "eval")
     name = options.teacher.model
     if options.teacher.backend == "openai" and not options.teacher.urls and "/" in name and not options.outputs:
@@ -261,15 +213,6 @@ def build_options(
             "the hub --backend hf."
         )
     return options
-
-
-def slug(values: dict[str, Any]) -> str:
-    """Return a name for the run directory: the model and the protocol."""
-    teacher = values.get("teacher")
-    part = teacher if isinstance(teacher, dict) else {}
-    named = values.get("outputs") or part.get("model_path") or part.get("model") or part.get("backend", "")
-    name = Path(str(named)).stem
-    return re.sub(r"[^A-Za-z0-9.]+", "-", f"{name}-{values.get('protocol') or 'default'}").strip("-.").lower()
 
 
 @contextmanager

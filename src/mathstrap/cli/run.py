@@ -213,10 +213,7 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
             f"counted on {found.num_planned:,} of the {found.num_seeds:,} seeds, evenly spread, and scaled up; "
             "the run plans every one"
         )
-    if found.usd_most is None or found.usd_expected is None:
-        console.print("cost: no price is known for this model; set budget.usd_per_million_tokens_in and _out")
-    else:
-        console.print(f"cost: about ${found.usd_expected:,.2f}, at most ${found.usd_most:,.2f} ({found.price_source})")
+    console.print(found.cost_sentence, soft_wrap=True, markup=False)
     for line in thinker_lines(recipe):
         console.print(line, soft_wrap=True)
 

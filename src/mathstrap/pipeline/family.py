@@ -13,7 +13,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.derive import draws_of, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, root_of
+from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, problem_of, root_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +26,15 @@ class Exchange:
     verdict: Verdict | None = None
     reject: Reject | None = None
 
+    @property
+    def outcome(self) -> str:
+        """Say in a few words what became of the request."""
+        if self.reject is not None:
+            return f"rejected: {self.reject.reason.replace('_', ' ')}"
+        if self.verdict is not None:
+            return self.verdict.outcome
+        return "not answered yet" if self.completion is None else "answered"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Family:
@@ -36,6 +45,34 @@ class Family:
     rewrites: list[Exchange] = field(default_factory=list)
     solves: list[Exchange] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+
+    def _repr_html_(self) -> str:
+        from mathstrap.render.notebook import cell
+
+        answers: dict[str, list[Exchange]] = {}
+        for exchange in self.solves:
+            answers.setdefault(problem_of(exchange.request.id), []).append(exchange)
+        derived = ((problem, answers.get(problem.id, [])) for problem in self.problems)
+        return cell("family", blocks=[
+            {
+                "id": problem.id, "question": problem.question, "answer": problem.answer, "style": problem.style,
+                "is_open": place == 0, "exchanges": [shown_exchange(exchange) for exchange in exchanges],
+            }
+            for place, (problem, exchanges) in enumerate([(self.seed, self.rewrites), *derived])
+        ])  # fmt: skip
+
+
+def shown_exchange(exchange: Exchange) -> dict[str, str]:
+    """Return what a page shows of an exchange."""
+    completion, outcome = exchange.completion, exchange.outcome
+    return {
+        "id": exchange.request.id,
+        "outcome": outcome,
+        "mood": "good" if outcome == "correct" else "bad" if outcome not in ("answered", "not answered yet") else "",
+        "text": completion.text if completion else "",
+        "thought": completion.reasoning if completion else "",
+        "prompt": "\n\n".join(message.content for message in exchange.request.messages),
+    }
 
 
 R = TypeVar("R", bound=msgspec.Struct)

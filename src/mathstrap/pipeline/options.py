@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode, renumber
 from mathstrap.backends import BACKENDS, SERVED, TeacherOptions, check_taken
 from mathstrap.backends.cluster import ClusterOptions
+from mathstrap.backends.known import SERVERS
 from mathstrap.curate.decontaminate import DecontaminateOptions
 from mathstrap.curate.dedup import DedupOptions
 from mathstrap.curate.difficulty import DifficultyOptions
@@ -272,7 +273,8 @@ class RunRecipe:
                 is_mixed = len(panel.askers) > 1
                 name = f"teachers.{asker.label}" if is_mixed else f"{where}.teacher" if asker.label else "teacher"
                 if backend not in BACKENDS and not is_own(backend):
-                    raise RecipeError(f'{name}.backend: no such backend "{backend}".{suggest(backend, list(BACKENDS))}')
+                    hint = suggest(backend, [*BACKENDS, *SERVERS])
+                    raise RecipeError(f'{name}.backend: no such backend "{backend}".{hint}')
                 if is_mixed and backend == "openai_batch":
                     raise RecipeError(
                         f"{name}.backend: a Batch API takes the plan whole and cannot share it in a mix. Use the "

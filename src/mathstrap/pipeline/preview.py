@@ -73,6 +73,28 @@ class Preview:
     usd_most: float | None = None
     price_source: str = ""
 
+    @property
+    def num_requests(self) -> int:
+        """How many requests there are, paid ones included."""
+        return sum(stage.num_requests for stage in self.stages)
+
+    @property
+    def cost_sentence(self) -> str:
+        """Say what the rest would cost."""
+        if self.usd_most is None or self.usd_expected is None:
+            return "cost: no price is known for this model; set budget.usd_per_million_tokens_in and _out"
+        return f"cost: about ${self.usd_expected:,.2f}, at most ${self.usd_most:,.2f} ({self.price_source})"
+
+    def _repr_html_(self) -> str:
+        from mathstrap.render.notebook import cell
+
+        seeds = f"{self.num_seeds:,} seed{'' if self.num_seeds == 1 else 's'}"
+        lines = list(self.seed_lines)
+        if self.num_planned < self.num_seeds:
+            lines.append(f"Counted on {self.num_planned:,} of the seeds, evenly spread, and scaled up.")
+        return cell("plan", title=f"{seeds}; nothing was asked", stages=self.stages, cost=self.cost_sentence,
+                    lines=lines)  # fmt: skip
+
 
 def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None) -> Preview:
     """Plan every request of a recipe without sending one; rewrites are assumed to succeed.

@@ -41,5 +41,5 @@ def samples_that_go(run: RunDir, seeds: Seeds) -> str:
         f"{run.path}: {num_lost:,} of the {num_samples:,} samples here come from {len(losing):,} "
         f"seed{'' if len(losing) == 1 else 's'} that the present recipe does not have, so samples.jsonl would be "
         "replaced without them. Their replies stay. Give the new run a name of its own (name=NAME), or go on here "
-        "with --replace."
+        "with --replace (in Python: replace=True)."
     )

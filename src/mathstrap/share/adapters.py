@@ -57,6 +57,9 @@ def _remade(options: dict[str, Any]) -> MathReward:
 def reward(completions: Sequence[Any], solution: Any = None, **kwargs: Any) -> list[float | None]:
     """Return one reward for each completion: 1.0, 0.0, or None where nothing can be proven.
 
+    >>> reward(["So 3 + 4 = 7. The answer is: 7", "The answer is: 8"], solution=["7", "7"])
+    [1.0, 0.0]
+
     What TRL's GRPOTrainer and RLOOTrainer call, with conversational completions and plain ones. The gold answers are
     `solution`, or another usual column of the dataset that the trainer passes by its name.
     """

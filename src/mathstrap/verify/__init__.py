@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import overload
+
+from mathstrap.called import call_by_name
 from mathstrap.types import Outcome
 from mathstrap.verify.find.extract import extract_all, extract_answer
 from mathstrap.verify.graders import GRADERS, Grader, compare_math, grade, grader_named
@@ -20,9 +24,56 @@ __all__ = [
     "extract_answer",
     "grade",
     "grader_named",
+    "verify",
 ]
 
 
 def answers_agree(a: str, b: str) -> Outcome:
     """Compare two bare answers with the default grader; `a` plays the gold."""
     return grade(a, b, form="answer").outcome
+
+
+@overload
+def verify(  # type: ignore[overload-overlap]  # a text is an iterable of texts too
+    gold: str | float, prediction: str | float, *, grader: str = ..., form: Form = ..., mode: Mode = ...
+) -> Grade: ...
+@overload
+def verify(
+    gold: Iterable[str | float],
+    prediction: Iterable[str | float],
+    *,
+    grader: str = ...,
+    form: Form = ...,
+    mode: Mode = ...,
+) -> list[Grade]: ...
+def verify(
+    gold: str | float | Iterable[str | float],
+    prediction: str | float | Iterable[str | float],
+    *,
+    grader: str = "math",
+    form: Form = "auto",
+    mode: Mode = "strict",
+) -> Grade | list[Grade]:
+    r"""Decide whether an answer or a whole reply equals its gold; of two lists or columns, pair by pair.
+
+    `form` says what a prediction is: "answer", "completion", or "auto" to tell the two apart. Raises nothing for what a
+    model wrote; ValueError where two columns have different lengths.
+
+    >>> verify(r"\frac{3}{4}", "0.75").outcome
+    'correct'
+    >>> verify("1,250", "So the total is $1250. The answer is 1250 dollars.").outcome
+    'correct'
+    >>> [grade.outcome for grade in verify(["7", "8"], ["The answer is: 7", "The answer is: 9"])]
+    ['correct', 'wrong']
+    """
+    if isinstance(gold, str | int | float):
+        if not isinstance(prediction, str | int | float):
+            raise ValueError("verify: found one gold and several predictions; expected as many golds.")
+        return grade(str(gold), str(prediction), grader=grader, form=form, mode=mode)
+    if isinstance(prediction, str | int | float):
+        raise ValueError("verify: found several golds and one prediction; expected as many predictions.")
+    pairs = zip(gold, prediction, strict=True)
+    return [grade(str(one), str(other), grader=grader, form=form, mode=mode) for one, other in pairs]
+
+
+call_by_name(__name__)

@@ -1,0 +1,38 @@
+"""Let a module be called: `mathstrap.audit(rows)` is `mathstrap.audit.audit(rows)`."""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class CalledByName(ModuleType):
+    """A module that is called as the function in it that has its own name.
+
+    `mathstrap.verify` has to be the package, because importing anything below it puts the package there, whatever stood
+    in that place before; and people expect `mathstrap.verify("1/2", "0.5")` to work. Python lets a module have a class
+    of its own for such a purpose. The alternative, other names for five packages whose names are public, would break
+    every program that imports from them.
+    """
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        """Call the function."""
+        return function_of(self)(*arguments, **named)
+
+    @property
+    def __signature__(self) -> Any:
+        """What `inspect.signature` and the tooltips of a notebook show."""
+        import inspect
+
+        return inspect.signature(function_of(self))
+
+
+def function_of(module: ModuleType) -> Any:
+    """Return the function of a module that has its name."""
+    return vars(module)[module.__name__.rpartition(".")[2]]
+
+
+def call_by_name(module: str) -> None:
+    """Let a module that is being imported be called; the last line of the module."""
+    sys.modules[module].__class__ = CalledByName

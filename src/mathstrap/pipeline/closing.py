@@ -1,0 +1,105 @@
+"""Say in a few lines what a run came to: what was made, what was lost most and the one setting that changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.stats import Analysis
+from mathstrap.types import REASONS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """What most of the loss is: how many were lost, of what, why, and what to set; `setting` may be empty."""
+
+    count: int
+    reason: str
+    sentence: str
+    setting: str
+
+
+# What a row that was left out on purpose shows is no loss.
+_INTENDED = frozenset({"not_needed", "flagged", "too_hard", "too_easy", "too_few_draws", "same_path", "contaminated"})
+Remedy = Callable[[RunRecipe], str]
+
+
+def _longer(stage: str) -> Remedy:
+    def remedy(recipe: RunRecipe) -> str:
+        return f"{stage}.max_tokens={2 * getattr(recipe, stage).max_tokens}"
+
+    return remedy
+
+
+def _stronger(recipe: RunRecipe) -> str:
+    if recipe.sampling.policy == "fixed":
+        return "sampling.policy=until (draws again where answers fail), or a stronger teacher.model"
+    return "a stronger teacher.model"
+
+
+def _varied(recipe: RunRecipe) -> str:
+    return f"rewriting.temperature={min(1.0, round(recipe.rewriting.temperature + 0.3, 1))}, or a smaller count"
+
+
+def _fixed(text: str) -> Remedy:
+    return lambda _: text
+
+
+# One setting for each reason; where only another teacher helps, that is said.
+REMEDIES: dict[str, Remedy] = {
+    "wrong": _stronger,
+    "undecided": _fixed("verify.mode=flexible, or look at the golds: mathstrap show ID"),
+    "no_answer": _fixed("verify.mode=flexible, or prompts.shape=fewshot"),
+    "duplicate": _varied,
+    "unchanged": _varied,
+    "empty": _longer("solving"),
+    "same_reply": lambda recipe: f"solving.temperature={min(1.0, round(recipe.solving.temperature + 0.3, 1))}",
+    "bad_row": _fixed("seeds.fields={question: COLUMN, answer: COLUMN}"),
+    "gold_fails_grader": _fixed("the gold answers of the file"),
+    "gold_unusable": _fixed("the gold answers of the file"),
+    "question_unusable": _fixed("the questions of the file"),
+    "no_number": _fixed("methods.fobar.enabled=false methods.self_verification.enabled=false"),
+    "cannot_renumber": _fixed("methods.renumber.enabled=false, or seeds with worked solutions"),
+    "refused": _fixed("another teacher.model"),
+    "prompt_refused": _fixed("another teacher.model"),
+    "no_majority": _fixed("vote.draws, or a stronger teacher.model"),
+    "bad_arithmetic": _fixed("a stronger teacher.model"),
+}
+# A rewrite that lost something: the prompts with examples, or another teacher, keep it.
+_REWRITE = _fixed("prompts.shape=fewshot, or a stronger teacher.model")
+
+
+def biggest_loss(analysis: Analysis, recipe: RunRecipe) -> Loss | None:
+    """Return what was lost most, in questions or answers; None where nothing was."""
+    lost = {
+        reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items() if reason not in _INTENDED
+    }
+    counts = analysis.everything.counts
+    if recipe.curate.outcome == "correct":
+        lost |= {outcome: counts[outcome] for outcome in ("wrong", "undecided") if counts[outcome]}
+    if not lost:
+        return None
+    reason, count = max(lost.items(), key=lambda pair: pair[1])
+    if reason in ("wrong", "undecided"):
+        what = "differ from the gold answer" if reason == "wrong" else "could not be decided"
+        sentence = f"{count:,} of {counts['answered']:,} answers {what}"
+    else:
+        sentence = f"{count:,} times {REASONS.get(reason, reason)}"
+    if reason == "truncated":  # counted by method alone: where answers lost few, it was rewrites that were cut off
+        stage = "solving" if 2 * (counts["answered"] - counts["parsed"]) >= count else "rewriting"
+        setting = _longer(stage)(recipe)
+    else:
+        setting = REMEDIES.get(reason, _REWRITE)(recipe)
+    return Loss(count=count, reason=reason, sentence=sentence, setting=setting)
+
+
+def closing_sentences(analysis: Analysis, recipe: RunRecipe) -> list[str]:
+    """Return what was made and what was lost most, a sentence each; the second only where something was lost."""
+    kept, seeds = analysis.everything.counts["kept"], analysis.seeds
+    kind = "verified" if recipe.curate.outcome == "correct" else "wrong"
+    made = f"{kept:,} {kind} sample{'' if kept == 1 else 's'} from {seeds:,} seed{'' if seeds == 1 else 's'}"
+    loss = biggest_loss(analysis, recipe)
+    if loss is None:
+        return [f"Made: {made}."]
+    return [f"Made: {made}.", f"Lost most: {loss.sentence}. To change it: {loss.setting}."]

@@ -1,0 +1,56 @@
+"""Lay out what Python objects show in a notebook's cell, in the look of the report. Knows nothing of runs.
+
+A cell shares its page with others, so every rule of the look is put under one class; there is no script.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mathstrap.render import Budget
+from mathstrap.render.pages import TEMPLATES, environment, text_functions
+
+MOST_CELL_CHARS = 1_200
+FORMULA_SECONDS = 2.0
+_RULE = re.compile(r"(?P<media>@media[^{]+\{)|(?P<selectors>[^{}]+)\{(?P<body>[^{}]*)\}|(?P<end>\})")
+
+
+def cell(part: str, **values: Any) -> str:
+    """Return a part of `notebook.html` as the HTML of a cell."""
+    functions = text_functions(Budget(seconds=FORMULA_SECONDS))
+    return environment().get_template("notebook.html").render(part=part, css=scoped_look(), **values, **functions)
+
+
+def rows_cell(rows: Sequence[Mapping[str, Any]], *, columns: Sequence[str] = (), caption: str) -> str:
+    """Return a few rows as a table under a caption; the texts of models and files are escaped, formulas rendered."""
+    known = dict.fromkeys(name for row in rows for name in row)
+    names = [name for name in columns if name in known] or list(known)
+    return cell("rows", rows=[[text_of(row.get(name)) for name in names] for row in rows], names=names, caption=caption)
+
+
+def text_of(value: Any) -> str:
+    """Return a cell of a table as text of bounded length."""
+    text = "" if value is None else value if isinstance(value, str) else repr(value)
+    return text if len(text) <= MOST_CELL_CHARS else text[: MOST_CELL_CHARS - 1] + "…"
+
+
+@functools.cache
+def scoped_look() -> str:
+    """Return the rules of the look for what stands inside `.mathstrap` alone."""
+    css = re.sub(r"/\*.*?\*/", "", (TEMPLATES / "look.css").read_text(encoding="utf-8"), flags=re.DOTALL)
+    written = []
+    for found in _RULE.finditer(css):
+        if found["selectors"] is None:
+            written.append(found[0].strip())
+            continue
+        selectors = ", ".join(scoped(selector.strip()) for selector in found["selectors"].split(","))
+        written.append(f"{selectors} {{{found['body']}}}")
+    return "\n".join([*written, (TEMPLATES / "notebook.css").read_text(encoding="utf-8")])
+
+
+def scoped(selector: str) -> str:
+    """Return a selector that reaches only what is inside a cell; the page's own elements become the cell."""
+    return ".mathstrap" if selector in (":root", "html", "body") else f".mathstrap {selector}"
