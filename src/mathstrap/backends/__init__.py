@@ -12,8 +12,8 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any, cast
 
-from mathstrap.engine.budget import Budget
 from mathstrap.backends.known import SERVERS
+from mathstrap.engine.budget import Budget
 from mathstrap.engine.interface import Backend
 from mathstrap.engine.prices import Price, find_price
 from mathstrap.errors import InputError, RecipeError, suggest

@@ -12,9 +12,6 @@ from mathstrap.files.rows import READERS, suffix_of
 from mathstrap.problems.load import HUB_SETS, SeedsOptions, dataset_name
 from mathstrap.recipe import merge, parse_yaml, recipe_names, recipe_text
 
-# What the starter recipe says of its questions and its teacher is a place for the reader's own.
-_PLACEHOLDERS = ("seeds", "teacher")
-
 
 def holds_questions(source: str) -> bool:
     """Say whether a name stands for questions rather than for a recipe."""
@@ -35,24 +32,26 @@ def values_of(source: str) -> tuple[dict[str, Any], str]:
 
 
 def starter_values(source: str) -> dict[str, Any]:
-    """Return the values of the recipe that `mathstrap init` writes for a source of questions, without a teacher."""
+    """Return the values of the recipe that `mathstrap init` writes for a source of questions."""
     values = parse_yaml(recipe_text("starter")[1], "starter.yaml")
-    for section in _PLACEHOLDERS:
-        values.pop(section)
     values["seeds"] = {"source": source}
     values["name"] = dataset_name(SeedsOptions(source=source))
     return values
 
 
 def set_teacher(values: dict[str, Any], teacher: str | Mapping[str, Any]) -> None:
-    """Set who answers, in place, with the limits that a model of its kind needs where the starter's still stand.
+    """Set who answers, in place, with the limits that a model of its kind needs.
 
     A text is read as `teacher_named` reads it. The tiny model of the package gets the prompts and lengths of the demo.
     """
     chosen = teacher_named(teacher) if isinstance(teacher, str) else dict(teacher)
+    is_other = chosen.get("model") != (values.get("teacher") or {}).get("model")
     values["teacher"] = chosen
     stages = [values.setdefault(stage, {}) for stage in ("rewriting", "solving")]
-    if thinks(str(chosen.get("model") or "")):
+    for stage in stages:  # a recipe may tell its own model not to think; what another is told is not for it to say
+        if is_other and stage.get("reasoning_effort") == "none":
+            del stage["reasoning_effort"]
+    if is_other and thinks(str(chosen.get("model") or "")):
         chosen.setdefault("timeout_seconds", THINKER_TIMEOUT_SECONDS)
         for stage in stages:
             stage["max_tokens"] = max(THINKER_MAX_TOKENS, stage.get("max_tokens") or 0)
