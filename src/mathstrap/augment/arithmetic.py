@@ -176,10 +176,18 @@ def _written_steps(solution: str) -> Iterator[tuple[str, str]]:
         at = match.start() + 1
 
 
-def as_fraction(text: str) -> Fraction | None:
-    """Return the value of a plain number (1,200; $3.50; 20%; 3/4), None for anything else or anything huge."""
-    cleaned = re.sub(r"[,$€£\s]", "", text).rstrip("%.")
-    if not re.fullmatch(r"-?(?:\d{1,18}(?:\.\d{1,12})?|\.\d{1,12})(?:/[1-9]\d{0,11})?", cleaned):
+def plain_number(text: str) -> Fraction | None:
+    """Return a plain decimal number, thousands separators and a money sign allowed; None for anything else."""
+    bare = text.strip().replace(",", "").replace("$", "").removesuffix(".")
+    if len(bare) > 20 or not re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", bare):
         return None
-    above, _, below = cleaned.partition("/")
-    return Fraction(above if above[0] != "." else f"0{above}") / Fraction(below or 1)
+    return Fraction(bare)
+
+
+def as_fraction(text: str) -> Fraction | None:
+    """Return the value of a number as answers write it (1,200; $3.50; 20%; 3/4), None for anything else or too long."""
+    above, slash, below = re.sub(r"[,$€£\s]", "", text).rstrip("%.").partition("/")
+    value = plain_number(above)
+    if value is None or (slash and not re.fullmatch(r"[1-9]\d{0,11}", below)):
+        return None
+    return value / int(below or 1)

@@ -10,24 +10,17 @@ from fractions import Fraction
 from functools import lru_cache
 
 from mathstrap.augment.languages import Language, language_of, uses_decimal_comma, wording_of
+from mathstrap.numerals import ORDINALS, TENS, UNITS
 
-_UNIT_WORDS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
-)
-_TEN_WORDS = "twenty thirty forty fifty sixty seventy eighty ninety"
-UNITS = {word: value for value, word in enumerate(_UNIT_WORDS.split())}
-TENS = {word: 10 * value for value, word in enumerate(_TEN_WORDS.split(), start=2)}
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
 MULTIPLES = {
     "twice": 2, "double": 2, "doubled": 2, "doubles": 2, "doubling": 2, "triple": 3, "tripled": 3, "triples": 3,
     "tripling": 3, "thrice": 3, "quadruple": 4, "quadrupled": 4, "quadruples": 4,
 }  # fmt: skip
-PARTS = {
-    "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
-    "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
-    "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10, "twelfth": 12, "twelfths": 12, "hundredths": 100,
-}  # fmt: skip
+_PART_WORDS = {"quarter": 4} | {word: value for word, value in ORDINALS.items() if value <= 10 or value == 12}
+PARTS = {"half": 2, "halves": 2, "hundredths": 100} | {
+    word + plural: value for word, value in _PART_WORDS.items() for plural in ("", "s")
+}
 GLYPHS = {
     "½": Fraction(1, 2), "⅓": Fraction(1, 3), "⅔": Fraction(2, 3), "¼": Fraction(1, 4), "¾": Fraction(3, 4),
     "⅕": Fraction(1, 5), "⅖": Fraction(2, 5), "⅗": Fraction(3, 5), "⅘": Fraction(4, 5), "⅙": Fraction(1, 6),

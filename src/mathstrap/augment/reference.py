@@ -8,26 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from mathstrap.numerals import UNITS
 from mathstrap.types import Style
+from mathstrap.verify.strings import hendrycks_form
 
-# The only number words the reference hides, as whole lower-case tokens.
-_WORDS = {
-    "one": "1",
-    "two": "2",
-    "three": "3",
-    "four": "4",
-    "five": "5",
-    "six": "6",
-    "seven": "7",
-    "eight": "8",
-    "nine": "9",
-    "ten": "10",
-    "eleven": "11",
-    "twelve": "12",
-    "fifth": "5",
-    "sixteen": "16",
-    "half": "50%",
-}
+# The only number words the reference hides, as whole lower-case tokens; "thirteen", "fourth" and all others stay.
+_WORDS = {word: str(value) for word, value in UNITS.items() if 1 <= value <= 12 or value == 16} | {
+    "fifth": "5", "half": "50%",
+}  # fmt: skip
 _DIGIT = re.compile(r"\d")
 _EXCLUDED = re.compile(r'[a-zA-Z\n:()*"+–-]')
 _TAIL_AFTER_LAST_DIGIT = re.compile(r"[^0-9]*\Z")
@@ -127,7 +115,7 @@ def clean_math(reply: str, marker: str = "The answer is") -> str:
         else:
             numbers = _MATH_NUMBER.findall(reply)
             answer = numbers[-1] if numbers else ""
-    answer = strip_latex(answer.removesuffix(".").removesuffix("/"))
+    answer = hendrycks_form(answer.removesuffix(".").removesuffix("/"))
     return last_box(answer) if "boxed" in answer else answer
 
 
@@ -135,18 +123,18 @@ def last_box(text: str) -> str:
     """Return what the last `boxed` of the text holds, normalised; without a brace, all up to the next `$`."""
     inside = text.split("boxed")[-1]
     if not inside.startswith("{"):
-        return strip_latex(inside.split("$")[0].strip())
+        return hendrycks_form(inside.split("$")[0].strip())
     depth = 1
     for index, char in enumerate(inside[1:], start=1):
         depth += (char == "{") - (char == "}")
         if depth == 0:
-            return strip_latex(inside[1:index])
-    return strip_latex(inside[1:])
+            return hendrycks_form(inside[1:index])
+    return hendrycks_form(inside[1:])
 
 
 def seed_answer(answer: str, style: Style) -> str:
     """Return a seed's gold answer as the reference's cleaned file has it."""
-    return drop_extra_zeros(answer.removesuffix(".0")) if style == "gsm8k" else strip_latex(answer)
+    return drop_extra_zeros(answer.removesuffix(".0")) if style == "gsm8k" else hendrycks_form(answer)
 
 
 def mask_answer(token: str, style: Style, method: str) -> str:
@@ -165,50 +153,3 @@ def split_tail(masked: str) -> tuple[str, str]:
     """Return (base, tail): the question is cut after the last full stop or comma; without one the tail is empty."""
     cut = masked.replace(",", ".").rfind(".") + 1 or len(masked)
     return masked[:cut].strip(), masked[cut:].strip()
-
-
-def strip_latex(text: str) -> str:
-    """Return a MATH answer in the reference's normal form (the string normalisation of Hendrycks et al.)."""
-    for old, new in (("\n", ""), ("\\!", ""), ("\\\\", "\\"), ("tfrac", "frac"), ("dfrac", "frac")):
-        text = text.replace(old, new)
-    for gone in ("\\left", "\\right", "^{\\circ}", "^\\circ", "\\$"):
-        text = text.replace(gone, "")
-    text = text.split("\\text{ ")[0].replace("\\%", "")
-    text = text.replace(" .", " 0.").replace("{.", "{0.")
-    if not text:
-        return text
-    if text.startswith("."):
-        text = "0" + text
-    sides = text.split("=")
-    if len(sides) == 2 and len(sides[0]) <= 2:
-        text = sides[1]
-    text = _brace_roots(text).replace(" ", "")
-    text = _brace_fractions(text)
-    if text == "0.5":
-        return "\\frac{1}{2}"
-    over = re.fullmatch(r"(-?\d+)/(-?\d+)", text)
-    if over and all(str(int(part)) == part for part in over.groups()):
-        return f"\\frac{{{over[1]}}}{{{over[2]}}}"
-    return text
-
-
-def _brace_roots(text: str) -> str:
-    first, *rest = text.split("\\sqrt")
-    return first + "".join(
-        "\\sqrt" + (part if part.startswith("{") or not part else f"{{{part[0]}}}{part[1:]}") for part in rest
-    )
-
-
-def _brace_fractions(text: str) -> str:
-    first, *rest = text.split("\\frac")
-    done = first
-    for part in rest:
-        if part.startswith("{"):
-            done += "\\frac" + part
-        elif len(part) < 2:
-            return text
-        elif part[1] == "{":
-            done += f"\\frac{{{part[0]}}}{part[1:]}"
-        else:
-            done += f"\\frac{{{part[0]}}}{{{part[1]}}}{part[2:]}"
-    return done

@@ -17,9 +17,10 @@ from itertools import pairwise
 from typing import Any
 
 from mathstrap.augment.interface import Augmentation, Draft, Mode, no_draft_prompt, no_draft_reply, rng_for
-from mathstrap.augment.quantities import TENS, UNITS, Quantity
+from mathstrap.augment.quantities import Quantity
 from mathstrap.augment.surface import fresh_names, put_names, with_distractor
 from mathstrap.augment.worked import Spot, Variable, Worked, plain_text, read_worked, recheck, worked_from_equation
+from mathstrap.numerals import TENS, UNITS
 from mathstrap.types import Problem, Reject
 
 # Before a number: it is a name rather than an amount.

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mathstrap.augment.arithmetic import Node, Operation, evaluate, numbers_in, parse_expression
+from mathstrap.augment.arithmetic import Node, Operation, evaluate, numbers_in, parse_expression, plain_number
 from mathstrap.augment.quantities import PERCENT, Quantity, find_quantities
 
 MARK = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
@@ -321,14 +321,6 @@ def _numbers_of_solution(solution: str) -> list[Quantity]:
         if quantity.form == "words" and quantity.text.lower() not in ("one", "a", "zero")
     ]
     return sorted(found + words, key=lambda quantity: quantity.start)
-
-
-def plain_number(text: str) -> Fraction | None:
-    """Return a plain decimal number, thousands separators and a money sign allowed; None for anything else."""
-    bare = text.strip().replace(",", "").replace("$", "").removesuffix(".")
-    if len(bare) > 20 or not re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", bare):
-        return None
-    return Fraction(bare)
 
 
 def finite_text(value: Fraction) -> str | None:

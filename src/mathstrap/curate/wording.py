@@ -6,6 +6,8 @@ import re
 import unicodedata
 from itertools import pairwise
 
+from mathstrap.numerals import TENS, UNITS
+
 # A number (thousands separators inside), a word, an operator, or a bracket that opens a formula.
 TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+|[^\W\d_]+|[+*/^=<>%|!×÷≤≥·-]|[(\[{](?=[-+\d\\]|[a-z]\b)")
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+")
@@ -14,13 +16,8 @@ SPACING = re.compile(r"\\(?:left|right|displaystyle|text|mathrm|quad|qquad|[,!;:
 FORMULA = re.compile(r"\$([^$]{1,400})\$|\\\[(.{1,400}?)\\\]|\\\((.{1,400}?)\\\)", re.DOTALL)
 PROSE = re.compile(r"(?<![\\a-z])[a-z]{2,}")
 HYPHEN = re.compile(r"(?<=[a-z]{2})-(?=[a-z]{2})")
-SMALL_NUMBERS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-    "seventeen eighteen nineteen twenty"
-)
 # Words that are numbers, with the number they stand for; one that is not a quantity does no harm in a comparison.
-NUMBER_WORDS = {word: str(value) for value, word in enumerate(SMALL_NUMBERS.split())} | {
-    "thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70", "eighty": "80", "ninety": "90",
+NUMBER_WORDS = {word: str(value) for word, value in (UNITS | TENS).items()} | {
     "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "half": "1/2", "twice": "2x",
     "double": "2x", "thrice": "3x", "triple": "3x", "third": "1/3", "thirds": "1/3", "quarter": "1/4",
     "quarters": "1/4", "fourth": "1/4", "fifth": "1/5", "sixth": "1/6", "tenth": "1/10",

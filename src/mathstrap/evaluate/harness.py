@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.augment.worked import plain_number
+from mathstrap.augment.arithmetic import plain_number
 from mathstrap.evaluate.score import ScoredDraw, found_answer, stated_answer
 from mathstrap.types import Style
 from mathstrap.verify import grade

@@ -20,20 +20,21 @@ class UnreadableError(ValueError):
 def same_hendrycks(gold: str, got: str) -> bool:
     """Say whether two strings are the same answer by the rule released with MATH."""
     try:
-        return hendrycks_form(gold) == hendrycks_form(got)
+        return hendrycks_form(gold, is_scorer=True) == hendrycks_form(got, is_scorer=True)
     except UnreadableError:
         return gold == got
 
 
-def hendrycks_form(text: str) -> str:
+def hendrycks_form(text: str, *, is_scorer: bool = False) -> str:
     """Return the string the MATH release compares: LaTeX variants folded, spaces, degrees and units removed.
 
-    Raises UnreadableError where the released code fails.
+    `is_scorer` raises UnreadableError where the released code fails, as MetaMath's scorer does; its bootstrapping code
+    has the same rules and goes on.
     """
     text = text.replace("\n", "").replace("\\!", "").replace("\\\\", "\\")
     text = text.replace("tfrac", "frac").replace("dfrac", "frac").replace("\\left", "").replace("\\right", "")
     text = text.replace("^{\\circ}", "").replace("^\\circ", "").replace("\\$", "")
-    if text.count(_UNITS_FOLLOW) > 1:
+    if is_scorer and text.count(_UNITS_FOLLOW) > 1:
         raise UnreadableError("two units")
     text = text.partition(_UNITS_FOLLOW)[0].replace("\\%", "").replace(" .", " 0.").replace("{.", "{0.")
     if not text:
@@ -43,27 +44,27 @@ def hendrycks_form(text: str) -> str:
     name, equals, value = text.partition("=")
     if equals and "=" not in value and len(name) <= 2:
         text = value
-    text = _braced_fractions(_braced_roots(text).replace(" ", ""))
+    text = _braced_fractions(_braced_roots(text, is_scorer).replace(" ", ""), is_scorer)
     return _slash_to_fraction("\\frac{1}{2}" if text == "0.5" else text)
 
 
-def _braced_roots(text: str) -> str:
+def _braced_roots(text: str, is_scorer: bool) -> str:
     r"""Put braces around the one character after a bare `\sqrt`."""
     head, *parts = text.split("\\sqrt")
     for part in parts:
-        if not part:
+        if is_scorer and not part:
             raise UnreadableError("a root of nothing")
-        head += "\\sqrt" + (part if part[0] == "{" else f"{{{part[0]}}}{part[1:]}")
+        head += "\\sqrt" + (part if part[:1] in ("{", "") else f"{{{part[0]}}}{part[1:]}")
     return head
 
 
-def _braced_fractions(text: str) -> str:
+def _braced_fractions(text: str, is_scorer: bool) -> str:
     r"""Put braces around the bare characters of `\frac12` and `\frac1{2}`; one cut short leaves the text as it was."""
     head, *parts = text.split("\\frac")
     for part in parts:
-        if not part:
+        if is_scorer and not part:
             raise UnreadableError("a fraction of nothing")
-        if part[0] == "{":
+        if part[:1] == "{":
             head += "\\frac" + part
         elif len(part) < 2:
             return text

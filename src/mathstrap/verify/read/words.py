@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mathstrap import numerals
+
 
 def _words(text: str) -> list[str]:
     return text.split()
@@ -104,19 +106,8 @@ MAGNITUDES |= {
                          ("crore", "crores"))
 } | {"tens": 10, "ten": 10}  # fmt: skip
 
-_UNITS_BELOW_TWENTY = _words(
-    """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
-    eighteen nineteen"""
-)
-NUMBER_WORDS = {word: value for value, word in enumerate(_UNITS_BELOW_TWENTY)} | {
-    "twenty": 20, "thirty": 30, "forty": 40, "fourty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80,
-    "ninety": 90,
-}  # fmt: skip
-_ORDINALS = _words(
-    """zeroth first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth
-    fifteenth sixteenth seventeenth eighteenth nineteenth"""
-)
-PARTS = {word: value for value, word in enumerate(_ORDINALS) if value >= 3} | {
+NUMBER_WORDS = {**numerals.UNITS, **numerals.TENS, "fourty": 40}
+PARTS = numerals.ORDINALS | {
     "half": 2, "halve": 2, "quarter": 4, "twentieth": 20, "thirtieth": 30, "fortieth": 40, "fiftieth": 50,
     "sixtieth": 60,
     "hundredth": 100, "thousandth": 1000, "millionth": 10**6,

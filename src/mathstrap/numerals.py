@@ -1,0 +1,12 @@
+"""The English words of numbers, for every module that reads them: units, tens, ordinals. Reads no text itself."""
+
+from __future__ import annotations
+
+_UNITS = """zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen
+    seventeen eighteen nineteen"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+_ORDINALS = """third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
+    sixteenth seventeenth eighteenth nineteenth"""
+UNITS = {word: value for value, word in enumerate(_UNITS.split())}
+TENS = {word: 10 * value for value, word in enumerate(_TENS.split(), start=2)}
+ORDINALS = {word: value for value, word in enumerate(_ORDINALS.split(), start=3)}
