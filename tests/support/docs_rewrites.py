@@ -28,6 +28,7 @@ HUB_RECIPES = {"metamathqa-gsm8k", "metamathqa-math", "rft-gsm8k", "difficulty-g
 PYTHON = [
     ('load_recipe(RunRecipe, "my.yaml", [', f'load_recipe(RunRecipe, "my.yaml", [*{FAKE_TEACHER!r}, '),
     ("EvalOptions(", "EvalOptions(teacher=FAKE_MODEL, "),
+    ('teacher="gpt-6-luna"', 'teacher={"backend": "fake", "settings": {"golds": "golds.jsonl"}}'),
     ("limit=100", "limit=3"),
 ]
 
@@ -38,7 +39,10 @@ def rewrite_run(words: list[str], server: str) -> list[str]:
         words = [*words, "seeds.source=questions.jsonl"] + ([] if "--dry-run" in words else ["--dry-run"])
     own_server = any(server in word for word in words) and "--dry-run" not in words
     own_teacher = any(".py:" in word for word in words if word.startswith("teacher.backend="))
-    return words if "--dry-run" in words or own_server or own_teacher else [*words, *FAKE_TEACHER]
+    if "--dry-run" in words:
+        return words
+    words = [*words, "--replace"]  # the scratch folder has runs of other seeds under the names that pages use
+    return words if own_server or own_teacher else [*words, *FAKE_TEACHER]
 
 
 def rewrite_eval(words: list[str], server: str) -> list[str]:
