@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pyarrow.parquet
 import pytest
 
 from mathstrap.errors import InputError, RunLocked, StorageError
-from mathstrap.files.append_log import AppendLog, Index, SpareRoom
+from mathstrap.files.append_log import AppendLog, Index, SpareRoom, storage_error
 from mathstrap.files.rundir import RunDir
 from mathstrap.files.tables import write_atomically
 from mathstrap.types import Completion, Failure, Message, Problem, Request, Sample, Sampling, Usage
@@ -96,13 +99,17 @@ def test_a_file_that_is_one_torn_line_becomes_empty(tmp_path):
     assert path.read_bytes().count(b"\n") == 1
 
 
-@pytest.mark.parametrize("line", [b"not json\n", b'{"key": 1}\n', b"\xff\xfe\n", b"[]\n"])
-def test_a_broken_line_in_the_middle_is_named_with_what_to_do(tmp_path, line):
+@pytest.mark.parametrize("line", [b"not json\n", b'{"key": 1}\n', b"\xff\xfe\n", b"[]\n", b"[" * 100_000 + b"\n"])
+def test_a_broken_line_in_the_middle_is_named_and_left_out(tmp_path, line, caplog):
     filled(tmp_path / "run", [1])
     path = tmp_path / "run" / "completions-solve.jsonl"
-    path.write_bytes(path.read_bytes() + line + path.read_bytes())
-    with RunDir.open(tmp_path / "run") as run, pytest.raises(InputError, match=r"jsonl:2: not a stored reply.*Delete"):
-        run.index("solve")
+    other = path.read_bytes().replace(b"s-001", b"s-002")
+    path.write_bytes(path.read_bytes() + line + other)
+    with RunDir.open(tmp_path / "run") as run:
+        assert [held.request for held in run.completions("solve")] == ["s-001#0", "s-002#0"]
+    (message,) = caplog.messages
+    assert "completions-solve.jsonl:2: not a stored reply" in message
+    assert "asked for again" in message
 
 
 def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
@@ -130,9 +137,11 @@ def test_a_missing_run_says_how_to_start_one(tmp_path):
         RunDir.read(tmp_path / "none")
 
 
-def test_a_full_disk_is_a_sentence_and_leaves_no_partial_line(tmp_path):
-    with pytest.raises(StorageError, match=r"/dev/full: cannot be written: No space left.*run the same command again"):
-        AppendLog("/dev/full").append(b"x")
+def test_a_full_disk_is_a_sentence_and_a_device_is_not_written(tmp_path):
+    sentence = str(storage_error(tmp_path / "x", OSError(errno.ENOSPC, "No space left on device")))
+    assert re.search(r"x: cannot be written: No space left.*run the same command again", sentence)
+    with pytest.raises(StorageError, match="a device, where a file is expected"):
+        AppendLog(Path("/dev/full"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -205,9 +214,9 @@ def test_records_become_a_table_with_their_types(tmp_path):
 def test_the_manifest_is_merged(tmp_path):
     with RunDir.open(tmp_path / "run") as run:
         run.update_manifest(version="1", counts={"seeds": 3})
-        run.update_manifest(seconds=2.5)
+        run.update_manifest(usd=2.5)
     with RunDir.read(tmp_path / "run") as run:
-        assert run.manifest == {"version": "1", "counts": {"seeds": 3}, "seconds": 2.5}
+        assert run.manifest == {"version": "1", "counts": {"seeds": 3}, "usd": 2.5}
 
 
 def test_a_whole_file_on_a_full_disk_is_a_sentence(tmp_path):
@@ -284,8 +293,6 @@ with RunDir.open(sys.argv[1]) as run:
 
 
 def test_a_full_disk_gives_the_room_kept_for_what_is_in_flight(tmp_path, monkeypatch):
-    import errno
-
     def full(*_args):
         raise OSError(errno.ENOSPC, "No space left on device")
 

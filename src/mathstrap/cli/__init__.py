@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 import sys
 
 import typer
 
-from mathstrap.cli import complete, curate, run, see, share
+from mathstrap.cli import complete, curate, doctor, run, see, share
 from mathstrap.cli import eval as evaluation
 from mathstrap.cli import quirks as reference_quirks
 from mathstrap.cli import reproduce as reproduction
@@ -59,11 +60,27 @@ def main() -> None:
     for name in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(name) is signal.SIG_DFL:
             signal.signal(name, end_orderly)
+    logging.getLogger("mathstrap").addHandler(Warnings())
     try:
         app()
     except MathstrapError as error:
         typer.echo("\n".join(printable(line) for line in f"error: {error}".split("\n")), err=True)
         sys.exit(1)
+
+
+class Warnings(logging.Handler):
+    """Shows each warning of the library once on stderr, as `printable` text: it may hold what a file said."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.shown: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a warning that was not printed before."""
+        sentence = record.getMessage()
+        if sentence not in self.shown:
+            self.shown.add(sentence)
+            typer.echo(f"{record.levelname.lower()}: {printable(sentence)}", err=True)
 
 
 def end_orderly(number: int, _: object) -> None:
@@ -83,6 +100,7 @@ app.command("study", short_help="The paper's ablation: train, evaluate, compare.
 app.command("verify", short_help="Grade answers against gold answers.")(verification.verify)
 app.command("stats", short_help="A run's numbers, with intervals.")(see.stats)
 app.command("report", short_help="Write a run's report: one HTML file.")(see.report)
+app.command("doctor", short_help="What is damaged in a run, and mending it.")(doctor.doctor)
 app.command("explore", short_help="Read runs in the browser, on this machine.")(see.explore)
 app.command("export", short_help="Data for rewards, preferences, other trainers.")(share.export)
 app.command("preflight", short_help="Check a training file: which rewards can be 1.")(share.preflight)
@@ -110,6 +128,7 @@ complete.offer(training.train, recipe=complete.recipe, overrides=complete.keys("
 complete.offer(studies.study, recipe=complete.recipe, overrides=complete.keys("mathstrap.study:StudyRecipe"))
 complete.offer(see.stats, run=complete.run_dir)
 complete.offer(see.report, run=complete.run_dir, against=complete.run_dir)
+complete.offer(doctor.doctor, run=complete.run_dir)
 complete.offer(see.explore, runs=complete.run_dir)
 complete.offer(
     share.export, data=complete.run_dir, trainer=complete.trainer, formats=complete.format_, recipe=complete.recipe,

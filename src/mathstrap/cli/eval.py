@@ -178,9 +178,10 @@ def run_kind(path: str) -> str:
     from mathstrap.files.rundir import RunDir
 
     run = RunDir.read(path)
-    if not run.manifest:
+    if not run.manifest and not any(run.has(name) for name in ("problems", "draws", "samples")):
         raise InputError(f"{path}: no manifest.json, so this is not a run directory.")
-    return "evaluation" if run.manifest.get("kind") == "evaluation" else "bootstrapping run"
+    is_evaluation = run.manifest.get("kind") == "evaluation" or (not run.manifest and run.has("draws"))
+    return "evaluation" if is_evaluation else "bootstrapping run"
 
 
 def build_options(

@@ -148,7 +148,13 @@ def weights_hash(path: Path) -> str:
 def read_evaluation(path: Path | str) -> tuple[Evaluation, list[ScoredDraw]]:
     """Return the numbers and graded draws of a finished evaluation; raises InputError where there is none."""
     run = RunDir.read(path)
-    found: Any = run.read_json("metrics.json")
+    found: Any = run.read_json("metrics.json", strict=True)
     if not isinstance(found, dict) or found.get("kind") != KIND:
         raise InputError(f"{path}: not an evaluation. `mathstrap eval --out {path}` writes one.")
-    return msgspec.convert(found, Evaluation), list(run.read_records("draws", ScoredDraw))
+    try:
+        evaluation = msgspec.convert(found, Evaluation)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise InputError(
+            f"{run.path / 'metrics.json'}: {error}. Evaluate again with the same --out; nothing is asked twice."
+        ) from error
+    return evaluation, list(run.read_records("draws", ScoredDraw))

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
-from mathstrap.errors import InputError
+from mathstrap.files.append_log import decode_reply
+from mathstrap.files.lines import Damage, records_in
 from mathstrap.types import Completion
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,21 +25,22 @@ class Source:
     modified_ns: int = 0
 
 
-def tail(path: Path, offset: int, kind: type[Completion] = Completion) -> Iterator[tuple[Completion, int]]:
-    """Yield the whole lines after a byte offset with the offset behind each; a torn last line waits for its rest."""
-    decode = msgspec.json.Decoder(kind).decode
+def tail(path: Path, offset: int) -> Iterator[tuple[Completion, int]]:
+    """Yield the whole lines after a byte offset with the offset behind each; a torn last line waits for its rest.
+
+    A line that cannot be read is left out.
+    """
     if not path.exists():
         return
-    with path.open("rb", buffering=1 << 20) as lines:
-        lines.seek(offset)
-        for line in lines:
-            if not line.endswith(b"\n"):
-                return
-            offset += len(line)
-            try:
-                yield decode(line), offset
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"{path}: before byte {offset}: not a stored reply ({error}).") from error
+
+    def tell(damage: Damage) -> None:
+        where = "" if offset == 0 else f" (lines counted from byte {offset:,})"
+        logger.warning("%s", f"{damage.sentence}{where} It is left out.")
+
+    for reply, line in records_in(path, decode_reply, tell, what="stored reply", offset=offset):
+        if not line.is_ended:
+            return
+        yield reply, line.offset + line.size
 
 
 def script(connection: sqlite3.Connection, text: str) -> None:

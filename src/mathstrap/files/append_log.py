@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import stat
 import threading
 from array import array
 from collections.abc import Iterable, Iterator
@@ -18,6 +20,7 @@ from pathlib import Path
 import msgspec
 
 from mathstrap.errors import InputError, StorageError
+from mathstrap.files.lines import MAX_LINE_BYTES, UNREADABLE, Damage, not_a_file, open_file, records_in
 from mathstrap.thought import split_completion
 from mathstrap.types import Completion, FinishReason, ReplyUsage, Usage
 
@@ -41,7 +44,7 @@ class SpareRoom:
     def keep(self) -> None:
         """Take the room; a disk that has none left, or cannot reserve any, is found out by the first write."""
         with suppress(OSError):
-            fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+            fd = open_for_writing(self.path, os.O_RDWR)
             try:
                 os.posix_fallocate(fd, 0, self.SIZE)
             except OSError:
@@ -72,7 +75,7 @@ class AppendLog:
         self.path = path
         self._spare = spare
         try:
-            self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._fd = open_for_writing(path, os.O_RDWR | os.O_APPEND)
             self.size = _mend_tail(self._fd)
         except OSError as error:
             raise storage_error(path, error) from error
@@ -157,8 +160,23 @@ class AppendLog:
                 return
 
 
+def open_for_writing(path: Path, flags: int) -> int:
+    """Open a file that only its owner may read, made where there is none; returns the descriptor.
+
+    A run directory may come from elsewhere: no symbolic link is followed, and neither a pipe nor a device is written.
+    Raises OSError.
+    """
+    fd = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    if not stat.S_ISREG(mode := os.fstat(fd).st_mode):
+        os.close(fd)
+        raise StorageError(not_a_file(path, mode))
+    return fd
+
+
 def storage_error(path: Path, error: OSError) -> StorageError:
     """Return the sentence for a file that cannot be written."""
+    if isinstance(error, StorageError):
+        return error
     advice = {
         errno.ENOSPC: "Free some space and run the same command again; what is written is kept.",
         errno.EDQUOT: "Free some of your quota and run the same command again; what is written is kept.",
@@ -167,6 +185,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
         errno.EROFS: "The file system is read-only: name another run directory.",
         errno.ENOTDIR: "A part of the path is a file: name another run directory.",
         errno.EEXIST: "A file is in the way: name another run directory.",
+        errno.ELOOP: "It is a symbolic link, and none is followed for writing: remove the link.",
     }.get(error.errno or 0, "Check the disk and run the same command again; what is written is kept.")
     return StorageError(f"{path}: cannot be written: {error.strerror or error}. {advice}")
 
@@ -183,7 +202,7 @@ def _mend_tail(fd: int) -> int:
             break
         end = start
     if end != size:
-        if _is_whole(os.pread(fd, size - end, end)):
+        if size - end <= MAX_LINE_BYTES and _is_whole(os.pread(fd, size - end, end)):
             os.write(fd, b"\n")
             return size + 1
         os.ftruncate(fd, end)
@@ -196,25 +215,9 @@ def _is_whole(line: bytes) -> bool:
         return False
     try:
         msgspec.json.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return False
     return True
-
-
-class _Line(msgspec.Struct):
-    """The fields of a stored reply that the index needs; its texts are skipped, not built."""
-
-    request: str
-    key: str
-    finish_reason: FinishReason = "unknown"
-    ended: str = ""
-    tokens_in: int = 0
-    tokens_out: int = 0
-    tokens_reasoning: int = 0
-    usd: float | None = None
-    model: str = ""
-    teacher: str = ""
-    reasoning: msgspec.Raw = msgspec.Raw(b'""')
 
 
 # How a reply ended and who wrote it: finish reason, the server's own word, model and label. A run has few of them.
@@ -226,6 +229,8 @@ class Index:
 
     Sorting the names sorts by id, since NUL comes before every other character. What a reply used is kept because
     rounds, budgets and the report ask for it of every reply, and none of them for the text.
+
+    damaged   the lines that cannot be read: their replies were paid for, but their requests have none
     """
 
     def __init__(self) -> None:
@@ -240,6 +245,8 @@ class Index:
         self._usd = array("d")  # what the server said it charged; not a number where it said nothing
         self._endings = array("L")  # number of an Ending, times two, plus one for a thought
         self._ending_numbers: dict[Ending, int] = {}
+        self._most = (0, 0)  # the most tokens a readable reply used
+        self.damaged: list[Damage] = []
 
     def add(self, usage: ReplyUsage, offset: int, length: int) -> None:
         """Note a reply and where its line lies; a later line of the same id and key takes the place of the first."""
@@ -259,8 +266,13 @@ class Index:
         has_thought: bool,
     ) -> None:
         number = self._ending_numbers.setdefault(ending, len(self._ending_numbers)) * 2 + has_thought
-        if max(tokens) > MOST_TOKENS:
-            tokens = (min(tokens[0], MOST_TOKENS), min(tokens[1], MOST_TOKENS), min(tokens[2], MOST_TOKENS))
+        if max(tokens) > MOST_TOKENS or min(tokens) < 0:
+            first, second, third = (max(0, min(number, MOST_TOKENS)) for number in tokens)
+            tokens = (first, second, third)
+        if usd is not None and usd < 0:
+            usd = None
+        if tokens[0] > self._most[0] or tokens[1] > self._most[1]:
+            self._most = (max(self._most[0], tokens[0]), max(self._most[1], tokens[1]))
         row = self.rows.setdefault(name, len(self._places))
         if row == len(self._places):
             self._places.append(place)
@@ -281,11 +293,32 @@ class Index:
 
     @property
     def used(self) -> Usage:
-        """What the stored replies used, also those whose place a later line took."""
-        return Usage(
+        """What the stored replies used, also those whose place a later line took, and those that cannot be read."""
+        readable = Usage(
             requests=len(self.rows), tokens_in=self.tokens_in, tokens_out=self.tokens_out,
             usd_stated=self.usd_stated, stated_in=self.stated_in, stated_out=self.stated_out,
         )  # fmt: skip
+        return sum(map(self.usage_of_damage, self.damaged), start=readable)
+
+    def usage_of_damage(self, damage: Damage) -> Usage:
+        """Return what a damaged line says its reply used; where it says nothing, the most that another one used."""
+        most_in, most_out = self._most
+        tokens_in, tokens_out = _count_in(damage.line, b"tokens_in"), _count_in(damage.line, b"tokens_out")
+        return Usage(
+            requests=1,
+            tokens_in=most_in if tokens_in is None else tokens_in,
+            tokens_out=most_out if tokens_out is None else tokens_out,
+        )
+
+    def mean_usage(self, damage: Damage) -> Usage:
+        """Return what asking again for a damaged reply uses: what its line says, else the mean of the others."""
+        count = max(1, len(self.rows))
+        tokens_in, tokens_out = _count_in(damage.line, b"tokens_in"), _count_in(damage.line, b"tokens_out")
+        return Usage(
+            requests=1,
+            tokens_in=round(self.tokens_in / count) if tokens_in is None else tokens_in,
+            tokens_out=round(self.tokens_out / count) if tokens_out is None else tokens_out,
+        )
 
     def usage_of(self, rows: Iterable[int]) -> Usage:
         """Return what these replies used."""
@@ -321,57 +354,65 @@ class Index:
             )  # fmt: skip
 
     def scan(self, path: Path) -> None:
-        """Read every whole record of `path`; a torn last one is left out. A missing file holds nothing."""
-        decode = msgspec.json.Decoder(_Line).decode
+        """Read every whole record of `path`; a torn last one is left out. A missing file holds nothing.
+
+        A line that cannot be read is put with `damaged`. Every field is decoded, so that what is indexed can be read.
+        """
         try:
-            with path.open("rb", buffering=1 << 20) as lines:
-                offset = 0
-                for number, line in enumerate(lines, start=1):
-                    length = len(line)
-                    is_ended = line[-1] == 10
-                    try:
-                        reply = decode(line)
-                    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                        if not is_ended:
-                            break
-                        raise _bad_line(path, number, line, error) from error
-                    self._put(
-                        f"{reply.request}\0{reply.key}",
-                        offset << LENGTH_BITS | (length - is_ended),
-                        (reply.tokens_in, reply.tokens_out, reply.tokens_reasoning),
-                        reply.usd,
-                        (reply.finish_reason, reply.ended, reply.model, reply.teacher),
-                        has_thought=_has_thought(reply.reasoning),
-                    )
-                    offset += length
+            for reply, line in records_in(path, decode_reply, self.damaged.append, what="stored reply"):
+                self._put(
+                    f"{reply.request}\0{reply.key}",
+                    line.offset << LENGTH_BITS | len(line.text),
+                    (reply.tokens_in, reply.tokens_out, reply.tokens_reasoning),
+                    reply.usd,
+                    (reply.finish_reason, reply.ended, reply.model, reply.teacher),
+                    has_thought=reply.has_thought,
+                )
         except FileNotFoundError:
             return
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
 
 
-def _has_thought(thought: msgspec.Raw) -> bool:
-    """Say whether a JSON string holds more than white space, without reading a long one."""
-    size = len(memoryview(thought))
-    return size > 64 or (size > 2 and bool(msgspec.json.decode(thought, type=str).strip()))
+_decode_completion = msgspec.json.Decoder(Completion).decode
+
+
+def decode_reply(line: bytes) -> Completion:
+    """Return a stored reply; raises one of UNREADABLE for what is none."""
+    reply = _decode_completion(line)
+    if "\0" in reply.request or "\0" in reply.key:
+        raise msgspec.DecodeError("NUL in an id")  # the index joins id and key by it
+    return reply
+
+
+def _count_in(line: bytes, name: bytes) -> int | None:
+    # Inside a text every quote stands behind a backslash, so this finds the field itself.
+    found = re.search(rb'"%s":(\d{1,9})[,}]' % name, line)
+    return int(found[1]) if found else None
+
+
+def request_in(line: bytes) -> str:
+    """Return the id of the request that a damaged line answered, where that can still be read; else ""."""
+    found = re.match(rb'\{"request":"([^"\\\x00-\x1f]{1,500})"', line)
+    return found[1].decode("utf-8", "replace") if found else ""
+
+
+def key_in(line: bytes) -> str:
+    """Return the key that stands in a damaged line, where it can still be read; else ""."""
+    found = re.search(rb'"key":"([0-9A-Za-z_.:-]{1,200})"', line[:4096])
+    return found[1].decode() if found else ""
 
 
 def read_replies(path: Path, index: Index, rows: Iterable[int]) -> Iterator[Completion]:
     """Yield the replies of these rows of the index, in their order and one at a time."""
     if not index.rows:
         return
-    decode = msgspec.json.Decoder(Completion).decode
-    fd = os.open(path, os.O_RDONLY)
-    try:
+    with open_file(path) as file:
+        fd = file.fileno()
         for row in rows:
             offset, length = index.place(row)
-            yield split_completion(decode(os.pread(fd, length, offset)))  # older runs kept thoughts inside the text
-    finally:
-        os.close(fd)
-
-
-def _bad_line(path: Path, number: int, line: bytes, error: Exception) -> InputError:
-    return InputError(
-        f"{path}:{number}: not a stored reply ({error}): {line[:60]!r}. "
-        "Delete this line; the reply it held is asked for again on the next run."
-    )
+            try:
+                reply = _decode_completion(os.pread(fd, length, offset))
+            except UNREADABLE as error:  # it was whole when it was indexed
+                raise InputError(f"{path}: byte {offset}: changed while it was being read ({error}).") from error
+            yield split_completion(reply)  # older runs kept thoughts inside the text

@@ -2,6 +2,7 @@
 
 recipe.yaml manifest.json                        what was run
 completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
+damaged-<file>                                   lines that `mathstrap doctor` set aside
 batches-<stage>.jsonl                            PAID: what was submitted to a Batch API, appended to
 spending.jsonl                                   PAID: what may be owed beyond the replies, appended to
 spare-room                                       room on the disk for what is in flight when it is full
@@ -26,13 +27,22 @@ from typing import IO, Any, TypeVar
 
 import msgspec
 
-from mathstrap.errors import InputError, RunLocked
+from mathstrap.errors import InputError, RunLocked, StorageError
 from mathstrap.files.append_log import AppendLog, Index, SpareRoom, read_replies, storage_error
+from mathstrap.files.lines import UNREADABLE, Damage, Line, check_folder, read_json_file, records_in
 from mathstrap.files.rows import iter_rows
-from mathstrap.files.tables import Scratch, replacing, write_atomically, write_parquet, write_rows_parquet
+from mathstrap.files.tables import (
+    Scratch,
+    is_running,
+    remove_orphans,
+    replacing,
+    write_atomically,
+    write_parquet,
+    write_rows_parquet,
+)
 from mathstrap.types import Completion, Failure, Liability, ReplyUsage, Request, Sample, Usage, usage_of_reply
 
-T = TypeVar("T")
+V = TypeVar("V")
 _OLD_GOLD = b'"gold":"voted"'
 R = TypeVar("R", bound=msgspec.Struct)
 Key = tuple[str, str]  # the id of a request and the key of what it asks
@@ -89,8 +99,7 @@ class StageSink:
         if not path.exists():
             return []
         self._run.log(path.name)  # mends a torn last line before it is read
-        with path.open("rb") as lines:
-            return [msgspec.json.decode(line) for line in lines]
+        return [entry for entry, _ in records_in(path, decode_entry, refuse_damage, what="record of a batch")]
 
 
 def well_formed(completion: Completion) -> Completion:
@@ -100,6 +109,22 @@ def well_formed(completion: Completion) -> Completion:
         fields[name] = getattr(completion, name).encode("utf-8", "replace").decode()
     before, between = (mark.encode("utf-8", "replace").decode() for mark in completion.thought_marks)
     return msgspec.structs.replace(completion, **fields, thought_marks=(before, between))
+
+
+def decode_entry(line: bytes) -> dict[str, Any]:
+    """Return a line of the journal of batches; raises one of UNREADABLE for what is none."""
+    entry = msgspec.json.decode(line, type=dict[str, Any])
+    if not (isinstance(entry.get("token"), str) and isinstance(entry.get("event"), str)):
+        raise msgspec.DecodeError("no token or no event")
+    return entry
+
+
+def refuse_damage(damage: Damage) -> None:
+    """Raise InputError: without this line a batch that was paid for could be submitted again."""
+    raise InputError(
+        f"{damage.sentence} A batch named there would be paid for twice. Look at the line; if no batch is open, "
+        f"`mathstrap doctor {damage.path.parent} --mend` sets it aside."
+    )
 
 
 class SpendingLog:
@@ -114,15 +139,25 @@ class SpendingLog:
         line = self._log.last_line()
         try:
             self.before = msgspec.json.decode(line, type=Liability) if line else Liability()
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise InputError(
-                f"{self._log.path}: the last line is not a record of what was spent ({error}): {line[:60]!r}. Delete "
-                "this line; budgets then count from the line before it."
-            ) from error
+        except UNREADABLE as error:
+            self.before = last_liability(self._log.path)
+            run.tell(
+                f"{self._log.path}: the last line is not a record of what was spent ({error}): {line[:60]!r}. "
+                "Budgets count from the last line that can be read."
+            )
 
     def note(self, liability: Liability) -> None:
         """Write a line; it is with the operating system when this returns. Raises StorageError."""
         self._log.append(self._encode(liability))
+
+
+def last_liability(path: Path) -> Liability:
+    """Return the last line of `spending.jsonl` that can be read."""
+    decode = msgspec.json.Decoder(Liability).decode
+    last = Liability()
+    for last, _ in records_in(path, decode, lambda _: None, what="record of what was spent"):  # noqa: B007
+        pass
+    return last
 
 
 def _open_lock(path: Path) -> IO[str]:
@@ -158,13 +193,7 @@ def _is_dead(owner: str) -> bool:
     words = owner.split()
     if len(words) != 4 or words[3] != socket.gethostname():
         return False
-    try:
-        os.kill(int(words[1]), 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        return False
-    return False
+    return not is_running(int(words[1]))
 
 
 _log = logging.getLogger(__name__)
@@ -181,8 +210,20 @@ def _close_inherited_locks() -> None:
 os.register_at_fork(after_in_child=_close_inherited_locks)
 
 
+# What the manifest holds, as far as it is read; an entry of another type is as good as none.
+MANIFEST: dict[str, type] = {
+    "name": str, "kind": str, "mathstrap": str, "mode": str, "rng_seed": int, "teacher": dict, "seeds": dict,
+    "prompts": dict, "counts": dict, "tokens": dict, "seconds": dict, "shortfall": list, "older_body": dict,
+    "price": str,
+}  # fmt: skip
+
+
 class RunDir:
-    """One run's files. `open` takes the lock and may write; `read` takes no lock and may not."""
+    """One run's files. `open` takes the lock and may write; `read` takes no lock and may not.
+
+    A line that cannot be read is left out, with one sentence for each file: its reply counts as missing, and is asked
+    for again by the next run. `mathstrap doctor` names every such line.
+    """
 
     def __init__(self, path: Path, lock: IO[str] | None) -> None:
         self.path = path
@@ -191,6 +232,7 @@ class RunDir:
         self._indexes: dict[str, Index] = {}
         self._scratch: list[Scratch[Any]] = []
         self._manifest: dict[str, Any] | None = None
+        self._said: set[str] = set()
         self._spare = SpareRoom(path / "spare-room")
 
     @classmethod
@@ -216,6 +258,12 @@ class RunDir:
             if not _is_free(lock, path):
                 lock.close()
                 raise RunLocked(f"{path}: another process took this run at this moment. Run the same command again.")
+        try:
+            check_folder(path)
+        except InputError:
+            lock.close()
+            raise
+        remove_orphans(path)
         _LOCKS.add(lock)
         lock.seek(0)
         lock.truncate()
@@ -229,7 +277,20 @@ class RunDir:
         path = Path(path)
         if not path.is_dir():
             raise InputError(f"{path}: there is no run directory here. Start one: mathstrap run RECIPE out={path}")
+        check_folder(path)
         return cls(path, None)
+
+    def tell(self, sentence: str) -> None:
+        """Say what is wrong with a file of the run, once."""
+        if sentence not in self._said:
+            self._said.add(sentence)
+            _log.warning("%s", sentence)
+
+    def _leave_out(self, damaged: list[Damage], consequence: str) -> None:
+        if damaged:
+            others = len(damaged) - 1
+            more = f" {others:,} more lines of this file are damaged." if others else ""
+            self.tell(f"{damaged[0].sentence}{more} {consequence} Details: mathstrap doctor {self.path}")
 
     def __enter__(self) -> RunDir:
         return self
@@ -266,12 +327,13 @@ class RunDir:
         return self._spare.is_given
 
     def index(self, stage: str) -> Index:
-        """Return what is held for a stage; scanned once, about two seconds for a million replies a gigabyte."""
+        """Return what is held for a stage; scanned once, about three seconds for a million replies a gigabyte."""
         if stage not in self._indexes:
             if self._lock is not None:
                 self.log(f"completions-{stage}.jsonl")  # cuts a torn last line before it is indexed
             index = Index()
             index.scan(self.path / f"completions-{stage}.jsonl")
+            self._leave_out(index.damaged, "What is left out here is asked for again by the next run.")
             self._indexes[stage] = index
         return self._indexes[stage]
 
@@ -385,7 +447,10 @@ class RunDir:
         """Give a function that adds a record to `<name>.jsonl`; the file is there, whole, when the block ends well."""
         self._must_write(name)
         encode = msgspec.json.Encoder().encode
-        with replacing(self.path / f"{name}.jsonl") as path, path.open("wb", buffering=1 << 20) as out:
+        with (
+            replacing(self.path / f"{name}.jsonl", is_private=True) as path,
+            path.open("wb", buffering=1 << 20) as out,
+        ):
             yield lambda record: out.writelines((encode(record), b"\n"))
 
     def scratch(self, kind: type[R]) -> Scratch[R]:
@@ -410,45 +475,62 @@ class RunDir:
         """Say whether a derived file of records exists."""
         return (self.path / f"{name}.jsonl").exists()
 
-    def read_records(self, name: str, kind: type[R]) -> Iterator[R]:
-        """Yield the records of `<name>.jsonl`; raises InputError naming the line that does not fit."""
+    def read_records(self, name: str, kind: type[R], *, strict: bool = False) -> Iterator[R]:
+        """Yield the records of `<name>.jsonl`; raises InputError where there is no such file.
+
+        A line that does not fit is left out with a sentence; with `strict` it raises InputError.
+        """
         if not self.has(name):
             raise InputError(
                 f"{self.path / (name + '.jsonl')}: there is no such file. Run the recipe to its end first."
             )
-        return self._rows(f"{name}.jsonl", kind)
+        return self._rows(f"{name}.jsonl", kind, strict=strict)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a whole text file, for example `report.html`, and return its path."""
         self._must_write(name)
-        write_atomically(self.path / name, [text.encode("utf-8")])
+        write_atomically(self.path / name, [text.encode("utf-8", "replace")], is_private=True)
         return self.path / name
 
     def write_json(self, name: str, value: Any) -> Path:
         """Write a value as readable JSON, for example `metrics.json`, and return its path."""
         return self.write_text(name, msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
-    def read_json(self, name: str) -> Any:
-        """Return a JSON file's value, or None where there is no such file."""
+    def read_json(self, name: str, *, strict: bool = False) -> Any:
+        """Return a JSON file's value, or None where there is no such file.
+
+        What is not JSON counts as missing, with a sentence; with `strict` it raises InputError.
+        """
         path = self.path / name
         if not path.exists():
             return None
         try:
-            return msgspec.json.decode(path.read_bytes())
-        except msgspec.DecodeError as error:
-            raise InputError(f"{path}: not JSON ({error}). Delete it; it is derived and comes back.") from error
+            return read_json_file(path)
+        except InputError as error:
+            if strict:
+                raise InputError(f"{error} Delete it; it is derived and comes back.") from error
+            self.tell(f"{error} It counts as missing; the next run writes it again.")
+            return None
+
+    def read_value(self, name: str, kind: type[V]) -> V | None:
+        """Return a JSON file's value as `kind`; None, with a sentence, where it is something else."""
+        found = self.read_json(name)
+        try:
+            return None if found is None else msgspec.convert(found, kind)
+        except (msgspec.ValidationError, RecursionError) as error:
+            self.tell(f"{self.path / name}: {error}. It counts as missing; the next run writes it again.")
+            return None
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """Return a copy of the manifest; empty for a run that has none."""
+        """Return a copy of the manifest; empty for a run that has none, or where it cannot be read."""
         if self._manifest is None:
-            found = self.read_json("manifest.json") or {}
-            if not isinstance(found, dict):
-                raise InputError(
-                    f"{self.path / 'manifest.json'}: expected a mapping, found {type(found).__name__}. Delete the "
-                    "file; the next run writes it again."
-                )
-            self._manifest = found
+            found = self.read_value("manifest.json", dict[str, Any]) or {}
+            odd = [name for name, kind in MANIFEST.items() if name in found and type(found[name]) is not kind]
+            if odd:
+                names = ", ".join(odd)
+                self.tell(f"{self.path / 'manifest.json'}: of another type than expected, and left out: {names}.")
+            self._manifest = {name: value for name, value in found.items() if name not in odd}
         return dict(self._manifest)
 
     def update_manifest(self, **values: Any) -> None:
@@ -456,22 +538,44 @@ class RunDir:
         self._manifest = {**self.manifest, **values}
         self.write_json("manifest.json", self._manifest)
 
-    def _rows(self, file_name: str, kind: type[R]) -> Iterator[R]:
+    def _rows(self, file_name: str, kind: type[R], *, strict: bool = False) -> Iterator[R]:
         path = self.path / file_name
         if not path.exists():
             return
-        decode = msgspec.json.Decoder(kind).decode
-        with path.open("rb", buffering=1 << 20) as lines:
-            for number, line in enumerate(lines, start=1):
-                if kind is Sample and _OLD_GOLD in line:
-                    # Older samples say it in `gold`; inside a text its quotes would be escaped.
-                    line = line.replace(_OLD_GOLD, b'"gold_source":"voted"', 1)
-                try:
-                    yield decode(line)
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    if not line.endswith(b"\n"):
-                        return
-                    raise InputError(f"{path}:{number}: not a {kind.__name__} ({error}): {line[:60]!r}.") from error
+        for record, _ in self._places(path, kind, strict=strict):
+            yield record
+
+    def records_with_places(self, name: str, kind: type[R]) -> Iterator[tuple[R, Line]]:
+        """Yield the records of `<name>.jsonl`, each with where its line lies; others are left out with a sentence."""
+        return self._places(self.path / f"{name}.jsonl", kind, strict=False)
+
+    def _places(self, path: Path, kind: type[R], *, strict: bool) -> Iterator[tuple[R, Line]]:
+        damaged: list[Damage] = []
+        for record, line in records_in(path, record_decoder(kind), damaged.append, what=kind.__name__.strip("_")):
+            if damaged and strict:
+                break
+            yield record, line
+        if damaged and strict:
+            raise InputError(f"{damaged[0].sentence} To derive it anew: mathstrap doctor {self.path} --mend")
+        self._leave_out(damaged, "What is left out here is missing from what follows.")
 
     def _must_write(self, name: str) -> None:
         assert self._lock is not None, f"{name}: this run directory was opened for reading, or is closed"
+        linked = [parent for parent in Path(name).parents if parent.name and (self.path / parent).is_symlink()]
+        if linked:
+            raise StorageError(
+                f"{self.path / linked[0]}: is a symbolic link, and none is followed for writing: remove the link."
+            )
+
+
+def record_decoder(kind: type[R]) -> Callable[[bytes], R]:
+    """Return what reads a line of a derived file; samples also as an older version wrote them."""
+    decode = msgspec.json.Decoder(kind).decode
+    if kind is not Sample:
+        return decode
+
+    def decode_sample(line: bytes) -> R:
+        # Older samples say it in `gold`; inside a text its quotes would be escaped.
+        return decode(line.replace(_OLD_GOLD, b'"gold_source":"voted"', 1) if _OLD_GOLD in line else line)
+
+    return decode_sample

@@ -6,7 +6,7 @@ import itertools
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
@@ -21,10 +21,16 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; on success it is flushed and renamed, on an error removed."""
+def replacing(path: Path, *, is_private: bool = False) -> Iterator[Path]:
+    """Give an empty temporary file beside `path`; on success it is flushed and renamed, on an error removed.
+
+    A private file is one that only its owner may read. The rename puts the file in the place of a symbolic link, if
+    one stands there, and so writes where `path` is and nowhere else.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        temporary.unlink(missing_ok=True)  # of an earlier process with this number, or a link that waits for us
+        os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666))
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
@@ -34,12 +40,33 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise storage_error(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, chunks: Iterable[bytes]) -> None:
+def remove_orphans(folder: Path) -> None:
+    """Delete the temporary files in a folder whose processes are dead."""
+    for path in folder.glob(".*.tmp"):
+        number = path.name.removesuffix(".tmp").rpartition(".")[2]
+        if number.isascii() and number.isdecimal() and len(number) < 10 and not is_running(int(number)):
+            with suppress(OSError):
+                path.unlink()
+
+
+def is_running(number: int) -> bool:
+    """Say whether a process of this number runs on this machine."""
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        return True
+    return True
+
+
+def write_atomically(path: Path, chunks: Iterable[bytes], *, is_private: bool = False) -> None:
     """Write all chunks to `path`, or leave what was there; raises StorageError."""
-    with replacing(path) as temporary, temporary.open("wb", buffering=1 << 20) as out:
+    with replacing(path, is_private=is_private) as temporary, temporary.open("wb", buffering=1 << 20) as out:
         out.writelines(chunks)
 
 
@@ -109,7 +136,10 @@ def _write_groups(path: Path, rows: Iterable[R], schema: Any, table: Callable[[l
     import pyarrow.parquet
 
     left = iter(rows)
-    with replacing(path) as temporary, pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer:
+    with (
+        replacing(path, is_private=True) as temporary,
+        pyarrow.parquet.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
         while batch := list(itertools.islice(left, ROWS_PER_GROUP)):
             writer.write_table(table(batch))
 

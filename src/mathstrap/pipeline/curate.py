@@ -124,7 +124,10 @@ def held_out(seeds: Iterable[Problem], share: float, *, rng_seed: int) -> frozen
 
 def graded(run: RunDir) -> Iterator[tuple[Candidate, Verdict]]:
     """Yield the run's candidates, each with its verdict; both files have the same order, one for one."""
-    candidates, verdicts = run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict)
+    candidates, verdicts = (
+        run.read_records("candidates", Candidate, strict=True),
+        run.read_records("verdicts", Verdict, strict=True),
+    )
     for candidate, verdict in zip(candidates, verdicts, strict=True):
         assert candidate.id == verdict.candidate, f"the verdicts are not in step at {candidate.id}"
         yield candidate, verdict

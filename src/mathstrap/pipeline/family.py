@@ -15,6 +15,9 @@ from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, problem_of, root_of
 
+# A stored id may be damaged or forged; a run of a million draws of one question is not ours.
+MOST_DRAW_DIGITS = 6
+
 
 @dataclass(frozen=True, kw_only=True)
 class Exchange:
@@ -88,7 +91,7 @@ def draws_held(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[
     most = {problem.id: draws_of(problem, recipe) for problem in problems}
     for request_id in run.request_ids("solve"):
         problem_id, _, draw = request_id.rpartition("#")
-        if problem_id in most:
+        if problem_id in most and draw.isascii() and draw.isdecimal() and len(draw) < MOST_DRAW_DIGITS:
             most[problem_id] = max(most[problem_id], int(draw) + 1)
     return {problem_id: range(count) for problem_id, count in most.items()}
 

@@ -37,12 +37,13 @@ def older_body(run: RunDir, before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body that this run's keys leave out; `before` is the recipe it was last started with.
 
     Decided once, when a run is first opened by a version that hashes bodies: only replies that were there then were
-    asked for under keys without one.
+    asked for under keys without one. Where the manifest was lost since, `spending.jsonl`, which only these versions
+    write, says that the run is not an old one.
     """
     known = run.manifest.get(OLDER_BODY)
     if isinstance(known, dict):
         return known
-    is_old = any(run.path.glob("completions-*.jsonl"))
+    is_old = any(run.path.glob("completions-*.jsonl")) and not (run.path / "spending.jsonl").exists()
     body = (before.get("teacher") or {}).get("extra_body") if is_old else None
     return body if isinstance(body, dict) else {}
 

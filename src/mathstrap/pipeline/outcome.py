@@ -80,8 +80,7 @@ def card_facts(
         num_voted += sample.gold_source == "voted"
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
     usd = analysis.usd if analysis.other.replies else teacher.meter.usd  # the meter counts all that was ever paid
-    found = run.read_json("contamination.json") if recipe.decontaminate.against else None
-    certificate = msgspec.convert(found, Certificate) if found else None
+    certificate = run.read_value("contamination.json", Certificate) if recipe.decontaminate.against else None
     tokens = analysis.tokens_sentence
     return CardFacts(
         name=recipe.name,

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.panel import Asking
@@ -93,18 +94,16 @@ def note_labels(run: RunDir) -> None:
 
 def recall(run: RunDir, inputs: str, seeds: Iterable[Problem]) -> Recalled | None:
     """Return what was derived before, or None where it has to be derived anew."""
-    note = run.read_json(FILE)
-    try:
-        known = msgspec.convert(note, Note) if note is not None else None
-    except msgspec.ValidationError:
-        return None
+    known = run.read_value(FILE, Note)
     if not inputs or known is None or (known.inputs, known.sizes) != (inputs, sizes_of(run)):
         return None
     wordings = {seed.question: seed.question for seed in seeds}
-    problems = [
-        with_shared_text(problem, wordings) for problem in run.read_records("problems", Problem) if problem.parent
-    ]
-    rejects = [reject for reject in run.read_records("rejects", Reject) if reject.stage in STAGES]
+    try:
+        read = run.read_records("problems", Problem, strict=True)
+        problems = [with_shared_text(problem, wordings) for problem in read if problem.parent]
+        rejects = [reject for reject in run.read_records("rejects", Reject, strict=True) if reject.stage in STAGES]
+    except InputError:
+        return None  # a damaged line: all of it is derived anew
     return Recalled(problems=problems, rejects=rejects, planned=known.planned)
 
 

@@ -42,8 +42,10 @@ def analyse_run(run: RunDir, *, spread: Spread = here) -> Analysis:
 def has_several(recipe: dict[str, Any]) -> bool:
     """Say whether several teachers shared the work of a recipe."""
     endpoints = (recipe.get("teacher") or {}).get("endpoints") or ()
+    endpoints = endpoints if isinstance(endpoints, list) else ()
+    teachers = recipe.get("teachers") or ()
     models = {str(endpoint.get("model") or "") for endpoint in endpoints if isinstance(endpoint, dict)}
-    return len(recipe.get("teachers") or ()) > 1 or len(models) > 1
+    return (isinstance(teachers, list | dict) and len(teachers) > 1) or len(models) > 1
 
 
 def records_of(run: RunDir) -> Records:
@@ -65,14 +67,17 @@ def records_of(run: RunDir) -> Records:
     )
 
 
-def plan_of(run: RunDir) -> Plan | None:
-    """Return what the run's present plan asks; None while it is still being made, or where an older version ran."""
+def plan_of(run: RunDir, *, strict: bool = False) -> Plan | None:
+    """Return what the run's present plan asks; None while it is still being made, or where an older version ran.
+
+    Damaged lines are left out; with `strict` they raise InputError.
+    """
     if not (run.has("asked-rewrite") and run.has("asked-solve")):
         return None
     draws: dict[str, tuple[int, str]] = {}
     keys: set[str] = set()
     for name in ("asked-rewrite", "asked-solve"):
-        for asked in run.read_records(name, Asked):
+        for asked in run.read_records(name, Asked, strict=strict):
             if asked.draws:  # a vote's draws come before the answers, which may be fewer
                 before, key = draws.get(asked.id, (0, asked.key))
                 draws[asked.id] = (max(before, asked.draws) if key == asked.key else asked.draws, asked.key)
@@ -101,12 +106,18 @@ def usd_of(recipe: dict[str, Any]) -> Callable[[int, int], float] | None:
     return price.usd if price else None
 
 
+SECTIONS = ("teacher", "budget", "curate")
+
+
 def read_recipe(run: RunDir) -> dict[str, Any]:
     """Return the resolved recipe as plain values; empty where there is none."""
     try:
-        return parse_yaml(read_text(run, "recipe.yaml"), "recipe.yaml")
-    except RecipeError:
+        found = parse_yaml(read_text(run, "recipe.yaml"), "recipe.yaml")
+    except RecipeError as error:
+        run.tell(f"{run.path / 'recipe.yaml'}: {error} It counts as missing.")
         return {}
+    # Who edits a run's recipe, or sends one, may put anything under a key.
+    return {key: value for key, value in found.items() if key not in SECTIONS or isinstance(value, dict)}
 
 
 def read_text(run: RunDir, name: str) -> str:

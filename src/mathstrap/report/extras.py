@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -133,15 +133,7 @@ def base_note(gains: Sequence[Gain], base: str) -> str:
 
 def read_certificate(run: RunDir) -> Certificate | None:
     """Return the run's contamination certificate, None where it was compared with no test set."""
-    found = run.read_json("contamination.json")
-    if found is None:
-        return None
-    try:
-        return msgspec.convert(found, Certificate)
-    except msgspec.ValidationError as error:
-        raise InputError(
-            f"{run.path / 'contamination.json'}: {error}. Delete it; the next run makes it again."
-        ) from error
+    return run.read_value("contamination.json", Certificate)
 
 
 def quirks_of(run: RunDir) -> Quirks:
@@ -154,11 +146,12 @@ def quirks_of(run: RunDir) -> Quirks:
 
 
 def _read(run: RunDir, name: str, key: str, kind: type[T]) -> tuple[list[T], str]:
-    saved = run.read_json(name) or {}
+    saved = run.read_value(name, dict[str, Any]) or {}
     try:
         return msgspec.convert(_nan(saved.get(key, [])), list[kind]), str(saved.get("note", ""))  # type: ignore[valid-type]
-    except msgspec.ValidationError as error:
-        raise InputError(f"{run.path / name}: {error}. Delete it; `mathstrap stats` makes it again.") from error
+    except (msgspec.ValidationError, RecursionError) as error:
+        run.tell(f"{run.path / name}: {error}. It counts as missing; `mathstrap stats` makes it again.")
+        return [], ""
 
 
 def _nan(value: object) -> object:

@@ -86,7 +86,8 @@ def is_bundled_teacher(teacher: dict[str, Any]) -> bool:
 
 def short_of(manifest: dict[str, Any]) -> list[str]:
     """Return sentences on what a run has less of than was planned."""
-    return [str(row["sentence"]) for row in manifest.get("shortfall", ())]
+    rows = manifest.get("shortfall", ())
+    return [str(row["sentence"]) for row in rows if isinstance(row, dict) and "sentence" in row]
 
 
 def kinds(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:

@@ -12,7 +12,7 @@ import tempfile
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, zip_longest
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -20,6 +20,7 @@ import msgspec
 
 from mathstrap.curate.difficulty import pass_rate
 from mathstrap.errors import InputError
+from mathstrap.files.lines import open_file
 from mathstrap.files.rows import Row, iter_rows
 from mathstrap.files.rundir import RunDir
 from mathstrap.problems.columns import Columns, chat_text, find_columns, question_of, response_of, text_of
@@ -170,10 +171,6 @@ def groups_in(path: Path, fields: Mapping[str, str], *, left_out: Counter[str] |
 # A run
 
 
-class _Id(msgspec.Struct):
-    id: str
-
-
 def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[Group]:
     """Yield every question of a run that was answered, in id order, with all its draws; flagged ones are left out.
 
@@ -182,12 +179,11 @@ def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[Group]:
     for name in ("problems", "candidates", "verdicts"):
         if not run.has(name):
             raise InputError(f"{run.path}: holds no {name}.jsonl. Run the recipe to its end first.")
-    problems = index_lines(run.path / "problems.jsonl")
     flags = run.flags()
     silent = silent_draws(run)
     replies = reply_rows(run)
-    only_silent = sorted(name for name in silent if name in problems)
-    with ProblemFile(run.path / "problems.jsonl", problems) as file, Replies(run, replies) as known:
+    with ProblemFile(run) as file, Replies(run, replies) as known:
+        only_silent = sorted(name for name in silent if name in file.places)
         known.true = true_samples(run) if with_checks else frozenset()
         place = 0
         for problem_id, graded in groupby(_graded(run), key=lambda pair: pair[0].problem):
@@ -206,11 +202,25 @@ def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[Group]:
 
 
 def _graded(run: RunDir) -> Iterator[tuple[Candidate, Verdict]]:
-    candidates, verdicts = run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict)
-    for candidate, verdict in zip(candidates, verdicts, strict=True):
-        if candidate.id != verdict.candidate:
-            raise InputError(f"{run.path}: candidates and verdicts differ at {candidate.id}. Run the recipe again.")
-        yield candidate, verdict
+    """Yield each candidate with its verdict; one whose partner is missing or cannot be read is left out.
+
+    Both files have one order. What waits for its partner is as much as lines are missing.
+    """
+    candidates: dict[str, Candidate] = {}
+    verdicts: dict[str, Verdict] = {}
+    last = ""
+    rows = zip_longest(run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict))
+    for candidate, verdict in rows:
+        if candidate is not None:
+            candidates[candidate.id] = candidate
+        if verdict is not None:
+            verdicts[verdict.candidate] = verdict
+        for name in dict.fromkeys(row for row in (candidate and candidate.id, verdict and verdict.candidate) if row):
+            if name in candidates and name in verdicts and name != last:  # a doubled line is one draw
+                last = name
+                yield candidates.pop(name), verdicts.pop(name)
+    if candidates or verdicts:
+        run.tell(f"{run.path}: {len(candidates) + len(verdicts):,} draws without an answer or a verdict are left out.")
 
 
 def _group(
@@ -236,28 +246,16 @@ def _group(
     )  # fmt: skip
 
 
-def index_lines(path: Path) -> dict[str, int]:
-    """Return where each record's line lies, by id: offset << 28 | length. About 150 bytes a record."""
-    decode = msgspec.json.Decoder(_Id).decode
-    places: dict[str, int] = {}
-    offset = 0
-    with path.open("rb", buffering=1 << 20) as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                places[decode(line).id] = offset << _LENGTH_BITS | len(line)
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise InputError(f"{path}:{number}: not a record ({error}). Run the recipe again.") from None
-            offset += len(line)
-    return places
-
-
 class ProblemFile:
-    """A run's problems, read one at a time by id."""
+    """A run's problems, read one at a time by id; about 150 bytes of memory a problem."""
 
-    def __init__(self, path: Path, places: Mapping[str, int]) -> None:
-        self.places = places
-        self.file = path.open("rb")
+    def __init__(self, run: RunDir) -> None:
+        path = run.path / "problems.jsonl"
         self.decode = msgspec.json.Decoder(Problem).decode
+        self.places: dict[str, int] = {}  # offset << 28 | length
+        for problem, line in run.records_with_places("problems", Problem):
+            self.places[problem.id] = line.offset << _LENGTH_BITS | len(line.text)
+        self.file = open_file(path)
 
     def __enter__(self) -> ProblemFile:
         return self
@@ -308,7 +306,7 @@ class Replies:
         path = run.path / "completions-solve.jsonl"
         self.rows = rows
         self.index = run.index("solve")
-        self.file: IO[bytes] | None = path.open("rb") if rows and path.exists() else None
+        self.file: IO[bytes] | None = open_file(path) if rows and path.exists() else None
         self.decode = msgspec.json.Decoder(Completion).decode
         self.teacher = str((run.manifest.get("teacher") or {}).get("model", ""))
         self.true: frozenset[str] = frozenset()

@@ -13,6 +13,7 @@ from mathstrap.errors import InputError, missing_extra
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import RunDir
 from mathstrap.redact import Private, find_leak, private_here, redact
+from mathstrap.types import Sample
 
 CARD = "README.md"
 # The card, the tables it names, and what says how they were made. Replies and rejects stay here unless asked for.
@@ -55,8 +56,8 @@ def plan_push(
         raise InputError(f'"{repo}": expected owner/name, for example ada/my-maths.')
     opened = RunDir.read(run)
     path = opened.path
-    num_samples = (opened.manifest.get("counts") or {}).get("kept", 0)
-    if not opened.has("samples") or not num_samples:
+    num_samples = sum(1 for _ in opened.read_records("samples", Sample)) if opened.has("samples") else 0
+    if not num_samples:
         raise InputError(f"{path}: holds no samples, so there is nothing to publish. Run the recipe to its end first.")
     card_path = path / CARD
     if not card_path.exists():
@@ -71,6 +72,12 @@ def plan_push(
         if name not in names or name in (CARD, "samples.parquet"):
             raise InputError(f"--without {name}: it is none of {', '.join([*names][2:])}.")
     kept = [name for name in names if name not in without]
+    absent = next((name for name in kept if not (path / name).is_file()), None)
+    if absent:
+        raise InputError(f"{path / absent}: there is no such file. Run the recipe again; nothing is paid twice.")
+    linked = next((name for name in kept if (path / name).is_symlink()), None)
+    if linked:
+        raise InputError(f"{path / linked}: is a symbolic link; what it points to is not uploaded. Put the file here.")
     check_leaks(path, kept, private_here())
     return PushPlan(
         repo=repo,

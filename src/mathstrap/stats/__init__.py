@@ -67,7 +67,7 @@ class Plan:
         """Say whether this request, asked in these words, is part of the plan."""
         question, _, draw = request.rpartition("#")
         num_draws, drawn = self.draws.get(question, (0, ""))
-        is_draw = drawn == key and draw.isdecimal() and int(draw) < num_draws
+        is_draw = drawn == key and draw.isascii() and draw.isdecimal() and len(draw) < 10 and int(draw) < num_draws
         return is_draw or f"{request}\0{key}" in self.keys
 
 

@@ -109,6 +109,7 @@ def wilson(value: float, num: float) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a proportion seen in `num` observations; `num` need not be whole."""
     if num <= 0:
         return 0.0, 1.0
+    value = min(1.0, max(0.0, value))  # a file whose lines were doubled counts more successes than tries
     middle = (value + Z * Z / (2 * num)) / (1 + Z * Z / num)
     reach = Z / (1 + Z * Z / num) * math.sqrt(value * (1 - value) / num + Z * Z / (4 * num * num))
     low = 0.0 if value <= 0 else max(0.0, middle - reach)

@@ -50,13 +50,14 @@ class Pool:
 
 def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions]) -> Pool:
     """Return what a finished run holds; raises InputError where an arm would be empty."""
-    problems = list(run.read_records("problems", Problem))
+    problems = list(run.read_records("problems", Problem, strict=True))
     seeds = clean_seeds([problem for problem in problems if problem.method == "seed"], recipe)
     wrong: list[Sample] = []
     if any(arm.outcome == "wrong" for arm in arms.values()):
         wrong = list(wrong_samples(run, problems, recipe))
     pool = Pool(
-        correct=[*(seed_sample(seed, recipe) for seed in seeds), *run.read_records("samples", Sample)], wrong=wrong,
+        correct=[*(seed_sample(seed, recipe) for seed in seeds), *run.read_records("samples", Sample, strict=True)],
+        wrong=wrong,
         num_seeds=len(seeds), num_unsolved_seeds=sum(not seed.solution for seed in seeds),
     )  # fmt: skip
     for name, arm in arms.items():

@@ -13,7 +13,7 @@ from mathstrap.files.rundir import RunDir
 
 def is_done(study: RunDir, name: str, inputs: str) -> bool:
     """Say whether a step's record carries the same inputs."""
-    return (study.read_json(name) or {}).get("inputs") == inputs
+    return (study.read_value(name, dict[str, Any]) or {}).get("inputs") == inputs
 
 
 def digest(*values: Any) -> str:

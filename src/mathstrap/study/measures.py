@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
@@ -24,7 +25,7 @@ def files_of(plan: Plan) -> list[str]:
 
 def kept(study: RunDir, name: str, files: Sequence[str], inputs: str) -> dict[str, float]:
     """Return the numbers of a file measured before from the same rows."""
-    held = study.read_json(name) or {}
+    held = study.read_value(name, dict[str, Any]) or {}
     if held.get("inputs") != inputs:
         return {}
     return {file: value for file, value in held.get("values", {}).items() if file in files}
@@ -85,4 +86,4 @@ def perplexities(recipe: StudyRecipe, study: RunDir, plan: Plan) -> dict[str, fl
 
 def rows_of(study: RunDir, name: str) -> Iterator[Sample]:
     """Yield the training rows of a file."""
-    return study.read_records(str(Path("arms") / name), Sample)
+    return study.read_records(str(Path("arms") / name), Sample, strict=True)

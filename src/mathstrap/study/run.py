@@ -146,7 +146,7 @@ class Study:
         options = self.recipe.split
         if options is None:
             return
-        held = self.study.read_json("split.json") or {}
+        held = self.study.read_value("split.json", dict[str, Any]) or {}
         if held.get("options") == json.loads(json.dumps(asdict(options))):
             return
         if held:
@@ -245,7 +245,7 @@ class Study:
         log = Path(options.out) / "log.txt"
         job = Job(evaluate=public(recipe_values(options)))
         self.timed("evaluate", name, lambda: self.run_step(job, log, 1), number, total)
-        metrics = self.study.read_json(f"evals/{name}/metrics.json") or {}
+        metrics = self.study.read_value(f"evals/{name}/metrics.json", dict[str, Any]) or {}
         missing = sum(summary["num_unanswered"] for summary in metrics.get("summaries", []))
         if missing or not metrics:
             raise InputError(f"{options.out}: {missing} replies are missing. The same command asks for them again.")

@@ -1,0 +1,153 @@
+"""Read files of JSON lines that may be damaged: each line is a record, or a `Damage` that says where and why.
+
+Knows no file names. Memory is bounded by one line of MAX_LINE_BYTES, whatever the file holds.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import msgspec
+
+from mathstrap.errors import InputError
+
+T = TypeVar("T")
+# The longest reply is stored in 12 MiB (engine.ledger.LARGEST_REPLY); a longer line is not one of ours.
+MAX_LINE_BYTES = 64 << 20
+MAX_JSON_BYTES = 256 << 20
+KEPT_BYTES = 4096
+SHOWN_BYTES = 60
+SHOWN_REASON = 160
+# What decoding hostile bytes may raise: not JSON or another shape, not UTF-8, nested too deep.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+KINDS = ((stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Damage:
+    """A line that cannot be read. `number` counts from 1; `offset` and `size` are bytes, the newline included.
+
+    line   the line, of a long one its first and last KEPT_BYTES
+    """
+
+    path: Path
+    number: int
+    reason: str
+    line: bytes
+    offset: int
+    size: int
+
+    @property
+    def sentence(self) -> str:
+        """Say where the line is, what is wrong with it and how it begins."""
+        return f"{self.path}:{self.number}: {self.reason}: {self.line[:SHOWN_BYTES]!r}."
+
+
+Note = Callable[[Damage], None]
+
+
+class Line(msgspec.Struct, frozen=True, gc=False):
+    """A line of a file without its newline; one that is too long is cut there, and `size` says how long it was."""
+
+    number: int
+    offset: int
+    size: int
+    text: bytes
+    is_ended: bool
+
+
+def lines_of(file: IO[bytes], offset: int = 0) -> Iterator[Line]:
+    """Yield the lines behind `offset`; `number` counts from there."""
+    file.seek(offset)
+    number = 0
+    while text := file.readline(MAX_LINE_BYTES + 2):
+        number += 1
+        size = len(text)
+        is_ended = text.endswith(b"\n")
+        if not is_ended and size > MAX_LINE_BYTES:
+            while rest := file.readline(1 << 20):
+                size += len(rest)
+                if rest.endswith(b"\n"):
+                    is_ended = True
+                    break
+        yield Line(number, offset, size, text[:-1] if text.endswith(b"\n") else text, is_ended)
+        offset += size
+
+
+def records_in(
+    path: Path, decode: Callable[[bytes], T], note: Note, *, what: str, offset: int = 0
+) -> Iterator[tuple[T, Line]]:
+    """Yield each readable line decoded; the others go to `note`, blank ones nowhere.
+
+    A last line without its newline is left out where it cannot be read: it is being written, or was torn.
+    """
+    with open_file(path) as file:
+        for line in lines_of(file, offset):
+            try:
+                if len(line.text) > MAX_LINE_BYTES:
+                    raise msgspec.DecodeError(f"longer than {MAX_LINE_BYTES:,} bytes")
+                record = decode(line.text)
+            except UNREADABLE as error:
+                if line.text.strip() and line.is_ended:
+                    reason = f"not a {what} ({' '.join(str(error).split())[:SHOWN_REASON]})"
+                    note(damage_of(path, line, reason))
+                continue
+            yield record, line
+
+
+def damage_of(path: Path, line: Line, reason: str) -> Damage:
+    """Return what is wrong with a line of a file."""
+    text = line.text if len(line.text) <= 2 * KEPT_BYTES else line.text[:KEPT_BYTES] + line.text[-KEPT_BYTES:]
+    return Damage(path=path, number=line.number, reason=reason, line=text, offset=line.offset, size=line.size)
+
+
+def open_file(path: Path) -> IO[bytes]:
+    """Open a file for reading; raises InputError for a pipe, a socket or a device, which could hang or never end."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
+            raise InputError(not_a_file(path, mode))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb", buffering=1 << 20)
+
+
+def read_json_file(path: Path) -> Any:
+    """Return the value of a JSON file; raises InputError where it cannot be read."""
+    try:
+        with open_file(path) as file:
+            text = file.read(MAX_JSON_BYTES + 1)
+        if len(text) > MAX_JSON_BYTES:
+            raise InputError(f"{path}: longer than {MAX_JSON_BYTES:,} bytes.")
+        return msgspec.json.decode(text)
+    except UNREADABLE as error:
+        raise InputError(f"{path}: not JSON ({' '.join(str(error).split())[:SHOWN_REASON]}).") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def check_folder(path: Path) -> None:
+    """Raise InputError where a folder holds anything but files and folders: reading a pipe or a device could hang."""
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                try:
+                    mode = entry.stat().st_mode
+                except OSError:  # a link to nothing: reading it fails, writing replaces it
+                    continue
+                if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                    raise InputError(not_a_file(Path(entry.path), mode))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}.") from error
+
+
+def not_a_file(path: Path, mode: int) -> str:
+    """Return the sentence for what stands where a file is expected."""
+    kind = next((kind for is_kind, kind in KINDS if is_kind(mode)), "folder")
+    return f"{path}: a {kind}, where a file is expected. Remove it."
