@@ -345,6 +345,31 @@ def test_an_endpoint_that_fails_is_set_aside_and_comes_back():
         assert ill.calls > failed + 250  # and back in use
 
 
+def test_azures_classic_address_gets_its_version_and_its_own_header(monkeypatch):
+    monkeypatch.setenv("AZURE_KEY", "a-key-of-azure")
+    with FakeServer().running() as server:
+        server.keep_bodies = True
+        url = server.url.removesuffix("/v1") + "/openai/deployments/gpt-6-luna?api-version=2026-10-01"
+        kept = Kept()
+        backend = open_backend(TeacherOptions(model=MODEL, base_url=url, api_key_env="AZURE_KEY"))
+        ask_all(plan(3), kept, backend=backend)
+    assert len(kept.completions) == 3
+    assert set(server.addresses) == {"/openai/deployments/gpt-6-luna/chat/completions?api-version=2026-10-01"}
+    assert {headers.get("api-key") for headers in server.sent_headers} == {"a-key-of-azure"}
+    assert not any("Authorization" in headers for headers in server.sent_headers)
+
+
+def test_each_endpoint_may_call_the_model_by_its_own_name():
+    with FakeServer().running() as one, FakeServer().running() as other:
+        one.keep_bodies = other.keep_bodies = True
+        endpoints = (EndpointOptions(url=one.url), EndpointOptions(url=other.url, model="vendor/the-model"))
+        kept = Kept()
+        ask_all(plan(40), kept, backend=open_backend(TeacherOptions(model=MODEL, endpoints=endpoints)))
+    assert len(kept.completions) == 40
+    assert {body["model"] for body in one.bodies} == {MODEL}
+    assert {body["model"] for body in other.bodies} == {"vendor/the-model"}
+
+
 def test_each_endpoint_keeps_its_own_limit():
     with FakeServer(Script(latency=0.02)).running() as small, FakeServer(Script(latency=0.02)).running() as large:
         endpoints = (

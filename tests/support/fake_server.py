@@ -90,6 +90,8 @@ class FakeServer:
         self.in_flight = 0
         self.most_in_flight = 0
         self.bodies: list[dict[str, Any]] = []
+        self.addresses: list[str] = []  # of the bodies kept, with their query
+        self.sent_headers: list[dict[str, str]] = []
         self.times: list[float] = []
         self.keep_bodies = False
         self.files: dict[str, bytes] = {}
@@ -101,6 +103,7 @@ class FakeServer:
         app = web.Application(client_max_size=1 << 30)
         app.router.add_post("/v1/chat/completions", self.chat)
         app.router.add_post("/v1/completions", self.chat)
+        app.router.add_post("/openai/deployments/{name}/chat/completions", self.chat)  # Azure's classic address
         app.router.add_post("/v1/embeddings", self.embed)
         app.router.add_get("/charged", self.show)
         app.router.add_post("/v1/files", self.upload)
@@ -188,6 +191,8 @@ class FakeServer:
         body = json.loads(await request.read())
         if self.keep_bodies:
             self.bodies.append(body)
+            self.addresses.append(str(request.rel_url))
+            self.sent_headers.append(dict(request.headers))
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
         refused = self.refusal(request, body)
         if refused is not None:
