@@ -60,7 +60,7 @@ def leaks(folder: Path, said: list[str]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("how", ["env", "command", "address"])
+@pytest.mark.parametrize("how", ["env", *(pytest.param(how, marks=pytest.mark.slow) for how in ("command", "address"))])
 def test_a_run_leaves_no_key_behind(how: str, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "key.txt").write_text(KEY + "\n")

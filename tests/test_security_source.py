@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,12 +17,15 @@ BARRED_CALLS = {"yaml.load", "yaml.unsafe_load", "yaml.full_load", "os.system", 
 PLUGINS, WEIGHTS = "plugins.py", "hub/weights.py"
 
 
-def calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Yield (module and line, call, dotted name of what is called)."""
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call):
-                yield f"{path.relative_to(SOURCE)}:{node.lineno}", node, ast.unparse(node.func)
+@cache
+def calls() -> list[tuple[str, ast.Call, str]]:
+    """Return (module and line, call, dotted name of what is called)."""
+    return [
+        (f"{path.relative_to(SOURCE)}:{node.lineno}", node, ast.unparse(node.func))
+        for path in sorted(SOURCE.rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+    ]
 
 
 def keyword(call: ast.Call, name: str) -> str:

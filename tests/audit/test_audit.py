@@ -313,6 +313,7 @@ LEAST_PRECISION = {"false_arithmetic": 0.7, "irrelevant_mask": 0.75}
 LEAST_RECALL = {"irrelevant_mask": 0.7}  # the rest is "unknown", never called irrelevant
 
 
+@pytest.mark.slow
 def test_planted_defects_are_found_with_high_precision_and_recall(data_path: Path, tmp_path: Path) -> None:
     scores = score_planted(plant(data_path, rng_seed=11), tmp_path)
     assert {score.defect for score in scores} == set(DEFECTS)

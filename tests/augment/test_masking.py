@@ -176,7 +176,7 @@ def test_hiding_and_restoring_gives_the_question_back(pieces: list[str], style: 
         assert restore(hide(question, mask, variable), mask, variable) == question
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(question=st.text(max_size=60), style=st.sampled_from(["gsm8k", "math"]))
 def test_no_text_breaks_the_masking(question: str, style: Style) -> None:
     variable = choose_variable(question, style)

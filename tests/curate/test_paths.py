@@ -85,6 +85,7 @@ def test_false_arithmetic_is_found_and_true_arithmetic_is_left_alone(text: str, 
     assert bad_arithmetic(text) == want
 
 
+@pytest.mark.slow
 def test_gold_solutions_are_almost_never_called_false(data_path) -> None:
     rows = [json.loads(line)["answer"] for line in (data_path / "gsm8k_train.jsonl").open()]
     flagged = sum(bool(bad_arithmetic(row)) for row in rows)

@@ -194,12 +194,12 @@ def test_backward_full_hides_every_number_and_flags_what_cannot_be_told() -> Non
 
 
 def test_backward_full_is_the_whole_candidate_pool(data_path: Path) -> None:
-    parents = load_benchmark("gsm8k", data=str(data_path)).problems
+    parents = load_benchmark("gsm8k", data=str(data_path)).problems[:400]
     found = build_backward(parents)
-    assert len(found) > 4000  # the test set has about 3.7 numbers a question
+    assert len(found) > 1200  # the test set has about 3.7 numbers a question
     flags = [made.tags["solvable"] for made in found]
     assert flags.count("yes") > len(found) // 2
-    assert flags.count("no") > 10
+    assert flags.count("no") > 3
     assert build_backward(parents[:50]) == [made for made in found if root_of(made.id) <= parents[49].id]
 
 

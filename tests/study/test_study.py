@@ -167,6 +167,7 @@ def test_the_same_command_again_only_tells_the_result(finished):
     assert (recipe.path / "study.json").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_and_resumed_gives_the_same_result(folder):
     small = {"rng_seeds": [0], "match": ["samples"], "base": False, "diversity": False}
