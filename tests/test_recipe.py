@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, suggest
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import build_recipe, load_recipe, recipe_values, recipe_yaml
 
@@ -192,3 +192,7 @@ def test_a_key_in_a_setting_is_refused_and_not_repeated(override):
     with pytest.raises(RecipeError, match="shaped like a key") as caught:
         load_recipe(RunRecipe, "demo", [override])
     assert "0123456789abcdef" not in str(caught.value)
+
+
+def test_many_known_names_are_not_all_listed():
+    assert suggest("zzz", [f"seed-{number:04}" for number in range(2000)]).endswith("seed-0004 and 1,995 more.")

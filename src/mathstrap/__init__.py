@@ -1,7 +1,7 @@
 """Mathstrap bootstraps mathematical training data from a user's own questions.
 
     import mathstrap
-    run = mathstrap.bootstrap([{"question": "...", "answer": "..."}], teacher="gpt-4o-mini", out="runs/mine")
+    run = mathstrap.bootstrap([{"question": "...", "answer": "..."}], teacher="gpt-6-luna", out="runs/mine")
 
     bootstrap(X, teacher=..., out=...)     training data from a recipe, a file, a list, a DataFrame, a Dataset: a Run
     bootstrap_async(...)                   the same, to be awaited

@@ -82,4 +82,9 @@ def suggest(wrong: str, known: list[str]) -> str:
 
     spelled = {name.lower(): name for name in known}
     close = difflib.get_close_matches(wrong.lower(), list(spelled), n=1, cutoff=0.5)
-    return f' Did you mean "{spelled[close[0]]}"?' if close else f" Known: {', '.join(sorted(known))}."
+    if close:
+        return f' Did you mean "{spelled[close[0]]}"?'
+    names = sorted(known)
+    if len(names) > 40:  # the ids of a run, not a list of options that a reader would look through
+        return f" Known: {', '.join(names[:5])} and {len(names) - 5:,} more."
+    return f" Known: {', '.join(names)}."
