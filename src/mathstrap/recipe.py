@@ -141,6 +141,8 @@ def yaml_loader() -> Any:
     return Loader
 
 
+# Not msgspec.yaml: PyYAML's plain loader, which it uses, takes keys that appear twice and grows a few aliases to
+# gigabytes. msgspec checks the types afterwards, of values that passed here.
 def check_nodes(node: Any, where: str, sizes: dict[int, int]) -> int:
     """Return how many values a YAML node stands for, aliases counted each time; raises RecipeError as parse_value does.
 

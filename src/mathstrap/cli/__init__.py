@@ -113,14 +113,17 @@ app.command("decontaminate", short_help="Drop questions that test sets ask too."
 app.command("audit", short_help="Count the defects of any dataset, and clean it.")(curate.audit)
 
 # What a tab offers, beside the names of verbs and options.
+FORMAT_NAMES = complete.names("mathstrap.share.formats:GROUP_FORMATS", "mathstrap.share.export:FORMATS")
 complete.offer(
-    run.run, recipe=complete.recipe, only=complete.stage,
+    run.run, recipe=complete.recipe, only=complete.names("mathstrap.types:STAGES"),
     overrides=complete.keys("mathstrap.pipeline.options:RunRecipe"),
 )  # fmt: skip
 complete.offer(run.show, run_dir=complete.run_dir)
-complete.offer(run.recipes, name=complete.shipped_recipe)
+complete.offer(run.recipes, name=complete.names(complete.RECIPES))
 complete.offer(
-    evaluation.eval_, backend=complete.backend, benchmarks=complete.benchmarks, protocol=complete.protocol,
+    evaluation.eval_, backend=complete.names("mathstrap.backends:BACKENDS"),
+    benchmarks=complete.listed("mathstrap.problems.benchmarks:BENCHMARKS"),
+    protocol=complete.names("mathstrap.evaluate.protocols:NAMES"),
     out=complete.run_dir, overrides=complete.keys("mathstrap.evaluate:EvalOptions"),
 )  # fmt: skip
 complete.offer(evaluation.compare, a=complete.run_dir, b=complete.run_dir)
@@ -131,8 +134,8 @@ complete.offer(see.report, run=complete.run_dir, against=complete.run_dir)
 complete.offer(doctor.doctor, run=complete.run_dir)
 complete.offer(see.explore, runs=complete.run_dir)
 complete.offer(
-    share.export, data=complete.run_dir, trainer=complete.trainer, formats=complete.format_, recipe=complete.recipe,
-    overrides=complete.keys("mathstrap.train:TrainRecipe"),
+    share.export, data=complete.run_dir, trainer=complete.names("mathstrap.train.emit:TRAINERS"), formats=FORMAT_NAMES,
+    recipe=complete.recipe, overrides=complete.keys("mathstrap.train:TrainRecipe"),
 )  # fmt: skip
-complete.offer(share.preflight, format_=complete.format_)
+complete.offer(share.preflight, format_=FORMAT_NAMES)
 complete.offer(share.push, run=complete.run_dir)

@@ -1,4 +1,7 @@
-"""What the shell offers after a tab: recipes, run directories, test sets and other names. Imports nothing heavy."""
+"""What typer's completion offers after a tab: recipes, run directories, test sets and other names.
+
+Imports nothing heavy. Files and folders are listed here because typer, unlike click, leaves paths to nobody.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 Completer = Callable[[str], list[str]]
 RUNS = "runs"
+RECIPES = "mathstrap.recipe:recipe_names"
 
 
 def offer(verb: Callable[..., None], **completers: Completer) -> None:
@@ -20,16 +24,27 @@ def offer(verb: Callable[..., None], **completers: Completer) -> None:
 
 def recipe(incomplete: str) -> list[str]:
     """Return shipped recipes, then recipe files and folders on the way to one."""
-    from mathstrap.recipe import recipe_names
-
-    return starting(recipe_names(), incomplete) + files(incomplete, (".yaml", ".yml"))
+    return names(RECIPES)(incomplete) + files(incomplete, (".yaml", ".yml"))
 
 
-def shipped_recipe(incomplete: str) -> list[str]:
-    """Return shipped recipes."""
-    from mathstrap.recipe import recipe_names
+def names(*where: str) -> Completer:
+    """Return what offers names; `where` is the module and the dictionary, list or function that has them."""
 
-    return starting(recipe_names(), incomplete)
+    def offered(incomplete: str) -> list[str]:
+        found = [getattr(import_module(module), name) for module, _, name in (each.partition(":") for each in where)]
+        return starting((name for each in found for name in (each() if callable(each) else each)), incomplete)
+
+    return offered
+
+
+def listed(where: str) -> Completer:
+    """Return what offers names in a list with commas: after a comma the next one."""
+
+    def offered(incomplete: str) -> list[str]:
+        before, comma, last = incomplete.rpartition(",")
+        return [f"{before}{comma}{name}" for name in names(where)(last)]
+
+    return offered
 
 
 def keys(where: str) -> Completer:
@@ -51,51 +66,6 @@ def run_dir(incomplete: str) -> list[str]:
     found = [child for folder in under for child in folders(folder) if (child / "manifest.json").exists()]
     runs = starting(dict.fromkeys(str(child) for child in found), incomplete)
     return runs or [f"{child}/" for child in folders(Path(beside or ".")) if str(child).startswith(incomplete)]
-
-
-def backend(incomplete: str) -> list[str]:
-    """Return the names of teachers and of well-known servers."""
-    from mathstrap.backends import BACKENDS
-    from mathstrap.backends.known import SERVERS
-
-    return starting([*BACKENDS, *SERVERS], incomplete)
-
-
-def benchmarks(incomplete: str) -> list[str]:
-    """Return test sets; after a comma the next one."""
-    from mathstrap.problems.benchmarks import BENCHMARKS
-
-    before, comma, last = incomplete.rpartition(",")
-    return [f"{before}{comma}{name}" for name in starting(BENCHMARKS, last)]
-
-
-def protocol(incomplete: str) -> list[str]:
-    """Return the protocols of evaluation."""
-    from mathstrap.evaluate.protocols import PROTOCOLS
-
-    return starting([*PROTOCOLS, "own"], incomplete)
-
-
-def trainer(incomplete: str) -> list[str]:
-    """Return the trainers that configs are written for."""
-    from mathstrap.train.emit import TRAINERS
-
-    return starting(TRAINERS, incomplete)
-
-
-def format_(incomplete: str) -> list[str]:
-    """Offer the formats of an export."""
-    from mathstrap.share.export import FORMATS
-    from mathstrap.share.formats import GROUP_FORMATS
-
-    return starting([*GROUP_FORMATS, *FORMATS], incomplete)
-
-
-def stage(incomplete: str) -> list[str]:
-    """Return the stages of a run."""
-    from mathstrap.types import STAGES
-
-    return starting(STAGES, incomplete)
 
 
 def starting(names: Iterable[str], incomplete: str) -> list[str]:

@@ -1,6 +1,8 @@
 """Turn texts into unit vectors with a local MiniLM: the encoder itself, or a table of its tokens that is far faster.
 
-The weights are files on this machine (an installed package, or a folder): nothing is fetched. Needs numpy, not torch.
+The weights are files on this machine (an installed package, or a folder): nothing is fetched. Needs numpy, not torch:
+`sentence-transformers` would bring torch and transformers (2 GB) to everyone who compares questions, and `model2vec`
+reads only static models, which come from the hub; the thresholds of near neighbours were benched with these weights.
 """
 
 from __future__ import annotations

@@ -111,6 +111,8 @@ def names_of(model: str) -> list[str]:
 
 
 def _from_library(model: str, base_url: str) -> Price | None:
+    # The package has its prices as Python objects in a module, no file, so they cannot be read without importing its
+    # HTTP client and pydantic: about a second, paid by a run that has to know a price and by nothing else.
     from genai_prices import Usage
 
     host = urlsplit(base_url).hostname or ""

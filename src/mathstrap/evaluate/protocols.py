@@ -57,6 +57,7 @@ PROTOCOLS: dict[str, Protocol] = {
         headline="reference",
     ),
 }  # fmt: skip
+NAMES = (*PROTOCOLS, "own")  # "own" is the prompt that a student was trained with, which its record has
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class Changes:
 def choose_protocol(name: str, changes: Changes | None = None) -> Protocol:
     """Return the protocol of that name with the changes made."""
     if name not in PROTOCOLS:
-        raise InputError(f'no protocol "{name}".{suggest(name, [*PROTOCOLS, "own"])}')
+        raise InputError(f'no protocol "{name}".{suggest(name, list(NAMES))}')
     return make_changes(PROTOCOLS[name], changes or Changes())
 
 

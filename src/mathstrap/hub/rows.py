@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mathstrap.errors import InputError, MissingExtraError, missing_extra
-from mathstrap.hub.reach import silence_of
+from mathstrap.hub.offline import offline_reason
 
 
 def hub_rows(name: str, config: str | None, split: str, *, help_text: str, streaming: bool = True) -> Iterator[Any]:
@@ -19,13 +19,13 @@ def hub_rows(name: str, config: str | None, split: str, *, help_text: str, strea
         import datasets
     except ImportError:
         raise MissingExtraError(f"{missing_extra('datasets', 'hub')}. {help_text}") from None
-    silence = silence_of(name)
+    offline = offline_reason(name)
     try:
         # The library has no option to look into the cache alone, but loads the folder of what was downloaded.
-        source = cached_folder(name) if silence else name
+        source = cached_folder(name) if offline else name
         yield from datasets.load_dataset(source, config, split=split, streaming=streaming)
     except (OSError, ValueError) as error:
-        reason = silence or (str(error).splitlines() or [type(error).__name__])[0]
+        reason = offline or (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError(f"hf:{name}: cannot be loaded ({reason}). {help_text}") from None
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError
-from mathstrap.hub.reach import silence_of
+from mathstrap.hub.offline import offline_reason
 
 
 def load_causal_model(name: str, **settings: Any) -> Any:
@@ -21,7 +21,7 @@ def load_causal_model(name: str, **settings: Any) -> Any:
 
     if "gguf_file" not in settings:
         settings["use_safetensors"] = True
-    settings["local_files_only"] = bool(silence_of(name))
+    settings["local_files_only"] = bool(offline_reason(name))
     return AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, **settings)
 
 
@@ -29,7 +29,7 @@ def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
     """Return a model's tokenizer; raises OSError or ValueError where there is none, or it asks for code."""
     from transformers import AutoTokenizer
 
-    settings["local_files_only"] = bool(silence_of(name))
+    settings["local_files_only"] = bool(offline_reason(name))
     return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **settings)
 
 
@@ -37,7 +37,7 @@ def load_config_of(name: str | Path) -> Any:
     """Return a model's configuration; raises OSError or ValueError where there is none, or it asks for code."""
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=bool(silence_of(name)))
+    return AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=bool(offline_reason(name)))
 
 
 def load_generation_config_of(name: str | Path) -> Any:
@@ -45,7 +45,7 @@ def load_generation_config_of(name: str | Path) -> Any:
     from transformers import GenerationConfig
 
     try:
-        return GenerationConfig.from_pretrained(name, local_files_only=bool(silence_of(name)))
+        return GenerationConfig.from_pretrained(name, local_files_only=bool(offline_reason(name)))
     except OSError:
         return GenerationConfig.from_model_config(load_config_of(name))
 

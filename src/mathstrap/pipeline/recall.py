@@ -1,8 +1,8 @@
 """Spare a resumed run the work between its rewrites and its answers, where nothing that goes into it has changed.
 
-Parsing every rewrite and comparing every question takes minutes for a million replies; reading the questions back takes
-seconds. What was derived is used again only where the same sources, options, seeds, prompts, replies and test sets went
-into it; else it is derived anew, as it is where one of its files is gone.
+A run of a million replies resumes after 4 s of processor time instead of 66 (docs/scale.md): masks, rewrites and
+comparisons take a minute. What was derived is used again only where the same sources, options, seeds, prompts, replies
+and test sets went into it; else it is derived anew, as it is where one of its files is gone.
 """
 
 from __future__ import annotations

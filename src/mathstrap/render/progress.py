@@ -52,6 +52,8 @@ class StageState:
             self.usd = (self.usd or 0.0) + event.usd
         self.recent.append((event.at, event.draws, tokens))
 
+    # Not rich.progress, whose speed is that between replies: ten minutes after a server went silent it still promises
+    # the same end.
     def rates(self) -> tuple[float, float]:
         """Return replies and tokens per second, over the last seconds or over the whole stage once it is finished."""
         if self.finished:

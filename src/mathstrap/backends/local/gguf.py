@@ -13,10 +13,10 @@ import os
 import tempfile
 from dataclasses import dataclass
 from importlib.util import find_spec
+from math import prod
 from pathlib import Path
-from typing import Any
 
-from mathstrap.backends.local.gguf_header import check_header
+from mathstrap.backends.local.gguf_header import Header, read_header
 from mathstrap.errors import InputError, missing_extra
 
 log = logging.getLogger(__name__)
@@ -25,6 +25,7 @@ BUNDLED_MODEL = "smollm2-135m"
 BUNDLED_NAMES = {"", "embedded", BUNDLED_MODEL}
 _BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _FILE_TYPE_F16 = 1
+_KIND_F16 = 1
 _SAMPLE_BYTES = 4 << 20
 _WIDE_FORMAT = 1  # in the name of every widened file; raise it when `_write_wide` writes something else
 
@@ -70,25 +71,22 @@ def find_model(name_or_path: str) -> Path:
     if magic != b"GGUF":
         raise InputError(f"{path}: not a GGUF file: it starts with {magic!r}, expected b'GGUF'.")
     if find_spec("gguf") is not None:
-        _check(path)
+        _header(path)
     return path
 
 
 def read_facts(path: Path) -> GgufFacts:
     """Return what the header of a GGUF file says; raises InputError if it is cut off or damaged."""
-    reader = _open(path)
-    name = reader.fields.get("general.architecture")
-    try:
-        architecture = str(name.contents()) if name else ""
-        context = reader.fields.get(f"{architecture}.context_length")
-        context_tokens = int(context.contents()) if context else 0
-    except (ValueError, TypeError, OverflowError) as error:
-        raise InputError(f"{path}: the GGUF file says no architecture or context that can be read: {error}.") from None
+    header = _header(path)
+    architecture = str(header.values.get("general.architecture", ""))
+    context_tokens = header.values.get(f"{architecture}.context_length", 0)
+    if not isinstance(context_tokens, int):
+        raise InputError(f"{path}: the GGUF file states its context as {context_tokens!r:.60}, expected a number.")
     return GgufFacts(
         architecture=architecture,
         context_tokens=context_tokens,
-        num_weights=sum(int(tensor.n_elements) for tensor in reader.tensors),
-        is_wide=all(tensor.tensor_type.name == "F16" for tensor in reader.tensors if len(tensor.shape) > 1),
+        num_weights=sum(prod(shape) for shape, _ in header.tensors),
+        is_wide=all(kind == _KIND_F16 for shape, kind in header.tensors if len(shape) > 1),
     )
 
 
@@ -134,29 +132,20 @@ def _fingerprint(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _check(path: Path) -> None:
-    from gguf.constants import GGML_QUANT_SIZES
-
-    check_header(path, {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()})
-
-
-def _open(path: Path) -> Any:
+def _header(path: Path) -> Header:
     try:
-        import gguf
+        from gguf.constants import GGML_QUANT_SIZES
     except ModuleNotFoundError as error:
         raise missing_extra("gguf", "local") from error
-    _check(path)
-    try:
-        return gguf.GGUFReader(str(path))
-    except (ValueError, IndexError, OverflowError, KeyError) as error:
-        raise InputError(f"{path}: the GGUF file is cut off or damaged: {error}. Fetch it again.") from error
+    return read_header(path, {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()})
 
 
 def _write_wide(source: Path, target: Path) -> None:
     import gguf
     from gguf.quants import dequantize, quantize
 
-    reader = _open(source)
+    _header(source)
+    reader = gguf.GGUFReader(str(source))
     kinds = gguf.GGMLQuantizationType
     writer = gguf.GGUFWriter(str(target), str(reader.fields["general.architecture"].contents()))
     for key, field in reader.fields.items():

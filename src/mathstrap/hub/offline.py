@@ -1,4 +1,8 @@
-"""Ask whether the Hugging Face hub answers."""
+"""Say why the Hugging Face hub cannot be asked, so that callers look into its cache alone (`local_files_only`).
+
+HF_HUB_OFFLINE is the user's way to say so. Where it is not set and there is no network, `datasets` by itself retries
+for 24 s and then names neither the address nor the reason; one request here takes the time of a refused connection.
+"""
 
 from __future__ import annotations
 
@@ -13,16 +17,10 @@ ANSWER_SECONDS = 10.0
 OFFLINE = "HF_HUB_OFFLINE"
 
 
-def silence_of(name: str | Path) -> str:
-    """Return why the hub cannot be asked for something; nothing for a local folder, or where the hub answers.
-
-    Where it is silent, callers look into its cache alone: the libraries by themselves would try for half a minute.
-    """
-    return "" if Path(name).exists() else hub_silence()
-
-
-def hub_silence() -> str:
-    """Return why the hub cannot be reached, nothing where it answers (also with an error) or is not to be asked."""
+def offline_reason(name: str | Path) -> str:
+    """Return why the hub cannot be asked for something; empty for a local folder, or where the hub answers."""
+    if Path(name).exists():
+        return ""
     if os.environ.get(OFFLINE, "0") not in ("", "0"):
         return f"{OFFLINE} is set, and the cache does not hold it"
     address = os.environ.get("HF_ENDPOINT") or ENDPOINT
