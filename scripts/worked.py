@@ -9,6 +9,7 @@ samples) is what the code makes of it.
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import tempfile
@@ -21,13 +22,19 @@ from mathstrap.backends.fake import FakeTeacher
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.recipe import build_recipe
-from mathstrap.types import PAPER_METHODS, Candidate, Completion, Problem, Reject, Sample, Verdict
+from mathstrap.types import PAPER_METHODS, Candidate, Completion, Problem, Reject, Sample, Verdict, root_of
 
 PAGE = ROOT / "docs" / "methods.md"
-PLACE = 30  # of the seed in bundled:gsm8k
 SEED = "mini-gsm-031"
-SHOWN = (*PAPER_METHODS, "evolve")
+OTHERS = ("mini-gsm-007", "mini-gsm-043")
+QUIZ = {
+    "id": "quiz-7", "question": "A jacket costs $60 and is sold with 25% off. Its price in dollars is now",
+    "choices": ["15", "35", "45", "75"], "answer": "C",
+}  # fmt: skip
+OFF = {name: {"enabled": False} for name in PAPER_METHODS}
+ON = {"enabled": True}
 REPLIES = {
     "rephrase.1": "If a jacket whose price is $60 is offered with a discount of 25%, what does one pay for it, "
     "in dollars?",
@@ -45,37 +52,84 @@ REPLIES = {
     "The answer is: 40",
     "evolve.1#1": "60 - 5 = 55, and 75% of that is 41.25.\nThe answer is: 41.25",
     "evolve.1#2": "Three quarters of $60 are $45. Less $5 that makes $40.\nThe answer is: 40",
+    "persona.1": "In the shop of a botanical garden a rare orchid costs $60 and is sold with 25% off. What does a "
+    "visitor "
+    "pay for it, in dollars?",
+    "persona.1#0": "25% of $60 is 0.25 * 60 = $15.\nA visitor pays 60 - 15 = $45.\nThe answer is: 45",
+    "explain.1#0": "<think>\nThe jacket costs $60 before the discount, and I want its price after it. 25% off means "
+    "that a "
+    "quarter of the price is taken away. A quarter of 60 is 60 / 4 = 15, so 60 - 15 = 45. Another way: 75% of the "
+    "price is "
+    "paid, 0.75 * 60 = 45. Both agree.\n</think>\nThe discount is 60 / 4 = $15, so the jacket costs 60 - 15 = $45.\n"
+    "The answer is: 45",
+    "compose.1": "A jacket costs $60 and is sold with 25% off. Finn has as many dollars as the jacket costs now. He "
+    "buys 2 "
+    "shirts for $12.50 each and a cap for $8. How many dollars does he have left?",
+    "compose.1#0": "The jacket costs 60 - 0.25 * 60 = $45 now, so Finn has $45.\nThe shirts cost 2 * 12.50 = $25.\n"
+    "He has 45 - 25 - 8 = $12 left.\nThe answer is: 12",
+    "new_problem.1": "A tent costs $180, and members of a hiking club get 10% off. Rosa, who is a member, buys two "
+    "tents and "
+    "pays with four $100 bills. How many dollars does she get back?",
+    "new_problem.1#0": "A member pays 180 * 0.9 = $162 for a tent.\nTwo tents cost 2 * 162 = $324.\nShe gets 400 - "
+    "324 = "
+    "$76 back.\nThe answer is: 76",
+    "new_problem.1#1": "2 * 180 = 360, less 10% is 324.\n400 - 324 = 76.\nThe answer is: 76",
+    "new_problem.1#2": "400 - 2 * 180 = 40.\nThe answer is: 40",
+    "reopen.1": "A jacket costs $60 and is sold with 25% off. What is its price in dollars now?",
+    "reopen.1#0": "25% of 60 is 15, and 60 - 15 = 45.\nThe answer is: 45",
 }  # fmt: skip
 
 
 def open_scripted(options: TeacherOptions) -> FakeTeacher:  # noqa: ARG001
-    """Return the teacher that says what the table holds."""
-    return FakeTeacher(lambda request: REPLIES[request.id.removeprefix(f"{SEED}/")], model="scripted")
+    """Return the teacher that says what the table holds; where another seed is asked about, it says nothing of use."""
+    return FakeTeacher(lambda request: REPLIES.get(re.sub(rf"^(?:{SEED}|{QUIZ['id']})/", "", request.id), "-"))
 
 
-def make_run(folder: Path) -> RunDir:
-    """Run the seed through all methods and return the run."""
+def make_run(folder: Path, name: str, seeds: list[dict[str, object]], methods: dict[str, object]) -> RunDir:
+    """Run seeds through methods and return the run."""
+    path = folder / f"{name}.jsonl"
+    path.write_text("".join(json.dumps(seed) + "\n" for seed in seeds), encoding="utf-8")
     values = {
-        "name": "worked", "out": str(folder), "rng_seed": 3,
-        "seeds": {"source": "bundled:gsm8k", "offset": PLACE, "limit": 1},
-        "teacher": {"backend": f"{Path(__file__).resolve()}:open_scripted"},
-        "methods": {
-            "ans_aug": {"draws": 2}, "rephrase": {"count": 2}, "self_verification": {"count": 1}, "fobar": {"count": 1},
-            "evolve": {"enabled": True},
-        },
-        "vote": {"draws": 3},
+        "name": name, "out": str(folder), "rng_seed": 3, "seeds": {"source": str(path)},
+        "teacher": {"backend": f"{Path(__file__).resolve()}:open_scripted"}, "methods": methods, "vote": {"draws": 3},
+        "export": {"reasoning": "keep"},
     }  # fmt: skip
     return RunDir.read(bootstrap(build_recipe(RunRecipe, values, "worked")).path)
 
 
+def make_examples(folder: Path) -> dict[str, str]:
+    """Return the example of every method that is shown: of one seed, of several, of a multiple-choice question."""
+    bundled = {seed.id: seed for seed in load_problems(SeedsOptions(source="bundled:gsm8k")).problems}
+    rows = [
+        {"id": name, "question": bundled[name].question, "answer": bundled[name].answer,
+         "solution": bundled[name].solution}
+        for name in (SEED, *OTHERS)
+    ]  # fmt: skip
+    one = {
+        "ans_aug": {"draws": 2}, "rephrase": {"count": 2}, "self_verification": {"count": 1}, "fobar": {"count": 1},
+        "evolve": ON, "persona": ON, "explain": ON,
+    }  # fmt: skip
+    runs = {
+        make_run(folder, "one", rows[:1], one): tuple(one),
+        make_run(folder, "several", rows, OFF | {"compose": ON, "new_problem": ON}): ("compose", "new_problem"),
+        make_run(folder, "quiz", [QUIZ], OFF | {"reopen": ON}): ("reopen",),
+    }
+    return {method: example(run, method) for run, methods in runs.items() for method in methods}
+
+
 def example(run: RunDir, method: str) -> str:
     """Return one method's example as Markdown: what is asked, said, made of it, and kept."""
-    problems = [problem for problem in run.read_records("problems", Problem) if problem.method == method]
+    problems = [
+        problem for problem in run.read_records("problems", Problem)
+        if problem.method == method and root_of(problem.id) in (SEED, QUIZ["id"])
+    ]  # fmt: skip
     rejects = {reject.id: reject for reject in run.read_records("rejects", Reject)}
     verdicts = {verdict.candidate: verdict for verdict in run.read_records("verdicts", Verdict)}
     samples = [sample for sample in run.read_records("samples", Sample) if sample.method == method]
     lines = ["```text"]
     for request_id, text in rewrites(run, method):
+        if root_of(request_id) not in (SEED, QUIZ["id"]):
+            continue
         became = rejects[request_id].reason + ": " + rejects[request_id].detail if request_id in rejects else "problem"
         lines += [f"{request_id}   the teacher rewrites", *indent(text), f"    => {became}", ""]
     for problem in problems:
@@ -83,6 +137,8 @@ def example(run: RunDir, method: str) -> str:
         for candidate in run.read_records("candidates", Candidate):
             if candidate.problem == problem.id:
                 verdict = verdicts[candidate.id]
+                if candidate.reasoning:
+                    lines += [f"{candidate.id}   the teacher thinks", *indent(candidate.reasoning), ""]
                 lines += [f"{candidate.id}   the teacher answers", *indent(candidate.text)]
                 lines += [f"    => {verdict.outcome}: {verdict.got}, expected {verdict.expected} ({verdict.tier})", ""]
     lines = [*lines[:-1], "```", "", f"The sample `{samples[0].id}`:", "", "```json", "{"]
@@ -92,6 +148,8 @@ def example(run: RunDir, method: str) -> str:
     }  # fmt: skip
     if row.gold_source == "voted":
         pairs |= {"gold_source": row.gold_source, "confidence": row.confidence}
+    if row.reasoning:
+        pairs["reasoning"] = row.reasoning
     lines += [",\n".join(f'  "{key}": {to_text(value)}' for key, value in pairs.items()), "}", "```"]
     return "\n".join(lines)
 
@@ -116,21 +174,18 @@ def indent(text: str) -> list[str]:
 
 def to_text(value: str | float) -> str:
     """Return a string or a number as JSON."""
-    import json
-
     return json.dumps(value, ensure_ascii=False)
 
 
 def made_page(text: str) -> str:
     """Return the page with every example between its markers made anew."""
     with tempfile.TemporaryDirectory() as folder:
-        run = make_run(Path(folder))
-        for method in SHOWN:
+        for method, shown in make_examples(Path(folder)).items():
             marks = f"<!-- made by scripts/worked.py: {method} -->", f"<!-- end {method} -->"
             pattern = re.compile(f"{re.escape(marks[0])}\n.*?{re.escape(marks[1])}", re.DOTALL)
             if not pattern.search(text):
                 raise SystemExit(f"docs/methods.md has no markers for {method}")
-            found = f"{marks[0]}\n{example(run, method)}\n{marks[1]}"
+            found = f"{marks[0]}\n{shown}\n{marks[1]}"
             text = pattern.sub(lambda _, found=found: found, text)
     return text
 

@@ -18,7 +18,9 @@ Stage = Literal["seeds", "rewrite", "filter", "solve", "verify", "curate", "expo
 FinishReason = Literal["stop", "length", "content_filter", "prompt_refused", "unknown"]
 
 PAPER_METHODS: tuple[Method, ...] = ("ans_aug", "rephrase", "self_verification", "fobar")
-METHODS: tuple[Method, ...] = (*PAPER_METHODS, "renumber", "evolve")
+METHODS: tuple[Method, ...] = (
+    *PAPER_METHODS, "renumber", "evolve", "compose", "new_problem", "reopen", "persona", "explain",
+)  # fmt: skip
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 # Every reason a Reject may carry, with the sentence the report prints for it.
@@ -38,6 +40,10 @@ REASONS: dict[str, str] = {
     "numbers_differ": "the rewrite does not carry the numbers of its parent",
     "no_number": "the question has no number that can be hidden",
     "cannot_renumber": "the worked solution cannot be computed again with other numbers",
+    "no_partner": "no other seed fits to make one question of several",
+    "no_choices": "the question does not end in choices of which the gold is one",
+    "needs_choices": "the question cannot be asked without its choices, or the right one is not a value",
+    "no_reasoning": "the reply holds no reasoning apart from its solution",
     "not_a_statement": "the rewrite is still a question",
     "broken_latex": "the dollar signs of the rewrite do not pair up",
     "x_lost": "the rewrite lost the unknown variable",
@@ -322,7 +328,8 @@ def type_of(style: Style, method: Method) -> str:
     """Return the published type name of a sample, for example `GSM_SV` (paper, Table 1 and the released data)."""
     names = {
         "ans_aug": "AnsAug", "rephrase": "Rephrased", "self_verification": "SV", "fobar": "FOBAR", "seed": "Seed",
-        "renumber": "Renumbered", "evolve": "Evolved",
+        "renumber": "Renumbered", "evolve": "Evolved", "compose": "Composed", "new_problem": "New",
+        "reopen": "Reopened", "persona": "Persona", "explain": "Explained",
     }  # fmt: skip
     return f"{'GSM' if style == 'gsm8k' else 'MATH'}_{names.get(method, method)}"
 

@@ -26,7 +26,10 @@ from mathstrap.types import Message, Sampling
 
 # Evaluation and judging keep their prompts in the same folder.
 NAMES = [name for name in prompt_names() if name.startswith(PROMPT_STAGES)]
-FIELDS = {"question": "How many?", "answer": "7", "context": "Ann has 7 cats.", "change": "Make it harder."}
+FIELDS = {
+    "question": "How many?", "answer": "7", "context": "Ann has 7 cats.", "change": "Make it harder.", "letter": "N",
+    "second": "How much?", "third": "How far?", "concepts": "rates and ages", "persona": "a baker",
+}  # fmt: skip
 HOSTILE = "Take {x} of $5, $x^{2}$, <<3*4=12>>, %s {0} [[answer]] [[question]] \\1 \\g<0>"
 
 
@@ -46,7 +49,7 @@ def test_every_packaged_prompt_can_be_filled(name: str) -> None:
     assert messages[-1].role in ("user", "raw")
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("solve", "backward"))])
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith(("solve", "backward", "explain"))])
 def test_every_solving_prompt_shows_how_the_answer_is_stated(name: str) -> None:
     text = load_prompt(name).text
     assert ("The value of" if name.startswith("backward.metamath") else "The answer is") in text
@@ -55,7 +58,7 @@ def test_every_solving_prompt_shows_how_the_answer_is_stated(name: str) -> None:
 def test_a_question_is_pasted_as_it_is() -> None:
     for name in NAMES:
         fields = FIELDS | {"question": HOSTILE}
-        assert HOSTILE in render(load_prompt(name), fields)[-1].content
+        assert any(HOSTILE in message.content for message in render(load_prompt(name), fields))
 
 
 @pytest.mark.parametrize(

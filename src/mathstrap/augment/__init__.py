@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from mathstrap.augment import ans_aug, evolve, fobar, renumber, rephrase, self_verification
+from mathstrap.augment import (
+    ans_aug,
+    compose,
+    evolve,
+    explain,
+    fobar,
+    new_problem,
+    persona,
+    renumber,
+    reopen,
+    rephrase,
+    self_verification,
+)
 from mathstrap.augment.interface import (
     Augmentation,
     Draft,
@@ -32,4 +44,9 @@ AUGMENTATIONS: dict[Method, Augmentation] = {
     "fobar": fobar.FOBAR,
     "renumber": renumber.RENUMBER,
     "evolve": evolve.EVOLVE,
+    "compose": compose.COMPOSE,
+    "new_problem": new_problem.NEW_PROBLEM,
+    "reopen": reopen.REOPEN,
+    "persona": persona.PERSONA,
+    "explain": explain.EXPLAIN,
 }

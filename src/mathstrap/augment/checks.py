@@ -16,7 +16,7 @@ Fault = tuple[str, str]  # a reason code and a detail, "" where the reply itself
 # What a model says before the question, besides the labels of `without_label`.
 _PREAMBLE = re.compile(
     r"\A[*_#\s]*(?:(?:sure|certainly|of course|okay|here(?:'s| is| are))\b[^\n:]{0,100}"
-    r"|(?:the |a |your )?(?:new|changed|harder|easier|modified|revised|rewritten|open|combined|joined|final|single)"
+    r"|retold|(?:the |a |your )?(?:one|new|changed|harder|easier|modified|revised|rewritten|open|combined|joined|final|single)"
     r"[ -](?:word |math )?(?:problem|question|version|story))[*_\s]*:\**\s*",
     re.IGNORECASE,
 )

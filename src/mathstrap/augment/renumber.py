@@ -151,6 +151,21 @@ def renumbered(seed: Worked, rng: random.Random, count: int) -> Iterator[tuple[s
             return
 
 
+def with_value(seed: Worked, place: int, value: Fraction) -> tuple[str, str] | None:
+    """Return the worked solution and the answer of a seed with another value for a variable that is `changeable`.
+
+    None where the story would stop making sense: another order of size, a part of something whole, a negative result.
+    """
+    old = [variable.value for variable in seed.variables]
+    before = seed.run(old)
+    if before is None:
+        return None
+    values = list(old)
+    values[place] = value
+    made = _make(seed, old, before, values, strict=_THRESHOLD.search(seed.question) is not None)
+    return None if made is None else made[1:3]
+
+
 def _make(
     seed: Worked, old: Sequence[Fraction], before: Sequence[Fraction], values: Sequence[Fraction], *, strict: bool
 ) -> tuple[str, str, str, dict[str, str]] | None:

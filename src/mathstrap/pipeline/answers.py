@@ -71,7 +71,7 @@ def graded_answers(state: State, context: Context) -> Iterator[Answer]:
     if not parts:
         replies = context.run.replies("solve", keys_of_draws(asked.draws, asked.keys))
         parts.append(grade_replies(replies, problems, recipe, spread=context.spread))
-    if recipe.methods.renumber.enabled:
+    if any(recipe.method(name).draws == 0 for name in recipe.method_names):
         parts.append(grade_replies(worked_replies(state.problems, recipe), problems, recipe, spread=context.spread))
     if len(parts) == 1:
         return iter(parts[0])

@@ -91,7 +91,8 @@ def in_order(rejects: Iterable[Reject]) -> list[Reject]:
 ANSWERS_PER_CHUNK = 300  # a tenth of a second
 
 # Questions are compared within a kind: FOBAR and self-verification of one mask say nearly the same, on purpose.
-KINDS: tuple[tuple[Method, ...], ...] = (("ans_aug", "rephrase"), ("self_verification",), ("fobar",))
+# A new problem that says what a seed or a rephrasing says is not new.
+KINDS: tuple[tuple[Method, ...], ...] = (("ans_aug", "rephrase", "new_problem"), ("self_verification",), ("fobar",))
 
 
 def repeated_questions(

@@ -216,13 +216,15 @@ def is_solved(problem: Problem, recipe: RunRecipe) -> bool:
 def worked_replies(problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[Completion]:
     """Yield the worked solution of each problem that brings one, in the form of a reply, so that it is graded as one.
 
-    The marks of GSM8K's solutions are for calculators and stay out of it.
+    The marks of GSM8K's solutions are for calculators and stay out of it. A solution that was read without its last
+    line gets that line back: the sentence before it may state the answer in any words, or a rounded one.
     """
     for problem in problems:
         if is_solved(problem, recipe):
-            yield Completion(
-                request=f"{problem.id}#0", key="", text=MARK.sub("", problem.solution), finish_reason="stop"
-            )
+            text = MARK.sub("", problem.solution)
+            if "####" not in text:
+                text = f"{text.rstrip()}\n#### {problem.answer}"
+            yield Completion(request=f"{problem.id}#0", key="", text=text, finish_reason="stop")
 
 
 def draws_of(problem: Problem, recipe: RunRecipe) -> int:

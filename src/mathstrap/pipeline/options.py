@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode, renumber
+from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode, compose, renumber
+from mathstrap.augment.compose import Wording
 from mathstrap.backends import BACKENDS, SERVED, TeacherOptions, check_taken
 from mathstrap.backends.cluster import ClusterOptions
 from mathstrap.backends.known import SERVERS
@@ -39,7 +40,7 @@ class MethodOptions:
     enabled   whether it is used at all
     count   rewrites per seed; for the backward methods the number of masks, `null` = one per number of the question
             (as in the paper), for rephrasing `null` = 1
-    draws   answers asked for per resulting problem; 0, for renumber alone, takes the worked solution it computes
+    draws   answers asked for per resulting problem; 0, for renumber and compose, takes the worked solution they compute
     of      what it is applied to: the seeds, and for FOBAR and self-verification also what renumber made of them
     """
 
@@ -100,6 +101,25 @@ class MoreOptions(MethodOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ComposeOptions(MoreOptions):
+    """How often two seeds are made one question, and how.
+
+    draws    answers asked for per resulting problem; 0, with `wording: rule`, takes the solution that is computed
+    wording  "teacher" has both told as one story, "rule" puts a letter between the two and asks the teacher for nothing
+    votes    whether pairs are taken, too, whose gold cannot be computed; the draws vote for it
+    """
+
+    wording: Wording = "teacher"
+    votes: bool = True
+    least_draws: ClassVar[int] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.draws == 0 and self.wording != "rule":
+            raise RecipeError("draws: 0 takes the computed solution, which needs wording: rule.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class MethodsOptions:
     """The methods; the defaults of the paper's four keep the paper's proportions of 80 : 80 : 40 : 40 (Table 1, GSM8K).
 
@@ -109,6 +129,11 @@ class MethodsOptions:
     fobar               a number hidden, the answer added
     renumber            other numbers, the worked solution and the gold computed again; needs no teacher, off by default
     evolve              the question made harder, easier, or with one more condition; the gold is voted; off by default
+    compose             the answer of one seed in place of a number of another; computed or voted; off by default
+    new_problem         another problem with the concepts of three seeds; the gold is voted; off by default
+    reopen              a multiple-choice question without its choices; off by default
+    persona             the same problem in somebody else's world; off by default
+    explain             the question as it is, answered with long reasoning apart from the solution; off by default
     own                 methods of your own by name; ids and samples carry the name
     """
 
@@ -118,6 +143,11 @@ class MethodsOptions:
     fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
     renumber: RenumberOptions = field(default_factory=RenumberOptions)
     evolve: MoreOptions = field(default_factory=MoreOptions)
+    compose: ComposeOptions = field(default_factory=ComposeOptions)
+    new_problem: MoreOptions = field(default_factory=MoreOptions)
+    reopen: MoreOptions = field(default_factory=MoreOptions)
+    persona: MoreOptions = field(default_factory=MoreOptions)
+    explain: MoreOptions = field(default_factory=MoreOptions)
     own: dict[str, OwnMethodOptions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -263,6 +293,8 @@ class RunRecipe:
     engine: Literal["local", "ray"] | ClusterOptions = "local"
 
     def __post_init__(self) -> None:
+        if self.methods.explain.enabled and self.export.reasoning == "drop" and self.export.formats:
+            raise RecipeError("export.reasoning: drop leaves out what methods.explain is for. Set keep, or column.")
         for label in self.teachers:
             if not TEACHER_LABEL.fullmatch(label):
                 raise RecipeError(f'teachers: "{label}" cannot name a teacher. Use letters, digits, dots, - and _.')
@@ -333,6 +365,9 @@ class RunRecipe:
         if name == "renumber":
             options = self.methods.renumber
             return renumber.augmentation(names=options.names, distractor=options.distractor)
+        if name == "compose":
+            pairs = self.methods.compose
+            return compose.augmentation(wording=pairs.wording, votes=pairs.votes, solved=pairs.draws == 0)
         own = self.methods.own.get(name)
         return load_own(own.code, Augmentation, where=f"methods.own.{name}.code") if own else AUGMENTATIONS[name]
 

@@ -149,9 +149,11 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
 
 
 def expected_question(planned: PlannedRewrite) -> str:
-    """Return a question like the one to come: the seed's, or the masked one with what self-verification asks for."""
+    """Return a question like the one to come: the seed's, two joined, or the masked one of self-verification."""
     masked = planned.draft.masked
-    return f"{masked} What is the value of unknown variable x?" if masked else planned.parent.question
+    if masked:
+        return f"{masked} What is the value of unknown variable x?"
+    return planned.draft.question or planned.parent.question
 
 
 def assumed(rewrites: Iterable[PlannedRewrite]) -> list[Problem]:

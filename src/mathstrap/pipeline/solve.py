@@ -64,6 +64,10 @@ def parse_solution(
         answer = found.answer if found else ""
     if not answer:
         return Reject(id=record_id, stage="solve", reason="no_answer", detail=text[-200:])
+    if problem.method == "explain":
+        if not completion.has_thought:
+            return Reject(id=record_id, stage="solve", reason="no_reasoning", detail=text[:200])
+        keeps_thoughts = True  # the thought is what an explanation is asked for
     return Candidate(
         id=record_id, problem=problem.id, text=text, answer=answer, model=completion.model,
         teacher=completion.teacher,

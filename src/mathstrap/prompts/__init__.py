@@ -22,7 +22,10 @@ import msgspec
 from mathstrap.errors import InputError, suggest
 from mathstrap.types import Message, Method, Request, Sampling, Style
 
-PromptStage = Literal["solve", "backward", "rephrase", "self_verification", "evolve"]
+PromptStage = Literal[
+    "solve", "backward", "rephrase", "self_verification", "evolve", "compose", "new_problem", "reopen", "persona",
+    "explain",
+]  # fmt: skip
 Shape = Literal["chat", "fewshot", "completion", "tiny", "metamath-2024"]
 Role = Literal["system", "user", "assistant", "raw"]
 
@@ -30,7 +33,9 @@ SHAPES: tuple[Shape, ...] = get_args(Shape)
 PROMPT_STAGES: tuple[PromptStage, ...] = get_args(PromptStage)
 # The paper's have a prompt in every shape, the others one for chat models and one for very small ones.
 PAPER_STAGES: tuple[PromptStage, ...] = ("solve", "backward", "rephrase", "self_verification")
-REWRITE_STAGES: tuple[PromptStage, ...] = ("rephrase", "self_verification", "evolve")
+REWRITE_STAGES: tuple[PromptStage, ...] = (
+    "rephrase", "self_verification", "evolve", "compose", "new_problem", "reopen", "persona",
+)  # fmt: skip
 
 _SECTION = re.compile(r"^\[\[(system|user|assistant|raw|stop)\]\][ \t]*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\[\[([a-z_]+)\]\]")
@@ -190,11 +195,14 @@ def with_stop(sampling: Sampling, prompt: Prompt) -> Sampling:
 def prompt_stage(method: Method, *, rewriting: bool) -> PromptStage:
     """Return which kind of prompt a problem of this method needs: to be rewritten, or to be solved.
 
-    Problems that hide a number are solved with the backward prompts, all others with the solve prompts.
+    Problems that hide a number are solved with the backward prompts, those to be explained with prompts of their own,
+    all others with the solve prompts.
     """
     if rewriting:
         assert method in REWRITE_STAGES, f"{method} asks the teacher for no rewrite"
         return method
+    if method == "explain":
+        return "explain"
     return "backward" if method in ("self_verification", "fobar") else "solve"
 
 

@@ -24,6 +24,11 @@ METHOD_NAMES: dict[str, str] = {
     "fobar": "FOBAR",
     "renumber": "Renumbering",
     "evolve": "Evolution",
+    "compose": "Composition",
+    "new_problem": "New problems",
+    "reopen": "Reopening",
+    "persona": "Personas",
+    "explain": "Explanation",
     "seed": "Seeds",
 }
 STAGE_NAMES: dict[str, str] = {

@@ -1,0 +1,181 @@
+"""Compose: the answer of one seed takes the place of a number of another. The gold is computed, or else voted."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from itertools import islice
+from typing import Any, Literal
+
+from msgspec.structs import replace
+
+from mathstrap.augment.checks import find_form_fault, find_number_fault, gives_away, question_in
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, tags_of_content
+from mathstrap.augment.languages import language_of
+from mathstrap.augment.masking import Mask, find_masks, hide, variable_text
+from mathstrap.augment.relevance import judge_mask
+from mathstrap.augment.renumber import changeable, with_value, worked_seed
+from mathstrap.augment.worked import Worked, plain_number, plain_text
+from mathstrap.types import Completion, Problem, Reject
+
+Wording = Literal["teacher", "rule"]
+LETTERS = "NKMTWQ"
+_LAST_LINE = re.compile(r"\n?####[^\n]*\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """The parent's answer in another seed: the joined question, its gold and solution, empty where not computed."""
+
+    other: Problem
+    question: str
+    letter: str
+    gold: str = ""
+    solution: str = ""
+
+
+def rewrite(
+    parent: Problem,
+    count: int | None,
+    *,
+    others: Sequence[Problem] = (),
+    mode: Mode = "default",
+    rng_seed: int = 0,  # noqa: ARG001
+    wording: Wording = "teacher",
+    votes: bool = True,
+    solved: bool = False,
+) -> list[Draft | Problem | Reject]:
+    """Return up to `count` questions, one for None, each of the parent and another seed.
+
+    wording   "rule" puts a letter between the two questions, "teacher" has them told as one story
+    votes     whether pairs whose gold cannot be computed are taken too
+    solved    whether only pairs are taken whose solution can be computed as well
+    """
+    value = plain_number(parent.answer)
+    if value is None or value <= 0:
+        return [_refusal(parent, f"the answer {parent.answer} is not a positive number")]
+    if language_of(parent.question) != "en":
+        return [_refusal(parent, "two questions are joined in English only")]
+    found = (pair for other in others if (pair := _pair(parent, value, other, votes=votes, solved=solved)))
+    made: list[Draft | Problem | Reject] = []
+    for index, pair in enumerate(islice(found, count or 1), start=1):
+        draft = Draft(
+            id=f"{parent.id}/compose.{index}", method="compose", mode=mode, answer=pair.gold, question=pair.question,
+            fields={"question": pair.question, "letter": pair.letter}, tags=_tags(parent, pair),
+        )  # fmt: skip
+        made.append(draft if wording == "teacher" else _solved(finished(parent, draft, pair.question), pair))
+    return made or [_refusal(parent, f"none of {len(others)} other seeds has a number like {parent.answer}")]
+
+
+def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
+    """Return the two questions told as one, or why the reply is unusable."""
+    refused = refuse_reply(draft.id, completion, "rewrite")
+    if refused is not None:
+        return refused
+    question = question_in(completion.text)
+    fault = find_form_fault(parent, question, longest=2 * len(draft.question) + 200)
+    fault = fault or (("leaks_answer", "") if gives_away(question) else None)
+    # The number in the middle must stay unsaid: it is the first answer.
+    fault = fault or find_number_fault(draft.question, question, parent.answer)
+    if fault is not None:
+        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
+    return finished(parent, draft, question)
+
+
+def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solved: bool) -> Pair | None:
+    """Return the parent's answer in the first number of the other seed that lets the gold be computed, or in any."""
+    masks = [mask for mask in find_masks(other.question, other.style) if _fits(value, mask)]
+    letter = next((one for one in LETTERS if not re.search(rf"\b{one}\b", parent.question + other.question)), "")
+    if not masks or not letter or not other.answer:
+        return None
+    worked, first = worked_seed(other), worked_seed(parent)
+    if solved and not isinstance(first, Worked):
+        return None
+    unfit = []
+    for mask in masks:
+        place = _place(worked, mask) if isinstance(worked, Worked) else None
+        if place is None or not isinstance(worked, Worked):
+            continue
+        computed = _compute(worked, place, value)
+        if computed is None:  # the story would stop making sense, so nobody should vote on it either
+            unfit.append(mask)
+            continue
+        solution = ""
+        if isinstance(first, Worked):
+            start, end = (_LAST_LINE.sub("", text) for text in (first.solution, computed[0]))
+            solution = f"{start}\nSo {letter} = {plain_text(value)}.\n{end}\n#### {computed[1]}"
+        return Pair(
+            other=other, question=_joined(parent, other, mask, letter), letter=letter, gold=computed[1],
+            solution=solution,
+        )  # fmt: skip
+    for mask in masks if votes and not solved else ():
+        if mask in unfit:
+            continue
+        if judge_mask(other, mask.answer, is_percent=mask.kind == "percent").relevant != "no":
+            # Where the other seed had this very number, its answer is still its answer.
+            gold = other.answer if plain_number(mask.answer) == value else ""
+            return Pair(other=other, question=_joined(parent, other, mask, letter), letter=letter, gold=gold)
+    return None
+
+
+def _place(worked: Worked, mask: Mask) -> int | None:
+    """Return which variable of a computation the mask hides, where it hides all there is of it and it may change."""
+    free = changeable(worked)
+    places = (place for place in free if [spot.start for spot in worked.variables[place].spots] == [mask.start])
+    return next(places, None)
+
+
+def _compute(worked: Worked, place: int, value: Fraction) -> tuple[str, str] | None:
+    """Return the solution and the answer of a seed with another value at a place, where the story allows it."""
+    if worked.variables[place].value == value:
+        return worked.solution, plain_text(worked.steps[-1].result)
+    return with_value(worked, place, value)
+
+
+def _fits(value: Fraction, mask: Mask) -> bool:
+    """Say whether a number can stand where the mask is: like in kind, of like size, a share below 100 %."""
+    old = plain_number(mask.answer)
+    if old is None or old < 2 or mask.kind not in ("int", "comma", "decimal", "money", "percent"):
+        return False
+    is_like = (old.denominator == 1) == (value.denominator == 1) and Fraction(1, 4) <= value / old <= 4
+    return is_like and (mask.kind != "percent" or value < 100)
+
+
+def _joined(parent: Problem, other: Problem, mask: Mask, letter: str) -> str:
+    named = variable_text(letter, parent.style)
+    return f"{parent.question.strip()} Let {named} be the answer.\n{hide(other.question, mask, letter).strip()}"
+
+
+def _tags(parent: Problem, pair: Pair) -> dict[str, Any]:
+    """Return the lineage; a computed gold is as sure as the two golds it was computed from."""
+    tags = tags_of_content(parent) | {"parents": [parent.id, pair.other.id], "second_question": pair.other.question}
+    voted = [seed for seed in (parent, pair.other) if pair.gold and seed.tags.get("gold") == "voted"]
+    if voted:
+        confidence = 1.0
+        for seed in voted:
+            confidence *= float(seed.tags.get("confidence", 1.0))
+        tags |= {"gold": "voted", "confidence": round(confidence, 4)}
+    return tags
+
+
+def _solved(problem: Problem, pair: Pair) -> Problem:
+    """Return a composed problem with the solution that was computed for it, where one was."""
+    if not pair.solution:
+        return problem
+    return replace(problem, solution=pair.solution, tags={**problem.tags, "worked": True})
+
+
+def _refusal(parent: Problem, detail: str) -> Reject:
+    return Reject(id=f"{parent.id}/compose.1", stage="rewrite", reason="no_partner", detail=detail)
+
+
+def augmentation(*, wording: Wording = "teacher", votes: bool = True, solved: bool = False) -> Augmentation:
+    """Return the method with its options set."""
+    made = partial(rewrite, wording=wording, votes=votes, solved=solved)
+    return Augmentation(name="compose", rewrite=made, prompt=fill_prompt, parse=parse, parents=2)
+
+
+COMPOSE = augmentation()

@@ -1,0 +1,98 @@
+"""New problem: three seeds show the teacher a kind, and it writes another problem with their concepts. Draws vote."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from mathstrap.augment.checks import Fault, find_form_fault, gives_away, question_in, shared_words
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, tags_of_content
+from mathstrap.types import Completion, Problem, Reject
+
+NUM_EXAMPLES = 3
+# A reply that shares this many of its words with an example is that example with other numbers.
+MOST_SHARED = 0.8
+# What a word problem is about, by the words that give it away; MATH problems name their subject themselves.
+CONCEPTS: dict[str, str] = {
+    "percentages": r"%|\bper ?cent",
+    "fractions of an amount": r"\b(?:half|third|quarter|fourth|fifth)s?\b|\d/\d",
+    "money and change": r"\$|\b(?:cents?|dollars?|price|costs?|pays?|change)\b",
+    "rates and speed": r"\b(?:per|an?) (?:hour|minute|day|week)\b|\bspeed|\bmph\b|\bkm/h\b",
+    "averages": r"\b(?:average|mean)\b",
+    "ratios": r"\bratio\b|\d\s?:\s?\d|\bfor every\b",
+    "ages": r"\byears? (?:old|older|younger)\b|\bage\b",
+    "lengths and areas": r"\b(?:area|perimeter|square|rectang\w+|length|width|meters?|feet|inches)\b",
+    "comparisons (more than, less than, times as many)": r"\b(?:more|less|fewer) than\b|\btimes as\b|\btwice\b",
+    "sharing and leftovers": r"\b(?:equally|share|split|each|left|remain\w*)\b",
+    "time and schedules": r"\b(?:hours?|minutes?|days?|weeks?|months?)\b",
+}
+_COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in CONCEPTS.items()}
+
+
+def rewrite(
+    parent: Problem,
+    count: int | None,
+    *,
+    others: Sequence[Problem] = (),
+    mode: Mode = "default",
+    rng_seed: int = 0,  # noqa: ARG001
+) -> list[Draft | Problem | Reject]:
+    """Return up to `count` drafts, one for None, each with the parent and two more of the other seeds as examples."""
+    made: list[Draft | Problem | Reject] = []
+    for index in range(1, min(count or 1, len(others) // (NUM_EXAMPLES - 1)) + 1):
+        second, third = others[(index - 1) * 2 : index * 2]
+        examples = (parent, second, third)
+        concepts = " and ".join(concepts_of(examples))
+        made.append(
+            Draft(
+                id=f"{parent.id}/new_problem.{index}", method="new_problem", mode=mode, answer="",
+                fields={
+                    "question": parent.question, "second": second.question, "third": third.question,
+                    "concepts": concepts,
+                },
+                tags=tags_of_content(parent) | {
+                    "parents": [example.id for example in examples], "concepts": concepts,
+                    "examples": [example.question for example in examples],
+                },
+            )
+        )  # fmt: skip
+    missing = f"{NUM_EXAMPLES - 1} other seeds are needed, there are {len(others)}"
+    return made or [Reject(id=f"{parent.id}/new_problem.1", stage="rewrite", reason="no_partner", detail=missing)]
+
+
+def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
+    """Return the new problem, whose gold is empty until the draws have voted, or why the reply is unusable."""
+    refused = refuse_reply(draft.id, completion, "rewrite")
+    if refused is not None:
+        return refused
+    question = question_in(completion.text)
+    fault = _find_fault(parent, [str(example) for example in draft.tags["examples"]], question)
+    if fault is not None:
+        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
+    return finished(parent, draft, question)
+
+
+def concepts_of(examples: Sequence[Problem]) -> list[str]:
+    """Return two concepts that the examples have, the commonest first; their subjects where the seeds name them."""
+    subjects = [str(one.tags[key]) for one in examples for key in ("subject", "type") if key in one.tags]
+    if subjects:
+        return list(dict.fromkeys(subjects))[:2]
+    found = {name: sum(bool(pattern.search(one.question)) for one in examples) for name, pattern in _COMPILED.items()}
+    named = [name for name in sorted(found, key=lambda name: -found[name]) if found[name]]
+    return named[:2] or ["the same kind of reasoning"]
+
+
+def _find_fault(parent: Problem, examples: Sequence[str], question: str) -> Fault | None:
+    fault = find_form_fault(parent, question, longest=2 * max(map(len, examples)) + 300)
+    if fault is not None:
+        return fault
+    if gives_away(question):
+        return "leaks_answer", ""
+    if any(shared_words(example, question) > MOST_SHARED for example in examples):
+        return "unchanged", "it is one of the examples"
+    return None
+
+
+NEW_PROBLEM = Augmentation(
+    name="new_problem", rewrite=rewrite, prompt=fill_prompt, parse=parse, parents=NUM_EXAMPLES
+)

@@ -1,0 +1,103 @@
+"""Reopen: a multiple-choice question becomes an open one, by rule where possible. The gold is the right choice."""
+
+from __future__ import annotations
+
+import re
+
+from mathstrap.augment.checks import Fault, find_form_fault, find_number_fault, gives_away, question_in
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply
+from mathstrap.augment.sentences import find_question, is_command
+from mathstrap.types import Completion, Problem, Reject
+
+_GOLD = re.compile(r"\(?([A-J])\)?(?:[\s.:)]+(.+))?", re.DOTALL)
+_MARK = re.compile(r"(?:(?<=[\s,;:?.])[(\[]?|[(\[])([A-J])\s?[).:\]]\s?(?=\S)")
+# The choices are part of what is asked: without them, or in words alone, there are several right answers or none.
+_NEEDS_CHOICES = re.compile(
+    r"\b(?:which|what)(?: one)? of (?:the following|these|those)"
+    r"|\bwhich (?:statement|option|choice|expression|equation|graph|of)\b"
+    r"|\b(?:listed|given|shown) (?:below|above)|\b(?:closest|nearest) to\b|\bapproximately which\b",
+    re.IGNORECASE,
+)
+_NO_VALUE = re.compile(
+    r"\b(?:all|none|both|neither|either|any) of\b|\b(?:none|all|cannot|can't|not enough|insufficient)\b"
+    r"|\b[A-E] (?:and|or) [A-E]\b|\A[^\d\\=^]{2,}\Z",
+    re.IGNORECASE,
+)
+_CLOSING = re.compile(
+    r"\s*(?:\(?(?:the )?(?:answer )?(?:choices?|options?)(?: are)?\)?|(?:select|choose) (?:one|the)[^\n]*?)[:.]?\s*\Z",
+    re.IGNORECASE,
+)
+
+
+def rewrite(
+    parent: Problem,
+    count: int | None,  # noqa: ARG001
+    *,
+    mode: Mode = "default",
+    rng_seed: int = 0,  # noqa: ARG001
+) -> list[Draft | Problem | Reject]:
+    """Return the open question, whatever the count: finished where the choices can simply be left out, else a draft."""
+    stem, choices = take_choices_off(parent.question)
+    if not choices:
+        return [_refusal(parent, "no_choices", "no list of choices stands at the end of the question")]
+    letter = _GOLD.fullmatch(parent.answer.strip())
+    value = choices.get(letter[1], "") if letter else parent.answer if parent.answer in choices.values() else ""
+    if not value:
+        return [_refusal(parent, "no_choices", f"the gold {parent.answer} is none of the choices")]
+    if _NEEDS_CHOICES.search(stem):
+        return [_refusal(parent, "needs_choices", stem)]
+    if _NO_VALUE.search(value) or len(value.split()) > 6:
+        return [_refusal(parent, "needs_choices", f"the right choice is not a value: {value}")]
+    tags = {name: tag for name, tag in parent.tags.items() if name != "choices"}
+    tags |= {"original_question": parent.question, "original_answer": parent.answer}
+    draft = Draft(
+        id=f"{parent.id}/reopen.1", method="reopen", mode=mode, fields={"question": stem}, answer=value, question=stem,
+        tags=tags,
+    )  # fmt: skip
+    asking = find_question(stem, parent.style)
+    is_whole = asking is not None and (asking.text.endswith("?") or is_command(asking.text))
+    return [finished(parent, draft, stem)] if is_whole else [draft]
+
+
+def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
+    """Return the question that the teacher completed, with the right choice as gold, or why the reply is unusable."""
+    refused = refuse_reply(draft.id, completion, "rewrite")
+    if refused is not None:
+        return refused
+    question = question_in(completion.text)
+    fault = _find_fault(parent, draft, question)
+    if fault is not None:
+        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
+    return finished(parent, draft, question)
+
+
+def _find_fault(parent: Problem, draft: Draft, question: str) -> Fault | None:
+    fault = find_form_fault(parent, question, longest=2 * len(draft.question) + 200)
+    if fault is not None:
+        return fault
+    if gives_away(question):
+        return "leaks_answer", ""
+    if _NEEDS_CHOICES.search(question) or re.search(r"\(A\)|\bA[).:]\s", question):
+        return "needs_choices", ""
+    return find_number_fault(draft.question, question, draft.answer)
+
+
+def take_choices_off(question: str) -> tuple[str, dict[str, str]]:
+    """Return a question without the choices it ends in, and these by letter; empty where it does not end in choices."""
+    marks = list(_MARK.finditer(question))
+    for first in range(len(marks) - 2, -1, -1):
+        listed = marks[first:]
+        if "".join(mark[1] for mark in listed) != "ABCDEFGHIJ"[: len(listed)]:
+            continue
+        ends = [*(mark.start() for mark in listed[1:]), len(question)]
+        texts = [question[mark.end() : end].strip(" \t\n,;") for mark, end in zip(listed, ends, strict=True)]
+        stem = _CLOSING.sub("", question[: listed[0].start()]).strip()
+        return (stem, dict(zip("ABCDEFGHIJ", texts, strict=False))) if stem and all(texts) else ("", {})
+    return "", {}
+
+
+def _refusal(parent: Problem, reason: str, detail: str) -> Reject:
+    return Reject(id=f"{parent.id}/reopen.1", stage="rewrite", reason=reason, detail=detail[:200])
+
+
+REOPEN = Augmentation(name="reopen", rewrite=rewrite, prompt=fill_prompt, parse=parse)
