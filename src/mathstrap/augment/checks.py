@@ -16,8 +16,8 @@ Fault = tuple[str, str]  # a reason code and a detail, "" where the reply itself
 # What a model says before the question, besides the labels of `without_label`.
 _PREAMBLE = re.compile(
     r"\A[*_#\s]*(?:(?:sure|certainly|of course|okay|here(?:'s| is| are))\b[^\n:]{0,100}"
-    r"|retold|(?:the |a |your )?(?:one|new|changed|harder|easier|modified|revised|rewritten|open|combined|joined|final|single)"
-    r"[ -](?:word |math )?(?:problem|question|version|story))[*_\s]*:\**\s*",
+    r"|retold|(?:the |a |your )?(?:one|new|changed|harder|easier|modified|revised|rewritten|open|combined|joined|final"
+    r"|single)[ -](?:word |math )?(?:problem|question|version|story))[*_\s]*:\**\s*",
     re.IGNORECASE,
 )
 # What a model adds behind a question although it was asked for the question only.
