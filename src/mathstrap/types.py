@@ -39,6 +39,7 @@ REASONS: dict[str, str] = {
     "another_subject": "the rewritten question has nothing to do with the original",
     "numbers_differ": "the rewrite does not carry the numbers of its parent",
     "no_number": "the question has no number that can be hidden",
+    "no_sound_number": "hiding any number of the question gives a bad backward question",
     "cannot_renumber": "the worked solution cannot be computed again with other numbers",
     "no_partner": "no other seed fits to make one question of several",
     "no_choices": "the question does not end in choices of which the gold is one",

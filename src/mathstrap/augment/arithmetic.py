@@ -165,6 +165,23 @@ def read_steps(solution: str, *, plain: bool = True) -> tuple[Step, ...]:
     return tuple(steps)
 
 
+_UNKNOWN = re.compile(r"\A\s*[xX]\s*=|=\s*[xX]\s*\Z")
+
+
+@lru_cache(maxsize=4096)
+def read_equation(equation: str) -> tuple[Step, ...]:
+    """Return an equation such as `( 290.0 / 2.0 )`, `7+2=9` or `x=(11-1)*2` as one step; none where it is not one."""
+    if len(equation) > _MAX_LEFT_SIDE:
+        return ()
+    left, _, right = _UNKNOWN.sub("", equation).partition("=")
+    expression = parse_expression(left)
+    if not isinstance(expression, Operation):
+        return ()
+    numbers = tuple(numbers_in(expression))
+    result = as_fraction(right) if right.strip() else evaluate(expression, numbers)
+    return () if result is None else (Step(expression=expression, numbers=numbers, result=result),)
+
+
 def _written_steps(solution: str) -> Iterator[tuple[str, str]]:
     """Yield what stands on both sides of each equals sign, as far as it can be arithmetic."""
     at = 0

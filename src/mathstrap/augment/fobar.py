@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 from mathstrap.augment.interface import Augmentation, Draft, Mode, no_draft_prompt, no_draft_reply
 from mathstrap.augment.languages import ENGLISH, fill_wording, language_of, wording_of
-from mathstrap.augment.selection import HiddenNumber, choose_hidden, no_number
+from mathstrap.augment.selection import HiddenNumber, Masks, choose_hidden, no_number
 from mathstrap.types import Problem, Reject
 
 
 def rewrite(
-    parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0
+    parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0, masks: Masks = "sound"
 ) -> list[Draft | Problem | Reject]:
     """Return a problem for each of up to `count` hidden numbers; its id ends in the number's place in the question."""
-    hidden = choose_hidden(parent, count, mode=mode, rng_seed=rng_seed, method="fobar")
+    hidden = choose_hidden(parent, count, mode=mode, rng_seed=rng_seed, method="fobar", masks=masks)
     if not hidden:
-        return [no_number(parent, "fobar")]
+        return [no_number(parent, "fobar", mode=mode)]
     return [
         Problem(
             id=f"{parent.id}/fobar.{number.index}",
@@ -43,3 +46,8 @@ def ask_for_number(parent: Problem, number: HiddenNumber, mode: Mode) -> str:
 
 
 FOBAR = Augmentation(name="fobar", rewrite=rewrite, prompt=no_draft_prompt, parse=no_draft_reply)
+
+
+def augmentation(*, masks: Masks) -> Augmentation:
+    """Return the method with its option set."""
+    return replace(FOBAR, rewrite=partial(rewrite, masks=masks))

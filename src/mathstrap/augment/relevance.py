@@ -11,14 +11,16 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from mathstrap.augment.arithmetic import Step, as_fraction, evaluate, read_steps
-from mathstrap.augment.quantities import find_quantities
+from mathstrap.augment.arithmetic import Step, as_fraction, evaluate, read_equation, read_steps
+from mathstrap.augment.masking import Mask
+from mathstrap.augment.quantities import count_numbers, find_quantities
 from mathstrap.augment.sources import Sources, find_sources, parts_of, related_to
 from mathstrap.types import Problem
 
@@ -43,6 +45,7 @@ class Judgement:
 UNKNOWN = Judgement(relevant="unknown", unique="unknown")
 UNUSED = Judgement(relevant="no", unique="no")
 
+_ANNOTATION = re.compile(r"<<[^<>]*>>")
 _SCALES = [Fraction(n, 4) for n in (2, 3, 5, 6, 8, 12, 40)]
 _MAX_READINGS = 64
 _REPEATED = re.compile(
@@ -98,10 +101,83 @@ def _may_be_used_unseen(question: str, solution: str, answer: str, value: Fracti
 @lru_cache(maxsize=512)
 def _steps_to(solution: str, gold: str, *, plain: bool) -> tuple[Step, ...]:
     """Return the steps up to the last that ends in the gold answer; none where one does not compute."""
-    steps, value = read_steps(solution, plain=plain), as_fraction(gold)
+    value = gold_value(gold)
+    steps = read_steps(solution, plain=plain) or read_equation(solution)
     final = max((index for index, step in enumerate(steps) if step.result == value), default=-1)
     steps = steps[: final + 1]
     return steps if all(_computes(step) for step in steps) else ()
+
+
+_UNIT_BEHIND = re.compile(r"(?<=[\d.%])\s*(?:\([^()]*\)|[A-Za-z°][A-Za-z°/. ]*)\Z")
+
+
+def gold_value(gold: str) -> Fraction | None:
+    """Return the value of a gold answer that is a number, with or without its unit: `9`, `9 (apples)`, `$3.50 each`."""
+    return as_fraction(_UNIT_BEHIND.sub("", gold.strip()))
+
+
+def seems_used(parent: Problem, mask: Mask) -> bool:
+    """Tell whether the solution's text mentions a hidden number; without a solution nothing speaks against it.
+
+    In a word problem it has to be mentioned more often than the question has other words for the same value: where
+    the question says "twice" and "in two months", a single 2 in the solution is the "twice".
+    """
+    if not parent.solution.strip():
+        return True
+    if parent.style == "math":
+        written = re.escape(mask.text).replace(re.escape("dfrac"), "[dt]?frac")
+        if re.search(rf"(?<![\d.]){written}(?!\d)", parent.solution):
+            return True
+    value = as_fraction(mask.answer)
+    if value is None:
+        return parent.style != "math"
+    if not value:
+        return False
+    mentions = _mentions(parent.solution)
+    if parent.style == "math":
+        return mentions[value] > 0
+    forms = {form(value) for form in _forms_of(value, is_percent=mask.kind == "percent")}
+    if value.denominator > 1:
+        forms |= parts_of(value)
+    own = value / 100 if mask.kind == "percent" else value
+    is_bare_one = value == 1
+    # The 2 of "another two days" is not the 2 of "2/5 of the food".
+    parts = find_sources(parent.question).parts[value] if value.denominator == 1 else 0
+    rivals = 0 if is_bare_one else count_numbers(parent.question)[own] - 1 + parts
+    return sum(mentions[form] for form in forms) > rivals
+
+
+_WRITTEN = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
+_BEFORE_RESULT = re.compile(r"(?P<left>[\d.,()$%+*/×÷ -]{0,60})= *[$€£]?-?\Z")
+_MAX_MENTIONS = 400
+
+
+@lru_cache(maxsize=256)
+def _mentions(solution: str) -> Counter[Fraction]:
+    """Return how often a solution writes each value, in digits or words, outside its annotations.
+
+    The result of a calculation is not a use of the number that happens to equal it; the right side of an equation in
+    letters (`13x + 10 = 439`) is one.
+    """
+    text = _ANNOTATION.sub("", solution)
+    found: Counter[Fraction] = Counter()
+    for match in itertools.islice(_WRITTEN.finditer(text), _MAX_MENTIONS):
+        value = as_fraction(match[0])
+        before = _BEFORE_RESULT.search(text[max(match.start() - 70, 0) : match.start()])
+        is_result = before is not None and re.search(r"\d", before["left"]) and not _is_algebra(before)
+        if value is not None and not is_result:
+            found[value] += 1
+        if match.end() < len(text) - 1 and text[match.end()] == "/":
+            above_and_below = re.match(r"(\d{1,4})/(\d{1,4})(?!\d)", text[match.start() : match.start() + 12])
+            if above_and_below and int(above_and_below[2]):
+                found[Fraction(int(above_and_below[1]), int(above_and_below[2]))] += 1
+    found.update(quantity.value for quantity in find_quantities(text) if quantity.form not in ("digits", "fraction"))
+    return found
+
+
+def _is_algebra(before: re.Match[str]) -> bool:
+    beside = before.string[: before.start()]
+    return re.search(r"(?:\d|\b)[A-Za-z]\Z", beside) is not None
 
 
 def _computes(step: Step) -> bool:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mathstrap.augment import reference
+from mathstrap.augment.doubts import DOUBTS, Doubt, doubt_asking, doubt_place, doubt_reference
 from mathstrap.augment.interface import Mode, rng_for
-from mathstrap.augment.masking import choose_variable, find_masks, hide, variable_text
-from mathstrap.augment.relevance import Judgement, judge_mask
+from mathstrap.augment.masking import Mask, choose_variable, find_masks, hide, variable_text
+from mathstrap.augment.math_doubts import doubt_formula, doubt_question
+from mathstrap.augment.relevance import Judgement, judge_mask, seems_used
 from mathstrap.types import Method, Problem, Reject
+
+# "sound" hides the numbers proved relevant first, then those nothing speaks against; "proved" the former alone; "all"
+# every number, those proved irrelevant last.
+Masks = Literal["sound", "proved", "all"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +23,7 @@ class HiddenNumber:
     """A number of a question with the question that hides it; `index` counts the question's numbers from 1.
 
     `start` and `end` bound the hidden text in the original question; `answer` is the gold of the backward problem and
-    `known_answer` the seed's answer as the backward question states it.
+    `known_answer` the seed's answer as the backward question states it. `doubt` is why the number is better left alone.
     """
 
     index: int
@@ -31,6 +37,7 @@ class HiddenNumber:
     variable: str
     variable_text: str
     judgement: Judgement
+    doubt: Doubt | None = None
 
     def tags(self, parent: Problem) -> dict[str, Any]:
         """Return what is recorded of the mask on every problem made from it."""
@@ -54,6 +61,8 @@ def find_hidden(parent: Problem, *, mode: Mode, method: Method) -> list[HiddenNu
     if mode == "metamath-2024":
         return _find_reference(parent, method)
     variable = choose_variable(parent.question, parent.style)
+    masks = find_masks(parent.question, parent.style)
+    judgements = [judge_mask(parent, mask.answer, is_percent=mask.kind == "percent") for mask in masks]
     return [
         HiddenNumber(
             index=index,
@@ -66,10 +75,26 @@ def find_hidden(parent: Problem, *, mode: Mode, method: Method) -> list[HiddenNu
             masked=hide(parent.question, mask, variable),
             variable=variable,
             variable_text=variable_text(variable, parent.style),
-            judgement=judge_mask(parent, mask.answer, is_percent=mask.kind == "percent"),
+            judgement=judgement,
+            doubt=_doubt_of(parent, mask, judgement),
         )
-        for index, mask in enumerate(find_masks(parent.question, parent.style), start=1)
+        for index, (mask, judgement) in enumerate(zip(masks, judgements, strict=True), start=1)
     ]
+
+
+def _doubt_of(parent: Problem, mask: Mask, judgement: Judgement) -> Doubt | None:
+    """Return why a number is better left alone; what is proved irrelevant needs no rule of thumb."""
+    if judgement.relevant == "no":
+        return None
+    question = parent.question
+    doubt = doubt_place(question, mask) or doubt_reference(question, mask)
+    if doubt is None and parent.style == "math":
+        doubt = doubt_formula(question, mask) or doubt_question(question, parent.answer)
+    elif doubt is None:
+        doubt = doubt_asking(question)
+    if doubt is None and judgement.relevant == "unknown" and not seems_used(parent, mask):
+        return Doubt(code="not_used")
+    return doubt
 
 
 def _find_reference(parent: Problem, method: Method) -> list[HiddenNumber]:
@@ -96,21 +121,52 @@ def _find_reference(parent: Problem, method: Method) -> list[HiddenNumber]:
 
 
 def choose_hidden(
-    parent: Problem, count: int | None, *, mode: Mode, rng_seed: int, method: Method
+    parent: Problem, count: int | None, *, mode: Mode, rng_seed: int, method: Method, masks: Masks = "sound"
 ) -> list[HiddenNumber]:
     """Return up to `count` numbers to hide, in the order of the question; a larger count adds to a smaller one.
 
     Where there are more numbers than `count` the choice is random, seeded by the run and the problem. In the default
-    mode a number known to be irrelevant is chosen only after all others.
+    mode the numbers proved relevant are chosen first, and only those that `masks` allows at all.
     """
     hidden = find_hidden(parent, mode=mode, method=method)
     order = list(hidden)
     rng_for(rng_seed, parent.id, method).shuffle(order)
     if mode == "default":
-        order.sort(key=lambda number: number.judgement.relevant == "no")
+        order = [number for number in order if _is_allowed(number, masks)]
+        order.sort(key=lambda number: _rank(number, masks))
     return sorted(order[: None if count is None else max(count, 0)], key=lambda number: number.index)
 
 
-def no_number(parent: Problem, method: Method) -> Reject:
-    """Return the Reject of a problem that has no number to hide."""
-    return Reject(id=f"{parent.id}/{method}.1", stage="rewrite", reason="no_number", detail=parent.question[:200])
+def _is_allowed(number: HiddenNumber, masks: Masks) -> bool:
+    if masks == "all":
+        return True
+    if "no" in (number.judgement.relevant, number.judgement.unique):
+        return False
+    if number.judgement.relevant == "yes":
+        return number.doubt is None or not number.doubt.firm
+    return masks == "sound" and number.doubt is None
+
+
+def _rank(number: HiddenNumber, masks: Masks) -> int:
+    """Return 0 for the numbers that are chosen first; "all" only puts the irrelevant ones behind the others."""
+    if masks == "all":
+        return int(number.judgement.relevant == "no")
+    proofs = (number.judgement.relevant, number.judgement.unique)
+    return 2 - proofs.count("yes")
+
+
+def no_number(parent: Problem, method: Method, *, mode: Mode = "default") -> Reject:
+    """Return the Reject of a problem that has no number to hide, or none that is worth hiding."""
+    hidden = find_hidden(parent, mode=mode, method=method)
+    if not hidden:
+        return Reject(id=f"{parent.id}/{method}.1", stage="rewrite", reason="no_number", detail=parent.question[:200])
+    told = [f"{number.text}: {_why_left_alone(number)}" for number in hidden[:6]]
+    return Reject(id=f"{parent.id}/{method}.1", stage="rewrite", reason="no_sound_number", detail="; ".join(told))
+
+
+def _why_left_alone(number: HiddenNumber) -> str:
+    if number.judgement.relevant == "no":
+        return "the solution does without it"
+    if number.judgement.unique == "no":
+        return "another number has the same answer"
+    return DOUBTS[number.doubt.code] if number.doubt else "not proved to matter"

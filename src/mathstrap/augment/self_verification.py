@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import partial
 
 from mathstrap.augment import reference
 from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, refuse_reply, without_label
 from mathstrap.augment.languages import ENGLISH, fill_wording, language_of, wording_of
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.quantities import count_numbers, describe_numbers
-from mathstrap.augment.selection import HiddenNumber, choose_hidden, no_number
+from mathstrap.augment.selection import HiddenNumber, Masks, choose_hidden, no_number
 from mathstrap.augment.sentences import find_question, is_format_note, split_sentences
 from mathstrap.types import Completion, Problem, Reject
 
 
 def rewrite(
-    parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0
+    parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0, masks: Masks = "sound"
 ) -> list[Draft | Problem | Reject]:
     """Return a draft for each of up to `count` hidden numbers; its id ends in the number's place in the question."""
-    hidden = choose_hidden(parent, count, mode=mode, rng_seed=rng_seed, method="self_verification")
+    hidden = choose_hidden(parent, count, mode=mode, rng_seed=rng_seed, method="self_verification", masks=masks)
     if not hidden:
-        return [no_number(parent, "self_verification")]
+        return [no_number(parent, "self_verification", mode=mode)]
     make = _draft_default if mode == "default" else _draft_reference
     return [make(parent, number) for number in hidden]
 
@@ -155,3 +157,8 @@ def count_variable(text: str, variable: str) -> int:
 
 
 SELF_VERIFICATION = Augmentation(name="self_verification", rewrite=rewrite, prompt=fill_prompt, parse=parse)
+
+
+def augmentation(*, masks: Masks) -> Augmentation:
+    """Return the method with its option set."""
+    return replace(SELF_VERIFICATION, rewrite=partial(rewrite, masks=masks))

@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode, compose, renumber
+from mathstrap.augment import AUGMENTATIONS, Augmentation, Mode, compose, fobar, renumber, self_verification
 from mathstrap.augment.compose import Wording
+from mathstrap.augment.selection import Masks
 from mathstrap.backends import BACKENDS, SERVED, TeacherOptions, check_taken
 from mathstrap.backends.cluster import ClusterOptions
 from mathstrap.backends.known import SERVERS
@@ -57,6 +58,18 @@ class MethodOptions:
             )
         if self.count is not None and self.count < 1:
             raise RecipeError(f"count: found {self.count}, expected 1 or more; set enabled: false to leave it out.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackwardOptions(MethodOptions):
+    """How often numbers of the question are hidden, and which.
+
+    masks   "sound" hides the numbers that the worked solution proves to matter, then those that nothing speaks against,
+            "proved" the former alone, "all" every number; the mode "metamath-2024" has its own rule
+    """
+
+    count: int | None = 2
+    masks: Masks = "sound"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +152,8 @@ class MethodsOptions:
 
     ans_aug: MethodOptions = field(default_factory=lambda: MethodOptions(count=1, draws=4))
     rephrase: MethodOptions = field(default_factory=lambda: MethodOptions(count=4, draws=1))
-    self_verification: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
-    fobar: MethodOptions = field(default_factory=lambda: MethodOptions(count=2, draws=1))
+    self_verification: BackwardOptions = field(default_factory=BackwardOptions)
+    fobar: BackwardOptions = field(default_factory=BackwardOptions)
     renumber: RenumberOptions = field(default_factory=RenumberOptions)
     evolve: MoreOptions = field(default_factory=MoreOptions)
     compose: ComposeOptions = field(default_factory=ComposeOptions)
@@ -368,6 +381,10 @@ class RunRecipe:
         if name == "compose":
             pairs = self.methods.compose
             return compose.augmentation(wording=pairs.wording, votes=pairs.votes, solved=pairs.draws == 0)
+        if name == "fobar":
+            return fobar.augmentation(masks=self.methods.fobar.masks)
+        if name == "self_verification":
+            return self_verification.augmentation(masks=self.methods.self_verification.masks)
         own = self.methods.own.get(name)
         return load_own(own.code, Augmentation, where=f"methods.own.{name}.code") if own else AUGMENTATIONS[name]
 

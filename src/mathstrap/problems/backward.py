@@ -24,7 +24,7 @@ def build_backward(problems: Sequence[Problem], *, rng_seed: int = 0, per_questi
     """
     made: list[Problem] = []
     for problem in problems:
-        for found in rewrite(problem, per_question or ALL, mode="default", rng_seed=rng_seed):
+        for found in rewrite(problem, per_question or ALL, rng_seed=rng_seed, masks="all"):
             if not isinstance(found, Problem):
                 continue
             tags: dict[str, Any] = {

@@ -94,7 +94,10 @@ def svamp(row: Mapping[str, Any]) -> Shaped | str:
     if not question or not answer:
         return missing(row, "Question" if not question else "Answer")
     body = body if not body or body[-1] in ".!?," else f"{body}."
-    return Shaped(question=f"{body} {question}".strip(), answer=answer, tags={"type": text_of(row, "Type", "type")})
+    return Shaped(
+        question=f"{body} {question}".strip(), answer=answer, solution=text_of(row, "Equation", "equation"),
+        tags={"type": text_of(row, "Type", "type")},
+    )  # fmt: skip
 
 
 def asdiv(row: Mapping[str, Any]) -> Shaped | str:
