@@ -20,7 +20,7 @@ from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.errors import InputError, suggest
 from mathstrap.files.given import rows_given
 from mathstrap.files.rows import Row
-from mathstrap.files.tables import open_whole
+from mathstrap.files.tables import open_whole, write_atomically
 from mathstrap.problems.columns import find_columns, question_of
 from mathstrap.problems.load import SeedsOptions, source_rows
 
@@ -122,7 +122,7 @@ def _as_file(given: object) -> Iterator[str]:
     rows = rows_given(given, where="audit")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
-        path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+        write_atomically(path, (msgspec.json.encode(row) + b"\n" for row in rows), is_private=True)
         yield str(path)
 
 

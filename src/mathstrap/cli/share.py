@@ -90,6 +90,7 @@ def export(
 
 def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, out: Path | None) -> None:
     """Write config and data with which another trainer makes the training run of a recipe."""
+    from mathstrap.files.private import plain_folder
     from mathstrap.recipe import apply_override, build_recipe, load_recipe
     from mathstrap.train import TrainRecipe
     from mathstrap.train.emit import TRAINERS, emit, with_data
@@ -103,7 +104,7 @@ def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, o
         for override in overrides:
             apply_override(values, override)
         chosen = build_recipe(TrainRecipe, values, "export")
-    folder = out or (path if path.is_dir() else path.parent) / f"for-{trainer}"
+    folder = out or plain_folder((path if path.is_dir() else path.parent) / f"for-{trainer}")
     made = emit(trainer, with_data(chosen, path), folder)
     typer.echo(f"{made.folder}: {', '.join(made.files)}")
     typer.echo(f"{made.num_train:,} rows to train on, {made.num_held_out:,} held out")

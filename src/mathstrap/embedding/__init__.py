@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mathstrap.embedding.wordpiece import CLS, SEP, WordPiece
 from mathstrap.errors import InputError, MissingExtraError
+from mathstrap.files.private import private_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -291,7 +292,10 @@ def static_table(model: MiniLM, options: EmbedOptions) -> Floats:
     ranks = np.arange(2, size + 2)
     shares = 1 / ranks / np.sum(1 / ranks)
     table = (table * (1e-4 / (1e-4 + shares))[:, None]).astype(np.float32)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if options.cache_path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    else:
+        private_folder(path.parent)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".npy", delete=False) as file:
         np.save(file, table)
     Path(file.name).replace(path)

@@ -17,6 +17,7 @@ import msgspec
 from mathstrap.evaluate.harness import RULES, harness_answer, harness_correct
 from mathstrap.evaluate.score import SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
+from mathstrap.files.private import plain_folder
 from mathstrap.files.tables import replacing, write_atomically
 from mathstrap.problems.benchmarks import LoadedBenchmark
 
@@ -40,13 +41,15 @@ def write_inspect(
     path: Path, evaluation: Evaluation, draws: Sequence[ScoredDraw], sets: Sequence[LoadedBenchmark]
 ) -> list[Path]:
     """Write `logs/<benchmark>.eval` for every test set; `inspect view --log-dir <run>/logs` opens them."""
-    folder = path / "logs"
-    folder.mkdir(exist_ok=True)
+    folder = plain_folder(path / "logs")
     written = []
     for summary, loaded in zip(evaluation.summaries, sets, strict=True):
         rows = [draw for draw in draws if draw.benchmark == summary.benchmark]
         target = folder / f"{summary.benchmark}.eval"
-        with replacing(target) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as log:
+        with (
+            replacing(target, is_private=True) as temporary,
+            zipfile.ZipFile(temporary, "w", zipfile.ZIP_DEFLATED) as log,
+        ):
             for name, value in inspect_files(evaluation, summary, loaded, rows):
                 member = zipfile.ZipInfo(name, (2024, 1, 1, 0, 0, 0))
                 log.writestr(member, msgspec.json.encode(value), zipfile.ZIP_DEFLATED)
@@ -141,14 +144,13 @@ def write_lm_eval(
     path: Path, evaluation: Evaluation, draws: Sequence[ScoredDraw], sets: Sequence[LoadedBenchmark]
 ) -> list[Path]:
     """Write `logs/samples_<benchmark>.jsonl` as lm-evaluation-harness logs samples, one row per reply and filter."""
-    folder = path / "logs"
-    folder.mkdir(exist_ok=True)
+    folder = plain_folder(path / "logs")
     written = []
     for summary, loaded in zip(evaluation.summaries, sets, strict=True):
         rows = [draw for draw in draws if draw.benchmark == summary.benchmark]
         target = folder / f"samples_{summary.benchmark}.jsonl"
         made = lm_eval_rows(evaluation, rows, loaded.places)
-        write_atomically(target, (msgspec.json.encode(row) + b"\n" for row in made))
+        write_atomically(target, (msgspec.json.encode(row) + b"\n" for row in made), is_private=True)
         written.append(target)
     return written
 

@@ -7,6 +7,7 @@ see until it is whole.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ from mathstrap.explore.follow import look, remember, script, seen_before, states
 from mathstrap.explore.questions import UNKNOWN, Facts, Seeds, add_drafts, load_questions, seeds_of
 from mathstrap.explore.schema import INDEXES, TABLES
 from mathstrap.explore.summary import write_summary
+from mathstrap.files.append_log import open_for_writing
+from mathstrap.files.private import private_folder
 from mathstrap.files.rundir import RunDir
 from mathstrap.stats import count_steps, method_of
 from mathstrap.types import Reject, Sample, Verdict, problem_of, root_of
@@ -59,7 +62,8 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def refresh(run: RunDir, path: Path) -> bool:
     """Bring the database at `path` up to date with the run; returns whether anything changed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(path.parent)  # the database holds the replies
+    os.close(open_for_writing(path, os.O_RDWR))
     connection = connect(path)
     try:
         seen = seen_before(connection)

@@ -34,7 +34,7 @@ def set_flag(run: Path, row_id: str, note: str | None) -> None:
         else:
             flags[row_id] = note
         lines = [msgspec.json.encode({"id": name, "note": text}) + b"\n" for name, text in sorted(flags.items())]
-        write_atomically(run / "flags.jsonl", lines)
+        write_atomically(run / "flags.jsonl", lines, is_private=True)
 
 
 @contextmanager

@@ -60,8 +60,8 @@ class RowFile:
         import pyarrow.parquet
 
         self.schema = pyarrow.Table.from_pylist([like]).schema
-        json_path = stack.enter_context(replacing(stem.with_name(f"{stem.name}.jsonl")))
-        table_path = stack.enter_context(replacing(stem.with_name(f"{stem.name}.parquet")))
+        json_path = stack.enter_context(replacing(stem.with_name(f"{stem.name}.jsonl"), is_private=True))
+        table_path = stack.enter_context(replacing(stem.with_name(f"{stem.name}.parquet"), is_private=True))
         self.lines: IO[bytes] = stack.enter_context(json_path.open("wb", buffering=1 << 20))
         self.table = stack.enter_context(pyarrow.parquet.ParquetWriter(table_path, self.schema, compression="zstd"))
         self.spool: IO[bytes] | None = stack.enter_context(tempfile.TemporaryFile()) if ranked else None  # noqa: SIM115

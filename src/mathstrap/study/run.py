@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mathstrap.engine.events import Listener
 from mathstrap.errors import InputError
+from mathstrap.files.private import plain_folder
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
@@ -172,7 +173,7 @@ class Study:
 
     def plan(self, pool: Pool) -> Plan:
         """Write every arm's rows and the plan."""
-        (self.recipe.path / "arms").mkdir(exist_ok=True)
+        plain_folder(self.recipe.path / "arms")
         measure = measured(self.recipe, pool, lambda name, rows: self.study.write_records(f"arms/{name}", rows))
         plan = plan_students(self.recipe, measure)
         self.study.write_json("plan.json", plan)

@@ -21,6 +21,7 @@ from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contamin
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.curate.mix import lot
 from mathstrap.errors import InputError
+from mathstrap.files.private import plain_folder
 from mathstrap.files.rundir import RunDir
 from mathstrap.problems.benchmarks import find_benchmark, open_rows
 from mathstrap.problems.load import gold_passes
@@ -150,7 +151,7 @@ def write_split(study: RunDir, split: Split, options: SplitOptions) -> None:
             for one in split.seeds
         ),
     )  # fmt: skip
-    (study.path / BACKWARD_FOLDER).mkdir(parents=True, exist_ok=True)
+    plain_folder(study.path / BACKWARD_FOLDER)
     share = options.backward / len(split.test) if options.backward else 1.0
     for name in test_sets(options):
         rows = [f"{json.dumps(dict(one.row), ensure_ascii=False)}\n" for one in split.test if one.name == name]

@@ -16,6 +16,9 @@ import msgspec
 
 from mathstrap.errors import MathstrapError
 from mathstrap.evaluate import EvalOptions
+from mathstrap.files.append_log import open_for_writing
+from mathstrap.files.private import plain_folder
+from mathstrap.files.tables import write_atomically
 from mathstrap.train import TrainRecipe
 
 STEP = ("-m", "mathstrap.study.step")
@@ -36,11 +39,11 @@ class StepError(MathstrapError, RuntimeError):
 
 def run_job(job: Job, log: Path, processes: int = 1) -> None:
     """Run a job in a child process (or several), its output in `log`; raises StepError with what it said."""
-    log.parent.mkdir(parents=True, exist_ok=True)
+    plain_folder(log.parent)
     spec = log.with_suffix(".job.json")
-    spec.write_bytes(msgspec.json.encode(job))
+    write_atomically(spec, [msgspec.json.encode(job)], is_private=True)
     command = [sys.executable, *STEP, str(spec), str(processes)]
-    with log.open("ab") as out:
+    with os.fdopen(open_for_writing(log, os.O_WRONLY | os.O_APPEND), "ab") as out:
         child = subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL)  # noqa: S603 - our own
         try:
             code = child.wait()
@@ -94,7 +97,7 @@ def write_model(folder: Path, path: Path) -> None:
     """Write a model as GGUF with F16 weights, which the engines read without another copy."""
     from mathstrap.train.gguf import write_gguf
 
-    path.parent.mkdir(parents=True, exist_ok=True)
+    plain_folder(path.parent)
     write_gguf(folder, path, kind="f16")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError
+from mathstrap.files.private import plain_folder
 from mathstrap.files.tables import write_atomically
 from mathstrap.train.data import Pair, load_pairs
 from mathstrap.train.lora import ALL_LINEAR, words
@@ -77,7 +78,7 @@ def emit(trainer: str, recipe: TrainRecipe, folder: Path) -> Emitted:
     pairs = load_pairs(recipe.data, rng_seed=recipe.rng_seed)
     facts = facts_of(recipe, num_train=len(pairs.train), has_held_out=bool(pairs.held_out))
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "data").mkdir(exist_ok=True)
+    plain_folder(folder / "data")
     files = {"data/train.jsonl": pairs.train} | ({"data/validation.jsonl": pairs.held_out} if pairs.held_out else {})
     (folder / "data" / "validation.jsonl").unlink(missing_ok=True)
     for name, part in files.items():

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mathstrap.files.tables import write_atomically
 from mathstrap.hub.weights import load_causal_model, load_merged_adapter, load_tokenizer_of
 from mathstrap.train import card, plot
 from mathstrap.train.ending import save_adapter_end, with_end
@@ -41,11 +42,12 @@ def write_outputs(recipe: TrainRecipe, out: Path, checkpoint: Path, base: str, w
 
         files["gguf"] = write_gguf(out / MODEL, out / "model.gguf")
     files |= plot.write_curve(watch.points, watch.validations, out)
-    (out / "README.md").write_text(card.model_card(manifest, watch.points, watch.validations), encoding="utf-8")
+    text = card.model_card(manifest, watch.points, watch.validations).encode()
+    write_atomically(out / "README.md", [text])
     files["card"] = out / "README.md"
     for kind in ("model", "adapter"):
         if kind in files:
-            shutil.copyfile(out / "README.md", files[kind] / "README.md")
+            write_atomically(files[kind] / "README.md", [text])
             # The library writes weights that their owner alone can read.
             for weights in files[kind].glob("*.safetensors"):
                 weights.chmod(files["card"].stat().st_mode)
@@ -80,7 +82,7 @@ def plain_from_pissa(adapter: Path, start: Path) -> None:
     save_file(both, adapter / WEIGHTS, metadata={"format": "pt"})
     config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
     config |= {"r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"], "init_lora_weights": True}
-    (adapter / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    write_atomically(adapter / "adapter_config.json", [json.dumps(config, indent=2).encode() + b"\n"])
 
 
 def merge_adapter(base: str, adapter: Path, target: Path, end: int, *, quantised: bool) -> Path:

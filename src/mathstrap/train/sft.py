@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError, StorageError, missing_extra
+from mathstrap.files.private import plain_folder
+from mathstrap.files.tables import write_atomically
 from mathstrap.redact import public
 from mathstrap.train import activations, checkpoints, finish, hardware
 from mathstrap.train.batches import Cut, cut_batch
@@ -321,7 +323,8 @@ def prepare_folder(out: Path) -> None:
     """Create the output folder; raises StorageError where it is no folder."""
     if out.exists() and not out.is_dir():
         raise StorageError(f"{out}: is a file. Name a folder with out=.")
-    (out / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
+    plain_folder(out / CHECKPOINTS)
 
 
 def data_hash(table: TokenTable) -> str:
@@ -407,6 +410,4 @@ def write_manifest(
 
 def save_manifest(out: Path, values: dict[str, Any]) -> None:
     """Write the manifest in one move."""
-    temporary = out / f"{MANIFEST}.tmp"
-    temporary.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(out / MANIFEST)
+    write_atomically(out / MANIFEST, [json.dumps(values, indent=2).encode() + b"\n"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import MathstrapError
+from mathstrap.files.append_log import open_for_writing
 from mathstrap.files.tables import write_atomically
 from mathstrap.train.options import BestOptions
 
@@ -131,7 +133,8 @@ class Watch:
 
     def keep(self, made: Point | Validation) -> None:
         """Append a line to the curve file and tell the listener."""
-        with open(self.path, "a", encoding="utf-8") as file:
+        descriptor = open_for_writing(self.path, os.O_WRONLY | os.O_APPEND)
+        with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(made)) + "\n")
         if self.listener:
             self.listener(made)

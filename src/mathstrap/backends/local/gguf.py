@@ -18,6 +18,8 @@ from pathlib import Path
 
 from mathstrap.backends.local.gguf_header import Header, read_header
 from mathstrap.errors import InputError, missing_extra
+from mathstrap.files.private import is_own_file, private_folder
+from mathstrap.files.tables import remove_orphans
 
 log = logging.getLogger(__name__)
 
@@ -98,13 +100,14 @@ def widened(path: Path, cache: Path | None = None) -> Path:
     """
     name = f"{path.stem}-{_fingerprint(path)}-F16.gguf"
     home = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    for folder in (home / "mathstrap", Path(tempfile.gettempdir()) / "mathstrap"):
+    for folder in (home / "mathstrap", Path(tempfile.gettempdir()) / f"mathstrap-{os.geteuid()}"):
         target = folder / name
-        if target.is_file():
-            return target
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            handle, name_of_partial = tempfile.mkstemp(suffix=".partial", dir=folder)
+            private_folder(folder)  # weights are run: nobody else may have put them there
+            if is_own_file(target):
+                return target
+            remove_orphans(folder)
+            handle, name_of_partial = tempfile.mkstemp(prefix=f".{name}.", suffix=f".{os.getpid()}.tmp", dir=folder)
         except OSError:
             continue
         os.close(handle)

@@ -1,0 +1,40 @@
+"""Folders that only their owner can change, and folders that are no links to elsewhere."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from mathstrap.errors import StorageError
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only this user can enter, and return it; raises OSError.
+
+    Raises StorageError where the folder, or the link that stands in its place, belongs to somebody else: what they put
+    there would be read as ours.
+    """
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if {path.lstat().st_uid, path.stat().st_uid} != {os.geteuid()}:
+        raise StorageError(f"{path}: belongs to another user, and is not used. Name another one with XDG_CACHE_HOME.")
+    if path.stat().st_mode & 0o077:
+        path.chmod(0o700)
+    return path
+
+
+def is_own_file(path: Path) -> bool:
+    """Say whether a path is a file, not a link to one, that belongs to this user and that nobody else can write."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
+def plain_folder(path: Path) -> Path:
+    """Make a folder inside a run directory and return it; raises StorageError where a symbolic link stands there."""
+    if path.is_symlink():
+        raise StorageError(f"{path}: is a symbolic link, and none is followed for writing: remove the link.")
+    path.mkdir(parents=True, exist_ok=True)
+    return path
