@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import time
 from html.parser import HTMLParser
 
 import pytest
@@ -431,6 +432,55 @@ def test_sql_can_only_read(datasette):
     ):
         reply = get(datasette, "/first", params={"sql": sql})
         assert reply.status_code == 400, sql
+
+
+MANY = "with recursive c(x) as (select 1 union all select x + 1 from c limit 1000) select"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "with recursive c(x) as (select 1 union all select x + 1 from c) select count(*) from c",
+        f"{MANY} zeroblob(1000000) from c",
+        f"{MANY} printf('%.*c', 1000000, 'x') from c",
+        "select zeroblob(1000000000)",
+        "select hex(randomblob(300000000))",
+        "select printf('%.*c', 1000000, 'a') like '" + "%a" * 600 + "%b'",
+        "select trim(printf('%.*c', 9000000, 'a'), printf('%.*c', 9000000, 'b'))",
+        "select group_concat(a.text) from answers a, answers b, answers c",
+    ],
+)
+def test_a_query_ends_at_its_limit_of_time_and_size(datasette, sql, monkeypatch):
+    monkeypatch.setattr(datasette, "sql_time_limit_ms", 500)
+    used = time.process_time()
+    reply = get(datasette, "/first.json", params={"sql": sql})
+    assert reply.status_code == 400, reply.text[:300]
+    assert time.process_time() - used < 20
+
+
+def test_finding_one_long_text_in_another_takes_no_time(datasette):
+    sql = "select instr(printf('%.*c', 9000000, 'a'), printf('%.*c', 4000000, 'a') || 'b') at, replace('aXbX', 'X', 1)"
+    used = time.process_time()
+    assert get(datasette, "/first.json", params={"sql": sql, "_shape": "arrays"}).json()["rows"] == [[0, "a1b1"]]
+    assert time.process_time() - used < 20
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["_sort=x", "_sort_desc=x", "_sort=id&_sort_desc=id", "_sort=%1b[31m", "_nocol=id", "_col=x", "_through=x", "_through={}",
+     "_timelimit=x", "id__in=[1", "_size=-1", "_where=1=", "_stream=on"],
+)  # fmt: skip
+def test_an_address_that_cannot_be_read_is_a_400(datasette, query):
+    reply = get(datasette, f"/first/answers{'.csv' if query == '_stream=on' else ''}?{query}")
+    assert reply.status_code == 400
+    assert "\x1b" not in reply.text
+
+
+def test_what_an_address_says_is_shown_and_not_repeated_raw(datasette, capsys):
+    reply = get(datasette, "/first", params={"sql": "select 'nope\x1b[31m\u202e' from \x9b"})
+    assert "[U+001B]" in reply.text
+    assert not {"\x1b", "\u202e", "\x9b"} & set(reply.text)
+    assert not {"\x1b", "\u202e", "\x9b"} & set("".join(capsys.readouterr()))
 
 
 def test_a_foreign_host_or_site_is_refused(datasette):

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from mathstrap.render.hostile import printable_page
+
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -37,12 +39,15 @@ def guarded(app: App) -> App:
             await app(scope, receive, send)
             return
 
+        page = Page()
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 ours = {name for name, _ in HEADERS}
                 kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
                 message = {**message, "headers": [*kept, *HEADERS]}
-            await send(message)
+            for ready in page.take(message):
+                await send(ready)
 
         refusal = refuse(scope)
         if refusal:
@@ -58,6 +63,38 @@ def guarded(app: App) -> App:
         await app(scope, receive, send_with_headers)
 
     return guard
+
+
+class Page:
+    """What is sent, with every HTML page held until it is whole and rid of characters that hide or reorder text.
+
+    Our templates show such characters; Datasette's own, and what stands in a form's fields, repeat them as they come.
+    """
+
+    def __init__(self) -> None:
+        self.start: Message | None = None
+        self.parts: list[bytes] = []
+
+    def take(self, message: Message) -> list[Message]:
+        """Return the messages that can be sent once this one has come."""
+        if message["type"] == "http.response.start" and is_html(message):
+            self.start = message
+            return []
+        if self.start is None or message["type"] != "http.response.body":
+            return [message]
+        self.parts.append(message.get("body", b""))
+        if message.get("more_body"):
+            return []
+        body = printable_page(b"".join(self.parts).decode("utf-8", "replace")).encode()
+        headers = [(name, value) for name, value in self.start["headers"] if name.lower() != b"content-length"]
+        start = {**self.start, "headers": [*headers, (b"content-length", str(len(body)).encode())]}
+        self.start, self.parts = None, []
+        return [start, {"type": "http.response.body", "body": body}]
+
+
+def is_html(message: Message) -> bool:
+    """Say whether an answer is an HTML page."""
+    return any(name.lower() == b"content-type" and b"html" in value for name, value in message.get("headers", []))
 
 
 def refuse(scope: Scope) -> str:

@@ -18,6 +18,7 @@ from mathstrap.explore.family import read_family
 from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import guarded
+from mathstrap.explore.limits import limit_queries, processor_limit
 from mathstrap.render import Budget
 from mathstrap.render.hostile import escape
 from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
@@ -92,7 +93,8 @@ class Explorer:
         )  # fmt: skip
 
     def prepare_connection(self, conn: sqlite3.Connection) -> None:
-        """Let a reader map the whole file: counting 400,000 rows is then a walk through memory."""
+        """Limit what a query may cost; let it map the whole file: counting 400,000 rows is a walk through memory."""
+        limit_queries(conn)
         conn.execute("pragma mmap_size = 8000000000")
         conn.execute("pragma cache_size = -64000")
 
@@ -131,9 +133,16 @@ class Explorer:
         if not self._serves(datasette):
             return None
         status = getattr(exception, "status", 500)
+        if isinstance(exception, sqlite3.OperationalError | MemoryError):
+            return self._error(request, "This takes too much time or memory. Ask for fewer rows.", 400)
+        if status == 500 and request.query_string and is_about_the_address(exception):
+            status = 400
         if status == 500:
             logger.error("%s %s: %s", request.method, request.path.split("?")[0], type(exception).__name__)
-        message = str(exception) if status != 500 else "Something went wrong here; the page could not be made."
+        message = getattr(exception, "message", "") or str(exception)
+        if status == 400 and is_about_the_address(exception) and not hasattr(exception, "message"):
+            message = "A value after the question mark of this address cannot be read."
+        message = message if status != 500 else "Something went wrong here; the page could not be made."
         return self._error(request, message, status)
 
     # Pages
@@ -224,7 +233,8 @@ class Explorer:
             before = connection.row_factory
             try:
                 connection.row_factory = None
-                return function(connection)
+                with processor_limit(connection):
+                    return function(connection)
             finally:
                 connection.row_factory = before
 
@@ -246,6 +256,15 @@ class Explorer:
             body = json.dumps({"ok": False, "error": message, "status": status})
             return _response(body, status=status, content_type="application/json")
         return await self._page(request, "error.html", {"error": message, "status": status, "title": None}, status)
+
+
+# Datasette answers a parameter that it does not know, or cannot read, with status 500 or a Python error.
+ADDRESS_ERRORS = ("DatasetteError", "JSONDecodeError", "KeyError", "ValueError", "TypeError", "AssertionError")
+
+
+def is_about_the_address(exception: Exception) -> bool:
+    """Say whether what is after the question mark of an address made a page fail."""
+    return type(exception).__name__ in ADDRESS_ERRORS
 
 
 def family_url(run: str, row_id: str) -> str:

@@ -31,6 +31,8 @@ SETTINGS = {
     "facet_time_limit_ms": 5_000,
     "suggest_facets": False,
     "allow_download": False,
+    "allow_csv_stream": False,  # a whole table is in the run's own files
+    "max_csv_mb": 32,
     "truncate_cells_html": 2_000,
 }
 
@@ -86,8 +88,14 @@ def explorer_app(paths: Sequence[Path], cache: Path | None = None) -> Iterator[A
         explorer.datasette = datasette
         datasette.mathstrap = explorer
         _share_templates(datasette)
+        class Quiet(Database):  # type: ignore[misc, unused-ignore]
+            """A database that prints no error: it repeats what was asked, escapes for the terminal among it."""
+
+            async def execute(self, *args: Any, **named: Any) -> Any:
+                return await super().execute(*args, **{**named, "log_sql_errors": False})
+
         for shown in runs:
-            datasette.add_database(Database(datasette, path=str(shown.database), is_mutable=True), name=shown.name)
+            datasette.add_database(Quiet(datasette, path=str(shown.database), is_mutable=True), name=shown.name)
         yield datasette
     finally:
         unregister(explorer)

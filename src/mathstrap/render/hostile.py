@@ -30,6 +30,11 @@ def printable(text: str) -> str:
     return _UNSEEN.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
+def printable_page(page: str) -> str:
+    """Return a finished HTML page in which every control and direction character is spelled, as `[U+202E]`."""
+    return _UNSEEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", page.replace("\r\n", "\n"))
+
+
 def _mark(match: re.Match[str]) -> str:
     code = ord(match[0])
     shown = chr(0x2400 + code) if code < 0x20 else f"U+{code:04X}"

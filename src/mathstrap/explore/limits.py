@@ -1,0 +1,109 @@
+"""What a query of the explorer may cost: processor time, the size of a value and of an answer.
+
+SQLite looks at the time between instructions only, so no single instruction may take long: values are short, patterns
+too, and the functions whose time grows with the product of two lengths are Python's, whose time does not.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+QUERY_SECONDS = 5.0
+MAX_VALUE_BYTES = 16 << 20  # the longest reply that is stored, as UTF-8
+MAX_ANSWER_BYTES = 32 << 20
+LIMITS = {
+    sqlite3.SQLITE_LIMIT_LENGTH: MAX_VALUE_BYTES,
+    sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 500,
+    sqlite3.SQLITE_LIMIT_EXPR_DEPTH: 200,
+    sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50,
+    sqlite3.SQLITE_LIMIT_ATTACHED: 1,
+}
+MAX_TRIMMED_CHARS = 100
+MAX_HEAP_BYTES = 1 << 30  # of SQLite in this process, its caches included
+
+
+class AnswerTooLong(sqlite3.OperationalError):
+    """A query returned more than MAX_ANSWER_BYTES."""
+
+
+def limit_queries(connection: sqlite3.Connection) -> None:
+    """Put the limits on a connection that answers what is asked in the browser."""
+    for kind, most in LIMITS.items():
+        connection.setlimit(kind, most)
+    connection.create_function("instr", 2, find, deterministic=True)
+    connection.create_function("replace", 3, replace, deterministic=True)
+    for name, strip in (("trim", str.strip), ("ltrim", str.lstrip), ("rtrim", str.rstrip)):
+        connection.create_function(name, 2, stripper(strip), deterministic=True)
+    connection.execute(f"pragma hard_heap_limit = {MAX_HEAP_BYTES}")
+    connection.row_factory = CountedRows()
+
+
+class CountedRows:
+    """Makes the rows of a query and counts their bytes; raises AnswerTooLong."""
+
+    def __init__(self) -> None:
+        self.query: weakref.ref[sqlite3.Cursor] | None = None
+        self.size = 0
+
+    def __call__(self, cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> sqlite3.Row:
+        """Return a row as Datasette reads them."""
+        if self.query is None or self.query() is not cursor:  # each query has a cursor of its own
+            self.query, self.size = weakref.ref(cursor), 0
+        self.size += sum(sys.getsizeof(value) for value in row)
+        if self.size > MAX_ANSWER_BYTES:
+            raise AnswerTooLong(f"The answer is longer than {MAX_ANSWER_BYTES:,} bytes. Ask for fewer rows or columns.")
+        return sqlite3.Row(cursor, row)
+
+
+@contextmanager
+def processor_limit(connection: sqlite3.Connection, seconds: float = QUERY_SECONDS) -> Iterator[None]:
+    """End a query inside the block that takes more processor time; it raises sqlite3.OperationalError."""
+    end = time.thread_time() + seconds
+    connection.set_progress_handler(lambda: time.thread_time() > end, 10_000)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
+def text_of(value: Any) -> str:
+    """Return a value of SQLite as its functions on text read it."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def find(text: Any, part: Any) -> int | None:
+    """Return the place of a part, from 1; 0 where there is none."""
+    return None if text is None or part is None else text_of(text).find(text_of(part)) + 1
+
+
+def replace(text: Any, old: Any, new: Any) -> str | None:
+    """Return a text with one part in the place of another."""
+    if text is None or old is None or new is None:
+        return None
+    whole, before, after = text_of(text), text_of(old), text_of(new)
+    if not before:
+        return whole
+    if len(whole) + whole.count(before) * (len(after) - len(before)) > MAX_VALUE_BYTES:
+        raise ValueError("string or blob too big")
+    return whole.replace(before, after)
+
+
+def stripper(strip: Any) -> Any:
+    """Return SQLite's function that takes characters off the ends of a text."""
+
+    def stripped(text: Any, characters: Any) -> str | None:
+        if text is None or characters is None:
+            return None
+        if len(text_of(characters)) > MAX_TRIMMED_CHARS:
+            raise ValueError("too many characters")
+        cut: str = strip(text_of(text), text_of(characters)) if text_of(characters) else text_of(text)
+        return cut
+
+    return stripped
