@@ -218,6 +218,46 @@ SAME: dict[str, list[tuple[str, str]]] = {
         ("AB", r"\overline{AB}"), ("xy=1", r"y=\frac1x"), ("xy=6", r"y=\frac6x"), ("x^2+y=4", "y=4-x^2"),
         ("2x+3y=6", r"y=2-\frac23x"), ("x+y=5", "y=5-x"), ("100", r"100\Omega"), ("5", r"5 \Omega"),
     ],
+    "general solutions without a word on their integer": [
+        (r"x = \pi/2 + k\pi", r"x = \pi/2 + n\pi, n \in Z"), (r"\frac{\pi}{4}+k\pi", r"\frac{\pi}{4}+n\pi"),
+        (r"x=30^\circ+360^\circ k", r"x = 30^\circ + 360^\circ n"), (r"2k+1, k \in Z", "2n+1"),
+        (r"x=\frac{\pi}{4}+k\pi", r"x = \frac{\pi}{4} + n\pi where n is an integer"),
+        (r"x=k\pi", r"x = n\pi \ (n \in \mathbb{Z})"), (r"x=2k\pi+\frac{\pi}{3}", r"x = \frac{\pi}{3} + 2\pi n"),
+    ],
+    "circled statements": [
+        ("1", "①"), ("①②", "①, ②"), ("①②", "1, 2"), ("①②④", "②①④"), ("①③", "③、①"),
+    ],
+    "several options": [("AC", "A, C"), ("A, C", "(A) and (C)"), ("(A), (B)", "A, B")],
+    "classes of remainders": [
+        (r"17 \pmod{20}", "17"), (r"x \equiv 2 \pmod 5", r"x \equiv 7 \pmod{5}"),
+        (r"x \equiv 2 \pmod 5", r"x \equiv 2 (mod 5)"),
+        (r"-3 \pmod 5", r"2 \pmod 5"), ("f(x) = 0", r"f(x) \equiv 0"),
+    ],
+    "brackets turned outwards": [
+        ("]0,1[", "(0,1)"), ("[0,1[", "[0,1)"), (r"[0,1) \cup (2,3]", r"[0,1[ \cup ]2,3]"),
+    ],
+    "sets in words": [
+        (r"(-\infty, 2) \cup (2, \infty)", "all real numbers except 2"), (r"\mathbb{R}^*", r"\mathbb{R}\setminus\{0\}"),
+        (r"\emptyset", "no solution"), ("no real solutions", "There are no real solutions."),
+        (r"x \ge 5", "at least 5"), ("x < 5", "less than 5"), ("twice", "2"), ("5.5", "5 and a half"),
+    ],
+    "points written out": [("(1,2),(3,4)", "x=1,y=2 or x=3,y=4"), ("(1,2),(3,4)", "y=4,x=3 or y=2,x=1")],
+    "integrals as they are set": [
+        (r"\frac13", r"\int_0^1 x^2\,\mathrm{d}x"), (r"\ln 2", r"\int_1^2 \frac{dx}{x}"),
+        (r"\frac{\pi}{4}", r"\int_0^1 \frac{dx}{1+x^2}"),
+    ],
+    "cases in words": [
+        (r"\begin{cases} 1 & n \text{ even} \\ 0 & n \text{ odd} \end{cases}",
+         r"\begin{cases} 1 & \text{if } n \text{ is even} \\ 0 & \text{if } n \text{ is odd} \end{cases}"),
+    ],
+    "marks around an answer": [
+        ("5", r"\bbox[yellow]{5}"), ("5", r"\require{color}\colorbox{aqua}{5}"), ("5", r"\enclose{box}{5}"),
+        ("5", r"\left.5\right."),
+        ("5", r"\mathbb{5}"), ("5", "```5```"), ("5", "<b>5</b>"), ("5", "*5*"), ("B", "【B】"), ("15", r"\answer{15}"),
+    ],
+    "unit words without a space": [
+        ("156", "156kgs"), ("52", "52 WPM"), ("8", "8 GB"), ("1234567", "1'234'567"), ("13", "13_{10}"),
+    ],
 }  # fmt: skip
 
 DIFFERENT: dict[str, list[tuple[str, str]]] = {
@@ -331,17 +371,37 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
         (r"\begin{cases}x&x>0\\-x&x\le0\end{cases}", r"\begin{cases}-x&x>0\\x&x\le0\end{cases}"),
     ],
     "others differ": [
-        ("noon", "12:00 AM"), ("midnight", "12:00 PM"), ("3:00 p.m.", "3:00 a.m."), ("3 pm", "3 am"), ("8", "8:00 PM"),
+        ("noon", "12:00 AM"), ("midnight", "12:00 PM"), ("3:00 p.m.", "3:00 a.m."), ("3 pm", "3 am"),
         ("5 R 2", "2 R 5"), ("5 R 2", "5"), ("5 R 2", "7"), ("5 R 2", "5.2"), ("5", "5 R 2"), (r"\overline{AB}", "CD"),
         (r"\overline{AB}", r"\overline{BC}"), ("xy=1", "y=x"), ("xy=1", r"y=-\frac1x"), ("y^2=x^2", "y=x"),
         ("x^2+y^2=1", r"y=\sqrt{1-x^2}"), (r"\vec{AB}", r"\vec{BA}"), ("3:30", "3.5"),
+    ],
+    "classes of remainders differ": [
+        (r"2 \pmod 5", "3"), (r"x \equiv 2 \pmod 5", r"x \equiv 3 \pmod{5}"),
+        (r"x \equiv 2 \pmod 5", r"x \equiv 2 \pmod{7}"),
+    ],
+    "numbers beyond sixty digits differ": [
+        (r"[0, \sqrt{2}+10^{-70}]", r"[0, \sqrt{2}]"), (r"\sqrt{2}+10^{-70}", r"\sqrt{2}"),
+        (r"\sqrt{2}+10^{-700}", r"\sqrt{2}"),
+        (r"\sqrt{2}+\frac{1}{100!}", r"\sqrt{2}"),
+        (r"e^{\pi\sqrt{163}}-262537412640768743.99999999999925007259719818568887935385633733699", "0"),
+    ],
+    "general solutions differ": [
+        (r"x = \pi/2 + k\pi", r"x = \pi/2 + 2n\pi, n \in Z"), (r"\frac{\pi}{4}+k\pi", r"\frac{\pi}{3}+n\pi"),
+        ("2k+1", "2n+1"),
+    ],
+    "statements and options differ": [
+        ("①②", "①③"), ("AC", "A, B"), ("(A), (B)", "A"), ("[0,1]", "]0,1["), ("0.125", "0,126"),
+        ("(1,2),(3,4)", "x=1,y=4 or x=3,y=2"),
+        (r"\begin{cases} 1 & n \text{ even} \\ 0 & n \text{ odd} \end{cases}",
+         r"\begin{cases} 0 & n \text{ even} \\ 1 & n \text{ odd} \end{cases}"),
     ],
 }  # fmt: skip
 
 # Answers that are not read, or not compared: never wrong, so that a slower tier or a reader sees them.
 UNDECIDED: dict[str, list[tuple[str, str]]] = {
     "changed value": [
-        ("5", "5 or more"), ("5", "5 and a half"), ("5", "between 5 and 6"), ("5", "5 percent of 40"),
+        ("5", "5 or more"), ("5", "between 5 and 6"), ("5", "5 percent of 40"),
     ],
     "other number words differ": [
         ("5", "half a dozen"),
@@ -376,6 +436,11 @@ UNDECIDED: dict[str, list[tuple[str, str]]] = {
     ],
     "others differ": [
         ("noon", "noon or midnight"),
+    ],
+    "not worked out": [
+        ("2x", r"\frac{d}{dx}x^2"), (r"\frac{d}{dx}x^2", "2x"), (r"\sqrt{2}+10^{-7000}", r"\sqrt{2}"),
+        (r"2 \pmod 5", "7"),
+        ("2", "2:00 pm"), ("8", "8:00 PM"), ("1 hour and 20 minutes", "1:20"), ("0", "none"),
     ],
 }  # fmt: skip
 

@@ -47,7 +47,7 @@ class Grader:
 
 def compare_math(gold: str, got: str) -> Grade:
     """Compare two bare answers by the tiers: text, number, structure, expression."""
-    decision = decide(gold, several_letters(got) if ")" in got else got)
+    decision = decide(several_letters(gold) if ")" in gold else gold, several_letters(got) if ")" in got else got)
     return Grade(decision.outcome, decision.tier, decision.reason, got, gold)
 
 

@@ -30,6 +30,7 @@ from mathstrap.verify.read.nodes import (
     Relation,
     Sym,
     Union,
+    children,
     divide,
     negate,
     replace,
@@ -47,6 +48,7 @@ _GENERIC_NAMES = frozenset(
 )
 _CONSTANTS_OF_INTEGRATION = frozenset({"C", "c", "K", "k", "C_1", "c_1", "C_0", "c_0", "C'", "const"})
 _PARAMETERS = frozenset({"k", "n", "m", "l", "j", "t", "s", "p", "q", "ell"})
+_LETTERS_OF_UNKNOWNS = frozenset("abcdkmnprtuvwxyz")
 _COORDINATES = ("xyz", "abcdefg", "mno", "pqrs", "rstuvw", "hk", "uvw", "ijk", "klmn", "AB", "ABC")
 
 
@@ -66,6 +68,8 @@ def same_answer(gold: Node, got: Node, *, integers: frozenset[str] = frozenset()
     renamed = _renamed(left, right, integers)
     if renamed is not None and _same(left, renamed):
         return True
+    if not integers and renamed is not None:
+        integers = symbols(left) & _PARAMETERS  # a general solution, by its period
     if (independent := _independent_signs(got)) is not None and _same(left, canonical(independent)):
         return True
     if integers and (shifted := _same_progressions(left, right if renamed is None else renamed, integers)):
@@ -97,6 +101,8 @@ def _same(gold: Node, got: Node) -> Answer:
         return _same(inner, other)
     if isinstance(gold, Call) and isinstance(got, Call) and gold.name == got.name == "piecewise":
         return _same_cases(gold.args, got.args)
+    if (isinstance(gold, Call) and gold.name == "residue") or (isinstance(got, Call) and got.name == "residue"):
+        return _same_residues(gold, got)
     return same_value(gold, got)
 
 
@@ -152,7 +158,9 @@ def _renamed(gold: Node, got: Node, integers: frozenset[str]) -> Node | None:
     if len(ours) != 1 or len(other) != 1:
         return None
     name, old = next(iter(ours)), next(iter(other))
-    if name in integers and old in integers and {name, old} <= _PARAMETERS:
+    if {name, old} <= _PARAMETERS and (
+        name in integers or (_has_period(gold, name) and (old in integers or _has_period(got, old)))
+    ):
         return _replaced(got, old, Sym(name))
     family = {name, old} <= _CONSTANTS_OF_INTEGRATION and (name[0] in "CK" or old[0] in "CK")
     if family and len(mine) > 1 and _is_loose(gold, name) and _is_loose(got, old):
@@ -170,6 +178,15 @@ def _replaced(node: Node, name: str, value: Node) -> Node:
         case Quantity(value=inner, unit=unit):
             return Quantity(_replaced(inner, name, value), unit)
     return replace(node, name, value)
+
+
+def _has_period(node: Node, name: str) -> bool:
+    """Say whether a name counts periods, as the k of `pi/4 + k pi` and of `30 degrees + 360 degrees k` does."""
+    if isinstance(node, Mul) and Sym(name) in node.factors:
+        return any(
+            factor == Sym("pi") or (isinstance(factor, Call) and factor.name == "deg") for factor in node.factors
+        )
+    return any(_has_period(child, name) for child in children(node))
 
 
 def _is_loose(node: Node, name: str) -> bool:
@@ -224,6 +241,15 @@ def _on_24_hours(node: Node) -> Node:
         if isinstance(hours, Num) and 1 <= hours.value <= 12:
             return Ratio((Num(hours.value % 12 + (12 if node.unit.lower() == "pm" else 0)), *minutes))
     return clock
+
+
+def _full_hour(node: Node) -> Fraction | None:
+    """Return the hour of `2:00 pm`; None for a time with minutes or without its half of the day."""
+    clock = strip_marks(node)
+    if not isinstance(node, Quantity) or node.unit.lower() not in ("am", "pm") or not isinstance(clock, Ratio):
+        return None
+    hour, *rest = clock.items
+    return hour.value if isinstance(hour, Num) and all(part == Num(Fraction(0)) for part in rest) else None
 
 
 def _ordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
@@ -330,6 +356,7 @@ def _same_groups(gold: Node, got: Node) -> Answer:
         return False
     loose = ("", "{")
     if gold.opening in loose and got.opening in loose:
+        gold, got = _as_points(gold, got), _as_points(got, gold)
         return _same_lists(_distinct(gold), _distinct(got))
     if gold.opening == "(" and got.opening == "":
         return _same_coordinates(gold, got)
@@ -338,6 +365,24 @@ def _same_groups(gold: Node, got: Node) -> Answer:
     if (gold.opening, gold.closing) != (got.opening, got.closing):
         return False
     return _ordered(gold.items, got.items)
+
+
+def _as_points(node: Group, other: Group) -> Group:
+    """Write `x = 1, y = 2 or x = 3, y = 4` as two points where the other answer is points."""
+    names = _names(node.items)
+    size = len(set(names))
+    if size < 2 or len(names) <= size or len(names) % size or not all(isinstance(item, Group) for item in other.items):
+        return node
+    if any(names[start : start + size] != names[:size] for start in range(0, len(names), size)):
+        return node
+    ordered = (
+        sorted(range(size), key=lambda place: names[place]) if "".join(sorted(names[:size])) in "xyzw" else range(size)
+    )
+    values = [item.items[1] for item in node.items if isinstance(item, Relation)]
+    rows = [values[start : start + size] for start in range(0, len(values), size)]
+    return Group(
+        node.opening, tuple(Group("(", tuple(row[place] for place in ordered), ")") for row in rows), node.closing
+    )
 
 
 def _same_coordinates(point: Group, named: Group) -> Answer:
@@ -381,6 +426,24 @@ def _names(items: Sequence[Node]) -> list[str]:
         head = item.items[0]
         names.append(head.name if isinstance(head, Sym) else repr(head))
     return names
+
+
+def _same_residues(gold: Node, got: Node) -> Answer:
+    """Compare `2 (mod 5)` with another class, or with a number: the one that is written, or the least of its class."""
+    classes = [node.args if isinstance(node, Call) and node.name == "residue" else (node, None) for node in (gold, got)]
+    values = [rational(strip_marks(value)) for value, _ in classes if value is not None]
+    moduli = [rational(modulus) for _, modulus in classes if modulus is not None]
+    if len(values) < 2 or None in values or None in moduli or not moduli[0]:
+        return None
+    first, second = values
+    assert first is not None, "a number"
+    assert second is not None, "a number"
+    if len(moduli) == 2 and moduli[0] != moduli[1]:
+        return False
+    if (first - second) % moduli[0]:
+        return False
+    bare = second if classes[1][1] is None else first
+    return True if len(moduli) == 2 or first == second or 0 <= bare < moduli[0] else None
 
 
 def _same_cases(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
@@ -449,6 +512,12 @@ def _same_ratios(gold: Node, got: Node) -> Answer:
     if stated_unit(gold).lower() in ("am", "pm") and stated_unit(got).lower() in ("am", "pm"):
         return _on_24_hours(gold) == _on_24_hours(got)  # 3 pm and 3:00 pm
     ratio, other = (gold, got) if isinstance(gold, Ratio) else (got, gold)
+    if (clock := _full_hour(got)) is not None and type(gold) is Num:
+        return None if gold.value == clock else False  # 2:00 pm for a gold of 2
+    if isinstance(other, Quantity) and any(
+        name == "time" for measure in read_unit(other.unit).measures for name, _ in measure.dimensions
+    ):
+        return None  # 1:20 may be an hour and twenty minutes
     if isinstance(ratio, Ratio) and len(ratio.items) == 2:
         value = rational(other)
         if value is not None and value.denominator != 1:
@@ -471,6 +540,8 @@ def _same_relations(gold: Node, got: Node) -> Answer:
             return answer
         if gold.signs == got.signs == ("!=",):
             return _unordered(gold.items, got.items)
+        if relation_name(got) == "value" and relation_name(gold) in _LETTERS_OF_UNKNOWNS:
+            return _same_relations(gold, _renamed_value(got, relation_name(gold)))
         if relation_name(gold) != relation_name(got) and symbols(gold) != symbols(got):
             return False
     relation, other = (gold, got) if isinstance(gold, Relation) else (got, gold)
@@ -482,6 +553,14 @@ def _same_relations(gold: Node, got: Node) -> Answer:
     if isinstance(left, Group) and isinstance(right, Group):
         return _same_groups(left, right)
     return _same_unions(canonical(left), canonical(right))
+
+
+def _renamed_value(node: Relation, name: str) -> Relation:
+    """Give the bound that words state ("at least 5") the gold's name, as in `x >= 5`."""
+    items = tuple(Sym(name) if item == Sym("value") else item for item in node.items)
+    renamed = canonical(Relation(items, node.signs))
+    assert isinstance(renamed, Relation), "a bound stays a relation"
+    return renamed
 
 
 def _same_half_planes(gold: Node, got: Node) -> Answer:

@@ -7,6 +7,7 @@ answer that cannot be read: only what was understood is called wrong.
 from __future__ import annotations
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
@@ -73,6 +74,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 MAX_CACHED_CHARS = 300
 _SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
+_LETTERS_TOGETHER = re.compile(r"(?=[A-H]{2,6}$)A?B?C?D?E?F?G?H?")
+_LETTERS_APART = re.compile(r"\(?[A-H]\)?(?:\s?,\s?\(?[A-H]\)?){1,5}")
 _UNIT_LETTER = re.compile(r"(?<=[0-9])\s+([mgsLhNJWVAKCF])(?:\^\{?([23])\}?)?$")
 _IN_TEXT = re.compile(r"\\text\{[^{}]*\}")
 _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
@@ -165,6 +168,9 @@ _prepared_once = lru_cache(maxsize=8192)(_prepared)
 
 def _decide_options(mine: _Answer, theirs: _Answer) -> Decision | None:
     """Compare the letters of two options, or the text of one with an answer that has no letter."""
+    if "," in theirs.text and _LETTERS_TOGETHER.fullmatch(mine.text) and _LETTERS_APART.fullmatch(theirs.text):
+        same = sorted(mine.text) == sorted(re.findall("[A-H]", theirs.text))
+        return SAME_TEXT if same else OTHER_TEXT
     choice, other = choice_of(mine.text), choice_of(theirs.text)
     if choice and other:
         return SAME_TEXT if choice[0] == other[0] else OTHER_TEXT
@@ -182,9 +188,11 @@ def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
     if mine or theirs:
         return Decision("correct" if mine == theirs else "wrong", "structure", "compared as quotient and remainder")
     key = words_key(gold_text)
+    other = words_key(got_text)
+    if other == "no solutions" and compact(gold_text) in _EMPTY_SETS:
+        return SAME_TEXT
     if key is None or named_set(gold_text):
         return None
-    other = words_key(got_text)
     if other is not None and (key == other or ("(" not in gold_text and words_set(key) == words_set(other))):
         return SAME_TEXT
     if key == "infinitely many" and compact(got_text) == "\\infty":
@@ -235,6 +243,11 @@ def _formula_in_words(text: str) -> Node | str | None:
     """Return what number words, the name of a set or a bound in words say; None for any other text."""
     if text.isdigit() or not _SPELLED.search(text):
         return None
+    if (counted := _TIMES_WORDS.get(text.lower())) is not None:
+        return Num(Fraction(counted))
+    if (excepted := _EXCEPT.fullmatch(text)) and (name := named_set(excepted[1])):
+        points = parse(excepted[2])
+        return Call("setminus", (Sym(name), Group("{", points.items if isinstance(points, Group) else (points,), "}")))
     if name := named_set(text):
         return parse(r"\mathbb{R}_{" + name.removeprefix("reals ") + "}") if name.startswith("reals ") else Sym(name)
     bound = _BOUND_IN_WORDS.fullmatch(text)
@@ -249,6 +262,10 @@ def _formula_in_words(text: str) -> Node | str | None:
 
 
 _SPELLED = re.compile(r"[A-Za-z]{3}")
+_TIMES_WORDS = {"once": 1, "twice": 2, "thrice": 3}
+_EXCEPT = re.compile(
+    r"(.{4,40}?),? (?:except|other than|excluding|but not|besides|but)(?: for)? (.{1,30})", re.IGNORECASE
+)
 
 
 def _decide_parsed(mine: _Answer, theirs: _Answer) -> Decision:
@@ -290,7 +307,7 @@ def _decide_unread(gold: Node, error: NotMathError, gold_text: str, text: str) -
     value = rational(strip_marks(gold))
     if isinstance(error, ChangedValueError) and value is not None and rational(error.value) == value:
         return CHANGED_VALUE
-    if value is not None and words_key(text) in NO_NUMBERS:
+    if value is not None and (key := words_key(text)) in NO_NUMBERS and not (key == "none" and value == 0):
         return OTHER_KIND
     if gold_text.isalpha() and text.isalpha() and len(gold_text) > 2:
         return OTHER_TEXT  # red and blue

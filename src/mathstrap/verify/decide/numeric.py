@@ -21,6 +21,8 @@ from mathstrap.verify.read.nodes import Add, Bound, Call, Mul, Node, Num, Pow, S
 DIGITS = 30
 CHECK_DIGITS = 60
 LIMIT_DIGITS = 160
+SMALL_SIZE = 30.0  # digits of the numbers of two expressions that 60 digits tell apart
+MAX_SIZE = 800.0  # beyond, agreeing values are not taken for equal ones
 POINTS = 4
 MAX_POINTS = 10
 MAX_MAGNITUDE = 10**7  # the largest natural logarithm a value may have
@@ -53,12 +55,36 @@ def same_values(left: Node, right: Node) -> bool | None:
         return False
     if not names:
         # An integral has no more digits than 30; constants are compared with 60 at once, doubles having been asked.
-        return _agree(left, right, {}, DIGITS if _has_bound(left) or _has_bound(right) else CHECK_DIGITS, real=False)
+        if _has_bound(left) or _has_bound(right):
+            return _agree(left, right, {}, DIGITS, real=False)
+        agreed = _agree(left, right, {}, CHECK_DIGITS, real=False)
+        size = _written_size(left) + _written_size(right) if agreed else 0.0
+        if size <= SMALL_SIZE:
+            return agreed
+        # sqrt(2) and sqrt(2) + 10^-70 agree to 60 digits: as many are compared as the numbers in them can hide.
+        if size > MAX_SIZE:
+            return None
+        return _agree(left, right, {}, CHECK_DIGITS + 200 * (1 + int(size) // 100), real=False)
     if not (_mentions_i(left) or _mentions_i(right)):
         agreed = _agree_at_points(left, right, names, real=True)
         if agreed is not None:
             return agreed
     return _agree_at_points(left, right, names, real=False)
+
+
+def _written_size(node: Node) -> float:
+    """Return about how many decimal digits the numbers of an expression have, its powers and factorials worked out."""
+    if type(node) is Num:
+        return (node.value.numerator.bit_length() + node.value.denominator.bit_length() - 2) * 0.301
+    if type(node) is Pow and type(node.exponent) is Num:
+        power = max(1, min(abs(node.exponent.value.numerator), 10 * int(MAX_SIZE)))
+        return min(_written_size(node.base) * power, 2.0 * MAX_SIZE)
+    if type(node) is Call and node.name in ("factorial", "binom", "permutations", "double_factorial"):
+        return min(float(10.0 ** min(_written_size(node.args[0]), 4.0)) * 4, 2.0 * MAX_SIZE)
+    size = 0.0
+    for child in children(node):
+        size += _written_size(child)
+    return size
 
 
 def _agree_at_points(left: Node, right: Node, names: list[str], *, real: bool) -> bool | None:

@@ -36,7 +36,7 @@ _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 
 _CALCULATED = frozenset(
     {"factorial", "percent", "deg", "abs", "floor", "ceil", "root", "binom", "permutations", "double_factorial", "cap",
-     "setminus", "piecewise", "max", "min", "gcd", "lcm"}
+     "setminus", "piecewise", "max", "min", "gcd", "lcm", "residue"}
 )  # fmt: skip
 
 

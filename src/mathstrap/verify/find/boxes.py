@@ -10,6 +10,7 @@ MAX_TRIES = 200
 MAX_BETWEEN = 80  # characters between two boxes that may belong together
 
 _AFTER_COMMAND = re.compile(r"\\(?:[bB]oxed|f(?:rame)?box|box(?![a-z]))\*?[ \t\n]*(?:\[[^\[\]]{0,20}\]){0,2}[ \t\n]*")
+_BRACE = re.compile(r"[{}]")
 _NOTHING_BETWEEN = re.compile(
     r"(?:[\s$\\()\[\]{}.,;:*_&|/-]|\\q?quad|\\text\s?\{[^{}]{0,60}\}|and|or|and/or|both){0,60}"
 )
@@ -68,15 +69,17 @@ def box_at(text: str, start: int) -> Box | None:
     if text[index] != "{":
         token = [] if text[index] == "}" else text[index : index + 200].partition("$")[0].split(maxsplit=1)
         return Box(token[0].rstrip("."), start, index + len(token[0])) if token else None
+    content = braced_group(text, index)
+    return None if content is None else Box(content, start, index + len(content) + 2)
+
+
+def braced_group(text: str, start: int) -> str | None:
+    """Return what stands in the braces that open at a place; None where they do not close."""
     depth = 0
-    for end in range(index, len(text)):
-        char = text[end]
-        if char == "{":
-            depth += 1
-        elif char == "}":
-            depth -= 1
-            if depth == 0:
-                return Box(text[index + 1 : end], start, end + 1)
+    for brace in _BRACE.finditer(text, start):
+        depth += 1 if brace[0] == "{" else -1
+        if depth == 0:
+            return text[start + 1 : brace.start()]
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.verify.find.boxes import boxed_answer, last_box
+from mathstrap.verify.find.boxes import boxed_answer, braced_group, last_box
 from mathstrap.verify.find.languages import foreign_closing, foreign_statement, is_foreign_prose
 from mathstrap.verify.find.reply import next_question_starts, reply_text, without_courtesy
 from mathstrap.verify.find.sentence import (
@@ -236,10 +236,10 @@ def _last_statement(text: str, found: list[Found]) -> Extraction | str:
     box = next((each for each in found if each.extractor == "boxed" and each.answer), None)
     if box and last.extractor == "stated" and _is_remark(last.answer) and not _is_remark(box.answer):
         last = box
-    withdrawn = withdrawn_at(text, last.end)
+    withdrawn = withdrawn_at(text, last.end, last.answer)
     if withdrawn is not None:
-        rest = text[withdrawn:].lstrip(" .,;:!-")
-        replaced = bare_answer(rest) or _closing(rest) if rest else None
+        rest = text[withdrawn:].lstrip(" .,;:!-–—，。：；！")
+        replaced = bare_answer(value_of_span(rest.rstrip())) or _closing(rest) if rest else None
         return Extraction(replaced, "closing") if replaced else WITHDRAWN
     return Extraction(last.answer, last.extractor) if last.answer else NOT_STATED
 
@@ -259,9 +259,9 @@ def _hash(text: str) -> Found | None:
     start = text.rfind("####")
     if start < 0:
         return None
-    line = text[start + 4 :].lstrip("# \t*:").partition("\n")[0].strip()
-    if _HEADING.fullmatch(line):
-        line = text[start + 4 :].partition("\n")[2].strip().partition("\n")[0].strip()
+    line = _hash_line(text[start + 4 :].lstrip("# \t:").partition("\n")[0])
+    if not line or _HEADING.fullmatch(line):
+        line = _hash_line(text[start + 4 :].partition("\n")[2].strip().partition("\n")[0])
     if not line:
         return None
     end = text.find(line, start) + len(line)
@@ -274,9 +274,15 @@ def _hash(text: str) -> Found | None:
         if not before.startswith("####"):
             break
         start = len(head) - len(before)
-        lines.append(before.lstrip("# \t*:").strip())
+        lines.append(_hash_line(before.lstrip("# \t:")))
     answers = list(dict.fromkeys(_hash_value(each) for each in reversed(lines) if each))
     return Found(start, end, ", ".join(answers), "hash")
+
+
+def _hash_line(line: str) -> str:
+    """Return a line without the marks of emphasis around it."""
+    line = line.strip()
+    return line.strip("*").strip() if line.startswith("*") else line
 
 
 def _hash_value(line: str) -> str:
@@ -290,6 +296,11 @@ def _stated(text: str) -> Found | None:
         end = max(text.rfind("nswer", 0, end), text.rfind("NSWER", 0, end))
         if end < 0:
             return None
+        if text.startswith("nswer{", end) and text.startswith("\\a", end - 2):  # \answer{15}
+            braced = braced_group(text, end + 5)
+            if braced:
+                return Found(end - 2, end + 5 + len(braced) + 2, braced.strip(), "stated")
+            continue
         tag = _TAG.match(text, end)
         if tag:
             found = _tagged(text, tag)
@@ -339,7 +350,8 @@ def _tagged(text: str, tag: re.Match[str]) -> Found | None:
     content = (rest[: closed.start()] if closed else rest.partition("\n")[0]).strip()
     if not content or "\\boxed" in content or "nswer" in content:
         return None
-    return Found(start, tag.end() + (closed.end() if closed else len(content)), value_of_span(content), "stated")
+    end = tag.end() + (closed.end() if closed else len(content))
+    return Found(start, end, value_of_sentence(value_of_span(content)), "stated")
 
 
 def _value_before(text: str, end: int) -> str | None:

@@ -40,7 +40,7 @@ _ANCHORS = re.compile(
 )
 # A closing sentence that begins like this concludes, and one number in it is the conclusion.
 _CONCLUDES = re.compile(
-    r"^\W{0,4}(?:所以|因此|因而|故|综上|綜上|总共|一共|共|总计|于是|那么|则|最后|最终|したがって|よって|従って"
+    r"^\W{0,4}(?:所以|应该是|应为|应是|正确答案|其实是|实际上是|因此|因而|故|综上|綜上|总共|一共|共|总计|于是|那么|则|最后|最终|したがって|よって|従って"
     r"|だから|ゆえに|つまり|합계|따라서|그러므로|결국|즉"
     r"|Следовательно|Поэтому|Итого|Таким образом|Значит|Итак|Всего|সুতরাং|অতএব|তাই|তাহলে|इसलिए|अतः|కాబట్టి"
     r"|అందువల్ల|ดังนั้น|รวม"
@@ -48,6 +48,7 @@ _CONCLUDES = re.compile(
     r"|Donc|Ainsi|Par conséquent|Alors|Au total|C'est pourquoi|Also|Daher|Somit|Folglich|Deshalb|Insgesamt|Damit"
     r"|Kwa hiyo|Kwa hivyo|Hivyo|Jadi|Dus|Więc|لذلك|إذن|إذًا|وبالتالي|لذا)"
 )
+_INSTEAD = re.compile(r"^\W{0,4}(?:应该是|应为|应是|正确答案(?:是|为|应该是)?|其实是|实际上是)")
 _CHOICE = re.compile(r"(?:故?(?:应)?选(?:择)?|選擇?|正解は|정답은)\s?[:：]?\s?[(（]?([A-J])[)）]?(?![A-Za-z])")
 _NUMBER = re.compile(
     r"(?<![0-9A-Za-z.])[-−]?\s?(?:R?\$|€|£|¥"
@@ -70,6 +71,7 @@ _CHANGES = re.compile(
     r"|Tausend|tausend|Millionen|Million|Hundert|hundert|Dutzend|Mal|mal|Hälfte|mindestens|höchstens|mehr als"
     r"|weniger als|über|unter|fast|oder|nicht|kein"
     r"|almeno|più di|meno di|metà|volte|pelo menos|metade|vezes|elfu|mara|nusu|angalau|juta|ribu|setengah|kali)\b",
+    re.IGNORECASE,
 )
 _FACTORS: tuple[tuple[re.Pattern[str], int], ...] = tuple(
     (re.compile(rf"\s?(?:{words})\w{{0,3}}\b"), factor)
@@ -106,7 +108,32 @@ def foreign_statement(text: str) -> tuple[int, int, str] | None:
     rest = text[last.end() : last.end() + 400].lstrip()
     span = _first_part(rest)
     answer = plain_value(span)
+    if _COMMA_LANGUAGE.search(last[0]):
+        answer = _with_points(answer)
     return (last.start(), last.end() + len(span), answer) if answer else None
+
+
+def _with_points(answer: str) -> str:
+    """Return `3.5` for `3,5` and `1234` for `1.234`, as the languages that write a decimal comma mean them.
+
+    `1,234` is left alone: not everyone who writes those languages uses their comma.
+    """
+    number = _COMMA_NUMBER.fullmatch(answer)
+    if number is None:
+        return answer
+    sign, whole, decimals, rest = number[1], number[2].replace(".", ""), number[3] or "", number[4]
+    return f"{sign}{whole}{'.' if decimals else ''}{decimals}{rest}"
+
+
+_COMMA_LANGUAGE = re.compile(
+    r"(?i:respuesta|resultado|soluci|resposta|risposta|risultato|r[ée]ponse|r[ée]sultat|solution|antwoord"
+    r"|antwort|ergebnis|l.sung"
+    r"|ответ|відповідь|odpowied|odpov|cevap|yanıt|jawaban|đáp án|câu trả lời|svar|vastaus|răspuns)"
+)
+_COMMA_NUMBER = re.compile(
+    r"(-?(?:[$€£]\s?)?)([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+(?=,))(?:,([0-9]{1,2}|[0-9]{4,9}|(?<=[^0-9]0,)[0-9]{3}"
+    r"|(?<=^0,)[0-9]{3}))?(\D{0,30})"
+)
 
 
 def _first_part(rest: str) -> str:
@@ -180,6 +207,7 @@ def foreign_closing(text: str) -> str | None:
     if not _CONCLUDES.match(sentence) or sentence.endswith(("?", "？", "؟")):
         return None
     after_equals = sentence.rpartition("=")[2] if "=" in sentence else sentence
+    after_equals = _INSTEAD.sub("", after_equals)
     if _CHANGES.search(_NUMBER.sub(" ", after_equals)):
         return None
     return plain_value(after_equals) if len(_NUMBER.findall(after_equals)) == 1 else None

@@ -35,8 +35,8 @@ _NEXT = re.compile(
 )
 # `### Instruction` on a line of its own, without a colon, as the Alpaca template writes it.
 _NEXT_HEADING = re.compile(
-    r"\n#{1,6}[ \t]*(?:instruction|input|question|problem|human|user|exercise|example"
-    r"|task)s?[ \t]*\d{0,3}[ \t]*(?=\n)",
+    r"\n(?:#{1,6}[ \t]*|\[)(?:instruction|input|question|problem|human|user|exercise|example"
+    r"|task)s?[ \t]*\d{0,3}[ \t]*\]?[ \t]*(?=\n)",
     re.IGNORECASE,
 )
 
@@ -74,7 +74,7 @@ def next_question_starts(text: str) -> list[int]:
     if "\n" not in text:
         return []
     if ":" not in text and "：" not in text:  # most replies name no question, and reading every line costs the most
-        heading = text.find("\n#")
+        heading = text.find("\n#") if "\n[" not in text else text.find("\n[")
         if heading < 0 or (text.startswith("\n####", heading) and text.find("\n#", heading + 2) < 0):
             return []
         return [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
@@ -89,7 +89,7 @@ def next_question_starts(text: str) -> list[int]:
             seen.add(number)
         if len(starts) >= MAX_HEADINGS:
             break
-    if "\n#" in text:
+    if "\n#" in text or "\n[" in text:
         starts += [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
     return sorted(starts)
 

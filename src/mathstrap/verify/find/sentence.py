@@ -38,6 +38,10 @@ _WORD_NUMBERS = re.compile(
 )
 _HEDGED = re.compile(
     r"\b(?:wrong|incorrect|false|mistaken) (?:answer|result|value|solution|number)\b"
+    r"|\b(?:first|initially|originally|at first) (?:thought|said|believed|guessed)\b"
+    r"|\b(?:al menos|como m[aá]ximo|como m[ií]nimo|a lo sumo|mindestens|h[öo]chstens|au moins|au plus|almeno|al massimo"
+    r"|pelo menos|no m[aá]ximo|angalau|sekurang-kurangnya|plus de|moins de|m[aá]s de|menos de|mehr als|weniger als)\b"
+    r"|\b(?:turn(?:s|ed) out|proved) to be (?:wrong|false|incorrect)\b"
     r"|\b(?:incorrect|wrong|false|untrue) that\b"
     r"|\b(?:might|may|could|would|people|others|some) (?:think|say|believe|guess|claim)\b"
     r"|\b(?:one of|any of|some of|not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely"
@@ -57,12 +61,21 @@ _HTML = re.compile(
 _AFTERTHOUGHT = re.compile(
     r"\s{0,3}[,;:\u2013\u2014-]?\s+(?:and (?:that|this|so|we|I|it|you|he|she|they|no|not|nothing|here|there|with"
     r"|the (?:final|answer))"
-    r"|as (?:we|I|required|desired|needed|shown|seen|stated|given|expected|claimed|requested|asked|above|before"
-    r"|\$?[0-9(\\x])"
-    r"|that is|that['’]s|because|since|so|which|where as|meaning|given that|after|thanks to|due to|based on|if my"
+    r"|as (?:we|I|required|desired|needed|shown|seen|stated|given|expected|claimed|requested|asked|above|before)"
+    r"|i\.e|or equivalently|that is|that['’]s|because|since|so|which|where as|meaning|given that|after|thanks to"
+    r"|due to|based on|if my"
     r"|if I|I (?:think|believe|hope|am)"
     r"|rather than|instead of|and not|(?<=[,;\u2013\u2014-] )(?:not|for|by|obtained|found|using|or in other words"
     r"|namely|respectively|in order))\b"
+    r"|\s{0,3}[,;:\u2013\u2014-]?\s+as (?=\$?[0-9(\\x])"
+)
+# "9, no wait, 6": the value behind the correction is the one that is meant.
+_CORRECTED = re.compile(
+    r"[\s,;.\u2013\u2014-]+(?:(?:no|oh|oops|sorry|hmm|well)[,.]?\s+)?(?:(?:no|wait|sorry|actually|correction"
+    r"|scratch that|make that"
+    r"|I mean|I meant|rather(?! than)|or rather|instead)[,:.]?\s+){1,3}(?:it(?:['’]s| is"
+    r"| should be) )?(?=[$\\(*]{0,3}-?[0-9])",
+    re.IGNORECASE,
 )
 # "5, altogether", "72, in total", "5 – the number of apples": the words behind the comma do not change the value.
 _REMARK_AFTER_COMMA = re.compile(
@@ -116,13 +129,33 @@ _ASKS = re.compile(
     r"|score|grade|rating|reward|confidence|final judge?ment|judge?ment|verdict|evaluation)\b",
     re.IGNORECASE,
 )
+# "After 5 days, how many hours is that": a clause that asks, wherever it stands in the sentence.
+_ASKS_WITHIN = re.compile(
+    r"(?:^|[,;:.]\s{1,3}|\b(?:and|then|but|of|is|for)\s)(?:how (?:many|much|old|long|far|tall|fast|often|big|large)\b"
+    r"|what (?:is|are|was|were|will|would|does|did|do|percent|percentage|fraction|number|value)\b|(?:in|for|at"
+    r"|by|to) (?:what|which)\b"
+    r"|which (?:is|are|of)\b)",
+    re.IGNORECASE,
+)
+# A formula behind one of these words, and no verb between, is to be worked out: "we note that: evaluate $i^5 + i$".
+_TASK = re.compile(
+    r"(?<!we )(?<!I )(?<!you )(?<!they )\b(?:evaluat(?:e|ing)|simplify|simplifying|comput(?:e|ing)|calculat(?:e"
+    r"|ing)|expand(?:ing)?|factor(?:ing|ize)?"
+    r"|find|determine|solve|express(?:ion)?|rationali[sz]e|convert|multiply|reduce|write)\b",
+    re.IGNORECASE,
+)
+_VERB = re.compile(
+    r"\b(?:is|are|was|equals?|be|gets?|gives?|obtain|have|has|yields?|becomes?|find that)\b|=", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(
     r"(?:[.!?]['\"$*)\]]{0,3}|(?<!:)\n[ \t]*)\s*\n|[.!?]['\"$*)\]]{0,3}\s+(?=[A-Z])|[.!?]['\"$*)\]]{0,3} $"
 )
 _OPTION = re.compile(
     r".{0,200}\b(?:(?:correct |right |best |final )?(?:option|choice|answer|letter) (?:is|would be|must be):?"
     r"|(?:I|we)(?:['’]d| would|['’]ll| will)? "
-    r"(?:choose|pick|select|go with)|(?:choose|select|pick))(?: (?:option|choice|answer|letter))?:? \(?([A-J])\)?\.?",
+    r"(?:choose|pick|select|go with)|(?:choose|select|pick))(?: (?:option|choice|answer|letter))?:? "
+    r"[*(]{0,3}(?P<letter>[A-J])(?:[*)]{0,3}\.?(?:,? (?:because|since|as)\b.*)?"
+    r"|(?P<text>[).:]\*{0,2}\s\$?[^\s.].{0,80}))",
     re.IGNORECASE | re.DOTALL,
 )
 _LETTER = re.compile(
@@ -215,6 +248,8 @@ def value_of_span(span: str) -> str:
     """Return a stated span without the remarks behind its value: "5, as required", "72, in total", "7 (seven)"."""
     span = several_letters(span)
     if " " in span:
+        if "," in span or "\u2014" in span or "\u2013" in span:
+            span = _CORRECTED.split(span)[-1] or span
         span = _AFTERTHOUGHT.split(span, maxsplit=1)[0] or span
         span = _REMARK.sub("", span)
         span = _IN_TOTAL.sub("", span)
@@ -303,15 +338,17 @@ def closing_value(text: str) -> str | None:
                 start >= 0
                 and len(text) - start < 1_000
                 and not _is_asked(text, start)
+                and not _is_task(text[max(0, start - 200) : start], 200)
+                and not _is_restated(text, text[start + 2 : len(text.rstrip(".")) - 2].strip(" \n.,"), start)
                 and _INTRODUCES.search(text[max(0, start - 40) : start])
             ):
                 return text[start + 2 : len(text.rstrip(".")) - 2].strip().rstrip(".,").strip()
     line = text[-1_000:].rpartition("\n")[2].strip().replace("**", "")
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+(?=[A-Z\\$(])", line) if part.strip()]
-    letter = (_LETTER.fullmatch(sentences[-1]) or _OPTION.fullmatch(sentences[-1])) if sentences else None
+    letter = _LETTER.fullmatch(sentences[-1]) if sentences else None
     if letter and not _HEDGED.search(sentences[-1]):
         return letter[1].upper()
-    if sentences and (sentences[-1].endswith("?") or _ASKS.match(sentences[-1])):
+    if sentences and _is_question(sentences[-1]) and not _OPTION.fullmatch(sentences[-1]):
         return None
     if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
         sentences.pop()  # "This completes the solution."
@@ -320,12 +357,35 @@ def closing_value(text: str) -> str | None:
         return None
     option = _OPTION.fullmatch(sentence) or _OPTION_FIRST.fullmatch(sentence)
     if option and not _HEDGED.search(sentence):
-        return option[1]
-    if sentence.endswith("?") or _ASKS.match(sentence):
+        option_text = option["text"] if option.re is _OPTION else None
+        return f"({option[1].upper()}) {option_text[1:].strip(' *')}" if option_text else option[1].upper()
+    if _is_question(sentence):
         return None
     if not _PROSE.search(_MATHS.sub(" ", sentence)) or _HEDGED.search(_MATHS.sub(" ", sentence)):
         return None
     return _stated_value(sentence)
+
+
+def _is_question(sentence: str) -> bool:
+    """Say whether a sentence asks or instructs, and so states nothing."""
+    if sentence.rstrip("\"'”’*_`) ").endswith("?") or _ASKS.match(sentence):
+        return True
+    return _ASKS_WITHIN.search(sentence) is not None
+
+
+def _is_task(sentence: str, start: int) -> bool:
+    """Say whether what starts at a place of the sentence is to be worked out, rather than what came out."""
+    head = sentence[:start]
+    task = None
+    for match in _TASK.finditer(head):
+        task = match
+    return task is not None and _VERB.search(head, task.end()) is None
+
+
+def _is_restated(text: str, formula: str, start: int) -> bool:
+    """Say whether a formula stands further up in a question or an instruction: a reply that only repeats its task."""
+    first = text.find(formula)
+    return 0 <= first < start and len(formula) > 3 and _is_asked(text, first)
 
 
 def _is_asked(text: str, position: int) -> bool:
@@ -351,6 +411,8 @@ def _stated_value(sentence: str) -> str | None:
         before = sentence[max(0, value[0] - 40) : value[0]]
         if _STATES.search(before) or (value is values[-1] and _HOLDS.search(before)):
             chosen = value
+    if _is_task(sentence, (chosen or values[-1])[0]):
+        return None
     compared = _COMPARED_BEFORE.search(_NAME_EQUALS.sub("", sentence[max(0, values[-1][0] - 60) : values[-1][0]]))
     if chosen is None and compared is None:
         return None
@@ -464,6 +526,10 @@ def last_line_value(text: str) -> str | None:
         or line.endswith((":", "?"))
         or line.startswith("|")
     ):
+        return None
+    if introduced and _is_task(head[-200:], 200):
+        return None
+    if introduced and _is_restated(text, line.strip("$\\[]() ."), len(text.rstrip()) - len(line)):
         return None
     return bare_answer(line)
 

@@ -30,24 +30,47 @@ _BEING = (
 _WITHDRAWS = re.compile(
     rf"\b{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
     rf"|\b{_THAT}\s+(?:isn|wasn)['’]t\s+(?:quite\s+)?(?:right|correct)\b"
+    rf"|\b{_THAT}\s+(?:does(?:\s+not|n['’]t)|can(?:not|['’]t))\s+(?:really\s+|quite\s+)?(?:seem|look|sound|feel)"
+    r"(?:\s+to\s+be)?\s+(?:quite\s+)?(?:right|correct)\b"
     rf"|\b{_THAT}\s+can(?:not|['’]t)\s+be\s+(?:right|correct|true)\b"
     r"|\b(?:I|we)\s+(?:(?:have|must\s+have|seem\s+to\s+have|may\s+have|think\s+I)\s+)?(?:made|make|found|see"
     r"|notice[d]?|spot(?:ted)?)"
     r"\s+(?:a|an|my|the|some)\s+(?:\w+\s+)?(?:mistake|error|miscalculation|slip)\b"
-    r"|\bcorrection\b\s{0,2}[:,–—-]|\bno,?\s+wait\b|\bI\s+meant\b|\bmake\s+that\b"
-    r"|\bscratch\s+that\b|\bI\s+take\s+(?:that|it|this)\s+back\b|\b(?:I\s+(?:was|am)|I['’]m)\s+wrong\b"
+    r"|\bcorrection\b\s{0,2}[:,–—-]|\bno,?\s+(?:wait|sorry)\b,?|\bI\s+meant\b|\bmake\s+that\b"
+    r"|\b(?:scratch|strike)\s+that\b|\bI\s+take\s+(?:that|it|this)\s+back\b"
+    r"|\b(?:I\s+(?:was|am)|I['’]m)\s+(?:wrong|mistaken)\b|\bI\s+(?:retract|withdraw|revise|need\s+to\s+revise)\b"
+    r"|\b(?:I|we)\s+(?:have\s+|must\s+have\s+|may\s+have\s+)?(?:miscounted|misread|miscalculated|misinterpreted"
+    r"|misunderstood|misapplied|overlooked|mistyped|messed\s+up|forgot(?!\s+to\s+(?:mention|say|add\s+that)))\b"
+    r"(?![^.!?\n]{0,80}\b(?:at\s+first|initially|earlier|before)\b)"
+    r"|\bon\s+(?:second|further|closer)\s+(?:thoughts?|reflection|inspection|examination)\b,?"
+    r"|\b(?:sorry|apologi[sz]e|apologies)\s+for\s+(?:the|my|this|that|any)\s+(?:\w+\s+)?(?:confusion|mistakes?|errors?"
+    r"|oversight|misunderstanding|miscalculation|slip|mix-?up)\b"
     r"|\b[Mm]y\s+(?:mistake|bad)\b"
     r"|\b(?:disregard|ignore|forget)\s+(?:that|this|the\s+above|my|the\s+(?:previous|last|boxed))\b"
     r"|\b(?:[Ll]et\s+me|[Ll]et['’]s|I(?:\s+need|['’]ll|\s+will|\s+have)?(?:\s+to)?)\s+(?:redo|re-?do|recompute"
     r"|recalculate|start\s+over|try\s+again"
     r"|fix\s+(?:this|that|it)|correct\s+(?:this|that|it|my))\b"
-    r"|(?:不对|不正确|是错的|错了|有误|搞错|算错)",
+    r"|(?:不对|不正确|是错的|错了|有误|搞错|算错)|(?:まちがい|間違い|間違え|誤り)(?:です|だ|まし)|(?:틀렸|잘못\s?계산)"
+    r"|\b(?:неверно|ошибся|ошиблась|не\s?правильно)\b|\b(?:eso|esto)\s+es\s+(?:incorrecto|un\s+error)\b"
+    r"|\b(?:me\s+equivoqué|das\s+ist\s+(?:falsch|nicht\s+richtig)|c['’]est\s+(?:faux|incorrect)"
+    r"|je\s+me\s+suis\s+trompée?)\b",
+    re.IGNORECASE,
+)
+# Another value behind one: "No, it is 7", "the correct result is 8". Without one before, that is the statement.
+_CORRECTS = re.compile(
+    r"\b(?:the|my|our|a)\s+(?:correct(?:ed)?|right|actual|true|revised|updated|real)\s+(?:result|value|solution"
+    r"|number|total|count|sum|amount|choice|option)\s+(?:is|should\s+be|would\s+be|must\s+be|was)\b"
+    r"|(?:^|[.!?\n–—]\s*)(?:wait|no|actually|oh|oops|hmm+|rather|instead)[,.:!]?\s+(?:(?:no|wait|so|then)[,.:!]?\s+)?"
+    r"(?:it|that|this)(?:['’]s|\s+(?:is|should\s+be|would\s+be|must\s+be|has\s+to\s+be))\s+(?:actually\s+)?"
+    r"(?=[$\\(*]{0,3}-?[0-9])|\b(?:it|that|this)\s+should(?:\s+actually|\s+really)?\s+(?:be|have\s+been)\s+"
+    r"(?=[$\\(*]{0,3}-?[0-9])",
     re.IGNORECASE,
 )
 # Right behind the value: "6 (wrong)", "6, which is wrong".
 _AT_ONCE = re.compile(
-    r"[ \t,;:(–—*$.]{0,6}(?:(?:which|that|this|it|(?:but|and)\s+(?:that|this|it))\s+(?:is|was)\s+)?(?:\w+ly\s+)?"
-    r"(?:wrong|incorrect|mistaken|not\s+(?:right|correct))\b(?!\s+(?:to|that|if|for|when)\b)",
+    r"[ \t,;:(–—*$.})\]]{0,6}(?:(?:(?:which|that|this|it|(?:but|and)\s+(?:that|this|it))\s+)?(?:is|was"
+    r"|(?:turn(?:s|ed)\s+out|proved|proves)\s+to\s+be)\s+)?(?:\w+ly\s+)?"
+    r"(?:wrong|incorrect|mistaken|false|untrue|not\s+(?:right|correct))\b(?!\s+(?:to|that|if|for|when)\b)",
     re.IGNORECASE,
 )
 # Weaker words withdraw only where the sentence turns against what was said, and not where it drops another root.
@@ -58,6 +81,7 @@ _TURNS = re.compile(
     rf"|\b{_THAT}\s+(?:violates|contradicts|fails|exceeds)\b|\b{_THAT}\s+would\s+(?:violate|contradict))",
     re.IGNORECASE,
 )
+_CALLED_WRONG = rf"[$)\]*}}]{{0,3}}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"  # "So 6 is wrong."
 _OTHER_ROOT = re.compile(r"\b(?:other|negative|extraneous|reject|discard|second|also)\b", re.IGNORECASE)
 _TRAILS_OFF = re.compile(
     r"(?:^|[.!?\n…]\s*)\W{0,3}(?:(?:but|hmm+|oh|no)\W{1,3})?(?:wait|hold on|hmm+|actually)\W{0,6}$", re.IGNORECASE
@@ -69,8 +93,11 @@ _KEEPS = re.compile(
 )
 
 
-def withdrawn_at(text: str, start: int) -> int | None:
-    """Return where, behind `start`, the words end that withdraw an answer stated before it; None if it stands."""
+def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
+    """Return where, behind `start`, the words end that withdraw an answer stated before it; None if it stands.
+
+    Without `answer` nothing was stated, and only words that take something back count.
+    """
     if len(text) - start < 4:
         return None
     rest = text[start : start + MAX_CHARS]
@@ -82,6 +109,12 @@ def withdrawn_at(text: str, start: int) -> int | None:
         last = match.end()
     for match in _TURNS.finditer(rest):
         if match.start() <= NEAR and not _OTHER_ROOT.search(match[0]):
+            last = max(last or 0, match.end())
+    if answer:
+        for match in _CORRECTS.finditer(rest):
+            last = max(last or 0, match.end())
+    if 0 < len(answer) <= 40 and answer in rest:
+        for match in re.finditer(rf"(?<![\w.]){re.escape(answer)}{_CALLED_WRONG}", rest):
             last = max(last or 0, match.end())
     if last is None:
         match_end = _TRAILS_OFF.search(rest[-80:])

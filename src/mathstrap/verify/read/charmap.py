@@ -6,6 +6,7 @@ not that digit.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _SIGNS = {
@@ -35,6 +36,8 @@ _SUBSCRIPTS = dict(zip("₀₁₂₃₄₅₆₇₈₉", "0123456789", strict=Tr
 _DIGIT_BLOCKS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50, 0xED0, 0xF20,
 0x1040,
                  0x17E0, 0x1810)  # fmt: skip
+_CIRCLED = frozenset("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")
+_CIRCLED_RUN = re.compile("[①-⑳](?:[、,，;；和与及 ]{0,3}[①-⑳])*")
 _FRACTIONS = "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 
 
@@ -65,6 +68,10 @@ def to_ascii(text: str) -> str:
     """Return the text with mapped characters replaced; `x²³` becomes `x^{23}`."""
     if text.isascii():
         return text
+    if not _CIRCLED.isdisjoint(text):  # the statements (1) and (3) of a list, as in "①③"
+        text = _CIRCLED_RUN.sub(
+            lambda run: ", ".join(str(int(unicodedata.numeric(char))) for char in run[0] if char in _CIRCLED), text
+        )
     if not _SUPERSCRIPTS.keys().isdisjoint(text):
         text = _join_superscripts(text)
     return text.translate(_TABLE)

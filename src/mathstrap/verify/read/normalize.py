@@ -8,7 +8,12 @@ from mathstrap.verify.read.charmap import to_ascii
 from mathstrap.verify.read.words import SYNONYMS, cjk_fraction
 
 MAX_CHARS = 10_000
-_PAIRS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("**", "**"), ("`", "`"), ('"', '"'), ("'", "'"))
+# Marks that may stand around an answer, by the character they begin with; the longer ones first.
+_PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
+    "$": (("$$", "$$"), ("$", "$")), "\\": (("\\(", "\\)"), ("\\[", "\\]")), "*": (("**", "**"), ("*", "*")),
+    "`": (("```", "```"), ("`", "`")), '"': (('"', '"'),), "'": (("'", "'"),),
+    "【": (("【", "】"),), "「": (("「", "」"),),
+}  # fmt: skip
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|textnormal)\s?\{([^{}]*)\}")
 _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
@@ -20,19 +25,29 @@ _HOUR = re.compile(r"[0-9]{1,2}\s?[AaPp]\.?\s?[Mm]\.?")
 _NOON = re.compile(r"^(?:12(?::00)?\s?)?(?:\\text\s?\{\s*)?(noon|midnight)\}?$", re.IGNORECASE)
 # Commands that add nothing, with what they hold.
 _DROPPED = re.compile(
-    r"\\(?:color|textcolor|colorbox|hspace|vspace|hskip|tag|label|phantom|hphantom|vphantom|rule|footnote|cite|ref|unskip"
-    r"|fontsize|selectfont|kern|mkern|raisebox|fcolorbox\s?\{[^{}]{0,40}\})\*?\s?(?:\[[^\[\]]{0,40}\])?\s?\{[^{}]{0,60}\}"
+    r"\\(?:color|require|definecolor|textcolor|colorbox|hspace|vspace|hskip|tag|label|phantom|hphantom|vphantom"
+    r"|rule|footnote|cite|ref|unskip"
+    r"|fontsize|selectfont|kern|mkern|raisebox|enclose|fcolorbox\s?\{[^{}]{0,40}\})\*?\s?(?:\[[^\[\]]{0,40}\])?\s?\{[^{}]{0,60}\}"
 )
+_BBOX = re.compile(r"(\\bbox)\s?\[[^\[\]]{0,60}\]")
+_HTML = re.compile(
+    r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|math|mn|mi|mrow)\b[^<>\n]{0,80}>",
+    re.IGNORECASE,
+)
+_NULL_DELIMITERS = re.compile(r"^\\left\s?\.(.*)\\right\s?\.$", re.DOTALL)
 _KERN = re.compile(r"\\(?:hskip|kern|mkern|mskip)\s?-?[0-9.]{1,8}\s?(?:pt|em|ex|mu|cm|mm)")
 _WRAPPER = re.compile(
-    r"\\(ensuremath|mathtt|pmb|framebox|box|makebox|underline|uline|textbf|textit|textrm|texttt|textsf|textup|mbox|hbox|mathrm"
-    r"|mathbf|mathit|mathsf|boldsymbol|bm|bold|text|operatorname|textnormal|emph|smash|mathord|mathop|boxed|fbox|bbox)\*?\s?(?=\{)"
+    r"\\(ensuremath|mathtt|pmb|framebox|box|makebox|underline|uline|textbf|textit|textrm|texttt|textsf|textup"
+    r"|mbox|hbox|mathrm"
+    r"|mathbf|mathit|mathsf|boldsymbol|bm|bold|text|operatorname|textnormal|emph|smash|mathord|mathop|boxed"
+    r"|fbox|bbox|answer|ans|finalanswer|mathbb(?=\{[0-9])|Large|large|huge|Huge|LARGE)\*?\s?(?=\{)"
 )
 _FEET = re.compile(r"^([0-9]+)\s?'\s?([0-9]+(?:\.[0-9]+)?)\s?(?:\"|'')$")
 _SHORT_TIME = re.compile(r"(?<![\w.])([0-9]+)\s?h(?:rs?)?\s?([0-9]+)\s?(?:m|mins?)?$")
 _LETTER_UNIT = re.compile(r"^([0-9.]+)\s?([hmgLs]|kg|km|cm|min)\s([0-9.]+)\s?([hmgLs]|kg|cm|mm|min|mL|ml)$")
 _RATE = re.compile(
-    r"(?<=[0-9}])\s?((?:m|km|cm|mm|ft|mi|L|g|kg|N|J|mL|mi|rad)\s?/\s?(?:s|h|hr|min|L|m|kg|g|cm|mL|sec)(?:\^\{?[234]\}?)?)$"
+    r"(?<=[0-9}])\s?((?:m|km|cm|mm|ft|mi|L|g|kg|N|J|mL|mi|rad)\s?/\s?(?:s|h|hr|min|L|m|kg|g|cm|mL"
+    r"|sec)(?:\^\{?[234]\}?)?)$"
 )
 _BASE = re.compile(
     r"^([0-9A-Za-z]{1,60})\s*(?:\\text\s?\{)?\s*\(?(?:in )?base[ -]?"
@@ -62,11 +77,13 @@ _ONE = r"[a-zA-Z](?:_[01])?"
 _START = rf"(?:for|where|with)? ?(?:{_ADJECTIVE} )*"
 _QUALIFIERS = (
     re.compile(rf"{_START}{_ONE}(?: ?(?:,|and) ?{_ONE})?(?: {_ADJECTIVE})*"),
-    re.compile(rf"{_START}{_ONE}(?: ?, ?{_ONE})* ?\\in ?\\math(?:bb|bf) ?[ZNRQ](?: ?[_^] ?[+*0]| ?_? ?\\ge q? ?[01])?"),
+    re.compile(
+        rf"{_START}{_ONE}(?: ?, ?{_ONE})* ?\\in ?(?:\\math(?:bb|bf) ?)?[ZNRQ](?: ?[_^] ?[+*0]| ?_? ?\\ge q? ?[01])?"
+    ),
     re.compile(rf"{_START}[kmn] ?(?:\\geq?|\\geqslant|>=?) ?[0-9]"),
     re.compile(rf"{_START}[kmn] ?= ?0 ?,(?: ?\\pm)? ?1 ?,.{{1,30}}"),
 )
-_INTEGERS = re.compile(r"integer|whole|natural|\\math(?:bb|bf) ?[ZN]|= ?0 ?,|\\ge|>")
+_INTEGERS = re.compile(r"integer|whole|natural|\\math(?:bb|bf) ?[ZN]|\\in ?[ZN]\b|= ?0 ?,|\\ge|>")
 _LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _UNIT_IN_BRACKETS = re.compile(
     r"(?<=[0-9%])\s+\((?:[A-Za-z][A-Za-z ./-]{2,60}|ft|cm|mm|km|kg|mg|ml|in|oz|g|m|l)\)$"
@@ -85,7 +102,7 @@ _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # never one between digits: 1 1/2 is not 11/2
 _BRACED_SIGN = re.compile(r"\{([0-9A-Za-z])\}(?![0-9A-Za-z{])")
 _NUMBER = re.compile(r"([+-]?)([0-9]{1,400})(?:\.([0-9]{1,400}))?")
-_THOUSANDS = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3}){1,40}(?:\.[0-9]{1,40})?")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3}){1,40}(?:\.[0-9]{1,40})?")
 
 
 def plain_number(text: str) -> str | None:
@@ -115,7 +132,12 @@ def clean(text: str) -> str:
         text = to_ascii(text).strip()
     if "\\" in text:
         text = _DROPPED.sub(" ", text) if "{" in text else text
+        text = _BBOX.sub(r"\1", text) if "bbox" in text else text
+        if text.startswith("\\left") and (bare := _NULL_DELIMITERS.match(text)):
+            text = bare[1]
         text = _KERN.sub(" ", text).strip() if "kern" in text or "skip" in text else text.strip()
+    if text.startswith("<") and "</" in text:
+        text = _HTML.sub("", text)
     for _ in range(8):
         shorter = _unwrap(text)
         if shorter == text:
@@ -184,7 +206,7 @@ def split_qualifier(text: str) -> tuple[str, str]:
         tail = re.sub(r"[{}()$,.]+(?=\s|$)|[{}()$]", " ", tail).strip(" ,.")
         tail = re.sub(r"\s+", " ", tail)
         if any(form.fullmatch(tail) for form in _QUALIFIERS):
-            return text[: match.start()].rstrip(" ,("), tail
+            return text[: match.start()].rstrip(" ,(\\"), tail
     return text, ""
 
 
@@ -205,7 +227,7 @@ def _unwrap(text: str) -> str:
         text = text.rstrip(".,;:").rstrip()
     while text.endswith("\\") and not text.endswith("\\\\"):
         text = text[:-1].rstrip()
-    for opening, closing in _PAIRS:
+    for opening, closing in _PAIRS.get(text[:1], ()):
         size = len(opening)
         if text.startswith(opening) and text.endswith(closing) and len(text) >= 2 * size:
             inner = text[size:-size]

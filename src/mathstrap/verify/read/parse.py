@@ -106,6 +106,7 @@ _STOPS = frozenset(
         "equiv",
         "sim",
         "cong",
+        "pmod",
     ]
 )
 _SET_SIGNS = frozenset(["cup", "cupdot", "sqcup", "bigcup", "cap", "setminus", "backslash", "smallsetminus"])
@@ -286,6 +287,9 @@ class Parser:
                 sign = self.take().text + "="
             signs.append(sign)
             items.append(self.quantity())
+        if self.peek().text == "pmod" and self.peek().kind == "command":
+            self.position += 1
+            items[-1] = Call("residue", (items[-1], self.atom()))
         return Relation(tuple(items), tuple(signs)) if signs else items[0]
 
     def _long_sign(self, token: Token) -> str | None:
@@ -293,6 +297,9 @@ class Parser:
         if token.text in ("not", "!") and token.kind in ("command", "sign") and self.peek(1).text == "=":
             self.position += 2
             return "!="
+        if token.text == "equiv" and token.kind == "command":
+            self.position += 1
+            return "="
         return None
 
     def _label(self) -> Node | None:
@@ -554,6 +561,8 @@ class Parser:
                     base = Call("deg", (base,))
                 elif mark == "prime" and type(base) is Sym:
                     base = Sym(base.name + "'")
+                elif mark == "star" and base == Sym("reals"):
+                    base = Call("setminus", (base, Group("{", (Num(Fraction(0)),), "}")))
                 elif mark == "star" and type(base) is Sym:
                     base = Sym(base.name + "*")
                 elif mark != "ordinal":
@@ -872,6 +881,8 @@ class Parser:
         if base is None or not _is_numeral(digits, base) or (digits.isalpha() and (len(digits) < 2 or base < 11)):
             self.position = start
             return None
+        if base == 10:
+            return Num(Fraction(digits))
         return Based(digits.upper().lstrip("0") or "0", base)
 
     # --- names ---
@@ -979,6 +990,8 @@ class Parser:
             digits = token.text if token.kind == "number" else self.tokens[start - 2].text
             if base is None or not digits.isdigit() or not _is_numeral(digits, base):
                 raise NotMathError("the base of a numeral must be from 2 to 36")
+            if base == 10:
+                return Num(Fraction(digits))
             return Based(digits.lstrip("0") or "0", base)
         if type(node) is Sym and node.name in _SET_NAMES:
             return self._part_of_set(node)
@@ -1054,7 +1067,12 @@ class Parser:
         raise NotMathError(f"the command \\{name[:20]} is not known")
 
     def _fraction(self) -> Node:
-        r"""Read the two arguments of `\frac`."""
+        r"""Read the two arguments of `\frac`; a derivative such as `\frac{d}{dx}` is not a quotient."""
+        ahead = 1 + (self.peek().text == "{")
+        if self.peek(ahead - 1).text in ("d", "partial") and (
+            self.peek(ahead).text in ("}", "^", "d", "dx") or self.peek(ahead).text[:1] == "d"
+        ):
+            raise NotMathError("a derivative is not worked out")
         top = self._argument()
         return divide(top, self._argument())
 
@@ -1174,8 +1192,14 @@ class Parser:
         """Read the integrand up to its `dx`."""
         end = self.position
         last = min(len(self.tokens), end + MAX_INTEGRAND)
-        while end < last and not _is_differential(self.tokens[end]):
+        while end < last and not (_is_differential(self.tokens[end]) or self._is_parted_differential(end)):
             end += 1
+        if end < last and self._is_parted_differential(end):  # \\mathrm{d}x
+            self.tokens[end : end + 2] = [Token("name", "d" + self.tokens[end + 1].text, True)]
+            last = min(last, len(self.tokens))
+        is_in_top = end < last and end + 1 < len(self.tokens) and self.tokens[end + 1].text == "}"
+        if is_in_top and self.peek().text in FRACTIONS:
+            return self._integral_of_fraction(low, high, end)
         if end >= last or low == Sym("?") or high == Sym("?"):
             raise NotMathError("only definite integrals are read")
         name = self.tokens[end].text[-1]
@@ -1187,6 +1211,21 @@ class Parser:
             raise NotMathError("the integrand is not read")
         self.position = end + 1
         return Bound("int", body, name, low, high)
+
+    def _is_parted_differential(self, place: int) -> bool:
+        if self.tokens[place].text != "d" or place + 1 >= len(self.tokens):
+            return False
+        following = self.tokens[place + 1]
+        return following.kind == "name" and len(following.text) == 1 and not following.spaced
+
+    def _integral_of_fraction(self, low: Node, high: Node, place: int) -> Node:
+        r"""Read `\int_1^2 \frac{dx}{x}`, whose differential stands in the top."""
+        name = self.tokens[place].text
+        if low == Sym("?") or high == Sym("?") or len(name) != 2:
+            raise NotMathError("only definite integrals are read")
+        is_alone = self.tokens[place - 1].text == "{"
+        self.tokens[place : place + 1] = [Token("number", "1", False)] if is_alone else []
+        return Bound("int", self.power(), name[1], low, high)
 
     def _set(self) -> Node:
         before, self.bar_closes = self.bar_closes, True
@@ -1261,11 +1300,27 @@ class Parser:
         if token.kind in ("text", "name") and token.text.lower().strip(".,") in ("otherwise", "else", "if otherwise"):
             self.position += 1
             return Sym("otherwise")
-        node = self.whole()
-        self.accept(".")
-        return node
+        start, depth = self.position, self.depth
+        try:
+            node = self.whole()
+            self.accept(".")
+            if self.peek().text in ("&", "\\", "end"):
+                return node
+        except NotMathError:
+            pass
+        self.position, self.depth = start, depth
+        words: list[str] = []  # "n is even": compared as words
+        while (
+            (token := self.peek()).kind in ("text", "name", "number", "sign") and token.text != "&" and len(words) < 12
+        ):
+            words += token.text.lower().strip(".,").split()
+            self.position += 1
+        if self.peek().text not in ("\\", "end"):
+            raise NotMathError("the condition of a case is not read")
+        return Sym("case " + " ".join(word for word in words if word not in _CASE_FILLERS))
 
 
+_CASE_FILLERS = frozenset({"if", "is", "are", "an", "a", "the", "for", "when", "where", "number", "integer", ""})
 _TEMPERATURE_LETTERS = {"C": "celsius", "F": "fahrenheit", "K": "kelvin"}
 
 

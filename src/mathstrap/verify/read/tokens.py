@@ -55,6 +55,7 @@ _THOUSANDS = re.compile(
 )
 _DOT_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:\.[0-9]{3})(?:(?:\.[0-9]{3})+(?:,[0-9]+)?|,[0-9]+)(?![0-9.,])")
 _GROUPED = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,|\{\\,\})(?=\s{0,9}[0-9]{3}(?![0-9]))\s*")
+_SWISS = re.compile(r"(?<=[0-9])'(?=[0-9]{3}(?![0-9]))")
 _DOUBLED = re.compile(r"\\\\(?=[A-Za-z(\[{}])")
 _ROW_SKIP = re.compile(r"\\\\\[-?[0-9.]{1,8}\s?[a-z]{2}\]")
 _BRACED_UNIT = re.compile(r"(?<=[0-9])\{([a-z]{2,12})\}")  # 4{cm}, from tools that lose the \text
@@ -62,6 +63,13 @@ _OVER = re.compile(r"\{([^{}]{0,200})\\over(?![a-z])([^{}]{0,200})\}")
 _WHOLE_OVER = re.compile(r"^([^{}]{1,200}\\(?:over|choose)(?![a-z])[^{}]{1,200})$")
 _CHOOSE = re.compile(r"\{([^{}]{0,200})\\choose(?![a-z])([^{}]{0,200})\}")
 _BARE_REPEATING = re.compile(r"(?<![0-9])\.(?=\\overline)")
+# ]0, 1[ for (0, 1), as written in French and German.
+_TURNED = re.compile(r"(?<![^\s=(,:])([\[\]])([^\[\]]{1,80}[,;][^\[\]]{1,80})([\[\]])(?![^\s),.;])")
+_MODULO = re.compile(
+    r"(?:\(\s*)?(?:\\pmod|\\bmod|\\mod|\\(?:text|mathrm|operatorname)\{\s*mod\s*\}"
+    r"|(?<=\()mod(?=\s))\s*\{?\s*([0-9A-Za-z^]{1,20})\s*\}?(?:\s*\))?"
+)
+_NEEDS_CARE = re.compile(r"[\\,{.'\[]|mod")
 _MONEY = re.compile(r"\$(?=\s?-?\s?\.?[0-9])")
 
 
@@ -72,7 +80,7 @@ def tokenize(text: str, *, join_thousands: bool = True) -> list[Token]:
     """
     if len(text) > MAX_CHARS:
         raise NotMathError("the answer is longer than 10,000 characters")
-    text = _prepared(text, join_thousands) if "\\" in text or "," in text or "{" in text or "." in text else text
+    text = _prepared(text, join_thousands) if _NEEDS_CARE.search(text) else text
     dollar_is_money = "$" in text and len(_MONEY.findall(text)) == text.replace("\\$", "").count("$")
     tokens: list[Token] = []
     spaced = False
@@ -132,15 +140,26 @@ def _prepared(text: str, join_thousands: bool) -> str:
         text = _OVER.sub(r"\\frac{\1}{\2}", text)
         text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
         text = _BARE_REPEATING.sub("0.", text)
+    if text[-1:] == "[" or text[:1] == "]" or ("]" in text and "[" in text and _TURNED.search(text)):
+        text = _TURNED.sub(_turned, text)
+    if "mod" in text:
+        text = _MODULO.sub(r"\\pmod{\1}", text)
     if "{" in text:
         text = _BRACED_UNIT.sub(lambda match: f"\\text{{{match[1]}}}" if match[1] in UNITS else match[0], text)
     if "." in text:  # 1.234.567 and 1.234,5 can only be the thousands of Spanish, German and others
         text = _DOT_THOUSANDS.sub(lambda match: match[0].replace(".", "").replace(",", "."), text)
+    if "'" in text:
+        text = _SWISS.sub("", text)  # 1'234'567
     if "," in text:
         text = _GROUPED.sub("", text)
         if join_thousands:
             text = _join_thousands(text)
     return text
+
+
+def _turned(match: re.Match[str]) -> str:
+    opening, inner, closing = match.groups()
+    return f"{'[' if opening == '[' else '('}{inner}{']' if closing == ']' else ')'}"
 
 
 def _join_thousands(text: str) -> str:

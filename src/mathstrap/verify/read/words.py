@@ -76,7 +76,8 @@ UNITS = frozenset(
     degree degrees deg rad radian radians fps rpm bpm hz kHz Hz kwh kWh kw kW kJ Pa kPa mA watt watts volt volts joule
     joules newton newtons amp amps calorie calories kcal acre acres hectare hectares percent pct times people person
     students USD EUR GBP MPH pence penny pennies
-    points sqft cc per each""")
+    points sqft cc per each kgs kms cms mms mls lbs. wpm WPM bpm BPM RPM MB GB KB TB Mbps Gbps psi dpi ppm BTU hp HP atm
+    cals kcals gms ozs hrs. mins. secs.""")
 )
 SINGLE_LETTER_UNITS = frozenset("mgsLhNJWVAKCF")
 # Things counted whose names are as short as a product of variables.
@@ -177,7 +178,11 @@ SYNONYMS = {
     "there are no solutions": "no solutions", "there is no solution": "no solutions", "does not exist": "dne",
     "infinite": "infinitely many", "infinitely many solutions": "infinitely many", "infinity": "infinitely many",
     "none of above": "none", "none of these": "none", "impossible": "not possible", "not exist": "dne",
-    "no such number exists": "dne", "has no solution": "no solutions", "empty set": "no solutions",
+    "no such number exists": "dne", "there are no real solutions": "no solutions",
+    "there is no real solution": "no solutions",
+    "it has no solution": "no solutions", "no such x exists": "no solutions", "has no solutions": "no solutions",
+    "there is no such number": "dne", "no real roots": "no solutions", "has no real solutions": "no solutions",
+    "has no solution": "no solutions", "empty set": "no solutions",
 }  # fmt: skip
 # Answers in words that are no number, whatever the question.
 NO_NUMBERS = frozenset(
@@ -292,6 +297,13 @@ def _value_from_words(words: list[str], start: int) -> tuple[str, int]:
         if word[0].isdigit():
             if index > start:
                 break
+            part = (
+                PARTS.get(words[index + 3])
+                if words[index + 1 : index + 2] == ["and"] and len(words) > index + 3
+                else None
+            )
+            if part is not None and words[index + 2] in ("a", "one", "two", "three") and "/" not in word:
+                return rf"{word}+\frac{{{_SMALL[words[index + 2]]}}}{{{part}}}", 4  # 5 and a half
             if following in PARTS and "/" not in word:
                 return rf"\frac{{{word}}}{{{PARTS[following]}}}", 2
             if following in MAGNITUDES:
