@@ -19,7 +19,7 @@ from mathstrap.parallel import Spread, chunks_of, here
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.panel import Asker, Panel
 from mathstrap.pipeline.solve import parse_solution, solve_requests
-from mathstrap.prompts import REWRITE_STAGES, Prompt, choose_prompt, parse_prompt, prompt_stage
+from mathstrap.prompts import REWRITE_STAGES, Prompt, choose_prompt, load_prompt, parse_prompt, prompt_stage
 from mathstrap.share.export import finish_response
 from mathstrap.types import (
     Candidate,
@@ -188,6 +188,8 @@ def solve_prompt(problem: Problem, recipe: RunRecipe) -> Prompt:
 def prompt_hashes(recipe: RunRecipe, seeds: Iterable[Problem]) -> dict[str, str]:
     """Return name -> hash of every prompt the recipe uses on these seeds."""
     hashes: dict[str, str] = {}
+    if any(recipe.method(method).second_chance for method in recipe.method_names):
+        hashes["again"] = load_prompt("again").hash
     styles = {seed.style: seed for seed in seeds}
     for method in recipe.method_names:
         for seed in styles.values():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import msgspec
 
 from mathstrap.errors import InputError, suggest
 from mathstrap.files.rundir import RunDir
-from mathstrap.pipeline.derive import draws_of, plan_rewrites, plan_solves, rewrite_request
+from mathstrap.pipeline.again import again_request, second_chance
+from mathstrap.pipeline.derive import draws_of, parse_rewrite, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, problem_of, root_of
@@ -124,11 +125,24 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
                 reject=by_id.get(request.id),
             )
 
-    rewrites = [rewrite_request(planned, recipe) for planned in plan_rewrites([seed], recipe, among=seeds).rewrites]
+    plan = plan_rewrites([seed], recipe, among=seeds).rewrites
+    rewrites: list[Exchange] = []
+    for planned, first in zip(
+        plan, exchanges("rewrite", [rewrite_request(planned, recipe) for planned in plan]), strict=True
+    ):
+        parsed = first.completion and parse_rewrite(planned, first.completion, recipe)
+        chance = None
+        if first.completion is not None and isinstance(parsed, Reject):
+            chance = second_chance(planned, first.completion, parsed, recipe)
+        if chance is None or not isinstance(parsed, Reject):
+            rewrites.append(first)
+            continue
+        (again,) = exchanges("rewrite", [again_request(chance, recipe)])
+        rewrites += [replace(first, reject=parsed), replace(again, reject=by_id.get(planned.draft.id))]
     return Family(
         seed=seed,
         problems=derived,
-        rewrites=list(exchanges("rewrite", rewrites)),
+        rewrites=rewrites,
         solves=list(exchanges("solve", list(plan_solves(derived, recipe, draws_held(derived, recipe, run))))),
         rejects=rejects,
     )

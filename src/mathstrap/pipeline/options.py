@@ -43,12 +43,14 @@ class MethodOptions:
             (as in the paper), for rephrasing `null` = 1
     draws   answers asked for per resulting problem; 0, for renumber and compose, takes the worked solution they compute
     of      what it is applied to: the seeds, and for FOBAR and self-verification also what renumber made of them
+    second_chance   whether a rewriting that falls out is asked for once more, with the reason why it fell out
     """
 
     enabled: bool = True
     count: int | None = 1
     draws: int = 1
     of: tuple[Literal["seed", "renumber"], ...] = ("seed",)
+    second_chance: bool = False
     least_draws: ClassVar[int] = 1
 
     def __post_init__(self) -> None:

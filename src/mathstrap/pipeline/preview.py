@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from mathstrap.augment.second_chance import numbers_sentence
 from mathstrap.engine.thinkers import expected_tokens_out
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import in_processes
+from mathstrap.pipeline.again import turns_again
 from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe, read_named_files
@@ -37,6 +39,7 @@ class StagePreview:
     tokens_in: int = 0
     tokens_out_expected: int = 0
     tokens_out_most: int = 0
+    tokens_in_again: int = 0
     first: tuple[Message, ...] = ()
 
     def add(self, request: Request, *, is_paid: bool) -> None:
@@ -52,9 +55,17 @@ class StagePreview:
         self.tokens_out_expected += expected_tokens_out(request, EXPECTED_SHARE)
         self.tokens_out_most += request.sampling.max_tokens
 
+    def allow(self, request: Request) -> None:
+        """Count a rewriting that may have to be asked for once more: its tokens at most, none of them expected."""
+        self.num_requests += 1
+        characters = sum(len(message.content) for message in request.messages)
+        self.tokens_in_again += round(characters / CHARS_PER_TOKEN) + request.sampling.max_tokens
+        self.tokens_out_most += request.sampling.max_tokens
+        self.first = self.first or (*request.messages, *turns_again("...", numbers_sentence("lost: 1/4")))
+
     def scale(self, factor: float) -> None:
         """Count for all seeds what was counted for some."""
-        for name in ("num_requests", "tokens_in", "tokens_out_expected", "tokens_out_most"):
+        for name in ("num_requests", "tokens_in", "tokens_out_expected", "tokens_out_most", "tokens_in_again"):
             setattr(self, name, round(getattr(self, name) * factor))
 
 
@@ -124,6 +135,9 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
 
     for planned in plan.rewrites:
         count("rewrite", planned.draft.method, rewrite_request(planned, recipe))
+        if recipe.method(planned.draft.method).second_chance:
+            name = f"again {planned.draft.method}"
+            stages.setdefault(name, StagePreview(name=name)).allow(rewrite_request(planned, recipe))
     problems = sorted([*plan.problems, *assumed(plan.rewrites)], key=lambda problem: problem.id)
     methods = {problem.id: problem.method for problem in problems}
     is_fixed = recipe.sampling.policy == "fixed"
@@ -135,6 +149,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
             planned_stage.scale(len(seeds.problems) / len(chosen))
     price = dearest_price(recipe)
     tokens_in = sum(stage.tokens_in for stage in stages.values())
+    again = sum(stage.tokens_in_again for stage in stages.values())
     expected = sum(stage.tokens_out_expected for stage in stages.values())
     most = sum(stage.tokens_out_most for stage in stages.values())
     return Preview(
@@ -143,7 +158,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
         seed_lines=seeds.lines,
         stages=list(stages.values()),
         usd_expected=price.usd(tokens_in, expected) if price else None,
-        usd_most=price.usd(tokens_in, most) if price else None,
+        usd_most=price.usd(tokens_in + again, most) if price else None,
         price_source=price.source if price else "unknown",
     )
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import accumulate, chain
 
 from mathstrap.files.rundir import Key
+from mathstrap.pipeline.again import SecondChance, again_request, parse_again, second_chance
+from mathstrap.pipeline.allowance import calls_left
 from mathstrap.pipeline.curate import in_order, repeated_questions
 from mathstrap.pipeline.derive import (
     Plan,
     PlannedRewrite,
+    draws_of,
     parse_rewrite,
     plan_rewrites,
     prompt_hashes,
@@ -20,7 +23,7 @@ from mathstrap.pipeline.derive import (
 from mathstrap.pipeline.recall import inputs_of, recall, remember
 from mathstrap.pipeline.rounds import RewriteRounds
 from mathstrap.pipeline.state import Context, State
-from mathstrap.types import Asked, Completion, Reject, Request
+from mathstrap.types import Asked, Completion, Problem, Reject, Request
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +58,7 @@ def make_questions(state: State, context: Context) -> State:
     rejects = (*rewritten.rejects, *filtered.rejects)
     run.write_records("problems", chain(seeds, problems))
     run.write_records("rejects", in_order(rejects[len(state.rejects) :]))
-    asked = (Asked(id=request_id, key=key) for request_id, key in keys_of(plan.rewrites, keys))
+    asked = (Asked(id=request_id, key=key) for request_id, key in keys.items())
     run.write_records("asked-rewrite", chain(asked, filtered.asked))
     if not is_waiting and not filtered.is_waiting:
         # The judge's replies of this run are among what the questions were made of.
@@ -78,14 +81,26 @@ def rewrite(state: State, context: Context, plan: Plan, keys: dict[str, str]) ->
     deque(requests_of(unasked, context, keys), maxlen=0)
     by_id = {planned.draft.id: planned for planned in plan.rewrites}
     problems, rejects = list(plan.problems), list(plan.rejects)
+    chances: list[SecondChance] = []
     num_replies = 0
     for completion in run.replies("rewrite", keys_of(plan.rewrites, keys)):
         num_replies += 1
-        parsed = parse_rewrite(by_id[completion.request], completion, recipe)
-        if isinstance(parsed, Reject):
-            rejects.append(parsed)
-        else:
+        planned_one = by_id[completion.request]
+        parsed = parse_rewrite(planned_one, completion, recipe)
+        if isinstance(parsed, Problem):
             problems.append(parsed)
+        elif chance := second_chance(planned_one, completion, parsed, recipe):
+            chances.append(chance)
+        else:
+            rejects.append(parsed)
+    left = calls_left(recipe.budget, rounds.all_spent, rounds.mean_cost, teacher.meter.price)
+    num_asked = len(chances)
+    if left is not None:
+        # A question that nobody answers is worth nothing: those that are there, and those to come, are answered too.
+        left -= sum(draws_of(problem, recipe) for problem in problems)
+        costs = accumulate(1 + recipe.method(chance.planned.draft.method).draws for chance in chances)
+        num_asked = sum(cost <= left for cost in costs)
+    is_waiting = ask_again(chances, num_asked, context, keys, problems, rejects)
     rewritten = replace(
         state,
         problems=tuple(sorted(problems, key=lambda problem: problem.id)),
@@ -93,7 +108,34 @@ def rewrite(state: State, context: Context, plan: Plan, keys: dict[str, str]) ->
         planned=rounds.answers,
         shortfall=(*state.shortfall, *rounds.shortfall()),
     )
-    return rewritten, num_replies < len(plan.rewrites)
+    return rewritten, is_waiting or num_replies < len(plan.rewrites)
+
+
+def ask_again(
+    chances: Sequence[SecondChance], num_asked: int, context: Context, keys: dict[str, str],
+    problems: list[Problem], rejects: list[Reject],
+) -> bool:  # fmt: skip
+    """Ask once more for the first `num_asked` rewritings that fell out, and add what came of all of them.
+
+    Returns whether one of these has no reply yet. A second chance that an earlier run paid for counts whatever the
+    budget is now; one without a reply stays what its first reply was.
+    """
+    run, recipe = context.run, context.recipe
+    by_id = {chance.id: chance for chance in chances}
+    for place, part in enumerate((chances[:num_asked], chances[num_asked:])):
+        requests = [again_request(chance, recipe) for chance in part]
+        keys.update((request.id, request.key) for request in requests)
+        if place == 0 and requests:
+            context.teacher.fill("rewrite", requests, len(requests))
+    for completion in run.replies("rewrite", [(name, keys[name]) for name in by_id]):
+        chance = by_id.pop(completion.request)
+        parsed = parse_again(chance, completion, recipe)
+        if isinstance(parsed, Reject):
+            rejects.append(parsed)
+        else:
+            problems.append(parsed)
+    rejects += (chance.reject for chance in by_id.values())
+    return any(chance.id in by_id for chance in chances[:num_asked])
 
 
 def requests_of(rewrites: Iterable[PlannedRewrite], context: Context, keys: dict[str, str]) -> Iterator[Request]:

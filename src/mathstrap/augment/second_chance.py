@@ -1,0 +1,52 @@
+"""Say to the teacher, in a sentence, why its rewriting cannot be used, where another try may mend it. Pure."""
+
+from __future__ import annotations
+
+import re
+
+from mathstrap.augment.interface import Draft
+from mathstrap.types import Reject
+
+# Reasons that a second try can mend; a refusal of the server is not among them, nor what lies with the seed.
+_SENTENCES: dict[str, str] = {
+    "empty": "It holds no text.",
+    "truncated": "It did not come to an end: be brief.",
+    "unchanged": "It says the same as before in the same words: other words are wanted.",
+    "too_long": "It is far too long: write the text that was asked for and nothing else.",
+    "not_a_question": "It is not a question: end with what is asked.",
+    "another_subject": "It has nothing to do with the text it was to be made from.",
+    "not_a_statement": "It is still a question: write a statement.",
+    "broken_latex": "The dollar signs around its formulas do not pair up.",
+    "x_lost": "The unknown [[variable]] is missing.",
+    "x_repeated": "It mentions the unknown [[variable]] where the question does not.",
+    "gold_lost": "It does not state the answer [[answer]].",
+    "leaks_answer": "It states a number that has to stay unsaid, or an answer.",
+    "needs_choices": "It still speaks of choices.",
+}
+_LOST, _ADDED = re.compile(r"lost: ([^;]+)"), re.compile(r"added: ([^;]+)")
+MOST_NUMBERS = 8
+
+
+def why(reject: Reject, draft: Draft) -> str:
+    """Return what is wrong with the rewriting of a draft, as told to the teacher; "" where another try is no use."""
+    if reject.reason == "numbers_differ":
+        return numbers_sentence(reject.detail)
+    sentence = _SENTENCES.get(reject.reason, "")
+    sentence = sentence.replace("[[variable]]", str(draft.tags.get("variable", "")))
+    return sentence.replace("[[answer]]", draft.fields.get("answer", draft.answer))
+
+
+def numbers_sentence(detail: str) -> str:
+    """Return which numbers are missing and which are too many: `lost: 1/4; added: 7, 9` is the detail of a Reject."""
+    said = []
+    for pattern, one, more in (
+        (_LOST, "The number {} is missing.", "The numbers {} are missing."),
+        (_ADDED, "The number {} is new: leave it out.", "The numbers {} are new: leave them out."),
+    ):
+        found = pattern.search(detail)
+        numbers = [number.strip() for number in found[1].split(",")] if found else []
+        numbers = [number for number in numbers if number]
+        if numbers:
+            listed = ", ".join(numbers[:MOST_NUMBERS])
+            said.append((one if len(numbers) == 1 else more).format(listed))
+    return " ".join(said)
