@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mathstrap.augment import AUGMENTATIONS, Draft
-from mathstrap.augment.arithmetic import read_steps
+from mathstrap.augment.calculations import read_steps
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.masking import find_masks
 from mathstrap.augment.quantities import count_numbers

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from mathstrap.augment.arithmetic import as_fraction, evaluate, numbers_in, parse_expression, read_steps
+from mathstrap.augment.calculations import read_steps
 from mathstrap.augment.relevance import judge_mask
 from mathstrap.augment.selection import find_hidden
+from mathstrap.steps.expression import as_fraction, evaluate, numbers_in, parse_expression
 from mathstrap.types import Problem
 
 

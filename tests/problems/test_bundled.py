@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from mathstrap.augment.arithmetic import evaluate, numbers_in, parse_expression
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.masking import find_masks
+from mathstrap.steps.expression import evaluate, numbers_in, parse_expression
 from mathstrap.verify import grade
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from mathstrap.augment.arithmetic import evaluate, numbers_in, parse_expression
 from mathstrap.problems.benchmarks import load_benchmark
 from mathstrap.problems.perturb import add_sentence, change_names, perturb, resample_numbers
+from mathstrap.steps.expression import evaluate, numbers_in, parse_expression
 from mathstrap.types import Problem
 
 

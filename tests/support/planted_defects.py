@@ -130,6 +130,9 @@ def plant(data_path: Path, *, rng_seed: int) -> Planted:
         head, mark, tail = row["response"].partition(">>")
         left, _, _ = head.rpartition("=")
         add(row | {"response": f"{left}=987654{mark}{tail}"}, "false_arithmetic")
+        row = forward(next(pool))
+        claimed = f"```python\nprint({len(rows)} * 3)\n```\n```output\n{len(rows) * 3 + 1}\n```\n"
+        add(row | {"response": f"{claimed}{row['response']}"}, "wrong_output")
         add(dict(rows[rng.randrange(2000)]), "duplicate")
         add(forward(tests[rng.randrange(1319)]) | {"original_question": "lost"}, "contaminated")
     for number, row in enumerate(m for m in math[600:1200] if "$" in m["problem"]):

@@ -139,8 +139,8 @@ def look_up(row: AuditRow, facts: Facts) -> None:
         row.seed_answer, row.seed_solution = seed.answer, seed.solution
     found = extract_answer(row.response, "strict")
     row.stated = found.answer if found is not None else None
-    if not {"same_path", "false_arithmetic"} <= facts.skip:
-        row.reasoning = read_reasoning(row.response)
+    if not {"same_path", "false_arithmetic", "wrong_output"} <= facts.skip:
+        row.reasoning = read_reasoning(row.response, row.query)
     if row.is_backward and row.original:
         row.hidden = find_hidden(row.original, row.query)
         if row.hidden is not None and row.seed_solution and "irrelevant_mask" not in facts.skip:

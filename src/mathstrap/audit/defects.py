@@ -234,6 +234,11 @@ def false_arithmetic(row: AuditRow) -> str | None:
     return _short("; ".join(row.reasoning.false[:3])) if row.reasoning.false else None
 
 
+def wrong_output(row: AuditRow) -> str | None:
+    """Find responses with a program that would print something else than the output they show."""
+    return row.reasoning.outputs[0] if row.reasoning.outputs else None
+
+
 def irrelevant_mask(row: AuditRow) -> str | None:
     """Find backward questions whose hidden number the seed's worked solution never needs."""
     assert row.hidden is not None, "applies only to rows whose hidden number is known"
@@ -305,6 +310,7 @@ DEFECTS: dict[str, Defect] = {
         applies=lambda row: row.hidden is not None, needs="original questions of backward rows",
     ),
     "false_arithmetic": Defect(sentence="an equation is false", drops=True, find=false_arithmetic),
+    "wrong_output": Defect(sentence="a program would print something else", drops=True, find=wrong_output),
     "irrelevant_mask": Defect(
         sentence="the hidden number does not matter", drops=True, find=irrelevant_mask,
         applies=lambda row: row.hidden is not None and bool(row.seed_solution), needs="the seeds with their solutions",

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from mathstrap.augment.arithmetic import plain_number
 from mathstrap.augment.checks import find_form_fault, find_number_fault, gives_away, question_in
 from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, tags_of_content
 from mathstrap.augment.languages import language_of
@@ -20,6 +19,7 @@ from mathstrap.augment.masking import Mask, find_masks, hide, variable_text
 from mathstrap.augment.relevance import judge_mask
 from mathstrap.augment.renumber import changeable, with_value, worked_seed
 from mathstrap.augment.worked import Worked, plain_text
+from mathstrap.steps.expression import plain_number
 from mathstrap.types import Completion, Problem, Reject
 
 Wording = Literal["teacher", "rule"]

@@ -18,10 +18,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
-from mathstrap.augment.arithmetic import Step, as_fraction, evaluate, read_equation, read_steps
+from mathstrap.augment.calculations import Step, read_equation, read_steps
 from mathstrap.augment.masking import Mask
 from mathstrap.augment.quantities import count_numbers, find_quantities
 from mathstrap.augment.sources import Sources, find_sources, parts_of, related_to
+from mathstrap.steps.expression import as_fraction, evaluate
 from mathstrap.types import Problem
 
 Known = Literal["yes", "no", "unknown"]

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mathstrap.augment.arithmetic import Node, Operation, evaluate, numbers_in, parse_expression, plain_number
 from mathstrap.augment.quantities import PERCENT, Quantity, find_quantities
+from mathstrap.steps.expression import Node, Number, Operation, evaluate, numbers_in, parse_expression, plain_number
 
 MARK = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
 _DIGITS = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
@@ -232,8 +232,10 @@ def worked_from_equation(equation: str, answer: str) -> str:
 
 
 def _write_steps(node: Node, lines: list[str]) -> Fraction | None:
-    if not isinstance(node, Operation):
+    if isinstance(node, Number):
         return node.value
+    if not isinstance(node, Operation):
+        return None
     left, right = _write_steps(node.left, lines), _write_steps(node.right, lines)
     if left is None or right is None or (node.sign == "/" and right == 0):
         return None

@@ -7,6 +7,7 @@ import unicodedata
 from itertools import pairwise
 
 from mathstrap.numerals import TENS, UNITS
+from mathstrap.steps.expression import canonical_number
 
 # A number (thousands separators inside), a word, an operator, or a bracket that opens a formula.
 TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+|[^\W\d_]+|[+*/^=<>%|!×÷≤≥·-]|[(\[{](?=[-+\d\\]|[a-z]\b)")
@@ -43,15 +44,6 @@ def fold(text: str) -> str:
 
 
 PLAIN = {ord(mark): plain for marks, plain in (("–—−‐‑", "-"), ("‘’", "'"), ("“”", '"')) for mark in marks}
-
-
-def canonical_number(text: str) -> str:
-    """Return a number without separators and idle zeros: `1,250.50` and `1250.5` are the same."""
-    text = text.replace(",", "")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-        return "0" + text if text.startswith(".") else text or "0"
-    return text.lstrip("0") or "0" if text[0] == "0" else text
 
 
 def read(text: str) -> tuple[list[str], list[str]]:

@@ -12,8 +12,8 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.augment.arithmetic import plain_number
 from mathstrap.evaluate.score import ScoredDraw, found_answer, stated_answer
+from mathstrap.steps.expression import plain_number
 from mathstrap.types import Style
 from mathstrap.verify import grade
 

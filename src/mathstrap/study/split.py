@@ -16,7 +16,6 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from mathstrap.curate.arithmetic import agree, evaluate
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contaminated
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.curate.mix import lot
@@ -26,6 +25,8 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.problems.benchmarks import find_benchmark, open_rows
 from mathstrap.problems.load import gold_passes
 from mathstrap.problems.shapes import Shaped
+from mathstrap.steps.check import agree
+from mathstrap.steps.expression import value_of
 from mathstrap.study.options import SplitOptions
 from mathstrap.types import Problem
 
@@ -127,7 +128,7 @@ def worked(formula: str, answer: str) -> str:
     """Return a formula as a calculation, `8 / 2 = 4`; empty where it does not come to the answer."""
     left = without_brackets(formula.partition("=")[0].replace(".0 ", " ").replace(" ", ""))
     left = re.sub(r"(?<=[\d)])([-+*/])(?=[\d(])", r" \1 ", left)
-    value, gold = evaluate(left), evaluate(answer)
+    value, gold = value_of(left), value_of(answer)
     return f"{left} = {answer}" if left and value and gold and agree(value, gold) else ""
 
 

@@ -1,0 +1,1 @@
+"""The arithmetic that solutions write, in prose, LaTeX and code: read into equations, evaluated exactly, checked."""

@@ -1,0 +1,282 @@
+"""Say which equations are false, as exactly as they are written.
+
+Roundings, carried roundings, converted units, run-on chains and labels are not false, nor is what the text takes back.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+from mathstrap.steps.expression import (
+    DividesByZeroError,
+    NoValueError,
+    Value,
+    compute,
+    parse_tokens,
+    tokenize,
+    value_of,
+    written_numbers,
+)
+from mathstrap.steps.read import MAGNITUDE, Equation, Side
+from mathstrap.steps.words import MAGNITUDES
+
+ROUNDED = re.compile(
+    r"\bround|approx|\babout\b|\broughly|\bnearest|\baround\b|\bestimat|\bwhole\b|\bfull\b|\bcomplete\b|\bfloor|\bceil"
+    r"|\bremainder|\bleft over|\bleftover|\binteger|quotient|truncat|remaining\b|\bat (?:most|least)\b|\bfraction of\b",
+    re.IGNORECASE,
+)
+# After an equation, these say that its author knows it is false, or takes it back.
+TAKEN_BACK = re.compile(
+    r"incorrect|not (?:true|equal|correct|possible|valid|an? )|false|contradict|impossible|undefined|infinit|limit"
+    r"|does(?:n['’]?t| not)|is(?:n['’]?t| not)|wrong|no solution|\bwait\b|oops|mistake|\berror\b"
+    r"|let me (?:re|correct)|re-?check|re-?calculat|≠|✗|\bcorrection|\bactually\b|\bhowever\b|\bbut\b|adjust",
+    re.IGNORECASE,
+)
+# Clocks, remainders and other bases: there 11 + 3 = 2.
+OTHER_ARITHMETIC = re.compile(
+    r"\bmod\b|\bmodulo\b|\\pmod|\\bmod|≡|\\equiv|\d_\{?\d|\bin base\b|\bbase-(?:\d+|\$)"
+    r"|\bbase \$?\d+\$? (?:number|repres|digit|expan|system|arith)|o['’]clock|\d ?[ap]\.?m\b"
+    r"|\bbinary\b|\bhexadecimal\b|\boctal\b",
+    re.IGNORECASE,
+)
+OWN_SIGN = re.compile(
+    r"[a-zA-Z}]\s*(?:\\\s*)?(?:\*|\\(?:ast|star|diamond|circ|oplus|otimes|heartsuit|spadesuit|clubsuit|bullet|#|@)\b)\s*[a-zA-Z]\s*="
+)
+DEGREES = re.compile(r"\\circ|°|degree")
+# Factors between two units of time, length, mass, money or volume.
+RATIOS = frozenset(
+    Fraction(ratio)
+    for ratio in (
+        2, 3, 4, 5, 7, 8, 9, 10, 12, 14, 16, 20, 24, 25, 27, 28, 30, 32, 36, 50, 52, 60, 100, 128, 144, 168, 360, 365,
+        1000, 1440, 1760, 2000, 3600, 5280, 10_000, 86_400, 1_000_000,
+    )
+)  # fmt: skip
+
+
+def rounds(equation: Equation) -> bool:
+    """Say whether the text around an equation says that a value is rounded."""
+    if "≈" in equation.relations:
+        return True
+    return ROUNDED.search(equation.line) is not None or ROUNDED.search(equation.behind) is not None
+
+
+def is_disowned(equation: Equation) -> bool:
+    """Say whether the text says that an equation is wrong, takes it back, or divides with a remainder."""
+    return TAKEN_BACK.search(equation.behind) is not None or "remainder" in equation.line or "quotient" in equation.line
+
+
+def false_steps(noted: Sequence[Equation], plain: Sequence[Equation], question: str = "", text: str = "") -> list[str]:
+    """Return the false equations as written, each once. What another arithmetic may make true is not called false."""
+    rounded: set[Fraction] = set()
+    # In order: a result that was rounded is known to the equations after it.
+    found = [equation for equation in (*noted, *plain) if is_false(equation, rounded) and not is_disowned(equation)]
+    if not found or OTHER_ARITHMETIC.search(text) or OTHER_ARITHMETIC.search(question):
+        return []
+    if "\\ast" in text or "\\star" in text or OWN_SIGN.search(question) or OWN_SIGN.search(text):
+        found = [equation for equation in found if equation.noted]
+    return list(dict.fromkeys(map(str, found)))
+
+
+def is_false(equation: Equation, rounded: set[Fraction] | None = None) -> bool:
+    """Say whether two neighbouring sides have values that differ. `rounded` collects results that were rounded."""
+    result = False
+    for (left, right), relation in zip(pairwise(equation.sides), equation.relations, strict=True):
+        verdict = judge(left, right, relation, equation, rounded)
+        result |= verdict is False
+    return result
+
+
+def judge(
+    left: Side, right: Side, relation: str, equation: Equation, rounded: set[Fraction] | None = None
+) -> bool | None:
+    """Say whether two sides are equal as exactly as they are written; None where they cannot be compared."""
+    first, second = value_of(left.text), value_of(right.text)
+    if first is None or second is None:
+        return False if _divides_by_zero(left, first, right, second, relation) else None
+    if first.is_bare and "%" in right.text and not first.is_percent:
+        return None
+    if first.exact == second.exact:
+        return True
+    is_plain = first.is_bare or _is_fraction(left.text) or not re.search(r"\d", left.text)
+    if first.is_bare and ((second.is_bare and not equation.noted) or left.labelled or first.is_percent):
+        return None
+    if is_plain and (
+        (left.has_units and not second.is_bare) or ((left.labelled or not second.is_bare) and "(" in left.text)
+    ):
+        return None
+    if _LABEL.fullmatch(left.shown) and left.labelled:
+        return None
+    if relation == "is" and (first.is_bare or not second.is_bare):
+        return None
+    if "," in left.text or _is_pair(left.shown) or _is_pair(right.shown):
+        return None
+    if agree(first, second, approximates=relation == "≈"):
+        if rounded is not None and second.is_bare and first.exact != second.exact:
+            rounded.add(Fraction(second.exact))
+        return True
+    if rounded is not None and _agree_rounded(first, second, rounded):
+        if second.is_bare:
+            rounded.add(Fraction(second.exact))
+        return True
+    shown = left.shown + right.shown
+    if (left.has_units or right.has_units or "$" in shown or equation.noted or MAGNITUDE.search(shown)) and _converts(
+        first, second, left, right
+    ):
+        return True
+    if ("π" in left.text or "π" in right.text) and DEGREES.search(equation.line):
+        return None
+    if _is_close(first, second, left, right) or _mixes_units(left) or _mixes_units(right):
+        return None
+    if not second.is_bare and (_goes_on(first, right) or " of " in right.shown):
+        return None
+    if _counts(first, second, left, right) or (rounds(equation) and agree(first, second, approximates=True)):
+        if rounded is not None and second.is_bare:
+            rounded.add(Fraction(second.exact))
+        return True
+    return False
+
+
+def _divides_by_zero(left: Side, first: Value | None, right: Side, second: Value | None, relation: str) -> bool:
+    """Say whether one side divides by zero and the other is a number."""
+    if relation != "=" or (first is None) == (second is None):
+        return False
+    parsed = parse_tokens(tokenize((left if first is None else right).text))
+    try:
+        if parsed is not None:
+            compute(parsed[0])
+    except DividesByZeroError:
+        return True
+    except (NoValueError, OverflowError):
+        return False
+    return False
+
+
+_LABEL = re.compile(r"\d+-\d+")
+_FRACTION = re.compile(r"-?\(*(?:\d+|sqrt\(\d+\)|π)\)*/\(*(?:\d+|sqrt\(\d+\)|π)\)*")
+
+
+def _is_fraction(text: str) -> bool:
+    """Say whether a side is one fraction of two numbers, which may be a value as much as a division."""
+    return _FRACTION.fullmatch(text) is not None
+
+
+def _is_pair(shown: str) -> bool:
+    return re.fullmatch(r"\(\s*\d+,\d+\s*\)", shown) is not None
+
+
+def agree(left: Value, right: Value, *, approximates: bool = False) -> bool:
+    """Say whether two sides of an equation are equal, as exactly as the shorter one is written.
+
+    `10/3 = 3.33` and `10/3 = 3.34` are true to their last decimal; `10/3 = 3` is not, unless the text rounds. A percent
+    sign on one side may be the unit: `5/20*100 = 25%` is true.
+    """
+    if left.exact == right.exact:
+        return True
+    pairs = [(left.exact, right.exact)]
+    if left.other is not None:
+        pairs.append((left.other, right.exact))
+    if right.other is not None:
+        pairs.append((left.exact, right.other))
+    if left.is_percent != right.is_percent:
+        scaled, other = (left, right) if left.is_percent else (right, left)
+        pairs.append((scaled.exact * 100, other.exact))
+    for number, (first, second) in enumerate(pairs):
+        gap, size = _float(first - second), max(_float(first), _float(second))
+        if gap <= size * 1e-9 or (approximates and gap <= size / 100):
+            return True
+        for shown in (left, right):
+            if shown.decimals is None:
+                continue
+            unit = 10.0**-shown.decimals if shown.decimals or approximates else 0.0
+            if shown.is_percent and number == 0:
+                unit /= 100
+            if gap <= unit * (1 + 1e-6):
+                return True
+    return False
+
+
+def _float(value: Fraction | float) -> float:
+    """Return the size of a value as a float; infinite where it is too large for one."""
+    try:
+        return abs(float(value))
+    except OverflowError:
+        return float("inf")
+
+
+def _agree_rounded(left: Value, right: Value, rounded: set[Fraction]) -> bool:
+    """Say whether two sides agree if numbers that were rounded before are taken for what they stand for."""
+    slack = 0.0
+    for value in (left, right):
+        if value.is_bare:
+            continue
+        for number in written_numbers(value.tree):
+            if not (number.value in rounded or number.decimals >= 3):
+                continue
+            step = Fraction(1, 10**number.decimals)
+            try:
+                moved = compute(value.tree, moved={number.slot: number.value + step})
+            except (NoValueError, OverflowError, ZeroDivisionError):
+                return True
+            slack += _float(moved - value.exact)
+    if not slack:
+        return False
+    unit = max((10.0**-shown.decimals for shown in (left, right) if shown.decimals is not None), default=0.0)
+    return _float(left.exact - right.exact) <= slack + (unit if unit < 1 else 0.5)
+
+
+def _converts(first: Value, second: Value, left: Side, right: Side) -> bool:
+    """Say whether the sides differ by a factor between two units, and units are written."""
+    if not first.exact or not second.exact:
+        return False
+    if isinstance(first.exact, float) or isinstance(second.exact, float):
+        return False
+    ratio = abs(first.exact / second.exact)
+    ratio = max(ratio, 1 / ratio)
+    if ratio in MAGNITUDES.values() and MAGNITUDE.search(left.shown + " " + right.shown):
+        return True
+    if ratio in (100, 10000):
+        return True
+    return (
+        left.has_units and right.has_units and _unit_words(left.shown) != _unit_words(right.shown) and ratio in RATIOS
+    )
+
+
+def _unit_words(shown: str) -> frozenset[str]:
+    return frozenset(re.findall(r"[a-z]{2,}", shown.lower()))
+
+
+def _counts(first: Value, second: Value, left: Side, right: Side) -> bool:
+    """Say whether a result is a number of things, the whole number beside an exact value that is not whole."""
+    if not right.has_units or second.decimals != 0 or not ("/" in left.text or "." in left.text or "%" in left.text):
+        return False
+    return _float(first.exact - second.exact) < 1
+
+
+def _is_close(first: Value, second: Value, left: Side, right: Side) -> bool:
+    """Say whether two sides with decimals differ so little that one of the numbers may be rounded."""
+    gap, size = _float(first.exact - second.exact), _float(second.exact)
+    return gap <= size / 1000 and ("." in left.text or "." in right.text) and not (first.is_bare or second.is_bare)
+
+
+_MEASURES = re.compile(
+    r"\b(?:pound|ounce|feet|foot|inch|inche|yard|mile|hour|minute|second|day|week|month|year|meter|metre|centimeter"
+    r"|kilometer|kilogram|gram|dollar|cent|quarter|dime|nickel|gallon|quart|pint|cup|lb|oz|ft|in|yd|km|cm|mm|kg|hr|min|sec)s?\b"
+)
+
+
+def _mixes_units(side: Side) -> bool:
+    """Say whether a side adds measures of different units, such as pounds and ounces."""
+    return side.has_units and len({name.rstrip("s") for name in _MEASURES.findall(side.shown)}) > 1
+
+
+_FIRST_NUMBER = re.compile(r"\(*(\d+(?:\.\d+)?)")
+
+
+def _goes_on(first: Value, right: Side) -> bool:
+    """Say whether a chain runs on: `3 + 4 = 7 * 2 = 14` says that 3 + 4 is 7 and that 7 * 2 is 14."""
+    match = _FIRST_NUMBER.match(right.text)
+    start = value_of(match[1]) if match is not None else None
+    return start is not None and agree(first, start)

@@ -1,0 +1,515 @@
+"""Work out what a short Python listing prints, to set it beside the output that a solution claims for it.
+
+The listing is never run: its syntax tree is walked, with a whitelist of operations and a budget of steps. Numbers,
+texts, lists, loops, conditions and plain functions are known, nothing else: whatever is not known ends the walk without
+a verdict. Models that write programs also write the output, from memory.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+import statistics
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+MAX_CODE = 6_000
+MAX_BLOCKS = 6
+MAX_STEPS = 20_000
+MAX_ITEMS = 5_000
+MAX_BITS = 2_000
+MAX_TEXT = 2_000
+MAX_DEPTH = 40
+BLOCK = re.compile(
+    r"```(?:python|py)[ \t]*\n(?P<code>[^`]{1,6000})```\s*"
+    r"(?:```(?:output|text|plaintext)?[ \t]*\n(?P<output>[^`]{1,2000})```)?",
+    re.DOTALL,
+)
+NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+
+
+class UnknownError(Exception):
+    """The listing does something that is not known, or too much of it."""
+
+
+class _ReturnError(Exception):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+class _BreakError(Exception):
+    pass
+
+
+class _ContinueError(Exception):
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listing:
+    """One program of a solution: what it prints, what the solution says it prints, how many calculations it has."""
+
+    printed: str
+    claimed: str
+    num_calculations: int
+
+
+def listings(text: str) -> list[Listing]:
+    """Return the programs of a solution that can be followed to their end, in order; names stay known to the next."""
+    if "```py" not in text:
+        return []
+    found = []
+    walk = _Walk()
+    for number, match in enumerate(BLOCK.finditer(text)):
+        if number >= MAX_BLOCKS:
+            break
+        walk.printed.clear()
+        before = walk.num_calculations
+        try:
+            walk.run(match["code"])
+        except (UnknownError, _ReturnError, _BreakError, _ContinueError):
+            continue
+        except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError, MemoryError):
+            continue
+        printed = "\n".join(walk.printed)
+        found.append(
+            Listing(
+                printed=printed,
+                claimed=(match["output"] or "").strip(),
+                num_calculations=walk.num_calculations - before,
+            )
+        )
+    return found
+
+
+def claims_wrong_output(listing: Listing) -> bool:
+    """Say whether a claimed output differs from what is printed in a number; words that differ have no verdict."""
+    if not listing.claimed or not listing.printed or re.search(r"error|traceback|exception", listing.claimed, re.I):
+        return False
+    mine, theirs = NUMBER.findall(listing.printed), NUMBER.findall(listing.claimed)
+    if not mine or len(mine) != len(theirs):
+        return False
+    if NUMBER.sub("", listing.printed).split() != NUMBER.sub("", listing.claimed).split():
+        return False
+    return any(not _same(first, second) for first, second in zip(mine, theirs, strict=True))
+
+
+def _same(mine: str, theirs: str) -> bool:
+    first, second = float(mine), float(theirs)
+    decimals = len(theirs.partition(".")[2]) if "e" not in theirs.lower() else 15
+    return abs(first - second) <= max(1e-6 * abs(first), 0.51 * 10.0**-decimals if decimals else 1e-9)
+
+
+@dataclass
+class _Function:
+    parameters: list[str]
+    body: list[ast.stmt]
+
+
+@dataclass
+class _Walk:
+    """The state of a walk: the names, what was printed, how many steps are left."""
+
+    names: dict[str, Any] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
+    steps: int = MAX_STEPS
+    depth: int = 0
+    num_calculations: int = 0
+
+    def run(self, code: str) -> None:
+        """Walk a program; raises UnknownError where something is not known."""
+        if len(code) > MAX_CODE or _nesting(code) > MAX_DEPTH:
+            raise UnknownError("too long")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                tree = ast.parse(code)
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
+                raise UnknownError("not Python") from None
+        self.block(tree.body)
+
+    def spend(self, amount: int = 1) -> None:
+        self.steps -= amount
+        if self.steps < 0:
+            raise UnknownError("too many steps")
+
+    def block(self, body: Iterable[ast.stmt]) -> None:
+        for statement in body:
+            self.spend()
+            self.statement(statement)
+
+    def statement(self, node: ast.stmt) -> None:
+        match node:
+            case ast.Expr(value=value):
+                self.value(value)
+            case ast.Assign(targets=targets, value=value):
+                result = self.value(value)
+                for target in targets:
+                    self.assign(target, result)
+            case ast.AnnAssign(target=target, value=ast.expr() as value):
+                self.assign(target, self.value(value))
+            case ast.AugAssign(target=ast.Name(id=name), op=op, value=value):
+                self.names[name] = self.operate(op, self.names[name], self.value(value))
+            case ast.If(test=test, body=body, orelse=orelse):
+                self.block(body if self.value(test) else orelse)
+            case ast.For(target=target, iter=source, body=body, orelse=[]):
+                self.loop(target, source, body)
+            case ast.While(test=test, body=body, orelse=[]):
+                while self.value(test):
+                    self.spend()
+                    try:
+                        self.block(body)
+                    except _BreakError:
+                        break
+                    except _ContinueError:
+                        continue
+            case ast.FunctionDef(name=name, args=args, body=body, decorator_list=[]):
+                if args.vararg or args.kwarg or args.kwonlyargs or args.defaults or args.posonlyargs:
+                    raise UnknownError("parameters")
+                self.names[name] = _Function([argument.arg for argument in args.args], body)
+            case ast.Return(value=value):
+                raise _ReturnError(self.value(value) if value is not None else None)
+            case ast.Break():
+                raise _BreakError
+            case ast.Continue():
+                raise _ContinueError
+            case ast.Pass():
+                pass
+            case ast.Import(names=names):
+                for alias in names:
+                    if alias.name not in MODULES:
+                        raise UnknownError("a module")
+                    self.names[alias.asname or alias.name] = _Module(alias.name)
+            case ast.ImportFrom(module=module, names=names) if module in MODULES:
+                for alias in names:
+                    if alias.name not in MODULES[module]:
+                        raise UnknownError("a function")
+                    self.names[alias.asname or alias.name] = MODULES[module][alias.name]
+            case _:
+                raise UnknownError("a statement")
+
+    def loop(self, target: ast.expr, source: ast.expr, body: list[ast.stmt]) -> None:
+        for item in self.items(self.value(source)):
+            self.spend()
+            self.assign(target, item)
+            try:
+                self.block(body)
+            except _BreakError:
+                break
+            except _ContinueError:
+                continue
+
+    def assign(self, target: ast.expr, value: Any) -> None:
+        match target:
+            case ast.Name(id=name):
+                self.names[name] = value
+            case ast.Tuple(elts=targets) | ast.List(elts=targets):
+                values = list(self.items(value))
+                if len(values) != len(targets):
+                    raise UnknownError("unpacking")
+                for part, item in zip(targets, values, strict=True):
+                    self.assign(part, item)
+            case ast.Subscript(value=container, slice=place):
+                held = self.value(container)
+                if not isinstance(held, list | dict) or len(held) > MAX_ITEMS:
+                    raise UnknownError("a container")
+                held[self.value(place)] = value
+            case _:
+                raise UnknownError("a target")
+
+    def items(self, value: Any) -> Iterator[Any]:
+        """Yield the items of a range, list, tuple, set, dict or text."""
+        if not isinstance(value, range | list | tuple | set | dict | str):
+            raise UnknownError("not iterable")
+        if len(value) > MAX_ITEMS:
+            raise UnknownError("too many items")
+        return iter(value)
+
+    def value(self, node: ast.expr) -> Any:
+        self.spend()
+        self.depth += 1
+        if self.depth > 3 * MAX_DEPTH:
+            raise UnknownError("nested too deeply")
+        try:
+            return self.checked(self.expression(node))
+        finally:
+            self.depth -= 1
+
+    def checked(self, value: Any) -> Any:
+        """Return a value that is not too large."""
+        if isinstance(value, int) and value.bit_length() > MAX_BITS:
+            raise UnknownError("a large number")
+        if isinstance(value, str | list | tuple | set | dict):
+            if len(value) > MAX_ITEMS:
+                raise UnknownError("a large value")
+            self.spend(len(value) // 50)
+        return value
+
+    def expression(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=value) if isinstance(value, int | float | str | bool) or value is None:
+                return value
+            case ast.Name(id=name):
+                if name in self.names:
+                    return self.names[name]
+                if name in FUNCTIONS:
+                    return FUNCTIONS[name]
+                raise UnknownError("a name")
+            case ast.BinOp(left=left, op=op, right=right):
+                self.num_calculations += 1
+                return self.operate(op, self.value(left), self.value(right))
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -self.number(operand)
+            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
+                return self.number(operand)
+            case ast.UnaryOp(op=ast.Not(), operand=operand):
+                return not self.value(operand)
+            case ast.Compare(left=left, ops=ops, comparators=others):
+                return self.compare(left, ops, others)
+            case ast.BoolOp(op=op, values=values):
+                result: Any = None
+                for part in values:
+                    result = self.value(part)
+                    if bool(result) is isinstance(op, ast.Or):
+                        break
+                return result
+            case ast.IfExp(test=test, body=body, orelse=orelse):
+                return self.value(body if self.value(test) else orelse)
+            case ast.List(elts=parts):
+                return [self.value(part) for part in parts]
+            case ast.Tuple(elts=parts):
+                return tuple(self.value(part) for part in parts)
+            case ast.Set(elts=parts):
+                return {self.value(part) for part in parts}
+            case ast.Dict(keys=keys, values=values):
+                return {
+                    self.value(key): self.value(part) for key, part in zip(keys, values, strict=True) if key is not None
+                }
+            case ast.ListComp(elt=element, generators=[one]) | ast.GeneratorExp(elt=element, generators=[one]):
+                return self.comprehension(element, one)
+            case ast.Subscript(value=container, slice=place):
+                held = self.value(container)
+                if not isinstance(held, list | tuple | dict | str | range):
+                    raise UnknownError("a container")
+                if isinstance(place, ast.Slice):
+                    ends = (place.lower, place.upper, place.step)
+                    bounds: list[Any] = [None if end is None else self.value(end) for end in ends]
+                    return held[slice(*bounds)]
+                return held[self.value(place)]
+            case ast.JoinedStr(values=values):
+                return "".join(self.formatted(part) for part in values)
+            case ast.Attribute(value=ast.Name(id=name), attr=attribute):
+                module = self.names.get(name)
+                if isinstance(module, _Module) and attribute in MODULES[module.name]:
+                    return MODULES[module.name][attribute]
+                raise UnknownError("an attribute")
+            case ast.Call():
+                return self.call(node)
+        raise UnknownError("an expression")
+
+    def number(self, node: ast.expr) -> Any:
+        value = self.value(node)
+        if not isinstance(value, int | float | Fraction):
+            raise UnknownError("not a number")
+        return value
+
+    def formatted(self, node: ast.expr) -> str:
+        match node:
+            case ast.Constant(value=str() as text):
+                return text
+            case ast.FormattedValue(value=value, conversion=-1, format_spec=spec):
+                form = self.formatted_spec(spec)
+                found = self.value(value)
+                if not isinstance(found, int | float | str | Fraction):
+                    raise UnknownError("a format")
+                return format(found, form) if form else str(found)
+        raise UnknownError("a format")
+
+    def formatted_spec(self, spec: ast.expr | None) -> str:
+        if spec is None:
+            return ""
+        if isinstance(spec, ast.JoinedStr) and all(isinstance(part, ast.Constant) for part in spec.values):
+            form = "".join(str(part.value) for part in spec.values if isinstance(part, ast.Constant))
+            if re.fullmatch(r",?(?:\.\d)?[fdg%]?", form):
+                return form
+        raise UnknownError("a format")
+
+    def comprehension(self, element: ast.expr, generator: ast.comprehension) -> list[Any]:
+        found = []
+        shadowed = dict(self.names)
+        for item in self.items(self.value(generator.iter)):
+            self.assign(generator.target, item)
+            if all(self.value(test) for test in generator.ifs):
+                found.append(self.value(element))
+        self.names = shadowed
+        return found
+
+    def compare(self, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]) -> bool:
+        first = self.value(left)
+        for op, other in zip(ops, others, strict=True):
+            second = self.value(other)
+            comparison = COMPARISONS.get(type(op))
+            if comparison is None:
+                raise UnknownError("a comparison")
+            if not comparison(first, second):
+                return False
+            first = second
+        return True
+
+    def operate(self, op: ast.operator, left: Any, right: Any) -> Any:
+        if isinstance(left, list) and isinstance(right, list) and isinstance(op, ast.Add):
+            return left + right
+        if isinstance(left, str) and isinstance(right, str) and isinstance(op, ast.Add):
+            return left + right
+        if not (isinstance(left, int | float | Fraction) and isinstance(right, int | float | Fraction)):
+            raise UnknownError("an operation")
+        operation = OPERATIONS.get(type(op))
+        if operation is None:
+            raise UnknownError("an operation")
+        return operation(left, right)
+
+    def call(self, node: ast.Call) -> Any:
+        arguments = [self.value(argument) for argument in node.args]
+        match node.func:
+            case ast.Name(id="print") if not node.keywords:
+                if any(not isinstance(one, int | float | str | list | tuple | Fraction | None) for one in arguments):
+                    raise UnknownError("a print")
+                self.printed.append(" ".join(map(str, arguments))[:MAX_TEXT])
+                self.spend(5)
+                if len(self.printed) > 100:
+                    raise UnknownError("a long output")
+                return None
+            case ast.Attribute(value=holder, attr="append") if not node.keywords and len(arguments) == 1:
+                held = self.value(holder)
+                if not isinstance(held, list) or len(held) > MAX_ITEMS:
+                    raise UnknownError("a method")
+                held.append(arguments[0])
+                return None
+        function = self.value(node.func)
+        if isinstance(function, _Function):
+            return self.enter(function, arguments, node)
+        if not callable(function) or node.keywords:
+            raise UnknownError("a call")
+        for argument in arguments:
+            if isinstance(argument, list | tuple | set | dict | str | range):
+                self.spend(sum(1 for _ in self.items(argument)))
+        return function(*arguments)
+
+    def enter(self, function: _Function, arguments: list[Any], node: ast.Call) -> Any:
+        if node.keywords or len(arguments) != len(function.parameters):
+            raise UnknownError("arguments")
+        outer, self.names = self.names, {**self.names, **dict(zip(function.parameters, arguments, strict=True))}
+        self.spend(10)
+        self.depth += 1
+        if self.depth > 3 * MAX_DEPTH:
+            raise UnknownError("nested too deeply")
+        try:
+            self.block(function.body)
+        except _ReturnError as result:
+            return result.value
+        finally:
+            self.names = outer
+            self.depth -= 1
+        return None
+
+
+@dataclass(frozen=True)
+class _Module:
+    name: str
+
+
+def _nesting(code: str) -> int:
+    deepest = depth = 0
+    for sign in re.findall(r"[()\[\]{}]", code):
+        depth += 1 if sign in "([{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    is_exact = not (isinstance(base, float) or isinstance(exponent, float))
+    if is_exact and abs(exponent) * max(_bits(base), 1) > MAX_BITS:
+        raise UnknownError("a large power")
+    result = base**exponent
+    if isinstance(result, complex):
+        raise UnknownError("a complex number")
+    return result
+
+
+def _bits(value: int | Fraction) -> int:
+    return max(abs(value.numerator).bit_length(), value.denominator.bit_length())
+
+
+def _small(function: Callable[..., Any], limit: int) -> Callable[..., Any]:
+    def bounded(*arguments: Any) -> Any:
+        if any(not isinstance(one, int) or abs(one) > limit for one in arguments):
+            raise UnknownError("a large argument")
+        return function(*arguments)
+
+    return bounded
+
+
+def _range(*bounds: Any) -> range:
+    made = range(*bounds)
+    if len(made) > MAX_ITEMS:
+        raise UnknownError("a long range")
+    return made
+
+
+def _prime_factors(number: int) -> list[int]:
+    factors, divisor = [], 2
+    while divisor * divisor <= number:
+        while number % divisor == 0:
+            number //= divisor
+            if divisor not in factors:
+                factors.append(divisor)
+        divisor += 1
+    return factors + ([number] if number > 1 else [])
+
+
+def _is_prime(number: int) -> bool:
+    return number > 1 and _prime_factors(number) == [number]
+
+
+def _next_prime(number: int) -> int:
+    number += 1
+    while not _is_prime(number):
+        number += 1
+    return number
+
+
+OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b, ast.Mult: lambda a, b: a * b,
+    ast.Div: lambda a, b: a / b, ast.FloorDiv: lambda a, b: a // b, ast.Mod: lambda a, b: a % b, ast.Pow: _power,
+}  # fmt: skip
+COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: lambda a, b: a == b, ast.NotEq: lambda a, b: a != b, ast.Lt: lambda a, b: a < b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.Gt: lambda a, b: a > b, ast.GtE: lambda a, b: a >= b, ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+}  # fmt: skip
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "abs": abs, "float": float, "int": int, "len": len, "max": max, "min": min, "range": _range, "round": round,
+    "sorted": sorted, "sum": sum, "str": str, "list": list, "tuple": tuple, "set": set,
+}  # fmt: skip
+_PRIMES = {
+    "nextprime": _small(_next_prime, 10**6), "primefactors": _small(_prime_factors, 10**7),
+    "isprime": _small(_is_prime, 10**7), "gcd": _small(math.gcd, 10**30), "lcm": _small(math.lcm, 10**30),
+    "factorial": _small(math.factorial, 200), "binomial": _small(math.comb, 500),
+}  # fmt: skip
+MODULES: dict[str, dict[str, Any]] = {
+    "math": {
+        "pi": math.pi, "e": math.e, "sqrt": math.sqrt, "floor": math.floor, "ceil": math.ceil, "gcd": _PRIMES["gcd"],
+        "lcm": _PRIMES["lcm"], "factorial": _PRIMES["factorial"], "comb": _small(math.comb, 500),
+        "perm": _small(math.perm, 500), "log": math.log, "log10": math.log10, "log2": math.log2, "exp": math.exp,
+        "sin": math.sin, "cos": math.cos, "tan": math.tan, "radians": math.radians, "degrees": math.degrees,
+        "isqrt": _small(math.isqrt, 10**40), "fabs": math.fabs,
+    },
+    "sympy": _PRIMES,
+    "fractions": {"Fraction": Fraction},
+    "statistics": {"mean": statistics.mean, "median": statistics.median},
+}  # fmt: skip

@@ -1,0 +1,150 @@
+r"""Write LaTeX's and Unicode's arithmetic in plain signs: `\frac{3}{4} \times 20` is `((3)/(4)) * 20`. One pass.
+
+What has no plain form becomes a sign that no expression holds, so that nothing is read across it.
+"""
+
+from __future__ import annotations
+
+import re
+
+# No expression holds this sign.
+BREAK = "¦"
+_UNICODE = str.maketrans(
+    {
+        "×": "*", "·": "*", "⋅": "*", "∙": "*", "✕": "*", "✖": "*", "∗": "*", "÷": "/", "∕": "/", "⁄": "/",
+        "−": "-", "–": "-", "—": " - ", "‐": "-", "‑": "-", "≅": "≈", "≃": "≈", "≒": "≈", "＝": "=", "（": "(",
+        "）": ")", "，": ", ", "。": ". ", "：": ": ", "％": "%", "＋": "+", "\u00a0": " ", "\u2009": " ",
+        "\u202f": " ", "²": "^2", "³": "^3", "½": " 1/2", "¼": " 1/4", "¾": " 3/4", "…": BREAK, "⇒": " ; ",
+        "→": " ; ", "⟹": " ; ", "∴": " ; ", "✓": " ; ", "€": "$", "£": "$", "¥": "$", "₹": "$", "′": "'",
+    }
+)  # fmt: skip
+_SIGNS = {
+    "times": "*", "cdot": "*", "ast": "*", "div": "/", "approx": "≈", "simeq": "≈", "cong": "≈", "doteq": "≈",
+    "pi": " π ", "left": "", "right": "", "big": "", "Big": "", "bigg": "", "Bigg": "", "bigl": "", "bigr": "",
+    "displaystyle": " ", "textstyle": " ", "quad": " ; ", "qquad": " ; ", "boxed": "", "fbox": "", "lbrack": "(",
+    "rbrack": ")", "limits": "", "hspace": " ", "pounds": "$", "euro": "$", "dollar": "$", "newline": "\n",
+    "hfill": " ; ", "dots": BREAK, "ldots": BREAK, "cdots": BREAK, "cancel": "",
+    "implies": " ; ", "Rightarrow": " ; ", "rightarrow": " ; ", "to": " ; ", "iff": " ; ", "therefore": " ; ",
+    "Longrightarrow": " ; ", "longrightarrow": " ; ", "Leftrightarrow": " ; ", "because": " ; ", "checkmark": " ; ",
+}  # fmt: skip
+# Commands whose argument is words.
+_WORDS = frozenset(
+    ("text", "mathrm", "textbf", "textit", "textrm", "mbox", "mathbf", "operatorname", "textnormal", "textsf", "mathit")
+)
+_PIECE = re.compile(
+    r"\\[dtc]?frac(?![A-Za-z])\s*(?P<digits>\d\s*\d(?!\d))?(?P<half>\d(?=\s*\{))?"
+    r"|\\[dt]?binom(?![A-Za-z])|\\sqrt(?![A-Za-z])\s*(?P<root>\[)?(?P<radicand>\d(?=[^\d]|\Z))?"
+    r"|\\(?P<command>[A-Za-z]+)[ \t]*"
+    r"|\\(?P<sign>.)|(?P<open>\{)|(?P<close>\})",
+    re.DOTALL,
+)
+_CHOOSE = re.compile(r"\{([^{}\\]{1,20})\\choose(?![A-Za-z])([^{}\\]{1,20})\}")
+_THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
+_POWER_OF_PYTHON = re.compile(r"(?<=[\w)])\*\*(?=[\w(-])")
+_TIMES = re.compile(r"(?<=[\d)%])[ ]*[xX][ ]*(?=[\d($.])")
+_DEGREES = re.compile(r"\^\s*(?:\(\s*°\s*\)|°)|°")
+_MIXED = re.compile(
+    r"(?<=\d)\s*\\[dt]?frac\s*(?:\{(\d{1,9})\}\s*\{(\d{1,9})\}|(\d)\s*(\d)(?!\d))(?!\s*(?:\^|\\[dt]?frac))"
+)
+MAX_NESTING = 40
+
+
+def to_plain(text: str) -> str:
+    """Return text with LaTeX's and Unicode's arithmetic in plain signs."""
+    if not text.isascii():
+        text = text.translate(_UNICODE)
+    if "\\" in text or "{" in text:
+        text = _without_latex(text)
+    if "**" in text:
+        text = _POWER_OF_PYTHON.sub("^", text).replace("**", "")
+    return _TIMES.sub("*", text) if "x" in text or "X" in text else text
+
+
+def _without_latex(text: str) -> str:
+    r"""Return text without commands; `\frac{a}{b}` is `((a)/(b))`, `\sqrt{a}` is `sqrt(a)`, words are in spaces."""
+    text = _MIXED.sub(lambda match: f" {match[1] or match[3]}/{match[2] or match[4]}", _THOUSANDS.sub(",", text))
+    if "choose" in text:
+        text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
+    pieces: list[str] = []
+    # What the next brace opens, and what each open brace closes with; a fraction's first is followed by its second.
+    pending: str = ""
+    open_braces: list[str] = []
+    done = 0
+    for match in _PIECE.finditer(text):
+        between = text[done : match.start()]
+        if pending and between.strip():
+            pieces.append(BREAK)  # a command without its argument
+            pending = ""
+        pieces.append(between)
+        done = match.end()
+        command = match["command"]
+        if match["open"]:
+            if len(open_braces) >= MAX_NESTING:
+                return BREAK
+            opening = {
+                "": "(",
+                "top": "((",
+                "bottom": "/(",
+                "root": "sqrt(",
+                "choose": "binom(",
+                "of": "(",
+                "words": " ",
+            }
+            pieces.append(opening[pending])
+            open_braces.append(pending)
+            pending = ""
+        elif match["close"]:
+            kind = open_braces.pop() if open_braces else "none"
+            closing = {
+                "": ")",
+                "top": ")",
+                "bottom": "))",
+                "root": ")",
+                "choose": ")",
+                "of": ")",
+                "words": " ",
+                "none": BREAK,
+            }
+            pieces.append(closing[kind])
+            pending = {"top": "bottom", "choose": "of"}.get(kind, "")
+        elif command is None:
+            whole = match[0]
+            if "frac" in whole:
+                if match["digits"]:
+                    pieces.append(f"(({match['digits'][0]})/({match['digits'][-1]}))")
+                elif match["half"]:
+                    pieces.append(f"(({match['half']})")
+                    pending = "bottom"
+                else:
+                    pending = "top"
+            elif "binom" in whole:
+                pending = "choose"
+            elif "sqrt" in whole:
+                if match["root"]:
+                    pieces.append(BREAK)
+                elif match["radicand"]:
+                    pieces.append(f"sqrt({match['radicand']})")
+                else:
+                    pending = "root"
+            else:
+                pieces.append(_sign(match["sign"] or ""))
+        elif command in _WORDS:
+            pending = "words"
+        elif command == "circ":
+            pieces.append("°")
+        elif command == "neq" or command == "ne":
+            pieces.append("≠")
+        else:
+            pieces.append(_SIGNS.get(command, f"{BREAK}{command}{BREAK} "))
+    pieces.append(text[done:])
+    return _DEGREES.sub(" ", "".join(pieces).replace("&", ""))
+
+
+def _sign(sign: str) -> str:
+    if sign in "$%":
+        return sign
+    if sign == "\\":
+        return " ;\n"
+    if sign in "[]":
+        return " ; "
+    return " " if sign in ",;:! ()" else BREAK if sign in "{}" else ""

@@ -1,0 +1,634 @@
+"""Find the equations between numbers that a solution writes, in prose, LaTeX and annotations, and say which are false.
+
+An equals sign is read outwards as far as there is arithmetic: numbers with their units, signs, roots, percentages of
+something. What stands before or after must leave the calculation whole, or that side has no value. Only what was read
+is called false; roundings, carried roundings, converted units, run-on chains and labels are not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import lru_cache
+from itertools import pairwise
+from typing import NamedTuple
+
+from mathstrap.steps.expression import (
+    MAX_CHARS,
+    canonical_number,
+    tokenize,
+)
+from mathstrap.steps.plain import to_plain
+from mathstrap.steps.words import (
+    AFTER_WORDS,
+    ARTICLES,
+    CLAUSE_WORDS,
+    COUNTS,
+    INDEX_WORDS,
+    MAGNITUDES,
+    MULTIPLES,
+    NOT_AFTER,
+    NOT_BEFORE,
+    OF_NOUNS,
+    OPEN_WORDS,
+    OPERANDS,
+    PARTS,
+    PROSE_WORDS,
+    SIGNS,
+    SIGNS_BY,
+    TIGHT_UNITS,
+    UNIT_LETTERS,
+    VERBS,
+)
+
+MAX_TEXT = 50_000
+MAX_EQUATIONS = 300
+CACHED = 20_000
+MAX_CONTEXT = 600
+
+ANNOTATION = re.compile(r"(?:<<|«)([^<>«»\n]{1,300})(?:>>|»)")
+CODE = re.compile(r"```.*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
+# A line break that a JSON string left as two characters; not the start of \neq or \nu.
+WRITTEN_NEWLINE = re.compile(r"\\n(?![a-z])")
+TOKEN = re.compile(
+    r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?|\.\d+)"
+    r"|(?P<word>[A-Za-zπ]+(?:['’][a-z]+)?)"
+    r"|(?P<relation>(?<![<>!:=])=(?![=>])|≈)"
+    r"|(?P<mark>[-+*/^()\[\]%!])"
+    r"|(?P<stop>[.,;:?])"
+    r"|(?P<other>[^\s$])"
+)
+# A line without an equals sign is read if a calculation and a verb stand in it.
+SPOKEN = re.compile(
+    r"\d\S{0,20}(?: [a-z]{1,15}){0,4} (?:is|are|equals|gives|makes|leaves) (?:only |just |exactly )?\$?-?\d"
+)
+SPOKEN_VERBS = (" is ", " are ", " equals ", " gives ", " makes ", " leaves ")
+FIRST_SIGN = re.compile(r"[\d(π√=≈]|sqrt|binom")
+# The usual equation of a word problem in plain signs, between words that leave it whole: read at once.
+_NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
+USUAL = re.compile(
+    rf"(?:\A|[A-Za-z,] (?P<before>[A-Za-z]{{3,}}):? )"
+    rf"(?P<left>\$?{_NUMBER}(?: ?[-+*/] ?\$?{_NUMBER}| x \$?{_NUMBER}){{1,6}})"
+    rf" ?= ?\$?(?P<right>{_NUMBER})(?=\.?\s?\Z|[.,] | (?P<after>[a-z]{{3,}})[ .,])"
+)
+CLAUSE = re.compile(r"(?<=[.;:?]) (?=\S)")
+PLAIN_ANNOTATION = re.compile(r"[-+*/()=.% \d]+")
+BULLET = re.compile(r"\s*(?:[-*•+>]\s+|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+|Step \d+\s*[:.)]|#+ )+")
+FRACTION_WORDS = re.compile(
+    r"\b(?:(?P<count>a|one|two|three|four|five|six|seven)[ -])?(?P<part>half|thirds?|quarters?|fourths?|fifths?|sixths?"
+    r"|sevenths?|eighths?|ninths?|tenths?)(?= of (?:the |these |those |all )?\$?\d)",
+    re.IGNORECASE,
+)
+TIMES_WORDS = re.compile(r"\b(twice|double|triple|thrice)(?= \$?\d)", re.IGNORECASE)
+MAGNITUDE = re.compile("hundred|thousand|million|billion|dozen", re.IGNORECASE)
+_LEADING_ZERO = re.compile(r"(?<![\d.])0\d")
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of an equation: its arithmetic without units, and how it was written.
+
+    `labelled` says that words stand right before it, `has_units` that words stand in or after it.
+    """
+
+    text: str
+    shown: str
+    labelled: bool = False
+    has_units: bool = False
+
+
+@dataclass(frozen=True)
+class Equation:
+    """Two or more sides and the relation between each: `=`, `≈`, or a verb.
+
+    `line` is the line it stands in and `behind` what follows, both as far as they can say that it is rounded or wrong.
+    """
+
+    sides: tuple[Side, ...]
+    relations: tuple[str, ...]
+    line: str = ""
+    behind: str = ""
+    noted: bool = False
+
+    def __str__(self) -> str:
+        return "=".join(side.shown for side in self.sides)
+
+
+class _Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+def equations(text: str) -> tuple[list[Equation], list[Equation]]:
+    """Return the annotated equations of a solution and the written ones, in order. Never raises, whatever the text."""
+    text = text[:MAX_TEXT]
+    if "\\n" in text:
+        text = WRITTEN_NEWLINE.sub("\n", text)
+    noted: list[Equation] = []
+    if "<<" in text or "«" in text:
+        noted = list(annotated(text))
+        text = ANNOTATION.sub("", text)
+    if "```" in text or "[asy]" in text:
+        text = CODE.sub("\n", text)
+    return noted, list(written(text))
+
+
+def annotated(text: str) -> Iterator[Equation]:
+    """Yield the `<<left=right>>` equations in order."""
+    for number, match in enumerate(ANNOTATION.finditer(text)):
+        if number >= MAX_EQUATIONS:
+            return
+        plain = match[1]
+        if PLAIN_ANNOTATION.fullmatch(plain) is None:
+            plain = to_plain(plain).replace("$", "")
+        approximates = "≈" in plain
+        parts = plain.replace("≈", "=").split("=")
+        sides = tuple(Side(_outer(part), part.strip()) for part in parts)
+        if len(sides) > 1 and all(side.text for side in sides):
+            relations = ("≈" if approximates else "=",) * (len(sides) - 1)
+            yield Equation(sides, relations, noted=True)
+
+
+def _outer(text: str) -> str:
+    """Return an annotation's side without what stands around it: `7.`, `(3+4`."""
+    text = text.strip().rstrip(".,").strip()
+    while text.count("(") > text.count(")") and text.startswith("("):
+        text = text[1:].strip()
+    while text.count(")") > text.count("(") and text.endswith(")"):
+        text = text[:-1].strip()
+    return text
+
+
+def written(text: str) -> Iterator[Equation]:
+    """Yield the equations of running text and LaTeX, at most MAX_EQUATIONS."""
+    num_found = 0
+    last: Side | None = None
+    goes_on = False
+    lines = text.split("\n")
+    for number, raw in enumerate(lines):
+        if not raw or raw.isspace():
+            continue
+        if not ("=" in raw or "≈" in raw or "\\approx" in raw or _speaks(raw)):
+            last = None
+            goes_on = raw.rstrip().endswith(("+", "-", "*", "/", "(", "\\times", "\\cdot"))
+            continue
+        behind = next((line[:100] for line in lines[number + 1 : number + 3] if line.strip()), "")
+        usual = _usual(raw, behind) if not goes_on else None
+        if usual is not None:
+            yield from usual
+            last = usual[-1].sides[-1] if raw.endswith(usual[-1].sides[-1].shown) else None
+            num_found += 1
+            continue
+        for line in to_plain(raw).split("\n"):
+            for clause in CLAUSE.split(line) if len(line) > 100 else (line,):
+                if "=" in clause or "≈" in clause or _speaks(clause):
+                    last = yield from _of_line(clause, raw, behind, last, goes_on=goes_on)
+                else:
+                    last = None
+                goes_on = False
+            goes_on = line.rstrip().endswith(("+", "-", "*", "/", "(", "^"))
+        num_found += 1
+        if num_found >= MAX_EQUATIONS:
+            return
+
+
+def _usual(line: str, behind: str) -> list[Equation] | None:
+    """Return the equations of a line that has only usual ones; None where a closer look is needed."""
+    found: list[Equation] = []
+    for match in USUAL.finditer(line):
+        before, after = (match["before"] or "").lower(), match["after"] or ""
+        if before in NOT_BEFORE or after in NOT_AFTER:
+            return None
+        left, right = match["left"], match["right"]
+        text = left.replace(" ", "").replace("$", "").replace(",", "").replace("x", "*")
+        if _LEADING_ZERO.search(text):
+            return None
+        sides = (
+            Side(text, left, labelled=bool(before)),
+            Side(right.replace(",", ""), line[match.start("right") : match.end("right")], has_units=bool(after)),
+        )
+        found.append(Equation(sides, ("=",), line[:MAX_CONTEXT], f"{line[match.end() : match.end() + 160]} {behind}"))
+    return found if found and len(found) == line.count("=") and "≈" not in line else None
+
+
+def _speaks(line: str) -> bool:
+    """Say whether a line without an equals sign may hold a calculation and its result in words."""
+    return any(verb in line for verb in SPOKEN_VERBS) and SPOKEN.search(line) is not None
+
+
+def _of_line(
+    line: str, raw: str, behind: str, last: Side | None, *, goes_on: bool
+) -> Generator[Equation, None, Side | None]:
+    """Yield the equations of one plain line; return the side that a following line can go on from."""
+    if " of " in line:
+        line = FRACTION_WORDS.sub(_as_fraction, line)
+        line = TIMES_WORDS.sub(lambda match: f"{MULTIPLES[match[0].lower()]} *", line)
+    tokens = tokens_of(line)
+    places = [place for place, token in enumerate(tokens) if token.kind == "relation"]
+    if not places:
+        return None
+    sides: list[Side] = []
+    relations: list[str] = []
+    first = backward(tokens, 0, places[0], line)
+    if first is None and places[0] == 0:
+        first = last
+    elif goes_on:
+        first = None
+    if first is not None:
+        sides.append(first)
+    bounds = [*places, len(tokens)]
+    right: Side | None = None
+    end = 0
+    for place, bound in pairwise(bounds):
+        right, end = forward(tokens, place + 1, bound, line)
+        if right is not None and sides:
+            sides.append(right)
+            relations.append(tokens[place].text)
+        covers = right is not None and end == bound
+        if not covers or bound == len(tokens):
+            if len(sides) > 1:
+                after = line[tokens[end - 1].end : tokens[end - 1].end + 160]
+                yield Equation(tuple(sides), tuple(relations), raw[:MAX_CONTEXT], f"{after} {behind}")
+            sides, relations = [], []
+            if bound < len(tokens):
+                following = backward(tokens, place + 1, bound, line)
+                sides = [following] if following is not None else []
+        elif not sides and right is not None:
+            sides = [right]
+    # A following line goes on only from a side that ends this one.
+    return right if all(token.kind == "stop" for token in tokens[end:]) else None
+
+
+def _as_fraction(match: re.Match[str]) -> str:
+    part = match["part"].lower()
+    return f"{COUNTS[(match['count'] or '').lower()]}/{PARTS.get(part) or PARTS[part.removesuffix('s')]}"
+
+
+def tokens_of(line: str) -> list[_Token]:
+    """Cut a plain line into numbers, words, relations, signs and stops; words that calculate become signs."""
+    tokens: list[_Token] = []
+    remarks: list[int] = []
+    for match in TOKEN.finditer(line, *_window(line)):
+        kind, text = match.lastgroup or "", match[0]
+        if kind == "word":
+            lower = text.lower()
+            before = tokens[-1] if tokens else None
+            is_operand = before is not None and (before.kind == "number" or before.text in (")", "%"))
+            if lower in SIGNS and is_operand and _number_follows(line, match.end()):
+                kind, text = "mark", SIGNS[lower]
+            elif lower == "by" and before is not None and before.text.lower() in SIGNS_BY and len(tokens) > 1:
+                sign = SIGNS_BY[tokens.pop().text.lower()]
+                tokens.append(_Token("mark", sign, before.start, match.end()))
+                continue
+            elif lower == "of" and before is not None and _is_share(tokens) and _number_follows(line, match.end()):
+                kind, text = "mark", "*"
+            elif lower in VERBS and _number_follows(line, match.end()) and _ends_operand(tokens):
+                kind, text = "relation", "is"
+            elif lower in MAGNITUDES and before is not None and before.kind == "number":
+                value = Fraction(before.text.replace(",", "")) * MAGNITUDES[lower]
+                tokens[-1] = _Token("number", _decimal(value), before.start, match.end())
+                continue
+            elif lower in ARTICLES and before is not None and (before.kind == "relation" or before.text == "*"):
+                continue
+            elif lower == "x" and _UNIT_TIMES.match(line, match.end()) and before is not None and before.kind == "word":
+                kind, text = "mark", "*"  # 3 boxes x 12 pens
+            elif lower == "percent" and is_operand:
+                kind, text = "mark", "%"
+        elif kind == "mark":
+            text = {"[": "(", "]": ")"}.get(text, text)
+            if text == ")" and remarks:
+                begun = remarks.pop()
+                if begun >= 0 and _is_remark(tokens[begun:], line[match.end() : match.end() + 3]):
+                    del tokens[begun:]  # 4 * 2 (10% off) = 8
+                    continue
+            elif text == "(":
+                before = tokens[-1] if tokens else None
+                is_remark = before is not None and before.end < match.start() and (
+                    before.kind in ("number", "word") or before.text in (")", "%")
+                )  # fmt: skip
+                remarks.append(len(tokens) if is_remark else -1)
+        elif (
+            kind == "number"
+            and len(tokens) > 1
+            and tokens[-1].text == "^"
+            and tokens[-2].kind == "word"
+            and text in "23"
+        ):
+            if len(tokens[-2].text) > 1 and tokens[-2].text not in OPERANDS:
+                tokens.pop()  # cm^2
+                continue
+        elif kind == "relation":
+            remarks.clear()
+        tokens.append(_Token(kind, text, match.start(), match.end()))
+    return tokens
+
+
+def _window(line: str) -> tuple[int, int]:
+    """Return where the arithmetic of a line may begin and end; what is left out are words."""
+    bullet = BULLET.match(line)
+    start = bullet.end() if bullet else 0
+    sign = FIRST_SIGN.search(line, start)
+    if sign is not None:
+        first = sign.start()
+        for _ in range(3):
+            first = line.rfind(" ", start, first)
+            if first < 0:
+                break
+        start = max(start, first)
+    last = max(line.rfind("="), line.rfind("≈"))
+    if last < 0 or len(line) - last < 200:
+        return start, len(line)
+    end = line.find(" ", last + 150)
+    return start, end if end > 0 else len(line)
+
+
+def _is_remark(tokens: Sequence[_Token], behind: str) -> bool:
+    """Say whether a bracket holds words about a calculation, not a part of it."""
+    if behind.lstrip()[:1] == "^" or any(token.kind == "other" for token in tokens):
+        return False
+    return any(
+        token.kind == "word" and len(token.text) > 2 and token.text.islower() and token.text not in OPERANDS
+        for token in tokens
+    )
+
+
+_UNIT_TIMES = re.compile(r" \$?\d")
+_FOLLOWS = re.compile(r"\s+(?:(?:the|these|those|all|only|just|exactly|about)\s+)?[$(-]?\s?[\d(.]")
+
+
+def _number_follows(line: str, place: int) -> bool:
+    return _FOLLOWS.match(line, place) is not None
+
+
+def _is_share(tokens: list[_Token]) -> bool:
+    """Say whether the tokens end in what `of` multiplies: a percentage or a fraction."""
+    if tokens[-1].text == "%":
+        return True
+    return (
+        len(tokens) > 2 and tokens[-1].kind == "number" and tokens[-2].text == "/" and tokens[-3].kind == "number"
+    ) or (tokens[-1].text == ")" and any(token.text == "/" for token in tokens[-6:]))
+
+
+def _ends_operand(tokens: list[_Token]) -> bool:
+    """Say whether the tokens end in a number, a bracket, or up to three words behind one."""
+    for token in reversed(tokens[-4:]):
+        if token.kind == "number" or token.text in (")", "%"):
+            return True
+        if token.kind != "word":
+            return False
+    return False
+
+
+def _decimal(value: Fraction) -> str:
+    if value.denominator == 1:
+        return str(value.numerator)
+    return f"{float(value):.6f}".rstrip("0").rstrip(".")
+
+
+def backward(tokens: Sequence[_Token], low: int, place: int, line: str) -> Side | None:
+    """Return the calculation that ends right before a relation; None where what stands before it belongs to it."""
+    parts: list[str] = []
+    place -= 1
+    end = tokens[place].end if place >= low else 0
+    start = end
+    has_units = labelled = False
+    depth = 0
+    while place >= low:
+        token = tokens[place]
+        kind, text = token.kind, token.text
+        if kind == "number" or text in OPERANDS:
+            if parts and parts[-1][0] in "0123456789." and not _is_mixed(parts):
+                return None
+            if parts and text not in OPERANDS and parts[-1][0].isalpha() and parts[-1] not in OPERANDS:
+                return None
+            parts.append(text.replace(",", "") if kind == "number" else text)
+        elif kind == "mark":
+            if (
+                text == "-"
+                and place > low
+                and tokens[place - 1].kind == "word"
+                and not _is_unit(tokens, low, place - 1)
+            ):
+                return None
+            depth += (text == ")") - (text == "(")
+            if depth < 0 and place > low and tokens[place - 1].kind == "word":
+                if tokens[place - 1].end == token.start and tokens[place - 1].text not in OPERANDS:
+                    return None  # f(3 + 4 = ...
+                labelled = True
+                break
+            parts.append(text)
+        elif text == "of" and parts and place > low and tokens[place - 1].text.lower() in OF_NOUNS:
+            labelled = True
+            break
+        elif kind == "word":
+            if (
+                parts
+                and parts[-1] not in ("+", "-", "*", "/", ")", "^")
+                and (token.end == start or len(text) == 1 or text.lower() in OPEN_WORDS)
+            ):
+                return None
+            first = _is_unit(tokens, low, place)
+            if first is not None and (not parts or parts[-1] in ("+", "-", "*", "/", ")")):
+                has_units = True
+                place, start = first, tokens[first].start
+                place -= 1
+                continue
+            is_signed = parts and parts[-1] == "-" and _is_signed(tokens, place + 1)
+            if parts and parts[-1] in "+-*/^%!)" and not is_signed:
+                return None
+            if not parts or text.lower() in OPEN_WORDS or len(text) == 1:
+                return None
+            words = place
+            while words > low and tokens[words].kind == "word" and place - words < 4:
+                words -= 1
+            if tokens[words].kind == "mark" and tokens[words].text not in (")", "%"):
+                return None  # 25 pens + his 3 + 4 =
+            if parts[-1][0] in "(sbπ" and not (text.islower() and len(text) > 2):
+                return None  # ab sqrt(15) = 3
+            if text.lower() in INDEX_WORDS:
+                return None
+            labelled = True
+            break
+        elif kind == "stop":
+            if token.end == start and place > low and tokens[place - 1].end == token.start and text != ";":
+                return None  # 3:4 and 13,2000
+            if text == "," and depth > 0:
+                return None
+            break
+        elif text in "\"'“”‘’#>|" and kind == "other":
+            if text in "|'":
+                return None
+            break
+        else:
+            return None
+        start = token.start
+        place -= 1
+    return _side(parts[::-1], line[start:end], labelled=labelled, has_units=has_units)
+
+
+def _is_signed(tokens: Sequence[_Token], place: int) -> bool:
+    """Say whether a minus sign is written like that of a negative number: nothing between, a space before."""
+    sign = tokens[place]
+    if sign.text != "-" or place + 1 >= len(tokens) or tokens[place + 1].start != sign.end:
+        return False
+    return place == 0 or tokens[place - 1].end < sign.start
+
+
+def _is_mixed(parts: list[str]) -> bool:
+    """Say whether the parts, collected backwards, go on as the fraction of a mixed number."""
+    return len(parts) > 2 and parts[-2] == "/" and parts[-1].isdigit() and parts[-3].isdigit()
+
+
+def _is_unit(tokens: Sequence[_Token], low: int, place: int) -> int | None:
+    """Return where the words that end at `place` begin, if they are the unit of the number before them."""
+    first = place
+    while first >= low and tokens[first].kind == "word" and place - first < 5:
+        if not _can_measure(tokens[first].text):
+            return None
+        first -= 1
+    if first < low or first == place:
+        return None
+    before, word = tokens[first], tokens[first + 1]
+    if before.kind != "number" and before.text not in (")", "%"):
+        return None
+    return first + 1 if word.start > before.end or word.text.lower() in TIGHT_UNITS else None
+
+
+def _can_measure(word: str) -> bool:
+    """Say whether a word can be of a unit: not a letter, an operation or the beginning of a clause."""
+    return len(word) > 1 and word not in OPERANDS and (word.lower() not in CLAUSE_WORDS or word.lower() == "per")
+
+
+def forward(tokens: Sequence[_Token], place: int, bound: int, line: str) -> tuple[Side | None, int]:
+    """Return the calculation right behind a relation and where it ends; no side where it goes on as something else."""
+    parts: list[str] = []
+    begin = tokens[place].start if place < bound else 0
+    end = shown_end = begin
+    has_units = False
+    depth = 0
+    while place < bound:
+        token = tokens[place]
+        kind, text = token.kind, token.text
+        if kind == "number" or text in OPERANDS:
+            if parts and parts[-1][0] in "0123456789." and text not in OPERANDS:
+                is_mixed = place + 2 < bound and tokens[place + 1].text == "/" and tokens[place + 2].kind == "number"
+                if not is_mixed or has_units:
+                    return None, place
+            if parts and has_units and parts[-1][0].isdigit() and line[end : token.start].strip():
+                return None, place
+            parts.append(text.replace(",", "") if kind == "number" else text)
+        elif kind == "mark":
+            depth += (text == "(") - (text == ")")
+            if text == "!" and (place + 1 == bound or tokens[place + 1].kind == "word"):
+                return None, place
+            if (
+                text == "("
+                and parts
+                and parts[-1][-1].isdigit()
+                and end < token.start
+                and not _closes(tokens, place, bound)
+            ):
+                break  # = 7 (see above)
+            parts.append(text)
+        elif kind == "word":
+            if not parts or parts[-1] in ("+", "-", "*", "/", "^", "("):
+                return None, place
+            lower = text.lower()
+            if token.start == end and lower not in TIGHT_UNITS:
+                return None, place
+            if len(text) == 1 and not (text in UNIT_LETTERS and len(parts) == 1) and text not in "aIA":
+                return None, place
+            if lower in AFTER_WORDS and not _is_prose(tokens, place, bound, lower):
+                return None, place
+            after = place
+            while after < bound and tokens[after].kind == "word" and _can_measure(tokens[after].text):
+                after += 1
+            is_unit = after > place and (after == bound or tokens[after].kind != "word")
+            has_units |= after > place
+            if is_unit and (after == bound or (tokens[after].kind == "mark" and tokens[after].text != "(")):
+                end = tokens[after - 1].end
+                place = after
+                continue
+            if len(tokens) == bound and after == bound:
+                place = bound
+            break
+        elif kind == "stop":
+            if text == "," and depth > 0:
+                return None, place
+            following = tokens[place + 1] if place + 1 < bound else None
+            is_tight = following is not None and end == token.start and following.start == token.end
+            if is_tight and text != ";" and following is not None and following.kind in ("number", "other", "stop"):
+                return None, place
+            break
+        elif text in '"“”|#' and parts:
+            break
+        else:
+            return None, place
+        end = shown_end = token.end
+        place += 1
+    side = _side(parts, line[begin:shown_end], has_units=has_units)
+    return side, place
+
+
+def _is_open(word: str) -> bool:
+    return len(word) == 1 or (word.lower() in OPEN_WORDS and word.lower() != "per")
+
+
+def _closes(tokens: Sequence[_Token], place: int, bound: int) -> bool:
+    """Say whether a bracket holds arithmetic only."""
+    for token in tokens[place + 1 : bound]:
+        if token.text == ")":
+            return True
+        if token.kind not in ("number", "mark") and token.text not in OPERANDS:
+            return False
+    return False
+
+
+def _is_prose(tokens: Sequence[_Token], place: int, bound: int, word: str) -> bool:
+    """Say whether a word behind a number begins a new clause, not the rest of the value (`3 and 1/2`, `3 to 5`)."""
+    following = tokens[place + 1] if place + 1 < bound else None
+    if word not in PROSE_WORDS:
+        return False
+    if word in ("more", "less"):
+        return following is None or following.text.lower() != "than"
+    return (
+        following is not None and following.kind == "word" and following.text.lower() not in ("half", "a", "remainder")
+    )
+
+
+def _side(parts: list[str], shown: str, *, labelled: bool = False, has_units: bool = False) -> Side | None:
+    """Return a side without unmatched outer brackets; None where nothing is left or a sign opens or ends it."""
+    num_parts = len(parts)
+    while parts and parts[0] == "(" and parts.count("(") > parts.count(")"):
+        parts = parts[1:]
+    while parts and parts[-1] == ")" and parts.count(")") > parts.count("("):
+        parts = parts[:-1]
+    if len(parts) == 1 and num_parts > 1:
+        labelled = True  # 2) = 32 - 4
+    if any(part[0] == "0" and part[1:2].isdigit() for part in parts):
+        return None  # 0900 - 0130 are times
+    if not parts or parts[0] in ("+", "*", "/", "^", "%", "!", ")") or parts[-1] in ("+", "-", "*", "/", "^", "("):
+        return None
+    text = "".join(" " + part if number and part[0].isdigit() and parts[number - 1][-1].isdigit() else part
+                   for number, part in enumerate(parts))  # fmt: skip
+    if _LEADING_ZERO.search(text):
+        return None  # 0900 - 0130 are times
+    return Side(text, shown.strip(), labelled, has_units)
+
+
+def canonical(side: Side) -> str:
+    """Return one side without spaces and with each number in its shortest form."""
+    return _canonical(side.text) if len(side.text) <= MAX_CHARS else side.text
+
+
+@lru_cache(maxsize=CACHED)
+def _canonical(text: str) -> str:
+    spelled = ""
+    for token in tokenize(text):
+        gap = " " if token[0].isdigit() and spelled[-1:].isdigit() else ""  # a mixed number
+        spelled += gap + (canonical_number(token) if token[-1].isdigit() else token)
+    return spelled or text.strip()
