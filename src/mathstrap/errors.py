@@ -76,6 +76,11 @@ def missing_extra(package: str, extra: str) -> MissingExtraError:
     return MissingExtraError(f'{package} is not installed. Run: pip install "mathstrap[{extra}]"')
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a count with its noun: `1 seed`, `2,000 seeds`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
 def suggest(wrong: str, known: list[str]) -> str:
     """Return ` Did you mean "x"?` for the closest known name, or the list of known names."""
     import difflib

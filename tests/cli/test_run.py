@@ -192,3 +192,75 @@ def test_a_missing_key_is_said_at_once(small):
     done = subprocess.run(command, capture_output=True, text=True, cwd=small, env=environment, timeout=60, check=False)
     assert done.returncode == 1
     assert "OPENAI_API_KEY" in done.stderr
+
+
+def test_a_run_says_what_it_made_what_it_lost_most_and_what_to_look_at(made):
+    lines = made[1].splitlines()
+    made_at, lost_at, report_at = (
+        next(place for place, line in enumerate(lines) if line.startswith(words))
+        for words in ("Made ", "Lost most: ", "Report: ")
+    )
+    assert made_at < lost_at < report_at
+    assert "To change it: " in lines[lost_at]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "fields"),
+    [
+        ("nr,my text,final", "A{n},{question},{answer}", {"question": "my text", "answer": "final", "id": "nr"}),
+        ("a,b", "{question},{answer}", {"question": "a", "answer": "b"}),
+    ],
+)
+def test_init_names_the_columns_where_their_names_are_unknown(tmp_path, header, row, fields):
+    asked = [("Ana has 3 figs and buys 4. How many figs has she?", 7), ("Bo has 9 pens and buys 2. How many now?", 11)]
+    rows = [row.format(n=number, question=question, answer=answer) for number, (question, answer) in enumerate(asked)]
+    (tmp_path / "mine.csv").write_text("\n".join([header, *rows, ""]))
+    done = mathstrap("init", "mine.yaml", "--seeds", "mine.csv", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "columns, guessed" in done.stdout
+    assert yaml.safe_load((tmp_path / "mine.yaml").read_text())["seeds"]["fields"] == fields
+    done = mathstrap("run", "mine.yaml", "--dry-run", "teacher.backend=fake", cwd=tmp_path)
+    assert "2 seeds" in done.stdout
+
+
+def test_a_file_of_questions_runs_once_a_teacher_is_named(tmp_path):
+    (tmp_path / "q.csv").write_text("question,answer\nAna has 3 figs and buys 4. How many figs has she now?,7\n")
+    refused = mathstrap("run", "q.csv", cwd=tmp_path)
+    assert refused.returncode == 1
+    for part in ("holds questions", "teacher.model=", "mathstrap init q.yaml --seeds q.csv"):
+        assert part in refused.stderr
+    (tmp_path / "golds.jsonl").write_text('{"id": "q-00001", "question": "", "answer": "7"}')
+    words = ("run", "q.csv", "--quiet", "teacher.backend=fake", "teacher.settings={golds: golds.jsonl, accuracy: 1.0}")
+    done = mathstrap(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "runs/q/report.html" in done.stdout
+    other = tmp_path / "r.csv"
+    other.write_text("question,answer\nBo has 9 pens and buys 2. How many pens has he now?,11\n")
+    refused = mathstrap(*words, "seeds.source=r.csv", cwd=tmp_path)
+    assert refused.returncode == 1
+    assert "--replace" in refused.stderr
+    assert mathstrap(*words, "seeds.source=r.csv", "--replace", cwd=tmp_path).returncode == 0
+
+
+def test_a_dry_push_needs_no_repository(made):
+    done = mathstrap("push", "runs/small", "--dry-run", "--without", "recipe.yaml", cwd=made[0])
+    assert done.returncode == 0, done.stderr
+    assert "Nothing was uploaded." in done.stdout
+    assert "OWNER/NAME" in mathstrap("push", "runs/small", cwd=made[0]).stderr
+
+
+def test_nobody_there_is_said_once(small):
+    server = ["teacher.backend=llamacpp", "teacher.base_url=http://127.0.0.1:9/v1", "teacher.settings={}"]
+    done = mathstrap(
+        "run", "small.yaml", *server, "teacher.model=m", "limits.connect_seconds=0.5", "budget.max_usd=0", cwd=small
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("start the server") == 1
+
+
+def test_a_sentence_is_broken_between_words_on_a_terminal_and_a_command_is_not():
+    from mathstrap.cli.words import wrapped
+
+    lines = wrapped("a sentence with a/long/path/that/stays/whole in the middle of it", 20).split("\n")
+    assert "a/long/path/that/stays/whole" in lines
+    assert " ".join(lines) == "a sentence with a/long/path/that/stays/whole in the middle of it"

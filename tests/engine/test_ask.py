@@ -425,3 +425,17 @@ def test_a_request_held_back_past_its_deadline_still_gets_its_call():
     kept = Kept()
     report = ask_all(plan(4), kept, backend=teacher, limits=limits)
     assert (len(kept.completions), report.errors) == (4, {"server": 4})
+
+
+def test_a_stop_after_which_everything_came_back_is_no_interruption():
+    class Pressing(FakeTeacher):
+        async def ask(self, requests):
+            if not stop.presses:
+                stop.press()
+            return await super().ask(requests)
+
+    for number, ended in ((2, "done"), (400, "interrupted")):
+        stop = Stop()
+        report = ask_all(plan(number), Kept(), backend=Pressing(), stop=stop)
+        assert report.stopped == ended
+        assert bool(report.message) == (ended == "interrupted")

@@ -16,6 +16,7 @@ from mathstrap.cli import reproduce as reproduction
 from mathstrap.cli import study as studies
 from mathstrap.cli import train as training
 from mathstrap.cli import verify as verification
+from mathstrap.cli.words import say
 from mathstrap.errors import MathstrapError
 from mathstrap.render.hostile import printable
 from mathstrap.version import __version__
@@ -64,7 +65,7 @@ def main() -> None:
     try:
         app()
     except MathstrapError as error:
-        typer.echo("\n".join(printable(line) for line in f"error: {error}".split("\n")), err=True)
+        say("\n".join(printable(line) for line in f"error: {error}".split("\n")), err=True)
         sys.exit(1)
 
 

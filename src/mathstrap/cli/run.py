@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.cli.words import indented, say, shortened
+from mathstrap.errors import InputError, counted, suggest
 from mathstrap.render.hostile import printable
 from mathstrap.types import STAGES
 
@@ -33,7 +40,8 @@ OVERRIDES = typer.Argument(None, metavar="KEY=VALUE", help="Recipe keys to set, 
 
 def run(
     recipe: str = typer.Argument(
-        ..., metavar="RECIPE", help="A recipe file, or the name of a shipped one (see `mathstrap recipes`)."
+        ..., metavar="RECIPE",
+        help="A recipe file, the name of a shipped one (see `mathstrap recipes`), or a file of questions.",
     ),
     overrides: list[str] = OVERRIDES,
     dry_run: bool = typer.Option(
@@ -47,10 +55,7 @@ def run(
     ),
 ) -> None:
     """Bootstrap a dataset. The same command again resumes: nothing that was answered is asked twice."""
-    from mathstrap.pipeline.options import RunRecipe
-    from mathstrap.recipe import load_recipe
-
-    loaded = load_recipe(RunRecipe, recipe, overrides or [])
+    loaded = recipe_or_questions(recipe, overrides or [])
     if dry_run:
         from mathstrap.pipeline.preview import preview
 
@@ -62,28 +67,70 @@ def run(
     from mathstrap.pipeline import bootstrap
     from mathstrap.render.progress import show_progress
 
+    command = " ".join(["mathstrap run", recipe, *map(shlex.quote, overrides or [])])
+
+    def may_replace(sentence: str) -> bool:
+        listener.pause()
+        return replace or asked_to_replace(sentence)
+
     with show_progress(quiet=quiet, json_lines=json_events) as listener:
-        summary = bootstrap(
-            loaded, only=stage, events=listener, may_replace=lambda sentence: replace or asked_to_replace(sentence)
-        )
+        try:
+            summary = bootstrap(loaded, only=stage, events=listener, may_replace=may_replace)
+        except KeyboardInterrupt:  # while nobody was asked; while somebody is, the engine takes it
+            listener.pause()
+            say(f"Interrupted. Every reply is kept; go on with:\n  {command}", err=True)
+            raise typer.Exit(130) from None
     if not json_events:
-        print_summary(summary, loaded, " ".join(["mathstrap run", recipe, *(overrides or [])]))
+        print_summary(summary, loaded, command, said=listener.said)
     if summary.is_paused:
         raise typer.Exit(4)
     if not summary.is_complete:
         raise typer.Exit(3)
 
 
+def recipe_or_questions(named: str, overrides: list[str]) -> RunRecipe:
+    """Return the recipe of a name or path; questions in its place get the starter's, and need a teacher.
+
+    Money is never spent on a guess: with the starter's own teacher a file of questions is refused with what to type.
+    """
+    from mathstrap.pipeline.options import RunRecipe
+    from mathstrap.pipeline.starting import holds_questions, set_teacher, starter_values
+    from mathstrap.recipe import apply_override, build_recipe, load_recipe
+
+    if not holds_questions(named):
+        return load_recipe(RunRecipe, named, overrides)
+    if not any(override.startswith("teacher.") for override in overrides):
+        shown, stem = shlex.quote(named), Path(named).stem or "my"
+        raise InputError(
+            f"{named}: holds questions. Who answers? With a model, or with a recipe to look at first:\n"
+            f"  mathstrap run {shown} teacher.model=gpt-6-luna --dry-run\n"
+            f"  mathstrap run {shown} teacher.backend=ollama teacher.model=qwen3:4b --dry-run\n"
+            f"  mathstrap init {stem}.yaml --seeds {shown}"
+        )
+    values = starter_values(named)
+    _, fields = look_at_seeds(named)
+    if fields:
+        values["seeds"]["fields"] = fields
+    teacher: dict[str, dict[str, object]] = {}
+    for override in overrides:
+        if override.startswith("teacher."):
+            apply_override(teacher, override)
+    set_teacher(values, teacher["teacher"])
+    for override in overrides:
+        apply_override(values, override)
+    return build_recipe(RunRecipe, values, named)
+
+
 def asked_to_replace(sentence: str) -> bool:
     """Ask on a terminal whether samples may go; where nobody can answer they may not."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
-    typer.echo(printable(sentence), err=True)
+    say(printable(sentence), err=True)
     return typer.confirm("Replace them?", err=True)
 
 
-def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
-    """Print the funnel, where everything is, and what to do next."""
+def print_summary(summary: RunSummary, recipe: RunRecipe, command: str, *, said: Collection[str] = ()) -> None:
+    """Print the funnel, what was made and lost, and what to look at; nothing that was `said` is said again."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -111,7 +158,7 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
     if rejects:
         most = sorted(rejects.items(), key=lambda pair: -pair[1])[:6]
-        console.print("fell out: " + ", ".join(f"{reason} {count:,}" for reason, count in most), soft_wrap=True)
+        say("fell out: " + ", ".join(f"{reason} {count:,}" for reason, count in most))
     usd = (
         f"${analysis.usd:,.4f}"
         if analysis.usd is not None
@@ -119,36 +166,40 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str) -> None:
     )
     thinking = f" ({analysis.tokens_reasoning:,} of them thinking)" if analysis.tokens_reasoning else ""
     tokens = f"tokens: {analysis.tokens_in:,} in, {analysis.tokens_out:,} out{thinking}; cost: {usd}"
-    console.print(tokens, soft_wrap=True)
+    say(tokens)
     if analysis.other.sentence:
-        console.print(analysis.other.sentence, soft_wrap=True)
+        say(analysis.other.sentence)
     for word, number in analysis.unknown_endings.items():
         replies = counted(number, "reply", "replies")
-        text = f'{replies} ended with finish_reason "{printable(word)}", which mathstrap does not know.'
-        console.print(text, soft_wrap=True, markup=False)
-    for line in closing_lines(summary, recipe, command):
-        console.print(line, soft_wrap=True)
+        say(f'{replies} ended with finish_reason "{printable(word)}", which mathstrap does not know.')
+    for line in closing_lines(summary, recipe, command, said=said):
+        say(printable(line))
 
 
-def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[str]:
-    """Return what was made, where it is and what to run next."""
+def closing_lines(
+    summary: RunSummary, recipe: RunRecipe, command: str, *, said: Collection[str] = ()
+) -> list[str]:
+    """Return why it ended, what was made, what was lost most and what changes that, and what to look at."""
     from mathstrap.backends import is_bundled
+    from mathstrap.pipeline.closing import biggest_loss
 
     lines = [""]
     for report in summary.reports:
         if report.message:
-            lines.append(report.message)
+            lines += [] if report.message in said else [report.message]
         elif report.failed:
             lines.append(
                 f"{counted(report.failed, 'request')} of stage {report.stage} failed; the same command asks again."
             )
     lines += [f"Short: {short.sentence}" for short in summary.short]
     if not summary.is_complete:
-        lines.append(f"Not complete. Everything paid for is kept; go on with: {command}")
-    if summary.num_samples:
-        first = summary.path / "samples.jsonl"
-        what = "verified sample" if recipe.curate.outcome == "correct" else "wrong sample"
-        lines.append(f"Made {counted(summary.num_samples, what)}: {first} (and .parquet)")
+        lines += ["Not complete. Everything paid for is kept; go on with:", f"  {command}"]
+    what = "verified sample" if recipe.curate.outcome == "correct" else "wrong sample"
+    where = f": {summary.path / 'samples.jsonl'} (and .parquet)" if summary.num_samples else ""
+    lines.append(f"Made {counted(summary.num_samples, what) if summary.num_samples else 'no samples'}{where}")
+    loss = biggest_loss(summary.analysis, recipe)
+    if loss is not None:
+        lines.append(f"Lost most: {loss.sentence}. To change it: {loss.setting}")
     lines.append(f"Report: {summary.path / 'report.html'}")
     if is_bundled(recipe.teacher):
         lines += [
@@ -157,17 +208,12 @@ def closing_lines(summary: RunSummary, recipe: RunRecipe, command: str) -> list[
         ]
     is_demo = all(source.source.startswith("bundled:") for source in recipe.seed_sources)
     lines += [
-        "Next:",
-        f"  mathstrap show {first_seed(summary)} --run {summary.path}    every prompt and reply of one seed",
-        f"  mathstrap explore {summary.path}    look at the data",
+        "Look at it:",
+        f"  mathstrap explore {summary.path}    every prompt, reply and verdict, in the browser",
+        f"  mathstrap show {first_seed(summary)} --run {summary.path}    one seed, here",
         *(["  mathstrap init    a recipe for your own questions"] if is_demo else []),
     ]
     return lines
-
-
-def counted(number: int, noun: str, plural: str = "") -> str:
-    """Return a count with its noun: `1 seed`, `2,000 seeds`."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def first_seed(summary: RunSummary) -> str:
@@ -213,9 +259,9 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
             f"counted on {found.num_planned:,} of the {found.num_seeds:,} seeds, evenly spread, and scaled up; "
             "the run plans every one"
         )
-    console.print(found.cost_sentence, soft_wrap=True, markup=False)
+    say(found.cost_sentence)
     for line in thinker_lines(recipe):
-        console.print(line, soft_wrap=True)
+        say(line)
 
 
 def after_a_second() -> Callable[[str], None]:
@@ -264,7 +310,7 @@ def short(number: int) -> str:
 def show(
     problem_id: str = typer.Argument(..., metavar="ID", help="The id of a seed, or of anything derived from it."),
     run_dir: Path = typer.Option(None, "--run", help="The run directory; without it, the newest run under runs/."),
-    full: bool = typer.Option(False, "--full", help="Print every prompt whole, few-shot examples included."),
+    full: bool = typer.Option(False, "--full", help="Print every prompt whole, examples included, and thoughts."),
     own_code: bool = typer.Option(False, "--own-code", help="Run the code files that this run's recipe names."),
 ) -> None:
     """Print the exact prompts and replies of one seed's whole family, rejects and verdicts included."""
@@ -316,9 +362,13 @@ def print_exchange(exchange: Exchange, *, full: bool) -> None:
         text = message.content if full or len(message.content) < 600 else "... " + message.content[-500:]
         print_block(f"{request.id}  prompt, {message.role}", text, indent=4)
     if exchange.completion is not None:
-        print_block(
-            f"{request.id}  reply ({exchange.completion.tokens_out} tokens)", exchange.completion.text, indent=4
-        )
+        reply = exchange.completion
+        print_block(f"{request.id}  reply ({counted(reply.tokens_out, 'token')})", reply.text, indent=4)
+        if reply.reasoning and full:
+            print_block(f"{request.id}  thought before it", reply.reasoning, indent=4)
+        elif reply.reasoning:
+            words = counted(len(reply.reasoning.split()), "word")
+            typer.secho(f"      (it thought for {words} before that; --full prints them)", dim=True)
     typer.secho(f"    => {printable(outcome)}\n", fg="green" if verdict and verdict.outcome == "correct" else "yellow")
 
 
@@ -327,7 +377,7 @@ def print_block(title: str, text: str, *, indent: int = 0) -> None:
     pad = " " * indent
     typer.secho(pad + printable(title), bold=True)
     for line in text.splitlines():
-        typer.echo(f"{pad}  {printable(line)}")
+        typer.echo(indented(printable(line), f"{pad}  "))
 
 
 def recipes(
@@ -339,8 +389,6 @@ def recipes(
     from mathstrap.recipe import recipe_names, recipe_schema, recipe_text
 
     if schema:
-        import json
-
         from mathstrap.pipeline.options import RunRecipe
 
         typer.echo(json.dumps(recipe_schema(RunRecipe), indent=2))
@@ -358,11 +406,14 @@ def recipes(
 def print_recipes(texts: dict[str, str]) -> None:
     """Print the names and first lines of recipes, under the verb that takes them."""
     verbs = {name: verb_of(text) for name, text in texts.items()}
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000
     for verb, purpose in RECIPE_VERBS.items():
         typer.echo(f"mathstrap {verb} NAME    {purpose}")
         for name in (name for name in texts if verbs[name] == verb):
-            typer.echo(f"  {name:22} {texts[name].splitlines()[0].removeprefix('#').strip()}")
+            about = texts[name].splitlines()[0].removeprefix("#").strip()
+            typer.echo(f"  {name:22} {shortened(about, width - 25)}")
         typer.echo()
+    typer.echo("mathstrap recipes NAME    prints one; --copy FILE writes it, to be changed")
 
 
 def verb_of(text: str) -> str:
@@ -390,36 +441,49 @@ def init(
     if seeds != YOUR_SEEDS and ":" not in seeds and seeds not in HUB_SETS:
         files_of(seeds)  # a recipe for a file that is not there would fail one command later
     text = recipe_text("starter")[1].replace(YOUR_SEEDS, seeds)
+    lines, fields = look_at_seeds(seeds)
+    if fields:
+        named = ", ".join(f"{part}: {json.dumps(column)}" for part, column in fields.items())
+        line = f"  fields: {{{named}}}   # guessed from the columns"
+        text = re.sub(r"(?m)^  # fields: .*", lambda _: line, text, count=1)
     if teacher:
         text = with_teacher(text, teacher)
-    write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {path}"))
-    show_seeds(seeds)
-    typer.echo(f"Next: look at it, then `mathstrap run {path} --dry-run`.")
+    write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {shlex.quote(str(path))}"))
+    for line in lines:
+        say(printable(line))
+    say("Next: look at it, then:")
+    say(f"  mathstrap run {shlex.quote(str(path))} --dry-run")
 
 
-def show_seeds(source: str) -> None:
-    """Print what a file of seeds holds: its format, the shape of its golds, what was mended, the bad rows."""
+def look_at_seeds(source: str) -> tuple[list[str], dict[str, str]]:
+    """Return what a file of seeds holds (format, golds, what was mended, bad rows), and its columns where guessed."""
     from mathstrap.files.rows import files_of
-    from mathstrap.problems.load import SeedsOptions, load_problems
+    from mathstrap.problems.guess import ENOUGH, guess_fields
+    from mathstrap.problems.load import SeedsOptions, load_problems, source_rows
 
     if source.startswith("hf:"):
-        return
+        return [], {}
+    options = SeedsOptions(source=source, on_bad="skip", limit=20_000)
     try:
         if not source.startswith("bundled:"):
             files_of(source)
-        loaded = load_problems(SeedsOptions(source=source, on_bad="skip", limit=20_000))
+        return load_problems(options).lines(), {}
     except InputError as error:
-        typer.echo(printable(str(error)).replace("seeds.on_bad", "on_bad"))
-        return
-    for line in loaded.lines():
-        typer.echo(printable(line))
+        reason = str(error)
+    try:
+        rows = [row for _, row in islice(source_rows(options, lambda *_: None), ENOUGH)]
+        fields = guess_fields(rows) if rows else {}
+        if fields:
+            loaded = load_problems(replace(options, fields=fields))
+            shown = ", ".join(f'{part} "{column}"' for part, column in fields.items())
+            return [*loaded.lines(), f"  columns, guessed: {shown}; change them under seeds.fields"], fields
+    except InputError:
+        pass  # the guess was no good: what was wrong without it is what to say
+    return [reason.replace("seeds.on_bad", "on_bad")], {}
 
 
 def with_teacher(text: str, model: str) -> str:
     """Return the starter's text with another model, and the limits that a model of this kind needs."""
-    import json
-    import re
-
     from mathstrap.engine.thinkers import THINKER_MAX_TOKENS, THINKER_TIMEOUT_SECONDS, thinks
 
     if not model.isprintable() or len(model) > 200:

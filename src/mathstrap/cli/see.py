@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 
 if TYPE_CHECKING:
     from mathstrap.files.rundir import RunDir
     from mathstrap.stats import Analysis, Group
     from mathstrap.stats.diversity import Embed
 
+MOST_RUNS = 50  # of a folder that is explored, the newest; each is a database of its own
 RUN = typer.Argument(..., metavar="RUN", help="A run directory.")
 
 
@@ -84,7 +85,9 @@ def report(
 
 
 def explore(
-    runs: list[str] = typer.Argument(..., metavar="RUN", help="Run directories; two can be set side by side."),
+    runs: list[str] = typer.Argument(
+        ..., metavar="RUN", help="Run directories, or a folder of them; two can be set side by side."
+    ),
     port: int = typer.Option(8001, "--port", min=0, max=65535, help="The port on 127.0.0.1; 0 takes a free one."),
     open_browser: bool = typer.Option(False, "--open", help="Open the page in a browser."),
 ) -> None:
@@ -96,8 +99,19 @@ def explore(
         if open_browser:
             typer.launch(url)
 
-    typer.echo(f"Reading {len(runs)} run{'s' if len(runs) > 1 else ''} ...", err=True)
-    serve([Path(run) for run in runs], port=port, announce=announce)
+    paths = [path for run in runs for path in runs_at(Path(run))]
+    typer.echo(f"Reading {counted(len(paths), 'run')} ...", err=True)
+    serve(paths, port=port, announce=announce)
+
+
+def runs_at(path: Path) -> list[Path]:
+    """Return a run directory itself, or those that lie in a folder of runs, the newest first."""
+    from mathstrap.explore.server import has_records
+
+    if not path.is_dir() or has_records(path):
+        return [path]
+    inside = {child: child.stat().st_mtime_ns for child in path.iterdir() if has_records(child)}
+    return sorted(inside, key=lambda child: -inside[child])[:MOST_RUNS] or [path]
 
 
 def print_comparison(a: str, b: str) -> None:

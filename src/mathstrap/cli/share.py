@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -210,7 +211,7 @@ def serve_reward(
 
 def push(
     run: str = typer.Argument(..., help="A run directory."),
-    repo: str = typer.Argument(..., metavar="OWNER/NAME", help="The dataset on the Hugging Face hub."),
+    repo: str = typer.Argument("", metavar="OWNER/NAME", help="The dataset on the Hugging Face hub."),
     dry_run: bool = typer.Option(False, "--dry-run", help="Print files, sizes and card; upload nothing."),
     public: bool = typer.Option(False, "--public", help="Make a new repository public; otherwise it is private."),
     include: list[str] = typer.Option([], "--include", metavar="FILE", help="Another file of the run; repeatable."),
@@ -221,7 +222,10 @@ def push(
     from mathstrap.share.push import plan_push
     from mathstrap.share.push import push as upload
 
-    plan = plan_push(run, repo, public=public, include=include, without=without, message=message)
+    if not repo and not dry_run:
+        raise InputError(f"push: where to? Name the dataset: mathstrap push {run} OWNER/NAME; --dry-run needs none.")
+    stem = re.sub(r"[^A-Za-z0-9.]+", "-", Path(run).resolve().name).strip("-.") or "run"
+    plan = plan_push(run, repo or f"you/{stem}", public=public, include=include, without=without, message=message)
     print_plan(plan, dry_run=dry_run)
     if not dry_run:
         typer.echo(f"Published: {upload(plan)}")

@@ -8,6 +8,7 @@ from typing import Literal
 import msgspec
 
 EventKind = Literal[
+    "working",  # something that asks nobody and may take a while begins: detail
     "started",  # a stage begins: total, where it is known
     "asked",  # a call was sent: id, attempt, draws
     "answered",  # a reply is on disk: id, tokens, seconds, usd

@@ -90,6 +90,8 @@ class Flight:
                     timer.cancel()
             await self._land()
         self._error = self._error or self.ledger.settle_refusals()
+        if self.report.stopped == "interrupted" and not self._cut and self._jobs.is_empty:
+            self.report.stopped, self.report.message = "done", ""  # what was asked last came back: nothing is left
         await self.ledger.save_again()
         self.ledger.finish(self._now() - started)
         if self._error is not None:

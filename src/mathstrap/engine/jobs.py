@@ -39,6 +39,14 @@ class Jobs:
         self._again: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
 
+    @property
+    def is_empty(self) -> bool:
+        """Say whether nothing is left to send, reading one request ahead to know it."""
+        if self._ahead is None and not self._exhausted:
+            self._ahead = next(self._source, None)
+            self._exhausted = self._ahead is None
+        return self._first is None and self._ahead is None and not self._again
+
     def next(self, now: float, *, most_draws: int) -> Job | None:
         """Return the next job, or None if there is none or the next is not due."""
         if self._first is not None:

@@ -42,12 +42,17 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mathstrap" / "explore"
 
 
+def has_records(path: Path) -> bool:
+    """Say whether a folder is a run directory in which there is something to show."""
+    return any((path / f"{name}.jsonl").exists() for name in RECORDS)
+
+
 def show_runs(paths: Sequence[Path], cache: Path) -> list[Shown]:
     """Return the runs to show with names that differ; raises InputError where a path is no run directory."""
     shown: list[Shown] = []
     for path in paths:
         RunDir.read(path)
-        if not any((path / f"{name}.jsonl").exists() for name in RECORDS):
+        if not has_records(path):
             raise InputError(f"{path}: no records here. Expected a run directory, as `mathstrap run` makes it.")
         base = (
             "".join(char if char.isascii() and char.isalnum() else "-" for char in path.resolve().name).strip("-")

@@ -15,7 +15,7 @@ import msgspec
 
 from mathstrap.engine.events import Listener
 from mathstrap.engine.interface import AskReport, Stop
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 from mathstrap.files.given import rows_given
 from mathstrap.files.rundir import RunDir
 from mathstrap.files.tables import write_atomically
@@ -311,7 +311,7 @@ class Run:
 
     def __repr__(self) -> str:
         seeds, questions, samples = (
-            f"{number:,} {noun}{'' if number == 1 else 's'}"
+            counted(number, noun)
             for number, noun in ((self.num_seeds, "seed"), (self.num_problems, "question"),
                                  (self.num_samples, "sample"))
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from mathstrap.errors import counted
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.stats import Analysis
 from mathstrap.types import REASONS
@@ -34,12 +35,14 @@ def _longer(stage: str) -> Remedy:
 
 def _stronger(recipe: RunRecipe) -> str:
     if recipe.sampling.policy == "fixed":
-        return "sampling.policy=until (draws again where answers fail), or a stronger teacher.model"
+        return "sampling.policy=until draws again where answers fail"
     return "a stronger teacher.model"
 
 
 def _varied(recipe: RunRecipe) -> str:
-    return f"rewriting.temperature={min(1.0, round(recipe.rewriting.temperature + 0.3, 1))}, or a smaller count"
+    if recipe.rewriting.temperature >= 1:
+        return "a smaller methods.rephrase.count"
+    return f"rewriting.temperature={min(1.0, round(recipe.rewriting.temperature + 0.3, 1))}"
 
 
 def _fixed(text: str) -> Remedy:
@@ -89,6 +92,8 @@ def biggest_loss(analysis: Analysis, recipe: RunRecipe) -> Loss | None:
     if reason == "truncated":  # counted by method alone: where answers lost few, it was rewrites that were cut off
         stage = "solving" if 2 * (counts["answered"] - counts["parsed"]) >= count else "rewriting"
         setting = _longer(stage)(recipe)
+    elif reason == "wrong" and 10 * counts["correct"] < counts["answered"]:
+        setting = "a stronger teacher.model"  # drawing again would pay ten times for each right answer
     else:
         setting = REMEDIES.get(reason, _REWRITE)(recipe)
     return Loss(count=count, reason=reason, sentence=sentence, setting=setting)
@@ -98,7 +103,7 @@ def closing_sentences(analysis: Analysis, recipe: RunRecipe) -> list[str]:
     """Return what was made and what was lost most, a sentence each; the second only where something was lost."""
     kept, seeds = analysis.everything.counts["kept"], analysis.seeds
     kind = "verified" if recipe.curate.outcome == "correct" else "wrong"
-    made = f"{kept:,} {kind} sample{'' if kept == 1 else 's'} from {seeds:,} seed{'' if seeds == 1 else 's'}"
+    made = f"{counted(kept, f'{kind} sample')} from {counted(seeds, 'seed')}"
     loss = biggest_loss(analysis, recipe)
     if loss is None:
         return [f"Made: {made}."]

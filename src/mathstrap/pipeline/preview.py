@@ -9,6 +9,7 @@ import msgspec
 
 from mathstrap.augment.second_chance import numbers_sentence
 from mathstrap.engine.thinkers import expected_tokens_out
+from mathstrap.errors import counted
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import in_processes
 from mathstrap.pipeline.again import turns_again
@@ -99,7 +100,7 @@ class Preview:
     def _repr_html_(self) -> str:
         from mathstrap.render.notebook import cell
 
-        seeds = f"{self.num_seeds:,} seed{'' if self.num_seeds == 1 else 's'}"
+        seeds = counted(self.num_seeds, "seed")
         lines = list(self.seed_lines)
         if self.num_planned < self.num_seeds:
             lines.append(f"Counted on {self.num_planned:,} of the seeds, evenly spread, and scaled up.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mathstrap.errors import counted
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.seeds import Seeds
 from mathstrap.types import Problem, Sample
@@ -38,8 +39,8 @@ def samples_that_go(run: RunDir, seeds: Seeds) -> str:
     if not num_lost:
         return ""
     return (
-        f"{run.path}: {num_lost:,} of the {num_samples:,} samples here come from {len(losing):,} "
-        f"seed{'' if len(losing) == 1 else 's'} that the present recipe does not have, so samples.jsonl would be "
-        "replaced without them. Their replies stay. Give the new run a name of its own (name=NAME), or go on here "
+        f"{run.path}: {num_lost:,} of the {counted(num_samples, 'sample')} here come from "
+        f"{counted(len(losing), 'seed')} that the present recipe does not have, so samples.jsonl would be replaced "
+        "without them. Their replies stay. Give the new run a name of its own (name=NAME), or go on here "
         "with --replace (in Python: replace=True)."
     )

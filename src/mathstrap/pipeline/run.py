@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from mathstrap.backends.cluster import Cluster
 from mathstrap.curate.mix import Part
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.engine.ask import AskReport, Stop
-from mathstrap.engine.events import Listener
+from mathstrap.engine.events import Event, Listener
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import here, in_processes
@@ -39,6 +40,10 @@ STAGES: tuple[tuple[Stage, StageFunction], ...] = (
     ("curate", curate),
 )
 # Questions are derived whole: rewritten and filtered.
+WORK: dict[Stage, str] = {
+    "seeds": "looking at the seeds", "filter": "planning the questions", "solve": "planning the answers",
+    "verify": "grading the answers", "curate": "choosing the samples",
+}  # fmt: skip
 LAST_STAGE: dict[Stage, Stage] = {"seeds": "filter", "rewrite": "filter", "export": "curate"}
 
 
@@ -92,6 +97,7 @@ def bootstrap(
     everything paid for until then is kept.
     """
     read_named_files(recipe)
+    tell(events, "reading the seeds")
     seeds = load_seeds(recipe)
     with ExitStack() as stack:
         run = stack.enter_context(RunDir.open(recipe.path))
@@ -111,10 +117,18 @@ def bootstrap(
         context = Context(recipe=recipe, run=run, teacher=teacher, spread=spread, search_spread=search_spread)
         state = State(seeds=seeds, rejects=tuple(seeds.rejects))
         for name, run_stage in STAGES:
+            tell(events, WORK[name])
             state = run_stage(state, context)
             if only is not None and name == LAST_STAGE.get(only, only):
                 break
+        tell(events, "counting, and writing the report")
         return finish(state, context)
+
+
+def tell(events: Listener | None, detail: str) -> None:
+    """Say what is done while nobody is asked: a large run would be silent for minutes."""
+    if events is not None:
+        events(Event(kind="working", at=time.time(), detail=detail))
 
 
 def finish(state: State, context: Context) -> RunSummary:

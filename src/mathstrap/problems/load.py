@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from mathstrap.errors import InputError, RecipeError, suggest
+from mathstrap.errors import InputError, RecipeError, counted, suggest
 from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
 from mathstrap.problems.columns import as_text
@@ -124,7 +124,9 @@ class LoadedProblems:
     def lines(self) -> list[str]:
         """Return what to print of a source: its format, the golds, what was mended and what fell out."""
         known = f" as {PRESETS[self.preset].about}" if self.preset else ""
-        lines = [f"{self.source}: {len(self.problems):,} questions{known}, {len(self.rejects):,} bad rows"]
+        lines = [
+            f"{self.source}: {counted(len(self.problems), 'question')}{known}, {counted(len(self.rejects), 'bad row')}"
+        ]
         lines += [f"  {line}" for line in self.golds.lines()]
         if self.mended:
             lines.append(

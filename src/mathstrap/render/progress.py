@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from mathstrap.engine.events import Event
+from mathstrap.errors import counted
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -22,6 +23,7 @@ PLAIN_SECONDS = 10.0
 NOTEBOOK_SECONDS = 0.5  # a notebook keeps every update of a cell in its history
 WINDOW_SECONDS = 15.0
 MOST_SENTENCES = 5
+EXPECTED_ENDS = frozenset({"interrupted", "budget", "paused"})
 
 
 @dataclass(kw_only=True)
@@ -110,7 +112,10 @@ class Progress:
         self._quiet = quiet
         self._show = show
         self._sentences: list[str] = []  # warnings and failures, for `show`
+        self.said: set[str] = set()  # why the asking ended, for whoever would say it again
         self._next_show = 0.0
+        self._working = ""  # what is done while nobody is asked
+        self._working_since = 0.0
         self._json = json
         self._stream = stream or sys.stderr
         self._json_stream = json_stream or sys.stdout
@@ -124,8 +129,15 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
+    def pause(self) -> None:
+        """Draw nothing until the next event: a question to the user is not to be drawn over."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
     def _go_live(self) -> None:
-        # At the first stage, not when it is entered: until then a verb may still ask its user something.
+        if self._live is not None or not self._is_terminal or self._quiet:
+            return
         from rich.console import Console
         from rich.live import Live
 
@@ -137,9 +149,8 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._working = ""
+        self.pause()
 
     def note(self, text: str) -> None:
         """Set what is said of the running stage beside the engine's numbers; on a terminal it has a line of its own."""
@@ -152,15 +163,19 @@ class Progress:
             self._json_stream.write(self._encode(event).decode() + "\n")
             self._json_stream.flush()
             return
+        if event.kind == "working":
+            self._working, self._working_since = event.detail, event.at
+            self._go_live()
+            return
         if event.kind == "started":
+            self._working = ""
             self._stages.append(
                 StageState(
                     name=event.stage, total=event.total, started=event.at, now=event.at, in_flight=event.in_flight
                 )
             )
             self._next_plain = event.at + PLAIN_SECONDS
-            if self._is_terminal and not self._quiet and self._live is None:
-                self._go_live()
+            self._go_live()
         if not self._stages:
             return
         stage = self._stages[-1]
@@ -191,10 +206,13 @@ class Progress:
         if event.kind == "warning":
             self._say(f"warning: {event.detail}")
         elif event.kind == "stopping":
-            waiting = (
-                f" Waiting for {event.in_flight:,} calls in flight; Ctrl-C leaves them." if event.in_flight else ""
-            )
-            self._say(f"{event.detail}{waiting}")
+            # An error ends the program, which says it once; until then a reader waits for what is in flight.
+            detail = event.detail if event.reason in EXPECTED_ENDS else ""
+            waiting = f"Waiting for {counted(event.in_flight, 'call')} in flight; Ctrl-C leaves them."
+            if detail:
+                self.said.add(detail)
+            if detail or event.in_flight:
+                self._say(" ".join(filter(None, (detail, waiting if event.in_flight else ""))))
         elif event.kind == "paused":
             self._say(f"{event.detail} (trying again in {event.wait_seconds:.0f} s)")
         elif event.kind == "resumed":
@@ -212,7 +230,7 @@ class Progress:
         elif self._live is not None:
             from rich.text import Text
 
-            self._live.console.print(Text(text))
+            self._live.console.print(Text(text))  # wrapped between words
         else:
             self._stream.write(text + "\n")
             self._stream.flush()
@@ -226,6 +244,9 @@ class Progress:
 
     def _text(self) -> str:
         lines = [line for stage in self._stages for line in (stage.line(), stage.note) if line]
+        seconds = time.time() - self._working_since
+        if self._working and seconds >= 1:
+            lines.append(f"{self._working}, {_span(seconds)}")
         return "\n".join([*self._sentences[-MOST_SENTENCES:], *lines])
 
 

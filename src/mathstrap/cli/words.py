@@ -1,0 +1,46 @@
+"""Print sentences so that a narrow terminal breaks them between words; what is piped on stays one line each."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+
+import typer
+
+MOST_WIDTH = 100  # of a sentence: longer lines are hard to read, however wide the window
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines, each wrapped on a terminal; one that begins with spaces is a command to copy and stays whole."""
+    for line in fitted(text, err=err).split("\n"):
+        typer.echo(line, err=err)
+
+
+def fitted(text: str, *, err: bool = False) -> str:
+    """Return the lines as they are printed; see `say`."""
+    if not (sys.stderr if err else sys.stdout).isatty():
+        return text
+    width = min(shutil.get_terminal_size().columns, MOST_WIDTH)
+    return "\n".join(line if line.startswith(" ") else wrapped(line, width) for line in text.split("\n"))
+
+
+def indented(line: str, pad: str) -> str:
+    """Return a line behind a margin, which the lines it is broken into on a terminal keep."""
+    if not sys.stdout.isatty():
+        return pad + line
+    width = max(shutil.get_terminal_size().columns, len(pad) + 20)
+    return textwrap.fill(
+        line, width, initial_indent=pad, subsequent_indent=pad, break_long_words=False, break_on_hyphens=False,
+        replace_whitespace=False, drop_whitespace=True,
+    ) or pad  # fmt: skip
+
+
+def wrapped(line: str, width: int) -> str:
+    """Return one line broken between words; a path or an address longer than the width stays whole."""
+    return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+
+
+def shortened(text: str, room: int) -> str:
+    """Return a text cut between words to fit."""
+    return text if len(text) <= room else textwrap.shorten(text, max(room, 12), placeholder=" ...")
