@@ -98,16 +98,10 @@ def local_ray():
     ray.shutdown()
 
 
-@pytest.fixture
-def all_go_out(monkeypatch):
-    """Have the cluster compute even a single chunk."""
-    monkeypatch.setattr("mathstrap.backends.cluster.FEW_CHUNKS", 1)
-
-
 @pytest.mark.slow
-def test_a_run_on_ray_gives_the_bytes_of_one_machine_within_one_budget(tmp_path, local_ray, all_go_out):
+def test_a_run_on_ray_gives_the_bytes_of_one_machine_within_one_budget(tmp_path, local_ray):
     alone = bootstrap(small_recipe(tmp_path, out=str(tmp_path / "alone")))
-    engine = {"teachers": 2, "teacher_cpus": 0.5}
+    engine = {"teachers": 2, "teacher_cpus": 0.5, "min_chunks": 1}
     first = bootstrap(small_recipe(tmp_path, engine=engine, budget={"max_requests": 50}, out=str(tmp_path / "first")))
     assert 40 < num_answered(first) <= 50
     whole = bootstrap(small_recipe(tmp_path, engine=engine))
@@ -174,23 +168,22 @@ def test_few_chunks_stay_here(local_ray):
 
 
 @pytest.mark.slow
-def test_a_piece_of_work_that_does_not_come_back_is_done_here(local_ray, all_go_out, monkeypatch):
-    monkeypatch.setattr("mathstrap.backends.cluster.PATIENCE", 3.0)
+def test_a_piece_of_work_that_does_not_come_back_is_done_here(local_ray):
 
     def stuck(pid, chunk):
         if os.getpid() != pid and chunk == [2]:
             time.sleep(600)
         return chunk, os.getpid() == pid
 
-    with Cluster(ClusterOptions()) as cluster:
+    with Cluster(ClusterOptions(min_chunks=1, chunk_seconds=3.0)) as cluster:
         done = list(cluster.spread(stuck, os.getpid(), [[number] for number in range(8)]))
     assert [chunk for chunk, _ in done] == [[number] for number in range(8)]
     assert [is_here for _, is_here in done][:3] == [False, False, True]
 
 
 @pytest.mark.slow
-def test_a_worker_that_dies_again_and_again_is_told(local_ray, all_go_out):
-    cluster = Cluster(ClusterOptions())
+def test_a_worker_that_dies_again_and_again_is_told(local_ray):
+    cluster = Cluster(ClusterOptions(min_chunks=1))
     assert list(cluster.spread(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
     with pytest.raises(MathstrapError, match="lost a piece of work"):
         list(cluster.spread(exit_at_once, None, [[1]]))
@@ -235,7 +228,7 @@ def nodes(local_ray):
 
 
 @pytest.mark.slow
-def test_workers_run_the_mathstrap_of_this_process_whatever_their_node_has(tmp_path, nodes, all_go_out):
+def test_workers_run_the_mathstrap_of_this_process_whatever_their_node_has(tmp_path, nodes):
     (tmp_path / "mathstrap.py").write_text('__version__ = "0.0.1"')
     nodes.add_node(num_cpus=1)
 
@@ -244,7 +237,8 @@ def test_workers_run_the_mathstrap_of_this_process_whatever_their_node_has(tmp_p
 
         return __version__
 
-    options = ClusterOptions(address=nodes.address, runtime_env={"env_vars": {"PYTHONPATH": str(tmp_path)}})
+    elsewhere = {"env_vars": {"PYTHONPATH": str(tmp_path)}}
+    options = ClusterOptions(address=nodes.address, min_chunks=1, runtime_env=elsewhere)
     with Cluster(options) as cluster:
         assert list(cluster.spread(version, None, [[1]])) == [mathstrap.__version__]
 
@@ -257,12 +251,12 @@ def test_a_cluster_of_another_ray_is_told(tmp_path, nodes, monkeypatch):
 
 
 @pytest.mark.slow
-def test_nodes_that_join_a_growing_cluster_are_used(tmp_path, nodes, all_go_out):
+def test_nodes_that_join_a_growing_cluster_are_used(tmp_path, nodes):
     teacher_options = small_recipe(tmp_path).teacher
     short = ClusterOptions(address=nodes.address, teachers=2, start_seconds=0.5)
     with Cluster(short) as cluster, pytest.raises(TeacherError, match=r"none was within engine.start_seconds \(0\.5\)"):
         cluster.open_teacher(teacher_options)
-    options = ClusterOptions(address=nodes.address, teachers=2, teacher_cpus=1)
+    options = ClusterOptions(address=nodes.address, teachers=2, teacher_cpus=1, min_chunks=1)
     with Cluster(options) as cluster, ThreadPoolExecutor() as threads:
         assert cluster.ray.is_initialized()
         opening = threads.submit(cluster.open_teacher, teacher_options)
@@ -282,13 +276,9 @@ def test_nodes_that_join_a_growing_cluster_are_used(tmp_path, nodes, all_go_out)
         asyncio.run(teacher.close())
 
 
-# The work of a small run goes out too.
-DRIVER = "from mathstrap.backends import cluster; cluster.FEW_CHUNKS = 1; from mathstrap.cli import main; main()"
-
-
 def start(recipe_path, *overrides):
     return subprocess.Popen(
-        [sys.executable, "-c", DRIVER, "run", str(recipe_path), *overrides],
+        [sys.executable, "-m", "mathstrap", "run", str(recipe_path), *overrides],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
 
@@ -330,7 +320,7 @@ def test_a_node_and_then_the_driver_die_and_only_what_was_in_flight_is_paid_twic
                    "max_in_flight": IN_FLIGHT // 2, "supports_n": False}  # fmt: skip
         values = small_values(
             tmp_path, teacher=teacher, limits={"adapt": False}, seeds={"source": "bundled:gsm8k"},
-            engine={"address": nodes.address, "teachers": 2, "teacher_cpus": 1},
+            engine={"address": nodes.address, "teachers": 2, "teacher_cpus": 1, "min_chunks": 1},
         )  # fmt: skip
         recipe_path = tmp_path / "small.yaml"
         recipe_path.write_text(yaml.safe_dump(values))

@@ -120,13 +120,13 @@ def losses_and_gradient(model, batches, **packing):
 
 
 @pytest.mark.parametrize("name", ["packed", "packed, long", "sdpa", "eager"])
-def test_a_packed_samples_loss_and_gradient_equal_its_own_alone(llama, name, monkeypatch):
+def test_a_packed_samples_loss_and_gradient_equal_its_own_alone(llama, name):
     import torch
 
     name, *is_long = name.split(", ")
-    if is_long:
-        monkeypatch.setattr(attention, "LONGEST_DENSE", 30)
     model = packed_model(llama, name)
+    if is_long:
+        attention.register(longest_dense=30)
     samples = some_samples()
     alone, gradient_alone = losses_and_gradient(model, [[sample] for sample in samples])
     (together,), gradient = losses_and_gradient(model, [samples])
@@ -135,16 +135,14 @@ def test_a_packed_samples_loss_and_gradient_equal_its_own_alone(llama, name, mon
 
 
 @pytest.mark.parametrize("longest_dense", [0, 40, 1024])
-def test_an_opening_all_prompts_share_is_computed_once_and_changes_no_loss_or_gradient(
-    llama, longest_dense, monkeypatch
-):
+def test_an_opening_all_prompts_share_is_computed_once_and_changes_no_loss_or_gradient(llama, longest_dense):
     import numpy as np
     import torch
 
     from mathstrap.train.collate import pack
 
-    monkeypatch.setattr(attention, "LONGEST_DENSE", longest_dense)
-    model = packed_model(llama)
+    model = packed_model(llama)  # which registers the attention of a training
+    attention.register(longest_dense=longest_dense)
     opening = np.arange(20, 31, dtype=np.int32)
     samples = [(np.concatenate([opening, ids]), start + len(opening)) for ids, start in some_samples()]
     samples.append((samples[0][0], len(samples[0][0])))  # one that only fills a place

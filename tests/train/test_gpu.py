@@ -66,7 +66,7 @@ def loss_and_gradients(torch, model, batches):
     return total, [block.q_proj.weight.grad.clone(), block.k_proj.weight.grad.clone(), block.v_proj.weight.grad.clone()]
 
 
-def test_one_kernel_over_a_row_is_each_sample_alone(gpu, folder, tmp_path, monkeypatch):
+def test_one_kernel_over_a_row_is_each_sample_alone(gpu, folder, tmp_path):
     from mathstrap.train.model import load_model
 
     recipe = recipe_for(folder, tmp_path, attention="packed")
@@ -76,10 +76,10 @@ def test_one_kernel_over_a_row_is_each_sample_alone(gpu, folder, tmp_path, monke
     samples = [(rng.integers(3, 500, size).astype(np.int32), int(rng.integers(2, size - 2))) for size in sizes]
     kernel, calls = attention.kernel_of_rows(), itertools.count()
     assert kernel is not None, "torch 2.11 and later have it"
-    monkeypatch.setattr(attention, "kernel_of_rows", lambda: next(calls) >= 0 and kernel)
+    attention.register(find_kernel=lambda: next(calls) >= 0 and kernel)
     loss, gradients = loss_and_gradients(gpu, model, [samples])
     assert next(calls) == 2, "once per layer"
-    monkeypatch.setattr(attention, "kernel_of_rows", lambda: None)
+    attention.register(find_kernel=lambda: None)
     for batches in ([samples], [[sample] for sample in samples]):
         expected, wanted = loss_and_gradients(gpu, model, batches)
         assert loss == pytest.approx(expected, rel=1e-3)

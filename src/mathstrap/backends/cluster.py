@@ -27,8 +27,6 @@ from mathstrap.errors import InputError, MathstrapError, RecipeError, missing_ex
 from mathstrap.parallel import here, taken_in_order
 
 RETRIES = 5  # of a chunk whose worker or node was lost
-PATIENCE = 30.0  # seconds for a chunk, which takes a tenth of one
-FEW_CHUNKS = 64  # a tenth of a second each; fewer are done before a task is worth it
 CONNECT_SECONDS = 10.0
 
 
@@ -41,6 +39,8 @@ class ClusterOptions:
     teacher_cpus   CPUs for one copy; 0 = one beside GPUs, else all of the smallest node
     teacher_gpus   GPUs for one copy; null = as many as vllm's settings spread a copy over, none for other teachers
     start_seconds  how long to wait for a copy that answers, loading the model included
+    min_chunks     fewer pieces of work, a tenth of a second each, are done by this process: before a task is worth it
+    chunk_seconds  how long to wait for a piece of work before this process does it
     runtime_env    what Ray sets up on the nodes, for example {"pip": ["mathstrap[vllm]"]}
     """
 
@@ -49,10 +49,12 @@ class ClusterOptions:
     teacher_cpus: float = 0.0
     teacher_gpus: float | None = None
     start_seconds: float = 600.0
+    min_chunks: int = 64
+    chunk_seconds: float = 30.0
     runtime_env: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("teachers", "teacher_cpus", "teacher_gpus"):
+        for name in ("teachers", "teacher_cpus", "teacher_gpus", "min_chunks", "chunk_seconds"):
             if (getattr(self, name) or 0) < 0:
                 raise RecipeError(f"{name}: found {getattr(self, name)}, expected 0 or more.")
 
@@ -118,8 +120,8 @@ class Cluster(ExitStack):
         One that does not come back in time is computed here, and of those after it what is not there by then.
         """
         stream = iter(chunks)
-        first = list(islice(stream, FEW_CHUNKS))
-        if len(first) < FEW_CHUNKS:
+        first = list(islice(stream, self.options.min_chunks))
+        if len(first) < self.options.min_chunks:
             yield from here(function, shared, chain(first, stream))
             return
         ray, cores = self.ray, sum(cores for cores, _ in self.nodes()) or 1.0
@@ -128,7 +130,7 @@ class Cluster(ExitStack):
         work = ray.put((function, shared))
         task = ray.remote(work_on).options(num_cpus=share, max_retries=RETRIES, scheduling_strategy="SPREAD")
 
-        patience = PATIENCE
+        patience = self.options.chunk_seconds
 
         def result(sent: tuple[Any, Any]) -> Any:
             nonlocal patience

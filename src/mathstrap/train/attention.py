@@ -12,16 +12,18 @@ import itertools
 from collections.abc import Callable
 from typing import Any
 
+FindKernel = Callable[[], Callable[..., Any] | None]
 NAME = "mathstrap_packed"
 # Longer samples would hold more scores than they save time.
 LONGEST_DENSE = 1024
 
 
-def register() -> str:
-    """Make the packed attention known to transformers under its name, and return the name."""
+def register(*, longest_dense: int = LONGEST_DENSE, find_kernel: FindKernel | None = None) -> str:
+    """Make the packed attention known to transformers under its name, and return the name; see `packed_attention`."""
     from transformers import AttentionInterface, AttentionMaskInterface
 
-    AttentionInterface.register(NAME, packed_attention())
+    attend = packed_attention(longest_dense=longest_dense, find_kernel=find_kernel or kernel_of_rows)
+    AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, no_mask)
     return NAME
 
@@ -48,11 +50,13 @@ def kernel_of_rows() -> Callable[..., Any] | None:
     return functools.partial(varlen_attn, **groups)
 
 
-def packed_attention() -> Any:
+def packed_attention(*, longest_dense: int, find_kernel: FindKernel) -> Any:
     """Return the attention function transformers calls per layer: query (1, heads, tokens, width) and so on.
 
-    A layer's window, soft cap and sinks come with the call, so one function serves every family that asks through
-    transformers' attention interface; whether a family does is measured before a training (`packing.probe`).
+    On a CPU, samples up to `longest_dense` tokens are multiplied out; `find_kernel` is asked in each call, as a row may
+    be on a GPU or not. A layer's window, soft cap and sinks come with the call, so one function serves every family
+    that asks through transformers' attention interface; whether a family does is measured before a training
+    (`packing.probe`).
     """
     import torch
     from torch.nn.functional import scaled_dot_product_attention
@@ -79,7 +83,7 @@ def packed_attention() -> Any:
         window = sliding_window if sliding_window and sliding_window < max_length_q else None
         is_plain = softcap is None and s_aux is None
         scale = scaling or query.shape[3] ** -0.5
-        kernel = kernel_of_rows()
+        kernel = find_kernel()
         if (
             kernel and is_plain and query.is_cuda and query.itemsize == 2 and not cu_seq_lens_q[0] and not dropout
             and query.shape[3] == value.shape[3]
@@ -100,7 +104,7 @@ def packed_attention() -> Any:
         for index, (q, k, v) in enumerate(zip(queries, keys, values, strict=True)):
             if index and shared:
                 k, v = torch.cat([opening[1], k], dim=2), torch.cat([opening[2], v], dim=2)
-            if not is_plain or (query.device.type == "cpu" and k.shape[2] <= LONGEST_DENSE):
+            if not is_plain or (query.device.type == "cpu" and k.shape[2] <= longest_dense):
                 parts.append(dense_attention(
                     q, k, v, scale=scale, dropout=rate, window=window, softcap=softcap, sinks=s_aux
                 ))  # fmt: skip
