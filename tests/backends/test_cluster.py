@@ -183,7 +183,7 @@ def test_a_piece_of_work_that_does_not_come_back_is_done_here(local_ray):
 
 @pytest.mark.slow
 def test_a_worker_that_dies_again_and_again_is_told(local_ray):
-    cluster = Cluster(ClusterOptions(min_chunks=1))
+    cluster = Cluster(ClusterOptions(min_chunks=1, chunk_seconds=600))  # done here, it would end this process
     assert list(cluster.spread(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
     with pytest.raises(MathstrapError, match="lost a piece of work"):
         list(cluster.spread(exit_at_once, None, [[1]]))
