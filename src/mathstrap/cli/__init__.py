@@ -19,6 +19,7 @@ from mathstrap.cli import verify as verification
 from mathstrap.cli.words import say
 from mathstrap.errors import MathstrapError
 from mathstrap.render.hostile import printable
+from mathstrap.render.terminal import screen_output
 from mathstrap.version import __version__
 
 GC_THRESHOLD = 20_000
@@ -61,6 +62,7 @@ def main() -> None:
     for name in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(name) is signal.SIG_DFL:
             signal.signal(name, end_orderly)
+    screen_output()
     logging.getLogger("mathstrap").addHandler(Warnings())
     try:
         app()

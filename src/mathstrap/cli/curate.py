@@ -225,12 +225,12 @@ def print_duplicates(found: Duplicates, sifted: Sifted, threshold: float) -> Non
 
 def print_certificate(record: Certificate, sifted: Sifted) -> None:
     """Print the certificate as a table."""
-    from rich.console import Console
     from rich.table import Table
 
     from mathstrap.curate.certificate import NO_BASELINE
+    from mathstrap.render.terminal import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     table = Table("test set", "questions", "by seeds", "by derived", "introduced", "derived rows", box=None)
     for row in record.overlaps:
         counts = (row.num_items, row.seed_items, row.derived_items, row.items_introduced, row.derived)
@@ -250,12 +250,12 @@ def print_certificate(record: Certificate, sifted: Sifted) -> None:
 
 def print_report(report: AuditReport, out: Path | None) -> None:
     """Print the audit as a table."""
-    from rich.console import Console
     from rich.table import Table
 
     from mathstrap.audit import table
+    from mathstrap.render.terminal import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     shown = Table("defect", "rows", "share", "row is", "what it means", box=None)
     for row in table(report):
         shown.add_row(*row)

@@ -13,11 +13,10 @@ if TYPE_CHECKING:
 
 def print_benchmarks() -> None:
     """Print the test sets: name and what it is, then where it is read from."""
-    from rich.console import Console
-
     from mathstrap.evaluate import BENCHMARKS
+    from mathstrap.render.terminal import terminal
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     width = max(map(len, BENCHMARKS)) + 2
     for name, entry in BENCHMARKS.items():
         origin = f"else hf:{entry.hub}" if entry.hub else f"from {entry.home}"
@@ -33,12 +32,12 @@ def percent(score: Estimate) -> str:
 
 def print_result(result: EvalResult) -> None:
     """Print the numbers, what they depend on, and where everything is."""
-    from rich.console import Console
     from rich.table import Table
 
     from mathstrap.evaluate.record import describe
+    from mathstrap.render.terminal import terminal
 
-    console = Console(highlight=False)
+    console = terminal()
     found = result.evaluation
     table = Table(title=found.model, title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for heading in ("set", "n", "accuracy", "95 %", "strict", "flexible", "symbolic", "reference"):
@@ -92,10 +91,10 @@ def print_result(result: EvalResult) -> None:
 
 def print_sensitivity(results: list[EvalResult], spread: list[Sensitivity]) -> None:
     """Print the accuracy under every prompt, and its spread, then what each run depends on and where it is."""
-    from rich.console import Console
     from rich.table import Table
 
     from mathstrap.evaluate.record import describe
+    from mathstrap.render.terminal import terminal
 
     table = Table(title="prompt sensitivity", title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
     prompts = list(spread[0].accuracies)
@@ -104,7 +103,7 @@ def print_sensitivity(results: list[EvalResult], spread: list[Sensitivity]) -> N
     for row in spread:
         values = [*row.accuracies.values(), row.mean, row.lowest, row.highest, row.always, row.never]
         table.add_row(row.benchmark, *(f"{value:.1%}" for value in values))
-    console = Console(highlight=False)
+    console = terminal()
     console.print(table)
     for result in results:
         for style, made in result.evaluation.provenance.items():
@@ -116,9 +115,9 @@ def print_sensitivity(results: list[EvalResult], spread: list[Sensitivity]) -> N
 
 def print_comparison(found: EvaluationComparison, flips: int) -> None:
     """Print differences with intervals, the test, the flips and what could have been seen."""
-    from rich.console import Console
+    from mathstrap.render.terminal import terminal
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal(soft_wrap=True)
     console.print(f"A {found.a}: {found.model_a}\nB {found.b}: {found.model_b}")
     for warning in found.warnings:
         console.print(f"note: {warning}", style="yellow", markup=False)
@@ -149,8 +148,9 @@ def print_comparison(found: EvaluationComparison, flips: int) -> None:
 def print_memory(found: MemoryProbe) -> None:
     """Print by set and share shown how many rests of questions were written word for word."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
+
+    from mathstrap.render.terminal import terminal
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("set", "shown", "questions", "rest word for word", "95 %", "mean part of the rest"):
@@ -160,4 +160,4 @@ def print_memory(found: MemoryProbe) -> None:
             interval = f"{exact.low:.1%} to {exact.high:.1%}"
             part = f"{one.overlap[share].value:.1%}"
             table.add_row(one.benchmark, f"{share} %", f"{exact.num:,}", f"{exact.value:.1%}", interval, part)
-    Console(highlight=False, soft_wrap=True).print(table)
+    terminal(soft_wrap=True).print(table)

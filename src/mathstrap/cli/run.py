@@ -18,6 +18,7 @@ import typer
 from mathstrap.cli.words import indented, say, shortened
 from mathstrap.errors import InputError, counted, suggest
 from mathstrap.render.hostile import printable
+from mathstrap.render.terminal import terminal
 from mathstrap.types import STAGES
 
 if TYPE_CHECKING:
@@ -132,12 +133,11 @@ def asked_to_replace(sentence: str) -> bool:
 def print_summary(summary: RunSummary, recipe: RunRecipe, command: str, *, said: Collection[str] = ()) -> None:
     """Print the funnel, what was made and lost, and what to look at; nothing that was `said` is said again."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
     from mathstrap.stats import FUNNEL
 
-    console = Console(highlight=False)
+    console = terminal()
     analysis = summary.analysis
     table = Table(
         title=f"{recipe.name}: {counted(summary.num_seeds, 'seed')}, {counted(summary.num_problems, 'question')}",
@@ -229,16 +229,15 @@ def first_seed(summary: RunSummary) -> str:
 def print_preview(found: Preview, recipe: RunRecipe) -> None:
     """Print the first prompt of each stage and method, then the plan, one line for each, and last the money."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False)
+    console = terminal()
     for line in found.seed_lines:
         console.print(printable(line), markup=False, soft_wrap=True)
     for stage in found.stages:  # before the money: what is printed last is what a terminal still shows
-        console.print(f"\n[bold]First prompt: {stage.name}[/bold]")
+        console.print(f"\nFirst prompt: {stage.name}", style="bold")
         for message in stage.first:
-            console.print(f"[dim]{message.role}[/dim]")
+            console.print(message.role, style="dim")
             console.print(message.content, markup=False, soft_wrap=True)
     console.print()
     table = Table(
@@ -368,14 +367,15 @@ def print_exchange(exchange: Exchange, *, full: bool) -> None:
             print_block(f"{request.id}  thought before it", reply.reasoning, indent=4)
         elif reply.reasoning:
             words = counted(len(reply.reasoning.split()), "word")
-            typer.secho(f"      (it thought for {words} before that; --full prints them)", dim=True)
-    typer.secho(f"    => {printable(outcome)}\n", fg="green" if verdict and verdict.outcome == "correct" else "yellow")
+            terminal().print(f"      (it thought for {words} before that; --full prints them)", style="dim")
+    color = "green" if verdict and verdict.outcome == "correct" else "yellow"
+    terminal(soft_wrap=True).print(f"    => {printable(outcome)}\n", style=color)
 
 
 def print_block(title: str, text: str, *, indent: int = 0) -> None:
     """Print a titled, indented block; control characters of model output are shown, not sent to the terminal."""
     pad = " " * indent
-    typer.secho(pad + printable(title), bold=True)
+    terminal(soft_wrap=True).print(pad + printable(title), style="bold")
     for line in text.splitlines():
         typer.echo(indented(printable(line), f"{pad}  "))
 

@@ -87,11 +87,12 @@ def print_summary(summary: StudySummary) -> None:
 def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
     """Print the plan: questions, students, cost, power."""
     from rich.box import SIMPLE_HEAD
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(f"[bold]{recipe.name}[/bold]: {found.num_seeds:,} seeds; nothing was asked, trained or evaluated")
+    from mathstrap.render.terminal import terminal
+
+    console = terminal(soft_wrap=True)
+    console.print(f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked, trained or evaluated")
     for note in found.notes:
         console.print(f"note: {note}")
     for test in found.tests:

@@ -61,9 +61,9 @@ class Display:
         self.last_seconds = -10.0
 
     def __enter__(self) -> Display:
-        from rich.console import Console
+        from mathstrap.render.terminal import terminal
 
-        console = Console(stderr=True)
+        console = terminal(stderr=True)
         # Of several processes the first shows; a first step can take a minute, and nothing else would be seen.
         if console.is_terminal and os.environ.get("RANK", "0") == "0":
             self.begin(console)
@@ -78,9 +78,9 @@ class Display:
         """Show a point of the curve or a validation."""
         import time
 
-        from rich.console import Console
+        from mathstrap.render.terminal import terminal
 
-        console = Console(stderr=True)
+        console = terminal(stderr=True)
         if hasattr(made, "eval_loss"):
             accuracy = "" if made.accuracy is None else f", accuracy {made.accuracy:.3f}"
             self.line(console, f"step {made.step}: held-out loss {made.eval_loss:.4f}{accuracy}")

@@ -30,6 +30,14 @@ def printable(text: str) -> str:
     return _UNSEEN.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
+def screened(text: str) -> str:
+    """Return `text` for a terminal, its lines and tabs kept; other control and direction characters are spelled."""
+    if text.isascii() and text.isprintable():
+        return text
+    text = text.encode("utf-8", "replace").decode("utf-8").replace("\r\n", "\n")
+    return _UNSEEN.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
 def printable_page(page: str) -> str:
     """Return a finished HTML page in which every control and direction character is spelled, as `[U+202E]`."""
     return _UNSEEN.sub(lambda match: f"[U+{ord(match[0]):04X}]", page.replace("\r\n", "\n"))

@@ -14,6 +14,7 @@ import msgspec
 
 from mathstrap.engine.events import Event
 from mathstrap.errors import counted
+from mathstrap.render.terminal import terminal
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -138,11 +139,10 @@ class Progress:
     def _go_live(self) -> None:
         if self._live is not None or not self._is_terminal or self._quiet:
             return
-        from rich.console import Console
         from rich.live import Live
 
         self._live = Live(
-            console=Console(file=self._stream), get_renderable=self._render, refresh_per_second=4, transient=False
+            console=terminal(self._stream), get_renderable=self._render, refresh_per_second=4, transient=False
         )
         self._live.start()
 
