@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mathstrap.cli.words import indented, say, shortened
+from mathstrap.cli.words import indented, say
 from mathstrap.errors import InputError, counted, suggest
 from mathstrap.render.hostile import printable
 from mathstrap.render.terminal import terminal
@@ -404,16 +404,28 @@ def recipes(
 
 
 def print_recipes(texts: dict[str, str]) -> None:
-    """Print the names and first lines of recipes, under the verb that takes them."""
+    """Print the names and first sentences of recipes, under the verb that takes them."""
+    import textwrap
+
     verbs = {name: verb_of(text) for name, text in texts.items()}
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000
     for verb, purpose in RECIPE_VERBS.items():
         typer.echo(f"mathstrap {verb} NAME    {purpose}")
         for name in (name for name in texts if verbs[name] == verb):
-            about = texts[name].splitlines()[0].removeprefix("#").strip()
-            typer.echo(f"  {name:22} {shortened(about, width - 25)}")
+            lines = textwrap.wrap(first_sentence(texts[name]), max(40, width - 25))
+            typer.echo(f"  {name:22} " + ("\n" + " " * 25).join(lines))
         typer.echo()
     typer.echo("mathstrap recipes NAME    prints one; --copy FILE writes it, to be changed")
+
+
+def first_sentence(text: str) -> str:
+    """Return the first sentence of the comment that a recipe begins with."""
+    import re
+    from itertools import takewhile
+
+    lines = takewhile(lambda line: line.startswith("#"), text.splitlines())
+    comment = " ".join(line.removeprefix("#").strip() for line in lines)
+    return re.split(r"(?<!App)(?<!Fig)\. ", comment)[0].rstrip(".") + "."
 
 
 def verb_of(text: str) -> str:

@@ -39,8 +39,3 @@ def indented(line: str, pad: str) -> str:
 def wrapped(line: str, width: int) -> str:
     """Return one line broken between words; a path or an address longer than the width stays whole."""
     return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-
-
-def shortened(text: str, room: int) -> str:
-    """Return a text cut between words to fit."""
-    return text if len(text) <= room else textwrap.shorten(text, max(room, 12), placeholder=" ...")
