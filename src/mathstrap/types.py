@@ -325,6 +325,14 @@ def problem_of(request_id: str) -> str:
     return request_id.rpartition("#")[0] or request_id
 
 
+CHECK = "~check"  # in the id of a request that puts an answer back: `gsm8k-train-00042/ans_aug.1~check.1.2#0`
+
+
+def is_check(request_id: str) -> bool:
+    """Say whether a request checks an answer that was voted on, rather than asking for one."""
+    return CHECK in request_id
+
+
 def type_of(style: Style, method: Method) -> str:
     """Return the published type name of a sample, for example `GSM_SV` (paper, Table 1 and the released data)."""
     names = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from bootstrapping import digests, small_recipe
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.preview import preview
+from mathstrap.plugins import run_file
 from mathstrap.types import Candidate, Problem, Reject, Sample
 
 OFF = {name: {"enabled": False} for name in ("ans_aug", "rephrase", "self_verification", "fobar")}
@@ -86,3 +88,78 @@ def test_a_run_that_is_stopped_while_it_votes_comes_to_the_same_bytes(tmp_path):
     strict = bootstrap(recipe(tmp_path, vote={"draws": 4, "min_agreement": 0.8}))
     assert strict.num_samples == 0
     assert sum(report.answered for report in strict.reports) == 0
+
+
+# Three draws of eight are right, five forget the figs that Ana has already. With an answer put back, the hidden number
+# is worked out: only the right answer gives it back.
+JUDGED = """
+import re
+from mathstrap.backends.fake import FakeTeacher
+
+def reply(request):
+    question = request.messages[-1].content.rpartition("Problem: ")[2]
+    if "~check" in request.id:
+        known = int(re.search(r"question is (\\d+)", question)[1])
+        left = int(re.search(r"\\d+", question.split("?")[0])[0])
+        return f"The answer is: {known - left}"
+    has, more = map(int, re.findall(r"\\d+", question))
+    return f"The answer is: {has + more if request.draw < 3 else more}"
+
+def open_teacher(options):
+    return FakeTeacher(reply)
+"""
+
+
+def judged(tmp_path, **vote):
+    (tmp_path / "judged.py").write_text(JUDGED)
+    rows = [{"id": f"q{n}", "question": f"Ana has {n + 2} figs and buys {n + 30} more. How many?"} for n in range(4)]
+    rows.append({"id": "q9", "question": "Ana has 9 figs and buys 9 more. How many?"})
+    (tmp_path / "q.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return small_recipe(
+        tmp_path,
+        seeds={"source": str(tmp_path / "q.jsonl"), "gold": "voted"},
+        methods=OFF | {"ans_aug": {"draws": 1}},
+        teacher={"backend": f"{tmp_path / 'judged.py'}:open_teacher"},
+        vote={"draws": 8, "min_agreement": 0.3} | vote,
+    )
+
+
+def test_an_answer_that_gives_a_hidden_number_back_gains_weight(tmp_path):
+    plain = bootstrap(judged(tmp_path))
+    votes = {one.id: one for one in RunDir.read(plain.path).read_records("problems", Problem) if one.method == "seed"}
+    assert [votes[f"q{n}"].answer for n in range(4)] == ["30", "31", "32", "33"]
+    summary = bootstrap(judged(tmp_path, judge="fobar"))
+    run = RunDir.read(summary.path)
+    seeds = {one.id: one for one in run.read_records("problems", Problem) if one.method == "seed"}
+    assert [seeds[f"q{n}"].answer for n in range(4)] == ["32", "34", "36", "38"]
+    tags = seeds["q0"].tags
+    assert (tags["gold"], tags["agreement"], tags["given_back"], tags["calibrated"]) == ("voted", 0.375, 1.0, False)
+    assert tags["confidence"] == round((0.375 * 5 / 6) ** 0.5, 4)
+    # Checks are paid for, and are no answers: every answer that was asked for was graded.
+    group = summary.analysis.by_method["ans_aug"]
+    assert group.counts["asked"] == group.counts["parsed"] == 40
+    assert summary.analysis.other.replies == 0
+    assert len([one for one in run.completions("solve") if "~check" in one.request]) == 40
+    assert {one.confidence for one in run.read_records("samples", Sample)} == {tags["confidence"]}
+    again = bootstrap(judged(tmp_path, judge="fobar"))
+    assert sum(report.answered for report in again.reports) == 0
+    planned = {stage.name: stage for stage in preview(judged(tmp_path, judge="fobar")).stages}
+    assert (planned["check ans_aug"].num_requests, planned["check ans_aug"].tokens_out_expected) == (60, 0)
+
+
+def test_a_judged_run_that_is_stopped_goes_on_and_a_question_without_a_number_is_voted_on(tmp_path):
+    whole = bootstrap(judged(tmp_path, judge="fobar"))
+    recipe = judged(tmp_path, judge="fobar")
+    cut = bootstrap(replace(recipe, name="cut", budget=replace(recipe.budget, max_requests=60)))
+    assert not cut.is_complete
+    bootstrap(replace(recipe, name="cut"))
+    names = ("problems.jsonl", "candidates.jsonl", "verdicts.jsonl", "rejects.jsonl", "samples.jsonl")
+    first, second = digests(whole.path), digests(cut.path)
+    assert {name: first[name] for name in names} == {name: second[name] for name in names}
+    (tmp_path / "q.jsonl").write_text(json.dumps({"id": "w", "question": "Ana has some figs. How many?"}) + "\n")
+    (tmp_path / "judged.py").write_text(JUDGED.replace("has, more = map", "has, more = 1, 2 #"))
+    run_file.cache_clear()
+    silent = bootstrap(replace(recipe, name="silent"))
+    (seed, *_) = RunDir.read(silent.path).read_records("problems", Problem)
+    assert (seed.answer, seed.tags["confidence"]) == ("2", 0.625)
+    assert "given_back" not in seed.tags

@@ -25,7 +25,7 @@ from mathstrap.files.append_log import open_for_writing
 from mathstrap.files.private import private_folder
 from mathstrap.files.rundir import RunDir
 from mathstrap.stats import count_steps, method_of
-from mathstrap.types import Reject, Sample, Verdict, problem_of, root_of
+from mathstrap.types import Reject, Sample, Verdict, is_check, problem_of, root_of
 
 VERSION = "4"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
@@ -189,6 +189,8 @@ def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, see
     def rows() -> Iterator[tuple[Any, ...]]:
         nonlocal reached
         for reply, reached in tail(path, offset):  # noqa: B007 the last one is what was reached
+            if is_check(reply.request):
+                continue
             seed = root_of(reply.request)
             facts = seeds.get(seed, UNKNOWN)
             number = reply.request.rpartition("#")[2]

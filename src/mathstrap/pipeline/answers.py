@@ -21,7 +21,7 @@ def solve(state: State, context: Context) -> State:
     state = label_questions(state, context)
     recipe, run, teacher = context.recipe, context.run, context.teacher
     run.forget("asked-solve")  # until the rounds are over, nobody knows which replies the run uses
-    spent = run.spent("rewrite", "filter")
+    spent = run.spent("rewrite", "filter") + state.labels
     if not recipe.methods.ans_aug.enabled:  # else a vote's draws are answers, and counted as those
         spent = spent + state.votes
     open_problems = [problem for problem in state.problems if not is_solved(problem, recipe)]

@@ -232,8 +232,13 @@ def worked_replies(problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[C
 def draws_of(problem: Problem, recipe: RunRecipe) -> int:
     """Return how many answers the recipe asks for, before any adaptive round; what was paid for a vote counts too."""
     draws = recipe.method(problem.method).draws
-    is_voted = problem.method == "ans_aug" and problem.tags.get("gold") == "voted"
-    return max(draws, recipe.vote.draws) if is_voted or draws_label(problem) else draws
+    return max(draws, recipe.vote.draws) if is_voted(problem) else draws
+
+
+def is_voted(problem: Problem) -> bool:
+    """Say whether the answers to this question are draws of a vote: its own, or that of the seed that it repeats."""
+    repeats = problem.method == "ans_aug" and problem.tags.get("gold") == "voted"
+    return repeats or draws_label(problem)
 
 
 def draws_label(problem: Problem) -> bool:

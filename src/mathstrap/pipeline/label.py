@@ -2,41 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from dataclasses import replace as with_fields
 from itertools import chain
 
 from msgspec.structs import replace
 
 from mathstrap.augment import AUGMENTATIONS
-from mathstrap.curate.vote import vote
+from mathstrap.curate.vote import Checked, Vote, vote
+from mathstrap.pipeline.check import check_answers
 from mathstrap.pipeline.derive import OWN_VOTE, draws_label, plan_solves
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.recall import note_labels
 from mathstrap.pipeline.solve import parse_solution
 from mathstrap.pipeline.state import Context, State, asked_of_draws, keys_of_draws, noting_keys
-from mathstrap.types import Candidate, Completion, Problem, Reject, problem_of
+from mathstrap.types import Asked, Candidate, Completion, Problem, Reject, Usage, problem_of
 
 
 def label(state: State, context: Context) -> State:
     """Give seeds without an answer the majority of their draws; those without a majority fall out."""
-    recipe, run, seeds = context.recipe, context.run, state.seeds.problems
+    recipe, seeds = context.recipe, state.seeds.problems
     questions = [question for seed in seeds if not seed.answer for question in question_of(seed, recipe)]
     if not questions:
         return state
-    draws = {question.id: range(recipe.vote.draws) for question in questions}
-    keys: dict[str, str] = {}
-    requests = noting_keys(plan_solves(questions, recipe, draws), keys)
-    context.teacher.fill("solve", requests, sum(map(len, draws.values())))
-    replies = run.replies("solve", keys_of_draws(draws, keys))
-    labelled, rejects = label_seeds(seeds, questions, replies, recipe)
+    voted = vote_on(questions, context)
+    labelled, rejects = label_seeds(seeds, questions, voted.votes, recipe)
     return with_fields(
         state,
         seeds=with_fields(state.seeds, problems=labelled),
         rejects=(*state.rejects, *rejects),
-        votes=run.usage_of("solve", keys_of_draws(draws, keys)),
-        voted=tuple(asked_of_draws(draws, keys)),
+        votes=voted.usage_of(context),
+        voted=(*voted.asked(), *voted.checks_asked),
+        labels=voted.checks_usage,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Voted:
+    """The votes on some questions, none for one with missing replies; the draws, and what checking answers took."""
+
+    votes: dict[str, Vote]
+    draws: dict[str, range]
+    keys: dict[str, str]
+    checks_usage: Usage
+    checks_asked: list[Asked]
+
+    def usage_of(self, context: Context, *, of: Collection[str] | None = None) -> Usage:
+        """Return what the draws used, or those of some questions."""
+        draws = {name: wanted for name, wanted in self.draws.items() if of is None or name in of}
+        return context.run.usage_of("solve", keys_of_draws(draws, self.keys))
+
+    def asked(self, *, of: Collection[str] | None = None) -> list[Asked]:
+        """Return what the draws ask, or those of some questions."""
+        draws = {name: wanted for name, wanted in self.draws.items() if of is None or name in of}
+        return list(asked_of_draws(draws, self.keys))
+
+
+def vote_on(questions: Sequence[Problem], context: Context) -> Voted:
+    """Ask for the draws of questions without an answer, put the answers back where the recipe wants that, and vote."""
+    recipe, run = context.recipe, context.run
+    draws = {question.id: range(recipe.vote.draws) for question in questions}
+    keys: dict[str, str] = {}
+    requests = noting_keys(plan_solves(questions, recipe, draws), keys)
+    context.teacher.fill("solve", requests, sum(map(len, draws.values())))
+    answers = stated_answers(questions, run.replies("solve", keys_of_draws(draws, keys)), recipe)
+    whole = [question for question in questions if len(answers[question.id]) == recipe.vote.draws]
+    checks: dict[str, dict[str, Checked]] = {question.id: {} for question in whole}
+    usage, asked = Usage(), list[Asked]()
+    if recipe.vote.judge == "fobar":
+        checks, usage, asked = check_answers(whole, answers, context)
+    votes = {name: vote(answers[name], recipe.vote, checks=found) for name, found in checks.items()}
+    return Voted(votes=votes, draws=draws, keys=keys, checks_usage=usage, checks_asked=asked)
 
 
 def question_of(seed: Problem, recipe: RunRecipe) -> list[Problem]:
@@ -46,27 +83,18 @@ def question_of(seed: Problem, recipe: RunRecipe) -> list[Problem]:
 
 
 def label_seeds(
-    seeds: Sequence[Problem], questions: Iterable[Problem], replies: Iterable[Completion], recipe: RunRecipe
+    seeds: Sequence[Problem], questions: Iterable[Problem], votes: Mapping[str, Vote], recipe: RunRecipe
 ) -> tuple[list[Problem], list[Reject]]:
-    """Return the seeds, labelled, and those without a majority; a seed with missing replies waits for the next run.
-
-    A label carries the tags `gold: voted` and `confidence`, the share of draws that state it (OpenMathInstruct-2).
-    """
-    seed_of = {question.id: question.parent or question.id for question in questions}
-    answers = {seed_of[name]: stated for name, stated in stated_answers(questions, replies, recipe).items()}
+    """Return the seeds, labelled, and those without a majority; a seed without a vote waits for the next run."""
+    by_seed = {question.parent or question.id: votes.get(question.id) for question in questions}
     labelled: list[Problem] = []
     rejects: list[Reject] = []
     for seed in seeds:
-        if seed.answer:
-            labelled.append(seed)
-            continue
-        stated = answers.get(seed.id, [])
-        if len(stated) < recipe.vote.draws:
-            continue
-        made = label_of(seed, stated, recipe)
+        found = by_seed.get(seed.id)
+        made = seed if seed.answer else None if found is None else label_of(seed, found, recipe)
         if isinstance(made, Reject):
             rejects.append(made)
-        else:
+        elif made is not None:
             labelled.append(made)
     return labelled, rejects
 
@@ -83,29 +111,21 @@ def label_questions(state: State, context: Context) -> State:
     }  # fmt: skip
     if not questions:
         return state
-    draws = {name: range(recipe.vote.draws) for name in questions}
-    keys: dict[str, str] = {}
-    requests = noting_keys(plan_solves(questions.values(), recipe, draws), keys)
-    context.teacher.fill("solve", requests, sum(map(len, draws.values())))
-    answers = stated_answers(questions.values(), run.replies("solve", keys_of_draws(draws, keys)), recipe)
-    made = {
-        name: label_of(question, answers[name], recipe)
-        for name, question in questions.items()
-        if len(answers[name]) == recipe.vote.draws
-    }
+    voted = vote_on(list(questions.values()), context)
+    made = {name: label_of(questions[name], found, recipe) for name, found in voted.votes.items()}
     problems = [made.get(problem.id, questions.get(problem.id, problem)) for problem in state.problems]
     written = [questions[one.id] if isinstance(one, Reject) else one for one in problems]
     run.write_records("problems", chain(state.seeds.problems, written))
     note_labels(run)
     labelled = tuple(one for one in problems if isinstance(one, Problem) and one.answer)
     kept = {problem.id for problem in labelled}
-    unlabelled = {name: wanted for name, wanted in draws.items() if name not in kept}
+    unlabelled = questions.keys() - kept
     return with_fields(
         state,
         problems=labelled,
         rejects=(*state.rejects, *(one for one in made.values() if isinstance(one, Reject))),
-        votes=state.votes + run.usage_of("solve", keys_of_draws(unlabelled, keys)),
-        voted=(*state.voted, *asked_of_draws(unlabelled, keys)),
+        voted=(*state.voted, *voted.asked(of=unlabelled), *voted.checks_asked),
+        labels=state.labels + voted.usage_of(context, of=unlabelled) + voted.checks_usage,
     )
 
 
@@ -122,13 +142,21 @@ def stated_answers(
     return answers
 
 
-def label_of(problem: Problem, stated: Sequence[str], recipe: RunRecipe) -> Problem | Reject:
-    """Return a problem with the majority of its stated answers as gold, or the Reject of one without a majority."""
-    majority = vote(stated, recipe.vote)
-    if majority.answer is None:
-        detail = f"{majority.num_votes} of {majority.num_draws} draws agree ({majority.reason})"
+def label_of(problem: Problem, found: Vote, recipe: RunRecipe) -> Problem | Reject:
+    """Return a problem with the answer that its draws agree on as gold, or the Reject of one without a majority.
+
+    A label carries the tags `gold: voted` and `confidence`: the share of draws that state it (OpenMathInstruct-2), or
+    that and what putting it back came to, taken together; then `given_back` says the latter alone.
+    """
+    if found.answer is None:
+        detail = f"{found.num_votes} of {found.num_draws} draws agree ({found.reason})"
+        if found.given_back is not None:
+            detail += f", and {100 * found.given_back:.0f} % of the checks give the hidden number back"
         return Reject(id=problem.id, stage="solve", reason="no_majority", detail=detail)
-    tags = {**problem.tags, "gold": "voted", "confidence": majority.confidence}
+    tags = {**problem.tags, "gold": "voted", "confidence": found.confidence}
+    if found.given_back is not None:
+        agreement = round(found.num_votes / found.num_draws, 4)
+        tags |= {"agreement": agreement, "given_back": found.given_back, "calibrated": bool(recipe.vote.calibration)}
     if problem.method != "seed":
         tags[OWN_VOTE] = True
-    return replace(problem, answer=majority.answer, tags=tags)
+    return replace(problem, answer=found.answer, tags=tags)

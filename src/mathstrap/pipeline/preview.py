@@ -13,7 +13,7 @@ from mathstrap.errors import counted
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import in_processes
 from mathstrap.pipeline.again import turns_again
-from mathstrap.pipeline.derive import PlannedRewrite, plan_rewrites, plan_solves, rewrite_request
+from mathstrap.pipeline.derive import PlannedRewrite, is_voted, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe, read_named_files
 from mathstrap.pipeline.seeds import load_seeds
@@ -56,13 +56,13 @@ class StagePreview:
         self.tokens_out_expected += expected_tokens_out(request, EXPECTED_SHARE)
         self.tokens_out_most += request.sampling.max_tokens
 
-    def allow(self, request: Request) -> None:
-        """Count a rewriting that may have to be asked for once more: its tokens at most, none of them expected."""
-        self.num_requests += 1
-        characters = sum(len(message.content) for message in request.messages)
-        self.tokens_in_again += round(characters / CHARS_PER_TOKEN) + request.sampling.max_tokens
-        self.tokens_out_most += request.sampling.max_tokens
-        self.first = self.first or (*request.messages, *turns_again("...", numbers_sentence("lost: 1/4")))
+    def allow(self, request: Request, *turns: Message, number: int = 1) -> None:
+        """Count requests that may have to be asked, like this one and these turns: at most, none of them expected."""
+        self.num_requests += number
+        characters = sum(len(message.content) for message in (*request.messages, *turns))
+        self.tokens_in_again += number * (round(characters / CHARS_PER_TOKEN) + request.sampling.max_tokens)
+        self.tokens_out_most += number * request.sampling.max_tokens
+        self.first = self.first or (*request.messages, *turns)
 
     def scale(self, factor: float) -> None:
         """Count for all seeds what was counted for some."""
@@ -138,13 +138,20 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
         count("rewrite", planned.draft.method, rewrite_request(planned, recipe))
         if recipe.method(planned.draft.method).second_chance:
             name = f"again {planned.draft.method}"
-            stages.setdefault(name, StagePreview(name=name)).allow(rewrite_request(planned, recipe))
+            turns = turns_again("...", numbers_sentence("lost: 1/4"))
+            stages.setdefault(name, StagePreview(name=name)).allow(rewrite_request(planned, recipe), *turns)
     problems = sorted([*plan.problems, *assumed(plan.rewrites)], key=lambda problem: problem.id)
     methods = {problem.id: problem.method for problem in problems}
     is_fixed = recipe.sampling.policy == "fixed"
     draws = None if is_fixed else {problem.id: range(recipe.sampling.max_tries) for problem in problems}
     for request in plan_solves(problems, recipe, draws):
         count("solve", methods[request.id.rpartition("#")[0]], request)
+    if recipe.vote.judge == "fobar":
+        most = recipe.vote.judge_answers * recipe.vote.judge_numbers * recipe.vote.judge_draws
+        voted = [problem for problem in problems if is_voted(problem)]
+        for request in plan_solves(voted, recipe, {problem.id: range(1) for problem in voted}):
+            name = f"check {methods[request.id.rpartition('#')[0]]}"
+            stages.setdefault(name, StagePreview(name=name)).allow(request, number=most)
     for planned_stage in stages.values():
         if len(chosen) < len(seeds.problems):
             planned_stage.scale(len(seeds.problems) / len(chosen))
@@ -152,14 +159,14 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     tokens_in = sum(stage.tokens_in for stage in stages.values())
     again = sum(stage.tokens_in_again for stage in stages.values())
     expected = sum(stage.tokens_out_expected for stage in stages.values())
-    most = sum(stage.tokens_out_most for stage in stages.values())
+    most_out = sum(stage.tokens_out_most for stage in stages.values())
     return Preview(
         num_seeds=len(seeds.problems),
         num_planned=len(chosen),
         seed_lines=seeds.lines,
         stages=list(stages.values()),
         usd_expected=price.usd(tokens_in, expected) if price else None,
-        usd_most=price.usd(tokens_in + again, most) if price else None,
+        usd_most=price.usd(tokens_in + again, most_out) if price else None,
         price_source=price.source if price else "unknown",
     )
 

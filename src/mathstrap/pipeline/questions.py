@@ -72,7 +72,7 @@ def rewrite(state: State, context: Context, plan: Plan, keys: dict[str, str]) ->
     The key of every rewrite is noted in `keys`.
     """
     recipe, run, teacher = context.recipe, context.run, context.teacher
-    rounds = RewriteRounds(plan, recipe, spent=state.votes, price=teacher.meter.price)
+    rounds = RewriteRounds(plan, recipe, spent=state.votes + state.labels, price=teacher.meter.price)
     while planned := rounds.next():
         teacher.fill("rewrite", requests_of(planned, context, keys), len(planned))
         rounds.take(len(planned), run.usage_of("rewrite", keys_of(planned, keys)))

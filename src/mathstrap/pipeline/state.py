@@ -49,7 +49,8 @@ class State:
 
     problems   the questions to answer, in id order
     votes      what the draws used that label seeds without an answer
-    voted      what these draws ask
+    voted      what these draws ask, and what checks their answers
+    labels     what labels used beyond the draws that serve as answers
     planned    how many answers each method wanted before its rewrites were cut to the budget
     parts      what became of the mix, where the recipe names parts or a total
     """
@@ -59,6 +60,7 @@ class State:
     rejects: tuple[Reject, ...] = ()
     votes: Usage = field(default_factory=Usage)
     voted: tuple[Asked, ...] = ()
+    labels: Usage = field(default_factory=Usage)
     planned: Mapping[str, int] = field(default_factory=dict)
     answers: Answers = field(default_factory=Answers)
     shortfall: tuple[Shortfall, ...] = ()

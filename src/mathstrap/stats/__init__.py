@@ -23,6 +23,7 @@ from mathstrap.types import (
     Reject,
     ReplyUsage,
     Sample,
+    is_check,
     problem_of,
     root_of,
 )
@@ -398,6 +399,11 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     for reply in filter(is_planned, records.replies):
         if tally.is_mixed:
             tally.who[reply.request] = reply.teacher or reply.model
+        if is_check(reply.request):  # paid for, and no answer to the question
+            for cell in tally.both(reply.request):
+                cell.pay(reply)
+            tally.reply(reply)
+            continue
         for cell in tally.both(reply.request):
             if reply.request not in tokens:  # an edited prompt leaves the older reply there: paid, not counted
                 cell.asked += 1
@@ -408,7 +414,7 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     broken = {
         failure.id
         for failure in records.failures
-        if "#" in failure.id and (plan is None or plan.asks(failure.id, failure.key))
+        if "#" in failure.id and not is_check(failure.id) and (plan is None or plan.asks(failure.id, failure.key))
     }
     for request in broken - tokens.keys():
         tally.cell(request).asked += 1
