@@ -15,6 +15,7 @@ import msgspec
 
 from mathstrap.errors import InputError, missing_extra
 from mathstrap.share.reward import (
+    DEFAULT,
     GOLD_COLUMNS,
     Layout,
     Missing,
@@ -63,7 +64,7 @@ def reward(completions: Sequence[Any], solution: Any = None, **kwargs: Any) -> l
     What TRL's GRPOTrainer and RLOOTrainer call, with conversational completions and plain ones. The gold answers are
     `solution`, or another usual column of the dataset that the trainer passes by its name.
     """
-    return [each.reward for each in score_all(completions, solution, RewardOptions(), **kwargs)]
+    return [each.reward for each in score_all(completions, solution, DEFAULT, **kwargs)]
 
 
 async def async_reward(completions: Sequence[Any], solution: Any = None, **kwargs: Any) -> list[float | None]:

@@ -21,7 +21,7 @@ import msgspec
 
 from mathstrap.errors import InputError, suggest
 from mathstrap.render.hostile import printable
-from mathstrap.thought import split_reply
+from mathstrap.thought import may_hold_thought, split_reply
 from mathstrap.types import Outcome
 from mathstrap.verify import Mode, extract_answer, grade, grader_named
 
@@ -156,15 +156,18 @@ def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None
         return _nothing(options, text.code, text.reason)
     length = len(text)
     text = ends_of(text)
-    split = split_reply(text) if may_think(text) else None
+    split = split_reply(text) if may_hold_thought(text) else None
     if split is not None:
         text = split.text
     if split is not None and not split.is_finished:
         reason = "the thought never ends, so no answer is stated"
         return Scored(reward=options.wrong, code="unfinished_thought", reason=reason, expected=_shown(golds[0]))
-    verdicts = [grade(each, text, grader=options.grader, form="completion", mode=options.mode) for each in golds]
-    # Any of several golds will do; one that cannot be decided hides no other's "wrong".
-    best = next(v for outcome in ("correct", "undecided", "wrong") for v in verdicts if v.outcome == outcome)
+    best = grade(golds[0], text, grader=options.grader, form="completion", mode=options.mode)
+    if len(golds) > 1:
+        # Any of several golds will do; one that cannot be decided hides no other's "wrong".
+        more = (grade(each, text, grader=options.grader, form="completion", mode=options.mode) for each in golds[1:])
+        verdicts = [best, *more]
+        best = next(v for outcome in ("correct", "undecided", "wrong") for v in verdicts if v.outcome == outcome)
     got, expected = _shown(best.got), _shown(best.expected)
     if best.outcome == "correct":
         reward, reason = _shortened(options, length, num_tokens, best.reason)
@@ -222,6 +225,8 @@ def text_of_reply(reply: Any) -> str | Missing:
     """Return the text of a reply: itself, or the last assistant message of a list, its text parts joined."""
     if isinstance(reply, str):
         return reply
+    if type(reply) is list:
+        return _text_of_list(reply)
     if reply is None:
         return Missing("no_reply", "the reply is None")
     if isinstance(reply, bytes):
@@ -289,19 +294,6 @@ def _field(item: Any, *names: str) -> Any:
         if value is not None and not callable(value):
             return value
     return None
-
-
-# A part of every mark that thought.py knows; looking for marks themselves costs more than the verdict.
-_HINTS = (
-    "think", "thought", "reason", "reflection", "scratchpad", "analysis", "cot", "inner_", "channel", "message",
-    "unused",
-)  # fmt: skip
-
-
-def may_think(text: str) -> bool:
-    """Say whether a reply may hold a thought; most replies hold no word of any mark."""
-    lower = text.lower()
-    return any(hint in lower for hint in _HINTS)
 
 
 def ends_of(text: str) -> str:

@@ -91,9 +91,9 @@ def grader_named(name: str) -> Grader:
 
     Raises InputError with a suggestion for a name that is not known.
     """
-    if is_own(name):
-        return load_own(name, Grader, where="grader")
     grader = GRADERS.get(name)
+    if grader is None and is_own(name):
+        return load_own(name, Grader, where="grader")
     if grader is None:
         raise InputError(f'No grader is called "{name}".{suggest(name, sorted(GRADERS))}')
     return grader
@@ -116,7 +116,7 @@ def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "aut
                 return chosen.compare(gold, prediction)
             return Grade("wrong", "extraction", reason, "", gold)
         prediction = extraction.answer
-    choice = None if grader.startswith("metamath-2024") else _CHOICE.fullmatch(gold)
+    choice = _CHOICE.fullmatch(gold) if gold[:1] == "(" and not grader.startswith("metamath-2024") else None
     return chosen.compare(gold, prediction) if choice is None else _compare_choice(choice, prediction, chosen)
 
 

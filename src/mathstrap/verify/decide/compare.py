@@ -39,6 +39,7 @@ from mathstrap.verify.read.nodes import (
 from mathstrap.verify.read.units import read_unit
 
 Answer = bool | None
+_PLAIN = frozenset({Num, Sym, Add, Mul, Pow})
 _STRUCTURES = (Group, Matrix, Union, Relation, Ratio)
 MAX_CASES = 20
 MAX_UNORDERED = 200  # members without a value are compared pair by pair up to here
@@ -80,6 +81,8 @@ def same_answer(gold: Node, got: Node, *, integers: frozenset[str] = frozenset()
 def _same(gold: Node, got: Node) -> Answer:
     if gold == got:
         return True
+    if type(gold) in _PLAIN and type(got) in _PLAIN:
+        return same_value(gold, got)
     if isinstance(gold, Relation) or isinstance(got, Relation):
         return _same_relations(gold, got)
     if isinstance(gold, Matrix) or isinstance(got, Matrix):

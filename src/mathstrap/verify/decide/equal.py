@@ -73,6 +73,7 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 MAX_CACHED_CHARS = 300
+_HAS_CONTENT = re.compile(r"(?<![\\A-Za-z])[A-Za-z0-9]")
 _SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
 _LETTERS_TOGETHER = re.compile(r"(?=[A-H]{2,6}$)A?B?C?D?E?F?G?H?")
 _LETTERS_APART = re.compile(r"\(?[A-H]\)?(?:\s?,\s?\(?[A-H]\)?){1,5}")
@@ -107,7 +108,10 @@ UNCLEAR_SEPARATOR = Decision("undecided", "none", "a comma or dot may separate d
 
 def decide(gold: str, got: str) -> Decision:
     """Compare a bare answer with the gold answer. Never raises, and is bounded in time and memory for any text."""
-    left, right = plain_number(gold), plain_number(got)
+    left = plain_number(gold)
+    if gold == got and _HAS_CONTENT.search(gold):
+        return SAME_TEXT if left is None else SAME_NUMBER
+    right = None if left is None else plain_number(got)
     if left is not None and right is not None and (decision := _decide_numbers(left, right, got)):
         return decision
     begin()

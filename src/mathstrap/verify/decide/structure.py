@@ -63,6 +63,8 @@ def is_head(node: Node) -> bool:
 
 def canonical(node: Node) -> Node:
     """Return the canonical shape of a parsed answer; what has none is returned as it is."""
+    if type(node) is Num:
+        return node
     if isinstance(node, Relation):
         return _canonical_relation(node)
     if isinstance(node, Group):
@@ -126,7 +128,10 @@ def expand_signs(node: Node) -> tuple[Node, ...]:
 
 
 def _has_plus_minus(node: Node) -> bool:
-    return type(node) is PlusMinus or any(_has_plus_minus(child) for child in children(node))
+    kind = type(node)
+    if kind is Num or kind is Sym:
+        return False
+    return kind is PlusMinus or any(_has_plus_minus(child) for child in children(node))
 
 
 def _choose(node: Node, *, upper: bool) -> Node:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import re
 
-from mathstrap.thought import split_reply
+from mathstrap.thought import may_hold_thought, split_reply
 
 MAX_CHARS = 200_000  # the end of a text; what stands before is not searched
 MAX_HEADINGS = 40
 
 _TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
-_TAG = re.compile(r"<[A-Za-z/|｜]")
 # The prompt, repeated in front of the reply by a server that does not cut it off.
 _ECHO = re.compile(
     r"\s*(?:<s>\s*)?\[INST\].*?\[/INST\]|\s*<\|im_start\|>(?:system|user)\b.*?<\|im_start\|>assistant\b", re.DOTALL
@@ -44,12 +43,12 @@ _NEXT_HEADING = re.compile(
 def reply_text(completion: str) -> str | None:
     """Return the reply itself, empty where nothing follows the thought; None for a thought that never ended."""
     text = completion[-MAX_CHARS:]
-    if _may_hold_thought(text):
+    if may_hold_thought(text):
         split = split_reply(text)
         if not split.is_finished and not split.text.strip():
             return None
         text = split.text
-    if "<|" in text or "</s>" in text or "<eos>" in text or "INST]" in text:
+    if ("<" in text and ("<|" in text or "</s>" in text or "<eos>" in text)) or "INST]" in text:
         echo = _ECHO.match(text)
         text = text[echo.end() :] if echo else text
         marker = _TURN.search(text)
@@ -57,13 +56,6 @@ def reply_text(completion: str) -> str | None:
             text = text[: marker.start()]
     text = text.rstrip()
     return _POLITE.sub("", text[-200:]).join((text[:-200], "")) if text.endswith(("correct.", "correct")) else text
-
-
-def _may_hold_thought(text: str) -> bool:
-    """Say whether to look for a thought at all: `<<2+3=5>>` of GSM8K is not a mark, and most replies have no other."""
-    if "<" in text and _TAG.search(text):
-        return True
-    return "[T" in text or "[/T" in text or "◁" in text or text[:60].lstrip().startswith(("analysis", "Here "))
 
 
 def next_question_starts(text: str) -> list[int]:

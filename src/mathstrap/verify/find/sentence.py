@@ -214,8 +214,14 @@ _COMPARED_AFTER = re.compile(
 )
 
 
+_PLAIN_SPAN = re.compile(r"[ \t]*(-?\$?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?(?:/[0-9]+)?)\.?[ \t]*(?:\n|\Z)")
+
+
 def answer_span(text: str, start: int) -> str:
     """Return the text an anchor introduces: to the end of its sentence, line, display formula or environment."""
+    plain = _PLAIN_SPAN.match(text, start)
+    if plain:  # as nearly always
+        return plain[1]
     rest = text[start : start + MAX_SPAN].lstrip(" \t:")
     if rest[:1] in "\n\r":
         rest = rest.lstrip().lstrip("*")
@@ -313,6 +319,8 @@ def _first_sentence(line: str) -> str:
 
 def value_of_sentence(span: str) -> str:
     """Return the value a stated span is about: the span itself, or what its verb introduces when it is a sentence."""
+    if not span[:1].isalpha():
+        return span
     span = _FILLER.sub("", span)
     words = _PROSE.findall(_MATHS.sub(" ", span))
     if len(words) < 3 or not (span[:1].isalpha() and span[1:2].isalpha()) or not any(char.isdigit() for char in span):

@@ -27,42 +27,50 @@ _BEING = (
     r"(?:\s+(?:actually|clearly|obviously|definitely|completely|totally|also|simply|just|probably|likely|all"
     r"|of\s+course))*"
 )
+# Looked for at the starts of words that begin with one of these letters alone: it is tried at every place of long texts.
 _WITHDRAWS = re.compile(
-    rf"\b{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
-    rf"|\b{_THAT}\s+(?:isn|wasn)['’]t\s+(?:quite\s+)?(?:right|correct)\b"
-    rf"|\b{_THAT}\s+(?:does(?:\s+not|n['’]t)|can(?:not|['’]t))\s+(?:really\s+|quite\s+)?(?:seem|look|sound|feel)"
+    r"\b(?=[acdefijlmnostw])(?:"
+    rf"{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
+    rf"|{_THAT}\s+(?:isn|wasn)['’]t\s+(?:quite\s+)?(?:right|correct)\b"
+    rf"|{_THAT}\s+(?:does(?:\s+not|n['’]t)|can(?:not|['’]t))\s+(?:really\s+|quite\s+)?(?:seem|look|sound|feel)"
     r"(?:\s+to\s+be)?\s+(?:quite\s+)?(?:right|correct)\b"
-    rf"|\b{_THAT}\s+can(?:not|['’]t)\s+be\s+(?:right|correct|true)\b"
-    r"|\b(?:I|we)\s+(?:(?:have|must\s+have|seem\s+to\s+have|may\s+have|think\s+I)\s+)?(?:made|make|found|see"
+    rf"|{_THAT}\s+can(?:not|['’]t)\s+be\s+(?:right|correct|true)\b"
+    r"|(?:I|we)\s+(?:(?:have|must\s+have|seem\s+to\s+have|may\s+have|think\s+I)\s+)?(?:made|make|found|see"
     r"|notice[d]?|spot(?:ted)?)"
     r"\s+(?:a|an|my|the|some)\s+(?:\w+\s+)?(?:mistake|error|miscalculation|slip)\b"
-    r"|\bcorrection\b\s{0,2}[:,–—-]|\bno,?\s+(?:wait|sorry)\b,?|\bI\s+meant\b|\bmake\s+that\b"
-    r"|\b(?:scratch|strike)\s+that\b|\bI\s+take\s+(?:that|it|this)\s+back\b"
-    r"|\b(?:I\s+(?:was|am)|I['’]m)\s+(?:wrong|mistaken)\b|\bI\s+(?:retract|withdraw|revise|need\s+to\s+revise)\b"
-    r"|\b(?:I|we)\s+(?:have\s+|must\s+have\s+|may\s+have\s+)?(?:miscounted|misread|miscalculated|misinterpreted"
+    r"|correction\b\s{0,2}[:,–—-]|no,?\s+(?:wait|sorry)\b,?|I\s+meant\b|make\s+that\b"
+    r"|(?:scratch|strike)\s+that\b|I\s+take\s+(?:that|it|this)\s+back\b"
+    r"|(?:I\s+(?:was|am)|I['’]m)\s+(?:wrong|mistaken)\b|I\s+(?:retract|withdraw|revise|need\s+to\s+revise)\b"
+    r"|(?:I|we)\s+(?:have\s+|must\s+have\s+|may\s+have\s+)?(?:miscounted|misread|miscalculated|misinterpreted"
     r"|misunderstood|misapplied|overlooked|mistyped|messed\s+up|forgot(?!\s+to\s+(?:mention|say|add\s+that)))\b"
     r"(?![^.!?\n]{0,80}\b(?:at\s+first|initially|earlier|before)\b)"
-    r"|\bon\s+(?:second|further|closer)\s+(?:thoughts?|reflection|inspection|examination)\b,?"
-    r"|\b(?:sorry|apologi[sz]e|apologies)\s+for\s+(?:the|my|this|that|any)\s+(?:\w+\s+)?(?:confusion|mistakes?|errors?"
+    r"|on\s+(?:second|further|closer)\s+(?:thoughts?|reflection|inspection|examination)\b,?"
+    r"|(?:sorry|apologi[sz]e|apologies)\s+for\s+(?:the|my|this|that|any)\s+(?:\w+\s+)?(?:confusion|mistakes?|errors?"
     r"|oversight|misunderstanding|miscalculation|slip|mix-?up)\b"
-    r"|\b[Mm]y\s+(?:mistake|bad)\b"
-    r"|\b(?:disregard|ignore|forget)\s+(?:that|this|the\s+above|my|the\s+(?:previous|last|boxed))\b"
-    r"|\b(?:[Ll]et\s+me|[Ll]et['’]s|I(?:\s+need|['’]ll|\s+will|\s+have)?(?:\s+to)?)\s+(?:redo|re-?do|recompute"
+    r"|[Mm]y\s+(?:mistake|bad)\b"
+    r"|(?:disregard|ignore|forget)\s+(?:that|this|the\s+above|my|the\s+(?:previous|last|boxed))\b"
+    r"|(?:[Ll]et\s+me|[Ll]et['’]s|I(?:\s+need|['’]ll|\s+will|\s+have)?(?:\s+to)?)\s+(?:redo|re-?do|recompute"
     r"|recalculate|start\s+over|try\s+again"
     r"|fix\s+(?:this|that|it)|correct\s+(?:this|that|it|my))\b"
-    r"|(?:不对|不正确|是错的|错了|有误|搞错|算错)|(?:まちがい|間違い|間違え|誤り)(?:です|だ|まし)|(?:틀렸|잘못\s?계산)"
-    r"|\b(?:неверно|ошибся|ошиблась|не\s?правильно)\b|\b(?:eso|esto)\s+es\s+(?:incorrecto|un\s+error)\b"
-    r"|\b(?:me\s+equivoqué|das\s+ist\s+(?:falsch|nicht\s+richtig)|c['’]est\s+(?:faux|incorrect)"
-    r"|je\s+me\s+suis\s+trompée?)\b",
+    r"|(?:eso|esto)\s+es\s+(?:incorrecto|un\s+error)\b"
+    r"|(?:me\s+equivoqué|das\s+ist\s+(?:falsch|nicht\s+richtig)|c['’]est\s+(?:faux|incorrect)"
+    r"|je\s+me\s+suis\s+trompée?)\b"
+    r")",
+    re.IGNORECASE,
+)
+_WITHDRAWS_ELSEWHERE = re.compile(
+    r"(?:不对|不正确|是错的|错了|有误|搞错|算错)|(?:まちがい|間違い|間違え|誤り)(?:です|だ|まし)|(?:틀렸|잘못\s?계산)"
+    r"|\b(?:неверно|ошибся|ошиблась|не\s?правильно)\b",
     re.IGNORECASE,
 )
 # Another value behind one: "No, it is 7", "the correct result is 8". Without one before, that is the statement.
 _CORRECTS = re.compile(
-    r"\b(?:the|my|our|a)\s+(?:correct(?:ed)?|right|actual|true|revised|updated|real)\s+(?:result|value|solution"
+    r"\b(?=[amoti])(?:(?:the|my|our|a)\s+(?:correct(?:ed)?|right|actual|true|revised|updated|real)\s+(?:result"
+    r"|value|solution"
     r"|number|total|count|sum|amount|choice|option)\s+(?:is|should\s+be|would\s+be|must\s+be|was)\b"
+    r"|(?:it|that|this)\s+should(?:\s+actually|\s+really)?\s+(?:be|have\s+been)\s+(?=[$\\(*]{0,3}-?[0-9]))"
     r"|(?:^|[.!?\n–—]\s*)(?:wait|no|actually|oh|oops|hmm+|rather|instead)[,.:!]?\s+(?:(?:no|wait|so|then)[,.:!]?\s+)?"
     r"(?:it|that|this)(?:['’]s|\s+(?:is|should\s+be|would\s+be|must\s+be|has\s+to\s+be))\s+(?:actually\s+)?"
-    r"(?=[$\\(*]{0,3}-?[0-9])|\b(?:it|that|this)\s+should(?:\s+actually|\s+really)?\s+(?:be|have\s+been)\s+"
     r"(?=[$\\(*]{0,3}-?[0-9])",
     re.IGNORECASE,
 )
@@ -93,6 +101,9 @@ _KEEPS = re.compile(
 )
 
 
+_HAS_WORD = re.compile(r"[^\W\d_]{2}")
+
+
 def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
     """Return where, behind `start`, the words end that withdraw an answer stated before it; None if it stands.
 
@@ -101,13 +112,16 @@ def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
     if len(text) - start < 4:
         return None
     rest = text[start : start + MAX_CHARS]
-    if rest.isspace():
+    if _HAS_WORD.search(rest) is None:  # nothing but a full stop, as nearly always
         return None
     at_once = _AT_ONCE.match(rest)
     last: int | None = at_once.end() if at_once else None
     for match in _WITHDRAWS.finditer(rest):
         last = match.end()
-    for match in _TURNS.finditer(rest):
+    if not rest.isascii():
+        for match in _WITHDRAWS_ELSEWHERE.finditer(rest):
+            last = max(last or 0, match.end())
+    for match in _TURNS.finditer(rest, 0, NEAR + 400):
         if match.start() <= NEAR and not _OTHER_ROOT.search(match[0]):
             last = max(last or 0, match.end())
     if answer:

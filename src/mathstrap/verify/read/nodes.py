@@ -125,6 +125,14 @@ class Bound(Node, frozen=True):
     high: Node
 
 
+def numeral(text: str) -> Num:
+    """Return the number that digits, with or without a point, spell."""
+    whole, _, decimals = text.partition(".")
+    if not decimals:
+        return Num(Fraction(int(whole)))
+    return Num(Fraction(int(whole + decimals), 10 ** len(decimals)), len(decimals))
+
+
 MINUS_ONE = Num(Fraction(-1))
 HALF = Num(Fraction(1, 2))
 INFINITY = Sym("oo")

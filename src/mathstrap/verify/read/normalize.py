@@ -19,6 +19,7 @@ _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
 _CURRENCY = re.compile(r"(USD|US\$|US\\\$|EUR|GBP|CAD|AUD|A\$|C\$|INR|Rs\.?|RMB|CNY|JPY)\s*(?=[\d$\\])")
 _CURRENCY_SIGNS = {"EUR": "€", "GBP": "£", "INR": "₹", "Rs": "₹", "Rs.": "₹", "RMB": "¥", "CNY": "¥", "JPY": "¥"}
+_CURRENCY_LETTERS = frozenset("UEGCAIRJ")  # what a code of _CURRENCY begins with
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
 _O_CLOCK = re.compile(r"^([0-9]{1,2})(?:\\text\s?\{)?\s?o'?\s?clock\}?", re.IGNORECASE)
 _HOUR = re.compile(r"[0-9]{1,2}\s?[AaPp]\.?\s?[Mm]\.?")
@@ -57,18 +58,24 @@ _CONTINUED = re.compile(r"\.[0-9]+\.{2,}$")  # 0.333...
 _PLUS_WORD = re.compile(
     r"^([0-9]+)\s*(?:\\text\s?\{\s*|\\mathrm\s?\{\s*)?(?:R|r|rem\.?|[Rr]emainder)\s*\}?\s*(?:of\s*)?([0-9]+)$"
 )
+# Remarks behind a value, each with a part of every text that it is worth looking for it in.
 _REMARKS = (
-    re.compile(
+    (("all", "total", "respectively", "required", "desired", "needed", "altogether"), re.compile(
         r"(?<=\S),?\s+(?:in total|altogether|in all|overall|total|respectively|as (?:required|desired|needed))$"
-    ),
-    re.compile(r"(?<=\S)(?:,\s*|\s+)(?:and not|but not|not|rather than|instead of)\s+\$?[^,;\s][^,;]{0,40}$"),
-    re.compile(r"(?<=[\d}%)]),\s+(?:as|since|because|so|which|and (?:I|we|that|this))\s.{1,80}$"),
-    re.compile(r"(?<=[\d}%)])\s+-+\s+the\s[a-z ]{3,60}$"),
-)
+    )),
+    (("not", "rather", "instead"), re.compile(
+        r"(?<=\S)(?:,\s*|\s+)(?:and not|but not|not|rather than|instead of)\s+\$?[^,;\s][^,;]{0,40}$"
+    )),
+    ((" as ", "since", "because", "so", "which", "and"), re.compile(
+        r"(?<=[\d}%)]),\s+(?:as|since|because|so|which|and (?:I|we|that|this))\s.{1,80}$"
+    )),
+    (("-",), re.compile(r"(?<=[\d}%)])\s+-+\s+the\s[a-z ]{3,60}$")),
+)  # fmt: skip
 _QUALIFIER_STARTS = re.compile(
     r"(?:,\s*|\(\s*|\\q?quad\s*|\\text\s?\{[\s,(]*|\s)(?:\(|\\quad\s*|\\text\s?\{\s*|\$)*"
     r"(?=(?:for|where|with)\b|[a-z](?:\s?,\s?[a-z])?\s?\\in\b|[a-z] (?:is|are|any) )"
 )
+_QUALIFIER_HINTS = ("for", "where", "with", "\\in", " is ", " are ", " any ")
 _ADJECTIVE = (
     r"(?:all|any|every|each|some|an?|the|arbitrary|real|integers?|positive|non-?negative|natural|whole|fixed|numbers?"
     r"|constants?|values?|of|reals?|non-?zero|is|are|being|be|parameters?)"
@@ -100,6 +107,7 @@ _CHOICE_WITH_TEXT = re.compile(
 _LONG_WORD = re.compile(r"[A-Za-z]{3,}|\b(?:[Nn]o|[Aa]n?|[Tt]o)\b")
 _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # never one between digits: 1 1/2 is not 11/2
+_SIZES = re.compile(r"\\(?:left|right)(?![a-z])|\\[,!; ]")
 _BRACED_SIGN = re.compile(r"\{([0-9A-Za-z])\}(?![0-9A-Za-z{])")
 _NUMBER = re.compile(r"([+-]?)([0-9]{1,400})(?:\.([0-9]{1,400}))?")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3}){1,40}(?:\.[0-9]{1,40})?")
@@ -145,24 +153,28 @@ def clean(text: str) -> str:
         text = shorter
     if " " in text:
         text = _without_remark(text)
-    text = _UNIT_IN_BRACKETS.sub("", text)
-    text = _TIMES_TEN.sub(r"\\times ", text) if "10" in text else text
-    text = _ADVERB.sub("", text)
-    choice = _CHOICE.fullmatch(text)
+    last, first = text[-1:], text[:1]
+    if last == ")":
+        text = _UNIT_IN_BRACKETS.sub("", text)
+    if "10" in text and ("x" in text or "X" in text):
+        text = _TIMES_TEN.sub(r"\\times ", text)
+    if first.isalpha() or first == "\\":
+        text = _ADVERB.sub("", text)
+    choice = _CHOICE.fullmatch(text) if len(text) <= 12 else None
     if choice:
         return choice[1]
     if "\u5206\u4e4b" in text and (fraction := cjk_fraction(text)) is not None:
         return fraction
-    text = _CURRENCY.sub(lambda match: _CURRENCY_SIGNS.get(match[1], "\\$"), text, count=1)
+    if not _CURRENCY_LETTERS.isdisjoint(text):
+        text = _CURRENCY.sub(lambda match: _CURRENCY_SIGNS.get(match[1], "\\$"), text, count=1)
     return _with_spelled_units(text) if text[:1].isdigit() or text[:1] in "nNmM\\" else text
 
 
 def _without_remark(text: str) -> str:
     head, tail = text[:-140], text[-140:]
-    for remark in _REMARKS:
-        shorter = remark.sub("", tail)
-        if head or shorter:
-            tail = shorter
+    for hints, remark in _REMARKS:
+        if any(hint in tail for hint in hints):
+            tail = remark.sub("", tail) or tail
     return (head + tail).strip()
 
 
@@ -192,6 +204,8 @@ def split_qualifier(text: str) -> tuple[str, str]:
 
     The remark is "" when there is none, or one that says more than that.
     """
+    if not any(hint in text for hint in _QUALIFIER_HINTS):
+        return text, ""
     start = max(0, len(text) - 140)
     for match in _QUALIFIER_STARTS.finditer(text, start):
         if not match.start():
@@ -258,15 +272,17 @@ def _closes_at_end(text: str) -> bool:
 
 def compact(text: str) -> str:
     """Return a cleaned answer without spaces and sizing commands: equal compacts are the same answer."""
-    for command in ("\\left", "\\right", "\\,", "\\!", "\\;", "\\ "):
-        if command in text:
-            text = re.sub(re.escape(command) + ("(?![a-z])" if command[-1].isalpha() else ""), "", text)
-    text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
-    return _SPACES.sub("", _BRACED_SIGN.sub(r"\1", text))
+    if "\\" in text:
+        text = _SIZES.sub("", text).replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac")
+    if "{" in text:
+        text = _BRACED_SIGN.sub(r"\1", text)
+    return text if text.isalnum() else _SPACES.sub("", text)
 
 
 def words_key(text: str) -> str | None:
     """Return a key for an answer in words, equal for answers that say the same; None if it is not in words."""
+    if not _LETTERS.search(text):
+        return None
     text = _TEXT.sub(r" \1 ", text) if "\\" in text else text
     text = text.replace("{", "").replace("}", "").replace("$", "").strip()
     if not _WORDS.fullmatch(text) or not _LETTERS.search(text):

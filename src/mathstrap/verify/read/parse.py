@@ -34,6 +34,7 @@ from mathstrap.verify.read.nodes import (
     Union,
     divide,
     negate,
+    numeral,
 )
 from mathstrap.verify.read.tokens import END, Token, tokenize
 from mathstrap.verify.read.units import is_smaller, is_unit_word, read_unit
@@ -109,8 +110,11 @@ _STOPS = frozenset(
         "pmod",
     ]
 )
+_AFTER_VALUE = frozenset({"!", "%", "'", "_", "circ", "degree"})
+_AFTER_BASE = _AFTER_VALUE | {"^", "*"}
 _SET_SIGNS = frozenset(["cup", "cupdot", "sqcup", "bigcup", "cap", "setminus", "backslash", "smallsetminus"])
 _SUM_SIGNS = frozenset(("+", "-", "pm", "mp"))
+_NO_UNIT = frozenset({",", ")", "]", "}", "=", "<", ">"})
 _ITEM_ENDS = frozenset((",", ";", "&", ""))
 _CLOSERS = frozenset({")", "]", "}", "rangle", "rbrace", "rbrack", "end", "&", "\\", "|"})
 _CLOSING: dict[str, Literal[")", "]", "}"]] = {")": ")", "]": "]", "rangle": ")", "rbrack": "]"}
@@ -267,7 +271,7 @@ class Parser:
         first, following = self.peek(), self.peek(1)
         if first.kind == "number" and following.text in _ITEM_ENDS and following.kind in ("sign", "end"):
             self.position += 1  # most items of long lists and matrices
-            return Num(Fraction(first.text), len(first.text.partition(".")[2]))
+            return numeral(first.text)
         if not self.accept("="):  # `=5`
             self.accept("approx")
         items = [self._label() or self.quantity()]
@@ -388,6 +392,8 @@ class Parser:
         return Quantity(value, " ".join(words))
 
     def _unit_phrase(self) -> str:
+        if self.peek().kind == "end" or self.peek().text in _NO_UNIT:
+            return ""
         words: list[str] = []
         while True:
             token = self.peek()
@@ -550,6 +556,8 @@ class Parser:
         """Read a postfix expression and its exponents, right to left."""
         base = self._postfix()
         while True:
+            if self.peek().text not in _AFTER_BASE:
+                return base
             if self.accept("^") or (
                 self.peek().text == "*" and self.peek(1).text == "*" and not self.peek(1).spaced and self._skip_two()
             ):
@@ -624,7 +632,7 @@ class Parser:
 
     def _postfix(self) -> Node:
         node = self.atom()
-        while (after := self._after(node)) is not None:
+        while self.peek().text in _AFTER_VALUE and (after := self._after(node)) is not None:
             node = after
         return node
 
@@ -765,7 +773,7 @@ class Parser:
             return _continued(text)
         if "." in text and following.text == "(" and not following.spaced and self._is_whole_numeral():
             return self._repeated_in_brackets(text)
-        value = Num(Fraction(text), len(text.partition(".")[2]))
+        value = numeral(text)
         if following.kind == "name" and not following.spaced and following.text in _ORDINALS and text.isdigit():
             self.position += 1
             return Num(Fraction(text))
