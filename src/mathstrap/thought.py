@@ -304,7 +304,7 @@ def _marks_of(reply: str) -> list[_Mark]:
 
 
 def _split_plain(reply: str) -> Split | None:
-    """Split the reply of most reasoning models: one thought at its start, closed once, no other mark; None for others."""
+    """Split the reply of most reasoning models: one thought at its start, closed once, no other mark; else None."""
     if not reply.startswith(DEFAULT_TAG):
         return None
     start = len(DEFAULT_TAG)

@@ -95,7 +95,9 @@ def sample_row(name: str, sample: Sample, reasoning: Reasoning = "drop", *, with
     so that a reader of the file can tell a vote from a given gold; `openai` takes no further column.
     """
     if reasoning == "keep" and name != "chat":
-        sample = msgspec.structs.replace(sample, response=joined(sample.reasoning, sample.response, sample.thought_tag))
+        sample = msgspec.structs.replace(
+            sample, response=joined(sample.reasoning, sample.response, sample.thought_tag)
+        )
     row = FORMATS[name](sample)
     if with_votes and name != "openai":
         row |= {"gold_source": sample.gold_source, "confidence": sample.confidence}

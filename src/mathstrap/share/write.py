@@ -210,7 +210,9 @@ def write_samples(
                 if is_held is None:
                     made[name].left_out[MIXED] = made[name].left_out.get(MIXED, 0) + 1
                     continue
-                row = sample_row(name, with_ending(sample, options.ending), options.reasoning, with_votes=with_votes)
+                row = sample_row(
+                    name, with_ending(sample, options.ending), options.reasoning, with_votes=with_votes
+                )
                 files[name, is_held].add(row)
         for (name, is_held), file in files.items():
             file.close()

@@ -27,7 +27,7 @@ _BEING = (
     r"(?:\s+(?:actually|clearly|obviously|definitely|completely|totally|also|simply|just|probably|likely|all"
     r"|of\s+course))*"
 )
-# Looked for at the starts of words that begin with one of these letters alone: it is tried at every place of long texts.
+# Tried at the starts of words with one of these letters alone, not at every place of a long text.
 _WITHDRAWS = re.compile(
     r"\b(?=[acdefijlmnostw])(?:"
     rf"{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
