@@ -133,6 +133,19 @@ def plant(data_path: Path, *, rng_seed: int) -> Planted:
         row = forward(next(pool))
         claimed = f"```python\nprint({len(rows)} * 3)\n```\n```output\n{len(rows) * 3 + 1}\n```\n"
         add(row | {"response": f"{claimed}{row['response']}"}, "wrong_output")
+        row = forward(next(pool)) | {"original_question": "lost"}
+        number = len(rows)
+        for defect, query in (
+            ("asks_nothing", f"I'm sorry, but I cannot rephrase this question. {row['query']}"),
+            ("lacks_figure", f"The prices are shown in the chart below. {row['query']}"),
+            ("lacks_number", f"If $n + {number} = {number + 7}$, what is the value of $m$?"),
+            ("impossible_count", f"In a town live {number}.5 people. {row['query']}"),
+            ("asks_proof", f"Prove that $n^2 + {number}n$ is even for every even $n$."),
+            ("asks_twice", f"{row['query']} And how many would it be with {number} more of each?"),
+        ):
+            response = forward(next(pool))["response"]
+            add(row | {"query": query, "response": response}, defect)
+            row = forward(next(pool)) | {"original_question": "lost"}
         add(dict(rows[rng.randrange(2000)]), "duplicate")
         add(forward(tests[rng.randrange(1319)]) | {"original_question": "lost"}, "contaminated")
     for number, row in enumerate(m for m in math[600:1200] if "$" in m["problem"]):

@@ -36,6 +36,7 @@ class AuditOptions:
     skip         detectors that are not run.
     near         how near-duplicate questions are searched; None does not search, which halves the memory.
     num_workers  processes that run the detectors.
+    questions_only  look at the questions alone; the file needs no responses.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -44,6 +45,7 @@ class AuditOptions:
     skip: tuple[str, ...] = ()
     near: DedupOptions | None = field(default_factory=DedupOptions)
     num_workers: int = 1
+    questions_only: bool = False
 
     @property
     def dropping(self) -> frozenset[str]:
@@ -93,13 +95,17 @@ def audit(
             raise InputError(f'audit: no such defect "{name}".{suggest(name, list(DEFECTS))}')
     seeds_options = SeedsOptions(source=source)
     columns = find_columns(_first_row(seeds_options), options.fields, where=source)
-    if not columns.response and not columns.chat:
+    if not options.questions_only and not columns.response and not columns.chat:
         raise InputError(f"{source}: no column holds the response. Name it: response=COLUMN.")
     skip = frozenset(options.skip)
+    if options.questions_only:
+        skip |= {name for name, defect in DEFECTS.items() if not defect.of_question}
     near = None
     if options.near is not None and "near_duplicate" not in skip:
         near = _near_twins(seeds_options, Facts(columns=columns), options.near)
-    facts = Facts(columns=columns, seeds=seeds or {}, index=index, skip=skip, near=near)
+    facts = Facts(
+        columns=columns, seeds=seeds or {}, index=index, skip=skip, near=near, questions_only=options.questions_only
+    )
     tally = Tally(drop=options.dropping)
     with ExitStack() as stack:
         clean = open_whole(stack, clean_path)

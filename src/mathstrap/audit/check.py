@@ -42,8 +42,9 @@ class Seed:
 class Facts:
     """What is known beside the file: its columns, the seeds by normalised question, an index of test sets.
 
-    `skip` names detectors that are not run; `near` maps a question's key to the earlier line that it nearly
-    repeats. `known` remembers what was found out about a question or a mask, for they come again with every draw.
+    `questions_only` leaves responses out. `skip` names detectors that are not run; `near` maps a question's key to
+    the earlier line that it nearly repeats. `known` remembers what was found out about a question or a mask, for they
+    come again with every draw.
     """
 
     columns: Columns
@@ -51,6 +52,7 @@ class Facts:
     index: Index | None = None
     skip: frozenset[str] = frozenset()
     near: Mapping[bytes, int] | None = None
+    questions_only: bool = False
     known: dict[bytes, Any] = field(default_factory=dict)
 
     def remembered(self, key: bytes, find: Callable[[], Known]) -> Known:
@@ -96,6 +98,8 @@ def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
     """Return a row as the detectors see it, or say why it cannot be read."""
     columns = facts.columns
     query, response = question_of(row, columns), response_of(row, columns)
+    if facts.questions_only:
+        response = ""
     for name, text, limit in (("question", query, MAX_QUERY), ("response", response, MAX_RESPONSE)):
         if text is None:
             column = (columns.query if name == "question" else columns.response) or columns.chat
@@ -137,9 +141,9 @@ def look_up(row: AuditRow, facts: Facts) -> None:
     if seed is not None:
         row.gold = row.gold or ("" if row.is_backward else seed.answer.strip())
         row.seed_answer, row.seed_solution = seed.answer, seed.solution
-    found = extract_answer(row.response, "strict")
+    found = extract_answer(row.response, "strict") if row.response else None
     row.stated = found.answer if found is not None else None
-    if not {"same_path", "false_arithmetic", "wrong_output"} <= facts.skip:
+    if row.response and not {"same_path", "false_arithmetic", "wrong_output"} <= facts.skip:
         row.reasoning = read_reasoning(row.response, row.query)
     if row.is_backward and row.original:
         row.hidden = find_hidden(row.original, row.query)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from mathstrap.audit import questions
 from mathstrap.audit.unmask import Hidden
 from mathstrap.curate.paths import ANNOTATION, Reasoning
 from mathstrap.types import Style
@@ -74,6 +75,7 @@ class Defect:
     """A defect: what it is, whether a row with it is dropped by default, how it is found, which rows can be judged.
 
     `find` returns what is wrong in a few words, or None. `needs` says what has to be given for it to apply at all.
+    `of_question` marks defects that are seen in the question alone.
     """
 
     sentence: str
@@ -81,6 +83,7 @@ class Defect:
     find: Callable[[AuditRow], str | None]
     applies: Callable[[AuditRow], bool] = always
     needs: str = ""
+    of_question: bool = False
 
 
 def no_answer(row: AuditRow) -> str | None:
@@ -278,6 +281,41 @@ def contaminated(row: AuditRow) -> str | None:
     return row.contamination or None
 
 
+def asks_nothing(row: AuditRow) -> str | None:
+    """Find questions that are refusals or error messages, or ask for nothing."""
+    return questions.asks_nothing(row.query) or None
+
+
+def lacks_figure(row: AuditRow) -> str | None:
+    """Find questions that point at a figure, a chart or a table that is not there."""
+    return questions.lacks_figure(row.query) or None
+
+
+def lacks_number(row: AuditRow) -> str | None:
+    """Find questions that ask for an amount without a number, or for a letter of which nothing is said."""
+    return questions.lacks_number(row.query) or None
+
+
+def impossible_count(row: AuditRow) -> str | None:
+    """Find questions with fractions of things that come whole, or fewer than none of them."""
+    return questions.counts_in_fractions(row.query) or None
+
+
+def asks_proof(row: AuditRow) -> str | None:
+    """Find questions that ask for a proof, which no answer can be compared with."""
+    return questions.asks_for_proof(row.query) or None
+
+
+def asks_twice(row: AuditRow) -> str | None:
+    """Find questions that ask for two things, of which one answer gives only one."""
+    return questions.asks_twice(row.query) or None
+
+
+def is_forward(row: AuditRow) -> bool:
+    """Say whether a row asks its question forward: a backward one repeats the original asking."""
+    return not row.is_backward
+
+
 def _outcome(gold: str, answer: str) -> str:
     from mathstrap.verify import answers_agree
 
@@ -290,6 +328,22 @@ def _short(text: str) -> str:
 
 
 DEFECTS: dict[str, Defect] = {
+    "asks_nothing": Defect(
+        sentence="the question is a refusal, or asks nothing", drops=True, find=asks_nothing, of_question=True,
+    ),
+    "lacks_figure": Defect(
+        sentence="the question needs a figure that is not there", drops=True, find=lacks_figure, of_question=True,
+    ),
+    "lacks_number": Defect(
+        sentence="a number or a condition is missing", drops=True, find=lacks_number, of_question=True,
+    ),
+    "impossible_count": Defect(
+        sentence="half a person, or fewer than none", drops=True, find=impossible_count, of_question=True,
+    ),
+    "asks_proof": Defect(sentence="the question asks for a proof", drops=False, find=asks_proof, of_question=True),
+    "asks_twice": Defect(
+        sentence="the question asks for two things", drops=False, find=asks_twice, applies=is_forward, of_question=True,
+    ),
     "no_answer": Defect(sentence="no final answer can be extracted", drops=True, find=no_answer),
     "wrong_answer": Defect(
         sentence="the final answer disagrees with the gold", drops=True, find=wrong_answer,
@@ -315,14 +369,16 @@ DEFECTS: dict[str, Defect] = {
         sentence="the hidden number does not matter", drops=True, find=irrelevant_mask,
         applies=lambda row: row.hidden is not None and bool(row.seed_solution), needs="the seeds with their solutions",
     ),
-    "duplicate": Defect(sentence="question and response repeat an earlier row", drops=True, find=duplicate),
+    "duplicate": Defect(
+        sentence="question and response repeat an earlier row", drops=True, find=duplicate, of_question=True,
+    ),
     "same_path": Defect(sentence="the same equations for the same question", drops=False, find=same_path),
     "near_duplicate": Defect(
         sentence="the question nearly repeats another", drops=False, find=near_duplicate,
-        applies=lambda row: row.checks_near, needs="near-duplicate search",
+        applies=lambda row: row.checks_near, needs="near-duplicate search", of_question=True,
     ),
     "contaminated": Defect(
         sentence="a test set asks the question", drops=True, find=contaminated,
-        applies=lambda row: row.checks_contamination, needs="test sets",
+        applies=lambda row: row.checks_contamination, needs="test sets", of_question=True,
     ),
 }  # fmt: skip

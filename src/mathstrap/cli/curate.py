@@ -115,6 +115,7 @@ def audit(
     json_out: Path | None = typer.Option(None, "--json", help="Write the report here, as JSON."),
     workers: int = typer.Option(0, help="Processes; 0: one for each core."),
     certificate: bool = typer.Option(True, "--contamination/--no-contamination", help="Compare with the test sets."),
+    questions_only: bool = typer.Option(False, "--questions-only", help="Look at the questions alone."),
 ) -> None:
     """Count the defects of a dataset made elsewhere and write a cleaned one."""
     import os
@@ -129,6 +130,7 @@ def audit(
     options = AuditOptions(
         fields=field_map(field), drop=tuple(drop), keep=tuple(keep), skip=tuple(skip),
         near=DedupOptions() if near else None, num_workers=workers or os.cpu_count() or 1,
+        questions_only=questions_only,
     )  # fmt: skip
     report = audit_dataset(
         file,
