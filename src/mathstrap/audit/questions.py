@@ -62,8 +62,8 @@ _MISSING_PICTURE = re.compile(
     r"|\b(?:chart|graph|diagram|figure|table|histogram|plot|map|picture)s? (?:below|above)\b"
     r"|\b(?:the|this) following (?:chart|graph|diagram|figure|histogram|table)s?\b"
     r"|\b(?:shown|displayed|summarized|represented|given|listed|presented|depicted|recorded|illustrated) "
-    r"(?:in|on|by|as) (?:the|a|this) (?:pie chart|bar graph|bar chart|line graph|circle graph|histogram|pictograph|double-bar graph"
-    r"|scatter plot)\b"
+    r"(?:in|on|by|as) (?:the|a|this) (?:pie chart|bar graph|bar chart|line graph|circle graph|histogram"
+    r"|pictograph|double-bar graph|scatter plot)\b"
     r"|\b(?:according to|using|based on) the (?:(?:pie|bar|line|circle|conversion) )?"
     r"(?:chart|graph|histogram|diagram)\b",
     re.IGNORECASE,
