@@ -113,6 +113,46 @@ def test_what_a_reader_expects_of_a_number_is_kept():
         assert first > second
 
 
+def test_a_total_that_the_question_states_stays_the_sum_of_its_parts():
+    yoga = seed(
+        "There are 8 men with an average weight of 190 pounds and 6 women with one of 120. What is the average of "
+        "all 14?",
+        "<<8*190=1520>>1520, <<6*120=720>>720, <<1520+720=2240>>2240, <<2240/14=160>>160\n#### 160", "160",
+    )  # fmt: skip
+    rows = [row for row in rewrite(yoga, 20) if isinstance(row, Problem)]
+    for row in rows:
+        men, _, women, _, everyone = map(int, re.findall(r"\d+", row.question))
+        assert men + women == everyone
+    party = seed(
+        "Lisa invited 48 students altogether: 23 boys and 25 girls. 9 of them cannot come. How many will be there?",
+        "<<48-9=39>>39\n#### 39", "39",
+    )  # fmt: skip
+    for row in rewrite(party, 20):
+        assert isinstance(row, Problem)
+        everyone, boys, girls, _ = map(int, re.findall(r"\d+", row.question))
+        assert boys + girls == everyone
+
+
+def test_a_number_that_is_one_less_than_another_is_not_taken_for_a_constant():
+    car = seed(
+        "Six friends want a car for $1700. They earn $500, share the rest. Now Brad leaves. How much more is it each?",
+        "<<1700-500=1200>>1200, <<1200/6=200>>200 each, and 5 friends share his: <<200/5=40>>40\n#### 40", "40",
+    )  # fmt: skip
+    (refused,) = rewrite(car, 1)
+    assert isinstance(refused, Reject)
+    assert "number_from_nowhere" in refused.detail
+
+
+def test_inches_beside_feet_stay_below_twelve():
+    tall = seed(
+        "Vlad is 6 feet, 3 inches tall. His sister is 2 feet, 10 inches tall. How many inches taller is Vlad?",
+        "<<6*12+3=75>>75, <<2*12+10=34>>34, <<75-34=41>>41\n#### 41", "41",
+    )  # fmt: skip
+    rows = [row for row in rewrite(tall, 30) if isinstance(row, Problem)]
+    assert rows
+    assert all(int(inches) < 12 for row in rows for inches in re.findall(r"(\d+) inches tall", row.question))
+
+
 def test_articles_words_and_separators_are_written_as_they_were():
     rope = seed("An 8-foot rope is cut from 1,200 feet. What is left?", "<<1200-8=1192>>1192", "1192")
     found = "".join(row.question for row in rewrite(rope, 40))

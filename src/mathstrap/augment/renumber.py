@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import partial
-from itertools import pairwise
+from itertools import chain, combinations, pairwise
 from typing import Any
 
 from mathstrap.augment.interface import Augmentation, Draft, Mode, no_draft_prompt, no_draft_reply, rng_for
@@ -56,6 +56,11 @@ _PER_WEEK = re.compile(
 _PER_DAY = re.compile(r"[\s-]?hours?\b[^.?!]{0,30}?\b(?:a|per|each|every) (?:day|night|shift)\b", re.IGNORECASE)
 _PER_HOUR = re.compile(r"[\s-]?minutes?\b", re.IGNORECASE)
 _MONTHS = re.compile(r"[\s-]?months?\b", re.IGNORECASE)
+_FEET_BEFORE = re.compile(r"(?:f(?:ee|oo)t|ft)\W+(?:and )?\Z", re.IGNORECASE)
+_INCHES_AFTER = re.compile(r"[\s-]?inch", re.IGNORECASE)
+_CARTON_BEFORE = re.compile(r"\bcartons? of \Z", re.IGNORECASE)
+_DEGREES_AFTER = re.compile(r"\s?(?:degrees?\b|°)", re.IGNORECASE)
+_TOTAL = re.compile(r"\b(?:all|altogether|total|together|combined)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b([Aa]n?)[ -]\Z")
 _WORDS = {value: word for word, value in UNITS.items()} | {value: word for word, value in TENS.items()}
 MAX_TRIES = 150
@@ -134,15 +139,19 @@ def renumbered(seed: Worked, rng: random.Random, count: int) -> Iterator[tuple[s
     if before is None or not free:
         return
     strict = _THRESHOLD.search(seed.question) is not None
+    seed_totals = totals(seed, free)
     seen = {tuple(old)}
     for _ in range(count):
         for _ in range(MAX_TRIES):
             values = list(old)
             for place in free:
                 values[place] = fresh_value(seed.variables[place], seed.question, rng)
+            for total, parts in seed_totals:
+                if total in free:
+                    values[total] = sum((values[part] for part in parts), Fraction(0))
             if tuple(values) in seen:
                 continue
-            made = _make(seed, old, before, values, strict=strict)
+            made = _make(seed, old, before, values, strict=strict, sums=seed_totals)
             if made is not None:
                 seen.add(tuple(values))
                 yield made
@@ -162,14 +171,18 @@ def with_value(seed: Worked, place: int, value: Fraction) -> tuple[str, str] | N
         return None
     values = list(old)
     values[place] = value
-    made = _make(seed, old, before, values, strict=_THRESHOLD.search(seed.question) is not None)
+    strict = _THRESHOLD.search(seed.question) is not None
+    made = _make(seed, old, before, values, strict=strict, sums=totals(seed, changeable(seed)))
     return None if made is None else made[1:3]
 
 
 def _make(
-    seed: Worked, old: Sequence[Fraction], before: Sequence[Fraction], values: Sequence[Fraction], *, strict: bool
+    seed: Worked, old: Sequence[Fraction], before: Sequence[Fraction], values: Sequence[Fraction], *, strict: bool,
+    sums: Sequence[tuple[int, tuple[int, ...]]],
 ) -> tuple[str, str, str, dict[str, str]] | None:
     if not _keeps_order(old, values):
+        return None
+    if any(sum(values[part] for part in parts) != values[total] for total, parts in sums):
         return None
     after = seed.run(values)
     if after is None or not _plausible(before, after):
@@ -190,6 +203,27 @@ def _make(
         if variable.value != value
     }
     return question, solution, answer, changed
+
+
+def totals(seed: Worked, free: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
+    """Return the numbers of the question that are the sum of two or three others of it, each with its parts.
+
+    "8 men and 6 women ... all 14 men and women" states one number twice: neither side can change alone. A total that is
+    not free (a week's 7 days) counts only where the question speaks of a total.
+    """
+    values = [variable.value for variable in seed.variables]
+    speaks = _TOTAL.search(seed.question) is not None
+    found = []
+    for total in sorted(range(len(values)), key=values.__getitem__):
+        if not (total in free or speaks):
+            continue
+        smaller = [place for place, value in enumerate(values) if 0 < value < values[total]]
+        for parts in chain(combinations(smaller, 2), combinations(smaller, 3)):
+            is_free = total in free or any(part in free for part in parts)
+            if is_free and sum(values[part] for part in parts) == values[total]:
+                found.append((total, parts))
+                break
+    return found
 
 
 def changeable(seed: Worked) -> list[int]:
@@ -225,6 +259,8 @@ def _is_amount(variable: Variable, question: str) -> bool:
         before, after = question[max(0, spot.start - 20) : spot.start], question[spot.end :]
         if _LABEL_BEFORE.search(before) or _CLOCK_AFTER.match(after) or _CLOCK_BEFORE.search(before):
             return False
+        if _CARTON_BEFORE.search(before) or ("fever" in question and _DEGREES_AFTER.match(after)):
+            return False  # a carton holds a dozen, and a fever begins where it does
         if value.denominator == 1 and 1900 <= value <= 2100 and "," not in spot.text:
             return False  # a year
         if value <= 10 and _LISTED_AFTER.match(after):
@@ -275,7 +311,9 @@ def _ceiling(variable: Variable, question: str) -> int:
     if variable.is_percent and variable.value < 100:
         tops.append(95)
     for spot in variable.spots:
-        after = question[spot.end : spot.end + 60]
+        before, after = question[max(0, spot.start - 20) : spot.start], question[spot.end : spot.end + 60]
+        if _INCHES_AFTER.match(after) and _FEET_BEFORE.search(before):
+            tops.append(11)
         if _PER_WEEK.match(after):
             tops.append(7)
         elif _PER_DAY.match(after):

@@ -299,7 +299,10 @@ def _sources(
             }  # fmt: skip
             found += [Source(value, variable=place, form=form) for form, other in forms.items() if other == value]
     found += [Source(value, step=place) for place, step in enumerate(steps) if step.result == value]
-    if value in constants:
+    # A number next to one of the question can be that number with or without one person ("Brad is not joining, so the 5
+    # friends ..."): where a constant would explain it too, nobody can tell which was meant.
+    neighbours = {variable.value + step for variable in variables for step in (-1, 1) if variable.value < 50}
+    if value in constants and not (not found and value > 2 and value in neighbours):
         found.append(Source(value))
     elif not found and value in _STRUCTURE:
         # A bare 2 can be one less than a number of the question ("the other two of the three"): where the question has
