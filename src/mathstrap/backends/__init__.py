@@ -170,7 +170,7 @@ def teacher_named(text: str) -> dict[str, Any]:
         return {"backend": "hf", "model_path": text}
     if not text or text in BACKENDS or text in SERVERS or "://" in text:
         raise InputError(
-            f'teacher: "{text}" names no model. Expected one such as gpt-4o-mini, ollama/qwen3:4b, '
+            f'teacher: "{text}" names no model. Expected one such as gpt-6-luna, ollama/qwen3:4b, '
             "qwen3@http://localhost:8000/v1, a folder or .gguf file with weights, or embedded."
         )
     return {"backend": "openai", "model": text}

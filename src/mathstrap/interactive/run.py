@@ -55,7 +55,7 @@ def bootstrap(
 
     source     a recipe, its file or its name; or questions: a file, a folder, `hf:owner/name`, a list of mappings (or
                of pairs of question and answer), a DataFrame, a `datasets.Dataset`
-    teacher    who answers, such as "gpt-4o-mini", "ollama/qwen3:4b", "name@http://localhost:8000/v1" or "embedded"; a
+    teacher    who answers, such as "gpt-6-luna", "ollama/qwen3:4b", "name@http://localhost:8000/v1" or "embedded"; a
                mapping holds every option of a recipe's `teacher`. Questions need one, a recipe has its own
     out        the run directory; without it `runs/` and the recipe's name, or the questions'
     only       pay for this stage alone
@@ -132,7 +132,7 @@ def recipe_from(
             values["seeds"] = {"source": "", "dataset": "questions"}
         if teacher is None and "teacher" not in (settings or {}):
             raise InputError(
-                'bootstrap: who answers? Name a teacher: teacher="gpt-4o-mini" (its key is read from OPENAI_API_KEY), '
+                'bootstrap: who answers? Name a teacher: teacher="gpt-6-luna" (its key is read from OPENAI_API_KEY), '
                 '"ollama/qwen3:4b", "embedded", or "none" to see what there is without one.'
             )
     if teacher is not None:
