@@ -295,7 +295,7 @@ def derive(options: argparse.Namespace) -> dict[str, Any]:
     with ExitStack() as stack:
         run = stack.enter_context(RunDir.open(recipe.path))
         teacher = stack.enter_context(Teacher(recipe, run, None))
-        context = Context(recipe=recipe, run=run, teacher=teacher, spread=in_processes(), search_spread=here)
+        context = Context(recipe=recipe, run=run, teacher=teacher, map_chunks=in_processes(), map_searches=here)
         # Parts of a stage that the page shows apart.
         questions.filter_questions = stages.timed("filter", questions.filter_questions)
         questions.rewrite = stages.timed("rewrite", questions.rewrite)

@@ -47,7 +47,7 @@ def test_no_more_than_asked_is_computed_ahead():
 def test_a_plan_is_the_same_across_a_border(tmp_path):
     recipe = small_recipe(tmp_path)
     seeds = load_seeds(recipe).problems
-    assert plan_rewrites(seeds, recipe, spread=across_a_border) == plan_rewrites(seeds, recipe)
+    assert plan_rewrites(seeds, recipe, map_chunks=across_a_border) == plan_rewrites(seeds, recipe)
 
 
 def test_answers_grades_and_choices_are_the_same_across_a_border(tmp_path):
@@ -65,14 +65,14 @@ def test_answers_grades_and_choices_are_the_same_across_a_border(tmp_path):
         graded = [(answer.candidate, answer.verdict) for answer in answers if answer.candidate]
         return answers, choose(graded, CurateOptions(), {}, **options)
 
-    assert derive(spread=across_a_border) == derive()
+    assert derive(map_chunks=across_a_border) == derive()
 
 
 def test_searches_are_the_same_across_a_border():
     text = "a box holds seven red marbles and some blue ones how many marbles are there in all of the boxes"
     items = [(f"q{number}", f"{text[2 * (number % 5) :]} {text[: number % 3]}") for number in range(60)]
-    assert find_duplicates(items, spread=across_a_border) == find_duplicates(items)
+    assert find_duplicates(items, map_chunks=across_a_border) == find_duplicates(items)
     index = Index.build({"test": [("t", items[0][1])]}, DecontaminateOptions())
     found = list(index.find_all(items))
     assert found
-    assert list(index.find_all(items, spread=across_a_border)) == found
+    assert list(index.find_all(items, map_chunks=across_a_border)) == found

@@ -28,7 +28,7 @@ CHUNKS_AHEAD = 3  # per worker; what is computed ahead waits in memory
 FEW_CHUNKS = 4  # fewer are done before another process has started
 
 
-class Spread(Protocol):
+class ChunkMap(Protocol):
     """Yields `function(shared, chunk)` for every chunk, in order and only a little ahead of what is taken.
 
     All three cross process borders, `shared` once for each worker.
@@ -44,14 +44,14 @@ def here(function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> It
     return (function(shared, chunk) for chunk in chunks)
 
 
-def in_processes(num_workers: int | None = None) -> Spread:
-    """Return a Spread over forked processes of this machine, by default one per core; a few chunks stay here.
+def in_processes(num_workers: int | None = None) -> ChunkMap:
+    """Return a ChunkMap over forked processes of this machine, by default one per core; a few chunks stay here.
 
     For functions in plain Python: a library that keeps threads of its own does not survive a fork.
     """
     count = num_workers or os.cpu_count() or 1
 
-    def spread(function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> Iterator[B]:
+    def map_chunks(function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> Iterator[B]:
         stream = iter(chunks)
         first = list(islice(stream, FEW_CHUNKS))
         if count < 2 or len(first) < FEW_CHUNKS or "fork" not in get_all_start_methods():
@@ -79,7 +79,7 @@ def in_processes(num_workers: int | None = None) -> Spread:
 
             yield from taken_in_order(submit, result, chain(first, stream), count * CHUNKS_AHEAD)
 
-    return spread
+    return map_chunks
 
 
 def taken_in_order(submit: Callable[[A], S], result: Callable[[S], B], chunks: Iterable[A], ahead: int) -> Iterator[B]:

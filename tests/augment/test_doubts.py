@@ -150,7 +150,7 @@ def test_proved_numbers_come_before_unknown_ones() -> None:
 def test_a_number_the_solution_never_mentions_is_left_alone() -> None:
     problem = seed(
         "Two clerks work 2 months and pack twice 30 boxes a day for 7 days. How many?",
-        answer="x", solution="Twice 30 is 2*30, and that for 7 days is 420.",
+        answer="x", solution="Rereadable 30 is 2*30, and that for 7 days is 420.",
     )  # fmt: skip
     found = doubts(problem)
     assert found["2"] == "not_used"  # the solution's 2 is the "twice"

@@ -164,7 +164,7 @@ def identity(shared, chunk):
 
 @pytest.mark.slow
 def test_few_chunks_stay_here(local_ray):
-    assert list(Cluster(ClusterOptions()).spread(lambda *_: os.getpid(), None, [[1], [2]])) == [os.getpid()] * 2
+    assert list(Cluster(ClusterOptions()).map_chunks(lambda *_: os.getpid(), None, [[1], [2]])) == [os.getpid()] * 2
 
 
 @pytest.mark.slow
@@ -176,7 +176,7 @@ def test_a_piece_of_work_that_does_not_come_back_is_done_here(local_ray):
         return chunk, os.getpid() == pid
 
     with Cluster(ClusterOptions(min_chunks=1, chunk_seconds=3.0)) as cluster:
-        done = list(cluster.spread(stuck, os.getpid(), [[number] for number in range(8)]))
+        done = list(cluster.map_chunks(stuck, os.getpid(), [[number] for number in range(8)]))
     assert [chunk for chunk, _ in done] == [[number] for number in range(8)]
     assert [is_here for _, is_here in done][:3] == [False, False, True]
 
@@ -184,9 +184,9 @@ def test_a_piece_of_work_that_does_not_come_back_is_done_here(local_ray):
 @pytest.mark.slow
 def test_a_worker_that_dies_again_and_again_is_told(local_ray):
     cluster = Cluster(ClusterOptions(min_chunks=1, chunk_seconds=600))  # done here, it would end this process
-    assert list(cluster.spread(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
+    assert list(cluster.map_chunks(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
     with pytest.raises(MathstrapError, match="lost a piece of work"):
-        list(cluster.spread(exit_at_once, None, [[1]]))
+        list(cluster.map_chunks(exit_at_once, None, [[1]]))
 
 
 @pytest.mark.slow
@@ -240,7 +240,7 @@ def test_workers_run_the_mathstrap_of_this_process_whatever_their_node_has(tmp_p
     elsewhere = {"env_vars": {"PYTHONPATH": str(tmp_path)}}
     options = ClusterOptions(address=nodes.address, min_chunks=1, runtime_env=elsewhere)
     with Cluster(options) as cluster:
-        assert list(cluster.spread(version, None, [[1]])) == [mathstrap.__version__]
+        assert list(cluster.map_chunks(version, None, [[1]])) == [mathstrap.__version__]
 
 
 @pytest.mark.slow
@@ -272,7 +272,7 @@ def test_nodes_that_join_a_growing_cluster_are_used(tmp_path, nodes):
             assert time.monotonic() < until
             time.sleep(0.1)
         assert teacher.max_in_flight == 2 * room
-        assert list(cluster.spread(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
+        assert list(cluster.map_chunks(identity, 7, [[1], [2]])) == [[7, 1], [7, 2]]
         asyncio.run(teacher.close())
 
 

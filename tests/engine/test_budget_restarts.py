@@ -14,7 +14,7 @@ import pytest
 from fake_server import LIES, FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine.ask import ask_all
-from mathstrap.engine.budget import Budget, Meter, hold_for
+from mathstrap.engine.budget import Budget, Meter, reservation_for
 from mathstrap.engine.prices import Price
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request as prompt_request
@@ -137,27 +137,27 @@ def test_calls_in_flight_at_the_end_of_the_process_are_counted_at_their_most(tmp
     with RunDir.open(tmp_path) as run:
         meter = Meter(Budget(max_requests=10), log=run.spending())
         for _ in range(7):
-            assert meter.reserve(hold_for([request()])) == ""
-        meter.release(hold_for([request()]), uncertain=True)
+            assert meter.reserve(reservation_for([request()])) == ""
+        meter.release(reservation_for([request()]), uncertain=True)
     with RunDir.open(tmp_path) as run:
         meter = Meter(Budget(max_requests=10), log=run.spending())
         assert (meter.requests, meter.uncertain_tokens_out) == (7, 7 * 100)
-        assert [meter.reserve(hold_for([request()])) for _ in range(4)] == ["", "", "", "max_requests"]
+        assert [meter.reserve(reservation_for([request()])) for _ in range(4)] == ["", "", "", "max_requests"]
 
 
 def test_a_run_that_ended_in_order_owes_nothing_and_writes_few_lines(tmp_path):
     with RunDir.open(tmp_path) as run:
         meter = Meter(log=run.spending())
-        holds = [hold_for([request()]) for _ in range(256)]
-        for hold in holds:
-            meter.hold(hold)
+        reservations = [reservation_for([request()]) for _ in range(256)]
+        for reserved in reservations:
+            meter.reserve_anyway(reserved)
         for _ in range(20):
-            for hold in holds:
-                meter.paid([reply(50)], hold)
-                meter.release(hold, answered=1)
-                meter.hold(hold)
-        for hold in holds:
-            meter.release(hold, answered=1)
+            for reserved in reservations:
+                meter.book([reply(50)], reserved)
+                meter.release(reserved, answered=1)
+                meter.reserve_anyway(reserved)
+        for reserved in reservations:
+            meter.release(reserved, answered=1)
         meter.settle()
     lines = ledger_lines(tmp_path)
     assert lines[-1] == {}
@@ -172,15 +172,15 @@ def test_a_torn_last_line_is_cut_and_the_one_before_counts(tmp_path):
 
 def test_tokens_beyond_max_tokens_are_learnt_and_reserved_for():
     meter = Meter(Budget(max_tokens=100_000))
-    hold = hold_for([request()])
-    assert meter.reserve(hold) == ""
-    assert meter.reserve(hold) == "max_tokens"  # nothing is known of this server: the first call goes alone
-    meter.paid([reply(3000)], hold)
-    meter.release(hold, answered=1)
+    reserved = reservation_for([request()])
+    assert meter.reserve(reserved) == ""
+    assert meter.reserve(reserved) == "max_tokens"  # nothing is known of this server: the first call goes alone
+    meter.book([reply(3000)], reserved)
+    meter.release(reserved, answered=1)
     for _ in range(7):
-        meter.paid([reply(2000)], hold)
+        meter.book([reply(2000)], reserved)
     together = 0
-    while not meter.reserve(hold):
+    while not meter.reserve(reserved):
         together += 1
     assert 10 < together < 17  # twice the longest thought each
     assert meter.tokens_out + together * 3000 <= 100_000
@@ -188,11 +188,11 @@ def test_tokens_beyond_max_tokens_are_learnt_and_reserved_for():
 
 def test_a_server_that_names_its_price_is_believed_and_a_dearer_one_reserved_for():
     meter = Meter(Budget(max_usd=1.0), price=PRICE)
-    hold = hold_for([request(max_tokens=1000)])
+    reserved = reservation_for([request(max_tokens=1000)])
     for _ in range(8):
-        meter.paid([reply(1000, usd=0.04)], hold)  # ten times the price of the library
+        meter.book([reply(1000, usd=0.04)], reserved)  # ten times the price of the library
     assert meter.usd == pytest.approx(0.32)
     together = 0
-    while not meter.reserve(hold):
+    while not meter.reserve(reserved):
         together += 1
     assert 14 <= together <= 17

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from genai_prices import Usage, calc_price
 
-from mathstrap.engine.budget import Budget, Meter, hold_for
+from mathstrap.engine.budget import Budget, Meter, reservation_for
 from mathstrap.engine.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
 from mathstrap.engine.prices import find_price
 from mathstrap.engine.thinkers import thinks
@@ -127,18 +127,18 @@ def test_a_prompts_bytes_bound_its_tokens():
     request = Request(
         id="a", key="k", model="m", messages=(Message("user", "é" * 100),), sampling=Sampling(max_tokens=50)
     )
-    hold = hold_for([request, request, request])
-    assert (hold.requests, hold.tokens_out) == (3, 150)
-    assert hold.tokens_in >= 200
+    reserved = reservation_for([request, request, request])
+    assert (reserved.requests, reserved.tokens_out) == (3, 150)
+    assert reserved.tokens_in >= 200
 
 
 def test_earlier_replies_count_in_a_meter():
     from mathstrap.types import Usage
 
     meter = Meter(Budget(max_requests=10), spent=Usage(requests=9, tokens_in=1, tokens_out=1))
-    hold = hold_for([Request(id="a", key="k", model="m", messages=(), sampling=Sampling())])
-    assert meter.reserve(hold) == ""
-    assert meter.reserve(hold) == "max_requests"
+    reserved = reservation_for([Request(id="a", key="k", model="m", messages=(), sampling=Sampling())])
+    assert meter.reserve(reserved) == ""
+    assert meter.reserve(reserved) == "max_requests"
 
 
 def test_a_budget_of_money_needs_a_known_price():

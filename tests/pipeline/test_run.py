@@ -539,7 +539,7 @@ def test_the_end_of_a_run_of_a_thousand_samples_takes_under_two_seconds_of_proce
     )
     bootstrap(recipe)
     with RunDir.open(recipe.path) as run, Teacher(recipe, run, None) as teacher:
-        context = Context(recipe=recipe, run=run, teacher=teacher, spread=here, search_spread=here)
+        context = Context(recipe=recipe, run=run, teacher=teacher, map_chunks=here, map_searches=here)
         state = State(seeds=load_seeds(recipe))
         for _, run_stage in STAGES:
             state = run_stage(state, context)

@@ -10,7 +10,7 @@ from browser import Watched, chromium
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.render.picks import Few, pick_fallen, pick_samples
-from mathstrap.report.analysis import Twice, analyse_run
+from mathstrap.report.analysis import Rereadable, analyse_run
 from mathstrap.report.compare import compare_runs
 from mathstrap.report.extras import load_extras, save_gains, save_perplexities
 from mathstrap.report.page import render_report, write_report
@@ -179,7 +179,7 @@ def test_the_certificate_and_the_quirks_are_shown(tmp_path):
 
 
 def test_a_stream_can_be_gone_through_twice():
-    rows = Twice(lambda: iter("ab"))
+    rows = Rereadable(lambda: iter("ab"))
     assert list(rows) == list(rows) == ["a", "b"]
 
 

@@ -29,7 +29,7 @@ from mathstrap.share.formats import (
     step_rows,
     steps_of,
 )
-from mathstrap.share.groups import Draw, Group, groups_of_run
+from mathstrap.share.groups import Draw, DrawGroup, groups_of_run
 from synthetic_run import synthetic_run
 
 COLUMNS = {
@@ -148,7 +148,7 @@ def draws_of(*texts: str) -> tuple[Draw, ...]:
 
 
 def test_pairs_are_matched_by_length_and_use_a_reply_once():
-    group = Group(
+    group = DrawGroup(
         id="q", question="1+1?", gold="2", draws=draws_of("x 2", "xxxxxxxx 2", "xxxxxxx 3", "y 3", "y 3", "z")
     )
     rows = list(dpo_rows(group, FormatOptions(turns="plain", max_pairs=5), LeftOut()))
@@ -182,7 +182,7 @@ def test_a_wrong_path_without_a_proof_gives_no_steps():
         Draw(id="c", text="It is 3.\nSo 3.", answer="3", outcome="wrong"),
     )
     left_out = LeftOut()
-    group = Group(id="q", question="1+1?", gold="2", draws=draws)
+    group = DrawGroup(id="q", question="1+1?", gold="2", draws=draws)
     rows = list(step_rows(group, FormatOptions(), left_out))
     assert [row["labels"] for row in rows] == [[True, True], [False]]
     assert left_out.counts["wrong path in which no false equation is proven"] == 1

@@ -22,7 +22,7 @@ from mathstrap.study.options import SplitOptions
 from mathstrap.study.preview import preview_study
 from mathstrap.study.run import run_study
 from mathstrap.study.split import split_questions
-from mathstrap.study.step import Job, StepError, do, run_job
+from mathstrap.study.step import StepError, StepInput, do, run_job
 from mathstrap.study.words import headline_table
 
 pytest.importorskip("torch", reason="students are trained with the extra `train`")
@@ -238,6 +238,6 @@ def test_a_finished_run_is_taken_as_it_is_and_wrong_answers_are_an_arm(folder, f
 
 
 def test_a_step_that_fails_says_why_and_where(folder):
-    job = Job(evaluate={"benchmarks": ["svamp"], "data": str(folder / "nowhere"), "out": str(folder / "failed")})
+    job = StepInput(evaluate={"benchmarks": ["svamp"], "data": str(folder / "nowhere"), "out": str(folder / "failed")})
     with pytest.raises(StepError, match=r"log\.txt: the step ended with exit code 1: .*nowhere"):
         run_job(job, folder / "failing" / "log.txt")

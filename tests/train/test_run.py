@@ -216,7 +216,7 @@ def test_a_model_spread_over_gpus_by_one_process_is_no_run_of_ours(tmp_path):
     recipe = TrainRecipe()
     from mathstrap.train import trainer
 
-    job = trainer.Job(
+    job = trainer.TrainingPlan(
         recipe=recipe, setting=Setting(device="cpu", rank=0, processes=1, local_processes=1),
         cut=Cut(global_batch=1, processes=1, accumulation=1, micro_tokens=1), train=None, held_out=None,
         watch=Watch(path=tmp_path / "curve.jsonl", divergence=0), folder=tmp_path, precision="fp32", is_sharded=False,

@@ -182,8 +182,8 @@ def check_row(row: AuditRow, facts: Facts) -> Checked:
 
 def check_all(rows: Iterable[AuditRow], facts: Facts, *, num_workers: int = 1) -> Iterator[Checked]:
     """Yield the result of each row, in order; a few chunks ahead in other processes with more than one worker."""
-    spread = in_processes(num_workers)
-    return chain.from_iterable(spread(_check_chunk, facts, chunks_of(rows, ROWS_PER_CHUNK)))
+    map_chunks = in_processes(num_workers)
+    return chain.from_iterable(map_chunks(_check_chunk, facts, chunks_of(rows, ROWS_PER_CHUNK)))
 
 
 def _check_chunk(facts: Facts, rows: list[AuditRow]) -> list[Checked]:

@@ -114,7 +114,7 @@ class Cluster(ExitStack):
             self.callback(self.ray.kill, actor)
         return CopiedTeacher(self.ray, teacher, actors, start_seconds=options.start_seconds)
 
-    def spread(self, function: Callable[[Any, Any], Any], shared: Any, chunks: Iterable[Any], /) -> Iterator[Any]:
+    def map_chunks(self, function: Callable[[Any, Any], Any], shared: Any, chunks: Iterable[Any], /) -> Iterator[Any]:
         """Compute chunks on all cores of the cluster, in order; few ones here. A lost chunk is computed again.
 
         One that does not come back in time is computed here, and of those after it what is not there by then.

@@ -14,7 +14,7 @@ from mathstrap.errors import InputError, counted
 
 if TYPE_CHECKING:
     from mathstrap.files.rundir import RunDir
-    from mathstrap.stats import Analysis, Group
+    from mathstrap.stats import Analysis, GroupNumbers
     from mathstrap.stats.diversity import Embed
 
 MOST_RUNS = 50  # of a folder that is explored, the newest; each is a database of its own
@@ -192,7 +192,7 @@ def print_analysis(analysis: Analysis) -> None:
 
     groups = {**analysis.by_method, "all": analysis.everything}
 
-    def row(group: Group) -> list[str]:
+    def row(group: GroupNumbers) -> list[str]:
         return [*(count(group.counts[stage]) for stage in FUNNEL), share_text(group.accuracy)]
 
     table("Funnel", ["", *(STAGE_NAMES[stage] for stage in FUNNEL), "Correct of answered"], groups, row)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Kind, Match
-from mathstrap.parallel import Spread, here
+from mathstrap.parallel import ChunkMap, here
 from mathstrap.types import root_of
 
 NO_BASELINE = (
@@ -59,7 +59,7 @@ def certificate(
     num_examples: int = 5,
     seed_of: Callable[[str], str] = root_of,
     on_match: Callable[[Match], None] | None = None,
-    spread: Spread = here,
+    map_chunks: ChunkMap = here,
 ) -> Certificate:
     """Compare (id, question) of untouched seeds and of derived problems with all test sets; both are read once.
 
@@ -76,9 +76,9 @@ def certificate(
             num_derived += not of_seeds
             yield item
 
-    for match in index.find_all(counted(seeds, True), spread=spread):
+    for match in index.find_all(counted(seeds, True), map_chunks=map_chunks):
         tally.add_seed(match)
-    for match in index.find_all(counted(derived, False), spread=spread):
+    for match in index.find_all(counted(derived, False), map_chunks=map_chunks):
         tally.add_derived(match, seed_of(match.id))
         if on_match is not None:
             on_match(match)

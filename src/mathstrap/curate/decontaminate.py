@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from mathstrap.curate.wording import words
-from mathstrap.parallel import Spread, chunks_of, here
+from mathstrap.parallel import ChunkMap, chunks_of, here
 from mathstrap.problems.wrappers import bare_question
 
 if TYPE_CHECKING:
@@ -205,12 +205,12 @@ class Index:
         given = self.options.embedding_threshold
         return EMBEDDING_THRESHOLDS.get(self.options.embedding, 1.0) if given is None else given
 
-    def find_all(self, items: Iterable[tuple[str, str]], *, spread: Spread = here) -> Iterator[Match]:
+    def find_all(self, items: Iterable[tuple[str, str]], *, map_chunks: ChunkMap = here) -> Iterator[Match]:
         """Yield the matches of many (id, text): by words first, then neighbours above the threshold, chunk by chunk.
 
         A text that comes again within a chunk is looked up once, as the answers of one question do.
         """
-        return chain.from_iterable(spread(Index.find_chunk, self, chunks_of(items, CHUNK)))
+        return chain.from_iterable(map_chunks(Index.find_chunk, self, chunks_of(items, CHUNK)))
 
     def find_chunk(self, chunk: list[tuple[str, str]]) -> list[Match]:
         """Return the matches of a chunk."""

@@ -13,7 +13,7 @@ import msgspec
 
 from mathstrap.curate.wording import jaccard, read_joined, shingles, signature
 from mathstrap.errors import RecipeError
-from mathstrap.parallel import Spread, chunks_of, here
+from mathstrap.parallel import ChunkMap, chunks_of, here
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +113,7 @@ class Texts:
 
 
 def find_duplicates(
-    items: Iterable[tuple[str, str]], options: DedupOptions | None = None, *, spread: Spread = here
+    items: Iterable[tuple[str, str]], options: DedupOptions | None = None, *, map_chunks: ChunkMap = here
 ) -> Duplicates:
     """Return the pairs of alike questions among `items` of (id, text); reads them once, in order.
 
@@ -124,12 +124,12 @@ def find_duplicates(
     texts = Texts()
     first_of: dict[bytes, int] = {}
     position = -1
-    readings = chain.from_iterable(spread(read_texts, options, chunks_of(items, CHUNK)))
+    readings = chain.from_iterable(map_chunks(read_texts, options, chunks_of(items, CHUNK)))
     for position, reading in enumerate(readings):
         add_text(texts, first_of, reading, position)
     found = texts.exact
     if options.method == "minhash":
-        found = found + near_pairs(texts, options, spread)
+        found = found + near_pairs(texts, options, map_chunks)
     found.sort(key=lambda placed: (placed[0], placed[1].kind, -placed[1].score))
     return Duplicates(pairs=[pair for _, pair in found], num_items=position + 1, options=options)
 
@@ -235,7 +235,7 @@ MAX_WORD_HASHES = 500_000
 _WORD_HASHES = _WordHashes({"": 0})
 
 
-def near_pairs(texts: Texts, options: DedupOptions, spread: Spread = here) -> list[tuple[int, Pair]]:
+def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here) -> list[tuple[int, Pair]]:
     """Return the pairs that meet in a band and whose shingles overlap by at least the floor.
 
     A question whose numbers no other one shares needs no signature: with numbers that differ, that is most of them.
@@ -246,7 +246,7 @@ def near_pairs(texts: Texts, options: DedupOptions, spread: Spread = here) -> li
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(sizes[group_of] > 1).tolist()
     chunks = (([texts.joined[row] for row in chunk], groups[chunk]) for chunk in chunks_of(rows, CHUNK))
-    bands = list(spread(band_hashes, options, chunks))
+    bands = list(map_chunks(band_hashes, options, chunks))
     if not bands:
         return []
     sets = shingle_sets(texts.joined, options.shingle_words)

@@ -169,14 +169,14 @@ def _part_of(sample: Meta, keys: tuple[str, ...], options: MixOptions) -> int | 
     return None
 
 
-def lot(item_id: str, rng_seed: int) -> bytes:
+def lottery_place(item_id: str, rng_seed: int) -> bytes:
     """Return an id's place in the lottery of a seed: eight bytes, the same everywhere and for ever."""
     return blake2b(f"{rng_seed}\0{item_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
 def _ranked(part: list[Meta], options: MixOptions, rng_seed: int) -> list[str]:
     """Return the ids of a part in the order they are taken, cut to `max_per_seed`."""
-    drawn = sorted((lot(sample.id, rng_seed), sample.id, sample.seed) for sample in part)
+    drawn = sorted((lottery_place(sample.id, rng_seed), sample.id, sample.seed) for sample in part)
     turns: dict[str, int] = {}
     ranked = []
     for number, (_, sample_id, seed) in enumerate(drawn):
@@ -229,7 +229,7 @@ def split(
         families.setdefault((together or {}).get(seed, seed), []).append(seed)
     goal = int(sum(map(len, families.values())) * fraction + 0.5)
     validation: list[str] = []
-    for name in sorted(families, key=lambda name: (lot(name, rng_seed), name)):
+    for name in sorted(families, key=lambda name: (lottery_place(name, rng_seed), name)):
         if len(validation) >= goal:
             break
         validation += families[name]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mathstrap.engine.budget import Budget, Meter
 from mathstrap.engine.events import Listener
 from mathstrap.engine.flight import Flight
-from mathstrap.engine.interface import AskReport, Sink, Stop, Terms
+from mathstrap.engine.interface import AskReport, AskSettings, Sink, Stop
 from mathstrap.engine.limits import Limits
 from mathstrap.types import Request
 
@@ -49,15 +49,15 @@ async def ask(
     refuses for good and StorageError when a reply cannot be stored, both after what was in flight has come back.
     """
     meter = budget if isinstance(budget, Meter) else Meter(budget)
-    terms = Terms(
+    settings = AskSettings(
         limits=limits or Limits(), meter=meter, events=events, stage=stage, total=total, stop=stop or Stop(),
         watched=watched,
     )  # fmt: skip
     ask_many = getattr(backend, "ask_many", None)  # a Batch API takes the plan whole
     if ask_many is not None:
-        report: AskReport = await ask_many(requests, sink, terms)
+        report: AskReport = await ask_many(requests, sink, settings)
         return report
-    return await Flight(requests, sink, backend, terms).run()
+    return await Flight(requests, sink, backend, settings).run()
 
 
 def ask_all(

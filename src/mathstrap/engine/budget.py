@@ -41,7 +41,7 @@ class Budget:
     usd_per_million_tokens_out: float | None = None
 
 
-class Hold(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class Reservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The most one call can still cost; a journaled one is written down elsewhere (the journal of a Batch API)."""
 
     requests: int
@@ -69,11 +69,11 @@ def most_tokens_in(request: Request) -> int:
     return size
 
 
-def hold_for(requests: Sequence[Request], *, is_journaled: bool = False) -> Hold:
+def reservation_for(requests: Sequence[Request], *, is_journaled: bool = False) -> Reservation:
     """Return the most that one call for these draws of one prompt can cost; single draws fall back at n prompts."""
     draws = len(requests)
     first = requests[0]
-    return Hold(
+    return Reservation(
         requests=draws,
         tokens_in=most_tokens_in(first),
         tokens_out=draws * first.sampling.max_tokens,
@@ -180,26 +180,26 @@ class Meter:
             return completion.usd
         return self.price.usd(completion.tokens_in, completion.tokens_out) if self.price else None
 
-    def reserve(self, hold: Hold) -> str:
-        """Take `hold` out of the budget and return "", or return the name of the budget it does not fit in.
+    def reserve(self, reserved: Reservation) -> str:
+        """Take `reserved` out of the budget and return "", or return the name of the budget it does not fit in.
 
         Raises StorageError if the reservation cannot be written down.
         """
         budget = self.budget
-        if budget.max_requests and self.requests + hold.requests > budget.max_requests:
+        if budget.max_requests and self.requests + reserved.requests > budget.max_requests:
             return "max_requests"
-        if self._needs_tokens and (refused := self._token_budget_refusing(hold)):
+        if self._needs_tokens and (refused := self._token_budget_refusing(reserved)):
             return refused
-        self.hold(hold)
+        self.reserve_anyway(reserved)
         return ""
 
-    def _token_budget_refusing(self, hold: Hold) -> str:
+    def _token_budget_refusing(self, reserved: Reservation) -> str:
         budget = self.budget
-        overrun = self._allowance * (self._held_requests + hold.requests)
+        overrun = self._allowance * (self._held_requests + reserved.requests)
         if not self._held_requests and not self._overrun_out:
             overrun = 0  # nothing in flight and nothing known: one call has to find out
-        tokens_in = self._held_in + hold.tokens_in
-        tokens_out = self._held_out + hold.tokens_out + overrun
+        tokens_in = self._held_in + reserved.tokens_in
+        tokens_out = self._held_out + reserved.tokens_out + overrun
         if budget.max_tokens:
             spent = self.tokens_in + self.uncertain_tokens_in + self.tokens_out + self.uncertain_tokens_out
             if spent + tokens_in + tokens_out > budget.max_tokens:
@@ -217,17 +217,17 @@ class Meter:
             return 2 * self._overrun_out
         return max(2 * self._overrun_out, UNKNOWN_OVERRUN >> 2 * self._num_seen)
 
-    def hold(self, hold: Hold) -> None:
-        """Take `hold` out of the budget without asking."""
-        self._held_requests += hold.requests
-        self._held_in += hold.tokens_in
-        self._held_out += hold.tokens_out
-        self.requests += hold.requests
-        if self._log is None or hold.is_journaled:
+    def reserve_anyway(self, reserved: Reservation) -> None:
+        """Take `reserved` out of the budget without asking."""
+        self._held_requests += reserved.requests
+        self._held_in += reserved.tokens_in
+        self._held_out += reserved.tokens_out
+        self.requests += reserved.requests
+        if self._log is None or reserved.is_journaled:
             return
-        self._open_requests += hold.requests
-        self._open_in += hold.tokens_in
-        self._open_out += hold.tokens_out
+        self._open_requests += reserved.requests
+        self._open_in += reserved.tokens_in
+        self._open_out += reserved.tokens_out
         if (
             self.uncertain_requests + self._open_requests > self._noted_requests
             or self.uncertain_tokens_in + self._open_in > self._noted_in
@@ -236,32 +236,34 @@ class Meter:
             # Room for prompts of other lengths, else every second call would write a line.
             self._note(spare=max(0, self._open_in >> 3))
 
-    def release(self, hold: Hold, *, uncertain: bool = False, unsent: bool = False, answered: int = 0) -> None:
+    def release(
+        self, reserved: Reservation, *, uncertain: bool = False, unsent: bool = False, answered: int = 0
+    ) -> None:  # fmt: skip
         """End a reservation whose `answered` replies are stored.
 
         `uncertain` keeps its tokens counted as possibly charged, `unsent` gives its requests back.
         """
-        missing = hold.requests - answered
-        self._held_requests -= hold.requests
-        self._held_in -= hold.tokens_in
-        self._held_out -= hold.tokens_out
+        missing = reserved.requests - answered
+        self._held_requests -= reserved.requests
+        self._held_in -= reserved.tokens_in
+        self._held_out -= reserved.tokens_out
         if uncertain:
-            self.uncertain_tokens_in += hold.tokens_in
-            self.uncertain_tokens_out += hold.tokens_out + self._overrun_out * hold.requests
+            self.uncertain_tokens_in += reserved.tokens_in
+            self.uncertain_tokens_out += reserved.tokens_out + self._overrun_out * reserved.requests
         if unsent or answered:  # of a call that was answered, the server made no more draws than it sent
             self.requests -= missing
         else:
             self.uncertain_requests += missing
-        if self._log is None or hold.is_journaled:
+        if self._log is None or reserved.is_journaled:
             return
-        self._open_requests -= hold.requests
-        self._open_in -= hold.tokens_in
-        self._open_out -= hold.tokens_out
+        self._open_requests -= reserved.requests
+        self._open_in -= reserved.tokens_in
+        self._open_out -= reserved.tokens_out
         owed = self.uncertain_requests + self._open_requests
         if self._noted_requests - owed > max(4, owed >> 3):
             self.settle()
 
-    def paid(self, completions: Sequence[Completion], hold: Hold) -> None:
+    def book(self, completions: Sequence[Completion], reserved: Reservation) -> None:
         """Count the tokens and the cost of a call's replies, and learn from them what the next call may take."""
         tokens_in = tokens_out = 0
         for completion in completions:
@@ -276,12 +278,12 @@ class Meter:
         self.tokens_in += tokens_in
         self.tokens_out += tokens_out
         self.has_answers = True
-        if tokens_out and hold.requests:
+        if tokens_out and reserved.requests:
             self._num_seen += 1
             # A server that ignores n answers with fewer draws; their limit is still that of one draw each.
-            most = hold.tokens_out // hold.requests
+            most = reserved.tokens_out // reserved.requests
             longest = tokens_out if len(completions) == 1 else max(c.tokens_out for c in completions)
-            beyond = longest - most + max(0, tokens_in - hold.tokens_in)
+            beyond = longest - most + max(0, tokens_in - reserved.tokens_in)
             if beyond > self._overrun_out:
                 self._overrun_out = beyond
                 self.settle()

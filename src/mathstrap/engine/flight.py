@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from mathstrap.engine.contact import SOON_KINDS, SOON_SECONDS, FirstContact
-from mathstrap.engine.interface import AskReport, Sink, Terms
+from mathstrap.engine.interface import AskReport, AskSettings, Sink
 from mathstrap.engine.jobs import Job, Jobs
 from mathstrap.engine.ledger import Ledger
 from mathstrap.engine.limits import AdaptiveLimit, Breaker, backoff
@@ -42,11 +42,11 @@ class Flight:
     next, and `_pump` starts more of them whenever something changed. All of it runs in one event loop's thread.
     """
 
-    def __init__(self, requests: Iterable[Request], sink: Sink, backend: Backend, terms: Terms) -> None:
-        limits = terms.limits
+    def __init__(self, requests: Iterable[Request], sink: Sink, backend: Backend, settings: AskSettings) -> None:
+        limits = settings.limits
         self.backend = backend
-        self.terms = terms
-        self.ledger = Ledger(sink, terms)
+        self.settings = settings
+        self.ledger = Ledger(sink, settings)
         self.report = self.ledger.report
         self._active = 0
         self._workers: set[asyncio.Task[None]] = set()
@@ -74,9 +74,9 @@ class Flight:
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
         started = self._now()
-        self.terms.stop.listen(self._changed)
-        self.terms.emit("started", total=self.terms.total, in_flight=self._limit.current)
-        ends_at = self.terms.meter.begin(started)
+        self.settings.stop.listen(self._changed)
+        self.settings.emit("started", total=self.settings.total, in_flight=self._limit.current)
+        ends_at = self.settings.meter.begin(started)
         end = self._loop.call_at(ends_at, self._out_of_time) if ends_at is not None else None
         try:
             await self._drive()
@@ -119,14 +119,14 @@ class Flight:
             await asyncio.gather(*self._workers, return_exceptions=True)
 
     def _heed_stop(self) -> None:
-        presses = self.terms.stop.presses
+        presses = self.settings.stop.presses
         if presses and not self._closed:
             self._close("interrupted", "Interrupted. Every reply is kept: run the same command to go on.")
         if presses >= 2:
             self._cut = True
 
     def _out_of_time(self) -> None:
-        self._close("budget", self.terms.meter.sentence("max_seconds"))
+        self._close("budget", self.settings.meter.sentence("max_seconds"))
         # What has arrived, while the process was stopped or busy, is read before the rest is cut off.
         self._loop.call_later(LAST_LOOK_SECONDS, self._cut_off)
 
@@ -181,9 +181,9 @@ class Flight:
         if self._closed:
             return None
         now = self._now()
-        ends_at = self.terms.meter.ends_at
+        ends_at = self.settings.meter.ends_at
         if ends_at is not None and now + 1.1 * self.ledger.slowest_seconds >= ends_at:
-            self._close("budget", self.terms.meter.sentence("max_seconds"))
+            self._close("budget", self.settings.meter.sentence("max_seconds"))
             return None
         wait = max(self._breaker.wait(now), self._hold_until - now)
         if wait > 0:
@@ -206,7 +206,7 @@ class Flight:
         if spent:
             # A call in flight that costs less than its most makes room; requests sent never come back.
             if self._held == 0 or spent == "max_requests":
-                self._close("budget", self.terms.meter.sentence(spent))
+                self._close("budget", self.settings.meter.sentence(spent))
             return False
         if wait:
             self._wake_at(now + wait)
@@ -221,8 +221,8 @@ class Flight:
         job.attempt += 1
         job.sent_at = self._now()
         if job.attempt == 1:
-            job.deadline = job.sent_at + self.terms.limits.deadline_seconds
-        self.ledger.asked(job)
+            job.deadline = job.sent_at + self.settings.limits.deadline_seconds
+        self.ledger.sent(job)
         try:
             if job.attempt == 1 or job.sent_at >= job.deadline:  # the latter was held back, by no fault of its own
                 completions = await self.backend.ask(job.requests)
@@ -232,10 +232,10 @@ class Flight:
             self._broken(job, error)
             if error.kind in REFUSED_KINDS:
                 # A refusal comes back at once: without a pause its place would be refused again and again.
-                return min(self.ledger.usual_seconds, self.terms.limits.backoff_seconds)
+                return min(self.ledger.usual_seconds, self.settings.limits.backoff_seconds)
         except PromptRefused as error:
             if self._breaker.succeeded():
-                self.terms.emit("resumed")
+                self.settings.emit("resumed")
                 self._changed.set()
             ended = self.ledger.refused(job, error, self._now(), in_flight=self._limit.current)
             if ended is not None:
@@ -294,7 +294,7 @@ class Flight:
             self._fail(error)
             return
         if self._breaker.succeeded():
-            self.terms.emit("resumed")
+            self.settings.emit("resumed")
             self._changed.set()
         if self._limit.answered(self._now(), seconds, tokens_out):
             self._limit_changed()
@@ -305,8 +305,8 @@ class Flight:
 
     def _broken(self, job: Job, error: TransientError) -> None:
         """Send the job again later, or leave it to the next run."""
-        limits, now, kind = self.terms.limits, self._now(), error.kind
-        is_first = not self.terms.meter.has_answers
+        limits, now, kind = self.settings.limits, self._now(), error.kind
+        is_first = not self.settings.meter.has_answers
         lasting = self._contact.failed(now, kind) if is_first else ""
         if lasting:
             self.ledger.settle_broken(job, kind)
@@ -343,19 +343,19 @@ class Flight:
         """Send nothing before `until`, because the server asks for that."""
         if until > self._hold_until:
             if until - max(now, self._hold_until) > TOLD_SECONDS:
-                self.terms.emit("paused", wait_seconds=until - now, detail=f"the server asks to wait: {detail}")
+                self.settings.emit("paused", wait_seconds=until - now, detail=f"the server asks to wait: {detail}")
             self._hold_until = until
 
     def _trip(self, now: float, detail: str, *, trial: bool) -> None:
         breaker = self._breaker
         if breaker.failed(now, trial=trial):
             wait = breaker.wait(now)
-            self.terms.emit("paused", wait_seconds=wait, detail=f"every call fails: {detail}")
+            self.settings.emit("paused", wait_seconds=wait, detail=f"every call fails: {detail}")
             self._wake_at(now + wait)
         if breaker.hopeless(now):
             self._fail(
                 TeacherError(
-                    f"The teacher has answered nothing for {self.terms.limits.breaker_give_up_seconds:.0f} seconds; "
+                    f"The teacher has answered nothing for {self.settings.limits.breaker_give_up_seconds:.0f} seconds; "
                     f"last: {detail}. Every reply is kept: check the server and run the same command to go on."
                 )
             )
@@ -380,7 +380,7 @@ class Flight:
         self._changed.set()
 
     def _limit_changed(self) -> None:
-        self.terms.emit("limit", in_flight=self._limit.current, detail=self._limit.reason)
+        self.settings.emit("limit", in_flight=self._limit.current, detail=self._limit.reason)
         self._changed.set()
 
     def _close(self, why: Literal["budget", "interrupted", "paused"], message: str) -> None:
@@ -389,7 +389,7 @@ class Flight:
             self._closed = True
             self.report.stopped = why
             self.report.message = message
-            self.terms.emit("stopping", in_flight=self._active, reason=why, detail=message)
+            self.settings.emit("stopping", in_flight=self._active, reason=why, detail=message)
             self._changed.set()
 
     def _fail(self, error: BaseException) -> None:
@@ -397,6 +397,6 @@ class Flight:
         if self._error is None:
             self._error = error
             if not self._closed:
-                self.terms.emit("stopping", in_flight=self._active, reason=type(error).__name__, detail=str(error))
+                self.settings.emit("stopping", in_flight=self._active, reason=type(error).__name__, detail=str(error))
         self._closed = True
         self._changed.set()

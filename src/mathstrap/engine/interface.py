@@ -106,8 +106,8 @@ class Stop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Terms:
-    """Under which terms a plan is asked: how fast, for how much, and who is told.
+class AskSettings:
+    """Under which settings a plan is asked: how fast, for how much, and who is told.
 
     watched   the recipe's key of the stage's sampling, if its first replies are to be judged
     """
@@ -121,6 +121,6 @@ class Terms:
     watched: str = ""
 
     def emit(self, kind: EventKind, **facts: Any) -> None:
-        """Tell the listener, if there is one."""
+        """Send the listener an event, if there is one."""
         if self.events is not None:
             self.events(Event(kind=kind, at=time.time(), stage=self.stage, **facts))

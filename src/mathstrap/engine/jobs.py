@@ -6,23 +6,23 @@ import heapq
 import itertools
 from collections.abc import Iterable, Sequence
 
-from mathstrap.engine.budget import Hold
+from mathstrap.engine.budget import Reservation
 from mathstrap.types import Request
 
-NO_HOLD = Hold(requests=0, tokens_in=0, tokens_out=0)
+NOTHING_RESERVED = Reservation(requests=0, tokens_in=0, tokens_out=0)
 
 
 class Job:
     """Draws of one prompt that go out as one call, and how often they did."""
 
-    __slots__ = ("attempt", "deadline", "hold", "is_trial", "requests", "sent_at", "tokens", "tries")
+    __slots__ = ("attempt", "deadline", "is_trial", "requests", "reserved", "sent_at", "tokens", "tries")
 
     def __init__(self, requests: Sequence[Request]) -> None:
         self.requests = requests
         self.attempt = 0  # calls sent
         self.tries = 0  # calls that count against max_attempts
         self.deadline = self.sent_at = 0.0
-        self.hold = NO_HOLD
+        self.reserved = NOTHING_RESERVED
         self.tokens = 0.0
         self.is_trial = False
 

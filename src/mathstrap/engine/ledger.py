@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from mathstrap.engine.budget import hold_for
+from mathstrap.engine.budget import reservation_for
 from mathstrap.engine.contact import FirstReplies
-from mathstrap.engine.interface import AskReport, Sink, Terms
-from mathstrap.engine.jobs import NO_HOLD, Job
+from mathstrap.engine.interface import AskReport, AskSettings, Sink
+from mathstrap.engine.jobs import NOTHING_RESERVED, Job
 from mathstrap.engine.limits import Pace
 from mathstrap.errors import PromptRefused, StorageError, TeacherError, TransientError
 from mathstrap.thought import split_completion
@@ -49,27 +49,27 @@ def within_limit(completion: Completion) -> Completion:
 class Ledger:
     """The books of one `ask`: the sink, the meter's settlements, the report and the events."""
 
-    def __init__(self, sink: Sink, terms: Terms) -> None:
-        self.report = AskReport(stage=terms.stage)
+    def __init__(self, sink: Sink, settings: AskSettings) -> None:
+        self.report = AskReport(stage=settings.stage)
         self.slowest_seconds = self.usual_seconds = 0.0  # of the recent replies
         self._sink = sink
-        self._terms = terms
-        self._meter = terms.meter
-        limits = terms.limits
+        self._settings = settings
+        self._meter = settings.meter
+        limits = settings.limits
         self._requests_pace = Pace(limits.requests_per_minute) if limits.requests_per_minute else None
         self._tokens_pace = Pace(limits.tokens_per_minute) if limits.tokens_per_minute else None
         self._unsaved: list[Completion] = []
         self.is_full = False  # the disk: what is in flight still fits, and nothing more is sent
         self.pause = ""  # why the stage should send nothing more, once its first replies say so
         self._first = None
-        if terms.watched and limits.watch_replies:
-            self._first = FirstReplies(size=limits.watch_replies, key=terms.watched)
+        if settings.watched and limits.watch_replies:
+            self._first = FirstReplies(size=limits.watch_replies, key=settings.watched)
         self._errors: Counter[str] = Counter()
         self._other_models: set[str] = set()
         self._warned_of_usage = False
         self._usd = 0.0
-        self._uncertain_before = terms.meter.usd_uncertain or 0.0
-        self._has_answers = terms.meter.tokens_out > 0  # of an earlier stage or start, too
+        self._uncertain_before = settings.meter.usd_uncertain or 0.0
+        self._has_answers = settings.meter.tokens_out > 0  # of an earlier stage or start, too
         self._refusals: list[tuple[float, Sequence[Request], PromptRefused]] = []
 
     @property
@@ -79,26 +79,26 @@ class Ledger:
 
     def reserve(self, job: Job, now: float) -> tuple[float, str]:
         """Reserve the most a call can cost; returns the seconds to wait first, or the name of the budget it exceeds."""
-        job.hold = hold_for(job.requests)
-        spent = self._meter.reserve(job.hold)
+        job.reserved = reservation_for(job.requests)
+        spent = self._meter.reserve(job.reserved)
         if spent:
             return 0.0, spent
         wait = self._requests_pace.wait(now) if self._requests_pace else 0.0
         if wait == 0 and self._tokens_pace:
-            job.tokens = job.hold.tokens_in / BYTES_PER_TOKEN + job.hold.tokens_out
+            job.tokens = job.reserved.tokens_in / BYTES_PER_TOKEN + job.reserved.tokens_out
             wait = self._tokens_pace.wait(now, job.tokens)
             if wait and self._requests_pace:
                 self._requests_pace.give_back(1.0)
         if wait:
-            self._meter.release(job.hold, unsent=True)
-            job.hold = NO_HOLD
+            self._meter.release(job.reserved, unsent=True)
+            job.reserved = NOTHING_RESERVED
         return wait, ""
 
-    def asked(self, job: Job) -> None:
+    def sent(self, job: Job) -> None:
         """Count a call that is about to be sent."""
         self.report.asked += 1
-        if self._terms.events is not None:
-            self._terms.emit("asked", id=job.requests[0].id, attempt=job.attempt, draws=len(job.requests))
+        if self._settings.events is not None:
+            self._settings.emit("asked", id=job.requests[0].id, attempt=job.attempt, draws=len(job.requests))
 
     def answered(self, job: Job, completions: list[Completion], seconds: float) -> tuple[int, int]:
         """Store the replies of a call that took `seconds`, then count them; returns tokens in and out.
@@ -122,14 +122,14 @@ class Ledger:
             usd += self._meter.usd_of(completion) or 0.0
             if completion.model != job.requests[0].model and completion.model:
                 self._check_model(completion.model, job.requests[0].model)
-        self._meter.paid(stored, job.hold)
+        self._meter.book(stored, job.reserved)
         if tokens_in == tokens_out == 0 and any(reply.text for reply in completions):
             self._no_usage(job, len(completions))
-        elif error is not None and job.hold is not NO_HOLD:
-            self._meter.release(job.hold, uncertain=True)  # no stored reply remembers it
-        elif job.hold is not NO_HOLD:
-            self._meter.release(job.hold, answered=len(completions))
-        job.hold = NO_HOLD
+        elif error is not None and job.reserved is not NOTHING_RESERVED:
+            self._meter.release(job.reserved, uncertain=True)  # no stored reply remembers it
+        elif job.reserved is not NOTHING_RESERVED:
+            self._meter.release(job.reserved, answered=len(completions))
+        job.reserved = NOTHING_RESERVED
         if self._tokens_pace is not None:
             self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
         self._has_answers = True
@@ -142,8 +142,8 @@ class Ledger:
         self._usd += usd
         self.slowest_seconds = max(seconds, self.slowest_seconds * 0.99)
         self.usual_seconds += (seconds - self.usual_seconds) * 0.05
-        if self._terms.events is not None:
-            self._terms.emit(
+        if self._settings.events is not None:
+            self._settings.emit(
                 "answered",
                 id=job.requests[0].id,
                 attempt=job.attempt,
@@ -169,7 +169,7 @@ class Ledger:
     def tell(self, notices: list[tuple[str, str]]) -> None:
         """Tell what a backend noticed, and empty its list."""
         for reason, sentence in notices:
-            self._terms.emit("warning", reason=reason, detail=sentence)
+            self._settings.emit("warning", reason=reason, detail=sentence)
         notices.clear()
 
     def refused(self, job: Job, error: PromptRefused, now: float, *, in_flight: int) -> TeacherError | None:
@@ -225,7 +225,7 @@ class Ledger:
                 )  # fmt: skip
             self._meter.refused(len(requests))
             self.report.refused += len(requests)
-            self._terms.emit("refused", id=requests[0].id, draws=len(requests), detail=str(error))
+            self._settings.emit("refused", id=requests[0].id, draws=len(requests), detail=str(error))
         self._refusals = left
 
     def broken(self, job: Job, error: TransientError, *, wait_seconds: float | None) -> None:
@@ -239,8 +239,8 @@ class Ledger:
             self.report.failed += len(job.requests)
         else:
             self.report.retried += 1
-        if self._terms.events is not None:
-            self._terms.emit(
+        if self._settings.events is not None:
+            self._settings.emit(
                 "failed" if given_up else "retried",
                 id=job.requests[0].id,
                 attempt=job.attempt,
@@ -259,14 +259,14 @@ class Ledger:
         `answered` replies of it are stored, without the token counts.
         """
         if kind in UNCERTAIN_KINDS:
-            if job.hold is NO_HOLD:
-                job.hold = hold_for(job.requests)
-                self._meter.hold(job.hold)
-            self._meter.release(job.hold, uncertain=True, answered=answered)
-        elif job.hold is not NO_HOLD:
+            if job.reserved is NOTHING_RESERVED:
+                job.reserved = reservation_for(job.requests)
+                self._meter.reserve_anyway(job.reserved)
+            self._meter.release(job.reserved, uncertain=True, answered=answered)
+        elif job.reserved is not NOTHING_RESERVED:
             answered = len(job.requests) if kind == "refused" else 0  # stored as what they are, and free
-            self._meter.release(job.hold, unsent=kind == "unavailable", answered=answered)
-        job.hold = NO_HOLD
+            self._meter.release(job.reserved, unsent=kind == "unavailable", answered=answered)
+        job.reserved = NOTHING_RESERVED
 
     async def save_again(self) -> None:
         """Try for a few seconds to store what could not be stored: space may have been freed."""
@@ -291,7 +291,7 @@ class Ledger:
             report.usd = self._usd
             report.usd_uncertain = (meter.usd_uncertain or 0.0) - self._uncertain_before
         meter.settle()
-        self._terms.emit(
+        self._settings.emit(
             "finished",
             total=report.answered,
             tokens_in=report.tokens_in,
@@ -320,7 +320,7 @@ class Ledger:
         if not self._warned_of_usage:
             self._warned_of_usage = True
             detail = "The server does not say how many tokens it used. Budgets count each call at its maximum."
-            self._terms.emit("warning", reason="no_usage", detail=detail)
+            self._settings.emit("warning", reason="no_usage", detail=detail)
 
     def _check_model(self, got: str, wanted: str) -> None:
         # Servers answer with a dated name, or with the last part of a path; an evaluation adds a hash of local weights,
@@ -331,4 +331,4 @@ class Ledger:
         if not same and got not in self._other_models:
             self._other_models.add(got)
             detail = f'Asked for model "{wanted}", the server answers as "{got}". The replies are kept under that name.'
-            self._terms.emit("warning", reason="other_model", detail=detail)
+            self._settings.emit("warning", reason="other_model", detail=detail)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mathstrap.curate.sampling import SamplingOptions, split_budget
-from mathstrap.engine.budget import Budget, hold_for
+from mathstrap.engine.budget import Budget, reservation_for
 from mathstrap.engine.prices import Price
 from mathstrap.types import Request, Usage
 
@@ -21,10 +21,10 @@ class Cost:
 
 def most_cost(requests: Sequence[Request]) -> Cost:
     """Return the most that one of these calls can take, on average; there has to be one."""
-    holds = [hold_for([request]) for request in requests]
+    reservations = [reservation_for([request]) for request in requests]
     return Cost(
-        tokens_in=sum(hold.tokens_in for hold in holds) / len(holds),
-        tokens_out=sum(hold.tokens_out for hold in holds) / len(holds),
+        tokens_in=sum(reserved.tokens_in for reserved in reservations) / len(reservations),
+        tokens_out=sum(reserved.tokens_out for reserved in reservations) / len(reservations),
     )
 
 

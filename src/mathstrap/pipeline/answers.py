@@ -36,7 +36,7 @@ def solve(state: State, context: Context) -> State:
             # What the next round asks depends on these grades, and so they are made here, once, and kept for `verify`.
             answers = run.scratch(Answer)
             replies = run.replies("solve", keys_of_draws(draws, keys))
-            for answer in grade_replies(replies, rounds.problems, recipe, spread=context.spread):
+            for answer in grade_replies(replies, rounds.problems, recipe, map_chunks=context.map_chunks):
                 answers.append(answer)
                 correct[problem_of(answer.id)] += answer.is_correct
             graded.append(answers)
@@ -70,9 +70,10 @@ def graded_answers(state: State, context: Context) -> Iterator[Answer]:
     parts: list[Iterable[Answer]] = list(asked.graded)
     if not parts:
         replies = context.run.replies("solve", keys_of_draws(asked.draws, asked.keys))
-        parts.append(grade_replies(replies, problems, recipe, spread=context.spread))
+        parts.append(grade_replies(replies, problems, recipe, map_chunks=context.map_chunks))
     if any(recipe.method(name).draws == 0 for name in recipe.method_names):
-        parts.append(grade_replies(worked_replies(state.problems, recipe), problems, recipe, spread=context.spread))
+        worked = worked_replies(state.problems, recipe)
+        parts.append(grade_replies(worked, problems, recipe, map_chunks=context.map_chunks))
     if len(parts) == 1:
         return iter(parts[0])
     place = {problem_id: number for number, problem_id in enumerate(problems)}

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import Index, Match, contaminated
 from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
-from mathstrap.parallel import Spread, here
+from mathstrap.parallel import ChunkMap, here
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.problems.testsets import load_test_sets
 from mathstrap.prompts import load_prompt
@@ -30,7 +30,7 @@ class Checked:
 
 
 def check_contamination(
-    seeds: Sequence[Problem], problems: Sequence[Problem], recipe: RunRecipe, ask: Ask, *, spread: Spread = here
+    seeds: Sequence[Problem], problems: Sequence[Problem], recipe: RunRecipe, ask: Ask, *, map_chunks: ChunkMap = here
 ) -> Checked:
     """Compare every question with every test set of the recipe; the judge, if wanted, is the teacher itself."""
     options = recipe.decontaminate
@@ -41,12 +41,12 @@ def check_contamination(
         ((seed.id, seed.question) for seed in seeds),
         ((problem.id, problem.question) for problem in problems),
         on_match=matches.append,
-        spread=spread,
+        map_chunks=map_chunks,
     )
     dropped = contaminated(matches, options.matching)
     if options.descend:
         questions = ((seed.id, seed.question) for seed in seeds)
-        roots = contaminated(index.find_all(questions, spread=spread), options.matching)
+        roots = contaminated(index.find_all(questions, map_chunks=map_chunks), options.matching)
         for problem in problems:
             dropped.update((problem.id, roots[root]) for root in roots_of(problem) if root in roots)
     is_waiting = False

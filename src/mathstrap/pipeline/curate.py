@@ -20,7 +20,7 @@ from mathstrap.curate.difficulty import DifficultyOptions, Place, place_in_windo
 from mathstrap.curate.mix import Meta, label_keys, meta_of, mix, split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
 from mathstrap.files.rundir import RunDir
-from mathstrap.parallel import Spread, here
+from mathstrap.parallel import ChunkMap, here
 from mathstrap.pipeline.derive import make_sample, solve_prompt
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
 from mathstrap.pipeline.state import Context, State
@@ -44,7 +44,7 @@ def curate(state: State, context: Context) -> State:
         solved = (reject.id for reject in state.rejects if reject.stage == "solve" and "#" in reject.id)
         outside = outside_window(graded(run), Counter(map(problem_of, solved)), recipe.curate.difficulty)
     flags = with_descendants(run.flags(), state.problems)
-    chosen = choose(graded(run), recipe.curate, flags, outside=outside, spread=context.spread)
+    chosen = choose(graded(run), recipe.curate, flags, outside=outside, map_chunks=context.map_chunks)
     problems = {problem.id: problem for problem in chain(state.seeds.problems, state.problems)}
     hashes = {problem.id: solve_prompt(problem, recipe).hash for problem in state.problems}
     keys = label_keys(recipe.mix)
@@ -96,7 +96,7 @@ KINDS: tuple[tuple[Method, ...], ...] = (("ans_aug", "rephrase", "new_problem"),
 
 
 def repeated_questions(
-    problems: Iterable[Problem], options: DedupOptions, *, spread: Spread = here
+    problems: Iterable[Problem], options: DedupOptions, *, map_chunks: ChunkMap = here
 ) -> tuple[dict[str, str], list[Pair]]:
     """Return the questions to drop, each with the one it repeats, and all pairs that are alike; seeds come first."""
     dropped: dict[str, str] = {}
@@ -108,7 +108,7 @@ def repeated_questions(
     own = [(method,) for method in sorted(by_method) if method not in known]
     for kind in (*KINDS, *own):
         questions = (item for method in kind for item in by_method.get(method, []))
-        found = find_duplicates(questions, options, spread=spread)
+        found = find_duplicates(questions, options, map_chunks=map_chunks)
         dropped.update(found.dropped())
         pairs += found.pairs
     return dropped, pairs
@@ -155,14 +155,14 @@ def choose(
     flags: Mapping[str, str],
     *,
     outside: Mapping[str, Place] = MappingProxyType({}),
-    spread: Spread = here,
+    map_chunks: ChunkMap = here,
 ) -> Chosen:
     """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note.
 
     `outside` names the problems that the difficulty window leaves out, with the reason.
     """
     whole = Chosen(ids={})
-    for part in spread(_choose, (options, flags, dict(outside)), by_root(pairs)):
+    for part in map_chunks(_choose, (options, flags, dict(outside)), by_root(pairs)):
         whole.ids.update(part.ids)
         whole.rejects.extend(part.rejects)
     return whole

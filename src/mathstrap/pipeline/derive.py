@@ -15,7 +15,7 @@ from mathstrap.augment.partners import partners_of, rings_of
 from mathstrap.augment.worked import MARK
 from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
-from mathstrap.parallel import Spread, chunks_of, here
+from mathstrap.parallel import ChunkMap, chunks_of, here
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.panel import Asker, Panel
 from mathstrap.pipeline.solve import parse_solution, solve_requests
@@ -65,7 +65,7 @@ CHOICE = 4
 
 
 def plan_rewrites(
-    seeds: Iterable[Problem], recipe: RunRecipe, *, among: Iterable[Problem] | None = None, spread: Spread = here
+    seeds: Iterable[Problem], recipe: RunRecipe, *, among: Iterable[Problem] | None = None, map_chunks: ChunkMap = here
 ) -> Plan:
     """Apply every enabled method to every seed, in id order.
 
@@ -75,7 +75,7 @@ def plan_rewrites(
     ordered = sorted(seeds, key=lambda problem: problem.id)
     whole = Plan(rewrites=[], problems=[], rejects=[])
     families = with_others(ordered, ordered if among is None else list(among), recipe)
-    for part in spread(_plan_seeds, recipe, chunks_of(families, SEEDS_PER_CHUNK)):
+    for part in map_chunks(_plan_seeds, recipe, chunks_of(families, SEEDS_PER_CHUNK)):
         whole.rewrites.extend(part.rewrites)
         whole.problems.extend(part.problems)
         whole.rejects.extend(part.rejects)
@@ -301,7 +301,7 @@ class Grading:
 
 
 def grade_replies(
-    replies: Iterable[Completion], problems: Mapping[str, Problem], recipe: RunRecipe, *, spread: Spread = here
+    replies: Iterable[Completion], problems: Mapping[str, Problem], recipe: RunRecipe, *, map_chunks: ChunkMap = here
 ) -> Iterator[Answer]:
     """Parse and grade each reply to a solving request, in the order given.
 
@@ -314,7 +314,7 @@ def grade_replies(
         grader=recipe.verify.grader,
         strictness=recipe.verify.mode,
     )
-    return chain.from_iterable(spread(_grade_replies, how, chunks_of(asked, REPLIES_PER_CHUNK)))
+    return chain.from_iterable(map_chunks(_grade_replies, how, chunks_of(asked, REPLIES_PER_CHUNK)))
 
 
 def _grade_replies(how: Grading, asked: list[tuple[Problem, Completion]]) -> list[Answer]:

@@ -36,7 +36,7 @@ def short_of(shortfall: Iterable[Shortfall], parts: Iterable[Part]) -> list[Shor
 def write_outcome(state: State, context: Context) -> Analysis:
     """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers."""
     recipe, run, teacher, seeds = context.recipe, context.run, context.teacher, state.seeds
-    analysis = analyse_run(run, spread=context.spread)
+    analysis = analyse_run(run, map_chunks=context.map_chunks)
     hashes = prompt_hashes(recipe, seeds.problems)
     meter = teacher.meter
     short = short_of(state.shortfall, state.parts)

@@ -125,7 +125,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     if held is None and len(chosen) > MOST_EXACT:
         chosen = [chosen[place * len(chosen) // SAMPLED] for place in range(SAMPLED)]
     tell(f"planning: {len(chosen):,} of {len(seeds.problems):,} seeds")
-    plan = plan_rewrites(chosen, recipe, among=everyone, spread=in_processes())
+    plan = plan_rewrites(chosen, recipe, among=everyone, map_chunks=in_processes())
     recipe = keyed_recipe(recipe, held)
     stages: dict[str, StagePreview] = {}
 

@@ -49,7 +49,7 @@ def make_questions(state: State, context: Context) -> State:
             planned=known.planned,
         )
     run.forget("asked-rewrite")
-    plan = plan_rewrites(seeds, recipe, spread=context.spread)
+    plan = plan_rewrites(seeds, recipe, map_chunks=context.map_chunks)
     keys: dict[str, str] = {}
     rewritten, is_waiting = rewrite(state, context, plan, keys)
     filtered = filter_questions(rewritten, context)
@@ -158,7 +158,7 @@ def filter_questions(state: State, context: Context) -> Filtered:
     is_waiting = False
     asked: list[Asked] = []
     if recipe.dedup is not None and recipe.mode != "metamath-2024":
-        dropped, pairs = repeated_questions(state.problems, recipe.dedup, spread=context.search_spread)
+        dropped, pairs = repeated_questions(state.problems, recipe.dedup, map_chunks=context.map_searches)
         run.write_records("pairs", pairs)
         reasons = {problem_id: ("duplicate", kept_id) for problem_id, kept_id in dropped.items()}
     if recipe.decontaminate.against:
@@ -170,7 +170,7 @@ def filter_questions(state: State, context: Context) -> Filtered:
             return run.replies("filter", ((request.id, request.key) for request in requests))
 
         left = [problem for problem in state.problems if problem.id not in reasons]
-        checked = check_contamination(state.seeds.problems, left, recipe, ask, spread=context.search_spread)
+        checked = check_contamination(state.seeds.problems, left, recipe, ask, map_chunks=context.map_searches)
         run.write_json("contamination.json", checked.certificate)
         is_waiting = checked.is_waiting
         for problem_id, match in checked.dropped.items():

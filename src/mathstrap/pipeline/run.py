@@ -106,15 +106,15 @@ def bootstrap(
         recipe, changes = start_run(recipe, run)
         if recipe.cluster is None:
             teacher = Teacher(recipe, run, events, only=only, changes=changes, stop=stop)
-            spread, search_spread = in_processes(), here
+            map_chunks, map_searches = in_processes(), here
         else:
             cluster = stack.enter_context(Cluster(recipe.cluster))
             teacher = Teacher(
                 recipe, run, events, only=only, open_teacher=cluster.open_teacher, changes=changes, stop=stop
             )
-            spread = search_spread = cluster.spread
+            map_chunks = map_searches = cluster.map_chunks
         stack.enter_context(teacher)
-        context = Context(recipe=recipe, run=run, teacher=teacher, spread=spread, search_spread=search_spread)
+        context = Context(recipe=recipe, run=run, teacher=teacher, map_chunks=map_chunks, map_searches=map_searches)
         state = State(seeds=seeds, rejects=tuple(seeds.rejects))
         for name, run_stage in STAGES:
             tell(events, WORK[name])

@@ -9,7 +9,7 @@ from mathstrap.curate.mix import Part
 from mathstrap.curate.sampling import Shortfall
 from mathstrap.files.rundir import Key, RunDir
 from mathstrap.files.tables import Scratch
-from mathstrap.parallel import Spread
+from mathstrap.parallel import ChunkMap
 from mathstrap.pipeline.derive import Answer
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
@@ -21,14 +21,14 @@ from mathstrap.types import Asked, Problem, Reject, Request, Usage, problem_of
 class Context:
     """What every stage may use.
 
-    `spread` computes what is plain Python, `search_spread` what searches with compiled libraries.
+    `map_chunks` computes what is plain Python, `map_searches` what searches with compiled libraries.
     """
 
     recipe: RunRecipe
     run: RunDir
     teacher: Teacher
-    spread: Spread
-    search_spread: Spread
+    map_chunks: ChunkMap
+    map_searches: ChunkMap
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from mathstrap.backends import TeacherOptions, price_of
 from mathstrap.engine.budget import Budget
 from mathstrap.errors import RecipeError
 from mathstrap.files.rundir import RunDir
-from mathstrap.parallel import Spread, here
+from mathstrap.parallel import ChunkMap, here
 from mathstrap.recipe import parse_yaml
 from mathstrap.stats import Analysis, Plan, Records, analyse
 from mathstrap.types import Asked, Outcome, Problem, Reject, Sample
@@ -33,10 +33,10 @@ class _Graded(msgspec.Struct):
     outcome: Outcome
 
 
-def analyse_run(run: RunDir, *, spread: Spread = here) -> Analysis:
+def analyse_run(run: RunDir, *, map_chunks: ChunkMap = here) -> Analysis:
     """Count a run's records; files that a stage has not written yet count as empty."""
     recipe = read_recipe(run)
-    return analyse(records_of(run), usd=usd_of(recipe), spread=spread, is_mixed=has_several(recipe))
+    return analyse(records_of(run), usd=usd_of(recipe), map_chunks=map_chunks, is_mixed=has_several(recipe))
 
 
 def has_several(recipe: dict[str, Any]) -> bool:
@@ -62,7 +62,7 @@ def records_of(run: RunDir) -> Records:
         failures=run.failures(),
         candidates=rows("candidates", _Counted),
         verdicts=rows("verdicts", _Graded),
-        rejects=Twice(lambda: rows("rejects", Reject)),
+        rejects=Rereadable(lambda: rows("rejects", Reject)),
         samples=rows("samples", Sample),
     )
 
@@ -86,7 +86,7 @@ def plan_of(run: RunDir, *, strict: bool = False) -> Plan | None:
     return Plan(draws=draws, keys=keys)
 
 
-class Twice(Iterable[Any]):
+class Rereadable(Iterable[Any]):
     """An iterable that can be gone through again, made anew by a function each time."""
 
     def __init__(self, make: Callable[[], Iterable[Any]]) -> None:

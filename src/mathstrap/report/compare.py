@@ -11,7 +11,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.render.hostile import printable
 from mathstrap.render.pages import METHOD_NAMES, STAGE_NAMES, TEMPLATES, count, environment, mean_text, share_text
 from mathstrap.report.analysis import analyse_run
-from mathstrap.stats import FUNNEL, Analysis, Group
+from mathstrap.stats import FUNNEL, Analysis, GroupNumbers
 from mathstrap.stats.estimates import Estimate
 
 
@@ -73,20 +73,20 @@ def compare(a: RunDir, b: RunDir) -> RunComparison:
     return RunComparison(name_a=name_a, name_b=name_b, lines=lines, a=found_a, b=found_b)
 
 
-def paired(a: Analysis, b: Analysis) -> list[tuple[str, Group | None, Group | None]]:
+def paired(a: Analysis, b: Analysis) -> list[tuple[str, GroupNumbers | None, GroupNumbers | None]]:
     """Return the groups of both runs by name: all, then methods, then datasets; None where a run lacks one."""
-    pairs: list[tuple[str, Group | None, Group | None]] = [("All", a.everything, b.everything)]
+    pairs: list[tuple[str, GroupNumbers | None, GroupNumbers | None]] = [("All", a.everything, b.everything)]
     for side in ("by_method", "by_dataset", "by_teacher"):
-        one: dict[str, Group] = getattr(a, side)
-        two: dict[str, Group] = getattr(b, side)
+        one: dict[str, GroupNumbers] = getattr(a, side)
+        two: dict[str, GroupNumbers] = getattr(b, side)
         pairs += [(METHOD_NAMES.get(name, name), one.get(name), two.get(name)) for name in {**one, **two}]
     return pairs
 
 
-def lines_of(name: str, a: Group | None, b: Group | None) -> list[Line]:
+def lines_of(name: str, a: GroupNumbers | None, b: GroupNumbers | None) -> list[Line]:
     """Return one group's numbers of both runs."""
 
-    def text(group: Group | None, show: Any) -> str:
+    def text(group: GroupNumbers | None, show: Any) -> str:
         return show(group) if group else "–"
 
     counts = [

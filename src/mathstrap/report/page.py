@@ -12,7 +12,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.render import Budget
 from mathstrap.render.pages import TEMPLATES, environment, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
-from mathstrap.report.analysis import Twice, analyse_run, read_recipe, read_text
+from mathstrap.report.analysis import Rereadable, analyse_run, read_recipe, read_text
 from mathstrap.report.extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
 from mathstrap.stats import FUNNEL, Analysis, quantile
 from mathstrap.types import Problem, Reject, Sample, Verdict
@@ -44,7 +44,7 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
     manifest, recipe = run.manifest, read_recipe(run)
     teacher = recipe.get("teacher") or {}
     has = run.has
-    samples = Twice(lambda: run.read_records("samples", Sample) if has("samples") else ())
+    samples = Rereadable(lambda: run.read_records("samples", Sample) if has("samples") else ())
     return {
         "css": (TEMPLATES / "look.css").read_text(encoding="utf-8")
         + (TEMPLATES / "report.css").read_text(encoding="utf-8"),

@@ -17,7 +17,7 @@ from mathstrap.curate.difficulty import DifficultyOptions, place_in_window
 from mathstrap.curate.paths import false_equations
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.share.export import FORMATS, Ending, Reasoning, Row, finish_response
-from mathstrap.share.groups import Draw, Group, Instruction, ask_in
+from mathstrap.share.groups import Draw, DrawGroup, Instruction, ask_in
 from mathstrap.types import Style
 
 MAX_PER_SIDE = 64  # right and wrong draws of one question that are looked at for pairs
@@ -123,7 +123,7 @@ WINDOW_REASONS = {
 }
 
 
-def is_wanted(group: Group, options: FormatOptions, left_out: LeftOut) -> bool:
+def is_wanted(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> bool:
     """Say whether a question's pass rate lies in the window of the options, if there is one."""
     if options.window is None:
         return True
@@ -144,7 +144,7 @@ def turn(role: str, text: str, options: FormatOptions) -> Any:
 _ENDING_ASKS: dict[Ending, Instruction] = {"paper": "answer", "answer": "answer", "boxed": "boxed", "keep": "none"}
 
 
-def asked(group: Group, options: FormatOptions, *, has_reply: bool) -> str:
+def asked(group: DrawGroup, options: FormatOptions, *, has_reply: bool) -> str:
     """Return the question with the instruction of the options; a prompt asks for nothing that its reply is not."""
     chosen = options.instruction
     if chosen == "auto":
@@ -152,7 +152,7 @@ def asked(group: Group, options: FormatOptions, *, has_reply: bool) -> str:
     return ask_in(chosen, group.question)
 
 
-def prompt_of(group: Group, options: FormatOptions, *, has_reply: bool = True, always_chat: bool = False) -> Any:
+def prompt_of(group: DrawGroup, options: FormatOptions, *, has_reply: bool = True, always_chat: bool = False) -> Any:
     """Return the prompt of a question; `has_reply` says that the row holds the reply too."""
     text = asked(group, options, has_reply=has_reply)
     if options.turns == "plain" and not always_chat:
@@ -161,7 +161,7 @@ def prompt_of(group: Group, options: FormatOptions, *, has_reply: bool = True, a
     return [*system, {"role": "user", "content": text}]
 
 
-def reply_of(draw: Draw, group: Group, options: FormatOptions) -> str:
+def reply_of(draw: Draw, group: DrawGroup, options: FormatOptions) -> str:
     """Return a draw's text with the ending of the options; a wrong draw ends with its own wrong answer."""
     if options.ending == "keep" or not draw.answer:
         return draw.text
@@ -175,7 +175,7 @@ def gold_for_trl(gold: str, options: FormatOptions) -> str:
     return f"${gold}$" if options.gold_in_dollars and is_latex else gold
 
 
-def question_columns(group: Group) -> Row:
+def question_columns(group: DrawGroup) -> Row:
     """Return the columns that describe a question, the same in every format."""
     facts = group.facts()
     return {
@@ -185,7 +185,7 @@ def question_columns(group: Group) -> Row:
     }  # fmt: skip
 
 
-def verl_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+def verl_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield verl's row of a question: the rule it is scored by, and all that is known of it in `extra_info`."""
     if not has_gold(group, left_out):
         return
@@ -198,21 +198,21 @@ def verl_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterat
     }  # fmt: skip
 
 
-def grpo_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+def grpo_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield TRL's row of a question: the prompt, the gold as `solution`, and what is known of its difficulty."""
     if has_gold(group, left_out):
         solution = gold_for_trl(group.gold, options)
         yield {"prompt": prompt_of(group, options, has_reply=False), "solution": solution, **question_columns(group)}
 
 
-def has_gold(group: Group, left_out: LeftOut) -> bool:
+def has_gold(group: DrawGroup, left_out: LeftOut) -> bool:
     """Say whether a question has a gold, and count it where it has none."""
     if not group.gold:
         left_out.add("question without a gold answer")
     return bool(group.gold)
 
 
-def dpo_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+def dpo_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield pairs of a right and a wrong reply to one question; no reply stands in two pairs."""
     right, wrong = replies(group, "correct", left_out), replies(group, "wrong", left_out)
     count_undecided(group, left_out)
@@ -254,7 +254,7 @@ def _distance(pair: tuple[Draw, Draw]) -> int:
     return abs(len(pair[0].text) - len(pair[1].text))
 
 
-def replies(group: Group, outcome: str, left_out: LeftOut) -> list[Draw]:
+def replies(group: DrawGroup, outcome: str, left_out: LeftOut) -> list[Draw]:
     """Return the draws of an outcome, each text once."""
     seen: dict[str, Draw] = {}
     for draw in group.draws:
@@ -265,12 +265,12 @@ def replies(group: Group, outcome: str, left_out: LeftOut) -> list[Draw]:
     return list(seen.values())
 
 
-def count_undecided(group: Group, left_out: LeftOut) -> None:
+def count_undecided(group: DrawGroup, left_out: LeftOut) -> None:
     """Count the draws that are neither right nor wrong."""
     left_out.add("reply that could not be decided", sum(draw.outcome == "undecided" for draw in group.draws))
 
 
-def labelled(group: Group, left_out: LeftOut) -> Iterator[Draw]:
+def labelled(group: DrawGroup, left_out: LeftOut) -> Iterator[Draw]:
     """Yield the right and the wrong draws of a question in the order drawn, each text once."""
     count_undecided(group, left_out)
     keep = {d.id for outcome in ("correct", "wrong") for d in replies(group, outcome, left_out)}
@@ -285,7 +285,7 @@ def draw_columns(draw: Draw) -> Row:
     }  # fmt: skip
 
 
-def kto_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+def kto_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield every right and wrong reply with its label, as KTO needs them: not in pairs."""
     columns = question_columns(group)
     for draw in labelled(group, left_out):
@@ -296,7 +296,7 @@ def kto_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterato
         }  # fmt: skip
 
 
-def orm_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+def orm_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield every right and wrong path as text with its label, for an outcome reward model."""
     columns = question_columns(group)
     for draw in labelled(group, left_out):
@@ -306,7 +306,7 @@ def orm_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterato
         }  # fmt: skip
 
 
-def step_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+def step_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield paths cut in steps: true up to the first false equation, false at it, and nothing after it.
 
     A path without a false equation is all true if its answer is right. If its answer is wrong, nothing says which step
@@ -347,7 +347,7 @@ def first_false(steps: list[str], text: str) -> tuple[int | None, str]:
     return None, ""
 
 
-GROUP_FORMATS: dict[str, Callable[[Group, FormatOptions, LeftOut], Iterator[Row]]] = {
+GROUP_FORMATS: dict[str, Callable[[DrawGroup, FormatOptions, LeftOut], Iterator[Row]]] = {
     "verl": verl_rows,
     "grpo": grpo_rows,
     "dpo": dpo_rows,
@@ -373,14 +373,14 @@ ABOUT = {
 }
 
 
-def example_group() -> Group:
+def example_group() -> DrawGroup:
     """Return a group whose rows say which columns each format has and of which types."""
     reply = {"answer": "2", "tokens": 1, "reasoning": "r", "teacher": "t"}
     draws = (
         Draw(id="a#0", text="1+1=2.\nSo 2.", outcome="correct", **reply),  # type: ignore[arg-type]
         Draw(id="a#1", text="1+1=3.\nSo 3.", outcome="wrong", **reply),  # type: ignore[arg-type]
     )
-    return Group(id="a", question="What?", gold="2", dataset="d", seed="a", original_question="What?", draws=draws)
+    return DrawGroup(id="a", question="What?", gold="2", dataset="d", seed="a", original_question="What?", draws=draws)
 
 
 def example_row(name: str, options: FormatOptions) -> Row:

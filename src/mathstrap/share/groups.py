@@ -92,7 +92,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     pass_rate_by_teacher: list[dict[str, Any]]
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class DrawGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A question with its gold and its draws; `num_silent` draws stated no answer, or were cut off.
 
     `known_rate` and `known_draws` are what a file made elsewhere says where it holds no draws. `more_seeds` are the
@@ -159,7 +159,7 @@ def ask_in(instruction: Instruction, question: str) -> str:
     return f"{question}\n\n{sentence}" if sentence else question
 
 
-def groups_in(path: Path, fields: Mapping[str, str], *, left_out: Counter[str] | None = None) -> Iterator[Group]:
+def groups_in(path: Path, fields: Mapping[str, str], *, left_out: Counter[str] | None = None) -> Iterator[DrawGroup]:
     """Yield the questions of a run directory, or of a file of rows; `left_out` counts the rows that cannot be used."""
     if path.is_dir():
         if fields:
@@ -171,7 +171,7 @@ def groups_in(path: Path, fields: Mapping[str, str], *, left_out: Counter[str] |
 # A run
 
 
-def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[Group]:
+def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[DrawGroup]:
     """Yield every question of a run that was answered, in id order, with all its draws; flagged ones are left out.
 
     `with_checks` says of each draw whether curation found all its equations true, which costs a look at the samples.
@@ -225,7 +225,7 @@ def _graded(run: RunDir) -> Iterator[tuple[Candidate, Verdict]]:
 
 def _group(
     file: ProblemFile, problem_id: str, draws: tuple[Draw, ...], silent: Mapping[str, int], flags: Mapping[str, str]
-) -> Group | None:
+) -> DrawGroup | None:
     if problem_id in flags or root_of(problem_id) in flags:
         return None
     problem = file.read(problem_id)
@@ -238,7 +238,7 @@ def _group(
         return None
     seed = seed or problem
     is_voted = "voted" in (problem.tags.get("gold"), seed.tags.get("gold"))
-    return Group(
+    return DrawGroup(
         id=problem.id, question=problem.question, gold=problem.answer, dataset=seed.dataset, style=problem.style,
         method=problem.method, seed=seed_id, original_question=seed.question,
         gold_source="voted" if is_voted else "given",
@@ -345,7 +345,7 @@ class _Spooled(msgspec.Struct, frozen=True):
     num_draws: int
 
 
-def groups_of_file(path: Path, fields: Mapping[str, str], *, left_out: Counter[str]) -> Iterator[Group]:
+def groups_of_file(path: Path, fields: Mapping[str, str], *, left_out: Counter[str]) -> Iterator[DrawGroup]:
     """Yield the questions of a file of rows, in order, the rows of one question together wherever they stand.
 
     Rows are graded against their gold; without one, a label column says what is right. The texts wait in a temporary
@@ -368,7 +368,7 @@ def groups_of_file(path: Path, fields: Mapping[str, str], *, left_out: Counter[s
             yield _group_of_rows(rows, f"{path.stem}-{number:06d}", path.stem)
 
 
-def _group_of_rows(rows: list[_Spooled], group_id: str, dataset: str) -> Group:
+def _group_of_rows(rows: list[_Spooled], group_id: str, dataset: str) -> DrawGroup:
     first = rows[0]
     draws = tuple(
         msgspec.structs.replace(row.draw, id=row.draw.id or f"{group_id}#{place}")
@@ -376,7 +376,7 @@ def _group_of_rows(rows: list[_Spooled], group_id: str, dataset: str) -> Group:
         if row.draw is not None
     )
     style: Style = "math" if "\\" in first.question or "$" in first.gold or "\\" in first.gold else "gsm8k"
-    return Group(
+    return DrawGroup(
         id=group_id, question=first.question, gold=next((row.gold for row in rows if row.gold), ""), dataset=dataset,
         style=style, seed=group_id, original_question=first.original or first.question, draws=draws,
         known_rate=None if draws else first.rate, known_draws=0 if draws else first.num_draws,

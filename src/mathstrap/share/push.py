@@ -78,7 +78,7 @@ def plan_push(
     linked = next((name for name in kept if (path / name).is_symlink()), None)
     if linked:
         raise InputError(f"{path / linked}: is a symbolic link; what it points to is not uploaded. Put the file here.")
-    check_leaks(path, kept, private_here())
+    check_private(path, kept, private_here())
     return PushPlan(
         repo=repo,
         path=path,
@@ -89,7 +89,7 @@ def plan_push(
     )
 
 
-def check_leaks(path: Path, names: Sequence[str], private: Private) -> None:
+def check_private(path: Path, names: Sequence[str], private: Private) -> None:
     """Raise InputError naming file, line and kind of everything found that must not be published."""
     found = []
     for name in names:

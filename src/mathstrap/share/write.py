@@ -29,7 +29,7 @@ from mathstrap.share.formats import (
     is_wanted,
     reply_of,
 )
-from mathstrap.share.groups import Group, groups_in, groups_of_run
+from mathstrap.share.groups import DrawGroup, groups_in, groups_of_run
 from mathstrap.types import Sample, Style, roots_of, type_of
 
 RECORD = "exports.json"
@@ -110,7 +110,7 @@ class RowFile:
 
 
 def write_groups(
-    groups: Iterable[Group], plans: Mapping[str, FormatOptions], folder: Path, *, held: frozenset[str] = frozenset()
+    groups: Iterable[DrawGroup], plans: Mapping[str, FormatOptions], folder: Path, *, held: frozenset[str] = frozenset()
 ) -> dict[str, Exported]:
     """Write every planned format of the questions in one pass, those of the `held` seeds to a file of their own."""
     made = {name: Exported(name=name) for name in plans}
@@ -150,12 +150,12 @@ def like_row(name: str, options: FormatOptions) -> Row:
     return example_row(name, options) if name in GROUP_FORMATS else sample_row(name, EXAMPLE, options.reasoning)
 
 
-def rows_of(name: str) -> Callable[[Group, FormatOptions, LeftOut], Iterator[Row]]:
+def rows_of(name: str) -> Callable[[DrawGroup, FormatOptions, LeftOut], Iterator[Row]]:
     """Return what turns a question into rows; a format of samples takes the right draws alone."""
     if name in GROUP_FORMATS:
         return GROUP_FORMATS[name]
 
-    def sample_rows(group: Group, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
+    def sample_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
         seen: set[str] = set()
         for draw in group.draws:
             if draw.outcome != "correct" or draw.text in seen:

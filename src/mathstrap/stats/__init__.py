@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
-from mathstrap.parallel import Spread, chunks_of, here
+from mathstrap.parallel import ChunkMap, chunks_of, here
 from mathstrap.stats.estimates import Estimate, ratio_of, share_of
 from mathstrap.types import (
     METHODS,
@@ -133,7 +133,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class GroupNumbers:
     """What became of one slice of a run.
 
     `counts` has the stages of the funnel, first questions that were drafted and that passed, then answers, and the
@@ -182,10 +182,10 @@ class Analysis:
     `other` is the rest.
     """
 
-    everything: Group
-    by_method: dict[str, Group]
-    by_dataset: dict[str, Group]
-    by_difficulty: dict[str, Group]
+    everything: GroupNumbers
+    by_method: dict[str, GroupNumbers]
+    by_dataset: dict[str, GroupNumbers]
+    by_difficulty: dict[str, GroupNumbers]
     rejects: dict[str, dict[str, int]]
     finish_reasons: dict[str, int]
     lengths: dict[str, dict[str, Counter[int]]]
@@ -195,7 +195,7 @@ class Analysis:
     usd: float | None
     tokens_reasoning: int = 0
     thoughts: int = 0
-    by_teacher: dict[str, Group] = field(default_factory=dict)
+    by_teacher: dict[str, GroupNumbers] = field(default_factory=dict)
     other: OtherReplies = field(default_factory=OtherReplies)
 
     @property
@@ -268,7 +268,7 @@ def analyse(
     records: Records,
     *,
     usd: Callable[[int, int], float] | None = None,
-    spread: Spread = here,
+    map_chunks: ChunkMap = here,
     is_mixed: bool = False,
 ) -> Analysis:
     """Return every number of a run; `usd` prices (tokens in, tokens out), None where no price is known.
@@ -280,7 +280,7 @@ def analyse(
     tokens = _count_replies(tally, records)
     _count_answers(tally, records, tokens)
     responses = ((sample.id, sample.response) for sample in records.samples)
-    for lengths in spread(measure, None, chunks_of(responses, RESPONSES_PER_CHUNK)):
+    for lengths in map_chunks(measure, None, chunks_of(responses, RESPONSES_PER_CHUNK)):
         _count_samples(tally, lengths, tokens)
     whole = _group("all", tally.cells, usd)
     tokens_in = sum(cell.tokens_in for cell in tally.cells.values())
@@ -458,7 +458,7 @@ Usd = Callable[[int, int], float] | None
 COUNTED = (*FUNNEL, "wrong", "undecided")
 
 
-def _split(cells: Cells, name: Callable[[str, str], str], usd: Usd) -> dict[str, Group]:
+def _split(cells: Cells, name: Callable[[str, str], str], usd: Usd) -> dict[str, GroupNumbers]:
     parts: dict[str, dict[tuple[str, str], Cell]] = {}
     for (method, seed), cell in cells.items():
         parts.setdefault(name(method, seed), {})[method, seed] = cell
@@ -467,14 +467,14 @@ def _split(cells: Cells, name: Callable[[str, str], str], usd: Usd) -> dict[str,
     return {part: _group(part, parts[part], usd) for part in names}
 
 
-def _group(name: str, cells: Cells, usd: Usd) -> Group:
+def _group(name: str, cells: Cells, usd: Usd) -> GroupNumbers:
     seeds = _by_seed(cells)
     asked = [cell for cell in seeds if cell.asked]
     answered = [cell for cell in seeds if cell.answered]
     kept = [cell for cell in seeds if cell.kept]
     paid = [cell for cell in seeds if cell.tokens_in + cell.tokens_out or cell.asked or cell.kept]
     usd_per_kept = ratio_of([(cell.usd(usd), cell.kept) for cell in paid]) if usd else None
-    return Group(
+    return GroupNumbers(
         name=name,
         counts={stage: sum(getattr(cell, stage) for cell in seeds) for stage in COUNTED},
         accuracy=share_of([(cell.correct - cell.computed, cell.answered) for cell in answered]),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from mathstrap.curate.decontaminate import Index, contaminated
-from mathstrap.curate.mix import Meta, MixOptions, Target, lot, mix
+from mathstrap.curate.mix import Meta, MixOptions, Target, lottery_place, mix
 from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import RunDir
@@ -148,6 +148,6 @@ def added(arm: ArmOptions, rng_seed: int) -> list[Sample]:
             except msgspec.ValidationError as error:
                 raise InputError(f"{path}:{number}: not a sample of a run ({error}). Name a samples.jsonl.") from None
     if arm.add_count and len(found) > arm.add_count:
-        wanted = sorted(found, key=lambda sample: (lot(sample.id, rng_seed), sample.id))[: arm.add_count]
+        wanted = sorted(found, key=lambda sample: (lottery_place(sample.id, rng_seed), sample.id))[: arm.add_count]
         found = sorted(wanted, key=lambda sample: sample.id)
     return found

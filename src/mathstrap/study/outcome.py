@@ -24,8 +24,8 @@ from mathstrap.study.plan import Cell, Plan
 from mathstrap.study.result import (
     DIRECTIONS,
     Accuracy,
+    ArmGroup,
     CellResult,
-    Group,
     StudyResult,
     accuracy,
     by_length,
@@ -152,7 +152,7 @@ def mean_of(values: dict[str, float], names: Sequence[str]) -> float | None:
     return fmean(have) if have else None
 
 
-def groups(plan: Plan, found: dict[str, Evaluated]) -> list[Group]:
+def groups(plan: Plan, found: dict[str, Evaluated]) -> list[ArmGroup]:
     """Return every pair of arms of one size and match compared, by direction."""
     made = []
     for size, match in dict.fromkeys((cell.size, cell.match) for cell in plan.cells):
@@ -161,7 +161,7 @@ def groups(plan: Plan, found: dict[str, Evaluated]) -> list[Group]:
             cell.arm: [split_directions(found[name][1]) for name in cell.students if name in found] for cell in cells
         }
         made.append(
-            Group(
+            ArmGroup(
                 size=size, match=match,
                 differences={
                     direction: compare_arms({arm: [one[direction] for one in ones] for arm, ones in arms.items()})

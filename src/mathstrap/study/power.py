@@ -49,19 +49,19 @@ class PowerEstimate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Spread:
+class Variance:
     """The variance of a difference between two arms, and the degrees of freedom it is known with."""
 
     variance: float
     freedom: int
 
 
-def add_up(parts: Sequence[tuple[float, int]]) -> Spread:
+def add_up(parts: Sequence[tuple[float, int]]) -> Variance:
     """Return the sum of variances, each with its degrees of freedom, by Satterthwaite's rule."""
     variance = math.fsum(part for part, _ in parts)
     weight = math.fsum(part * part / freedom for part, freedom in parts)
     whole = variance * variance / weight if weight else float(min(freedom for _, freedom in parts))
-    return Spread(variance=variance, freedom=max(1, math.floor(whole + 1e-9)))
+    return Variance(variance=variance, freedom=max(1, math.floor(whole + 1e-9)))
 
 
 def difference_variance(
@@ -73,7 +73,7 @@ def difference_variance(
     return sampling + 2 * seed_sd**2 / num_seeds
 
 
-def detectable(spread: Spread, *, num_comparisons: int = 1) -> float:
+def detectable(spread: Variance, *, num_comparisons: int = 1) -> float:
     """Return about the true difference that a comparison with this spread finds in four studies of five.
 
     It is a two-sided t-test at the 5 % level, shared among `num_comparisons` as in the strictest step of Holm's rule.
@@ -84,7 +84,7 @@ def detectable(spread: Spread, *, num_comparisons: int = 1) -> float:
 
 def spreads_seen(
     sampling: float, whole: float, *, num_originals: int, num_arms: int, num_seeds: int
-) -> list[Spread]:  # fmt: skip
+) -> list[Variance]:  # fmt: skip
     """Return the spreads many studies see where differences vary by `whole`, by `sampling` from questions alone."""
     of_questions = (sampling, max(1, num_originals - 1))
     freedom = num_arms * (num_seeds - 1)
@@ -97,7 +97,7 @@ def spreads_seen(
     ]  # fmt: skip
 
 
-def found_in_most(spreads: Sequence[Spread], whole: float, *, num_comparisons: int) -> float:
+def found_in_most(spreads: Sequence[Variance], whole: float, *, num_comparisons: int) -> float:
     """Return the true difference found in four studies of five with such spreads, whose differences vary by `whole`."""
     tail = ALPHA / (2 * max(1, num_comparisons))
     quantiles = {freedom: t_quantile(tail, freedom) for freedom in {spread.freedom for spread in spreads}}

@@ -22,7 +22,7 @@ from mathstrap.evaluate import metrics
 from mathstrap.evaluate.compare import compare_scores, mcnemar_exact
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.stats.estimates import Estimate, ratio_of, t_quantile, two_sided_p
-from mathstrap.study.power import ALPHA, Spread, add_up, detectable
+from mathstrap.study.power import ALPHA, Variance, add_up, detectable
 
 DIRECTIONS = ("forward", "backward")
 # Sums of thirds miss 0 by less than this where they should be 0.
@@ -96,7 +96,7 @@ class CellResult(msgspec.Struct, frozen=True, kw_only=True):
     perplexity: float | None = None
 
 
-class Group(msgspec.Struct, frozen=True, kw_only=True):
+class ArmGroup(msgspec.Struct, frozen=True, kw_only=True):
     """All arms of one size under one way of matching, compared in pairs, by direction."""
 
     size: int
@@ -113,7 +113,7 @@ class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
     num_samples: int
     base: dict[str, Accuracy]
     cells: list[CellResult]
-    groups: list[Group]
+    groups: list[ArmGroup]
     notes: list[str]
     protocol: list[str]
     versions: dict[str, str]
@@ -170,7 +170,7 @@ def compare_arms(arms: Mapping[str, Sequence[Sequence[ScoredDraw]]]) -> list[Dif
 
 def compare_pair(
     a: str, b: str, students_a: Sequence[Sequence[ScoredDraw]], students_b: Sequence[Sequence[ScoredDraw]], *,
-    trainings: Spread | None, num_pairs: int,
+    trainings: Variance | None, num_pairs: int,
 ) -> Difference:  # fmt: skip
     """Return b less a as one of so many pairs, its p-value not yet adjusted."""
     clusters = {draw.problem: draw.cluster for one in (*students_a, *students_b) for draw in one}
@@ -205,7 +205,7 @@ class Weight:
     p_value: float
 
 
-def weigh(by_original: Sequence[tuple[float, int]], spread: Spread) -> Weight:
+def weigh(by_original: Sequence[tuple[float, int]], spread: Variance) -> Weight:
     """Weigh a difference, given as (sum of differences, questions) of each original, against chance and its spread."""
     difference = math.fsum(value for value, _ in by_original) / max(1, sum(num for _, num in by_original))
     num_gained = sum(value > TIE for value, _ in by_original)
@@ -225,18 +225,18 @@ def seed_means(students: Sequence[Sequence[ScoredDraw]]) -> list[float]:
     return [fmean(draw.is_correct for draw in one) for one in students if one]
 
 
-def pooled(arms: Iterable[Sequence[float]]) -> Spread | None:
+def pooled(arms: Iterable[Sequence[float]]) -> Variance | None:
     """Return the variance of accuracy over seeds, the same for all arms; None where no arm has two seeds."""
     several = [values for values in arms if len(values) > 1]
     freedom = sum(len(values) - 1 for values in several)
     if not freedom:
         return None
-    return Spread(variance=math.fsum((len(one) - 1) * variance(one) for one in several) / freedom, freedom=freedom)
+    return Variance(variance=math.fsum((len(one) - 1) * variance(one) for one in several) / freedom, freedom=freedom)
 
 
 def with_seeds(
-    pairs: Sequence[tuple[float, float]], trainings: Spread | None, num_a: int, num_b: int
-) -> Spread:  # fmt: skip
+    pairs: Sequence[tuple[float, float]], trainings: Variance | None, num_a: int, num_b: int
+) -> Variance:  # fmt: skip
     """Return the variance of a difference of arms with so many seeds, and its degrees of freedom.
 
     `pairs` holds (sum of differences, questions) of each original. To its variance over originals comes that of both

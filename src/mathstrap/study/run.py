@@ -34,7 +34,7 @@ from mathstrap.study.parts import (
 )
 from mathstrap.study.plan import Plan, Student, measured, plan_students
 from mathstrap.study.split import SEEDS, split_questions, write_split
-from mathstrap.study.step import Job, run_job
+from mathstrap.study.step import StepInput, run_job
 
 if TYPE_CHECKING:
     from mathstrap.study.result import StudyResult
@@ -43,7 +43,7 @@ KIND = "study"
 BASE = "base"
 DONE = "done.json"
 # Does a job with its output in a file, in so many processes.
-RunStep = Callable[[Job, Path, int], None]
+RunStep = Callable[[StepInput, Path, int], None]
 GGUF = "model.gguf"
 
 
@@ -206,7 +206,7 @@ class Study:
         model = recipe.train.model
         if recipe.evaluation.teacher.backend in READS_GGUF:
             model = str(folder / GGUF)
-            job = Job(base=recipe.train.model, gguf=model)
+            job = StepInput(base=recipe.train.model, gguf=model)
             self.timed("write", BASE, lambda: self.run_step(job, folder / "log.txt", 1))
         self.evaluate(BASE, model, inputs)
         if recipe.keep == "results":
@@ -233,7 +233,7 @@ class Study:
         gguf = str(folder / GGUF) if recipe.evaluation.teacher.backend in READS_GGUF else ""
         inputs = self.training_inputs(student)
         if not is_done(self.study, f"students/{student.id}/{DONE}", inputs):
-            job = Job(train=public(recipe_values(training)), gguf=gguf)
+            job = StepInput(train=public(recipe_values(training)), gguf=gguf)
             self.timed(
                 "train", student.id, lambda: self.run_step(job, folder / "log.txt", recipe.processes), number, total
             )  # fmt: skip
@@ -244,7 +244,7 @@ class Study:
         """Evaluate one model in a process of its own."""
         options = evaluation_options(self.recipe, name, model)
         log = Path(options.out) / "log.txt"
-        job = Job(evaluate=public(recipe_values(options)))
+        job = StepInput(evaluate=public(recipe_values(options)))
         self.timed("evaluate", name, lambda: self.run_step(job, log, 1), number, total)
         metrics = self.study.read_value(f"evals/{name}/metrics.json", dict[str, Any]) or {}
         missing = sum(summary["num_unanswered"] for summary in metrics.get("summaries", []))

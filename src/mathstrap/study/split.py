@@ -18,7 +18,7 @@ from typing import Any
 
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contaminated
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
-from mathstrap.curate.mix import lot
+from mathstrap.curate.mix import lottery_place
 from mathstrap.errors import InputError
 from mathstrap.files.private import plain_folder
 from mathstrap.files.rundir import RunDir
@@ -63,7 +63,7 @@ def split_questions(options: SplitOptions) -> Split:
     pairs = ((one.problem.id, one.problem.question) for one in questions)
     duplicates = find_duplicates(pairs, DedupOptions()).dropped()
     unique = [one for one in questions if one.problem.id not in duplicates]
-    drawn = sorted(unique, key=lambda one: (lot(one.problem.id, options.rng_seed), one.problem.id))
+    drawn = sorted(unique, key=lambda one: (lottery_place(one.problem.id, options.rng_seed), one.problem.id))
     test, rest = drawn[: options.test], drawn[options.test :]
     if len(test) < options.test or not rest:
         raise InputError(

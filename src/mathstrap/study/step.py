@@ -1,6 +1,6 @@
 """One heavy step of a study in a process of its own, so that its memory returns and a kill ends nothing else.
 
-python -m mathstrap.study.step SPEC.json [PROCESSES]     SPEC is a Job; errors go to stderr as one sentence.
+python -m mathstrap.study.step SPEC.json [PROCESSES]     SPEC is a StepInput; errors go to stderr as one sentence.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from mathstrap.train import TrainRecipe
 STEP = ("-m", "mathstrap.study.step")
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class StepInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a step does: train a student, write an untrained model as GGUF, or evaluate."""
 
     train: dict[str, Any] | None = None
@@ -37,7 +37,7 @@ class StepError(MathstrapError, RuntimeError):
     """A step of a study failed; the message is the step's own."""
 
 
-def run_job(job: Job, log: Path, processes: int = 1) -> None:
+def run_job(job: StepInput, log: Path, processes: int = 1) -> None:
     """Run a job in a child process (or several), its output in `log`; raises StepError with what it said."""
     plain_folder(log.parent)
     spec = log.with_suffix(".job.json")
@@ -66,7 +66,7 @@ def main() -> None:
         # In place of this process, so that the launcher too ends with the study, and its processes with it.
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         os.execv(sys.executable, [sys.executable, *launcher, *STEP, sys.argv[1]])  # noqa: S606 - our own
-    job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=Job)
+    job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=StepInput)
     try:
         do(job)
     except MathstrapError as error:
@@ -74,7 +74,7 @@ def main() -> None:
         sys.exit(1)
 
 
-def do(job: Job) -> None:
+def do(job: StepInput) -> None:
     """Do a job in this process."""
     if job.train is not None:
         from mathstrap.train.sft import train

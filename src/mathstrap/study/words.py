@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mathstrap.stats.estimates import Estimate
 from mathstrap.study.power import ALPHA
-from mathstrap.study.result import DIRECTIONS, Accuracy, CellResult, Difference, Group, StudyResult, verdict
+from mathstrap.study.result import DIRECTIONS, Accuracy, ArmGroup, CellResult, Difference, StudyResult, verdict
 
 MATCH_WORDS = {
     "samples": "as many samples seen, repeats included",
@@ -24,7 +24,7 @@ def is_trained(result: StudyResult) -> bool:
     return bool(result.recipe["students"])
 
 
-def heading(result: StudyResult, group: Group) -> str:
+def heading(result: StudyResult, group: ArmGroup) -> str:
     """Return the name of a group of students."""
     held = f"{group.size:,} samples" if group.size else "All samples"
     return f"{held}, matched by {group.match}: {MATCH_WORDS[group.match]}" if is_trained(result) else held
@@ -47,7 +47,7 @@ def percent(score: Estimate) -> str:
     return f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})"
 
 
-def spread(found: Accuracy) -> str:
+def seed_deviation(found: Accuracy) -> str:
     """Return an arm's accuracy seed by seed."""
     each = ", ".join(f"{100 * value:.1f}" for value in found.by_seed)
     return each if found.spread is None else f"{each}; sd {100 * found.spread:.1f}"
@@ -86,11 +86,11 @@ def row(cell: CellResult, named: Sequence[str]) -> list[str]:
         "perplexity": "–" if cell.perplexity is None else f"{cell.perplexity:.2f}",
     }  # fmt: skip
     for direction, found in cell.accuracy.items():
-        values[direction] = f"{percent(found.score)}\n{spread(found)}"
+        values[direction] = f"{percent(found.score)}\n{seed_deviation(found)}"
     return [values.get(name, "–") for name in named]
 
 
-def cells_of(result: StudyResult, group: Group) -> list[CellResult]:
+def cells_of(result: StudyResult, group: ArmGroup) -> list[CellResult]:
     """Return a group's cells, in the order of the arms."""
     return [cell for cell in result.cells if (cell.size, cell.match) == (group.size, group.match)]
 
@@ -112,7 +112,7 @@ def base_words(result: StudyResult) -> str:
     return f"The untrained model: {', '.join(parts)}." if parts else ""
 
 
-def comparison_note(group: Group, direction: str) -> str:
+def comparison_note(group: ArmGroup, direction: str) -> str:
     """Return how the comparisons of a group are to be read."""
     num = len(group.differences[direction])
     adjusted = f"{num} pairs, adjusted for all {num} by Holm" if num > 1 else "One pair"

@@ -173,7 +173,7 @@ def fit(ready: Prepared, watch: Watch) -> None:
     """Load the model, look at how it packs and what it holds, cut the batch and train to the last step."""
     import transformers
 
-    from mathstrap.train.trainer import Job, build_trainer
+    from mathstrap.train.trainer import TrainingPlan, build_trainer
 
     recipe, setting, last, out = ready.recipe, ready.setting, ready.last, Path(ready.recipe.out)
     num_shards = setting.processes if ready.is_sharded else 1
@@ -207,7 +207,7 @@ def fit(ready: Prepared, watch: Watch) -> None:
             save_start(model, out)
     ready.args.gradient_accumulation_steps = cut.accumulation
     ready.args.per_device_train_batch_size = max(1, round(cut.micro_batch))
-    job = Job(
+    job = TrainingPlan(
         recipe=recipe, setting=setting, cut=cut, train=ready.table, held_out=ready.held_out, watch=watch,
         folder=ready.folder, precision=ready.precision, is_sharded=ready.is_sharded, layout=packing.layout,
         score=scorer(ready),

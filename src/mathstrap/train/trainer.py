@@ -36,7 +36,7 @@ PRIVATE_HOOKS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class TrainingPlan:
     """Everything a trainer is built from, beside the model and the tokenizer."""
 
     recipe: TrainRecipe
@@ -85,7 +85,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
     # The loss is divided by the step's tokens, so the Trainer must not divide it by the micro-batches once more.
     loss_is_scaled_for_ga = True
 
-    def __init__(self, job: Job, **named: Any) -> None:
+    def __init__(self, job: TrainingPlan, **named: Any) -> None:
         self.job = job
         self.plan = EpochPlan(
             job.train.lengths.tolist(), job.cut, rng_seed=job.recipe.rng_seed, rank=job.setting.rank
@@ -202,7 +202,7 @@ class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self.trainer: PackedTrainer | None = None
 
     @property
-    def job(self) -> Job:
+    def job(self) -> TrainingPlan:
         """What the trainer was built from."""
         return self.running.job
 
@@ -268,13 +268,13 @@ class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self.running.accelerator.wait_for_everyone()
 
 
-def job_is_over(job: Job) -> bool:
+def job_is_over(job: TrainingPlan) -> bool:
     """Say whether a run that stops early has stopped getting better."""
     best = job.recipe.best
     return bool(best.patience) and job.watch.validations_since_best(best) >= best.patience
 
 
-def build_trainer(model: Any, tokenizer: Any, job: Job, args: TrainingArguments) -> PackedTrainer:
+def build_trainer(model: Any, tokenizer: Any, job: TrainingPlan, args: TrainingArguments) -> PackedTrainer:
     """Return a Trainer for the job; raises InputError for a logger that does not exist."""
     cadence = Cadence()
     try:
@@ -289,7 +289,7 @@ def build_trainer(model: Any, tokenizer: Any, job: Job, args: TrainingArguments)
     return trainer
 
 
-def check_wrapper(model: Any, job: Job) -> None:
+def check_wrapper(model: Any, job: TrainingPlan) -> None:
     """Assert that the model is spread as asked: on a CPU the Trainer's own `fsdp=` runs as DDP without a word."""
     if job.is_sharded:
         assert is_spread(model), f"the weights were to be sharded, but the model is a {type(model).__name__}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from mathstrap.engine.budget import Hold
+from mathstrap.engine.budget import Reservation
 from mathstrap.engine.interface import Sink
 from mathstrap.engine.jobs import Job
 from mathstrap.types import Request, Sampling
@@ -62,7 +62,7 @@ def _shown(jobs: dict[str, Job]) -> dict[str, Any]:
     return {
         name: {
             "requests": [[request.id, request.key] for request in job.requests],
-            "hold": [job.hold.requests, job.hold.tokens_in, job.hold.tokens_out],
+            "hold": [job.reserved.requests, job.reserved.tokens_in, job.reserved.tokens_out],
         }
         for name, job in jobs.items()
     }
@@ -78,7 +78,7 @@ def _read(lines: dict[str, Any]) -> dict[str, Job]:
             ]
         )
         requests, tokens_in, tokens_out = line["hold"]
-        job.hold = Hold(requests=requests, tokens_in=tokens_in, tokens_out=tokens_out, is_journaled=True)
+        job.reserved = Reservation(requests=requests, tokens_in=tokens_in, tokens_out=tokens_out, is_journaled=True)
         job.attempt = 1
         jobs[name] = job
     return jobs

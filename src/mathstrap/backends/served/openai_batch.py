@@ -27,9 +27,9 @@ from mathstrap.backends.served.batch_journal import Journal, Submitted
 from mathstrap.backends.served.batch_providers import AnthropicBatches, GeminiBatches
 from mathstrap.backends.served.chat import error_detail, error_for, loose_object, path_of, read_reply
 from mathstrap.backends.served.openai import OpenAITeacher
-from mathstrap.engine.budget import hold_for
-from mathstrap.engine.interface import AskReport, Sink, Terms
-from mathstrap.engine.jobs import NO_HOLD, Job
+from mathstrap.engine.budget import reservation_for
+from mathstrap.engine.interface import AskReport, AskSettings, Sink
+from mathstrap.engine.jobs import NOTHING_RESERVED, Job
 from mathstrap.engine.ledger import Ledger
 from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, suggest
 from mathstrap.types import Request
@@ -82,13 +82,13 @@ class BatchTeacher(OpenAITeacher):
         super().__init__(dataclasses.replace(options, settings={}))
         self.max_n = self._settings.max_n
 
-    async def ask_many(self, requests: Iterable[Request], sink: Sink, terms: Terms) -> AskReport:
+    async def ask_many(self, requests: Iterable[Request], sink: Sink, ask_settings: AskSettings) -> AskReport:
         """Do what `engine.ask` does."""
-        api = APIS[self.api](self._options, terms.limits)
+        api = APIS[self.api](self._options, ask_settings.limits)
         if api.draws_per_line:
             self.supports_n = False
         try:
-            return await _Filling(self, api, requests, sink, terms).run()
+            return await _Filling(self, api, requests, sink, ask_settings).run()
         finally:
             await api.close()
 
@@ -100,18 +100,18 @@ class _Filling:
     """One `ask_many` while it runs."""
 
     def __init__(
-        self, teacher: BatchTeacher, api: BatchApi, requests: Iterable[Request], sink: Sink, terms: Terms
+        self, teacher: BatchTeacher, api: BatchApi, requests: Iterable[Request], sink: Sink, ask_settings: AskSettings
     ) -> None:
         self._teacher = teacher
         self._settings = teacher._settings
         self._api = api
-        self._terms = terms
-        self._ledger = Ledger(sink, terms)
+        self._ask_settings = ask_settings
+        self._ledger = Ledger(sink, ask_settings)
         self._journal = Journal(sink)
         self._is_journaled = hasattr(sink, "journal")
         if not self._is_journaled:
             detail = "This run does not remember its batches: one that is interrupted pays for them again."
-            terms.emit("warning", reason="no_journal", detail=detail)
+            ask_settings.emit("warning", reason="no_journal", detail=detail)
         self._open: dict[str, Submitted] = {}
         self._elsewhere: set[str] = set()  # in a batch of an earlier process
         self._met: dict[str, Request] = {}  # of those, the ones the plan has come to
@@ -131,11 +131,11 @@ class _Filling:
         if job is None:
             return
         self._next = None
-        job.hold = hold_for(job.requests)
-        if self._terms.meter.reserve(job.hold):
+        job.reserved = reservation_for(job.requests)
+        if self._ask_settings.meter.reserve(job.reserved):
             self._again.appendleft(job)
             return
-        self._ledger.asked(job)
+        self._ledger.sent(job)
         for _ in range(TRIAL_TRIES):
             try:
                 completions = await self._teacher.ask(job.requests)
@@ -154,22 +154,22 @@ class _Filling:
                 self._again.extendleft(Job([request]) for request in reversed(rest))
                 self._ledger.tell(self._teacher.notices)
                 return
-        self._terms.meter.release(job.hold, unsent=True)
-        job.hold = NO_HOLD
+        self._ask_settings.meter.release(job.reserved, unsent=True)
+        job.reserved = NOTHING_RESERVED
         self._ledger.tell(self._teacher.notices)
         if self._error is None:
             self._again.appendleft(job)
 
     async def run(self) -> AskReport:
         started = asyncio.get_running_loop().time()
-        terms, report = self._terms, self._ledger.report
-        terms.stop.listen(self._changed)
-        ends_at = terms.meter.begin(started)
-        terms.emit("started", total=terms.total)
+        ask_settings, report = self._ask_settings, self._ledger.report
+        ask_settings.stop.listen(self._changed)
+        ends_at = ask_settings.meter.begin(started)
+        ask_settings.emit("started", total=ask_settings.total)
         await self._resume()
         await self._try_one()
         while True:
-            stopping = bool(terms.stop.presses) or self._error is not None or report.stopped != "done"
+            stopping = bool(ask_settings.stop.presses) or self._error is not None or report.stopped != "done"
             self._is_full = self._is_full and bool(self._open) and asyncio.get_running_loop().time() < self._full_until
             while not stopping and not self._is_full and len(self._open) < self._settings.batches:
                 jobs = self._chunk()
@@ -184,17 +184,17 @@ class _Filling:
                 continue
             await self._collect_ended()
             over = ends_at is not None and asyncio.get_running_loop().time() >= ends_at
-            if terms.stop.presses or over or self._error is not None:
+            if ask_settings.stop.presses or over or self._error is not None:
                 break
             if self._open:
                 await self._pause(ends_at)
         if self._open and report.stopped == "done":
-            report.stopped = "interrupted" if terms.stop.presses else "budget"
+            report.stopped = "interrupted" if ask_settings.stop.presses else "budget"
         if self._open and report.stopped != "done":
             report.message = (
                 f"{len(self._open)} batches are still with the server: run the same command to collect their replies."
             )
-        elif terms.stop.presses and report.stopped == "done" and self._peek() is not None:
+        elif ask_settings.stop.presses and report.stopped == "done" and self._peek() is not None:
             report.stopped, report.message = "interrupted", "Interrupted. Run the same command to go on."
         await self._ledger.save_again()
         self._ledger.finish(asyncio.get_running_loop().time() - started)
@@ -235,15 +235,15 @@ class _Filling:
             job = self._peek()
             if job is None or (path and path_of(job.requests[0]) != path):
                 break
-            job.hold = hold_for(job.requests, is_journaled=self._is_journaled)
-            refused = self._terms.meter.reserve(job.hold)
+            job.reserved = reservation_for(job.requests, is_journaled=self._is_journaled)
+            refused = self._ask_settings.meter.reserve(job.reserved)
             if refused:
                 if not jobs and not self._open:
                     self._ledger.report.stopped = "budget"
-                    self._ledger.report.message = self._terms.meter.sentence(refused)
+                    self._ledger.report.message = self._ask_settings.meter.sentence(refused)
                 break
             path = path_of(job.requests[0])
-            size += job.hold.tokens_in + 200
+            size += job.reserved.tokens_in + 200
             first = job.requests[0]
             jobs[hashlib.blake2b(f"{first.id} {first.key} {job.attempt}".encode(), digest_size=16).hexdigest()] = job
             self._next = None
@@ -267,29 +267,29 @@ class _Filling:
                     self._journal.closed(submitted)
                 self._wait_for_room(str(error))
                 for job in jobs.values():
-                    self._terms.meter.release(job.hold, unsent=True)
+                    self._ask_settings.meter.release(job.reserved, unsent=True)
                 self._again.extendleft(reversed(jobs.values()))
                 return
             self._error = error if isinstance(error, TeacherError) else TeacherError(f"{error} Run it again later.")
             for job in jobs.values():
-                self._terms.meter.release(job.hold, unsent=True)
+                self._ask_settings.meter.release(job.reserved, unsent=True)
             return
         self._journal.submitted(submitted)
         self._open[submitted.token] = submitted
         for job in jobs.values():
             job.attempt += 1
-            self._ledger.asked(job)
+            self._ledger.sent(job)
 
     def _wait_for_room(self, detail: str) -> None:
         """Submit nothing until a batch ends, or for a while: the account has as many tokens waiting as it may."""
         self._is_full = True
         self._full_until = asyncio.get_running_loop().time() + FULL_POLLS * self._settings.poll_seconds
         sentence = f"The account may have no more tokens waiting in batches: {detail} What is left goes out later."
-        self._terms.emit("warning", reason="enqueued", detail=sentence)
+        self._ask_settings.emit("warning", reason="enqueued", detail=sentence)
 
     async def _create(self, file_id: str, path: str, submitted: Submitted) -> Batch:
         """Create the batch, once: where the outcome is unknown, look for it before trying again."""
-        for attempt in range(self._terms.limits.max_attempts):
+        for attempt in range(self._ask_settings.limits.max_attempts):
             try:
                 return await self._api.create_once(file_id, path=path, token=submitted.token)
             except TransientError as error:
@@ -298,9 +298,9 @@ class _Filling:
                 found = await self._find(submitted, sent_at=time.time())
                 if found is not None:
                     return found
-                if attempt + 1 == self._terms.limits.max_attempts:
+                if attempt + 1 == self._ask_settings.limits.max_attempts:
                     raise
-                await asyncio.sleep(error.retry_after_seconds or self._terms.limits.backoff_seconds)
+                await asyncio.sleep(error.retry_after_seconds or self._ask_settings.limits.backoff_seconds)
         raise AssertionError("max_attempts is at least 1")
 
     async def _find(self, submitted: Submitted, *, sent_at: float) -> Batch | None:
@@ -325,7 +325,7 @@ class _Filling:
                 self._journal.submitted(submitted)
             self._open[submitted.token] = submitted
             for job in submitted.jobs.values():
-                self._terms.meter.hold(job.hold)
+                self._ask_settings.meter.reserve_anyway(job.reserved)
                 self._elsewhere.update(f"{request.id}\0{request.key}" for request in job.requests)
 
     # What comes back
@@ -351,8 +351,8 @@ class _Filling:
             if _ENQUEUED.search(detail):
                 self._wait_for_room(detail)
                 for job in left.values():
-                    self._terms.meter.release(job.hold, unsent=True)
-                    job.hold, job.requests = NO_HOLD, self._known(list(job.requests))
+                    self._ask_settings.meter.release(job.reserved, unsent=True)
+                    job.reserved, job.requests = NOTHING_RESERVED, self._known(list(job.requests))
                     if job.requests:
                         self._again.append(job)
                 return
@@ -364,12 +364,12 @@ class _Filling:
 
     async def _lines(self, file_id: str) -> list[dict[str, Any]]:
         """Return a result file's lines; where one cannot be read the file is fetched again, for it is paid for."""
-        for _ in range(self._terms.limits.max_attempts):
+        for _ in range(self._ask_settings.limits.max_attempts):
             data = await self._api.download(file_id)
             lines = [loose_object(line) for line in data.splitlines() if line.strip()]
             if None not in lines:
                 break
-            await asyncio.sleep(self._terms.limits.backoff_seconds)
+            await asyncio.sleep(self._ask_settings.limits.backoff_seconds)
         return [line for line in lines if line is not None]
 
     def _take_line(self, line: dict[str, Any], left: dict[str, Job]) -> None:
@@ -400,7 +400,7 @@ class _Filling:
 
     def _ask_again(self, job: Job, error: TransientError) -> None:
         job.tries += 1
-        given_up = job.tries >= self._terms.limits.max_attempts
+        given_up = job.tries >= self._ask_settings.limits.max_attempts
         self._ledger.broken(job, error, wait_seconds=None if given_up else 0.0)
         if given_up:
             return
