@@ -5,21 +5,30 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shlex
 import sqlite3
 import time
+from html import escape
 from html.parser import HTMLParser
+from urllib.parse import quote
 
+import msgspec
 import pytest
 
+from bootstrapping import small_recipe
 from mathstrap.errors import InputError
 from mathstrap.explore.build import database_path, refresh
 from mathstrap.explore.diff import diff_html, masked_html, number_diff, unknown_html, word_diff
 from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import refuse
+from mathstrap.explore.prompt import Prompt
 from mathstrap.explore.server import explorer_app, listen, show_runs
 from mathstrap.files.rundir import RunDir
-from mathstrap.types import to_json
+from mathstrap.pipeline import RunRecipe, bootstrap
+from mathstrap.pipeline.family import family_of, prompt_of
+from mathstrap.recipe import load_recipe
+from mathstrap.types import Message, to_json
 from synthetic_run import make, synthetic_run, write
 
 pytest.importorskip("datasette", reason='datasette is not installed: pip install "mathstrap[explore]"')
@@ -311,7 +320,9 @@ PAGES = [
     "/first/rejects", "/first/flags", "/first/answers?_search=compare", "/first/questions?_search=candles",
     "/-/family/first?id=gsm8k-train-00001", "/-/family/first?id=math-train-00003%2Ffobar.1%230", "/-/flips/first/second",
     "/-/flips/first/second?page=%C2%B2", "/first?sql=select+*+from+answers+limit+50", "/first/answers/3",
-    "/first?sql=nonsense",
+    "/first?sql=nonsense", "/-/families/first", "/-/families/first?sort=kept&page=%C2%B2", "/-/search/first?q=candles",
+    "/-/families/first?sort=answers&show=unsolved", "/-/search/first", "/-/search/first?q=%22%27*-%00+%3Cimg%3E",
+    "/first/rejects?_search=x", "/first/flags",
 ]  # fmt: skip
 
 
@@ -364,9 +375,105 @@ def test_a_family_shows_its_seed_rewrites_masks_replies_and_rejects(datasette, r
     assert page.count('class="card') >= 5
 
 
+def ids_on(page):
+    return [line.partition("<")[0] for line in page.split('<span class="mono">')[1:]]
+
+
+def test_families_are_sorted_by_yield_and_those_that_nobody_solved_are_found(datasette):
+    database = datasette.mathstrap.runs["first"].database
+    solved = dict(rows(database, "select seed, sum(outcome = 'correct') from answers group by 1"))
+    lowest = ids_on(get(datasette, "/-/families/first?sort=lowest").text)
+    assert lowest == ids_on(get(datasette, "/-/families/first?sort=nonsense").text)
+    assert sorted(lowest) == sorted(solved)
+    shares = dict(rows(database, "select seed, avg(outcome = 'correct') from answers group by 1"))
+    assert [shares[seed] for seed in lowest] == sorted(shares.values())
+    unsolved = ids_on(get(datasette, "/-/families/first?show=unsolved").text)
+    assert sorted(unsolved) == sorted(seed for seed, count in solved.items() if not count)
+
+
+def test_a_family_leads_to_the_one_before_and_after_it(datasette):
+    first, second, third = rows(
+        datasette.mathstrap.runs["first"].database,
+        "select id from questions where status = 'seed' order by id limit 3",
+    )
+    page = get(datasette, f"/-/family/first?id={second[0]}").text
+    assert f'rel="prev" href="/-/family/first?id={first[0]}' in page
+    assert f'rel="next" href="/-/family/first?id={third[0]}' in page
+    assert 'rel="prev"' not in get(datasette, f"/-/family/first?id={first[0]}").text
+
+
+def test_one_search_finds_questions_replies_and_rejects(datasette):
+    fallen = next(reject for reject in make(30, hostile=True).rejects if reject.stage == "rewrite")
+    page = get(datasette, f"/-/search/first?q={fallen.id}").text
+    assert fallen.id in page
+    question = rows(datasette.mathstrap.runs["first"].database, "select question from questions where status = 'seed'")[0][0]
+    page = get(datasette, f"/-/search/first?q={quote(question)}").text
+    assert "Questions <span" in page
+    page = get(datasette, "/-/search/first?q=simplify").text
+    assert "Replies <span" in page
+    assert "Nothing has all of these words" in get(datasette, "/-/search/first?q=xyzzy").text
+
+
+def test_rejects_are_cards_with_the_question_marked_where_it_differs(datasette):
+    page = get(datasette, "/first/rejects?stage=rewrite&method=rephrase").text
+    assert '<article class="card">' in page
+    assert "<ins>" in page
+
+
+def test_a_family_is_saved_as_one_file_without_script(datasette):
+    reply = get(datasette, "/-/family/first?id=gsm8k-train-00001&save=1")
+    assert reply.headers["content-disposition"] == 'attachment; filename="gsm8k-train-00001.html"'
+    parser = Text()
+    parser.feed(reply.text)
+    assert not {"script", "link", "form", "img"} & set(parser.elements)
+    assert "style" in parser.elements
+
+
+def test_a_thought_is_folded_under_its_answer(tmp_path):
+    made = make(2)
+    first = made.replies[0]
+    made.replies[0] = msgspec.structs.replace(first, reasoning="Let me <b>think</b> about it.")
+    write(made, tmp_path / "run")
+    with explorer_app([tmp_path / "run"], tmp_path / "cache") as found:
+        page = get(found, f"/-/family/run?id={quote(first.request)}").text
+    assert page.count('<details class="thought">') == 1
+    assert "Thought, 5 words" in page
+    assert "Let me &lt;b&gt;think" in page
+
+
+def test_a_prompt_is_shown_as_text_as_messages_and_for_curl(tmp_path):
+    run = bootstrap(small_recipe(tmp_path, seeds={"source": "bundled:gsm8k", "limit": 2})).path
+    asked = {one.request.id: one.request for one in family_of("mini-gsm-001", load_recipe(RunRecipe, str(run / "recipe.yaml")), RunDir.read(run)).solves}
+    wanted, request = next((name, request) for name, request in asked.items() if "/fobar" in name)
+    with explorer_app([run], tmp_path / "cache", prompt_of=prompt_of) as found:
+        page = get(found, f"/-/prompt/small?id={quote(wanted, safe='')}")
+        family = get(found, "/-/family/small?id=mini-gsm-001").text
+        missing = get(found, "/-/prompt/small?id=mini-gsm-001/fobar.9%230")
+    assert page.status_code == 200
+    assert escape(request.messages[-1].content) in page.text
+    assert escape('"role": "user"') in page.text
+    assert "data-prompt=" in family
+    assert missing.status_code == 404
+
+
+def test_curl_quotes_what_a_question_says():
+    prompt = Prompt(messages=(Message("user", "it's $5; `rm -rf x`"),), body={"model": "m"}, url="http://h/v1", key_env="K")
+    words = shlex.split(prompt.curl)
+    assert words[:2] == ["curl", "http://h/v1/chat/completions"]
+    assert json.loads(words[-1])["messages"] == [{"role": "user", "content": "it's $5; `rm -rf x`"}]
+    assert Prompt(messages=prompt.messages, body={}).curl == ""
+
+
+def test_a_prompt_that_would_run_the_users_code_is_refused(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("methods: {own: {mine: {code: 'mine.py:thing'}}}\n")
+    with pytest.raises(InputError, match="would execute mine"):
+        prompt_of(tmp_path, [], "a/mine.1")
+
+
 @pytest.mark.parametrize(
     "url",
     [
+        "/-/prompt/first?id=gsm8k-train-00001/ans_aug.1%230", "/-/families/nowhere", "/-/search/nowhere?q=x",
         "/-/family/first?id=../../../etc/passwd", "/-/family/first?id=", "/-/family/first", "/-/family/nowhere?id=x",
         "/-/family/..%2Fsecond?id=x", "/-/flips/first/..%2f..", "/-/look.css/../../x", "/../etc/passwd",
         "/static/../schema.py", "/first.db", "/-/family/first?id=%00",

@@ -93,6 +93,7 @@ def explore(
 ) -> None:
     """Read runs in the browser, on this machine alone; a run that is still going is followed."""
     from mathstrap.explore.server import serve
+    from mathstrap.pipeline.family import prompt_of
 
     def announce(url: str) -> None:
         typer.echo(f"{url}  (stop with Ctrl-C)")
@@ -101,7 +102,7 @@ def explore(
 
     paths = [path for run in runs for path in runs_at(Path(run))]
     typer.echo(f"Reading {counted(len(paths), 'run')} ...", err=True)
-    serve(paths, port=port, announce=announce)
+    serve(paths, port=port, announce=announce, prompt_of=prompt_of)
 
 
 def runs_at(path: Path) -> list[Path]:

@@ -27,9 +27,10 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.stats import count_steps, method_of
 from mathstrap.types import Reject, Sample, Verdict, is_check, problem_of, root_of
 
-VERSION = "4"
+VERSION = "5"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
 MAX_CELL = 500
+MAX_THOUGHT = 20_000  # characters; a page shows no more of one text
 
 
 class Draw(msgspec.Struct, frozen=True):
@@ -92,7 +93,8 @@ def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> 
         connection.execute("begin")
         for (name,) in connection.execute(
             "select name from sqlite_master where type = 'table' and name in"
-            " ('questions_fts', 'answers_fts', 'questions', 'answers', 'rejects', 'flags', 'about') order by name desc"
+            " ('questions_fts', 'answers_fts', 'questions', 'answers', 'rejects', 'thoughts', 'flags', 'about')"
+            " order by name desc"
         ).fetchall():
             connection.execute(f'drop table if exists "{name}"')
         script(connection, TABLES)
@@ -194,6 +196,9 @@ def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, see
             seed = root_of(reply.request)
             facts = seeds.get(seed, UNKNOWN)
             number = reply.request.rpartition("#")[2]
+            if reply.reasoning:
+                thought = reply.reasoning[:MAX_THOUGHT].encode("utf-8", "replace").decode("utf-8")
+                connection.execute("insert or replace into thoughts values (?, ?)", (reply.request, thought))
             draw = int(number) if number.isascii() and number.isdecimal() and len(number) < 9 else 0
             yield (
                 reply.request, seed, problem_of(reply.request), facts.dataset, facts.style,

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mathstrap.explore.browse import neighbours
 from mathstrap.explore.diff import NumberDiff, diff_html, masked_html, number_diff, unknown_html
 from mathstrap.render import Budget, render
-from mathstrap.types import METHODS, Style, root_of
+from mathstrap.types import METHODS, Problem, Style, root_of
 
 # More than any sensible recipe makes of one seed; a page must end somewhere.
 MAX_QUESTIONS, MAX_ANSWERS = 400, 1_500
@@ -48,6 +49,8 @@ class Family:
     flag: str | None
     other_rejects: list[dict[str, Any]]
     is_cut: bool
+    before: str
+    after: str
 
 
 def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget | None = None) -> Family | None:
@@ -63,10 +66,14 @@ def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget |
         return None
     rejects = _rows(connection, "select * from rejects where seed = ? order by id limit ?", seed_id, MAX_QUESTIONS)
     flags = {row["id"]: row["note"] for row in _rows(connection, "select id, note from flags where seed = ?", seed_id)}
+    before, after = neighbours(connection, seed_id)
+    sql = "select id, thought from thoughts where id in (select id from answers where seed = ?)"
+    thoughts = {row["id"]: row["thought"] for row in _rows(connection, sql, seed_id)}
     by_problem: dict[str, list[dict[str, Any]]] = {}
     details = {row["id"]: row["detail"] for row in rejects}
     for answer in answers:
         answer["flag"] = flags.get(answer["id"])
+        answer["thought"] = thoughts.get(answer["id"], "")
         answer["detail"] = details.get(answer["id"], "")
         by_problem.setdefault(answer["problem"], []).append(answer)
     seed = next((row for row in rows if row["id"] == seed_id), None) or _stand_in(seed_id)
@@ -85,8 +92,24 @@ def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget |
         own_answers=by_problem.get(seed_id, []),
         flag=flags.get(seed_id),
         other_rejects=[row for row in rejects if row["id"] not in shown],
+        before=before,
+        after=after,
         is_cut=len(rows) == MAX_QUESTIONS or len(answers) == MAX_ANSWERS,
     )
+
+
+def problems_of(connection: sqlite3.Connection, row_id: str) -> list[Problem]:
+    """Return the seed and the questions of a family as records, without those that were rejected."""
+    connection.row_factory = sqlite3.Row
+    sql = "select * from questions where seed = ? and status in ('seed', 'usable') order by id limit ?"
+    return [
+        Problem(
+            id=row["id"], dataset=row["dataset"] or "", style="math" if row["style"] == "math" else "gsm8k",
+            question=row["question"] or "", answer=row["answer"] or "", solution=row["detail"] or "",
+            method=row["method"], parent=row["parent"], tags=_tags(row["tags"]),
+        )
+        for row in _rows(connection, sql, root_of(row_id), MAX_QUESTIONS)
+    ]  # fmt: skip
 
 
 def _member(

@@ -14,11 +14,13 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from mathstrap.errors import InputError
-from mathstrap.explore.family import read_family
+from mathstrap.explore.browse import read_fallen, read_families, search_all
+from mathstrap.explore.family import problems_of, read_family
 from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import guarded
 from mathstrap.explore.limits import limit_queries, processor_limit
+from mathstrap.explore.prompt import PromptOf
 from mathstrap.render import Budget
 from mathstrap.render.hostile import escape
 from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
@@ -58,7 +60,10 @@ class Shown:
 class Explorer:
     """Datasette's hooks for one set of runs; `refresh` brings one run's database up to date."""
 
-    def __init__(self, runs: list[Shown], refresh: Callable[[Shown], bool]) -> None:
+    def __init__(
+        self, runs: list[Shown], refresh: Callable[[Shown], bool], prompt_of: PromptOf | None = None
+    ) -> None:
+        self.prompt_of = prompt_of
         self.runs = {shown.name: shown for shown in runs}
         self.refresh = refresh
         self.datasette: Any = None
@@ -79,6 +84,9 @@ class Explorer:
             (r"^/-/look\.css$", self.look),
             (r"^/-/explore\.js$", self.script),
             (r"^/-/pulse\.json$", self.pulse),
+            (r"^/-/families/(?P<run>[\w-]+)$", self.families),
+            (r"^/-/search/(?P<run>[\w-]+)$", self.search),
+            (r"^/-/prompt/(?P<run>[\w-]+)$", self.prompt),
             (r"^/-/family/(?P<run>[\w-]+)$", self.family),
             (r"^/-/flips/(?P<a>[\w-]+)/(?P<b>[\w-]+)$", self.flips),
             (r"^/-/flag/(?P<run>[\w-]+)$", self.flag),
@@ -107,6 +115,7 @@ class Explorer:
             values["others"] = [name for name in self.runs if name != database]
         if view_name == "table" and database in self.runs:
             values["questions_of"] = self.questions_of
+            values["fallen_of"] = self.fallen_of
         return values
 
     def extra_template_vars(self, view_name: str | None, database: str | None, datasette: Any) -> Any:
@@ -170,8 +179,49 @@ class Explorer:
         family = await self._read(shown, lambda connection: read_family(connection, row_id, budget=budget))
         if family is None:
             return await self._error(request, f"The run {shown.name} has nothing with this id.", 404)
-        values = {"run": shown.name, "family": family, "asked_for": row_id, **text_functions(budget)}
-        return await self._page(request, "family.html", values)
+        values = {
+            "run": shown.name, "family": family, "asked_for": row_id, "has_prompts": self.prompt_of is not None,
+            **text_functions(budget),
+        }  # fmt: skip
+        if not request.args.get("save"):
+            return await self._page(request, "family.html", {**values, "look": ""})
+        # One file for a colleague: the look inside, no script, no forms.
+        look = await self.look()
+        page = await self._page(request, "family.html", {**values, "look": look.body, "has_prompts": False})
+        name = re.sub(r"[^A-Za-z0-9.-]+", "-", family.seed)[:80]
+        page.headers["content-disposition"] = f'attachment; filename="{name}.html"'
+        return page
+
+    async def families(self, request: Any) -> Any:
+        """List the families with their yields."""
+        shown = self._run(request.url_vars["run"])
+        sort, show = request.args.get("sort") or "", request.args.get("show") or ""
+        page = page_number(request.args.get("page"))
+        found = await self._read(
+            shown, lambda connection: read_families(connection, sort=sort, show=show, page=page)
+        )
+        return await self._page(request, "families.html", {"run": shown.name, "families": found})
+
+    async def search(self, request: Any) -> Any:
+        """Search questions, replies and rejects at once."""
+        shown = self._run(request.url_vars["run"])
+        words = (request.args.get("q") or "")[:500]
+        found = await self._read(shown, lambda connection: search_all(connection, words))
+        budget = text_functions(Budget(seconds=PAGE_SECONDS))
+        return await self._page(request, "search.html", {"run": shown.name, "words": words, "found": found, **budget})
+
+    async def prompt(self, request: Any) -> Any:
+        """Show the prompt of one request, made again from the recipe."""
+        shown = self._run(request.url_vars["run"])
+        row_id = request.args.get("id") or ""
+        problems = await self._read(shown, lambda connection: problems_of(connection, row_id))
+        if self.prompt_of is None or not problems:
+            return await self._error(request, f"The run {shown.name} has no prompt with this id.", 404)
+        try:
+            found = await asyncio.to_thread(self.prompt_of, shown.run, problems, row_id)
+        except InputError as error:
+            return await self._error(request, str(error), 404)
+        return await self._page(request, "prompt.html", {"run": shown.name, "id": row_id, "prompt": found})
 
     async def flips(self, request: Any) -> Any:
         """Show where two runs differ."""
@@ -182,7 +232,7 @@ class Explorer:
             a.database,
             b.database,
             kind=request.args.get("kind") or "lost",
-            page=int(page) if page.isascii() and page.isdecimal() and len(page) < 9 else 0,
+            page=page_number(page),
         )
         return await self._page(request, "flips.html", {"a": a.name, "b": b.name, "flips": found})
 
@@ -217,6 +267,14 @@ class Explorer:
         sql = f"select id, question from questions where id in ({marks})"  # noqa: S608 marks only
         rows = await self._read(self._run(database), lambda connection: connection.execute(sql, ids).fetchall())
         return dict(rows)
+
+    async def fallen_of(self, database: str, ids: list[str]) -> dict[str, dict[str, Any]]:
+        """Return what is known of rejects, by id, for the cards of a page."""
+        budget = Budget(seconds=PAGE_SECONDS)
+        found: dict[str, dict[str, Any]] = await self._read(
+            self._run(database), lambda connection: read_fallen(connection, ids, budget=budget)
+        )
+        return found
 
     async def summary(self, name: str) -> dict[str, Any]:
         """Return the counts of a run."""
@@ -265,6 +323,11 @@ ADDRESS_ERRORS = ("DatasetteError", "JSONDecodeError", "KeyError", "ValueError",
 def is_about_the_address(exception: Exception) -> bool:
     """Say whether what is after the question mark of an address made a page fail."""
     return type(exception).__name__ in ADDRESS_ERRORS
+
+
+def page_number(text: str | None) -> int:
+    """Return the number of a page in an address; 0 for anything else."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 9 else 0
 
 
 def family_url(run: str, row_id: str) -> str:

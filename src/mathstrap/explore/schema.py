@@ -22,6 +22,7 @@ create table answers (
   tokens_in integer, tokens_out integer, seconds real, words integer, steps integer, got text, expected text, text text
 );
 create table rejects (id text, seed text, dataset text, method text, stage text, reason text, detail text);
+create table thoughts (id text primary key, thought text) without rowid;
 create table flags (id text, seed text, note text);
 create table about (name text primary key, value text);
 create virtual table questions_fts using fts5(question, content='questions', detail='column');
@@ -46,4 +47,4 @@ INDEXES = "\n".join(
 )
 
 # Tables that people do not come to read.
-HIDDEN = ("about",)
+HIDDEN = ("about", "thoughts")

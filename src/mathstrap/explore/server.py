@@ -14,6 +14,7 @@ from typing import Any
 from mathstrap.errors import InputError, missing_extra
 from mathstrap.explore.build import database_path, refresh
 from mathstrap.explore.plugin import TEMPLATES, Explorer, Shown, register, unregister
+from mathstrap.explore.prompt import PromptOf
 from mathstrap.explore.schema import ANSWER_FACETS, HIDDEN, QUESTION_FACETS, REJECT_FACETS
 from mathstrap.files.rundir import RunDir
 from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
@@ -71,7 +72,9 @@ def refresh_shown(shown: Shown) -> bool:
 
 
 @contextmanager
-def explorer_app(paths: Sequence[Path], cache: Path | None = None) -> Iterator[Any]:
+def explorer_app(
+    paths: Sequence[Path], cache: Path | None = None, *, prompt_of: PromptOf | None = None
+) -> Iterator[Any]:
     """Give a Datasette over the runs, their databases built; raises MissingExtraError without datasette."""
     try:
         from datasette.app import Datasette
@@ -82,7 +85,7 @@ def explorer_app(paths: Sequence[Path], cache: Path | None = None) -> Iterator[A
     runs = show_runs(paths, cache or cache_folder())
     for shown in runs:
         refresh_shown(shown)
-    explorer = Explorer(runs, refresh_shown)
+    explorer = Explorer(runs, refresh_shown, prompt_of)
     register(explorer)
     try:
         datasette = Datasette(
@@ -106,9 +109,14 @@ def explorer_app(paths: Sequence[Path], cache: Path | None = None) -> Iterator[A
         unregister(explorer)
 
 
-def serve(paths: Sequence[Path], *, port: int = 0, announce: Any, cache: Path | None = None) -> None:
-    """Serve the runs on 127.0.0.1 until interrupted; `announce` is called with the address. Port 0 takes a free one."""
-    with explorer_app(paths, cache) as datasette:
+def serve(
+    paths: Sequence[Path], *, port: int = 0, announce: Any, cache: Path | None = None, prompt_of: PromptOf | None = None
+) -> None:
+    """Serve the runs on 127.0.0.1 until interrupted; `announce` is called with the address. Port 0 takes a free one.
+
+    `prompt_of` makes a request's prompt again; without it no prompts are shown.
+    """
+    with explorer_app(paths, cache, prompt_of=prompt_of) as datasette:
         import uvicorn
 
         listener = listen(port)

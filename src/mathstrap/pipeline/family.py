@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
+from mathstrap.backends import SERVED
+from mathstrap.backends.served.endpoints import DEFAULT_URL
 from mathstrap.errors import InputError, suggest
+from mathstrap.explore.prompt import Prompt
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.again import again_request, second_chance
 from mathstrap.pipeline.derive import draws_of, parse_rewrite, plan_rewrites, plan_solves, rewrite_request
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.recipe import load_recipe
+from mathstrap.redact import bare_url
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, problem_of, root_of
 
 # A stored id may be damaged or forged; a run of a million draws of one question is not ours.
@@ -95,6 +101,44 @@ def draws_held(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[
         if problem_id in most and draw.isascii() and draw.isdecimal() and len(draw) < MOST_DRAW_DIGITS:
             most[problem_id] = max(most[problem_id], int(draw) + 1)
     return {problem_id: range(count) for problem_id, count in most.items()}
+
+
+def prompt_of(path: Path, problems: Sequence[Problem], request_id: str) -> Prompt:
+    """Return the prompt of a request, made again from a run's recipe and the questions of its family.
+
+    Raises InputError where there is no such request, or where making it would run code that the recipe names.
+    """
+    run = RunDir.read(path)
+    recipe = keyed_recipe(load_recipe(RunRecipe, str(path / "recipe.yaml")), run)
+    if recipe.methods.own:
+        files = ", ".join(own.code for own in recipe.methods.own.values())
+        raise InputError(
+            f"Showing this prompt would execute {files}. If that is your file: mathstrap show {request_id} --run "
+            f"{path} --own-code"
+        )
+    problem_id, _, draw = request_id.rpartition("#")
+    requests: Iterable[Request]
+    if problem_id and draw.isdecimal() and len(draw) <= MOST_DRAW_DIGITS:
+        asked = [problem for problem in problems if problem.id == problem_id]
+        requests = plan_solves(asked, recipe, {problem_id: range(int(draw) + 1)}) if asked else ()
+    else:
+        seeds = [problem for problem in problems if problem.method == "seed"]
+        is_crossed = any(recipe.augmentation(name).parents > 1 for name in recipe.method_names)
+        among = [row for row in run.read_records("problems", Problem) if row.method == "seed"] if is_crossed else None
+        plan = plan_rewrites(seeds, recipe, among=among)
+        requests = (rewrite_request(planned, recipe) for planned in plan.rewrites)
+    request = next((request for request in requests if request.id == request_id), None)
+    if request is None:
+        raise InputError(f"{request_id}: the present recipe of this run asks nothing under this id.")
+    sampling = request.sampling
+    body = {
+        "model": request.model, "temperature": sampling.temperature, "top_p": sampling.top_p,
+        "max_tokens": sampling.max_tokens,
+    }  # fmt: skip
+    is_served = recipe.teacher.backend in SERVED
+    url = next(iter(recipe.teacher.urls), DEFAULT_URL) if is_served else ""
+    key_env = recipe.teacher.api_key_env if is_served else ""
+    return Prompt(messages=request.messages, body=body, url=bare_url(url) if url else "", key_env=key_env)
 
 
 def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:

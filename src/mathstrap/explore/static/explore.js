@@ -22,3 +22,60 @@ if (live) {
   };
   look();
 }
+
+// On a narrow window the filters come closed: the rows are what one came for.
+const narrow = matchMedia("(max-width: 50rem)");
+for (const box of document.querySelectorAll(".facet-box")) if (narrow.matches) box.open = false;
+
+// A prompt is fetched when it is opened; the server's page is parsed, and its part moved under the reply.
+document.addEventListener("toggle", async (event) => {
+  const box = event.target;
+  if (!(box instanceof HTMLElement) || !box.open || !box.dataset.prompt || box.dataset.fetched) return;
+  box.dataset.fetched = "yes";
+  try {
+    const text = await (await fetch(box.dataset.prompt)).text();
+    const page = new DOMParser().parseFromString(text, "text/html");
+    const found = page.querySelector("[data-prompt-text]") || page.querySelector(".lead");
+    if (found) box.lastElementChild.replaceWith(document.adoptNode(found));
+  } catch {
+    delete box.dataset.fetched;
+  }
+}, true);
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  event.preventDefault(); // the button stands in a summary, which would close
+  await navigator.clipboard.writeText(button.closest("details").querySelector("textarea").value);
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = "Copy"; }, 1500);
+});
+
+// The form on top of the window, or the first below it: what a reader looks at.
+const inView = (selector) => {
+  const all = [...document.querySelectorAll(selector)].filter((found) => found.offsetParent !== null);
+  return all.find((found) => found.getBoundingClientRect().bottom > 0) || all[all.length - 1];
+};
+const keys = {
+  j: () => document.querySelector("a[rel=next]")?.click(),
+  k: () => document.querySelector("a[rel=prev]")?.click(),
+  "/": () => document.querySelector("input[type=search]")?.focus(),
+  "?": () => document.querySelector("dialog.keys")?.showModal(),
+  f: () => {
+    const box = inView("details.flag");
+    if (!box) return;
+    box.open = true;
+    box.querySelector("input[type=text]")?.focus();
+  },
+  p: () => {
+    const box = inView("details.prompt");
+    if (box) box.open = !box.open;
+  },
+};
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, textarea, select, dialog[open]");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !Object.hasOwn(keys, event.key)) return;
+  event.preventDefault();
+  keys[event.key]();
+});
+document.querySelector("dialog.keys")?.addEventListener("click", (event) => event.currentTarget.close());
