@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from mathstrap.curate.dedup import DedupOptions, Duplicates, Pair, find_duplicates
-from mathstrap.curate.wording import canonical_number, formulas, read, shingles, signature, words
+from mathstrap.curate.wording import canonical_number, formulas, shingles, words
 
 APPLES = "Tom has 3 red apples and buys 4 more green apples at the market. How many apples does Tom have in total?"
 
@@ -166,4 +166,3 @@ def test_words_and_shingles_of_a_question() -> None:
     assert shingles(found[:3], 2) == ["a well", "well known"]
     assert shingles(found[:1], 2) == ["a"]
     assert shingles([], 2) == []
-    assert signature("two 2", read("two 2")[1]) == ("2", "2", "|")

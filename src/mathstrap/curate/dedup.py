@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
-from mathstrap.curate.wording import jaccard, read_joined, shingles, signature
+from mathstrap.curate.hashed_words import MASK, begins_run, hashed_words, runs_of, word_hash
+from mathstrap.curate.wording import formulas, jaccard
 from mathstrap.errors import RecipeError
 from mathstrap.parallel import ChunkMap, chunks_of, here
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-CHUNK = 2_000
+CHUNK = 4_000
 # Four slots to a band: two texts that share half their shingles meet in one of 32 bands with probability 0.87,
 # two that share 0.7 with probability 0.9998.
 SLOTS_PER_BAND = 4
@@ -107,7 +108,7 @@ class Texts:
 
     ids: list[str] = field(default_factory=list)
     positions: array[int] = field(default_factory=lambda: array("Q"))
-    joined: list[str] = field(default_factory=list)
+    hashes: list[bytes] = field(default_factory=list)
     groups: array[int] = field(default_factory=lambda: array("Q"))
     exact: list[tuple[int, Pair]] = field(default_factory=list)
 
@@ -135,57 +136,64 @@ def find_duplicates(
 
 
 class Reading(NamedTuple):
-    """What comparing needs of a question: its words, a hash of its numbers, and a digest of both."""
+    """What comparing needs of a question: the hashes of its words, a hash of its marks, and a digest of both."""
 
     id: str
-    joined: str
+    hashes: bytes
     group: int
     digest: bytes
 
 
 def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[Reading]:
     """Read questions of (id, text)."""
-    return [read_text(item_id, text[: options.max_chars], options) for item_id, text in items]
+    texts = [text[: options.max_chars] for _, text in items]
+    words = hashed_words(texts, numbers=options.numbers == "differ")
+    data = words.hashes.tobytes()
+    readings = []
+    begin = 0
+    for (item_id, _), text, end, mark in zip(
+        items, texts, (8 * words.ends).tolist(), words.marks.tolist(), strict=True
+    ):
+        hashes = data[begin:end]
+        begin = end
+        group = group_of(text, mark) if options.numbers == "differ" else 0
+        said = hashes or b"\0" + text.encode("utf-8", "surrogatepass")
+        digest = blake2b(said, digest_size=16, key=group.to_bytes(8, "little")).digest()
+        readings.append(Reading(item_id, hashes, group, digest))
+    return readings
 
 
-def read_text(item_id: str, text: str, options: DedupOptions) -> Reading:
-    """Read one question."""
-    joined, marks = read_joined(text)
-    if options.numbers == "ignore":
-        joined = " ".join("#" if word[-1].isdigit() else word for word in joined.split())
-        group = b""
-    else:
-        group = "\0".join(signature(text, marks)).encode("utf-8", "surrogatepass")
-    digest = blake2b(joined.encode("utf-8", "surrogatepass") if joined else text.encode("utf-8", "surrogatepass"))
-    digest.update(b"\1" + group)
-    group_hash = int.from_bytes(blake2b(group, digest_size=8).digest(), "little")
-    return Reading(item_id, joined, group_hash, digest.digest()[:16])
+def group_of(text: str, marks: int) -> int:
+    """Return one hash for what two wordings of one problem must share: the hash of its marks, and its formulas."""
+    found = formulas(text)
+    return (marks + 3 * word_hash("\0".join(found))) & MASK if found else marks
 
 
 def add_text(texts: Texts, first_of: dict[bytes, int], reading: Reading, position: int) -> None:
     """Put a question among the distinct ones, or pair it with the one it repeats."""
-    index = first_of.setdefault(reading.digest, len(texts.joined))
-    if index < len(texts.joined):
+    index = first_of.setdefault(reading.digest, len(texts.hashes))
+    if index < len(texts.hashes):
         texts.exact.append((position, Pair(texts.ids[index], reading.id, 1.0, "exact")))
         return
     texts.ids.append(reading.id)
     texts.positions.append(position)
-    texts.joined.append(reading.joined)
+    texts.hashes.append(reading.hashes)
     texts.groups.append(reading.group)
 
 
-def band_hashes(options: DedupOptions, texts: tuple[Sequence[str], NDArray[np.uint64]]) -> NDArray[np.uint64]:
+def band_hashes(options: DedupOptions, texts: tuple[Sequence[bytes], NDArray[np.uint64]]) -> NDArray[np.uint64]:
     """Return one hash per text and band, shape (len(texts), bands); only texts of one group can share a hash.
 
-    `texts` are the joined words and the groups.
+    `texts` are the hashes of their words and the groups.
     """
     import numpy as np
     from rensa import RMinHash
 
-    joined, groups = texts
-    hashes, offsets = shingle_hashes(joined, options.shingle_words)
+    words, groups = texts
+    hashes, ends = shingle_hashes(words, options.shingle_words)
+    offsets = np.concatenate([[0], ends]).astype(np.uint64)
     matrix = RMinHash.digest_matrix_from_flat_token_hashes(hashes, offsets, options.num_perm, options.rng_seed)
-    slots = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(joined), -1, SLOTS_PER_BAND)
+    slots = np.array(matrix.to_rows(), dtype=np.uint64).reshape(len(words), -1, SLOTS_PER_BAND)
     hashes = groups[:, None] * np.uint64(0x9E3779B97F4A7C15)
     hashes = np.repeat(hashes, slots.shape[1], axis=1)
     for slot in range(SLOTS_PER_BAND):
@@ -194,45 +202,19 @@ def band_hashes(options: DedupOptions, texts: tuple[Sequence[str], NDArray[np.ui
     return hashes
 
 
-def shingle_hashes(joined: Sequence[str], size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Return the hashes of the shingles of all texts in one row, and where each text begins; the last entry ends it.
+def shingle_hashes(words: Sequence[bytes], size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+    """Return the hashes of the shingles of all texts in one row, and where each text ends in it.
 
-    A text shorter than a shingle is filled up to one, so that it has one shingle; an empty one has none.
+    `words` are the texts by the hashes of their words. A text shorter than a shingle is filled up to one, so that it
+    has one shingle; an empty one has none.
     """
     import numpy as np
 
-    # A shorter text gets empty words, which are spaces here: split(" ") gives them back, the hash of "" is 0.
-    padded = [text + " " * max(0, size - 1 - text.count(" ")) if text else "" for text in joined]
-    words_of = np.array([text.count(" ") + 1 if text else 0 for text in padded], dtype=np.int64)
-    flat = map(_WORD_HASHES.__getitem__, " ".join(text for text in padded if text).split(" "))
-    hashes = np.fromiter(flat, dtype=np.uint64, count=int(words_of.sum()))
-    ends = np.cumsum(words_of)
-    counts = np.maximum(words_of - (size - 1), 0)
-    # Every run of `size` words, those that reach into the next text taken out again.
-    inside = np.ones(len(hashes), dtype=bool)
-    for back in range(1, size):
-        inside[ends[words_of > 0] - back] = False
-    runs = np.zeros(len(hashes), dtype=np.uint64)
-    for ahead in range(size):
-        shifted = np.zeros_like(runs)
-        shifted[: len(hashes) - ahead] = hashes[ahead:]
-        runs = (runs ^ shifted) * np.uint64(0xFF51AFD7ED558CCD)
-        runs ^= runs >> np.uint64(29)
-    return runs[inside], np.concatenate([[0], np.cumsum(counts)]).astype(np.uint64)
-
-
-class _WordHashes(dict[str, int]):
-    """64 bits of each word, the same in every process."""
-
-    def __missing__(self, word: str) -> int:
-        value = int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-        if len(self) < MAX_WORD_HASHES:
-            self[word] = value
-        return value
-
-
-MAX_WORD_HASHES = 500_000
-_WORD_HASHES = _WordHashes({"": 0})
+    filled = [text.ljust(8 * size, b"\0") if text else text for text in words]
+    ends = np.cumsum([len(text) >> 3 for text in filled], dtype=np.int64)
+    runs = runs_of(np.frombuffer(b"".join(filled), np.uint64), size)
+    inside = begins_run(ends, size)
+    return runs[inside], np.concatenate([[0], np.cumsum(inside)])[ends]
 
 
 def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here) -> list[tuple[int, Pair]]:
@@ -245,16 +227,21 @@ def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here)
     groups = np.array(texts.groups, dtype=np.uint64)
     _, group_of, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     rows = np.flatnonzero(sizes[group_of] > 1).tolist()
-    chunks = (([texts.joined[row] for row in chunk], groups[chunk]) for chunk in chunks_of(rows, CHUNK))
+    chunks = (([texts.hashes[row] for row in chunk], groups[chunk]) for chunk in chunks_of(rows, CHUNK))
     bands = list(map_chunks(band_hashes, options, chunks))
     if not bands:
         return []
-    sets = shingle_sets(texts.joined, options.shingle_words)
+    codes = candidate_pairs(bands)
+    low = np.uint64(0xFFFFFFFF)
+    alike = np.unique(np.concatenate([codes >> np.uint64(32), codes & low]))
+    sets = shingle_sets([texts.hashes[rows[row]] for row in alike.tolist()], options.shingle_words)
+    firsts = np.searchsorted(alike, codes >> np.uint64(32)).tolist()
+    seconds = np.searchsorted(alike, codes & low).tolist()
     found = []
-    for code in candidate_pairs(bands).tolist():
-        first, second = rows[code >> 32], rows[code & 0xFFFFFFFF]
-        score = jaccard(sets(first), sets(second))
+    for code, a, b in zip(codes.tolist(), firsts, seconds, strict=True):
+        score = jaccard(sets(a), sets(b))
         if score >= options.floor:
+            first, second = rows[code >> 32], rows[code & 0xFFFFFFFF]
             pair = Pair(texts.ids[first], texts.ids[second], round(score, 4), "near")
             found.append((texts.positions[second], pair))
     return found
@@ -280,8 +267,10 @@ def candidate_pairs(bands: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
     return codes[np.lexsort((codes, codes & np.uint64(0xFFFFFFFF)))]
 
 
-def shingle_sets(joined: Sequence[str], size: int) -> Callable[[int], set[str]]:
-    """Return a function from a row to its set of shingles that remembers the last few thousand."""
+def shingle_sets(words: Sequence[bytes], size: int) -> Callable[[int], set[int]]:
+    """Return a function from a row to the set of its shingles' hashes that remembers the last few thousand."""
     from functools import lru_cache
 
-    return lru_cache(maxsize=20_000)(lambda row: set(shingles(joined[row].split(), size)))
+    hashes, ends = shingle_hashes(words, size)
+    places = [0, *ends.tolist()]
+    return lru_cache(maxsize=20_000)(lambda row: set(hashes[places[row] : places[row + 1]].tolist()))

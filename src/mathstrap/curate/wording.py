@@ -56,33 +56,44 @@ def read(text: str) -> tuple[list[str], list[str]]:
     return [word for entry in entries for word in entry[0]], [mark for entry in entries for mark in entry[1]]
 
 
-def read_joined(text: str) -> tuple[str, list[str]]:
-    """Return what `read` does, the words as one text with single spaces: half the time."""
-    entries = [_CHUNKS[chunk] for chunk in text.split()]
-    joined = " ".join([entry[2] for entry in entries if entry[2]])
-    return joined, [mark for entry in entries if entry[1] for mark in entry[1]]
-
-
 def words(text: str) -> list[str]:
     """Return the words, numbers and operators of a question in order; punctuation and layout are gone."""
     return read(text)[0]
 
 
-class _Chunks(dict[str, tuple[tuple[str, ...], tuple[str, ...], str]]):
-    """The words, marks and joined words of what lies between two spaces, each read once.
+def read_chunk(chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the words and the marks of what lies between two spaces."""
+    tokens = tokens_of(chunk)
+    found = tuple(canonical_number(token) if token[-1].isdigit() else token for token in tokens)
+    marks = [mark for word in found for mark in marks_of(word)]
+    return found, (*marks, *CAPITALS.findall(chunk))
+
+
+def tokens_of(chunk: str) -> list[str]:
+    """Return the words of what lies between two spaces, in lower case, its numbers as they are written."""
+    # None of these signs is part of a word at an end of a chunk, and most chunks are one word between them.
+    bare = chunk.lstrip("$\"'").rstrip(".,?;:\"'")
+    if bare.isalnum() and chunk.isascii() and (bare.isalpha() or bare.isdigit()):
+        return [bare.lower()]
+    return TOKEN.findall(clean_latex(fold(chunk)))
+
+
+def marks_of(word: str) -> tuple[str, ...]:
+    """Return what a word of a question marks: the number that it is or stands for, the word that turns a question."""
+    if word[-1].isdigit():
+        return (word,)
+    marks = (NUMBER_WORDS[word],) if word in NUMBER_WORDS else ()
+    return (*marks, word) if word in TURNING else marks
+
+
+class _Chunks(dict[str, tuple[tuple[str, ...], tuple[str, ...]]]):
+    """The words and marks of what lies between two spaces, each read once.
 
     Questions are made of the same few thousand chunks. Long ones, and all beyond a number, are read each time.
     """
 
-    def __missing__(self, chunk: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-        found = tuple(
-            canonical_number(token) if token[-1].isdigit() else token
-            for token in TOKEN.findall(clean_latex(fold(chunk)))
-        )
-        values = (token if token[-1].isdigit() else NUMBER_WORDS.get(token) for token in found)
-        marks = [value for value in values if value is not None]
-        marks += [token for token in found if token in TURNING]
-        entry = (found, (*marks, *CAPITALS.findall(chunk)), " ".join(found))
+    def __missing__(self, chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        entry = read_chunk(chunk)
         if len(chunk) <= MAX_CHUNK and len(self) < MAX_CHUNKS:
             self[chunk] = entry
         return entry
@@ -103,15 +114,10 @@ def clean_latex(text: str) -> str:
 
 def formulas(text: str) -> list[str]:
     """Return the formulas between `$` or other LaTeX delimiters, without layout, sorted; `$5 and $6` is money."""
-    if "$" not in text and "\\" not in text:
+    if "\\" not in text and text.count("$") < 2:
         return []
     found = ("".join(match) for match in FORMULA.findall(clean_latex(fold(text))))
     return sorted("".join(formula.split()) for formula in found if not PROSE.search(formula))
-
-
-def signature(text: str, marks: list[str]) -> tuple[str, ...]:
-    """Return what two wordings of one problem must share: its `marks` and its formulas."""
-    return (*sorted(marks), "|", *formulas(text))
 
 
 def shingles(found: list[str], size: int) -> list[str]:
@@ -123,7 +129,7 @@ def shingles(found: list[str], size: int) -> list[str]:
     return [" ".join(found[start : start + size]) for start in range(len(found) - size + 1)]
 
 
-def jaccard(first: set[str], second: set[str]) -> float:
+def jaccard(first: set[int], second: set[int]) -> float:
     """Return the share of shingles that two sets have in common; 1 for two empty sets."""
     shared = len(first & second)
     union = len(first) + len(second) - shared

@@ -1,0 +1,180 @@
+"""Read many questions at once into arrays: a 64-bit hash for each word, in `wording.read`'s sense of a word.
+
+Two questions have the same words exactly where their hashes are the same (but for a chance of 2^-64 for each pair of
+words), and comparing whole arrays costs a tenth of comparing strings. Knows nothing of what the questions are for.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from mathstrap.curate.wording import CAPITALS, marks_of, tokens_of
+from mathstrap.steps.expression import canonical_number
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MASK = (1 << 64) - 1
+# What `str.split` splits at, of ASCII; a text that has other spaces is respelled before.
+SPACES = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f "
+MAX_CHUNKS = 200_000
+MAX_HASH_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, kw_only=True)
+class HashedWords:
+    """The words of several texts: `hashes` (words of all texts, in a row) and `ends` (texts,), where each text ends.
+
+    `marks` (texts,) is one hash for the marks of a text, whatever their order; 0 for a text without any.
+    """
+
+    hashes: NDArray[np.uint64]
+    ends: NDArray[np.int64]
+    marks: NDArray[np.uint64]
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """The number of words of each text, shape (texts,)."""
+        import numpy as np
+
+        return np.diff(self.ends, prepend=0)
+
+
+def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
+    """Read texts; without `numbers` every number is the same word, and `marks` are of no use."""
+    import numpy as np
+    import pyarrow as pa
+
+    if not texts:
+        return HashedWords(hashes=np.zeros(0, np.uint64), ends=np.zeros(0, np.int64), marks=np.zeros(0, np.uint64))
+    encoded = [_encoded(text) for text in texts]
+    data = b" ".join([*encoded, b""])
+    # A chunk is what ends at a space, the space with it: the chunks then lie side by side, and none has to be copied.
+    is_space = _space_table()[np.frombuffer(data, np.uint8)]
+    chunk_ends = np.flatnonzero(is_space) + 1
+    offsets = np.concatenate([[0], chunk_ends]).astype(np.int64)
+    chunks = pa.Array.from_buffers(
+        pa.large_binary(), len(chunk_ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    ).dictionary_encode()
+    table = _WITH_NUMBERS if numbers else _WITHOUT_NUMBERS
+    which = table.places(chunks.dictionary.to_pylist())[chunks.indices.to_numpy()]
+    known, known_ends, mark_sums = table.columns()
+    sizes = np.diff(known_ends, prepend=0)
+
+    num_words = sizes[which]
+    word_ends = np.cumsum(num_words)
+    places = np.repeat(known_ends[which] - word_ends, num_words) + np.arange(int(word_ends[-1]))
+    text_ends = np.cumsum([len(text) + 1 for text in encoded])
+    last_chunks = np.searchsorted(chunk_ends, text_ends)
+    marks = np.cumsum(mark_sums[which])[last_chunks]
+    return HashedWords(
+        hashes=known[places], ends=word_ends[last_chunks], marks=np.diff(marks, prepend=np.zeros(1, np.uint64))
+    )
+
+
+def runs_of(hashes: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
+    """Return one hash for every run of `size` words, at its first word; those at the very end are filled up with 0."""
+    import numpy as np
+
+    runs = np.zeros(len(hashes), dtype=np.uint64)
+    for ahead in range(size):
+        shifted = np.zeros_like(runs)
+        shifted[: max(len(hashes) - ahead, 0)] = hashes[ahead:]
+        runs = (runs ^ shifted) * np.uint64(0xFF51AFD7ED558CCD)
+        runs ^= runs >> np.uint64(29)
+    return runs
+
+
+def begins_run(ends: NDArray[np.int64], size: int) -> NDArray[np.bool_]:
+    """Return for every word whether a run of `size` words that begins at it stays within its text."""
+    import numpy as np
+
+    counts = np.diff(ends, prepend=0)
+    left = np.repeat(ends, counts) - np.arange(int(ends[-1]) if len(ends) else 0)
+    return np.asarray(left >= size)
+
+
+def word_hash(word: str) -> int:
+    """Return 64 bits of a word, the same in every process."""
+    return int.from_bytes(blake2b(word.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _encoded(text: str) -> bytes:
+    if text.isascii():
+        return text.encode()
+    return " ".join(text.split()).encode("utf-8", "surrogatepass")
+
+
+def _space_table() -> NDArray[np.bool_]:
+    import numpy as np
+
+    table = np.zeros(256, np.bool_)
+    table[list(SPACES)] = True
+    return table
+
+
+class _Words(dict[str, tuple[bytes, int]]):
+    """The hash of a word as it is written, and the sum of its marks' hashes, each word read once."""
+
+    def __init__(self, *, numbers: bool) -> None:
+        self.numbers = numbers
+
+    def __missing__(self, token: str) -> tuple[bytes, int]:
+        word = canonical_number(token) if token[-1].isdigit() else token
+        marks = sum(map(word_hash, marks_of(word)))
+        said = word if self.numbers or not word[-1].isdigit() else "#"
+        entry = word_hash(said).to_bytes(8, "little"), marks
+        if len(self) < MAX_CHUNKS:
+            self[token] = entry
+        return entry
+
+
+class _Chunks(dict[bytes, int]):
+    """The hashes of each chunk's words and the sum of its marks' hashes, as columns; a chunk's value is its place.
+
+    The same few thousand chunks make up most questions, so each is read once, until there are too many of them.
+    """
+
+    def __init__(self, *, numbers: bool) -> None:
+        self.words = _Words(numbers=numbers)
+        self.hashes, self.ends, self.marks = bytearray(), array("q"), array("Q")
+
+    def places(self, chunks: list[bytes]) -> NDArray[np.int64]:
+        """Return the place of each chunk; those of an earlier call may be others."""
+        import numpy as np
+
+        if len(self) > MAX_CHUNKS or len(self.hashes) > MAX_HASH_BYTES:
+            self.clear()
+            self.hashes, self.ends, self.marks = bytearray(), array("q"), array("Q")
+        return np.fromiter(map(self.__getitem__, chunks), np.int64, len(chunks))
+
+    def __missing__(self, data: bytes) -> int:
+        chunk = data.decode("utf-8", "surrogatepass").strip()
+        found = [self.words[token] for token in tokens_of(chunk)]
+        marks = sum([marks for _, marks in found])
+        if not chunk.islower():
+            marks += sum(map(word_hash, CAPITALS.findall(chunk)))
+        self.hashes += b"".join([hashes for hashes, _ in found])
+        self.ends.append(len(self.hashes) >> 3)
+        self.marks.append(marks & MASK)
+        self[data] = place = len(self)
+        return place
+
+    def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
+        """Return all hashes in a row, where each place's end in it, and the sum of each place's marks."""
+        import numpy as np
+
+        # Copies: an array that lends its memory cannot grow.
+        return (
+            np.frombuffer(bytes(self.hashes), np.uint64),
+            np.array(self.ends, np.int64),
+            np.array(self.marks, np.uint64),
+        )
+
+
+_WITH_NUMBERS, _WITHOUT_NUMBERS = _Chunks(numbers=True), _Chunks(numbers=False)
