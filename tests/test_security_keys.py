@@ -196,7 +196,7 @@ def test_a_server_may_repeat_a_login_in_any_form() -> None:
 def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> None:
     from mathstrap.backends import TeacherOptions, open_backend
 
-    with pytest.raises(InputError, match="is no address") as caught:
+    with pytest.raises(InputError, match="is not an address") as caught:
         open_backend(TeacherOptions(model="m", base_url=url))
     assert "pa" not in str(caught.value).replace("teacher.base_url", "").partition("expected")[0]
 

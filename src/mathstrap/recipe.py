@@ -32,7 +32,7 @@ def recipe_names() -> list[str]:
 def recipe_text(name_or_path: str) -> tuple[str, str]:
     """Return (where, text) of a recipe given by path or by the name of a shipped one.
 
-    A folder is no recipe: `mathstrap train sft-tiny` makes one of the recipe's name, and goes on by the same command.
+    A folder is not a recipe: `mathstrap train sft-tiny` makes one of that name, and resumes by the same command.
     """
     path = Path(name_or_path)
     is_there = os.path.exists(name_or_path) and not os.path.isdir(name_or_path)  # noqa: PTH110, PTH112 Path raises for a long name
@@ -89,7 +89,7 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
 def parse_value(text: str, where: str) -> Any:
     """Return the value a YAML text holds: null, texts, numbers, true and false, lists and mappings of texts to values.
 
-    Raises RecipeError for anything else: other tags, keys that appear twice or are no texts, values that hold
+    Raises RecipeError for anything else: other tags, keys that appear twice or are not texts, values that hold
     themselves, NaN, and texts that no file could hold.
     """
     import yaml
@@ -119,7 +119,7 @@ def parse_value(text: str, where: str) -> Any:
 
 
 class YamlError(RecipeError):
-    """A text is no YAML at all."""
+    """A text is not YAML at all."""
 
 
 @lru_cache(maxsize=1)
@@ -160,14 +160,14 @@ def check_nodes(node: Any, where: str, sizes: dict[int, int]) -> int:
         if "\0" in node.value or any("\ud800" <= letter <= "\udfff" for letter in node.value):
             raise RecipeError(f"{here}: a text holds a zero byte or half a character. Take it out.")
         if node.tag.endswith(":float") and node.value.lower() == ".nan":
-            raise RecipeError(f"{here}: .nan is no number. Leave the key out for its default.")
+            raise RecipeError(f"{here}: .nan is not a number. Leave the key out for its default.")
     keys: set[str] = set()
     for child in node.value if isinstance(node.value, list) else ():
         key, value = child if isinstance(child, tuple) else (None, child)
         if key is not None:
             if not isinstance(key.value, str) or not key.tag.endswith((":str", ":merge")):
                 shown = f" {key.value}" if isinstance(key.value, str) else ""
-                raise RecipeError(f"{here}: the key{shown} is no text. Put it in quotes, or write another.")
+                raise RecipeError(f"{here}: the key{shown} is not a text. Put it in quotes, or write another.")
             if key.value in keys:
                 raise RecipeError(f'{where}:{key.start_mark.line + 1}: the key "{key.value}" appears twice. Keep one.')
             keys.add(key.value)
@@ -363,7 +363,7 @@ def recipe_yaml(recipe: Any) -> str:
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Writes line breaks that are no newline as escapes: quoted otherwise they would be folded away."""
+        """Writes line breaks other than a newline as escapes: in another style YAML would fold them away."""
 
         def represent_text(self, text: str) -> Any:
             odd = any(letter in text for letter in "\x85\u2028\u2029\ufeff")

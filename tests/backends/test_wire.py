@@ -158,7 +158,7 @@ ASKED_AGAIN = {
     "an error of status 200 that is a text": ({"error": "oops"}, "oops"),
     "an error of status 200, no number": ({"error": {"code": "rate_limit_exceeded", "message": "slow"}}, "429 slow"),
     "an error of status 200 that refuses nobody": ({"error": {"status": "RESOURCE_EXHAUSTED"}}, "429"),
-    "content that is no text": (body(choice({"a": 1})), "its content is no text"),
+    "content that is no text": (body(choice({"a": 1})), "its content is not text"),
 }  # fmt: skip
 
 

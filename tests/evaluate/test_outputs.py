@@ -73,7 +73,7 @@ def test_several_rows_of_a_question_are_its_draws_in_order(tmp_path: Path) -> No
     ("rows", "message"),
     [
         (GOOD[:3], r"questions without an answer: 1 \(gsm8k-00003\)"),
-        ([*GOOD, {"id": "gsm8k-00099", "text": "x"}], r"ids that are no question here: 1 \(gsm8k-00099\)"),
+        ([*GOOD, {"id": "gsm8k-00099", "text": "x"}], r"ids of no question here: 1 \(gsm8k-00099\)"),
         ([*GOOD, {"id": "gsm8k-00001#0", "text": "x"}], r"draws given twice: 1 \(gsm8k-00001#0\)"),
         ([*GOOD, {"id": "gsm8k-00001", "text": "x"}], r"questions with more than one answer: 1 \(gsm8k-00001 \(2\)\)"),
         ([{"id": "other-1", "text": "x"}], "no row answers a question of the benchmark.*Ids look like gsm8k-00000"),

@@ -60,10 +60,10 @@ def test_a_gold_is_taken_out_of_what_is_around_it(row, gold):
     ("row", "reason"),
     [
         ({"answer": "The sequence is convergent."}, "a sentence"),
-        ({"answer": "N/A"}, "no answer"),
-        ({"answer": "None"}, "no answer"),
+        ({"answer": "N/A"}, "not an answer"),
+        ({"answer": "None"}, "not an answer"),
         ({"answer": "proof", "question_type": "proof"}, "proof"),
-        ({"answer": "See the solution"}, "no answer"),
+        ({"answer": "See the solution"}, "not an answer"),
         ({"answer": "I'm sorry, I cannot help with that."}, "refusal"),
         ({"answer": "<think>never closed 7"}, "thought"),
         ({"answer": "7", "solution": "so\n#### 8"}, "the solution ends in"),

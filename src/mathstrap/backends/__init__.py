@@ -126,7 +126,7 @@ class TeacherOptions:
 def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None:
     """Raise RecipeError for an option of a sampling, or a body, that the teacher has no place for; `where` names both.
 
-    A teacher of the user's own is given everything: what it does with it is its own affair.
+    A teacher of the user's own is given everything: Mathstrap cannot know what such a teacher takes.
     """
     takes = TAKES.get(options.backend)
     if takes is None:
@@ -149,7 +149,7 @@ def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None
 
 
 def teacher_named(text: str) -> dict[str, Any]:
-    """Return the options of a teacher as people name one; whatever is no other form is a model at OpenAI.
+    """Return the options of a teacher as people name one; anything else is a model at OpenAI.
 
     `ollama/qwen3:4b`    a model at a well-known server, or of a backend (`openai/...`, `vllm/...`, `hf/...`)
     `name@http://...`    a model at an address, which ends in `/v1`

@@ -188,7 +188,7 @@ def connect(ray: Any, options: ClusterOptions) -> None:
 
 
 def address_of_this_machine() -> str:
-    """Return where Ray looks for a cluster when it is given no address; empty where it begins one of its own."""
+    """Return where Ray looks for a cluster when it is given no address; empty where it starts a new one."""
     folder = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp"  # noqa: S108 - Ray's own choice
     named = Path(folder, "ray", "ray_current_cluster")  # left behind by a head that was killed
     return os.environ.get("RAY_ADDRESS") or (named.read_text().strip() if named.is_file() else "")

@@ -1,6 +1,6 @@
 """Generate with transformers in this process: for measuring a local checkpoint or adapter, not for speed.
 
-Prompts are batched by length, longest first. Every draw has random numbers of its own, so what it says depends
+Prompts are batched by length, longest first. Every draw has random numbers of its own, so what the model writes depends
 neither on its neighbours in the batch (but for rounding) nor on the order of the requests.
 """
 
@@ -201,7 +201,7 @@ class HfEngine:
     def _read(self, waiting: _Waiting, ids: list[int], ends: set[int], seconds: float) -> Generation:
         last = next((place for place, token in enumerate(ids) if token in ends), None)
         tokens = ids if last is None else ids[: last + 1]
-        # The channels of gpt-oss are special tokens: without them a thought could not be told from the text behind it.
+        # The channels of gpt-oss are special tokens, and all that separates its thought from the text behind it.
         has_channels = self._tokenizer.convert_tokens_to_ids(CHANNEL) in tokens
         shown = tokens[:-1] if has_channels and last is not None else tokens
         text = self._tokenizer.decode(shown, skip_special_tokens=not has_channels)

@@ -32,7 +32,7 @@ class Reaper:
         assert self._process.stdin is not None, "opened with a pipe"
         fresh = set(pids) - self._told
         self._told |= fresh
-        with contextlib.suppress(BrokenPipeError):  # a reaper that has ended is no reason to end the work
+        with contextlib.suppress(BrokenPipeError):  # a reaper that has ended does not end the work
             for pid in fresh:
                 self._process.stdin.write(b"%d\n" % pid)
 

@@ -16,8 +16,8 @@ from mathstrap.types import Completion, Liability, Request, Usage
 # A chat template wraps every turn in role markers, and some servers add a default system turn of their own.
 TEMPLATE_TOKENS_PER_PROMPT = 32
 TEMPLATE_TOKENS_PER_MESSAGE = 8
-# Some servers let a model think beyond max_tokens, and charge for it. Until so many replies showed what this one does,
-# a draw is counted with as many tokens on top, a quarter as many after each reply.
+# Some servers let a model think beyond max_tokens, and charge for it. Until TRIAL_REPLIES showed what this one does, a
+# draw is counted with UNKNOWN_OVERRUN tokens on top, a quarter as many after each reply.
 UNKNOWN_OVERRUN = 65_536
 TRIAL_REPLIES = 8
 
@@ -296,7 +296,7 @@ class Meter:
             self._dearness = completion.usd / expected
 
     def refused(self, count: int) -> None:
-        """Note that refusals of so many requests are stored, as replies that cost nothing."""
+        """Note that refusals of `count` requests are stored, as replies that cost nothing."""
         self.uncertain_requests = max(0, self.uncertain_requests - count)
 
     def settle(self) -> None:

@@ -26,7 +26,7 @@ FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
 # The one who asked for us was lost with all its calls; that says nothing of the teacher, but the request may be why.
 LOST = "lost"
 MAX_DRAWS_PER_CALL = 16
-TOLD_SECONDS = 5.0  # a pause as long as this is told
+TOLD_SECONDS = 5.0  # a pause of this length is reported
 FULL_DISK = (
     "The disk is full. What was in flight is stored, in room kept for it; nothing more is asked. Free some space and "
     "run the same command again."
@@ -224,7 +224,7 @@ class Flight:
             job.deadline = job.sent_at + self.settings.limits.deadline_seconds
         self.ledger.sent(job)
         try:
-            if job.attempt == 1 or job.sent_at >= job.deadline:  # the latter was held back, by no fault of its own
+            if job.attempt == 1 or job.sent_at >= job.deadline:  # a late one waited for a place, and is not slow
                 completions = await self.backend.ask(job.requests)
             else:
                 completions = await self._ask_until(job)

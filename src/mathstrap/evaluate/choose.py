@@ -59,7 +59,7 @@ def check_model_folder(folder: Path) -> None:
     if not any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG)):
         inside = next((child for child in (folder / "model", folder / "adapter") if child.is_dir()), None)
         hint = f" Did you mean {inside}?" if inside else ""
-        raise InputError(f"{folder}: no config.json here, so this is no model's folder.{hint}")
+        raise InputError(f"{folder}: no config.json here, so this is not the folder of a model.{hint}")
 
 
 def base_of(adapter: Path) -> str:

@@ -17,7 +17,7 @@ from mathstrap.evaluate.score import UNPARSEABLE, ScoredDraw, score_draw
 from mathstrap.stats.estimates import Sums
 from mathstrap.types import Completion, Failure, Problem, Request, problem_of
 
-# How often, at most, progress is told: the interval is computed anew over all seed questions each time.
+# Progress is reported at most this often: the interval is computed anew over all seed questions each time.
 PROGRESS_SECONDS = 0.25
 
 
@@ -78,7 +78,7 @@ class Grading:
     def watch(self, sink: Sink, held: Sequence[Completion]) -> Iterator[Sink]:
         """Give a sink that stores a reply and leaves its grading to a thread; the thread is done when this ends.
 
-        The replies already held are graded first, so that what is told of the accuracy speaks of all of them.
+        The replies already held are graded first, so that the reported accuracy counts all of them.
         """
         waiting: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
         for completion in held:

@@ -29,7 +29,7 @@ def score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
 
 
 def mean_score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
-    """Return a mean that is no share (tokens, seconds) or whose values are themselves chances (pass@k)."""
+    """Return a mean that is not a share (tokens, seconds) or whose values are themselves chances (pass@k)."""
     return _finite(cluster_sums(values, clusters).mean())
 
 

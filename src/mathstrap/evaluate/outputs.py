@@ -125,7 +125,7 @@ def complain(
     parts = []
     for label, items in (
         ("questions without an answer", missing),
-        ("ids that are no question here", list(dict.fromkeys(extra))),
+        ("ids of no question here", list(dict.fromkeys(extra))),
         ("draws given twice", doubled),
         (f"questions with {'more than one answer' if wanted == 1 else f'other than {wanted} answers'}", wrong),
         (f"draws numbered {wanted} or more (the first is 0)", numbered),

@@ -57,7 +57,7 @@ class EvalOptions:
     protocol     default, few-shot, metamath-2024 or own; empty = own for a model with the record of its training
                  beside it, else default
     draws        replies per question; 0 = one, or as many as the file of outputs holds
-    offset       leave out so many questions at the start of each set
+    offset       leave out this many questions at the start of each set
     ties         what a tie of a majority vote is: the mean of a random tie-break, the first, or wrong
     rng_seed     decides the numbers of perturbed sets
     on_bad       outputs that do not fit the questions: stop, or skip and count them

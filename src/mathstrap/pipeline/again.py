@@ -36,7 +36,7 @@ class SecondChance:
 def second_chance(
     planned: PlannedRewrite, completion: Completion, reject: Reject, recipe: RunRecipe
 ) -> SecondChance | None:
-    """Return how to ask again after a reply fell out; None where the method does not, or where it would be no use."""
+    """Return how to ask again after a reply fell out; None where asking again would not help."""
     if not recipe.method(planned.draft.method).second_chance:
         return None
     sentence = why(reject, planned.draft)

@@ -21,7 +21,7 @@ class Loss:
     setting: str
 
 
-# What a row that was left out on purpose shows is no loss.
+# A row that was left out on purpose is not a loss.
 _INTENDED = frozenset({"not_needed", "flagged", "too_hard", "too_easy", "too_few_draws", "same_path", "contaminated"})
 Remedy = Callable[[RunRecipe], str]
 

@@ -50,7 +50,7 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
 class Finding:
     """Something damaged: one sentence on it, and one on what follows.
 
-    damage   the line of a paid file; None for a derived file, and for a file that is no list of lines
+    damage   the line of a paid file; None for a derived file, and for a file that is not lines
     """
 
     name: str

@@ -48,7 +48,7 @@ def set_teacher(values: dict[str, Any], teacher: str | Mapping[str, Any]) -> Non
     is_other = chosen.get("model") != (values.get("teacher") or {}).get("model")
     values["teacher"] = chosen
     stages = [values.setdefault(stage, {}) for stage in ("rewriting", "solving")]
-    for stage in stages:  # a recipe may tell its own model not to think; what another is told is not for it to say
+    for stage in stages:  # a recipe may tell its own model not to think, and says nothing of another model
         if is_other and stage.get("reasoning_effort") == "none":
             del stage["reasoning_effort"]
     if is_other and thinks(str(chosen.get("model") or "")):

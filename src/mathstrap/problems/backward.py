@@ -1,7 +1,7 @@
 """Build Backward-Full: hide the numbers of a test set by rule, one question for each, none filtered out.
 
 The published GSM8K-Backward keeps the questions that some model solved. Here every candidate stays and carries a flag
-that says whether the hidden number can be told at all.
+that says whether the hidden number can be found at all.
 """
 
 from __future__ import annotations

@@ -155,7 +155,7 @@ def read_gold(
     if not value:
         return BadGold(reason="the gold answer is empty")
     if _NOTHING.fullmatch(value):
-        return BadGold(reason=f'the gold answer is "{_short(value)}", which is no answer')
+        return BadGold(reason=f'the gold answer is "{_short(value)}", which is not an answer')
     fault = _fault_of_value(value)
     if fault:
         return BadGold(reason=fault)
@@ -168,7 +168,8 @@ def _from_solution(original: str, solution: str) -> Gold | BadGold:
     """Return the gold that a solution states, where its column holds none."""
     from mathstrap.verify.find.extract import extract_answer
 
-    said = f'the gold answer is "{_short(original)}", which is no answer' if original else "the gold answer is empty"
+    shown = _short(original)
+    said = f'the gold answer is "{shown}", which is not an answer' if original else "the gold answer is empty"
     if _PROVES.search(original):
         return BadGold(reason=f'the gold answer is "{_short(original)}": a proof, nothing to grade')
     if not solution:

@@ -1,6 +1,6 @@
 """Load seed problems from files, the hub or the package; look at every question and gold before it is paid for.
 
-Which column is which is told by `presets`, what a gold is by `golds`; knows nothing of models.
+`presets` says which column is which, `golds` what a gold is; knows nothing of models.
 """
 
 from __future__ import annotations
@@ -70,13 +70,13 @@ class SeedsOptions:
               bundled:math, gsm8k, math, or hf:owner/name
     dataset   the name that ids begin with; empty = made from the source
     style     plain word problems (gsm8k), or LaTeX (math); empty = decided from the rows
-    preset    the format, by its name in `problems/presets.py` (verl, aqua, numina, ...); empty = told from the columns
+    preset    the format, by its name in `problems/presets.py` (verl, aqua, numina, ...); empty = by the columns
     fields    our names (id, question, answer, solution, context, options) to columns of the source, or to paths in
               them: `reward_model.ground_truth`, `answer[0]`, `prompt[-1].content`
     config    of a set on the hub
     split     of a set on the hub
-    offset    leave out so many rows at the start
-    limit     take so many rows; null = all
+    offset    leave out this many rows at the start
+    limit     take this many rows; null = all
     gold      "voted" reads questions without answers: the majority of the teacher's draws labels them
     on_bad    stop, naming the rows that cannot be used, or skip them as Rejects
     """

@@ -145,7 +145,7 @@ def mean_text(estimate: Estimate | None, digits: int = 1) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Return an amount of money with digits enough to be told from nothing."""
+    """Return an amount of money with enough digits to differ from zero."""
     if value is None or math.isnan(value):
         return "price unknown"
     if value == 0 or abs(value) >= 0.1:

@@ -78,7 +78,7 @@ class StageState:
         parts = [f"{self.name or 'asking':<8} {self.done:,}{total}{share}", f"{replies:,.1f} req/s"]
         if self.tokens:
             parts.append(f"{_short(tokens)} tokens/s")
-        if self.usd:  # a model of one's own costs nothing
+        if self.usd:  # a local model costs nothing
             parts.append(_money(self.usd, self.done, self.total))
         if self.finished:
             parts.append(f"in {_span(self.now - self.started)}")
@@ -153,7 +153,7 @@ class Progress:
         self.pause()
 
     def note(self, text: str) -> None:
-        """Set what is said of the running stage beside the engine's numbers; on a terminal it has a line of its own."""
+        """Set the text beside the numbers of the running stage; on a terminal it stands on its own line."""
         if self._stages:
             self._stages[-1].note = text
 

@@ -88,7 +88,7 @@ class PreflightOptions:
     gold        the column of the gold answers; empty = the usual names
     max_prompt  longest prompt, null = any; in tokens of `tokenizer`, in characters without one
     tokenizer   a tokenizer's folder or name
-    limit       read so many rows, null = all
+    limit       read this many rows, null = all
     """
 
     format: Format = "grpo"

@@ -49,7 +49,7 @@ def plan_push(
 ) -> PushPlan:  # fmt: skip
     """Return what would be uploaded; asks nobody.
 
-    Raises InputError for a name that is no owner/name, a run without samples, a file that is not there, and wherever a
+    Raises InputError for a name that is not owner/name, a run without samples, a file that is not there, and wherever a
     file holds a key or names a folder of this machine.
     """
     if not _REPO.fullmatch(repo):

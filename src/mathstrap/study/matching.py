@@ -33,7 +33,7 @@ def steps_per_pass(num_samples: int, global_batch: int) -> int:
 
 
 def schedule_of(size: DataSize, passes: float, global_batch: int) -> Schedule:
-    """Return the schedule of the whole number of steps nearest to so many passes, at least one.
+    """Return the schedule of the whole number of steps nearest to this many passes, at least one.
 
     The last step of a pass may hold fewer samples than the others, so what is seen is within a step of what was asked.
     """

@@ -1,4 +1,4 @@
-"""What a study is told: questions, bootstrap, arms, sizes, how they are matched, training and evaluation."""
+"""The options of a study: questions, bootstrap, arms, sizes, how they are matched, training and evaluation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each part of a study is told: the run, a student's training, a model's evaluation."""
+"""The recipe of each part of a study: the run, a student's training, a model's evaluation."""
 
 from __future__ import annotations
 

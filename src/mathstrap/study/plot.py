@@ -65,7 +65,7 @@ def accuracy_axes(
     sizes = {cell.size or cell.num_samples for cell in cells}
     for place, arm in enumerate(arms):
         own = sorted((cell for cell in cells if cell.arm == arm and direction in cell.accuracy), key=size_of)
-        # Side by side, so that intervals can be told apart.
+        # Side by side, so that intervals do not hide each other.
         shift = 1 + 0.03 * (place - (len(arms) - 1) / 2)
         scores = [cell.accuracy[direction].score for cell in own]
         colour, marker = style[arm]

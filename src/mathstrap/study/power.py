@@ -91,7 +91,7 @@ def spreads_seen(
     if not freedom:
         return [add_up([of_questions])]
     rng, shape = random.Random(0), freedom / 2
-    # A variance seen with so many degrees of freedom is the true one times a chi-squared number over them.
+    # A variance seen with `freedom` degrees of freedom is the true one times a chi-squared number over them.
     return [
         add_up([of_questions, (whole * rng.gammavariate(shape, 1 / shape), freedom)]) for _ in range(NUM_STUDIES)
     ]  # fmt: skip

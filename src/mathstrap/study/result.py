@@ -172,7 +172,7 @@ def compare_pair(
     a: str, b: str, students_a: Sequence[Sequence[ScoredDraw]], students_b: Sequence[Sequence[ScoredDraw]], *,
     trainings: Variance | None, num_pairs: int,
 ) -> Difference:  # fmt: skip
-    """Return b less a as one of so many pairs, its p-value not yet adjusted."""
+    """Return b less a as one of `num_pairs` pairs, its p-value not yet adjusted."""
     clusters = {draw.problem: draw.cluster for one in (*students_a, *students_b) for draw in one}
     means_a, means_b = mean_by_question(students_a), mean_by_question(students_b)
     compared = compare_scores(means_a, means_b, clusters)
@@ -237,7 +237,7 @@ def pooled(arms: Iterable[Sequence[float]]) -> Variance | None:
 def with_seeds(
     pairs: Sequence[tuple[float, float]], trainings: Variance | None, num_a: int, num_b: int
 ) -> Variance:  # fmt: skip
-    """Return the variance of a difference of arms with so many seeds, and its degrees of freedom.
+    """Return the variance of a difference of arms with these numbers of seeds, and its degrees of freedom.
 
     `pairs` holds (sum of differences, questions) of each original. To its variance over originals comes that of both
     arms' means over seeds, where it is known.

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 KIND = "study"
 BASE = "base"
 DONE = "done.json"
-# Does a job with its output in a file, in so many processes.
+# Does a step with its output in a file, in the given number of processes.
 RunStep = Callable[[StepInput, Path, int], None]
 GGUF = "model.gguf"
 

@@ -22,7 +22,7 @@ def bytes_per_token(
 ) -> int:  # fmt: skip
     """Return the bytes that a token of this sample holds between its forward and its backward pass, with a margin.
 
-    `recomputed_layers` > 0 says that so many layers keep their input alone: one layer's activations are live at a time.
+    `recomputed_layers` is the number of layers that keep only their input: one layer's activations are live at a time.
     """
     import torch
 

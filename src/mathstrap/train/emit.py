@@ -24,7 +24,7 @@ from mathstrap.train.prompt import metamath_prompt
 
 Row = dict[str, Any]
 MAX_MICRO_BATCH = 8
-# What no other trainer's config can say; a recipe that sets one of these is told so in the config's head.
+# What no other trainer's config can say; a recipe that sets one of these gets a comment at the head of the config.
 NOT_CARRIED = ("best", "artefacts", "divergence", "attention", "shard", "compile", "micro_tokens", "liger")
 
 

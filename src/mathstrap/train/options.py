@@ -61,7 +61,7 @@ class DataOptions:
     system      the system turn of the chat template; empty leaves the template's default
     template_args  arguments of the chat template, for example {enable_thinking: false}; evaluation repeats them
     max_length  tokens of prompt, response and end mark together; longer samples are dropped and counted
-    limit       use the first so many rows; 0 = all
+    limit       use this many rows from the start; 0 = all
     validation  the share of seed problems held out (all samples of a seed go together); 0 = none
     on_bad      "stop" at the first row without a question or a response, or "skip" such rows and count them
     """
@@ -88,7 +88,7 @@ class BestOptions:
                 greedily, extracted and graded as `mathstrap eval` does
     questions   how many held-out questions "accuracy" asks
     max_tokens  new tokens per answer
-    patience    stop early after so many validations in a row without a better one; 0 = never. Without a metric the
+    patience    stop early after this many validations in a row without a better one; 0 = never. Without a metric the
                 validation loss decides
     """
 
@@ -113,7 +113,7 @@ class TrainRecipe:
     global_batch    samples per optimiser step over all processes; how it is cut is derived from the hardware
     micro_tokens    tokens of one forward pass on one process; 0 = from the free memory
     epochs          passes over the data
-    max_steps       end after so many steps; 0 = at the end of the epochs
+    max_steps       end after this many steps; 0 = at the end of the epochs
     lr              the peak learning rate
     warmup          the share of steps that climb to it
     schedule        how it falls afterwards
@@ -136,7 +136,7 @@ class TrainRecipe:
     report_to       the Trainer's own loggers: tensorboard, wandb, trackio, ...
     artefacts       what to write beside the model: "merged" folds an adapter into the weights, "gguf" is the file
                     llama.cpp and the embedded engine read
-    divergence      stop when the loss of a step exceeds so many times the smallest running mean; 0 = never
+    divergence      stop when the loss of a step exceeds this many times the smallest running mean; 0 = never
     """
 
     model: str = "embedded"

@@ -90,7 +90,7 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
     """Fine-tune as the recipe says; an interrupted run goes on from its last checkpoint, a finished one only reports.
 
     Every process of a distributed run calls this; all but the first return None. Raises InputError for what the user
-    can fix, StorageError for the disk, DivergedError for a loss that is no number or climbs away.
+    can fix, StorageError for the disk, DivergedError for a loss that is not a number or climbs away.
     """
     ready = prepare(recipe)
     out = Path(recipe.out)
@@ -320,7 +320,7 @@ def agreed(args: Any, micro_tokens: int) -> int:
 
 
 def prepare_folder(out: Path) -> None:
-    """Create the output folder; raises StorageError where it is no folder."""
+    """Create the output folder; raises StorageError where it is not a folder."""
     if out.exists() and not out.is_dir():
         raise StorageError(f"{out}: is a file. Name a folder with out=.")
     out.mkdir(parents=True, exist_ok=True)

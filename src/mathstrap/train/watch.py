@@ -91,7 +91,7 @@ class Watch:
         self.started, self.started_step, self.tokens = time.monotonic(), step, 0
 
     def check(self, step: int, loss: float, grad_norm: float) -> None:
-        """Raise DivergedError for a loss or gradient that is no number, or a loss that climbs away."""
+        """Raise DivergedError for a loss or gradient that is not a number, or a loss that climbs away."""
         if not math.isfinite(loss) or not math.isfinite(grad_norm):
             what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {grad_norm}"
             raise DivergedError(

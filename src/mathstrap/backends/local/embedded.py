@@ -84,7 +84,7 @@ class EmbeddedTeacher:
 
 
 def draw_of(request: Request) -> Draw:
-    """Return what the engine is told; the seed comes from the request's id and key, so each draw has its own."""
+    """Return the engine's settings for a request; the seed is a hash of id and key, so each draw has another."""
     name = f"{request.id}|{request.key}".encode()
     seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "big")
     if request.messages[0].role == "raw":

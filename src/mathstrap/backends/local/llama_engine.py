@@ -16,7 +16,7 @@ from mathstrap.backends.local.generation import Draw, EngineOptions, Generation
 from mathstrap.errors import InputError, TransientError, missing_extra
 
 _TOO_LONG = "exceed_context_size_error"
-_SEED_BITS = 0x7FFFFFFF  # llama.cpp reads 32 bits and gives the highest value a meaning of its own
+_SEED_BITS = 0x7FFFFFFF  # llama.cpp reads 32 bits and the highest value asks it for a random seed
 
 
 class LlamaEngine:

@@ -48,7 +48,7 @@ class AnthropicBatches(BatchApi):
         return _anthropic_batch(await self._object("POST", "/messages/batches", body={"requests": requests}))
 
     async def find(self, token: str, *, at: float, num_lines: int) -> Batch | None:
-        """Return the batch of so many lines that was created after `at`, or None if the server has none."""
+        """Return the batch of `num_lines` lines that was created after `at`, or None if the server has none."""
         del token
         after = ""
         while True:

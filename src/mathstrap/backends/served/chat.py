@@ -214,7 +214,7 @@ def _piece_of(choice: dict[str, Any], *, may_be_blank: bool) -> _Piece | str:
         message = {"content": choice["text"], **choice}
     found = text_and_thought(message) if isinstance(message, dict) else ("", "")
     if found is None:
-        raise TransientError("the reply is not what a chat server sends: its content is no text", kind="malformed")
+        raise TransientError("the reply is not what a chat server sends: its content is not text", kind="malformed")
     text, thought = found
     refusal = message.get("refusal") if isinstance(message, dict) else None
     if isinstance(refusal, str) and refusal and not text:
@@ -227,7 +227,7 @@ def _piece_of(choice: dict[str, Any], *, may_be_blank: bool) -> _Piece | str:
 
 
 def loose_object(data: bytes) -> dict[str, Any] | None:
-    """Return the object that JSON of a careless server holds: NaN, half surrogate pairs, bytes that are no UTF-8."""
+    """Return the object that JSON of a careless server holds: NaN, half surrogate pairs, bytes that are not UTF-8."""
     try:
         found = json.loads(data.decode("utf-8-sig", "replace"), strict=False)
     except (ValueError, RecursionError):

@@ -168,7 +168,7 @@ def _rank(endpoint: Endpoint, now: float) -> tuple[float, int, float]:
 def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:
     if not endpoint.url.startswith(("http://", "https://")) or bare_url(endpoint.url) == NO_ADDRESS:
         raise InputError(
-            f'teacher.base_url: "{bare_url(endpoint.url)}" is no address; expected one like http://localhost:8000/v1.'
+            f'teacher.base_url: "{bare_url(endpoint.url)}" is not an address; expected one like http://localhost:8000/v1.'
         )
     for name in options.extra_headers:
         if name.lower() in {"authorization", "api-key", "x-api-key"}:

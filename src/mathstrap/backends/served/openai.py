@@ -153,7 +153,7 @@ class OpenAITeacher:
                 raise
             raise self._timed_out(endpoint) from None
         except aiohttp.InvalidURL as error:
-            raise TeacherError(f"teacher.base_url: {self._hide(error)} is no address.") from None
+            raise TeacherError(f"teacher.base_url: {self._hide(error)} is not an address.") from None
         except (aiohttp.ClientError, OSError) as error:
             detail = f"{type(error).__name__}: {self._hide(error)}"
             raise TransientError(f"{endpoint.shown}: the connection broke ({detail})", kind="connection") from None

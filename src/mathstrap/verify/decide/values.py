@@ -75,7 +75,7 @@ def _same_quantities(left: Node, gold_unit: str, right: Node, got_unit: str) -> 
 
 
 def _nearly_as_long(left: Node, gold_unit: str, right: Node, got_unit: str) -> bool:
-    """Say whether months or years may be meant by so many weeks or days: 52 weeks are nearly a year."""
+    """Say whether months or years may be meant by a number of weeks or days: 52 weeks are nearly a year."""
     sizes: list[Fraction] = []
     for value, unit in ((rational(left), gold_unit), (rational(right), got_unit)):
         measure = read_unit(unit).measures[0]

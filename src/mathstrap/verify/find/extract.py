@@ -153,7 +153,7 @@ def extract_all(text: str) -> tuple[Extraction, ...]:
 
 
 def extract_boxed(text: str, mode: Mode = "strict") -> Extraction | None:
-    """Return what the last box holds, as the MATH release does; None if there is no closed box."""
+    """Return what the last box holds, as the MATH release does; None where no box is closed."""
     del mode
     box = last_box(text)
     return (

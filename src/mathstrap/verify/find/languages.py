@@ -86,7 +86,7 @@ _FACTORS: tuple[tuple[re.Pattern[str], int], ...] = tuple(
 )
 _OTHER_SCRIPT = re.compile(r"[\u0400-\u058f\u0590-\u06ff\u0900-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 _SENTENCE_SIGN = re.compile(r"[0-9A-Za-z。：:，、！？]")
-# Words of the Latin languages above that are no English words: two of them make a sentence foreign.
+# Words of the Latin languages above that are not English words: two of them make a sentence foreign.
 _FUNCTION_WORDS = re.compile(
     r"\b(?:el|la|los|las|es|est|ist|der|das|dem|und|une|les|des|du|il|elle|ils|haben|sie|tiene|tienen|una?|por"
     r"|para|que|qui|sont|sind|dann|nous"

@@ -373,7 +373,7 @@ class Parser:
                 words = words[1:]
         lowered = {word.lower() for word in words}
         if not lowered <= UNITS and _is_letters(value):
-            raise NotMathError("words follow a word")  # "red blue" is no red with a unit
+            raise NotMathError("words follow a word")  # "red blue" is not a red with a unit
         changing = lowered & CHANGES_VALUE
         if changing and not _is_power_of_unit(words, changing):
             raise ChangedValueError(value)

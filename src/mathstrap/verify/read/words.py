@@ -184,7 +184,7 @@ SYNONYMS = {
     "there is no such number": "dne", "no real roots": "no solutions", "has no real solutions": "no solutions",
     "has no solution": "no solutions", "empty set": "no solutions",
 }  # fmt: skip
-# Answers in words that are no number, whatever the question.
+# Answers in words that are not a number, whatever the question.
 NO_NUMBERS = frozenset(
     _words("""yes no true false dne undefined none odd even positive negative increasing decreasing equal unknown
     nan null
