@@ -105,7 +105,7 @@ class TeacherOptions:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Write a well-known server out as its address, so that the rest of the house knows one kind of server."""
+        """Replace a well-known server by its address, so that all other code knows one kind of server."""
         server = SERVERS.get(self.backend)
         if server is None:
             return

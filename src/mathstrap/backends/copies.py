@@ -26,7 +26,7 @@ FACTS = ("model", "supports_n", "max_n", "max_in_flight")
 
 
 class TeacherActor:
-    """The actor's inside. Loading is a call, because Ray keeps the type of what a call raises, not of a constructor.
+    """What an actor runs. Loading is a call, because Ray keeps the type of what a call raises, not of a constructor.
 
     The actor has to take in as many calls as the backend can use at once.
     """
@@ -57,7 +57,7 @@ def opened(options: TeacherOptions) -> Backend:
 
 @contextmanager
 def sent_as(make: Callable[[str], MathstrapError]) -> Iterator[None]:
-    """Raise Mathstrap's own errors as they are, and for any other what `make` returns of its words.
+    """Raise Mathstrap's own errors as they are; any other is replaced by `make` of its message.
 
     Not every error survives the way to another process, and a SystemExit would stop the actor's event loop.
     """
@@ -106,7 +106,7 @@ class CopiedTeacher:
         return max(1, sum(copy.room for copy in self._loaded()))
 
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:
-        """Have the least busy copy answer; raises TransientError of kind "lost" if it dies over it."""
+        """Have the least busy copy answer; raises TransientError of kind "lost" if it dies meanwhile."""
         until = time.monotonic() + self._start_seconds
         while not (loaded := self._loaded(until)):  # noqa: ASYNC110 nothing tells when time is up
             await asyncio.sleep(LOOK_SECONDS)
@@ -129,7 +129,7 @@ class CopiedTeacher:
         return list(completions)
 
     async def close(self) -> None:
-        """Unload every copy; who made the actors ends them."""
+        """Unload every copy; the cluster that made the actors ends them."""
         closing = [copy.actor.close.remote() for copy in self._copies if copy.room]
         self._ray.wait(closing, num_returns=len(closing), timeout=CLOSE_SECONDS)
 

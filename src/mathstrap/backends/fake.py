@@ -93,7 +93,7 @@ class FakeTeacher:
         return [self._complete(request, paid_prompt=request is first) for request in requests]
 
     async def close(self) -> None:
-        """Do nothing: there is nothing to give back."""
+        """Do nothing: there is nothing to release."""
 
     def _complete(self, request: Request, *, paid_prompt: bool) -> Completion:
         answer = self._answer(request)

@@ -67,7 +67,7 @@ class HfEngine:
         self._inbox.put(draws)
 
     def close(self) -> None:
-        """Stop after the step that runs, end the thread and give the memory back."""
+        """Stop after the step that runs, end the thread and free the memory."""
         self._closed = True
         self._inbox.put(None)
         self._thread.join()

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 
 
 class Reaper:
-    """The process that kills those it was told of when this one is gone, if it was not closed before."""
+    """A watchdog process: it kills the registered children when this process is gone, unless it was closed before."""
 
     def __init__(self) -> None:
         # A session of its own: Ctrl-C and a signal to the run's process group are not for it.
@@ -25,13 +25,13 @@ class Reaper:
             bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
             start_new_session=True,
         )  # fmt: skip
-        self._told: set[int] = set()
+        self._registered: set[int] = set()
 
     def watch(self, pids: Iterable[int]) -> None:
-        """Tell of children that must not outlive this process; those told before are skipped."""
+        """Register children that must not outlive this process; those registered before are skipped."""
         assert self._process.stdin is not None, "opened with a pipe"
-        fresh = set(pids) - self._told
-        self._told |= fresh
+        fresh = set(pids) - self._registered
+        self._registered |= fresh
         with contextlib.suppress(BrokenPipeError):  # a reaper that has ended does not end the work
             for pid in fresh:
                 self._process.stdin.write(b"%d\n" % pid)
@@ -53,11 +53,11 @@ def main() -> None:
     children = []
     while True:
         ready, _, _ = select.select([0, parent], [], [])
-        told = os.read(0, 4096).split() if 0 in ready else []
-        for pid in told:
+        pids = os.read(0, 4096).split() if 0 in ready else []
+        for pid in pids:
             with contextlib.suppress(ProcessLookupError):
                 children.append(os.pidfd_open(int(pid)))
-        if parent in ready and not told:
+        if parent in ready and not pids:
             break
     for child in children:
         with contextlib.suppress(ProcessLookupError):

@@ -122,16 +122,16 @@ class VllmEngine:
         )
 
     def _finish(self, draw: Draw, task: asyncio.Task[Generation]) -> None:
-        """Tell who waits how the generation ended, whatever it ended with: vLLM's errors have no common base."""
+        """Set the future's result or error, whatever the error: vLLM's errors have no common base."""
         self._tasks.discard(task)
         if task.cancelled():
             draw.future.cancel()
             return
         error = task.exception()
-        draw.settle(task.result() if error is None else self._told(error))
+        draw.settle(task.result() if error is None else self._error_for(error))
 
-    def _told(self, error: BaseException) -> TeacherError | TransientError:
-        """Return the error for who waits: the request is at fault, the engine is gone, or it may pass."""
+    def _error_for(self, error: BaseException) -> TeacherError | TransientError:
+        """Return the error for the future: the request is at fault, the engine is gone, or it may pass."""
         if isinstance(error, TeacherError):
             return error
         if isinstance(error, ValueError | TypeError) or "VLLMClientError" in [

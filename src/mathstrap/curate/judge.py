@@ -1,4 +1,4 @@
-"""Ask a model whether two problems are one in two wordings, and read its verdict. Pure: whoever asks sends requests."""
+"""Ask a model whether two texts are one problem, and read its verdict. Pure: the caller sends the requests."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ class VoteOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Checked:
-    """What came of putting one answer back: of `asked` draws so many gave the hidden number back."""
+    """The result of putting one answer back: of `asked` draws, how many gave the hidden number back."""
 
     given_back: int
     asked: int

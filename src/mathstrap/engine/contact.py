@@ -1,4 +1,4 @@
-"""Judge the first calls of a run: nobody there, a page instead of a server, or replies that are not worth their money.
+"""Judge the first calls of a run: no server, a web page instead of one, or replies that are not worth their money.
 
 Faults that last end a run in seconds, with what came back; a waste that goes on pauses it, with the key to change.
 """
@@ -28,7 +28,7 @@ class FirstContact:
         self._refused_since: float | None = None
 
     def failed(self, now: float, kind: str) -> str:
-        """Count a failure; returns what to do about it once it is plain that it lasts, "" until then."""
+        """Count a failure; returns what to do about it once failures have lasted for long enough, "" until then."""
         self._counts[kind] += 1
         if kind == "connect":
             if self._refused_since is None:

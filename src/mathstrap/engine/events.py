@@ -1,4 +1,4 @@
-"""What the engine tells while it works: one small record per thing that happened, one JSON line each."""
+"""The engine's events: one small record per thing that happened, one JSON line each."""
 
 from __future__ import annotations
 

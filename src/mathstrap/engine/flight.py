@@ -26,7 +26,7 @@ FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
 # The one who asked for us was lost with all its calls; that says nothing of the teacher, but the request may be why.
 LOST = "lost"
 MAX_DRAWS_PER_CALL = 16
-TOLD_SECONDS = 5.0  # a pause of this length is reported
+REPORTED_PAUSE_SECONDS = 5.0  # a pause of this length is reported
 FULL_DISK = (
     "The disk is full. What was in flight is stored, in room kept for it; nothing more is asked. Free some space and "
     "run the same command again."
@@ -108,7 +108,7 @@ class Flight:
             self._pump()
 
     async def _land(self) -> None:
-        """Wait for the workers; leave them where that is wanted."""
+        """Wait for the workers; cancel them after a second Ctrl-C or at the end of the time."""
         while self._workers and not self._cut:
             await self._changed.wait()
             self._changed.clear()
@@ -342,7 +342,7 @@ class Flight:
     def _hold(self, now: float, until: float, detail: str) -> None:
         """Send nothing before `until`, because the server asks for that."""
         if until > self._hold_until:
-            if until - max(now, self._hold_until) > TOLD_SECONDS:
+            if until - max(now, self._hold_until) > REPORTED_PAUSE_SECONDS:
                 self.settings.emit("paused", wait_seconds=until - now, detail=f"the server asks to wait: {detail}")
             self._hold_until = until
 

@@ -41,7 +41,7 @@ class Backend(Protocol):
         ...
 
     async def close(self) -> None:
-        """Give everything back."""
+        """Release everything."""
         ...
 
 
@@ -107,7 +107,7 @@ class Stop:
 
 @dataclass(frozen=True, kw_only=True)
 class AskSettings:
-    """Under which settings a plan is asked: how fast, for how much, and who is told.
+    """How a plan is asked: how fast, for how much money, and who listens.
 
     watched   the recipe's key of the stage's sampling, if its first replies are to be judged
     """

@@ -1,4 +1,4 @@
-"""What came back of an `ask`: stored, counted, told. Decides nothing about what is sent."""
+"""Store and count what comes back from an `ask`, and report it as events. Decides nothing about what is sent."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ class Ledger:
             self._first = None
 
     def tell(self, notices: list[tuple[str, str]]) -> None:
-        """Tell what a backend noticed, and empty its list."""
+        """Emit a warning for each notice of a backend, and empty its list."""
         for reason, sentence in notices:
             self._settings.emit("warning", reason=reason, detail=sentence)
         notices.clear()
@@ -283,7 +283,7 @@ class Ledger:
                 await asyncio.sleep(0.25)
 
     def finish(self, seconds: float) -> None:
-        """Complete the report and tell that the stage is over."""
+        """Complete the report and emit the last event of the stage."""
         report, meter = self.report, self._meter
         report.seconds = seconds
         report.errors = dict(self._errors)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How hard the teacher is driven; 0 means no limit, or the backend's own.
+    """How fast the teacher is asked; 0 means no limit, or the backend's own.
 
     max_in_flight          the most calls at once; a backend may allow fewer
     start_in_flight        how many to begin with; 0 begins at the most and backs off when told to
@@ -190,7 +190,7 @@ class Pace:
         return max(0.0, 1.0 - (self._level + since * self._per_second)) / self._per_second
 
     def give_back(self, amount: float) -> None:
-        """Return what a reply turned out not to need."""
+        """Return the part of an allowance that a reply did not use."""
         self._level = min(self._size, self._level + amount)
 
 

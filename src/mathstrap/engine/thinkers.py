@@ -1,4 +1,4 @@
-"""Say which models think before they answer unless told otherwise, by name; and what that takes. Sends nothing."""
+"""Say by name which models think before they answer by default, and how many tokens that takes. Sends nothing."""
 
 from __future__ import annotations
 

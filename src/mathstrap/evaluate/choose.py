@@ -1,4 +1,4 @@
-"""Say who is meant by a model as people name one: a file, a folder, a name at a server; and where its numbers go."""
+"""Choose the teacher and the output folder for a model as people name it: a file, a folder, a name at a server."""
 
 from __future__ import annotations
 

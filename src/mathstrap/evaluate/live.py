@@ -23,7 +23,7 @@ PROGRESS_SECONDS = 0.25
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far an evaluation is: replies graded, those of earlier runs among them, and what they come to so far.
+    """How far an evaluation is: replies graded, those of earlier runs among them, and the accuracy so far.
 
     `low` and `high` bound the accuracy at 95 %, clustered by seed question; tokens and seconds are this run's.
     """

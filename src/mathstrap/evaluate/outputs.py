@@ -1,4 +1,4 @@
-"""Read answers made elsewhere: a file of outputs, matched to the questions by id. Mismatches are said, not guessed.
+"""Read a file of outputs made elsewhere, matched to the questions by id. Mismatches are reported, never guessed.
 
 A row holds an id and a text. The id is a problem's (`gsm8k-00042`), a draw's (`gsm8k-00042#1`) or, as `doc_id`, the
 place of the question in its set. Several rows of one problem are its draws, in the order of the file. The harness logs
@@ -208,7 +208,7 @@ def find_texts(row: Mapping[str, Any]) -> list[str] | None:
 
 
 def lacking(row: Mapping[str, Any], what: str, names: Sequence[str]) -> str:
-    """Return the sentence for a row whose id or text is absent, or is there and of no use."""
+    """Return the sentence for a row whose id or text is absent or unusable."""
     there = next((name for name in names if name in row), None)
     if there is not None:
         hint = "; a place in the set is a doc_id" if what == "id" and isinstance(row[there], int) else ""

@@ -1,4 +1,4 @@
-"""Ask a model in its own words: as it was fine-tuned where its record says so, else with its chat template alone."""
+"""Prompt a model as it was fine-tuned, by its training record; without one, with its chat template alone."""
 
 from __future__ import annotations
 

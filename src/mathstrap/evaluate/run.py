@@ -231,7 +231,7 @@ def derive(
     run: RunDir, sets: Sequence[LoadedBenchmark], requests: Sequence[Request], protocol: Protocol, options: EvalOptions,
     grading: Grading, asked: AskReport | None, outputs: Outputs | None, draws: int, model: str,
 ) -> EvalResult:  # fmt: skip
-    """Grade what is held, sum it up and write everything; a pure function of questions, protocol and replies."""
+    """Grade the stored replies, sum up and write everything; a pure function of questions, protocol and replies."""
     graded = [grading.score(request, completion) for request, completion in run.answered(STAGE, requests)]
     graded.sort(key=lambda draw: (draw.problem, draw.draw))
     summaries = []

@@ -1,4 +1,4 @@
-"""Sum graded draws of one test set up: scores with intervals, slices, disagreements, cost. Pure."""
+"""Sum up the graded draws of one test set: scores with intervals, slices, disagreements, cost. Pure."""
 
 from __future__ import annotations
 

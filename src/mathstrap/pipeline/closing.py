@@ -1,4 +1,4 @@
-"""Say in a few lines what a run came to: what was made, what was lost most and the one setting that changes it."""
+"""Summarise a run in a few lines: what was made, what was lost most, and the one setting that changes that."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class PlannedRewrite:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What rewriting comes to before anything is asked: requests, and what needs none."""
+    """The plan of the rewriting: the requests, and the questions that need none."""
 
     rewrites: list[PlannedRewrite]
     problems: list[Problem]
@@ -271,7 +271,7 @@ def _dealt(problem_id: str, draws: Iterable[int], panel: Panel) -> list[tuple[As
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reply to a solving request comes to: a candidate and its verdict, or the reject that says why not."""
+    """What was read from a reply to a solving request: a candidate and its verdict, or the reject that says why not."""
 
     candidate: Candidate | None = None
     verdict: Verdict | None = None

@@ -1,4 +1,4 @@
-"""Find what is damaged in a run directory, say what mending it costs, and mend what can be derived. Asks nobody.
+"""Find what is damaged in a run directory, say what mending it costs, and mend what can be derived. Sends nothing.
 
 A damaged line of a paid file is set aside in `damaged-<file>`, byte for byte: its reply is gone, and its request is
 asked again by the next run. Derived files are made again from the replies.

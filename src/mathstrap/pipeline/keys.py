@@ -1,4 +1,4 @@
-"""What a run's keys cover, and what has changed since it was last started. Asks nobody.
+"""What a run's keys cover, and what has changed since it was last started. Sends nothing.
 
 A key is the hash of all that is asked. Runs of the first version left `teacher.extra_body` out of it: their replies
 stay valid for as long as that body is the one they were made with.

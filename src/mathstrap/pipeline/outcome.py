@@ -1,4 +1,4 @@
-"""Write what a run came to: metrics, manifest, data card, report. Every number is read off the run's own records."""
+"""Write the results of a run: metrics, manifest, data card, report. Every number is read off the run's own records."""
 
 from __future__ import annotations
 

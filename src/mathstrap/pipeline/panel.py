@@ -1,4 +1,4 @@
-"""Who is asked for what: a run's one teacher, a stage's own, or a weighted mix of several. Opens none of them.
+"""Which teacher answers which stage: the run's one, a stage's own, or a weighted mix of several. Opens none of them.
 
 Which teacher of a mix is asked depends on the run's seed and the request's id alone, so order, sharding and restarts
 change nothing; a changed weight moves only the requests that it has to move.

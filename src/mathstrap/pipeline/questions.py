@@ -36,7 +36,7 @@ class Filtered:
 
 
 def make_questions(state: State, context: Context) -> State:
-    """Rewrite the seeds and filter what comes of it, or read that back where nothing that goes into it has changed."""
+    """Rewrite the seeds and filter the results, or read the questions back where none of their inputs has changed."""
     recipe, run, seeds = context.recipe, context.run, state.seeds.problems
     prompts = prompt_hashes(recipe, seeds).values()
     known = recall(run, inputs_of(seeds, prompts, recipe, run), seeds)

@@ -1,4 +1,4 @@
-"""Spare a resumed run the work between its rewrites and its answers, where nothing that goes into it has changed.
+"""Read a resumed run's questions back instead of deriving them again, where none of their inputs has changed.
 
 A run of a million replies resumes after 4 s of processor time instead of 66 (docs/scale.md): masks, rewrites and
 comparisons take a minute. What was derived is used again only where the same sources, options, seeds, prompts, replies

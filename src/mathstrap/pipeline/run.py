@@ -49,7 +49,7 @@ LAST_STAGE: dict[Stage, Stage] = {"seeds": "filter", "rewrite": "filter", "expor
 
 @dataclass(frozen=True, kw_only=True)
 class RunSummary:
-    """What a run came to: where it is, what each paid stage did, and whether anything is left to do.
+    """The result of a run: where it is, what each paid stage did, and whether anything is left to do.
 
     `shortfall` says what each method did not get of its rewrites, draws or correct answers, `parts` what became of the
     mix.
@@ -126,13 +126,13 @@ def bootstrap(
 
 
 def tell(events: Listener | None, detail: str) -> None:
-    """Say what is done while nobody is asked: a large run would be silent for minutes."""
+    """Report a step that asks no teacher: a large run would be silent for minutes."""
     if events is not None:
         events(Event(kind="working", at=time.time(), detail=detail))
 
 
 def finish(state: State, context: Context) -> RunSummary:
-    """Write what fell out and what the run came to, and return the summary."""
+    """Write the rejects and the results of the run, and return the summary."""
     context.run.write_records("rejects", in_order(state.rejects))
     return RunSummary(
         path=context.run.path,

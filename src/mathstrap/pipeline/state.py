@@ -1,4 +1,4 @@
-"""What every stage of a run may use, and what the stages so far have come to."""
+"""The context that every stage of a run may use, and the state that stages pass on."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What the stages so far have come to; a stage returns another one and changes nothing in place.
+    """The results of the stages so far; a stage returns another one and changes nothing in place.
 
     problems   the questions to answer, in id order
     votes      what the draws used that label seeds without an answer

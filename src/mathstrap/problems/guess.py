@@ -42,7 +42,7 @@ def guess_fields(rows: Sequence[Row]) -> dict[str, str]:
 def best(
     columns: Mapping[str, list[str]], part: str, fits: Callable[[list[str]], bool], *, by_name: bool = False
 ) -> str:
-    """Return the column that fits a part, one of a telling name first; empty where none or several do."""
+    """Return the column that fits a part, one with a matching name first; empty where none or several do."""
     fitting = [name for name, cells in columns.items() if fits([cell for cell in cells if cell])]
     named = [name for name in fitting if re.search(_NAMES[part], name.strip(), re.IGNORECASE)]
     if named:

@@ -1,4 +1,4 @@
-"""The formats that mathematics comes in, by the columns that give each away: which column is which part.
+"""The known formats of mathematical datasets: the columns that identify each, and which column is which part.
 
 A preset is one entry of PRESETS: adding a format is adding an entry. Columns may be dotted paths and list items
 (`reward_model.ground_truth`, `prompt[-1].content`). The first preset whose `needs` a row has, and whose `lacks` it has
@@ -56,7 +56,7 @@ USUAL: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A known format: the columns that tell it, and the column of each part (several: the first that holds something).
+    """A known format: the columns that identify it, and those of each part (several: the first that holds something).
 
     `by_place` says that an answer which is a whole number is the place of a choice, counted from 0; `is_generated` that
     the solution is a model's and may be wrong. `lacks` are columns that a row of this format has not.

@@ -1,4 +1,4 @@
-"""Look at a question before it is paid for: is it one, does it need a picture, is it glued together or wrapped."""
+"""Check a question before it is paid for: whether it is one, needs a picture, lacks a space, or is wrapped."""
 
 from __future__ import annotations
 

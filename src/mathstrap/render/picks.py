@@ -36,7 +36,7 @@ class Few(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Fallen:
-    """Something that fell out, with what is known of it: the question, the reply, the answers."""
+    """A row that fell out, with everything known about it: the question, the reply, the answers."""
 
     id: str
     reason: str

@@ -131,7 +131,7 @@ class Progress:
         return self
 
     def pause(self) -> None:
-        """Draw nothing until the next event: a question to the user is not to be drawn over."""
+        """Draw nothing until the next event, so that a question to the user stays readable."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -251,7 +251,7 @@ class Progress:
 
 
 def show_progress(*, quiet: bool = False, json_lines: bool = False) -> Progress:
-    """Return what a verb enters with `with` and passes on as `events`."""
+    """Return a Progress: a verb enters it with `with` and passes it on as `events`."""
     return Progress(quiet=quiet, json=json_lines)
 
 

@@ -1,4 +1,4 @@
-"""Keep text from elsewhere from steering the terminal: everything printed is screened, and only styles are ours.
+"""Screen foreign text before it reaches the terminal: everything printed is screened, and only our own styles steer it.
 
 A server, a model, a file or its name may hold escapes that rename the window, clear it, or reorder a line.
 Two doors lead to a terminal: plain writes, which hold no escape of ours, and rich's, which put styles around a text.
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Screened:
-    """A terminal's stream on which whatever would steer the terminal is spelled out."""
+    """A terminal's stream that spells out the control characters of what is written to it."""
 
     def __init__(self, stream: Any) -> None:
         self.unscreened = stream

@@ -87,7 +87,7 @@ def plan_of(run: RunDir, *, strict: bool = False) -> Plan | None:
 
 
 class Rereadable(Iterable[Any]):
-    """An iterable that can be gone through again, made anew by a function each time."""
+    """An iterable that can be read several times: a function makes its iterator each time."""
 
     def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
         self.make = make

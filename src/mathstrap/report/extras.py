@@ -34,7 +34,7 @@ QUIRK_SEEDS = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Extras:
-    """Numbers that cost too much to be made at the end of every run: diversity gains, perplexities."""
+    """Numbers that are too expensive for the end of every run: diversity gains, perplexities."""
 
     gains: list[Gain] = field(default_factory=list)
     gain_note: str = ""
@@ -69,7 +69,7 @@ def load_extras(run: RunDir) -> Extras:
 
 
 def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tuple[list[Gain], str]:
-    """Return diversity gains that do not hold up the end of a run, and a sentence on how they were made.
+    """Return diversity gains that are quick to compute, and a sentence on how they were made.
 
     A few questions are read by the full encoder; more are embedded by averaged word vectors where their table, which
     takes a minute to make, is there already; else there are none, and the sentence says how to get them. `samples` is

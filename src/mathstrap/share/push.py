@@ -47,7 +47,7 @@ def plan_push(
     run: str | Path, repo: str, *, public: bool = False, include: Sequence[str] = (), without: Sequence[str] = (),
     message: str = "",
 ) -> PushPlan:  # fmt: skip
-    """Return what would be uploaded; asks nobody.
+    """Return what would be uploaded; sends nothing.
 
     Raises InputError for a name that is not owner/name, a run without samples, a file that is not there, and wherever a
     file holds a key or names a folder of this machine.

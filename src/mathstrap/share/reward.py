@@ -75,7 +75,7 @@ class RewardOptions:
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """What one reply is worth: `code` says what happened, `reason` says it in a sentence for a log.
+    """The reward of one reply: `code` says what happened, `reason` says it in a sentence for a log.
 
     `reward` is None where nothing could be proven; `got` and `expected` are the answers that were compared, printable
     and cut to 200 characters.
@@ -89,7 +89,7 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> Outcome:
-        """Say in the three words of every verdict what came of the reply."""
+        """Return the outcome in the three words of every verdict."""
         if self.code == "correct":
             return "correct"
         return "wrong" if self.code in ("wrong", "no_answer", "unfinished_thought") else "undecided"
@@ -128,7 +128,7 @@ def options_of(items: tuple[tuple[str, Any], ...]) -> RewardOptions:
 
 
 def score(reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None) -> Scored:
-    """Return what a reply is worth against its gold answer, and count it. Raises nothing, whatever the two are.
+    """Return the reward of a reply against its gold answer, and count it. Never raises, whatever the two are.
 
     `reply` is a text, a message, or a list of messages or content parts: the last assistant message counts. `gold` is a
     text, a number, a whole solution, or a list of answers of which any will do. Takes milliseconds for any length.

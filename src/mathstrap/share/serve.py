@@ -47,7 +47,7 @@ class ServeOptions:
 
 
 class BadRequest(ValueError):
-    """What is wrong with a request, in one sentence for who sent it."""
+    """What is wrong with a request, in one sentence for its sender."""
 
 
 def make_app(options: ServeOptions) -> Any:

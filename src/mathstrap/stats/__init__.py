@@ -42,7 +42,7 @@ class HasId(Protocol):
 
 
 class HasOutcome(Protocol):
-    """A verdict, or as much of one as is counted."""
+    """A verdict, or the part of one that is counted."""
 
     @property
     def candidate(self) -> str:
@@ -74,7 +74,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """A run's records; each is gone through once. `rewrites` and `replies` are what the paid stages returned.
+    """A run's records; each is read once. `rewrites` and `replies` are what the paid stages returned.
 
     Without a plan every reply counts: the run has not come far enough to know which ones it uses.
     """
@@ -119,7 +119,7 @@ class Cell:
     stated_out: int = 0
 
     def pay(self, reply: ReplyUsage | Completion) -> None:
-        """Count what a reply took."""
+        """Count the tokens and the cost of a reply."""
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
         if reply.usd is not None:
@@ -134,7 +134,7 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class GroupNumbers:
-    """What became of one slice of a run.
+    """The numbers of one slice of a run.
 
     `counts` has the stages of the funnel, first questions that were drafted and that passed, then answers, and the
     outcomes. `accuracy` is correct / answered: a reply without an answer counts as wrong. `kept_share` is kept / asked.
@@ -250,7 +250,7 @@ class _Tally:
         return [self.cell(record_id)] if own is None else [self.cell(record_id), own]
 
     def reply(self, reply: ReplyUsage | Completion) -> None:
-        """Count how a reply ended and what it thought."""
+        """Count how a reply ended and how many tokens it thought."""
         is_named = reply.finish_reason == "unknown" and reply.ended
         self.finish[UNKNOWN_END % reply.ended if is_named else reply.finish_reason] += 1
         self.tokens_reasoning += reply.tokens_reasoning

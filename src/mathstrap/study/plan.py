@@ -123,7 +123,7 @@ def check_batch(recipe: StudyRecipe, rows: dict[str, Rows]) -> None:
 
 
 def measured(recipe: StudyRecipe, pool: Pool, keep: Callable[[str, Sequence[Sample]], Any] | None = None) -> Measure:
-    """Return what composes an arm's rows and counts their tokens as training will; `keep` is given the rows by name."""
+    """Return a function that composes an arm's rows and counts their tokens; `keep` receives the rows by name."""
     count = token_counter(recipe)
     known: dict[str, Rows] = {}
 
@@ -141,7 +141,7 @@ def measured(recipe: StudyRecipe, pool: Pool, keep: Callable[[str, Sequence[Samp
 
 
 def token_counter(recipe: StudyRecipe) -> Callable[[Sequence[Sample]], DataSize]:
-    """Return what counts the samples and tokens that training will see of some rows."""
+    """Return a function that counts the samples and tokens that training will see of some rows."""
     from mathstrap.train.data import Pair
     from mathstrap.train.model import load_tokenizer, resolve_model
     from mathstrap.train.sft import tokenise

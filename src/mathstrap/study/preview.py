@@ -144,7 +144,7 @@ def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
 
 
 def with_times(recipe: StudyRecipe, found: StudyPreview) -> StudyPreview:
-    """Return the preview with hours and money, as far as the recipe's speeds tell."""
+    """Return the preview with hours and money, as far as the recipe's speeds allow an estimate."""
     speed = recipe.speed
     tokens = sum(student.schedule.tokens_seen for student in found.plan.students)
     train = tokens / speed.train_tokens / 3600 if speed.train_tokens else None

@@ -103,7 +103,7 @@ def run_study(
 
 
 def ignore(_: StepEvent) -> None:
-    """Hear of a step and do nothing."""
+    """Ignore the event of a step."""
 
 
 @dataclass(kw_only=True)
@@ -180,7 +180,7 @@ class Study:
         return plan
 
     def students(self, plan: Plan) -> tuple[int, str]:
-        """Train and evaluate whoever is left; returns how many are done and why it stopped, if it did."""
+        """Train and evaluate the students that are left; returns how many are done and why it stopped, if it did."""
         total, num_done = len(plan.students), 0
         if self.recipe.base:
             self.base()
@@ -213,7 +213,7 @@ class Study:
             (folder / GGUF).unlink(missing_ok=True)
 
     def student(self, student: Student, number: int, total: int) -> None:
-        """Train and evaluate one student, and throw away what the recipe does not keep."""
+        """Train and evaluate one student, and delete what the recipe does not keep."""
         if not self.is_evaluated(student):
             self.make(student, number, total)
         folder = self.recipe.path / "students" / student.id
@@ -253,7 +253,7 @@ class Study:
         self.study.write_json(f"evals/{name}/{DONE}", {"inputs": inputs})
 
     def timed(self, what: str, name: str, do: Callable[[], Any], number: int = 0, total: int = 0) -> Any:
-        """Do a step, tell the listener before and after, and keep how long it took."""
+        """Do a step, call the listener before and after, and keep how long it took."""
         event = StepEvent(what=what, name=name, number=number, total=total)
         self.listener(event)
         start = time.monotonic()
@@ -284,7 +284,7 @@ class Study:
         return digest(self.recipe.train.model, evaluation_values(self.recipe))
 
     def finished(self, plan: Plan) -> dict[str, Path]:
-        """Return the directories of the finished evaluations by name; those of other rows or settings are none."""
+        """Return the directories of the finished evaluations by name; those of other rows or settings are left out."""
         names = [student.id for student in plan.students if self.is_evaluated(student)]
         if self.recipe.base and is_done(self.study, f"evals/{BASE}/{DONE}", self.base_inputs()):
             names.append(BASE)

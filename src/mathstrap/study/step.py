@@ -38,7 +38,7 @@ class StepError(MathstrapError, RuntimeError):
 
 
 def run_job(job: StepInput, log: Path, processes: int = 1) -> None:
-    """Run a job in a child process (or several), its output in `log`; raises StepError with what it said."""
+    """Run a step in a child process (or several), its output in `log`; raises StepError with what it said."""
     plain_folder(log.parent)
     spec = log.with_suffix(".job.json")
     write_atomically(spec, [msgspec.json.encode(job)], is_private=True)
@@ -59,7 +59,7 @@ def run_job(job: StepInput, log: Path, processes: int = 1) -> None:
 
 
 def main() -> None:
-    """Do the job of the file named on the command line."""
+    """Do the step of the file named on the command line."""
     die_with_parent()
     processes = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     if processes > 1:
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def do(job: StepInput) -> None:
-    """Do a job in this process."""
+    """Do a step in this process."""
     if job.train is not None:
         from mathstrap.train.sft import train
 

@@ -1,4 +1,4 @@
-"""Say in what is saved where a model has learnt to stop: its generation config and its tokenizer name the end mark.
+"""Record the end mark that a model has learnt, in its saved generation config and tokenizer.
 
 Every engine stops at the tokens that `generation_config.json` lists. A base model lists its end of text; trained with a
 chat template it ends its turns with another token, and without this no reply of it would end.

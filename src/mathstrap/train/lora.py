@@ -90,7 +90,7 @@ def drop_inputs(adapted: Any, rate: float) -> None:
 
 
 def cover(model: Any, lora: LoraOptions, *, is_quantised: bool = False) -> Coverage:
-    """Return what the options' targets come to in this model."""
+    """Return which weights of this model the options' targets select."""
     linear = linear_layers(model)
     decoder = decoder_prefix(model)
     banks = expert_banks(model, decoder)

@@ -55,7 +55,7 @@ FREE_KEYS = {"out", "report_to", "artefacts", "keep_checkpoints", "log_every", "
 
 @dataclass(frozen=True, kw_only=True)
 class TrainReport:
-    """What a run came to. Losses in nats per response token; `files` by kind: model, adapter, gguf, curve, card."""
+    """The result of a training. Losses in nats per response token; `files` are by kind: model, adapter, gguf, curve."""
 
     num_steps: int
     num_samples: int

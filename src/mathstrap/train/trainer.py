@@ -232,7 +232,7 @@ class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self.mark(state.global_step, control, is_due, ended_epoch=True)
 
     def mark(self, step: int, control: Any, should_save: bool, *, ended_epoch: bool = False) -> None:
-        """Tell the Trainer what to do now; a run that no longer gets better saves and stops."""
+        """Set the Trainer's control flags; a run that no longer gets better saves and stops."""
         recipe, job = self.job.recipe, self.job
         is_due = bool(recipe.eval_every) and step % recipe.eval_every == 0 and not ended_epoch
         at_save = should_save and (not recipe.eval_every or bool(recipe.best.metric))

@@ -21,7 +21,7 @@ SETTLED_STEPS = 10
 
 
 class DivergedError(MathstrapError, RuntimeError):
-    """The loss left the numbers or climbed away; the message says at which step and what to change."""
+    """The loss is not a number or climbs away; the message says at which step and what to change."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ Listener = Callable[[Point | Validation], None]
 
 @dataclass
 class Watch:
-    """The running state of what is seen: the points so far and the smallest smoothed loss."""
+    """The state of the curve: the points so far and the smallest smoothed loss."""
 
     path: Path
     divergence: float
@@ -106,7 +106,7 @@ class Watch:
             )
 
     def point(self, *, step: int, num_steps: int, epoch: float, loss: float, lr: float, grad_norm: float) -> Point:
-        """Make a point of the curve, keep it, and tell the listener."""
+        """Make a point of the curve, keep it, and call the listener."""
         seconds = max(time.monotonic() - self.started, 1e-9)
         done = max(step - self.started_step, 1)
         made = Point(
@@ -119,7 +119,7 @@ class Watch:
         return made
 
     def validation(self, made: Validation) -> None:
-        """Keep a validation, and tell the listener."""
+        """Keep a validation, and call the listener."""
         self.validations.append(made)
         self.keep(made)
 
@@ -132,7 +132,7 @@ class Watch:
         return len(steps) - 1 - steps.index(best_step(scores, lower_is_better=best.metric != "accuracy"))
 
     def keep(self, made: Point | Validation) -> None:
-        """Append a line to the curve file and tell the listener."""
+        """Append a line to the curve file and call the listener."""
         descriptor = open_for_writing(self.path, os.O_WRONLY | os.O_APPEND)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(made)) + "\n")

@@ -1,4 +1,4 @@
-"""What the engines inside this process speak: a draw to generate, what came of it. Knows no engine and no request."""
+"""What an engine in this process takes and returns: a draw, a generation. Knows no engine and no request."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Draw:
     future: Future[Generation] = field(default_factory=Future)
 
     def settle(self, outcome: Generation | Exception) -> None:
-        """Give the one who waits the reply or the error; nothing if nobody waits any more."""
+        """Set the result or the error of a future, unless it was cancelled."""
         if not self.future.set_running_or_notify_cancel():
             return
         if isinstance(outcome, Generation):
@@ -60,14 +60,14 @@ class EngineOptions:
 
 
 class Engine(Protocol):
-    """A loaded model that generates draws in threads of its own."""
+    """A loaded model that generates draws in its own threads."""
 
     def submit(self, draws: Sequence[Draw]) -> None:
         """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
         ...
 
     def close(self) -> None:
-        """Drop what runs and give everything back."""
+        """Stop what runs and release everything."""
         ...
 
 

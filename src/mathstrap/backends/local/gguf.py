@@ -125,7 +125,7 @@ def widened(path: Path, cache: Path | None = None) -> Path:
 
 
 def _fingerprint(path: Path) -> str:
-    """Tell files apart by size, header and last weights, so that every environment shares one copy."""
+    """Return a hash of size, header and last weights, so that every environment shares one copy."""
     size = path.stat().st_size
     digest = hashlib.blake2b(f"{size}|{_WIDE_FORMAT}|".encode(), digest_size=6)
     with path.open("rb") as file:

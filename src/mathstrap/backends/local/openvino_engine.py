@@ -89,7 +89,7 @@ class OpenVinoEngine:
         self._inbox.put(draws)
 
     def close(self) -> None:
-        """Drop what runs, end the thread and give the memory back."""
+        """Stop what runs, end the thread and free the memory."""
         self._inbox.put(None)
         self._thread.join()
 
@@ -191,7 +191,7 @@ class OpenVinoEngine:
         return finished
 
     def _release(self, running: _Running, *, is_computed: bool) -> None:
-        """Let those start that waited for this prompt or for its head."""
+        """Start the draws that waited for this prompt or for its head."""
         if is_computed:
             self._computed.add(running.head)
         for draws in (*running.followers, *self._waiting.pop(running.head, ())):

@@ -175,7 +175,7 @@ def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read
 
 
 def not_a_reply(data: bytes, error: Exception | None = None) -> TransientError:
-    """Return what is said of a body of status 200 that no chat server sends: a page, or no JSON at all."""
+    """Return the message for a body of status 200 that no chat server sends: a page, or something that is not JSON."""
     if is_page(data):
         return TransientError(
             f"{page_shown(data)} came back where a reply was expected. Check teacher.base_url: it usually ends in /v1.",
@@ -194,7 +194,7 @@ def is_page(data: bytes) -> bool:
 
 
 def page_shown(data: bytes) -> str:
-    """Return an HTML page in words: its title, where it has one."""
+    """Describe an HTML page, by its title where it has one."""
     title = re.search(rb"<title[^>]{0,200}>([^<]{1,200})", data[:20_000], re.IGNORECASE)
     words = " ".join(title[1].decode("utf-8", "replace").split()) if title else ""
     return f'an HTML page ("{words[:80]}")' if words else "an HTML page"
@@ -249,7 +249,7 @@ def encode_json(value: Any) -> bytes:
 
 
 def _salvaged(data: bytes) -> _Reply | None:
-    """Return what can be used of a reply that is not quite one, for it is paid for; None where its text is not there.
+    """Return the usable parts of a malformed reply, because it is paid for; None where it has no text.
 
     Half a surrogate pair, as of an emoji that was cut in two, has no UTF-8 and becomes "?".
     """

@@ -23,7 +23,7 @@ DEFAULT_URL = "https://api.openai.com/v1"
 
 
 class Endpoint:
-    """One server and how it fares."""
+    """One server and its state."""
 
     def __init__(self, options: EndpointOptions, *, key: str, key_from: str, headers: Mapping[str, str]) -> None:
         self.url = options.url.rstrip("/")
@@ -108,7 +108,7 @@ class Endpoints:
         return max(1, min(self._most, sum(rooms)))
 
     def renew(self) -> None:
-        """Belong to the running event loop from here on."""
+        """Bind to the running event loop."""
         self._freed = asyncio.Event()
 
     async def take(self, clock: Callable[[], float]) -> Endpoint:

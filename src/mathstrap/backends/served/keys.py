@@ -57,7 +57,7 @@ def _usable(key: str, where: str) -> str:
 
 
 def secrets_sent(url: str, headers: Mapping[str, str]) -> set[str]:
-    """Return what a server is sent beside the key, and might repeat: a login in each of its forms, headers."""
+    """Return the secrets sent beside the key, which a server might repeat: a login in each form, headers."""
     login = urlsplit(url).netloc.rpartition("@")[0]
     password = login.partition(":")[2]
     found = {value for value in headers.values() if len(value) >= MIN_HEADER_CHARS}

@@ -199,14 +199,14 @@ class OpenAITeacher:
             raise TransientError(f"{learnt}; asking again", 0.0, kind="adapted")
 
     def _notice(self, reason: str, sentence: str) -> None:
-        """Have the engine tell something, once for each reason."""
+        """Have the engine emit a warning, once for each reason."""
         if reason not in self._noticed or reason == "adapted":
             if sentence not in self._noticed:
                 self.notices.append((reason, sentence))
             self._noticed |= {reason, sentence}
 
     def _cannot_connect(self, endpoint: Endpoint, error: Any) -> TeacherError | TransientError:
-        """Return what a connection that never came about means: a certificate and a wrong scheme do not pass."""
+        """Return the error for a connection that was not made: a bad certificate or scheme does not mend itself."""
         import aiohttp
 
         cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
@@ -268,7 +268,7 @@ class OpenAITeacher:
         self._watch(loop)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cut off overdue calls, now and again while the loop is ours.
+        """Cancel overdue calls, at intervals while the loop runs.
 
         One look at all calls every few milliseconds costs less than a timer for each of them.
         """

@@ -410,7 +410,7 @@ class _Filling:
             self._again.append(job)
 
     def _known(self, requests: list[Request]) -> list[Request]:
-        """Return the requests whose prompts are at hand; the plan still comes to the others, and keeps them."""
+        """Return the requests whose prompts were read already; the plan yields the others later."""
         found = []
         for request in requests:
             name = f"{request.id}\0{request.key}"

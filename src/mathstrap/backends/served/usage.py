@@ -1,4 +1,4 @@
-"""Read what a server says a call used: tokens, thinking tokens, dollars. What cannot be true is not believed.
+"""Read what a server says a call used: tokens, thinking tokens, dollars. Impossible counts are discarded.
 
 Servers differ in where thinking is counted: inside completion_tokens (OpenAI, DeepSeek), in total_tokens alone (Gemini
 behind its OpenAI-compatible address), or in a field of its own (Gemini's thoughtsTokenCount). All of it is charged.
