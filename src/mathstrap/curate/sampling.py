@@ -113,7 +113,7 @@ def goals(options: SamplingOptions, tried: Tried) -> dict[str, int]:
 
 
 def _until(options: SamplingOptions, tries: int, correct: int, target: int) -> int:
-    """Return the draws that should bring a problem to its target, by its share of correct draws so far, at most four."""
+    """Return the draws that should bring a problem to its target, by its correct draws so far, at most four."""
     if options.policy == "prop2diff" and tries < options.probe:
         return min(options.probe - tries, options.max_tries - tries)
     need = target - correct
