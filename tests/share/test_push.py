@@ -155,7 +155,7 @@ def test_a_push_uploads_the_files_in_one_private_commit(made: Path) -> None:
         hub.refuse = f"You have no right to create this with {TOKEN}"
         refused = mathstrap("push", "runs/small", "ada/other", cwd=made, **variables)
         assert refused.returncode == 1
-        assert "ada/other: the hub did not take it: " in refused.stderr
+        assert "ada/other: the hub refused the upload: " in refused.stderr
         assert TOKEN not in refused.stdout + refused.stderr
         assert "Traceback" not in refused.stderr
 

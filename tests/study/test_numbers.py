@@ -307,7 +307,7 @@ def test_a_published_formula_becomes_a_worked_line(formula, answer, want):
         ({"evaluation": {"teacher": {"backend": "openai"}}}, "expected embedded, hf or vllm"),
         ({"arms": {"sft": {"methods": ["seed"], "outcome": "wrong"}}}, "outcome"),
         ({"arms": {"sft": {"methods": []}}}, "methods: found none"),
-        ({"arms": {"sft": {"methods": ["seed"], "shares": {"fobar": 1}}}}, "none of the arm's methods"),
+        ({"arms": {"sft": {"methods": ["seed"], "shares": {"fobar": 1}}}}, "not one of the arm's methods"),
         ({"arms": {"a/b": {"methods": ["seed"]}}, "reference": "a/b"}, "becomes a folder"),
         ({"rng_seeds": [1, 1]}, "each once"),
     ],

@@ -87,7 +87,7 @@ class FakeTeacher:
             self.asked[request.id] = self.asked.get(request.id, 0) + 1
         await asyncio.sleep(self._latency)
         if self._fail_share and _chance(f"{first.id} {attempt}").random() < self._fail_share:
-            raise TransientError("the fake teacher broke, as it was told to", kind="server")
+            raise TransientError("the fake teacher failed, as its settings ask", kind="server")
         for request in requests:
             self.answered[request.id] = self.answered.get(request.id, 0) + 1
         return [self._complete(request, paid_prompt=request is first) for request in requests]

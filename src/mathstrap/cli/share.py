@@ -77,7 +77,7 @@ def export(
         from mathstrap.files.rundir import RunDir
 
         with RunDir.open(path) as run:
-            made = export_run(run, plans, held=held_seeds(run, validation))
+            made = export_run(run, plans, held_out=held_seeds(run, validation))
         folder = path
     else:
         folder = out or path.parent / f"{path.stem}-exports"

@@ -233,8 +233,9 @@ def split(
         if len(validation) >= goal:
             break
         validation += families[name]
-    held = frozenset(validation)
-    return Split(train=frozenset(seed for family in families.values() for seed in family) - held, validation=held)
+    validation_seeds = frozenset(validation)
+    seeds = frozenset(seed for family in families.values() for seed in family)
+    return Split(train=seeds - validation_seeds, validation=validation_seeds)
 
 
 def matched_subsets(

@@ -75,15 +75,15 @@ class Grading:
         return score_draw(problem, completion, headline=self._headline, draw=draw)
 
     @contextmanager
-    def watch(self, sink: Sink, held: Sequence[Completion]) -> Iterator[Sink]:
+    def watch(self, sink: Sink, stored: Sequence[Completion]) -> Iterator[Sink]:
         """Give a sink that stores a reply and leaves its grading to a thread; the thread is done when this ends.
 
         The replies already held are graded first, so that the reported accuracy counts all of them.
         """
         waiting: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
-        for completion in held:
+        for completion in stored:
             waiting.put(completion)
-        thread = threading.Thread(target=self._work, args=(waiting, len(held)), name="mathstrap-grading", daemon=True)
+        thread = threading.Thread(target=self._work, args=(waiting, len(stored)), name="mathstrap-grading", daemon=True)
         thread.start()
         try:
             yield GradingSink(sink, waiting)
@@ -91,8 +91,8 @@ class Grading:
             waiting.put(None)
             thread.join()
 
-    def _work(self, waiting: queue.SimpleQueue[Completion | None], held: int) -> None:
-        started = told = time.monotonic()
+    def _work(self, waiting: queue.SimpleQueue[Completion | None], num_stored: int) -> None:
+        started = reported = time.monotonic()
         done = correct = truncated = unparseable = tokens = 0
         sums = Sums.empty()
         while (completion := waiting.get()) is not None:
@@ -105,12 +105,12 @@ class Grading:
             truncated += graded.finish_reason == "length"
             unparseable += graded.reason in UNPARSEABLE
             sums.add(graded.cluster, float(graded.is_correct))
-            tokens += completion.tokens_out if done > held else 0
+            tokens += completion.tokens_out if done > num_stored else 0
             now = time.monotonic()
-            if self._progress is None or (now - told < PROGRESS_SECONDS and done < self._total):
+            if self._progress is None or (now - reported < PROGRESS_SECONDS and done < self._total):
                 continue
-            told, elapsed, share = now, now - started, sums.share()
-            left = (self._total - done) * elapsed / (done - held) if done > held else None
+            reported, elapsed, share = now, now - started, sums.share()
+            left = (self._total - done) * elapsed / (done - num_stored) if done > num_stored else None
             self._progress(
                 Progress(
                     done=done, total=self._total, correct=correct, accuracy=share.value, low=share.low,

@@ -219,8 +219,8 @@ def fill(
     price = price_of(options.teacher, options.budget, backend.model)
     meter = Meter(options.budget, price=price, spent=run.spent(STAGE), log=run.spending())
     todo = list(run.todo(STAGE, requests))
-    held = [completion for _, completion in run.answered(STAGE, requests)] if todo else []
-    with grading.watch(run.sink(STAGE), held) as sink:
+    stored = [completion for _, completion in run.answered(STAGE, requests)] if todo else []
+    with grading.watch(run.sink(STAGE), stored) as sink:
         return ask_all(
             todo, sink, backend=backend, limits=options.limits, budget=meter, events=listener, stage=STAGE,
             total=len(todo),

@@ -80,7 +80,7 @@ def write_exports(state: State, context: Context) -> None:
     validation = held_out(state.seeds.problems, options.validation_share, rng_seed=context.recipe.rng_seed)
     plans = plans_of(run.path) | dict.fromkeys(options.formats, options.format_options)
     run.write_records("rejects", in_order(state.rejects))
-    export_run(run, plans, held=validation)
+    export_run(run, plans, held_out=validation)
 
 
 def in_order(rejects: Iterable[Reject]) -> list[Reject]:

@@ -118,20 +118,20 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     read_named_files(recipe)
     tell = progress or (lambda _: None)
     seeds = load_seeds(recipe, progress=lambda rows: tell(f"reading seeds: {rows:,} rows"))
-    held = RunDir.read(recipe.path) if recipe.path.is_dir() else None
+    existing = RunDir.read(recipe.path) if recipe.path.is_dir() else None
     # A seed that a vote will label is planned as one with an answer: methods then make what they will make of it.
     everyone = [seed if seed.answer else msgspec.structs.replace(seed, answer="0") for seed in seeds.problems]
     chosen = everyone
-    if held is None and len(chosen) > MOST_EXACT:
+    if existing is None and len(chosen) > MOST_EXACT:
         chosen = [chosen[place * len(chosen) // SAMPLED] for place in range(SAMPLED)]
     tell(f"planning: {len(chosen):,} of {len(seeds.problems):,} seeds")
     plan = plan_rewrites(chosen, recipe, among=everyone, map_chunks=in_processes())
-    recipe = keyed_recipe(recipe, held)
+    recipe = keyed_recipe(recipe, existing)
     stages: dict[str, StagePreview] = {}
 
     def count(stage: str, method: str, request: Request) -> None:
         name = f"{stage} {method}"
-        is_paid = held is not None and held.is_done(request, stage)
+        is_paid = existing is not None and existing.is_done(request, stage)
         stages.setdefault(name, StagePreview(name=name)).add(request, is_paid=is_paid)
 
     for planned in plan.rewrites:

@@ -114,9 +114,9 @@ class Teacher:
         if self._changes is None or not self.run.num_done(stage):
             yield from requests
             return
-        held = set(self.run.request_ids(stage))
+        answered_ids = set(self.run.request_ids(stage))
         for request in requests:
-            if self._changes is not None and request.id in held:
+            if self._changes is not None and request.id in answered_ids:
                 if self.events is not None:
                     detail = f"{request.id}: {change_sentence(self._changes)}"
                     self.events(Event(kind="warning", at=time.time(), stage=stage, reason="changed", detail=detail))

@@ -235,7 +235,7 @@ def open_rows(name: str, benchmark: Benchmark, given: str, data: str) -> tuple[s
         f"file: {name}=PATH."
     )
     if not benchmark.hub:
-        raise InputError(f"{name}: is on no hub; it comes from {benchmark.home}. {help_text}")
+        raise InputError(f"{name}: is not on the hub; it comes from {benchmark.home}. {help_text}")
     rows = (
         hub_rows(benchmark.hub, config, benchmark.split, help_text=help_text, streaming=False)
         for config in benchmark.configs

@@ -70,7 +70,7 @@ def plan_push(
             raise InputError(f"--include {name}: no such file in {path}.")
     for name in without:
         if name not in names or name in (CARD, "samples.parquet"):
-            raise InputError(f"--without {name}: it is none of {', '.join([*names][2:])}.")
+            raise InputError(f"--without {name}: it is not one of {', '.join([*names][2:])}.")
     kept = [name for name in names if name not in without]
     absent = next((name for name in kept if not (path / name).is_file()), None)
     if absent:
@@ -141,5 +141,5 @@ def push(plan: PushPlan) -> str:
         api.create_commit(plan.repo, operations, commit_message=plan.message, repo_type="dataset")
     except (OSError, ValueError, RuntimeError, msgspec.DecodeError) as error:
         reason = redact((str(error).strip().splitlines() or [type(error).__name__])[0], [token])
-        raise InputError(f"{plan.repo}: the hub did not take it: {reason}") from None
+        raise InputError(f"{plan.repo}: the hub refused the upload: {reason}") from None
     return str(made)

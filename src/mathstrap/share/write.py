@@ -110,9 +110,10 @@ class RowFile:
 
 
 def write_groups(
-    groups: Iterable[DrawGroup], plans: Mapping[str, FormatOptions], folder: Path, *, held: frozenset[str] = frozenset()
+    groups: Iterable[DrawGroup], plans: Mapping[str, FormatOptions], folder: Path, *,
+    held_out: frozenset[str] = frozenset(),
 ) -> dict[str, Exported]:
-    """Write every planned format of the questions in one pass, those of the `held` seeds to a file of their own."""
+    """Write every planned format of the questions in one pass, those of the `held_out` seeds to a file of their own."""
     made = {name: Exported(name=name) for name in plans}
     left_out = {name: LeftOut() for name in plans}
     with ExitStack() as stack:
@@ -122,10 +123,10 @@ def write_groups(
                 ranked=options.order == "hardest-first",
             )
             for name, options in plans.items()
-            for is_held in ((False, True) if held else (False,))
+            for is_held in ((False, True) if held_out else (False,))
         }  # fmt: skip
         for group in groups:
-            is_held = is_held_out(group.seeds, held)
+            is_held = is_held_out(group.seeds, held_out)
             for name, options in plans.items():
                 if is_held is None:
                     left_out[name].add(MIXED)
@@ -177,9 +178,9 @@ def rows_of(name: str) -> Callable[[DrawGroup, FormatOptions, LeftOut], Iterator
 MIXED = "question made from a validation seed and a training seed"
 
 
-def is_held_out(seeds: Sequence[str], held: frozenset[str]) -> bool | None:
+def is_held_out(seeds: Sequence[str], held_out: frozenset[str]) -> bool | None:
     """Say on which side of the split a row of these seeds stands; None where they stand on both, so it has no side."""
-    sides = {seed in held for seed in seeds}
+    sides = {seed in held_out for seed in seeds}
     return sides.pop() if len(sides) == 1 else None
 
 
@@ -188,7 +189,7 @@ class _GoldSource(msgspec.Struct):
 
 
 def write_samples(
-    run: RunDir, plans: Mapping[str, FormatOptions], folder: Path, *, held: frozenset[str]
+    run: RunDir, plans: Mapping[str, FormatOptions], folder: Path, *, held_out: frozenset[str]
 ) -> dict[str, Exported]:
     """Write formats of samples from the samples of a run as curated; an ending other than "keep" replaces theirs."""
     made = {name: Exported(name=name) for name in plans}
@@ -202,10 +203,10 @@ def write_samples(
                 sample_row(name, EXAMPLE, options.reasoning, with_votes=with_votes),
             )
             for name, options in plans.items()
-            for is_held in ((False, True) if held else (False,))
+            for is_held in ((False, True) if held_out else (False,))
         }  # fmt: skip
         for sample in run.read_records("samples", Sample):
-            is_held = is_held_out(roots_of(sample), held)
+            is_held = is_held_out(roots_of(sample), held_out)
             for name, options in plans.items():
                 if is_held is None:
                     made[name].left_out[MIXED] = made[name].left_out.get(MIXED, 0) + 1
@@ -233,14 +234,15 @@ def with_ending(sample: Sample, ending: Ending) -> Sample:
 
 
 def export_run(
-    run: RunDir, plans: Mapping[str, FormatOptions], *, held: frozenset[str] = frozenset()
+    run: RunDir, plans: Mapping[str, FormatOptions], *, held_out: frozenset[str] = frozenset()
 ) -> dict[str, Exported]:
     """Write formats of a finished run into its directory, and note them in `exports.json` and the data card."""
     of_samples = {name: options for name, options in plans.items() if name in FORMATS}
-    made = write_samples(run, of_samples, run.path, held=held)
+    made = write_samples(run, of_samples, run.path, held_out=held_out)
     grouped = {name: options for name, options in plans.items() if name in GROUP_FORMATS}
     if grouped:
-        made.update(write_groups(groups_of_run(run, with_checks="steps" in grouped), grouped, run.path, held=held))
+        groups = groups_of_run(run, with_checks="steps" in grouped)
+        made.update(write_groups(groups, grouped, run.path, held_out=held_out))
     noted = exports_of(run.path)
     noted.update({name: record_of(made[name], options) for name, options in plans.items()})
     write_record(run.path, noted)
@@ -259,13 +261,13 @@ def export_file(
 
     skipped: Counter[str] = Counter()
     folder.mkdir(parents=True, exist_ok=True)
-    held: frozenset[str] = frozenset()
+    held_out: frozenset[str] = frozenset()
     if validation_share:
         from mathstrap.curate.mix import split
 
         ids = [group.seed for group in groups_in(path, fields)]
-        held = split(ids, validation_share, rng_seed=rng_seed).validation
-    made = write_groups(groups_in(path, fields, left_out=skipped), plans, folder, held=held)
+        held_out = split(ids, validation_share, rng_seed=rng_seed).validation
+    made = write_groups(groups_in(path, fields, left_out=skipped), plans, folder, held_out=held_out)
     for each in made.values():
         each.left_out.update(skipped)
     noted = exports_of(folder)
@@ -356,8 +358,8 @@ def formats_section(noted: Mapping[str, Mapping[str, Any]]) -> str:
     """Return the card's section on formats: what each holds, how many rows, how it was made, and what gave no row."""
     lines = [CARD_HEADING, "", "| format | rows | validation | what a row is |", "| --- | ---: | ---: | --- |"]
     for name, record in noted.items():
-        held = f"{record.get('validation_rows', 0):,}"
-        lines.append(f"| `export-{name}` | {record.get('rows', 0):,} | {held} | {ABOUT.get(name, '')} |")
+        validation = f"{record.get('validation_rows', 0):,}"
+        lines.append(f"| `export-{name}` | {record.get('rows', 0):,} | {validation} | {ABOUT.get(name, '')} |")
     defaults = asdict(FormatOptions())
     for name, record in noted.items():
         changed = {key: value for key, value in record.get("options", {}).items() if defaults.get(key) != value}

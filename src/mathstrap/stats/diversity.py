@@ -77,7 +77,7 @@ def nearest_squared(
     import numpy as np
 
     if not len(base):
-        raise InputError("diversity gain: the base set is empty, so there is nothing to be far from.")
+        raise InputError("diversity gain: the base set is empty, so there is no distance to it.")
     distances = np.zeros(len(new), dtype=np.float64)
     indices = np.zeros(len(new), dtype=np.int64)
     base_norms = np.einsum("ij,ij->i", base, base)

@@ -25,10 +25,10 @@ def files_of(plan: Plan) -> list[str]:
 
 def kept(study: RunDir, name: str, files: Sequence[str], inputs: str) -> dict[str, float]:
     """Return the numbers of a file measured before from the same rows."""
-    held = study.read_value(name, dict[str, Any]) or {}
-    if held.get("inputs") != inputs:
+    saved = study.read_value(name, dict[str, Any]) or {}
+    if saved.get("inputs") != inputs:
         return {}
-    return {file: value for file, value in held.get("values", {}).items() if file in files}
+    return {file: value for file, value in saved.get("values", {}).items() if file in files}
 
 
 def rows_digest(study: RunDir, files: Sequence[str], *more: object) -> str:

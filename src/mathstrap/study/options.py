@@ -72,7 +72,7 @@ class ArmOptions:
             raise RecipeError(f"methods: found none, expected some of {', '.join(get_args(Method))}.")
         for method, share in self.shares.items():
             if method not in self.methods:
-                raise RecipeError(f'shares: "{method}" is none of the arm\'s methods.')
+                raise RecipeError(f'shares: "{method}" is not one of the arm\'s methods.')
             if not share > 0:
                 raise RecipeError(f"shares.{method}: found {share}, expected a number above 0.")
         if self.outcome == "undecided" or (self.outcome == "wrong" and "seed" in self.methods):

@@ -195,9 +195,9 @@ def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluate
         short = [plan.student(name).rows.size.num_samples for name in cell.students]
         if cell.size and min(short) < cell.size:
             made.append(f"{cell.arm} has {min(short):,} samples where {cell.size:,} were wanted ({cell.match}).")
-    held = [student.rows.size.num_samples for student in plan.students]
+    sizes = [student.rows.size.num_samples for student in plan.students]
     has_seeds = any(arm.methods == ("seed",) for arm in recipe.arms.values())
-    if recipe.students and has_seeds and max(held) <= pool.num_seeds:
+    if recipe.students and has_seeds and max(sizes) <= pool.num_seeds:
         made.append(
             f"No arm has more samples than there are seeds ({pool.num_seeds:,}): this compares samples of one kind "
             "with as many of another, not what more samples of the same seeds would add."

@@ -147,10 +147,10 @@ class Study:
         options = self.recipe.split
         if options is None:
             return
-        held = self.study.read_value("split.json", dict[str, Any]) or {}
-        if held.get("options") == json.loads(json.dumps(asdict(options))):
+        saved = self.study.read_value("split.json", dict[str, Any]) or {}
+        if saved.get("options") == json.loads(json.dumps(asdict(options))):
             return
-        if held:
+        if saved:
             raise InputError(
                 f"{self.recipe.path / 'split.json'}: the questions were dealt with other options. "
                 "Name another study with name=, or put the old options back."

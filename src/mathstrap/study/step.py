@@ -55,7 +55,7 @@ def run_job(job: StepInput, log: Path, processes: int = 1) -> None:
     if code:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise StepError(f"{log}: the step ended with {how}: {lines[-1] if lines else 'it said nothing'}")
+        raise StepError(f"{log}: the step ended with {how}: {lines[-1] if lines else 'it printed nothing'}")
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ def is_trained(result: StudyResult) -> bool:
 
 def heading(result: StudyResult, group: ArmGroup) -> str:
     """Return the name of a group of students."""
-    held = f"{group.size:,} samples" if group.size else "All samples"
-    return f"{held}, matched by {group.match}: {MATCH_WORDS[group.match]}" if is_trained(result) else held
+    amount = f"{group.size:,} samples" if group.size else "All samples"
+    return f"{amount}, matched by {group.match}: {MATCH_WORDS[group.match]}" if is_trained(result) else amount
 
 
 def reading(result: StudyResult) -> str:
@@ -38,8 +38,8 @@ def reading(result: StudyResult) -> str:
             "one by one, and their standard deviation."
         )
     rows = result.recipe["perplexity"]
-    told = f" Perplexity: the median over {rows:,} of an arm's replies at most, given the question, by {{}}."
-    return "Nobody was trained." + (told.format(result.recipe["train"]["model"]) if rows else "")
+    note = f" Perplexity: the median over {rows:,} of an arm's replies at most, given the question, by {{}}."
+    return "Nobody was trained." + (note.format(result.recipe["train"]["model"]) if rows else "")
 
 
 def percent(score: Estimate) -> str:
@@ -144,8 +144,8 @@ def conclusions(result: StudyResult) -> list[str]:
                 known = [one.could_find for one in pairs if not one.is_found and one.could_find is not None]
                 could = f"this study could have detected about {100 * max(known):.1f} points" if known else NEVER_APART
                 parts.append(f"no difference from {reference} was detected for {', '.join(neither)} ({could})")
-            held = f"{group.size:,} samples" if group.size else "all samples"
-            lines.append(f"{direction.capitalize()}, {held}, matched by {group.match}: {'; '.join(parts)}.")
+            amount = f"{group.size:,} samples" if group.size else "all samples"
+            lines.append(f"{direction.capitalize()}, {amount}, matched by {group.match}: {'; '.join(parts)}.")
     return lines
 
 

@@ -38,7 +38,7 @@ def find_setting() -> Setting:
         if os.environ.get(name, "").lower() in ("1", "true"):
             raise InputError(
                 f"accelerate's configuration asks for {way}, but the recipe says how weights are spread: "
-                "shard=full_shard is FSDP2, and there is no DeepSpeed. Launch with accelerate launch --multi_gpu "
+                "shard=full_shard is FSDP2, and DeepSpeed is not supported. Launch with accelerate launch --multi_gpu "
                 "or torchrun."
             )
     processes = int(os.environ.get("WORLD_SIZE", "1"))

@@ -200,7 +200,7 @@ def check_tied(model: Any, chosen: dict[str, Any]) -> None:
     if is_tied and any(module is output for module in chosen.values()):
         raise InputError(
             "lora.targets: the output layer shares its weights with the embeddings, so an adapter folded into it would "
-            "change both. Leave it out."
+            "change both. Leave the output layer out."
         )
 
 

@@ -340,7 +340,7 @@ def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_shar
     was_sharded = manifest.get("hardware", {}).get("sharded", False)
     if was_sharded != is_sharded:
         raise InputError(
-            f"{out}: its checkpoints are {'sharded' if was_sharded else 'not sharded'}, this run would be other. "
+            f"{out}: its checkpoints are {'sharded' if was_sharded else 'not sharded'}, this run's would not match. "
             "Start it with as many processes and the same shard= as before, or name another out=."
         )
     before, after = manifest.get("recipe", {}), json.loads(json.dumps(public(asdict(recipe))))

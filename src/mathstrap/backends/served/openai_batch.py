@@ -206,7 +206,7 @@ class _Filling:
 
     def _jobs(self, requests: Iterator[Request]) -> Iterator[Job]:
         """Yield the plan as lines: draws of one prompt together, without what earlier batches hold."""
-        held: list[Request] = []
+        draws: list[Request] = []
         for request in requests:
             name = f"{request.id}\0{request.key}"
             if name in self._elsewhere:
@@ -214,12 +214,12 @@ class _Filling:
                 continue
             shares = self._teacher.supports_n and not request.sampling.asks_one_by_one
             most = self._teacher.max_n if shares else 1
-            if held and (held[0].key != request.key or len(held) >= most):
-                yield Job(held)
-                held = []
-            held.append(request)
-        if held:
-            yield Job(held)
+            if draws and (draws[0].key != request.key or len(draws) >= most):
+                yield Job(draws)
+                draws = []
+            draws.append(request)
+        if draws:
+            yield Job(draws)
 
     def _peek(self) -> Job | None:
         if self._next is None:
@@ -434,8 +434,8 @@ class _Filling:
 def result_of(line: dict[str, Any]) -> tuple[int, bytes]:
     """Return the HTTP status and the body that a line of a result file holds; 500 where it names no status."""
     response = line.get("response")
-    held = response if isinstance(response, dict) else {}
-    status, body = str(held.get("status_code")), held.get("body") or line.get("error") or {}
+    content = response if isinstance(response, dict) else {}
+    status, body = str(content.get("status_code")), content.get("body") or line.get("error") or {}
     return int(status) if re.fullmatch("[1-5][0-9][0-9]", status) else 500, json.dumps(body).encode()
 
 
