@@ -90,7 +90,7 @@ def resolve_model(name: str) -> str:
         found = "a file" if path.is_file() else "a folder without config.json"
         raise InputError(f"model: {name} is {found}. Expected a Hugging Face model folder or name.")
     if not path.exists() and not HUB_NAME.fullmatch(name):
-        raise InputError(f'model: no folder {name}, and no name of that form on the hub. Expected either, or "embedded".')
+        raise InputError(f'model: no folder {name}, nor is that a name on the hub. Expected either, or "embedded".')
     return str(path) if path.exists() else name
 
 
