@@ -23,6 +23,7 @@ from pages import ROOT, write
 
 from mathstrap.cli import app
 from mathstrap.evaluate import EvalOptions
+from mathstrap.iterate import IterateRecipe
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import item_types, option_names
 from mathstrap.study import StudyRecipe
@@ -108,6 +109,7 @@ def recipes_page() -> str:
         ("Training: `mathstrap train`", TrainRecipe),
         ("Evaluation: `mathstrap eval --recipe`", EvalOptions),
         ("A study: `mathstrap study`", StudyRecipe),
+        ("Rounds: `mathstrap iterate`", IterateRecipe),
     )
     for title, kind in kinds:
         before = set(seen)

@@ -20,6 +20,7 @@ LAYERS = [
     ["reward"],
     ["pipeline"],
     ["study", "reproduce"],
+    ["iterate"],
     ["interactive"],
     ["cli"],
     ["__main__"],

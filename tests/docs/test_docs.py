@@ -132,7 +132,7 @@ def check_later(words: list[str]) -> None:
 
         names = [word for word in words[1:] if not word.startswith("-")]
         load_recipe(TrainRecipe, names[0], [word for word in names[1:] if "=" in word])
-    elif words[0] == "study":
+    elif words[0] in ("study", "iterate"):
         recipe_text(words[1])
 
 

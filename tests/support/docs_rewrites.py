@@ -58,6 +58,7 @@ def rewrite_eval(words: list[str], server: str) -> list[str]:
 LATER = {
     "train": "trains a model",
     "explore": "serves until Ctrl-C",
+    "iterate": "trains in rounds; tests/iterate runs small ones",
     "study": "trains many models on the published sets; tests/test_study*.py run small ones",
 }  # fmt: skip
 

@@ -11,6 +11,7 @@ import typer
 
 from mathstrap.cli import complete, curate, doctor, run, see, share
 from mathstrap.cli import eval as evaluation
+from mathstrap.cli import iterate as rounds
 from mathstrap.cli import quirks as reference_quirks
 from mathstrap.cli import reproduce as reproduction
 from mathstrap.cli import study as studies
@@ -100,6 +101,7 @@ app.command("eval", short_help="Evaluate a model, or a file of its outputs.")(ev
 app.command("compare", short_help="Compare two evaluations, or two runs.")(evaluation.compare)
 app.command("train", short_help="Fine-tune a model: full, LoRA or QLoRA.")(training.train)
 app.command("study", short_help="The paper's ablation: train, evaluate, compare.")(studies.study)
+app.command("iterate", short_help="Rounds: the student solves or teaches next.")(rounds.iterate)
 app.command("verify", short_help="Grade answers against gold answers.")(verification.verify)
 app.command("stats", short_help="A run's numbers, with intervals.")(see.stats)
 app.command("report", short_help="Write a run's report: one HTML file.")(see.report)
@@ -132,6 +134,7 @@ complete.offer(
 complete.offer(evaluation.compare, a=complete.run_dir, b=complete.run_dir)
 complete.offer(training.train, recipe=complete.recipe, overrides=complete.keys("mathstrap.train:TrainRecipe"))
 complete.offer(studies.study, recipe=complete.recipe, overrides=complete.keys("mathstrap.study:StudyRecipe"))
+complete.offer(rounds.iterate, recipe=complete.recipe, overrides=complete.keys("mathstrap.iterate:IterateRecipe"))
 complete.offer(see.stats, run=complete.run_dir)
 complete.offer(see.report, run=complete.run_dir, against=complete.run_dir)
 complete.offer(doctor.doctor, run=complete.run_dir)

@@ -35,6 +35,7 @@ RECIPE_VERBS = {
     "run": "makes a data set",
     "train": "fine-tunes a model on one",
     "study": "compares data sets: trains on each, evaluates",
+    "iterate": "bootstraps and trains in rounds",
 }
 OVERRIDES = typer.Argument(None, metavar="KEY=VALUE", help="Recipe keys to set, for example seeds.limit=20.")
 
@@ -433,6 +434,8 @@ def verb_of(text: str) -> str:
     from mathstrap.recipe import parse_yaml
 
     keys = parse_yaml(text, "recipe").keys()
+    if "rounds" in keys:
+        return "iterate"
     return "study" if "arms" in keys else "run" if "seeds" in keys else "train"
 
 
