@@ -19,12 +19,12 @@ from mathstrap.recipe import recipe_values, recipe_yaml
 from mathstrap.redact import public
 from mathstrap.study.done import digest, file_digest, is_done
 from mathstrap.study.options import READS_GGUF
-from mathstrap.study.step import Job, run_job
+from mathstrap.study.step import StepInput, run_job
 
 KIND = "rounds"
 DONE = "done.json"
 GGUF = "model.gguf"
-RunStep = Callable[[Job, Path, int], None]
+RunStep = Callable[[StepInput, Path, int], None]
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +116,7 @@ def one_round(
     inputs = digest({**values, "out": "", "data": {**values["data"], "path": ""}}, file_digest(rows))
     if not is_done(home, f"students/{name}/{DONE}", inputs):
         tell(f"{name}: train on {num_rows:,} rows")
-        run_step(Job(train=public(values), gguf=gguf), folder / "log.txt", recipe.processes)
+        run_step(StepInput(train=public(values), gguf=gguf), folder / "log.txt", recipe.processes)
         home.write_json(f"students/{name}/{DONE}", {"inputs": inputs})
     student = gguf or str(folder / "model")
     accuracy = evaluated(recipe, home, name, student, inputs, tell, run_step)
@@ -138,7 +138,7 @@ def evaluated(
     asked = digest(inputs, {**values, "out": "", "limits": "", "budget": ""})
     if not is_done(home, f"evals/{name}/{DONE}", asked):
         tell(f"{name}: evaluate")
-        run_step(Job(evaluate=values), Path(options.out) / "log.txt", 1)
+        run_step(StepInput(evaluate=values), Path(options.out) / "log.txt", 1)
     metrics = home.read_value(f"evals/{name}/metrics.json", dict[str, Any]) or {}
     summaries = metrics.get("summaries", [])
     if not summaries or any(one["num_unanswered"] for one in summaries):
