@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
+import yaml
 
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.pipeline.options import RunRecipe
@@ -196,3 +197,16 @@ def test_a_key_in_a_setting_is_refused_and_not_repeated(override):
 
 def test_many_known_names_are_not_all_listed():
     assert suggest("zzz", [f"seed-{number:04}" for number in range(2000)]).endswith("seed-0004 and 1,995 more.")
+
+
+def test_what_is_not_the_default_is_written_alone():
+    recipe = build_recipe(
+        RunRecipe,
+        {"name": "x", "seeds": [{"source": "a.csv"}, {"source": "b.csv", "limit": 3}], "solving": {"temperature": 0.1}},
+        "x",
+    )
+    found = yaml.safe_load(recipe_yaml(recipe, changes_only=True))
+    assert found == {
+        "name": "x", "seeds": [{"source": "a.csv"}, {"source": "b.csv", "limit": 3}], "solving": {"temperature": 0.1},
+    }  # fmt: skip
+    assert recipe_yaml(RunRecipe(), changes_only=True) == "{}\n"

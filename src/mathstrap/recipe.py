@@ -358,8 +358,26 @@ def recipe_values(recipe: Any) -> dict[str, Any]:
     return values
 
 
-def recipe_yaml(recipe: Any) -> str:
-    """Return the resolved recipe as YAML, keys in the order of the options, without what may be a secret."""
+def changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that differ from the defaults, nested as they are."""
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        default = defaults.get(key)
+        if isinstance(value, dict) and isinstance(default, dict):
+            if inner := changed(value, default):
+                found[key] = inner
+        elif isinstance(value, list | tuple) and isinstance(default, dict) and all(isinstance(item, dict) for item in value):
+            found[key] = [changed(item, default) for item in value]  # several where the default is one
+        elif key not in defaults or value != default:
+            found[key] = value
+    return found
+
+
+def recipe_yaml(recipe: Any, *, changes_only: bool = False) -> str:
+    """Return the resolved recipe as YAML, keys in the order of the options, without what may be a secret.
+
+    With `changes_only`, what is not the default.
+    """
     import yaml
 
     class Dumper(yaml.SafeDumper):
@@ -370,7 +388,8 @@ def recipe_yaml(recipe: Any) -> str:
             return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if odd else None)
 
     Dumper.add_representer(str, Dumper.represent_text)
-    values = public(recipe_values(recipe))
+    values = recipe_values(recipe)
+    values = public(changed(values, recipe_values(type(recipe)())) if changes_only else values)
     return str(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 

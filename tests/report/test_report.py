@@ -215,3 +215,12 @@ def test_on_paper_it_is_dark_on_white(browser, html, tmp_path):
     )
     assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
     assert len(watched.page.pdf()) > 50_000
+
+
+def test_three_of_each_kind_are_open_and_the_rest_is_folded(html):
+    for section in re.findall(r'<div class="cards">(.*?)</div>\n*<details class="rest">', html, re.DOTALL):
+        assert section.count('<article class="card">') == 3
+    folded = re.findall(r'<details class="rest"><summary>(\d+) more</summary>(.*?)</details>', html, re.DOTALL)
+    assert folded
+    for number, cards in folded:
+        assert cards.count('<article class="card">') == int(number) <= 7

@@ -19,6 +19,7 @@ from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.seeds import Seeds
 from mathstrap.pipeline.state import Context, State
 from mathstrap.pipeline.teacher import Teacher
+from mathstrap.recipe import recipe_yaml
 from mathstrap.report.analysis import analyse_run
 from mathstrap.report.page import write_report
 from mathstrap.share.export import CardFacts, data_card
@@ -55,6 +56,7 @@ def write_outcome(state: State, context: Context) -> Analysis:
         seeds={"hash": seeds.hash, "count": len(seeds.problems), "rejected": len(seeds.rejects)},
         prompts=hashes,
         own_code=recipe.own_code,
+        recipe_changes=recipe_yaml(recipe, changes_only=True),
         counts=analysis.everything.counts,
         tokens={"in": meter.tokens_in, "out": meter.tokens_out},
         usd=meter.usd,

@@ -18,6 +18,7 @@ from mathstrap.stats import FUNNEL, Analysis, quantile
 from mathstrap.types import Problem, Reject, Sample, Verdict
 
 EXAMPLES = 10
+OPEN = 3  # of each kind; a page that shows all of them is one that nobody scrolls through
 # The report's own diversity numbers come from a sample, so that the end of a run is not held up.
 QUICK_NEW, QUICK_BASE = 1_000, 5_000
 FORMULA_SECONDS = 20.0
@@ -54,6 +55,8 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
         "is_bundled_teacher": is_bundled_teacher(teacher),
         "mode": str(recipe.get("mode") or "default"),
         "recipe_text": read_text(run, "recipe.yaml"),
+        "recipe_changes": str(manifest.get("recipe_changes") or ""),
+        "num_open": OPEN,
         "analysis": analysis,
         "funnel": FUNNEL,
         "methods": list(analysis.by_method),
