@@ -366,8 +366,8 @@ def changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
         if isinstance(value, dict) and isinstance(default, dict):
             if inner := changed(value, default):
                 found[key] = inner
-        elif isinstance(value, list | tuple) and isinstance(default, dict) and all(isinstance(item, dict) for item in value):
-            found[key] = [changed(item, default) for item in value]  # several where the default is one
+        elif isinstance(value, list | tuple) and isinstance(default, dict):  # several where the default is one
+            found[key] = [changed(item, default) if isinstance(item, dict) else item for item in value]
         elif key not in defaults or value != default:
             found[key] = value
     return found
