@@ -65,6 +65,7 @@ class Script:
     key: str = ""  # the key that opens the door
     tokens_out: int = 20
     tokens_thought: int = 0  # up to twice as many on top, charged, and said in total_tokens alone
+    marks: bool = False  # keep the books by prompt and seed, and end each reply with a mark that tells which it was
     usage_says: str = ""  # of LIES: what the server says it used, whatever it counts itself
     at_once: int = 0  # more calls than this at a time get 429
     per_minute: int = 0
@@ -75,6 +76,11 @@ class Script:
     charged_path: str = ""
     batch_seconds: float = 0.2
     batch_fault: str = ""  # expire, fail, partial, lose_create (the batch is made, the answer is lost)
+
+
+def mark_of(prompt: str, seed: Any) -> str:
+    """Return what tells a draw from every other one whose seed differs."""
+    return hashlib.blake2b(f"{prompt}\0{seed}".encode(), digest_size=10).hexdigest()
 
 
 class FakeServer:
@@ -194,6 +200,8 @@ class FakeServer:
             self.addresses.append(str(request.rel_url))
             self.sent_headers.append(dict(request.headers))
         prompt = body["prompt"] if "prompt" in body else body["messages"][-1]["content"]
+        if self.script.marks:
+            prompt = mark_of(prompt, body.get("seed"))
         refused = self.refusal(request, body)
         if refused is not None:
             return refused
@@ -251,6 +259,8 @@ class FakeServer:
         choices = []
         for draw in range(draws):
             text = f"Step by step, draw {draw}, this comes to {number}.\nThe answer is: {number}"
+            if self.script.marks:
+                text = f"Step by step (mark {prompt}), this comes to {number}.\nThe answer is: {number}"
             text = text if self.script.says is None else self.script.says
             choice: dict[str, Any] = {"index": draw, "finish_reason": self.script.ends}
             choice.update({"text": text} if "prompt" in body else {"message": {"role": "assistant", "content": text}})
