@@ -142,9 +142,9 @@ def attacks(pattern: re.Pattern[Any], rng: random.Random) -> Iterator[tuple[str,
     tree = parser.parse(text, pattern.flags & ~re.UNICODE if isinstance(pattern.pattern, bytes) else pattern.flags)
     seen = set()
     for head, turn in repeats(tree, rng):
-        for body in {turn, head + turn, turn + turn[:1]}:
+        for body in dict.fromkeys((turn, head + turn)):
             for start in (head, ""):
-                for tail in ("\x00", "", "!", "\n"):
+                for tail in ("\x00", "!\n"):
                     if body and (start, body, tail) not in seen:
                         seen.add((start, body, tail))
                         yield start, body, tail

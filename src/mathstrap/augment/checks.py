@@ -22,7 +22,7 @@ _PREAMBLE = re.compile(
 )
 # What a model adds behind a question although it was asked for the question only.
 _REMARK = re.compile(
-    r"\n\s*(?:[*_#]{0,3}\s*)?(?:Notes?|Explanation|Solution|Answer|Hint|Changes?|Comment|What changed"
+    r"\n[^\S\n]*+(?:[*_#]{1,3}[^\S\n]*+)?(?:Notes?|Explanation|Solution|Answer|Hint|Changes?|Comment|What changed"
     r"|This (?:version|problem|question))\b",
     re.IGNORECASE,
 )

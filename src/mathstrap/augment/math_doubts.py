@@ -20,7 +20,7 @@ _UNIT = words(
     *spaced("seconds? minutes? hours? days? weeks? months? years? dollars? cents? inch(?:es)? foot feet yards? miles?"),
     *spaced("meters? metres? centimeters? kilometers? cm mm km kg grams? kilograms? pounds? ounces? liters? gallons?"),
     *spaced("cups? degrees? percent"),
-    before=r"[ -]+(?:\w+[ -])?",
+    before=r"[ -]++(?:\w++[ -])?",
 )
 _DOTS = re.compile(r"\\[lcd]?dots[a-z]?|\.\.\.|…")
 _TRIG = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)\b(?:[^$+=,]{0,24}|\s*\([^()]{0,30})\Z")
@@ -102,7 +102,8 @@ def _doubt_inside(question: str, mask: Mask, zone: Zone) -> Doubt | None:
         return Doubt(code="not_used")
     if _LINEAR_TERM.search(before) and re.match(r"\s*[a-z]\b", after):
         return Doubt(code="many_numbers_fit")
-    if re.search(r"=\s*-?\Z", before) and re.match(r"\s*[,.]?\s*(?:\$|\\\])", after) and _squares(question[mask.end :]):
+    is_last = re.match(r"\s*+[,.]?\s*+(?:\$|\\\])", after) is not None
+    if is_last and re.search(r"=\s*-?\Z", before) and _squares(question[mask.end :]):
         return Doubt(code="many_numbers_fit")
     # One digit often stands twice by chance, a longer number hardly ever.
     is_repeated = _written(question)[mask.text] > (2 if len(mask.text) == 1 else 1)
@@ -183,7 +184,7 @@ def doubt_question(question: str, answer: str) -> Doubt | None:
     if ROUNDS.search(question) or any(kind.search(asked) for kind in (_MANY_NUMBERS, _MANY_SIGNS, _COUNTS)):
         return Doubt(code="many_numbers_fit")
     bare = re.sub(r"\\text\{[^{}]*\}", "", answer)
-    is_pair = re.search(r"[(\[].*,.*[)\]]", bare) is not None
+    is_pair = re.search(r"[(\[][^,\n]*+,.*[)\]]", bare) is not None
     is_range = is_pair and any(mark in bare for mark in ("[", "]", "infty", "cup"))
     if is_range or not _NUMBER_ANSWER.search(bare):
         return Doubt(code="answer_is_no_number")

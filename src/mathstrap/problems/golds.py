@@ -30,7 +30,7 @@ _REFUSES = re.compile(
     r"\A\W*(?:i['’]?m sorry|sorry,|i (?:cannot|can['’]?t|am unable)|as an? (?:ai|language model)|抱歉)", re.IGNORECASE
 )
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_TAGGED = re.compile(r"<answer>\s*(.*?)\s*</answer>", re.DOTALL | re.IGNORECASE)
+_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
 _HTML = re.compile(
     r"</?(?:a|b|i|p|br|span|div|strong|em|sub|sup|u|td|tr)\b[^<>]*>|\[([^\[\]]*)\]\(#?[^()\s]*\)|<!--.*?-->",
     re.IGNORECASE,
@@ -42,10 +42,12 @@ _LABEL = re.compile(
     r"\A\s*A:\s+(?P<short>\S.*)\Z",
     re.IGNORECASE | re.DOTALL,
 )
-_UNIT_IN_BRACKETS = re.compile(r"\s*([-+]?[\d,]*\.?\d+(?:/\d+)?(?:[:/]\d+)*)\s*\(([^()\d]+)\)\s*")
+_UNIT_IN_BRACKETS = re.compile(
+    r"\s*+([-+]?[\d,]*+(?:\.\d++|(?<=\d))(?:[:/]\d++)*+)\s*+\(([^()\d]++)\)\s*+"
+)
 _WHOLE_FLOAT = re.compile(r"([-+]?\d+)\.0+")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
-_LETTER = re.compile(r"\W*(?:option |choice |answer )?\W*([A-J])\W*", re.IGNORECASE)
+_LETTER = re.compile(r"\W*+(?:option |choice |answer )?\W*+([A-J])\W*+", re.IGNORECASE)
 # A sentence states its value with a verb, and ends with a stop.
 _VERB = re.compile(
     r"\b(?:is|are|was|were|has|have|had|will|can|does|do|we|he|she|they|it|there|so|because|since|therefore|"
@@ -392,7 +394,7 @@ def _choice_gold(answer: str, solution: str, choices: Mapping[str, str]) -> Gold
     """Return `(C) text` for an answer that names a choice by letter, by its text or by its place."""
     labels = ", ".join(choices)
     text = _without_thought(answer)
-    text = (_TAGGED.findall(text) or [text])[-1]
+    text = (_TAGGED.findall(text) or [text])[-1].strip()
     if "####" in text or "boxed" in text:
         text = _marked(text) or text
     label = _LABEL.match(text)

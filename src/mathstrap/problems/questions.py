@@ -18,7 +18,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _PICTURE = re.compile(
-    r"!\[[^\]]*\]\([^)\s]+[^)]*\)|<img\b|\\includegraphics\b|\[(?:image|figure|img|图)\d*\]|<image>|<image_\d+>|"
+    r"!\[[^\]]*+\]\([^)\s][^)]*+\)|<img\b|\\includegraphics\b|\[(?:image|figure|img|图)\d*\]|<image>|<image_\d+>|"
     r"https?://\S+\.(?:png|jpe?g|gif|svg|webp)\b",
     re.IGNORECASE,
 )

@@ -24,18 +24,18 @@ _COURTESY = re.compile(
     r"|Keep (?:up|practi))[^\n]{0,300}\s*$"
 )
 _NEXT = re.compile(
-    r"\n[ \t]*(?:[#>*_=~-]{1,10}[ \t]*)*"
+    r"\n[#>*_=~ \t-]*+"  # possessive: a rule of many dashes must not be tried in every way it can be cut
     r"(?:(?:(?:next|new|another|follow-?up|similar|practice|extra|bonus|more)\s+)?"
     r"(?:question|problem|exercise|example|q|instruction|input|human|user|student|prompt|task)s?"
     r"|问题|題目|题目|質問|問題|문제|질문|Вопрос|Задача|প্রশ্ন|Pregunta|Problema|Frage|Aufgabe|Exercice|السؤال|سؤال)"
-    r"(?:[ \t]*[#(]?(?P<number>\d{1,3})[.)]?)?[*_]{0,3}[ \t]*"
+    r"(?:[ \t]*+[#(]?(?P<number>\d{1,3})[.)]?)?[*_]{0,3}[ \t]*"
     r"(?:[:：]|(?<=[0-9][.)])\s)",
     re.IGNORECASE,
 )
 # `### Instruction` on a line of its own, without a colon, as the Alpaca template writes it.
 _NEXT_HEADING = re.compile(
-    r"\n(?:#{1,6}[ \t]*|\[)(?:instruction|input|question|problem|human|user|exercise|example"
-    r"|task)s?[ \t]*\d{0,3}[ \t]*\]?[ \t]*(?=\n)",
+    r"\n(?:#{1,6}[ \t]*+|\[)(?:instruction|input|question|problem|human|user|exercise|example"
+    r"|task)s?[ \t]*+\d{0,3}[ \t]*+\]?[ \t]*+(?=\n)",
     re.IGNORECASE,
 )
 
