@@ -10,6 +10,8 @@ import pytest
 from browser import Watched, chromium
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
+from mathstrap.render import render
+from mathstrap.render.pages import TEMPLATES
 from mathstrap.render.picks import Few, pick_fallen, pick_samples
 from mathstrap.report.analysis import Rereadable, analyse_run
 from mathstrap.report.compare import compare_runs
@@ -216,6 +218,15 @@ def test_on_paper_it_is_dark_on_white(browser, html, tmp_path):
     )
     assert colours == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
     assert len(watched.page.pdf()) > 50_000
+
+
+def test_a_long_formula_scrolls_in_its_place(browser):
+    source = "$" + "+".join(f"x_{{{place}}}^{{{place}}}" for place in range(80)) + "$"
+    css = (TEMPLATES / "look.css").read_text(encoding="utf-8")
+    watched = Watched(browser, width=400)
+    watched.page.set_content(f'<style>{css}</style><div class="card"><div class="text">{render(source, "math")}</div></div>')
+    assert "<math" in watched.page.content()
+    assert watched.overflow() <= 0
 
 
 def test_three_of_each_kind_are_open_and_the_rest_is_folded(html):

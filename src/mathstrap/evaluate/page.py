@@ -40,6 +40,7 @@ body > table { display: block; overflow-x: auto; }
 .got { color: var(--bad); font-weight: 600; } .gold { color: var(--good); font-weight: 600; }
 .tag { border: 1px solid var(--line); border-radius: 9px; padding: 0 .5rem; font-size: .8rem; margin-right: .3rem; }
 .pick label { margin-right: 1rem; cursor: pointer; } math .boxed, .boxed { border: 1px solid; padding: .1em .2em; }
+math { max-width: 100%; overflow-x: auto; overflow-y: hidden; }
 .unseen { background: #fc06; } .cut, .calculator { color: #888; } code.tex { font-size: .9em; }
 @media (max-width: 50rem) { .pair { grid-template-columns: minmax(0, 1fr); } }
 """

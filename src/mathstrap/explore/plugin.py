@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from mathstrap.errors import InputError
 from mathstrap.explore.browse import read_fallen, read_families, search_all
+from mathstrap.explore.diff import diff_html
 from mathstrap.explore.family import problems_of, read_family
 from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
@@ -234,7 +235,12 @@ class Explorer:
             kind=request.args.get("kind") or "lost",
             page=page_number(page),
         )
-        return await self._page(request, "flips.html", {"a": a.name, "b": b.name, "flips": found})
+        budget = Budget(seconds=PAGE_SECONDS)
+        values = {
+            "a": a.name, "b": b.name, "flips": found, **text_functions(budget),
+            "math_diff": as_html(lambda old, new, style: diff_html(old, new, style, budget=budget)),
+        }  # fmt: skip
+        return await self._page(request, "flips.html", values)
 
     async def flag(self, request: Any) -> Any:
         """Write a reviewer's flag to the run and go back to the family."""

@@ -35,6 +35,7 @@ _OPENERS = re.compile(
 )
 _WORD = re.compile(r"[A-Za-z]{3,}")
 _COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|textit|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
+_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\\?%?")
 _FUNCTIONS = frozenset(
     ["sin", "cos", "tan", "log", "exp", "gcd", "lcm", "mod", "max", "min", "det", "lim", "deg", "arg"]
 )
@@ -145,6 +146,8 @@ def _closing_dollar(text: str, start: int, style: Style) -> int | None:
         return None
     if source[-1].isspace() != source[0].isspace():
         return None
+    if _NUMBER.fullmatch(source):  # `$12$`: an amount has no sign behind it
+        return stop
     # `$5 + 3=$8`: the second dollar opens an amount. MATH puts commas inside: `$(1, 2),$ $(2, 1),$`.
     if re.search(r"[-=+*/(<]$" if style == "math" else r"[-=+*/(,<>:;]$", source) and not source.endswith(_SPACES):
         return None
