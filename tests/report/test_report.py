@@ -224,7 +224,8 @@ def test_a_long_formula_scrolls_in_its_place(browser):
     source = "$" + "+".join(f"x_{{{place}}}^{{{place}}}" for place in range(80)) + "$"
     css = (TEMPLATES / "look.css").read_text(encoding="utf-8")
     watched = Watched(browser, width=400)
-    watched.page.set_content(f'<style>{css}</style><div class="card"><div class="text">{render(source, "math")}</div></div>')
+    text = f'<div class="card"><div class="text">{render(source, "math")}</div></div>'
+    watched.page.set_content(f"<style>{css}</style>{text}")
     assert "<math" in watched.page.content()
     assert watched.overflow() <= 0
 
