@@ -21,7 +21,7 @@ TINY = "Compute 2+2."
 
 def index(**options: object) -> Index:
     sets = {"ducks": [("0", DUCKS), ("1", SHORT)], "tiny": [("0", TINY)]}
-    return Index.build(sets, DecontaminateOptions(**options))  # type: ignore[arg-type]
+    return Index.build(sets, DecontaminateOptions(rewordings=False, **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_real_test_questions_are_found_and_train_questions_hardly_ever(data_path
     backward = {match.id for match in built.find_all(questions("gsm8k_backward_200.jsonl"))}
     assert len(backward) >= 190  # of 200 questions made from the test set
     train = {match.id for match in built.find_all(questions("gsm8k_train.jsonl")[:2000])}
-    assert len(train) <= 2
+    assert len(train) <= 3  # one of them is the test question with another bag to sell
 
 
 @pytest.mark.parametrize(

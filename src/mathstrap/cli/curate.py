@@ -73,6 +73,7 @@ def decontaminate(
     ngram: int = typer.Option(8, help="Length of the compared runs of words."),
     coverage: float = typer.Option(0.5, help="Share of a test question that shared runs must cover."),
     numbers: str = typer.Option("keep", help="keep, or mask: find test questions with other numbers too."),
+    rewordings: bool = typer.Option(True, help="Find questions with the same numbers in other words too."),
     embedding: str = typer.Option("off", help="off, static or minilm: report nearest neighbours as well."),
     out: Path | None = OUT,
     dropped: Path | None = DROPPED,
@@ -85,7 +86,9 @@ def decontaminate(
     from mathstrap.audit.clean import Source, decontaminate_file
     from mathstrap.files.tables import write_atomically
 
-    index = build_index(against, data, ngram=ngram, coverage=coverage, numbers=numbers, embedding=embedding)
+    index = build_index(
+        against, data, ngram=ngram, coverage=coverage, numbers=numbers, rewordings=rewordings, embedding=embedding
+    )
     record, sifted = decontaminate_file(
         Source(name=file, fields=field_map(field)),
         index,
@@ -177,6 +180,7 @@ def build_index(
     ngram: int = 8,
     coverage: float = 0.5,
     numbers: str = "keep",
+    rewordings: bool = True,
     embedding: str = "off",
 ) -> Index:
     """Read the test sets and return their index; the usual seven where none is named."""
@@ -186,7 +190,8 @@ def build_index(
     check_choice("--numbers", numbers, ["keep", "mask"])
     check_choice("--embedding", embedding, ["off", "static", "minilm"])
     options = DecontaminateOptions(
-        ngram_words=ngram, min_coverage=coverage, numbers=numbers, embedding=embedding,  # type: ignore[arg-type]
+        ngram_words=ngram, min_coverage=coverage, numbers=numbers,  # type: ignore[arg-type]
+        rewordings=rewordings, embedding=embedding,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
         return Index.build(load_test_sets(against or DEFAULT, data=data), options)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
 from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Kind, Match
+from mathstrap.curate.rewording import LEAST_EVIDENCE
 from mathstrap.parallel import ChunkMap, here
 from mathstrap.types import root_of
 
@@ -18,12 +20,15 @@ NO_BASELINE = (
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
     """One test set: how many of its questions are asked by seeds and by derived problems, and by how many of these.
 
+    `sha256` is that of its questions, each followed by a line feed, in the order of the set.
+
     `introduced` counts derived problems that match a question their own seed does not match; `items_introduced` the
     test questions that no seed matches.
     """
 
     test_set: str
     num_items: int
+    sha256: str = ""
     seed_items: int
     seeds: int
     derived_items: int
@@ -35,7 +40,8 @@ class Overlap(msgspec.Struct, frozen=True, kw_only=True):
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     """What was compared, how, and what was found; `examples` are the strongest matches with their shared words.
 
-    `dropped` are the derived problems left out, so that the set that ships holds `num_derived - dropped`.
+    `dropped` are the derived problems left out, so that the set that ships holds `num_derived - dropped`. `sha256` is
+    that of the derived questions that were compared, each followed by a line feed, in their order.
     """
 
     num_seeds: int
@@ -43,6 +49,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
     dropped: int
     options: DecontaminateOptions
     overlaps: tuple[Overlap, ...]
+    sha256: str = ""
     seed_examples: tuple[Match, ...] = ()
     derived_examples: tuple[Match, ...] = ()
 
@@ -68,12 +75,15 @@ def certificate(
     """
     tally = _Tally(index, num_examples)
     num_seeds = num_derived = 0
+    digest = hashlib.sha256()
 
     def counted(items: Iterable[tuple[str, str]], of_seeds: bool) -> Iterator[tuple[str, str]]:
         nonlocal num_seeds, num_derived
         for item in items:
             num_seeds += of_seeds
             num_derived += not of_seeds
+            if not of_seeds:
+                digest.update(item[1].encode("utf-8", "surrogatepass") + b"\n")
             yield item
 
     for match in index.find_all(counted(seeds, True), map_chunks=map_chunks):
@@ -88,6 +98,7 @@ def certificate(
         dropped=len(tally.dropped),
         options=index.options,
         overlaps=tuple(tally.overlap(name) for name in index.sizes),
+        sha256=digest.hexdigest(),
         seed_examples=tuple(tally.seed_examples),
         derived_examples=tuple(tally.derived_examples),
     )
@@ -137,6 +148,7 @@ class _Tally:
         return Overlap(
             test_set=name,
             num_items=self.index.sizes[name],
+            sha256=self.index.digests[name],
             seed_items=len(self.seed_items[name]),
             seeds=len(self.seeds[name]),
             derived_items=len(self.derived_items[name]),
@@ -150,7 +162,10 @@ def _percent(part: int, whole: int) -> str:
     return f"{part:,} ({100 * part / whole:.2f} %)" if whole else f"{part:,}"
 
 
-_HOW: dict[Kind, str] = {"exact": "equal texts", "ngram": "shared runs of words", "embedding": "near vectors"}
+_HOW: dict[Kind, str] = {
+    "exact": "equal texts", "ngram": "shared runs of words", "reworded": "the same numbers in other words",
+    "embedding": "near vectors",
+}  # fmt: skip
 
 
 def _markdown(record: Certificate) -> Iterator[str]:
@@ -162,6 +177,11 @@ def _markdown(record: Certificate) -> Iterator[str]:
         f"every question of the test sets below: equal after normalisation, or runs of {options.ngram_words} words "
         f"that cover at least {options.min_coverage:.0%} of the test question"
         + (" (numbers masked)." if options.numbers == "mask" else ".")
+        + (
+            f" Rewordings as well: evidence of at least {LEAST_EVIDENCE:g} from shared numbers and rare words."
+            if options.rewordings
+            else ""
+        )
         + (f" Nearest neighbours by the {options.embedding} embedder as well." if options.embedding != "off" else "")
         + f" Dropped for {' and '.join(_HOW[kind] for kind in options.drop) or 'nothing'}: {record.dropped:,}."
     )
@@ -182,6 +202,9 @@ def _markdown(record: Certificate) -> Iterator[str]:
             f"| {row.test_set} | {row.num_items:,} | {seeds} | {_percent(row.derived_items, row.num_items)} "
             f"| {by_no_seed} | {row.derived:,} | {introduced} |"
         )
+    yield ""
+    yield f"What was compared, by SHA-256 of the questions (one a line): derived problems `{record.sha256}`;"
+    yield "; ".join(f"{row.test_set} `{row.sha256}`" for row in record.overlaps) + "."
     for title, examples in (("seeds", record.seed_examples), ("derived problems", record.derived_examples)):
         if not examples:
             continue

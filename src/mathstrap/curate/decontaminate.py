@@ -1,7 +1,8 @@
-"""Find questions that test sets ask too: by shared runs of words, and by the nearest vectors of a local embedder."""
+"""Find questions that test sets ask too: by runs of words, by numbers and rare words, by vectors of an embedder."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from mathstrap.curate.rewording import Rewordings, gist_of
 from mathstrap.curate.wording import words
 from mathstrap.parallel import ChunkMap, chunks_of, here
 from mathstrap.problems.wrappers import bare_question
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind = Literal["exact", "ngram", "embedding"]
+Kind = Literal["exact", "ngram", "reworded", "embedding"]
 # A test question shorter than an n-gram counts where it stands whole in the text; below this many words it is no
 # evidence at all ("Compute $\sin 60^\circ$.").
 MIN_WORDS = 6
@@ -36,6 +38,7 @@ class DecontaminateOptions:
                     above 0 flags a single shared run.
     numbers         "keep" compares numbers as they are; "mask" treats all numbers as one, so that a test question
                     with other numbers is found too.
+    rewordings      whether a question with the same numbers and enough of the same rare words is a match as well.
     embedding       "off", or the local embedder whose nearest neighbours are reported as well.
     top_k           neighbours looked at for each question, by the embedder and by the judge.
     embedding_threshold  cosine from which a neighbour is a match (and is put to the judge); empty = one fit for the
@@ -47,18 +50,20 @@ class DecontaminateOptions:
     ngram_words: int = 8
     min_coverage: float = 0.5
     numbers: Literal["keep", "mask"] = "keep"
+    rewordings: bool = True
     embedding: Literal["off", "static", "minilm"] = "off"
     embedding_threshold: float | None = None
     top_k: int = 3
-    drop: tuple[Kind, ...] = ("exact", "ngram")
+    drop: tuple[Kind, ...] = ("exact", "ngram", "reworded")
     max_chars: int = 20_000
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
     """A question that a test set asks too.
 
-    `score` is the share of the test question's words that are covered (exact, ngram) or a cosine (embedding).
-    `span` is the longest shared run, in lower case and without punctuation; empty for an embedding.
+    `score` is the share of the test question's words that are covered (exact, ngram), the closeness of the words
+    (reworded) or a cosine (embedding). `span` is the longest shared run, in lower case and without punctuation; for a
+    rewording the shared numbers; empty for an embedding.
     """
 
     id: str
@@ -71,10 +76,15 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True)
 class Index:
-    """The word runs of all test questions, and their vectors where the embedder is on."""
+    """The word runs of all test questions, their gists, and their vectors where the embedder is on.
+
+    `digests` are the SHA-256 of each set's questions, one a line in their order.
+    """
 
     options: DecontaminateOptions
     sizes: dict[str, int] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    rewordings: Rewordings = field(default_factory=Rewordings)
     names: list[tuple[str, str]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
@@ -107,9 +117,13 @@ class Index:
         """Add the questions of one test set."""
         n = self.options.ngram_words
         before = len(self.names)
+        digest = hashlib.sha256()
+        read: list[list[str]] = []
         for test_id, text in questions:
             item = len(self.names)
             found = self.words(text)
+            digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
+            read.append(found)
             self.names.append((name, test_id))
             self.texts.append(text)
             self.lengths.append(len(found))
@@ -126,6 +140,9 @@ class Index:
         if len(self.names) == before:
             raise ValueError(f'the test set "{name}" has no questions.')
         self.sizes[name] = len(self.names) - before
+        self.digests[name] = digest.hexdigest()
+        if self.options.rewordings:
+            self.rewordings.add(read)
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text as this index compares them, without the prompt around a question."""
@@ -144,7 +161,18 @@ class Index:
             name, test_id = self.names[item]
             if score >= self.options.min_coverage and test_id + "\0" + name not in exact:
                 matches.append(self.match(item_id, item, "ngram", score, self.span(item, begin, length)))
-        return sorted(matches, key=lambda match: (-match.score, match.kind, match.test_set, match.test_id))
+        if self.options.rewordings:
+            known = {(match.test_set, match.test_id) for match in matches}
+            matches += [
+                self.match(item_id, item, "reworded", score, "numbers " + self.shared_numbers(found, item))
+                for item, score in self.rewordings.find(found)
+                if self.names[item] not in known
+            ]
+        return sorted(matches, key=_order)
+
+    def shared_numbers(self, found: list[str], item: int) -> str:
+        """Return the numbers that a question shares with a test question, smallest first."""
+        return ", ".join(sorted(gist_of(found).numbers & self.rewordings.gists[item].numbers, key=_size))
 
     def covered(self, found: list[str]) -> dict[int, tuple[int, int, int]]:
         """Return, for each test question that shares a run, how many of its words are covered, and its longest run.
@@ -235,10 +263,26 @@ class Index:
                 yield match
 
 
+_FIRST: tuple[Kind, ...] = ("exact", "ngram", "reworded", "embedding")
+
+
+def _order(match: Match) -> tuple[int, float, str, str]:
+    return _FIRST.index(match.kind), -match.score, match.test_set, match.test_id
+
+
+def _size(number: str) -> tuple[float, str]:
+    return (float(number) if number.replace(".", "", 1).isdecimal() else 0.0, number)
+
+
 def contaminated(matches: Iterable[Match], options: DecontaminateOptions) -> dict[str, Match]:
     """Return the best match of each question that has to go: of a kind the options drop."""
     worst: dict[str, Match] = {}
     for match in matches:
-        if match.kind in options.drop and (match.id not in worst or match.score > worst[match.id].score):
+        if match.kind in options.drop and (match.id not in worst or _is_surer(match, worst[match.id])):
             worst[match.id] = match
     return worst
+
+
+def _is_surer(match: Match, other: Match) -> bool:
+    """Tell whether a match is the stronger evidence: its kind comes first, its score only within a kind."""
+    return (-_FIRST.index(match.kind), match.score) > (-_FIRST.index(other.kind), other.score)

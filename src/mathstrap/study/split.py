@@ -70,7 +70,7 @@ def split_questions(options: SplitOptions) -> Split:
             f"split: {', '.join(options.sets)} hold {len(unique):,} different questions, {options.test:,} were asked "
             "for the test and some have to be left for seeds. Lower split.test or name more sets."
         )
-    matching = DecontaminateOptions(min_coverage=options.overlap)
+    matching = DecontaminateOptions(min_coverage=options.overlap, rewordings=False)
     index = Index.build({"test": [(one.problem.id, one.problem.question) for one in test]}, matching)
     overlapping = contaminated(index.find_all((one.problem.id, one.problem.question) for one in rest), matching)
     left = [one for one in rest if one.problem.id not in overlapping]

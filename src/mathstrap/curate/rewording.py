@@ -1,0 +1,140 @@
+"""Find test questions that are asked in other words: the same numbers, and enough of the same rare words.
+
+A rewording changes the sentences and keeps the numbers, a few nouns and the names. Both together are telling, neither
+is alone: one in twenty of GSM8K's training questions with four numbers has exactly those of some test question. A
+number counts by how rare it is among the test questions: 576 says much, 2 says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from mathstrap.curate.wording import NUMBER_WORDS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# Evidence = closeness of the words * information in the shared numbers (nats) * (their share of all numbers)^2. The
+# least was set on GSM-Plus (its rewordings found) against GSM8K's training questions (flagged): docs/curate.md.
+LEAST_EVIDENCE = 2.0
+LEAST_CLOSENESS = 0.15
+LEAST_SHARE = 0.5
+# A question with less information in its numbers (2 and 3) would have to be a copy in its words.
+LEAST_INFORMATION = 3.0
+FEWEST_QUESTIONS = 1000
+MOST_OF_SMALL = 2.0
+_SMALL = frozenset([*map(str, range(11)), "1/2", "2x", "3x"])
+# A text with more distinct numbers than this is a table; its first ones are compared.
+MAX_NUMBERS = 12
+_ENDINGS = ("ing", "ies", "ed", "es", "s", "ly")
+
+
+@dataclass(frozen=True)
+class Gist:
+    """The distinct numbers of a question, 1 left out, and the stems of its words."""
+
+    numbers: frozenset[str]
+    stems: frozenset[str]
+
+
+@lru_cache(maxsize=65_536)
+def stem(word: str) -> str:
+    """Return a word without its commonest endings; two forms of a word need only come out the same."""
+    for ending in _ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 3:
+            return word[: -len(ending)]
+    return word
+
+
+def gist_of(words: Sequence[str]) -> Gist:
+    """Return the gist of a question from its words, as `wording.words` gives them."""
+    numbers: dict[str, None] = {}
+    stems = set()
+    for word in words:
+        number = word if word[-1].isdigit() else NUMBER_WORDS.get(word)
+        if number is None:
+            if len(word) > 2:
+                stems.add(stem(word))
+        elif number != "1" and len(numbers) < MAX_NUMBERS:
+            numbers[number] = None
+    return Gist(frozenset(numbers), frozenset(stems))
+
+
+@dataclass(kw_only=True)
+class Rewordings:
+    """The gists of all test questions by their numbers, and how rare each of their words and numbers is.
+
+    `totals` is the information in each question's numbers, shape (questions,).
+    """
+
+    gists: list[Gist] = field(default_factory=list)
+    by_number: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    num_with: Counter[str] = field(default_factory=Counter)
+    weights: dict[str, float] = field(default_factory=dict)
+    norms: list[float] = field(default_factory=list)
+    places: dict[str, NDArray[np.int32]] = field(default_factory=dict)
+    totals: NDArray[np.float64] | None = None
+
+    def add(self, questions: Iterable[Sequence[str]]) -> None:
+        """Add the words of test questions, in the order of the index; rarity is counted anew."""
+        import numpy as np
+
+        for found in questions:
+            gist = gist_of(found)
+            for number in gist.numbers:
+                self.by_number[number].append(len(self.gists))
+            self.gists.append(gist)
+            self.num_with.update(gist.stems)
+        self.weights = {word: self._rarity(num) ** 2 for word, num in self.num_with.items()}
+        self.norms = [self._norm(gist) for gist in self.gists]
+        self.places = {number: np.array(items, dtype=np.int32) for number, items in self.by_number.items()}
+        self.totals = np.array([sum(map(self.information, gist.numbers)) for gist in self.gists])
+
+    def information(self, number: str) -> float:
+        """Return how much a number tells, in nats: the logarithm of one in how many test questions has it.
+
+        In a test set of thirty questions a 2 looks rare; everywhere else it is not.
+        """
+        questions = max(len(self.gists), FEWEST_QUESTIONS)
+        rarity = math.log((questions + 1) / (len(self.by_number.get(number, ())) + 0.5))
+        return min(rarity, MOST_OF_SMALL) if number in _SMALL else rarity
+
+    def _rarity(self, num: int) -> float:
+        """Return the rarity of a word that so many test questions have, 0 for one that nearly all have."""
+        return max(math.log((len(self.gists) + 1) / (num + 0.5)), 0.0)
+
+    def _norm(self, gist: Gist) -> float:
+        unseen = self._rarity(0) ** 2
+        return math.sqrt(sum(self.weights.get(word, unseen) for word in gist.stems)) or 1.0
+
+    def find(self, found: Sequence[str]) -> list[tuple[int, float]]:
+        """Return the test questions that a question with these words rewords, each with the closeness of the words."""
+        import numpy as np
+
+        gist = gist_of(found)
+        known = {number: self.information(number) for number in gist.numbers}
+        total = sum(known.values())
+        if self.totals is None or len(known) < 2 or total < LEAST_INFORMATION:
+            return []
+        shared = np.zeros(len(self.gists))
+        for number, information in known.items():
+            if number in self.places:
+                shared[self.places[number]] += information
+        share = shared / (total + self.totals - shared)
+        most = shared * share**2  # the evidence if all words agreed
+        norm = self._norm(gist)
+        matches = []
+        for item in np.flatnonzero((most >= LEAST_EVIDENCE) & (share >= LEAST_SHARE)).tolist():
+            other = self.gists[item]
+            if len(gist.numbers & other.numbers) < 2:
+                continue
+            close = sum(self.weights[word] for word in gist.stems & other.stems) / (norm * self.norms[item])
+            if close >= LEAST_CLOSENESS and close * most[item] >= LEAST_EVIDENCE:
+                matches.append((item, close))
+        return sorted(matches, key=lambda match: (-match[1], match[0]))
