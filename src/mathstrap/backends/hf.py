@@ -186,7 +186,7 @@ class HfEngine:
             over = self._closed or all(waiting.draw.future.cancelled() for waiting in batch)
             return torch.full((ids.shape[0],), over, dtype=torch.bool, device=ids.device)
 
-        made = self._model.generate(
+        output = self._model.generate(
             torch.tensor(rows, device=device), attention_mask=torch.tensor(mask, device=device),
             max_new_tokens=num_tokens, do_sample=False, num_beams=1,
             temperature=None, top_p=None, top_k=None, pad_token_id=pad, **more,
@@ -195,7 +195,7 @@ class HfEngine:
         seconds = time.monotonic() - started
         ends = self._model.generation_config.eos_token_id
         ends = set(ends) if isinstance(ends, list) else {ends}
-        for waiting, ids in zip(batch, made, strict=True):
+        for waiting, ids in zip(batch, output, strict=True):
             waiting.draw.settle(self._read(waiting, ids, ends, seconds))
 
     def _read(self, waiting: _Waiting, ids: list[int], ends: set[int], seconds: float) -> Generation:
@@ -307,7 +307,7 @@ def with_adapter(model: Any, folder: str) -> Any:
 
 def read_settings(settings: dict[str, Any]) -> HfSettings:
     """Return the checked settings; raises InputError naming the key that is wrong."""
-    known = {one.name: type(one.default) for one in fields(HfSettings)}
+    known = {setting.name: type(setting.default) for setting in fields(HfSettings)}
     for key, value in settings.items():
         if key not in known:
             raise InputError(f'teacher.settings: the hf teacher has no "{key}".{suggest(key, list(known))}')

@@ -135,7 +135,7 @@ class VllmEngine:
         if isinstance(error, TeacherError):
             return error
         if isinstance(error, ValueError | TypeError) or "VLLMClientError" in [
-            one.__name__ for one in type(error).__mro__
+            base.__name__ for base in type(error).__mro__
         ]:
             return TeacherError(f"vLLM refuses a request: {error}")
         if self._engine.errored:
@@ -199,7 +199,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
 
 def read_settings(settings: dict[str, Any]) -> VllmSettings:
     """Return the checked settings; raises InputError naming the key that is wrong."""
-    known = [one.name for one in fields(VllmSettings)]
+    known = [setting.name for setting in fields(VllmSettings)]
     for key, value in settings.items():
         if key not in known:
             raise InputError(

@@ -98,10 +98,10 @@ def vote(
     checks = checks or {}
     # Where answers were put back, one that was not has too few votes to lead.
     weights = [
-        confidence_of(len(one) / len(answers), checks.get(label_of(one)), options)
-        if not checks or label_of(one) in checks
+        confidence_of(len(group) / len(answers), checks.get(label_of(group)), options)
+        if not checks or label_of(group) in checks
         else 0.0
-        for one in groups
+        for group in groups
     ]
     order = sorted(range(len(groups)), key=lambda place: (-weights[place], -len(groups[place])))
     leader = groups[order[0]]

@@ -149,8 +149,8 @@ def write_lm_eval(
     for summary, loaded in zip(evaluation.summaries, sets, strict=True):
         rows = [draw for draw in draws if draw.benchmark == summary.benchmark]
         target = folder / f"samples_{summary.benchmark}.jsonl"
-        made = lm_eval_rows(evaluation, rows, loaded.places)
-        write_atomically(target, (msgspec.json.encode(row) + b"\n" for row in made), is_private=True)
+        lines = lm_eval_rows(evaluation, rows, loaded.places)
+        write_atomically(target, (msgspec.json.encode(row) + b"\n" for row in lines), is_private=True)
         written.append(target)
     return written
 
@@ -166,11 +166,11 @@ def lm_eval_rows(
         for row in rows:
             target = f"{row.solution}\n#### {row.expected}" if row.style == "gsm8k" else row.expected
             doc = {"question" if row.style == "gsm8k" else "problem": row.question, "answer": target, "id": row.problem}
-            made = evaluation.provenance[row.style]
+            provenance = evaluation.provenance[row.style]
             decoding = {
-                "until": list(made.stop or ()),
-                "temperature": made.temperature,
-                "max_gen_toks": made.max_tokens,
+                "until": list(provenance.stop or ()),
+                "temperature": provenance.temperature,
+                "max_gen_toks": provenance.max_tokens,
             }
             yield {
                 "doc_id": places[row.problem], "doc": doc, "target": target,

@@ -160,17 +160,17 @@ def summarize(
 ) -> SetMemory:  # fmt: skip
     """Return the numbers of one set; questions too short for a share are left out of it."""
     ids = {problem.id for problem in problems}
-    mine = [one for one in found if one.id in ids]
-    by_share = {share: [one for one in mine if one.share == share] for share in SHARES}
+    rows = [row for row in found if row.id in ids]
+    by_share = {share: [row for row in rows if row.share == share] for share in SHARES}
     return SetMemory(
         benchmark=name, num_problems=len(problems),
-        num_unanswered=sum(request.id.rpartition("#")[0] in ids for request in requests) - len(mine),
+        num_unanswered=sum(request.id.rpartition("#")[0] in ids for request in requests) - len(rows),
         exact={
-            str(share): score([float(one.is_exact) for one in group], [one.cluster for one in group])
+            str(share): score([float(row.is_exact) for row in group], [row.cluster for row in group])
             for share, group in by_share.items()
         },
         overlap={
-            str(share): mean_score([one.overlap for one in group], [one.cluster for one in group])
+            str(share): mean_score([row.overlap for row in group], [row.cluster for row in group])
             for share, group in by_share.items()
         },
     )  # fmt: skip

@@ -87,14 +87,14 @@ def overview(evaluation: Evaluation) -> str:
         for s in evaluation.summaries
     ]
     head = "".join(f"<th class=n>{name}" for name in SCORES)
-    made = [describe(style, provenance) for style, provenance in evaluation.provenance.items()]
+    sentences = [describe(style, provenance) for style, provenance in evaluation.provenance.items()]
     settings = "".join(f", {name} {value}" for name, value in evaluation.settings.items())
     versions = ", ".join(f"{name} {version}" for name, version in evaluation.versions.items())
     return (
         "<table><tr><th>set<th class=n>questions<th class=n>draws<th class=n>accuracy<th class=n>95 % interval"
         f"{head}<th class=n>cut off<th class=n>no answer<th class=n>tokens<th class=n>seconds</tr>"
         f"{''.join(rows)}</table>"
-        f"<p class=made>{escape(' '.join(made))} Backend {escape(evaluation.backend + settings)}. "
+        f"<p class=made>{escape(' '.join(sentences))} Backend {escape(evaluation.backend + settings)}. "
         f"{escape(versions)}.</p>"
     )
 

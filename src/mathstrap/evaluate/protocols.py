@@ -93,10 +93,10 @@ def choose_protocol(name: str, changes: Changes | None = None) -> Protocol:
 
 def make_changes(protocol: Protocol, changes: Changes) -> Protocol:
     """Return a protocol with changes made; one that differs is called `<name>+changed`."""
-    made = {key: value for key, value in vars(changes).items() if value is not None}
-    if "max_tokens" in made:
-        made["max_tokens"] = dict.fromkeys(protocol.max_tokens, made["max_tokens"])
-    changed = replace(protocol, **made)
+    changed_values = {key: value for key, value in vars(changes).items() if value is not None}
+    if "max_tokens" in changed_values:
+        changed_values["max_tokens"] = dict.fromkeys(protocol.max_tokens, changed_values["max_tokens"])
+    changed = replace(protocol, **changed_values)
     check_decoding(changed)
     return protocol if changed == protocol else replace(changed, name=f"{protocol.name}+changed")
 

@@ -50,10 +50,10 @@ def compare(a: Path | str, b: Path | str) -> EvaluationComparison:
     second, draws_b = read_evaluation(b)
     sets = {}
     for summary in first.summaries:
-        one, two = mean_scores(draws_a, summary.benchmark), mean_scores(draws_b, summary.benchmark)
-        if one.keys() & two.keys():
+        scores_a, scores_b = mean_scores(draws_a, summary.benchmark), mean_scores(draws_b, summary.benchmark)
+        if scores_a.keys() & scores_b.keys():
             clusters = {draw.problem: draw.cluster for draw in (*draws_a, *draws_b)}
-            sets[summary.benchmark] = compare_scores(one, two, clusters)
+            sets[summary.benchmark] = compare_scores(scores_a, scores_b, clusters)
     if not sets:
         names = [", ".join(summary.benchmark for summary in side.summaries) for side in (first, second)]
         raise InputError(
@@ -78,10 +78,10 @@ def contrast(a: Path | str, b: Path | str, sets: tuple[str, str]) -> EvaluationC
     interval is clustered by seed. Raises InputError where the sets share no seed question.
     """
     (first, draws_a), (second, draws_b) = read_evaluation(a), read_evaluation(b)
-    one, two = (by_seed(draws, name) for draws, name in ((draws_a, sets[0]), (draws_b, sets[1])))
-    if not one.keys() & two.keys():
+    scores_a, scores_b = (by_seed(draws, name) for draws, name in ((draws_a, sets[0]), (draws_b, sets[1])))
+    if not scores_a.keys() & scores_b.keys():
         raise InputError(f"{sets[0]} and {sets[1]} share no seed question, so there is nothing to pair.")
-    found = compare_scores(one, two, {seed: seed for seed in {*one, *two}})
+    found = compare_scores(scores_a, scores_b, {seed: seed for seed in {*scores_a, *scores_b}})
     return EvaluationComparison(
         a=f"{a} {sets[0]}", b=f"{b} {sets[1]}", model_a=first.model, model_b=second.model,
         sets={f"{sets[0]} against {sets[1]}": found}, warnings=warnings(first, second, [], []),
@@ -112,11 +112,11 @@ def warnings(
 ) -> list[str]:
     """Return what differs between two evaluations besides the model."""
     found = []
-    for style, one in first.provenance.items():
+    for style, provenance in first.provenance.items():
         two = second.provenance.get(style)
         if two is None:
             continue
-        ours, theirs = msgspec.structs.asdict(one), msgspec.structs.asdict(two)
+        ours, theirs = msgspec.structs.asdict(provenance), msgspec.structs.asdict(two)
         changed = [f"{key} {ours[key]!r} against {theirs[key]!r}" for key in ours if ours[key] != theirs[key]]
         if changed:
             found.append(f"{style} questions were asked or scored differently: {'; '.join(changed)}.")

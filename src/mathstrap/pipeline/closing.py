@@ -103,8 +103,8 @@ def closing_sentences(analysis: Analysis, recipe: RunRecipe) -> list[str]:
     """Return what was made and what was lost most, a sentence each; the second only where something was lost."""
     kept, seeds = analysis.everything.counts["kept"], analysis.seeds
     kind = "verified" if recipe.curate.outcome == "correct" else "wrong"
-    made = f"{counted(kept, f'{kind} sample')} from {counted(seeds, 'seed')}"
+    sentence = f"{counted(kept, f'{kind} sample')} from {counted(seeds, 'seed')}"
     loss = biggest_loss(analysis, recipe)
     if loss is None:
-        return [f"Made: {made}."]
-    return [f"Made: {made}.", f"Lost most: {loss.sentence}. To change it: {loss.setting}."]
+        return [f"Made: {sentence}."]
+    return [f"Made: {sentence}.", f"Lost most: {loss.sentence}. To change it: {loss.setting}."]

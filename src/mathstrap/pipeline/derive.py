@@ -124,16 +124,16 @@ def _plan_method(
     """Add what a method makes of a parent to the plan, and return the finished problems among it."""
     finished = []
     augmentation = recipe.augmentation(method)
-    for made in augmentation.plan(
+    for result in augmentation.plan(
         parent, recipe.method(method).count, others=others, mode=recipe.mode, rng_seed=recipe.rng_seed
     ):
-        check_descent(made, method, parent, augmentation.parents)
-        if isinstance(made, Problem):
-            finished.append(made)
-        elif isinstance(made, Reject):
-            plan.rejects.append(made)
+        check_descent(result, method, parent, augmentation.parents)
+        if isinstance(result, Problem):
+            finished.append(result)
+        elif isinstance(result, Reject):
+            plan.rejects.append(result)
         else:
-            plan.rewrites.append(PlannedRewrite(parent=parent, draft=made))
+            plan.rewrites.append(PlannedRewrite(parent=parent, draft=result))
     plan.problems.extend(finished)
     return finished
 

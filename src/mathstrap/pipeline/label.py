@@ -91,11 +91,11 @@ def label_seeds(
     rejects: list[Reject] = []
     for seed in seeds:
         found = by_seed.get(seed.id)
-        made = seed if seed.answer else None if found is None else label_of(seed, found, recipe)
-        if isinstance(made, Reject):
-            rejects.append(made)
-        elif made is not None:
-            labelled.append(made)
+        labelled_seed = seed if seed.answer else None if found is None else label_of(seed, found, recipe)
+        if isinstance(labelled_seed, Reject):
+            rejects.append(labelled_seed)
+        elif labelled_seed is not None:
+            labelled.append(labelled_seed)
     return labelled, rejects
 
 
@@ -112,8 +112,8 @@ def label_questions(state: State, context: Context) -> State:
     if not questions:
         return state
     voted = vote_on(list(questions.values()), context)
-    made = {name: label_of(questions[name], found, recipe) for name, found in voted.votes.items()}
-    problems = [made.get(problem.id, questions.get(problem.id, problem)) for problem in state.problems]
+    labels = {name: label_of(questions[name], found, recipe) for name, found in voted.votes.items()}
+    problems = [labels.get(problem.id, questions.get(problem.id, problem)) for problem in state.problems]
     written = [questions[one.id] if isinstance(one, Reject) else one for one in problems]
     run.write_records("problems", chain(state.seeds.problems, written))
     note_labels(run)
@@ -123,7 +123,7 @@ def label_questions(state: State, context: Context) -> State:
     return with_fields(
         state,
         problems=labelled,
-        rejects=(*state.rejects, *(one for one in made.values() if isinstance(one, Reject))),
+        rejects=(*state.rejects, *(one for one in labels.values() if isinstance(one, Reject))),
         voted=(*state.voted, *voted.asked(of=unlabelled), *voted.checks_asked),
         labels=state.labels + voted.usage_of(context, of=unlabelled) + voted.checks_usage,
     )

@@ -19,7 +19,7 @@ def samples_that_go(run: RunDir, seeds: Seeds) -> str:
     if is_same or not (run.has("samples") and run.has("problems")):
         return ""
     present = {(seed.id, seed.question, seed.answer) for seed in seeds.problems}
-    gone = {
+    lost = {
         problem.id
         for problem in run.read_records("problems", Problem)
         # A vote gave such a seed its answer; its own is empty.
@@ -27,13 +27,13 @@ def samples_that_go(run: RunDir, seeds: Seeds) -> str:
         and (problem.id, problem.question, problem.answer) not in present
         and (problem.id, problem.question, "") not in present
     }
-    if not gone:
+    if not lost:
         return ""
     num_samples = num_lost = 0
     losing: set[str] = set()
     for sample in run.read_records("samples", Sample):
         num_samples += 1
-        if sample.seed in gone:
+        if sample.seed in lost:
             num_lost += 1
             losing.add(sample.seed)
     if not num_lost:

@@ -22,7 +22,7 @@ def build_backward(problems: Sequence[Problem], *, rng_seed: int = 0, per_questi
     Tags: `hidden` is the text behind x, `kind` what sort of number it was, `solvable` whether the answer depends on it
     and determines it (yes, no, unknown).
     """
-    made: list[Problem] = []
+    problems_made: list[Problem] = []
     for problem in problems:
         for found in rewrite(problem, per_question or ALL, rng_seed=rng_seed, masks="all"):
             if not isinstance(found, Problem):
@@ -33,13 +33,13 @@ def build_backward(problems: Sequence[Problem], *, rng_seed: int = 0, per_questi
                 "solvable": solvable(found),
                 **{name: problem.tags[name] for name in ("level", "subject") if name in problem.tags},
             }
-            made.append(
+            problems_made.append(
                 Problem(
                     id=found.id, dataset=f"{problem.dataset}-backward-full", style=found.style, question=found.question,
                     answer=found.answer, method="fobar", parent=problem.id, tags=tags,
                 )
             )  # fmt: skip
-    return made
+    return problems_made
 
 
 def solvable(problem: Problem) -> Solvable:

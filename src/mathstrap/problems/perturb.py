@@ -16,7 +16,7 @@ from mathstrap.types import Problem
 
 def perturb(problems: Sequence[Problem], *, rng_seed: int = 0) -> list[Problem]:
     """Return up to three variants of every problem, in order; what a rule cannot do safely is left out."""
-    made: list[Problem] = []
+    variants: list[Problem] = []
     for problem in problems:
         for kind, change in (("numbers", resample_numbers), ("names", change_names), ("sentence", add_sentence)):
             rng = random.Random(f"{rng_seed}/{problem.id}/{kind}")
@@ -24,13 +24,13 @@ def perturb(problems: Sequence[Problem], *, rng_seed: int = 0) -> list[Problem]:
             if changed is not None:
                 question, answer = changed
                 tags = {**problem.tags, "perturbation": kind}
-                made.append(
+                variants.append(
                     Problem(
                         id=f"{problem.id}/{kind}.1", dataset="gsm8k-perturbed", style=problem.style, question=question,
                         answer=answer, parent=problem.id, tags=tags,
                     )
                 )  # fmt: skip
-    return made
+    return variants
 
 
 def resample_numbers(problem: Problem, rng: random.Random) -> tuple[str, str] | None:

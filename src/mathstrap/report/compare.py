@@ -66,7 +66,9 @@ def compare_runs(a: str | Path, b: str | Path) -> RunComparison:
 def compare(a: RunDir, b: RunDir) -> RunComparison:
     """Count both runs and set them side by side."""
     found_a, found_b = analyse_run(a), analyse_run(b)
-    lines = [line for name, one, two in paired(found_a, found_b) for line in lines_of(name, one, two)]
+    lines = [
+        line for name, numbers_a, numbers_b in paired(found_a, found_b) for line in lines_of(name, numbers_a, numbers_b)
+    ]
     name_a, name_b = str(a.manifest.get("name") or a.path.name), str(b.manifest.get("name") or b.path.name)
     if name_a == name_b:
         name_a, name_b = str(a.path), str(b.path)
@@ -77,9 +79,11 @@ def paired(a: Analysis, b: Analysis) -> list[tuple[str, GroupNumbers | None, Gro
     """Return the groups of both runs by name: all, then methods, then datasets; None where a run lacks one."""
     pairs: list[tuple[str, GroupNumbers | None, GroupNumbers | None]] = [("All", a.everything, b.everything)]
     for side in ("by_method", "by_dataset", "by_teacher"):
-        one: dict[str, GroupNumbers] = getattr(a, side)
-        two: dict[str, GroupNumbers] = getattr(b, side)
-        pairs += [(METHOD_NAMES.get(name, name), one.get(name), two.get(name)) for name in {**one, **two}]
+        groups_a: dict[str, GroupNumbers] = getattr(a, side)
+        groups_b: dict[str, GroupNumbers] = getattr(b, side)
+        pairs += [
+            (METHOD_NAMES.get(name, name), groups_a.get(name), groups_b.get(name)) for name in {**groups_a, **groups_b}
+        ]
     return pairs
 
 
@@ -106,11 +110,11 @@ def lines_of(name: str, a: GroupNumbers | None, b: GroupNumbers | None) -> list[
         ("steps per reply", "steps", 1, mean_text),
         ("tokens per kept row", "tokens_per_kept", 1, mean_text),
     ):
-        one = getattr(a, attribute) if a else None
-        two = getattr(b, attribute) if b else None
-        difference, is_clear = difference_text(one, two, scale)
-        shown_a = show(one) if one else "–"
-        shown_b = show(two) if two else "–"
+        number_a = getattr(a, attribute) if a else None
+        number_b = getattr(b, attribute) if b else None
+        difference, is_clear = difference_text(number_a, number_b, scale)
+        shown_a = show(number_a) if number_a else "–"
+        shown_b = show(number_b) if number_b else "–"
         measured.append(Line(group=name, name=label, a=shown_a, b=shown_b, difference=difference, is_clear=is_clear))
     return counts + measured
 

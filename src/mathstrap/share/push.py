@@ -137,9 +137,9 @@ def push(plan: PushPlan) -> str:
         for file in plan.files
     ]
     try:
-        made = api.create_repo(plan.repo, repo_type="dataset", private=plan.private, exist_ok=True)
+        created = api.create_repo(plan.repo, repo_type="dataset", private=plan.private, exist_ok=True)
         api.create_commit(plan.repo, operations, commit_message=plan.message, repo_type="dataset")
     except (OSError, ValueError, RuntimeError, msgspec.DecodeError) as error:
         reason = redact((str(error).strip().splitlines() or [type(error).__name__])[0], [token])
         raise InputError(f"{plan.repo}: the hub refused the upload: {reason}") from None
-    return str(made)
+    return str(created)

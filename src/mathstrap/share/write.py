@@ -114,7 +114,7 @@ def write_groups(
     held_out: frozenset[str] = frozenset(),
 ) -> dict[str, Exported]:
     """Write every planned format of the questions in one pass, those of the `held_out` seeds to a file of their own."""
-    made = {name: Exported(name=name) for name in plans}
+    exported = {name: Exported(name=name) for name in plans}
     left_out = {name: LeftOut() for name in plans}
     with ExitStack() as stack:
         files = {
@@ -138,12 +138,12 @@ def write_groups(
         for (name, is_held), file in files.items():
             file.close()
             if is_held:
-                made[name].num_held_out = file.num_rows
+                exported[name].num_held_out = file.num_rows
             else:
-                made[name].num_rows = file.num_rows
+                exported[name].num_rows = file.num_rows
     for name, counts in left_out.items():
-        made[name].left_out = dict(counts.counts.most_common())
-    return made
+        exported[name].left_out = dict(counts.counts.most_common())
+    return exported
 
 
 def like_row(name: str, options: FormatOptions) -> Row:
@@ -192,9 +192,9 @@ def write_samples(
     run: RunDir, plans: Mapping[str, FormatOptions], folder: Path, *, held_out: frozenset[str]
 ) -> dict[str, Exported]:
     """Write formats of samples from the samples of a run as curated; an ending other than "keep" replaces theirs."""
-    made = {name: Exported(name=name) for name in plans}
+    exported = {name: Exported(name=name) for name in plans}
     if not plans:
-        return made
+        return exported
     with_votes = any(row.gold_source == "voted" for row in run.read_records("samples", _GoldSource))
     with ExitStack() as stack:
         files = {
@@ -209,7 +209,7 @@ def write_samples(
             is_held = is_held_out(roots_of(sample), held_out)
             for name, options in plans.items():
                 if is_held is None:
-                    made[name].left_out[MIXED] = made[name].left_out.get(MIXED, 0) + 1
+                    exported[name].left_out[MIXED] = exported[name].left_out.get(MIXED, 0) + 1
                     continue
                 row = sample_row(
                     name, with_ending(sample, options.ending), options.reasoning, with_votes=with_votes
@@ -218,10 +218,10 @@ def write_samples(
         for (name, is_held), file in files.items():
             file.close()
             if is_held:
-                made[name].num_held_out = file.num_rows
+                exported[name].num_held_out = file.num_rows
             else:
-                made[name].num_rows = file.num_rows
-    return made
+                exported[name].num_rows = file.num_rows
+    return exported
 
 
 def with_ending(sample: Sample, ending: Ending) -> Sample:
@@ -238,18 +238,18 @@ def export_run(
 ) -> dict[str, Exported]:
     """Write formats of a finished run into its directory, and note them in `exports.json` and the data card."""
     of_samples = {name: options for name, options in plans.items() if name in FORMATS}
-    made = write_samples(run, of_samples, run.path, held_out=held_out)
+    exported = write_samples(run, of_samples, run.path, held_out=held_out)
     grouped = {name: options for name, options in plans.items() if name in GROUP_FORMATS}
     if grouped:
         groups = groups_of_run(run, with_checks="steps" in grouped)
-        made.update(write_groups(groups, grouped, run.path, held_out=held_out))
+        exported.update(write_groups(groups, grouped, run.path, held_out=held_out))
     noted = exports_of(run.path)
-    noted.update({name: record_of(made[name], options) for name, options in plans.items()})
+    noted.update({name: record_of(exported[name], options) for name, options in plans.items()})
     write_record(run.path, noted)
     if (run.path / CARD).exists():
         card = (run.path / CARD).read_text(encoding="utf-8")
         write_atomically(run.path / CARD, [with_exports(card, noted).encode("utf-8")])
-    return made
+    return exported
 
 
 def export_file(
@@ -267,15 +267,15 @@ def export_file(
 
         ids = [group.seed for group in groups_in(path, fields)]
         held_out = split(ids, validation_share, rng_seed=rng_seed).validation
-    made = write_groups(groups_in(path, fields, left_out=skipped), plans, folder, held_out=held_out)
-    for each in made.values():
+    exported = write_groups(groups_in(path, fields, left_out=skipped), plans, folder, held_out=held_out)
+    for each in exported.values():
         each.left_out.update(skipped)
     noted = exports_of(folder)
-    noted.update({name: record_of(made[name], options) for name, options in plans.items()})
+    noted.update({name: record_of(exported[name], options) for name, options in plans.items()})
     write_record(folder, noted)
     card = f"---\nconfigs:\n---\n\n# {path.stem}\n\nMade by Mathstrap from `{path.name}`.\n"
     write_atomically(folder / CARD, [with_exports(card, noted).encode("utf-8")])
-    return made
+    return exported
 
 
 def record_of(made: Exported, options: FormatOptions) -> dict[str, Any]:

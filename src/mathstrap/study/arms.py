@@ -75,8 +75,8 @@ def clean_seeds(seeds: Sequence[Problem], recipe: RunRecipe) -> list[Problem]:
     if not options.against:
         return list(seeds)
     index = Index.build(load_test_sets(options.against, data=options.data), options.matching)
-    gone = contaminated(index.find_all((seed.id, seed.question) for seed in seeds), options.matching)
-    return [seed for seed in seeds if seed.id not in gone]
+    overlapping = contaminated(index.find_all((seed.id, seed.question) for seed in seeds), options.matching)
+    return [seed for seed in seeds if seed.id not in overlapping]
 
 
 def seed_sample(seed: Problem, recipe: RunRecipe) -> Sample:

@@ -72,7 +72,8 @@ def put_together(
         num_samples=len(pool.correct), base=accuracies([found[BASE][1]]) if BASE in found else {},
         cells=cells, groups=groups(plan, found), notes=notes(recipe, plan, pool, found),
         protocol=[
-            *setting(recipe), *(describe(style, made) for style, made in (first.provenance if first else {}).items())
+            *setting(recipe),
+            *(describe(style, provenance) for style, provenance in (first.provenance if first else {}).items()),
         ],
         versions=first.versions if first else versions(),
         recipe=public(recipe_values(recipe)),
@@ -83,19 +84,19 @@ def setting(recipe: StudyRecipe) -> list[str]:
     """Return who taught, who was trained and how, without the folders of this machine."""
     train = recipe.train
     model = Path(train.model).name if Path(train.model).exists() else train.model
-    made = [
+    sentences = [
         f"Samples: the run {Path(recipe.run).name}." if recipe.run else
         f"Teacher: {teacher_name(recipe.bootstrap.teacher)}."
     ]  # fmt: skip
     if recipe.students:
         seeds = ", ".join(str(rng_seed) for rng_seed in recipe.rng_seeds)
-        made.append(
+        sentences.append(
             f"Students: {model}, trained by {train.method}, {train.global_batch} samples a step, learning rate "
             f"{train.lr:g}, {train.epochs:g} passes of the largest arm; rng_seeds {seeds}."
         )
     else:
-        made.append(f"Model: {model}, untrained.")
-    return [*made, "The whole recipe is study.yaml, which mathstrap study repeats."]
+        sentences.append(f"Model: {model}, untrained.")
+    return [*sentences, "The whole recipe is study.yaml, which mathstrap study repeats."]
 
 
 def split_directions(draws: Sequence[ScoredDraw]) -> dict[str, list[ScoredDraw]]:
@@ -109,8 +110,8 @@ def split_directions(draws: Sequence[ScoredDraw]) -> dict[str, list[ScoredDraw]]
 def accuracies(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Accuracy]:
     """Return an arm's accuracy in each direction that was asked."""
     split = [split_directions(draws) for draws in students]
-    found = {direction: accuracy([one[direction] for one in split]) for direction in DIRECTIONS}
-    return {direction: made for direction, made in found.items() if made is not None}
+    found = {direction: accuracy([by_direction[direction] for by_direction in split]) for direction in DIRECTIONS}
+    return {direction: score for direction, score in found.items() if score is not None}
 
 
 def cell_result(
@@ -119,12 +120,12 @@ def cell_result(
     """Return one cell's numbers."""
     planned = [plan.student(student_id) for student_id in cell.students]
     draws = [found[student.id][1] for student in planned if student.id in found]
-    flat = [draw for one in draws for draw in one]
+    flat = [draw for student_draws in draws for draw in student_draws]
     sets: dict[str, Estimate] = {}
     for name in dict.fromkeys(draw.benchmark for draw in flat):
-        made = accuracy([[draw for draw in one if draw.benchmark == name] for one in draws])
-        assert made is not None, "the name comes from a draw"
-        sets[name] = made.score
+        of_set = accuracy([[draw for draw in student_draws if draw.benchmark == name] for student_draws in draws])
+        assert of_set is not None, "the name comes from a draw"
+        sets[name] = of_set.score
     schedules = [student.schedule for student in planned]
     methods = {
         method: fmean(student.rows.methods.get(method, 0) for student in planned)
@@ -139,7 +140,7 @@ def cell_result(
         samples_seen=fmean(schedule.samples_seen for schedule in schedules),
         tokens_seen=fmean(schedule.tokens_seen for schedule in schedules),
         accuracy=accuracies(draws), sets=sets,
-        lengths=by_length([split_directions(one)["forward"] for one in draws]),
+        lengths=by_length([split_directions(student_draws)["forward"] for student_draws in draws]),
         truncated=fmean(draw.finish_reason == "length" for draw in flat) if flat else 0.0,
         unparseable=fmean(draw.reason in ("no_answer", "empty") for draw in flat) if flat else 0.0,
         gain=mean_of(gains, files), perplexity=mean_of(surprise, files),
@@ -164,7 +165,9 @@ def groups(plan: Plan, found: dict[str, Evaluated]) -> list[ArmGroup]:
             ArmGroup(
                 size=size, match=match,
                 differences={
-                    direction: compare_arms({arm: [one[direction] for one in ones] for arm, ones in arms.items()})
+                    direction: compare_arms(
+                        {arm: [student[direction] for student in students] for arm, students in arms.items()}
+                    )
                     for direction in DIRECTIONS
                 },
             )
@@ -174,38 +177,40 @@ def groups(plan: Plan, found: dict[str, Evaluated]) -> list[ArmGroup]:
 
 def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluated]) -> list[str]:
     """Return what a reader must know of the numbers."""
-    made = []
+    sentences = []
     missing = [student.id for student in plan.students if student.id not in found]
     if missing and recipe.students:
-        made.append(f"{len(missing)} of {len(plan.students)} students are missing; the numbers speak of the others.")
+        sentences.append(
+            f"{len(missing)} of {len(plan.students)} students are missing; the numbers speak of the others."
+        )
     if len(recipe.rng_seeds) == 1 and recipe.students:
-        made.append("One seed: how far another training would move these numbers is not known.")
+        sentences.append("One seed: how far another training would move these numbers is not known.")
     families = 2 * len({(cell.size, cell.match) for cell in plan.cells})
     if families > 2 and recipe.students:
-        made.append(
+        sentences.append(
             f"P-values are adjusted within each size, match and direction, not between these {families} families: "
             "about one family in twenty finds something by chance alone."
         )
     if pool.num_unsolved_seeds and any("seed" in arm.methods and not arm.answer_only for arm in recipe.arms.values()):
-        made.append(
+        sentences.append(
             f"{pool.num_unsolved_seeds:,} of {pool.num_seeds:,} seeds carry no worked solution and are not among the "
             "seeds' own samples."
         )
     for cell in plan.cells:
         short = [plan.student(name).rows.size.num_samples for name in cell.students]
         if cell.size and min(short) < cell.size:
-            made.append(f"{cell.arm} has {min(short):,} samples where {cell.size:,} were wanted ({cell.match}).")
+            sentences.append(f"{cell.arm} has {min(short):,} samples where {cell.size:,} were wanted ({cell.match}).")
     sizes = [student.rows.size.num_samples for student in plan.students]
     has_seeds = any(arm.methods == ("seed",) for arm in recipe.arms.values())
     if recipe.students and has_seeds and max(sizes) <= pool.num_seeds:
-        made.append(
+        sentences.append(
             f"No arm has more samples than there are seeds ({pool.num_seeds:,}): this compares samples of one kind "
             "with as many of another, not what more samples of the same seeds would add."
         )
-    made += cut_off(plan, found)
+    sentences += cut_off(plan, found)
     if not find_spec("matplotlib"):
-        made.append("There is no plot: matplotlib is not installed.")
-    return made
+        sentences.append("There is no plot: matplotlib is not installed.")
+    return sentences
 
 
 def cut_off(plan: Plan, found: dict[str, Evaluated]) -> list[str]:
@@ -213,12 +218,17 @@ def cut_off(plan: Plan, found: dict[str, Evaluated]) -> list[str]:
     whose = {"the untrained model": [BASE]}
     for cell in plan.cells:
         whose.setdefault(f"the students of {cell.arm}", []).extend(cell.students)
-    made = []
+    sentences = []
     for name, ids in whose.items():
-        cut = [draw.finish_reason == "length" for one in dict.fromkeys(ids) if one in found for draw in found[one][1]]
+        cut = [
+            draw.finish_reason == "length"
+            for student_id in dict.fromkeys(ids)
+            if student_id in found
+            for draw in found[student_id][1]
+        ]
         if cut and fmean(cut) >= MANY:
-            made.append(
+            sentences.append(
                 f"Of the replies of {name} {fmean(cut):.0%} were cut off at the length allowed, so what they "
                 "could solve with more room is not known."
             )
-    return made
+    return sentences

@@ -19,21 +19,21 @@ from mathstrap.train import TrainRecipe
 
 def bootstrap_recipe(recipe: StudyRecipe) -> RunRecipe:
     """Return the run's recipe: beside the study unless it names a place, on the split's seeds, apart from its test."""
-    made = recipe.bootstrap
-    if not made.name:
-        made = replace(made, name="run", out=str(recipe.path))
+    run_recipe = recipe.bootstrap
+    if not run_recipe.name:
+        run_recipe = replace(run_recipe, name="run", out=str(recipe.path))
     if recipe.split is None:
-        return made
+        return run_recipe
     source = replace(
-        made.seed_sources[0], source=str(recipe.path / f"{SEEDS}.jsonl"), fields={}, offset=0, limit=None,
+        run_recipe.seed_sources[0], source=str(recipe.path / f"{SEEDS}.jsonl"), fields={}, offset=0, limit=None,
     )  # fmt: skip
-    against = made.decontaminate
+    against = run_recipe.decontaminate
     if not against.against:
         matching = replace(against.matching, min_coverage=recipe.split.overlap)
         against = replace(
             against, against=tuple(test_sets(recipe.split)), data=str(recipe.path / TEST_FOLDER), matching=matching
         )  # fmt: skip
-    return replace(made, seeds=source, decontaminate=against)
+    return replace(run_recipe, seeds=source, decontaminate=against)
 
 
 def existing_run(path: str) -> RunRecipe:

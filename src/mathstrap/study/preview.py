@@ -148,12 +148,12 @@ def with_times(recipe: StudyRecipe, found: StudyPreview) -> StudyPreview:
     speed = recipe.speed
     tokens = sum(student.schedule.tokens_seen for student in found.plan.students)
     train = tokens / speed.train_tokens / 3600 if speed.train_tokens else None
-    asking = found.num_requests / speed.replies / 3600 if speed.replies else None
+    asking_hours = found.num_requests / speed.replies / 3600 if speed.replies else None
     paid = found.run.usd_expected if found.run is not None else 0.0
     usd = paid
     if speed.usd_per_hour and paid is not None:
-        usd = paid + speed.usd_per_hour * ((train or 0.0) + (asking or 0.0))
-    return replace(found, train_hours=train, evaluation_hours=asking, usd=usd)
+        usd = paid + speed.usd_per_hour * ((train or 0.0) + (asking_hours or 0.0))
+    return replace(found, train_hours=train, evaluation_hours=asking_hours, usd=usd)
 
 
 def test_sizes(recipe: StudyRecipe) -> list[TestSize]:
@@ -167,7 +167,7 @@ def test_sizes(recipe: StudyRecipe) -> list[TestSize]:
         problems[direction_of(loaded.name)] += loaded.problems
     return [
         TestSize(
-            direction=direction, num_questions=len(found), num_originals=len({root_of(one.id) for one in found})
+            direction=direction, num_questions=len(found), num_originals=len({root_of(problem.id) for problem in found})
         )
         for direction, found in problems.items()
         if found
@@ -181,7 +181,7 @@ def powers_of(recipe: StudyRecipe, plan: Plan, tests: list[TestSize]) -> list[Po
         sizes[cell.size, cell.match] = sizes.get((cell.size, cell.match), 0) + 1
     most = max(sizes.values(), default=0)
     power = recipe.power
-    made = [
+    estimates = [
         estimate_power(
             test.direction, num_questions=test.num_questions, num_originals=test.num_originals,
             num_seeds=len(recipe.rng_seeds), num_arms=most,
@@ -190,4 +190,4 @@ def powers_of(recipe: StudyRecipe, plan: Plan, tests: list[TestSize]) -> list[Po
         )
         for test in tests
     ]  # fmt: skip
-    return [one for one in made if one is not None]
+    return [estimate for estimate in estimates if estimate is not None]

@@ -152,8 +152,8 @@ def by_length(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Estimate]:
 def mean_by_question(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, float]:
     """Return each question's share of right replies over all students."""
     found: dict[str, list[bool]] = {}
-    for one in students:
-        for draw in one:
+    for draws in students:
+        for draw in draws:
             found.setdefault(draw.problem, []).append(draw.is_correct)
     return {problem: fmean(right) for problem, right in found.items()}
 
@@ -173,7 +173,7 @@ def compare_pair(
     trainings: Variance | None, num_pairs: int,
 ) -> Difference:  # fmt: skip
     """Return b less a as one of `num_pairs` pairs, its p-value not yet adjusted."""
-    clusters = {draw.problem: draw.cluster for one in (*students_a, *students_b) for draw in one}
+    clusters = {draw.problem: draw.cluster for draws in (*students_a, *students_b) for draw in draws}
     means_a, means_b = mean_by_question(students_a), mean_by_question(students_b)
     compared = compare_scores(means_a, means_b, clusters)
     differences: dict[str, list[float]] = {}
@@ -222,7 +222,7 @@ def weigh(by_original: Sequence[tuple[float, int]], spread: Variance) -> Weight:
 
 def seed_means(students: Sequence[Sequence[ScoredDraw]]) -> list[float]:
     """Return each student's accuracy."""
-    return [fmean(draw.is_correct for draw in one) for one in students if one]
+    return [fmean(draw.is_correct for draw in draws) for draws in students if draws]
 
 
 def pooled(arms: Iterable[Sequence[float]]) -> Variance | None:
@@ -231,7 +231,9 @@ def pooled(arms: Iterable[Sequence[float]]) -> Variance | None:
     freedom = sum(len(values) - 1 for values in several)
     if not freedom:
         return None
-    return Variance(variance=math.fsum((len(one) - 1) * variance(one) for one in several) / freedom, freedom=freedom)
+    return Variance(
+        variance=math.fsum((len(means) - 1) * variance(means) for means in several) / freedom, freedom=freedom
+    )
 
 
 def with_seeds(
@@ -261,8 +263,8 @@ def with_holm(differences: Sequence[Difference]) -> list[Difference]:
         highest = max(highest, min(1.0, (len(differences) - rank) * differences[place].p_value))
         adjusted[place] = highest
     return [
-        msgspec.structs.replace(one, p_adjusted=p_value, is_found=p_value < ALPHA)
-        for one, p_value in zip(differences, adjusted, strict=True)
+        msgspec.structs.replace(difference, p_adjusted=p_value, is_found=p_value < ALPHA)
+        for difference, p_value in zip(differences, adjusted, strict=True)
     ]
 
 
@@ -272,11 +274,8 @@ def verdict(one: Difference) -> str:
     numbers = f"{points:+.1f} ± {reach:.1f} points, p = {one.p_adjusted:.2g}"
     if one.is_found:
         return f"{one.b} is {'better' if one.difference > 0 else 'worse'} than {one.a}: {numbers}."
-    return (
-        f"No difference between {one.a} and {one.b} was detected ({numbers}); "
-        + (
-            "no question set them apart, so what could have been found is not known."
-            if one.could_find is None
-            else f"about {100 * one.could_find:.1f} points would have been found in four studies of five."
-        )
+    return f"No difference between {one.a} and {one.b} was detected ({numbers}); " + (
+        "no question set them apart, so what could have been found is not known."
+        if one.could_find is None
+        else f"about {100 * one.could_find:.1f} points would have been found in four studies of five."
     )

@@ -257,13 +257,13 @@ class Study:
         event = StepEvent(what=what, name=name, number=number, total=total)
         self.listener(event)
         start = time.monotonic()
-        made = do()
+        result = do()
         seconds = time.monotonic() - start
         self.listener(replace(event, seconds=seconds))
         spent = dict(self.study.manifest.get("seconds", {}))
         key = f"{what} {name}"
         self.study.update_manifest(seconds={**spent, key: round(spent.get(key, 0.0) + seconds, 1)})
-        return made
+        return result
 
     def is_evaluated(self, student: Student) -> bool:
         """Say whether a student of the same rows, settings and test was evaluated."""

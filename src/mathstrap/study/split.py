@@ -147,15 +147,19 @@ def write_split(study: RunDir, split: Split, options: SplitOptions) -> None:
     study.write_records(
         SEEDS,
         (
-            {"id": one.problem.id, "question": one.problem.question, "answer": one.problem.answer,
-             "solution": one.problem.solution}
-            for one in split.seeds
+            {"id": question.problem.id, "question": question.problem.question, "answer": question.problem.answer,
+             "solution": question.problem.solution}
+            for question in split.seeds
         ),
     )  # fmt: skip
     plain_folder(study.path / BACKWARD_FOLDER)
     share = options.backward / len(split.test) if options.backward else 1.0
     for name in test_sets(options):
-        rows = [f"{json.dumps(dict(one.row), ensure_ascii=False)}\n" for one in split.test if one.name == name]
+        rows = [
+            f"{json.dumps(dict(question.row), ensure_ascii=False)}\n"
+            for question in split.test
+            if question.name == name
+        ]
         study.write_text(f"{TEST_FOLDER}/{find_benchmark(name).file}", "".join(rows))
         # The first rows, so that an original has the same id forward and backward.
         first = rows[: math.ceil(share * len(rows))]
@@ -163,7 +167,7 @@ def write_split(study: RunDir, split: Split, options: SplitOptions) -> None:
     study.write_json("split.json", {
         "options": asdict(options), "seeds": len(split.seeds), "test": len(split.test),
         "repeated": split.num_repeated, "overlapping": split.num_overlapping, "unusable": split.num_unusable,
-        "test_ids": [one.problem.id for one in split.test],
+        "test_ids": [question.problem.id for question in split.test],
     })  # fmt: skip
 
 

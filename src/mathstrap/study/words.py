@@ -129,11 +129,12 @@ def conclusions(result: StudyResult) -> list[str]:
     lines = []
     for group in result.groups:
         for direction, differences in group.differences.items():
-            pairs = [one for one in differences if reference in (one.a, one.b)]
+            pairs = [difference for difference in differences if reference in (difference.a, difference.b)]
             if not pairs:
                 continue
             better, worse, neither = (
-                [other(one, reference) for one in pairs if sign_of(one, reference) == sign] for sign in (1, -1, 0)
+                [other(difference, reference) for difference in pairs if sign_of(difference, reference) == sign]
+                for sign in (1, -1, 0)
             )
             parts = []
             if better:
@@ -141,7 +142,11 @@ def conclusions(result: StudyResult) -> list[str]:
             if worse:
                 parts.append(f"worse than {reference}: {', '.join(worse)}")
             if neither:
-                known = [one.could_find for one in pairs if not one.is_found and one.could_find is not None]
+                known = [
+                    difference.could_find
+                    for difference in pairs
+                    if not difference.is_found and difference.could_find is not None
+                ]
                 could = f"this study could have detected about {100 * max(known):.1f} points" if known else NEVER_APART
                 parts.append(f"no difference from {reference} was detected for {', '.join(neither)} ({could})")
             amount = f"{group.size:,} samples" if group.size else "all samples"
@@ -199,7 +204,7 @@ def markdown(result: StudyResult) -> str:
         for direction, differences in group.differences.items():
             if differences:
                 lines += [f"{direction.capitalize()}: {comparison_note(group, direction)}", ""]
-                lines += [f"- {verdict(one)}" for one in differences]
+                lines += [f"- {verdict(difference)}" for difference in differences]
                 lines.append("")
     lengths = [cell for cell in result.cells if len(cell.lengths) > 1]
     if lengths:

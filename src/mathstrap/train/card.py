@@ -46,11 +46,11 @@ def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations
     if points:
         lines.append(f"Training loss {points[0].loss:.4f} at step {points[0].step}, {points[-1].loss:.4f} at the end.")
     if validations:
-        is_scored = any(one.accuracy is not None for one in validations)
+        is_scored = any(validation.accuracy is not None for validation in validations)
         lines += ["", "| step | held-out loss |" + " accuracy |" * is_scored, "| --- | --- |" + " --- |" * is_scored]
-        for one in validations:
-            accuracy = "" if one.accuracy is None else f"{one.accuracy:.3f}"
-            lines.append(f"| {one.step} | {one.eval_loss:.4f} |" + f" {accuracy} |" * is_scored)
+        for validation in validations:
+            accuracy = "" if validation.accuracy is None else f"{validation.accuracy:.3f}"
+            lines.append(f"| {validation.step} | {validation.eval_loss:.4f} |" + f" {accuracy} |" * is_scored)
     lines += ["", "Run `mathstrap eval` on this folder for benchmark accuracy.", "", "## Versions", ""]
     lines += [", ".join(f"{name} {version}" for name, version in manifest["versions"].items()), ""]
     return "\n".join(lines)

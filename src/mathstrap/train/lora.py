@@ -178,17 +178,17 @@ def reason_against(model: Any, name: str, module: Any, decoder: str) -> str:
 
 def ends_in(name: str, named: tuple[str, ...]) -> bool:
     """Say whether a module's name ends in one of the names, as peft reads them."""
-    return any(name == one or name.endswith(f".{one}") for one in named)
+    return any(name == ending or name.endswith(f".{ending}") for ending in named)
 
 
 def check_names(model: Any, named: tuple[str, ...], linear: dict[str, Any], banks: tuple[str, ...]) -> None:
     """Raise InputError for names that no layer of the model has: they would be left out without a word."""
     modules = [name for name, _ in model.named_modules()]
     leaves = sorted({name.rpartition(".")[2] for name in [*linear, *banks]})
-    for one in named:
-        if not any(ends_in(name, (one,)) for name in [*modules, *banks]):
+    for target in named:
+        if not any(ends_in(name, (target,)) for name in [*modules, *banks]):
             raise InputError(
-                f'lora.targets: this model has no layer "{one}".{suggest(one, leaves)} Its linear layers are '
+                f'lora.targets: this model has no layer "{target}".{suggest(target, leaves)} Its linear layers are '
                 f"{', '.join(leaves)}; all-linear takes those of attention and MLP."
             )
 

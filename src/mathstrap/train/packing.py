@@ -134,10 +134,10 @@ class Probe:
         self.model.eval()
         try:
             with torch.no_grad(), self.autocast:
-                made = logits_of(self.model, self.model, row)
+                all_logits = logits_of(self.model, self.model, row)
         finally:
             self.model.train(was_training)
-        return made[-(self.length - samples[-1][1]) :].float()
+        return all_logits[-(self.length - samples[-1][1]) :].float()
 
     def tried(self, name: str, samples: Sequence[tuple[Any, int]], *, share_opening: bool = False) -> Any:
         """Return the logits under an attention, or the sentence with which the model refuses."""

@@ -24,7 +24,8 @@ def write_curve(points: Sequence[Point], validations: Sequence[Validation], fold
     axes.plot([point.step for point in points], [point.loss for point in points], color="#3b6ea5", label="training")
     if validations:
         axes.plot(
-            [one.step for one in validations], [one.eval_loss for one in validations], "o-", color="#c4572e",
+            [validation.step for validation in validations], [validation.eval_loss for validation in validations],
+            "o-", color="#c4572e",
             label="held out",
         )  # fmt: skip
         axes.legend(frameon=False)

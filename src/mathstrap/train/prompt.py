@@ -70,11 +70,11 @@ def render(
         turns += [{"role": role, "content": content} for role, content in pair.earlier]
         turns.append({"role": "user", "content": pair.question})
         try:
-            made = render_reasoned(template, turns, pair)
+            rendered = render_reasoned(template, turns, pair)
         except InputError as error:
             raise InputError(f"{pair.where}: {error}") from None
         written = "\0".join(part for part in (pair.reasoning, pair.response) if part)
-        texts.append(Text(made.prompt, made.response, written, made.lost_reasoning))
+        texts.append(Text(rendered.prompt, rendered.response, written, rendered.lost_reasoning))
     return texts
 
 
@@ -85,9 +85,9 @@ def render_reasoned(template: Template, turns: list[Turn], pair: Pair) -> Exchan
     """
     inline = THOUGHT.fullmatch(pair.response) if not pair.reasoning else None
     if inline is not None and inline["rest"].strip():
-        made = render_exchange(template, turns, inline["rest"], inline["thought"].strip("\n"))
-        if not made.lost_reasoning:
-            return made
+        rendered = render_exchange(template, turns, inline["rest"], inline["thought"].strip("\n"))
+        if not rendered.lost_reasoning:
+            return rendered
     return render_exchange(template, turns, pair.response, pair.reasoning)
 
 

@@ -61,11 +61,11 @@ def generate(
             blanks = [longest - len(prompts[i]) for i in chosen]
             mask = torch.tensor([[0] * blank + [1] * (longest - blank) for blank in blanks], device=device)
             with torch.no_grad(), in_bf16:
-                made = model.generate(
+                output = model.generate(
                     input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=max_tokens, use_cache=True,
                     eos_token_id=end, pad_token_id=end,
                 )  # fmt: skip
-            for index, row in zip(chosen, made[:, longest:].tolist(), strict=True):
+            for index, row in zip(chosen, output[:, longest:].tolist(), strict=True):
                 kept = row[: row.index(end)] if end in row else row
                 replies[index] = tokenizer.decode(kept, skip_special_tokens=True)
     finally:

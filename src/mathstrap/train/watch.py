@@ -143,8 +143,8 @@ class Watch:
 def scores_of(best: BestOptions, validations: Sequence[Validation]) -> dict[int, float]:
     """Return the scores by step that a metric chooses by; without a metric the loss is one for stopping early."""
     if best.metric == "accuracy":
-        return {one.step: one.accuracy for one in validations if one.accuracy is not None}
-    return {one.step: one.eval_loss for one in validations}
+        return {validation.step: validation.accuracy for validation in validations if validation.accuracy is not None}
+    return {validation.step: validation.eval_loss for validation in validations}
 
 
 def best_step(scores: Mapping[int, float], *, lower_is_better: bool) -> int:
@@ -155,7 +155,7 @@ def best_step(scores: Mapping[int, float], *, lower_is_better: bool) -> int:
 
 def best_of(best: BestOptions, watch: Watch, kept: Collection[int]) -> int | None:
     """Return the best of the kept checkpoints' steps by the recipe's metric, or None where the last one counts."""
-    scores = scores_of(best, [one for one in watch.validations if one.step in kept])
+    scores = scores_of(best, [validation for validation in watch.validations if validation.step in kept])
     return best_step(scores, lower_is_better=best.metric == "loss") if best.metric and scores else None
 
 

@@ -159,7 +159,7 @@ def choose_engine(wanted: EngineName, facts: GgufFacts) -> Literal["openvino", "
 
 def read_settings(settings: dict[str, Any]) -> EmbeddedSettings:
     """Return the checked settings; raises InputError naming the key that is wrong."""
-    known = [one.name for one in fields(EmbeddedSettings)]
+    known = [setting.name for setting in fields(EmbeddedSettings)]
     for key, value in settings.items():
         if key not in known:
             raise InputError(f'teacher.settings: the embedded teacher has no "{key}".{suggest(key, known)}')
