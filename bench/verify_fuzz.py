@@ -36,7 +36,9 @@ FRAGMENTS = [
     "\\\\", "\\{", "\\}", "^\\circ", "\\%", "\\boxed{", "\\sin", "\\log_", "\\ln", "\\binom{", "\\overline{", "\\ldots",
     "sqrt(", "sin(", "log", " and ", " or ", " percent", " million", " cm", "apples", "1,000", "1/2", "e10", "9^9^9",
     "\\emptyset", "\\mathbb{R}", "\\setminus", "π", "√", "²", "½", "−", "５", "°", "\u200b", "б", "∞", "\U0001d7d3",
-    "\x00",
+    "\x00", "\\pmod{5}", "\\equiv ", "\\int_0^1 ", "dx", "\\mathrm{d}x", "\\frac{dx}{x}", "\\frac{d}{dx}", "①", "③", "]0,1[",
+    "\\begin{cases}", "\\end{cases}", " & ", "\\bbox[", "\\answer{", "k\\pi", ", n \\in Z", " mod ", " except ", "no, wait, ",
+    "Actually, it is ", "I misread it. ", "10^{-70}", "3 to 2",
     "\ud800", "The answer is: ", "#### ", "</think>", "<|im_end|>", "__import__('os').system('touch CANARY_fuzz')",
     "open('CANARY_fuzz','w')", "eval(", "lambda:0", "1e999999999", "99999999999999999999", "f(x)", "x_{1}", "!",
 ]  # fmt: skip

@@ -224,6 +224,7 @@ SAME: dict[str, list[tuple[str, str]]] = {
         (r"x=\frac{\pi}{4}+k\pi", r"x = \frac{\pi}{4} + n\pi where n is an integer"),
         (r"x=k\pi", r"x = n\pi \ (n \in \mathbb{Z})"), (r"x=2k\pi+\frac{\pi}{3}", r"x = \frac{\pi}{3} + 2\pi n"),
     ],
+    "ratios in words": [("3:2", "3 to 2")],
     "circled statements": [
         ("1", "①"), ("①②", "①, ②"), ("①②", "1, 2"), ("①②④", "②①④"), ("①③", "③、①"),
     ],

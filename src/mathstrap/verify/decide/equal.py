@@ -249,6 +249,8 @@ def _formula_in_words(text: str) -> Node | str | None:
         return None
     if (counted := _TIMES_WORDS.get(text.lower())) is not None:
         return Num(Fraction(counted))
+    if ratio := _RATIO_IN_WORDS.fullmatch(text):
+        return f"{ratio[1]}:{ratio[2]}"
     if (excepted := _EXCEPT.fullmatch(text)) and (name := named_set(excepted[1])):
         points = parse(excepted[2])
         return Call("setminus", (Sym(name), Group("{", points.items if isinstance(points, Group) else (points,), "}")))
@@ -265,8 +267,9 @@ def _formula_in_words(text: str) -> Node | str | None:
     return expression_from_words(text) or counted_in_words(text)
 
 
-_SPELLED = re.compile(r"[A-Za-z]{3}")
+_SPELLED = re.compile(r"[A-Za-z]{3}|[0-9] to [0-9]")
 _TIMES_WORDS = {"once": 1, "twice": 2, "thrice": 3}
+_RATIO_IN_WORDS = re.compile(r"([0-9]{1,9})\s+to\s+([0-9]{1,9})")
 _EXCEPT = re.compile(
     r"(.{4,40}?),? (?:except|other than|excluding|but not|besides|but)(?: for)? (.{1,30})", re.IGNORECASE
 )

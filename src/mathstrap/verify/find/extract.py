@@ -67,6 +67,7 @@ _NO_STATEMENT = re.compile(
     r"|above"
     r"|to (?:the|this|your|find)\b)\b"
 )
+_NOT_BUT = re.compile(r"\s{0,3}not\s+[^\s,.;]{1,20},?\s+but\s+(?:rather\s+|instead\s+)?(?=[$\\(*]{0,3}-?[0-9])")
 _PLAIN_HASH = re.compile(r"\n#### ?(-?\$?[0-9][0-9,.]{0,30}[0-9]|[0-9])")
 _PLAIN_STATED = re.compile(
     r"(?:(?:So|Thus|Therefore|Hence),? )?[Tt]he (?:final )?answer is:? (-?\$?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?)\.?"
@@ -90,7 +91,7 @@ _SENTENCE = re.compile(
 _NOT_MINE = re.compile(
     r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$"
     r"|\b(?:wrong|incorrect|false|mistaken|tempting|naive|common|obvious)\s+[aA]$"
-    r"|\b(?:incorrect|wrong|false|untrue|not true|doubt|deny|think|thought|say|said|claim(?:s|ed)?|guess(?:ed)?"
+    r"|\b(?:incorrect|wrong|false|untrue|not true|not the case|doubt|deny|think|thought|say|said|claim(?:s|ed)?|guess(?:ed)?"
     r"|believe)"
     r"(?:\s+that)?\s+(?:the|my|our)\s+(?:\w+\s+)?a$"
     r"|\b(?:if|whether|suppose|assuming|assume|unless)\s+(?:that\s+)?(?:the|my|our)\s+(?:\w+\s+)?a$",
@@ -100,7 +101,7 @@ _NOT_MINE = re.compile(
 
 # A part of every word that _NOT_MINE begins with, in any case.
 _NOT_MINE_HINTS = (
-    "heck", "erify", "onfirm", "rong", "correct", "alse", "istaken", "empting", "aive", "ommon", "bvious", "rue ",
+    "heck", "erify", " case", "onfirm", "rong", "correct", "alse", "istaken", "empting", "aive", "ommon", "bvious", "rue ",
     "doubt", "deny", "hink", "hought", "say ", "aid", "laim", "guess", "believe", "if", "If", "hether", "uppose",
     "ssum", "nless",
 )  # fmt: skip
@@ -346,12 +347,16 @@ def _stated(text: str) -> Found | None:
                 return found
             continue
         match = None if _is_not_mine(text[max(0, end - 60) : end]) else _STATED.match(text, end)
-        if match and not _NO_STATEMENT.match(text, match.end()):
-            span = answer_span(text, match.end())
-            if span and "\\boxed" not in span and not _is_asked(text, span, match.end()):
+        start = match.end() if match else end
+        instead = _NOT_BUT.match(text, start) if match else None
+        if instead:
+            start = instead.end()
+        if match and not _NO_STATEMENT.match(text, start):
+            span = answer_span(text, start)
+            if span and "\\boxed" not in span and not _is_asked(text, span, start):
                 if span.startswith("[") and _TAG_END.search(span):
                     continue
-                return Found(end, _end_of(text, span, match.end()), value_of_sentence(span), "stated")
+                return Found(end, _end_of(text, span, start), value_of_sentence(span), "stated")
         elif match is None and _IS_THE_ANSWER.search(text, max(0, end - 40), end) and _ENDS.match(text, end):
             value = _value_before(text, end)
             if value:

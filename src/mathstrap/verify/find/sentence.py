@@ -43,6 +43,7 @@ _HEDGED = re.compile(
     r"|pelo menos|no m[aá]ximo|angalau|sekurang-kurangnya|plus de|moins de|m[aá]s de|menos de|mehr als|weniger als)\b"
     r"|\b(?:turn(?:s|ed) out|proved) to be (?:wrong|false|incorrect)\b"
     r"|\b(?:incorrect|wrong|false|untrue) that\b"
+    r"|\b(?:might|may|could)(?: also| well| possibly)? be\b"
     r"|\b(?:might|may|could|would|people|others|some) (?:think|say|believe|guess|claim)\b"
     r"|\b(?:one of|any of|some of|not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely"
     r"|hardly|assum\w*)\b|n['’]t"
