@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from growth import growth
+from mathstrap import thought
 from mathstrap.thought import reply_as_sent, split_completion, split_reply
 from mathstrap.types import Completion, from_json, to_json
 
@@ -168,3 +171,13 @@ def test_a_completion_of_an_older_run_reads_and_splits():
 )
 def test_a_hostile_reply_splits_in_linear_time(hostile):
     assert growth(lambda size: split_reply(hostile(size)), 1_500) < 11  # four times the size; a square takes 16 times
+
+
+def test_the_short_way_for_one_plain_thought_splits_as_the_whole_search_does() -> None:
+    rng = random.Random(5)
+    parts = ["<think>", "</think>", "a b", "\n", "$x$", "`", '"', "<b>", "{", "}", "\\", "Let me see.", "$", "~~~", " "]
+    replies = ["".join(rng.choice(parts) for _ in range(rng.randint(2, 9))) for _ in range(20_000)]
+    replies += [f"{text}<think>{text}</think>{text}" for text in ("", "\n", "x\n", 'say "', "$3 ", "`", "{", "x ")]
+    found = [(reply, thought._split_plain(reply)) for reply in replies]
+    assert sum(split is not None for _, split in found) > 30
+    assert [reply for reply, split in found if split is not None and split != thought._split_marks(reply)] == []

@@ -304,17 +304,26 @@ def _marks_of(reply: str) -> list[_Mark]:
 
 
 def _split_plain(reply: str) -> Split | None:
-    """Split the reply of most reasoning models: one thought at its start, closed once, no other mark; else None."""
-    if not reply.startswith(DEFAULT_TAG):
-        return None
-    start = len(DEFAULT_TAG)
+    """Split the reply of most reasoning models: one `<think>` at its start or a line's, closed once, no other mark.
+
+    Returns None for any other reply. What may make a mark literal (code, quotation marks) is left to the whole search.
+    """
+    opening = reply.find(DEFAULT_TAG)
+    start = opening + len(DEFAULT_TAG)
     end = reply.find(_DEFAULT_END, start)
     after = end + len(_DEFAULT_END)
-    if end < 0 or reply[end - 1] in _BEFORE_QUOTED:
+    if opening < 0 or end < 0 or reply[end - 1] in _BEFORE_QUOTED:
         return None
-    if _OPENING.search(reply, start, end) or _OPENING.search(reply, after):
+    if _OPENING.search(reply, after) or _OPENING.search(reply, start, end) or _OPENING.search(reply, 0, opening):
         return None
-    return _assemble(reply, [(start, end)], [(after, len(reply))], ended=True)
+    texts = [(after, len(reply))]
+    if opening:
+        line = reply.rfind("\n", 0, opening) + 1
+        if (line != opening and not reply[line:opening].isspace()) or "`" in reply or "~~~" in reply:
+            return None
+        if not reply[:opening].isspace():
+            texts.insert(0, (0, opening))
+    return _assemble(reply, [(start, end)], texts, ended=True)
 
 
 def _split_marks(reply: str) -> Split | None:

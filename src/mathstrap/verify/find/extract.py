@@ -91,7 +91,8 @@ _SENTENCE = re.compile(
 _NOT_MINE = re.compile(
     r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$"
     r"|\b(?:wrong|incorrect|false|mistaken|tempting|naive|common|obvious)\s+[aA]$"
-    r"|\b(?:incorrect|wrong|false|untrue|not true|not the case|doubt|deny|think|thought|say|said|claim(?:s|ed)?|guess(?:ed)?"
+    r"|\b(?:incorrect|wrong|false|untrue|not true|not the case|doubt|deny|think|thought|say|said|claim(?:s|ed)?"
+    r"|guess(?:ed)?"
     r"|believe)"
     r"(?:\s+that)?\s+(?:the|my|our)\s+(?:\w+\s+)?a$"
     r"|\b(?:if|whether|suppose|assuming|assume|unless)\s+(?:that\s+)?(?:the|my|our)\s+(?:\w+\s+)?a$",
@@ -101,7 +102,8 @@ _NOT_MINE = re.compile(
 
 # A part of every word that _NOT_MINE begins with, in any case.
 _NOT_MINE_HINTS = (
-    "heck", "erify", " case", "onfirm", "rong", "correct", "alse", "istaken", "empting", "aive", "ommon", "bvious", "rue ",
+    "heck", "erify", " case", "onfirm", "rong", "correct", "alse", "istaken", "empting", "aive", "ommon", "bvious",
+    "rue ",
     "doubt", "deny", "hink", "hought", "say ", "aid", "laim", "guess", "believe", "if", "If", "hether", "uppose",
     "ssum", "nless",
 )  # fmt: skip

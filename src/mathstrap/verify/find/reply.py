@@ -32,6 +32,11 @@ _NEXT = re.compile(
     r"(?:[:：]|(?<=[0-9][.)])\s)",
     re.IGNORECASE,
 )
+_NEXT_WORDS = (
+    "question", "problem", "exercise", "example", "instruction", "input", "human", "user", "student", "prompt", "task",
+    "pregunta", "problema", "frage", "aufgabe", "exercice",
+)  # fmt: skip
+_NEXT_LETTER = re.compile(r"\bqs?(?![a-z])")
 # `### Instruction` on a line of its own, without a colon, as the Alpaca template writes it.
 _NEXT_HEADING = re.compile(
     r"\n(?:#{1,6}[ \t]*+|\[)(?:instruction|input|question|problem|human|user|exercise|example"
@@ -58,6 +63,14 @@ def reply_text(completion: str) -> str | None:
     return _POLITE.sub("", text[-200:]).join((text[:-200], "")) if text.endswith(("correct.", "correct")) else text
 
 
+def _names_question(text: str) -> bool:
+    """Say whether a text holds any word that begins a question; looking at every line for one costs far more."""
+    if not text.isascii():
+        return True
+    lower = text.lower()
+    return any(word in lower for word in _NEXT_WORDS) or ("q" in lower and _NEXT_LETTER.search(lower) is not None)
+
+
 def next_question_starts(text: str) -> list[int]:
     """Return where a next question may begin, first to last: a line that starts with "Question:", "Human:" or alike.
 
@@ -71,9 +84,10 @@ def next_question_starts(text: str) -> list[int]:
             return []
         return [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
     starts: list[int] = []
-    opening = _NEXT.match("\n" + text[:80].lstrip())
+    is_named = _names_question(text)
+    opening = _NEXT.match("\n" + text[:80].lstrip()) if is_named else None
     seen = {int(opening["number"])} if opening and opening["number"] else set()
-    for match in _NEXT.finditer(text):
+    for match in _NEXT.finditer(text) if is_named else ():
         number = int(match["number"]) if match["number"] else None
         if number is None or number - 1 not in seen:
             starts.append(match.start())
