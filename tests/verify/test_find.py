@@ -292,7 +292,6 @@ PHRASES = [
     ("15", r"\answer{15}"),
     ("15", r"So we get \answer{15}."),
     ("540", "A: 540"),
-    ("8", "The answer is not 7 but 8."),
     ("D", "The correct choice is (D) 7."),
     ("7", "The correct choice is (D) 7."),
     ("B", "I choose B because A is too small."),

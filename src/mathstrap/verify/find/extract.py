@@ -67,7 +67,6 @@ _NO_STATEMENT = re.compile(
     r"|above"
     r"|to (?:the|this|your|find)\b)\b"
 )
-_NOT_BUT = re.compile(r"\s{0,3}not\s+[^\s,.;]{1,20},?\s+but\s+(?:rather\s+|instead\s+)?(?=[$\\(*]{0,3}-?[0-9])")
 _PLAIN_HASH = re.compile(r"\n#### ?(-?\$?[0-9][0-9,.]{0,30}[0-9]|[0-9])")
 _PLAIN_STATED = re.compile(
     r"(?:(?:So|Thus|Therefore|Hence),? )?[Tt]he (?:final )?answer is:? (-?\$?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?)\.?"
@@ -350,9 +349,6 @@ def _stated(text: str) -> Found | None:
             continue
         match = None if _is_not_mine(text[max(0, end - 60) : end]) else _STATED.match(text, end)
         start = match.end() if match else end
-        instead = _NOT_BUT.match(text, start) if match else None
-        if instead:
-            start = instead.end()
         if match and not _NO_STATEMENT.match(text, start):
             span = answer_span(text, start)
             if span and "\\boxed" not in span and not _is_asked(text, span, start):
