@@ -30,9 +30,9 @@ ROUNDED = re.compile(
 )
 # After an equation, these say that its author knows it is false, or takes it back.
 TAKEN_BACK = re.compile(
-    r"incorrect|not (?:true|equal|correct|possible|valid|an? )|false|contradict|impossible|undefined|infinit|limit"
-    r"|does(?:n['’]?t| not)|is(?:n['’]?t| not)|wrong|no solution|\bwait\b|oops|mistake|\berror\b"
-    r"|let me (?:re|correct)|re-?check|re-?calculat|≠|✗|\bcorrection|\bactually\b|\bhowever\b|\bbut\b|adjust",
+    r"incorrect|\bnot (?:true|equal|correct|possible|valid|consistent|satisf|work|match)|\bfalse\b|contradict|impossible"
+    r"|undefined|infinit|limit|does(?:n['’]?t| not)|isn['’]?t\b|wrong|no solution|\bwait\b|oops|mistake|\berror\b"
+    r"|let me (?:re|correct)|re-?check|re-?calculat|≠|✗|\bcorrection|\bactually\b|adjust",
     re.IGNORECASE,
 )
 # Clocks, remainders and other bases: there 11 + 3 = 2.

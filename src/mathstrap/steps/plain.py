@@ -38,6 +38,7 @@ _PIECE = re.compile(
     r"|\\(?P<sign>.)|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
+_ROOT_SIGN = re.compile(r"√\s?(\(|\d+(?:\.\d+)?)")
 _CHOOSE = re.compile(r"\{([^{}\\]{1,20})\\choose(?![A-Za-z])([^{}\\]{1,20})\}")
 _THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
 _POWER_OF_PYTHON = re.compile(r"(?<=[\w)])\*\*(?=[\w(-])")
@@ -53,6 +54,8 @@ def to_plain(text: str) -> str:
     """Return text with LaTeX's and Unicode's arithmetic in plain signs."""
     if not text.isascii():
         text = text.translate(_UNICODE)
+        if "√" in text:
+            text = _ROOT_SIGN.sub(lambda match: "sqrt(" if match[1] == "(" else f"sqrt({match[1]})", text)
     if "\\" in text or "{" in text:
         text = _without_latex(text)
     if "**" in text:

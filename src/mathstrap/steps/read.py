@@ -49,7 +49,8 @@ CACHED = 20_000
 MAX_CONTEXT = 600
 
 ANNOTATION = re.compile(r"(?:<<|«)([^<>«»\n]{1,300})(?:>>|»)")
-CODE = re.compile(r"```.*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
+# Code and drawings; a fenced block that holds a record, `{"answer": "..."}`, is text.
+CODE = re.compile(r"```(?!\w*\s*\{\s*\").*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
 # A line break that a JSON string left as two characters; not the start of \neq or \nu.
 WRITTEN_NEWLINE = re.compile(r"\\n(?![a-z])")
 TOKEN = re.compile(
@@ -300,6 +301,8 @@ def tokens_of(line: str) -> list[_Token]:
                 kind, text = "mark", "%"
         elif kind == "mark":
             text = {"[": "(", "]": ")"}.get(text, text)
+            if text == "/" and tokens and tokens[-1].end == match.start() and _PER.match(line, match.end()):
+                continue  # questions/week, $20/bag
             if text == ")" and remarks:
                 begun = remarks.pop()
                 if begun >= 0 and _is_remark(tokens[begun:], line[match.end() : match.end() + 3]):
@@ -356,6 +359,7 @@ def _is_remark(tokens: Sequence[_Token], behind: str) -> bool:
     )
 
 
+_PER = re.compile(r" ?(?!sqrt|binom)[A-Za-z]{3,}")
 _UNIT_TIMES = re.compile(r" \$?\d")
 _FOLLOWS = re.compile(r"\s+(?:(?:the|these|those|all|only|just|exactly|about)\s+)?[$(-]?\s?[\d(.]")
 
