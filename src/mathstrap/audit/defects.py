@@ -172,7 +172,7 @@ def broken_formula(text: str, *, is_math: bool, writes_formulas: bool = False) -
     if plain.count("{") != plain.count("}"):
         return "{ and } do not pair up"
     for opening, closing in PAIRS:
-        if _num_commands(plain, opening) != _num_commands(plain, closing):
+        if (opening in plain or closing in plain) and _num_commands(plain, opening) != _num_commands(plain, closing):
             return f"{opening} and {closing} do not pair up"
     return None
 

@@ -30,9 +30,9 @@ ROUNDED = re.compile(
 )
 # After an equation, these say that its author knows it is false, or takes it back.
 TAKEN_BACK = re.compile(
-    r"incorrect|\bnot (?:true|equal|correct|possible|valid|consistent|satisf|work|match)|\bfalse\b|contradict|impossible"
-    r"|undefined|infinit|limit|does(?:n['’]?t| not)|isn['’]?t\b|wrong|no solution|\bwait\b|oops|mistake|\berror\b"
-    r"|let me (?:re|correct)|re-?check|re-?calculat|≠|✗|\bcorrection|\bactually\b|adjust",
+    r"incorrect|\bnot (?:true|equal|correct|possible|valid|consistent|satisf|work|match)|\bfalse\b|contradict"
+    r"|impossible|undefined|infinit|limit|does(?:n['’]?t| not)|isn['’]?t\b|wrong|no solution|\bwait\b|oops|mistake"
+    r"|\berror\b|let me (?:re|correct)|re-?check|re-?calculat|≠|✗|\bcorrection|\bactually\b|adjust",
     re.IGNORECASE,
 )
 # Clocks, remainders and other bases: there 11 + 3 = 2.

@@ -20,10 +20,11 @@ from mathstrap.steps.expression import (
     canonical_number,
     tokenize,
 )
-from mathstrap.steps.plain import to_plain
+from mathstrap.steps.plain import BREAK, to_plain
 from mathstrap.steps.words import (
     AFTER_WORDS,
     ARTICLES,
+    CALCULATING,
     CLAUSE_WORDS,
     COUNTS,
     INDEX_WORDS,
@@ -47,8 +48,10 @@ MAX_TEXT = 50_000
 MAX_EQUATIONS = 300
 CACHED = 20_000
 MAX_CONTEXT = 600
+MAX_REACH = 120
+MAX_REMARK = 30
 
-ANNOTATION = re.compile(r"(?:<<|«)([^<>«»\n]{1,300})(?:>>|»)")
+ANNOTATION = re.compile(r"<<([^<>\n]{1,300})>>")
 # Code and drawings; a fenced block that holds a record, `{"answer": "..."}`, is text.
 CODE = re.compile(r"```(?!\w*\s*\{\s*\").*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
 # A line break that a JSON string left as two characters; not the start of \neq or \nu.
@@ -66,14 +69,18 @@ SPOKEN = re.compile(
     r"\d\S{0,20}(?: [a-z]{1,15}){0,4} (?:is|are|equals|gives|makes|leaves) (?:only |just |exactly )?\$?-?\d"
 )
 SPOKEN_VERBS = (" is ", " are ", " equals ", " gives ", " makes ", " leaves ")
-FIRST_SIGN = re.compile(r"[\d(π√=≈]|sqrt|binom")
 # The usual equation of a word problem in plain signs, between words that leave it whole: read at once.
 _NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
 USUAL = re.compile(
-    rf"(?:\A|[A-Za-z,] (?P<before>[A-Za-z]{{3,}}):? )"
+    rf"(?:\A|[A-Za-z,] (?P<before>total of|sum of|[A-Za-z]{{3,}}):? )"
     rf"(?P<left>\$?{_NUMBER}(?: ?[-+*/] ?\$?{_NUMBER}| x \$?{_NUMBER}){{1,6}})"
     rf" ?= ?\$?(?P<right>{_NUMBER})(?=\.?\s?\Z|[.,] | (?P<after>[a-z]{{3,}})[ .,])"
 )
+# A number, with or without a unit, right before a relation; without one, nothing in the line can be compared.
+USEFUL = re.compile(r"[\d)%!π\]](?:\s|\$)*(?:[A-Za-z]{2,}[\s.^\d/$]{0,8}){0,5}[=≈]")
+CONTINUES = re.compile(r"[\s$;]*[=≈]")
+# Long runs of words are shortened in the middle: no unit has so many words, and each word is a token.
+PROSE = re.compile(r"((?:[A-Za-z]{2,} ){3})(?:[A-Za-z]{2,} )+((?:[A-Za-z]{2,} ){3})")
 CLAUSE = re.compile(r"(?<=[.;:?]) (?=\S)")
 PLAIN_ANNOTATION = re.compile(r"[-+*/()=.% \d]+")
 BULLET = re.compile(r"\s*(?:[-*•+>]\s+|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+|Step \d+\s*[:.)]|#+ )+")
@@ -129,13 +136,16 @@ def equations(text: str) -> tuple[list[Equation], list[Equation]]:
     text = text[:MAX_TEXT]
     if "\\n" in text:
         text = WRITTEN_NEWLINE.sub("\n", text)
-    noted: list[Equation] = []
-    if "<<" in text or "«" in text:
-        noted = list(annotated(text))
-        text = ANNOTATION.sub("", text)
-    if "```" in text or "[asy]" in text:
-        text = CODE.sub("\n", text)
-    return noted, list(written(text))
+    if "«" in text:
+        text = text.replace("«", "<<").replace("»", ">>")
+    has_code = "```" in text or "[asy]" in text
+    if "<<" not in text:
+        return [], list(written(CODE.sub("\n", text) if has_code else text))
+    noted = list(annotated(text))
+    # Beside an annotation the calculation stands a second time; there only its usual form is looked at.
+    lines = frozenset() if has_code else frozenset(n for n, line in enumerate(text.split("\n")) if "<<" in line)
+    text = ANNOTATION.sub("", text)
+    return noted, list(written(CODE.sub("\n", text) if has_code else text, lines))
 
 
 def annotated(text: str) -> Iterator[Equation]:
@@ -164,37 +174,44 @@ def _outer(text: str) -> str:
     return text
 
 
-def written(text: str) -> Iterator[Equation]:
+def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Equation]:
     """Yield the equations of running text and LaTeX, at most MAX_EQUATIONS."""
     num_found = 0
     last: Side | None = None
+    skipped = ""  # a clause without a calculation before its equals sign; the next line may go on from it
     goes_on = False
     lines = text.split("\n")
     for number, raw in enumerate(lines):
         if not raw or raw.isspace():
             continue
         if not ("=" in raw or "≈" in raw or "\\approx" in raw or _speaks(raw)):
-            last = None
+            last, skipped = None, ""
             goes_on = raw.rstrip().endswith(("+", "-", "*", "/", "(", "\\times", "\\cdot"))
             continue
+        num_found += 1
+        if num_found > MAX_EQUATIONS:
+            return
         behind = next((line[:100] for line in lines[number + 1 : number + 3] if line.strip()), "")
         usual = _usual(raw, behind) if not goes_on else None
         if usual is not None:
             yield from usual
             last = usual[-1].sides[-1] if raw.endswith(usual[-1].sides[-1].shown) else None
-            num_found += 1
+            skipped = ""
+            continue
+        if number in noted_lines:
+            last, skipped = None, ""
             continue
         for line in to_plain(raw).split("\n"):
             for clause in CLAUSE.split(line) if len(line) > 100 else (line,):
-                if "=" in clause or "≈" in clause or _speaks(clause):
-                    last = yield from _of_line(clause, raw, behind, last, goes_on=goes_on)
-                else:
-                    last = None
-                goes_on = False
+                if CONTINUES.match(clause):
+                    if skipped:
+                        last = yield from _of_line(skipped, raw, behind, None, goes_on=goes_on)
+                elif USEFUL.search(clause) is None and not _speaks(clause):
+                    last, skipped, goes_on = None, clause if "=" in clause else "", False
+                    continue
+                last = yield from _of_line(clause, raw, behind, last, goes_on=goes_on)
+                skipped, goes_on = "", False
             goes_on = line.rstrip().endswith(("+", "-", "*", "/", "(", "^"))
-        num_found += 1
-        if num_found >= MAX_EQUATIONS:
-            return
 
 
 def _usual(line: str, behind: str) -> list[Equation] | None:
@@ -228,6 +245,8 @@ def _of_line(
     if " of " in line:
         line = FRACTION_WORDS.sub(_as_fraction, line)
         line = TIMES_WORDS.sub(lambda match: f"{MULTIPLES[match[0].lower()]} *", line)
+    if len(line) > 80:
+        line = PROSE.sub(r"\1\2", line)
     tokens = tokens_of(line)
     places = [place for place, token in enumerate(tokens) if token.kind == "relation"]
     if not places:
@@ -271,57 +290,25 @@ def _as_fraction(match: re.Match[str]) -> str:
 
 def tokens_of(line: str) -> list[_Token]:
     """Cut a plain line into numbers, words, relations, signs and stops; words that calculate become signs."""
-    tokens: list[_Token] = []
+    start, end = _window(line)
+    tokens: list[_Token] = [_Token("other", BREAK, start, start)] if start > MAX_REACH else []
     remarks: list[int] = []
-    for match in TOKEN.finditer(line, *_window(line)):
+    for match in TOKEN.finditer(line, start, end):
         kind, text = match.lastgroup or "", match[0]
         if kind == "word":
-            lower = text.lower()
-            before = tokens[-1] if tokens else None
-            is_operand = before is not None and (before.kind == "number" or before.text in (")", "%"))
-            if lower in SIGNS and is_operand and _number_follows(line, match.end()):
-                kind, text = "mark", SIGNS[lower]
-            elif lower == "by" and before is not None and before.text.lower() in SIGNS_BY and len(tokens) > 1:
-                sign = SIGNS_BY[tokens.pop().text.lower()]
-                tokens.append(_Token("mark", sign, before.start, match.end()))
+            if len(text) > 10 or text.lower() not in CALCULATING:
+                tokens.append(_Token(kind, text, match.start(), match.end()))
+            else:
+                _add_word(tokens, text, match.start(), match.end(), line)
+            continue
+        if kind == "mark":
+            if text in "/()[]":
+                added = _add_bracket(tokens, remarks, text, match.start(), match.end(), line)
+                if added:
+                    tokens.append(_Token(kind, added, match.start(), match.end()))
                 continue
-            elif lower == "of" and before is not None and _is_share(tokens) and _number_follows(line, match.end()):
-                kind, text = "mark", "*"
-            elif lower in VERBS and _number_follows(line, match.end()) and _ends_operand(tokens):
-                kind, text = "relation", "is"
-            elif lower in MAGNITUDES and before is not None and before.kind == "number":
-                value = Fraction(before.text.replace(",", "")) * MAGNITUDES[lower]
-                tokens[-1] = _Token("number", _decimal(value), before.start, match.end())
-                continue
-            elif lower in ARTICLES and before is not None and (before.kind == "relation" or before.text == "*"):
-                continue
-            elif lower == "x" and _UNIT_TIMES.match(line, match.end()) and before is not None and before.kind == "word":
-                kind, text = "mark", "*"  # 3 boxes x 12 pens
-            elif lower == "percent" and is_operand:
-                kind, text = "mark", "%"
-        elif kind == "mark":
-            text = {"[": "(", "]": ")"}.get(text, text)
-            if text == "/" and tokens and tokens[-1].end == match.start() and _PER.match(line, match.end()):
-                continue  # questions/week, $20/bag
-            if text == ")" and remarks:
-                begun = remarks.pop()
-                if begun >= 0 and _is_remark(tokens[begun:], line[match.end() : match.end() + 3]):
-                    del tokens[begun:]  # 4 * 2 (10% off) = 8
-                    continue
-            elif text == "(":
-                before = tokens[-1] if tokens else None
-                is_remark = before is not None and before.end < match.start() and (
-                    before.kind in ("number", "word") or before.text in (")", "%")
-                )  # fmt: skip
-                remarks.append(len(tokens) if is_remark else -1)
-        elif (
-            kind == "number"
-            and len(tokens) > 1
-            and tokens[-1].text == "^"
-            and tokens[-2].kind == "word"
-            and text in "23"
-        ):
-            if len(tokens[-2].text) > 1 and tokens[-2].text not in OPERANDS:
+        elif kind == "number":
+            if text in "23" and len(tokens) > 1 and tokens[-1].text == "^" and _is_unit_word(tokens[-2]):
                 tokens.pop()  # cm^2
                 continue
         elif kind == "relation":
@@ -330,18 +317,63 @@ def tokens_of(line: str) -> list[_Token]:
     return tokens
 
 
+def _is_unit_word(token: _Token) -> bool:
+    return token.kind == "word" and len(token.text) > 1 and token.text not in OPERANDS
+
+
+def _add_word(tokens: list[_Token], text: str, start: int, end: int, line: str) -> None:
+    """Add a word that may calculate: as a sign or relation, into the number before it, or as a word."""
+    lower = text.lower()
+    before = tokens[-1] if tokens else None
+    is_operand = before is not None and (before.kind == "number" or before.text in (")", "%"))
+    kind = "word"
+    if lower in SIGNS and is_operand and _number_follows(line, end):
+        kind, text = "mark", SIGNS[lower]
+    elif lower == "by" and before is not None and before.text.lower() in SIGNS_BY and len(tokens) > 1:
+        kind, text, start = "mark", SIGNS_BY[tokens.pop().text.lower()], before.start
+    elif lower == "of" and before is not None and _is_share(tokens) and _number_follows(line, end):
+        kind, text = "mark", "*"
+    elif lower in VERBS and _number_follows(line, end) and _ends_operand(tokens):
+        kind, text = "relation", "is"
+    elif lower in MAGNITUDES and before is not None and before.kind == "number":
+        value = Fraction(before.text.replace(",", "")) * MAGNITUDES[lower]
+        tokens[-1] = _Token("number", _decimal(value), before.start, end)
+        return
+    elif lower in ARTICLES and before is not None and (before.kind == "relation" or before.text == "*"):
+        return
+    elif lower == "x" and before is not None and before.kind == "word" and _UNIT_TIMES.match(line, end):
+        kind, text = "mark", "*"  # 3 boxes x 12 pens
+    elif lower == "percent" and is_operand:
+        kind, text = "mark", "%"
+    tokens.append(_Token(kind, text, start, end))
+
+
+def _add_bracket(tokens: list[_Token], remarks: list[int], text: str, start: int, end: int, line: str) -> str:
+    """Return the sign to add for a bracket or stroke; empty where it is none, and a remark in brackets is removed."""
+    before = tokens[-1] if tokens else None
+    if text == "/":  # questions/week, $20/bag
+        return "" if before is not None and before.end == start and _PER.match(line, end) else text
+    if text in "([":
+        is_remark = before is not None and before.end < start and (
+            before.kind in ("number", "word") or before.text in (")", "%")
+        )  # fmt: skip
+        remarks.append(len(tokens) if is_remark else -1)
+        return "("
+    begun = remarks.pop() if remarks else -1
+    if begun >= 0 and len(tokens) - begun <= MAX_REMARK and _is_remark(tokens[begun:], line[end : end + 3]):
+        del tokens[begun:]  # 4 * 2 (10% off) = 8
+        return ""
+    return ")"
+
+
 def _window(line: str) -> tuple[int, int]:
-    """Return where the arithmetic of a line may begin and end; what is left out are words."""
+    """Return where the arithmetic of a clause may begin and end; what is left out is far from any relation."""
     bullet = BULLET.match(line)
     start = bullet.end() if bullet else 0
-    sign = FIRST_SIGN.search(line, start)
-    if sign is not None:
-        first = sign.start()
-        for _ in range(3):
-            first = line.rfind(" ", start, first)
-            if first < 0:
-                break
-        start = max(start, first)
+    useful = USEFUL.search(line, start)
+    if useful is not None and useful.start() - start > MAX_REACH:
+        # A break marks the cut: what reaches it is longer than is read.
+        start = line.find(" ", useful.start() - MAX_REACH)
     last = max(line.rfind("="), line.rfind("≈"))
     if last < 0 or len(line) - last < 200:
         return start, len(line)

@@ -57,3 +57,5 @@ TIGHT_UNITS = _words("km cm mm dm kg mg ml cl ft lb lbs oz mph kph hr hrs min mi
 UNIT_LETTERS = frozenset("mgshLlJNWVA")
 NOT_BEFORE = (OPEN_WORDS | INDEX_WORDS | ARTICLES | MAGNITUDES.keys()) - {"from", "between"}
 NOT_AFTER = (AFTER_WORDS | MAGNITUDES.keys()) - {"per", "of"}
+# Words that may be a sign, a relation or part of a number.
+CALCULATING = frozenset((*SIGNS, *VERBS, *MAGNITUDES, *ARTICLES, "by", "of", "x", "percent"))
