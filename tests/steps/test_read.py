@@ -33,6 +33,8 @@ def false(text: str, question: str = "") -> list[str]:
         ("3 times 5 gives 15 points", ["3*5=15"]),
         ("He pays a total of 12 + 24 = 36 dollars.", ["12+24=36"]),
         ("The area is 3 cm * 4 cm = 12 cm^2.", ["3*4=12"]),
+        (r"\(240 \text{ questions/week} \times 4 \text{ weeks} = 960 \text{ questions}\)", ["240*4=960"]),
+        ("5 sleeves/box × 24 crackers/sleeve = 120 crackers/box", ["5*24=120"]),
         ("2.5 million + 1 million = 3.5 million", ["2500000+1000000=3500000"]),
         ("4 * $2 (10% off) = 8", ["4*2=8"]),
         ("3 × (4 apples + 2 apples) = 18 apples", ["3*(4+2)=18"]),
@@ -84,6 +86,9 @@ def test_equations_are_read(text: str, want: list[str]) -> None:
         ("$$m = \\frac{2-1}{1-1} = 0$$", ["((2-1)/(1-1))=0"]),
         ("5 * 3 = 15 * 2 = 31", ["5 * 3=15 * 2=31"]),
         ("102 * 0.7 = 73 nuts", ["102 * 0.7=73"]),
+        ("3 + 1 - 2 - 3 = 0, which is not a multiple of 3", ["3 + 1 - 2 - 3=0"]),
+        ("√(12^2 + 14^2) = √(144 + 196) = √341", ["sqrt(12^2 + 14^2)=sqrt(144 + 196)=sqrt(341)"]),
+        ('```python\n{\n "answer": "5040 * 24 = 14515200"}\n```', ["5040 * 24=14515200"]),  # a record, not a program
     ],
 )
 def test_false_equations_are_found(text: str, want: list[str]) -> None:
@@ -155,6 +160,7 @@ def test_hostile_text_takes_linear_work() -> None:
         lambda n: "2 of " * n,
         lambda n: "{" * n + "}" * n + "=", lambda n: "x = 1, " * n, lambda n: "<<" * n, lambda n: " " * n + "=",
         lambda n: "\\text{a} = " * n, lambda n: "5 apples " * n + "= 3", lambda n: "((1)" * n + " = 2",
+        lambda n: "1 (a1 " * n + ")" * n + " = 2", lambda n: "1 + 1 = 3 wait " * n, lambda n: "word " * n + "1 + 1 = 2",
     ]  # fmt: skip
     for make in makers:
         times = []

@@ -201,8 +201,11 @@ def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Eq
         if number in noted_lines:
             last, skipped = None, ""
             continue
-        for line in to_plain(raw).split("\n"):
-            for clause in CLAUSE.split(line) if len(line) > 100 else (line,):
+        for part in CLAUSE.split(raw) if len(raw) > 100 else (raw,):
+            if not ("=" in part or "≈" in part or "\\approx" in part or _speaks(part)):
+                last, skipped, goes_on = None, "", False
+                continue
+            for clause in to_plain(part).split("\n"):
                 if CONTINUES.match(clause):
                     if skipped:
                         last = yield from _of_line(skipped, raw, behind, None, goes_on=goes_on)
@@ -210,8 +213,8 @@ def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Eq
                     last, skipped, goes_on = None, clause if "=" in clause else "", False
                     continue
                 last = yield from _of_line(clause, raw, behind, last, goes_on=goes_on)
-                skipped, goes_on = "", False
-            goes_on = line.rstrip().endswith(("+", "-", "*", "/", "(", "^"))
+                skipped = ""
+                goes_on = clause.rstrip().endswith(("+", "-", "*", "/", "(", "^"))
 
 
 def _usual(line: str, behind: str) -> list[Equation] | None:
