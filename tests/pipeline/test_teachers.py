@@ -61,8 +61,8 @@ def asked_of(values: dict[str, Any], path: Any) -> Request:
     """Start a run under a recipe and return the request that it makes of one question."""
     with RunDir.open(path) as run:
         keyed, _ = start_run(recipe(**values), run)
-    asker = keyed.panels["solving"].asker("a#0")
-    return request(id="a#0", model=asker.model, messages=USER, sampling=asker.sampling)
+    member = keyed.panels["solving"].teacher_for("a#0")
+    return request(id="a#0", model=member.model, messages=USER, sampling=member.sampling)
 
 
 def test_replies_of_an_older_run_stay_valid_while_its_body_is_the_one_they_were_asked_with(tmp_path):
@@ -112,7 +112,7 @@ def test_a_mix_deals_requests_by_weight_and_a_changed_weight_moves_few():
     def labels(weight: float) -> list[str]:
         mix = {"a": {"model": "a", "weight": 3.0}, "b": {"model": "b", "weight": weight}}
         panel = recipe(teachers=mix).panels["solving"]
-        return [panel.asker(f"s-{number}#0").label for number in range(4000)]
+        return [panel.teacher_for(f"s-{number}#0").label for number in range(4000)]
 
     even, more = labels(1.0), labels(1.5)
     assert 0.22 < Counter(even)["b"] / 4000 < 0.28
@@ -124,7 +124,7 @@ def test_a_mix_deals_requests_by_weight_and_a_changed_weight_moves_few():
 def test_endpoints_with_models_of_their_own_are_part_of_the_key():
     def model(*names: str) -> str:
         endpoints = [{"url": f"http://{name or 'x'}/v1", "model": name} for name in names]
-        return recipe(teacher={"model": "m", "endpoints": endpoints}).panels["solving"].asker("a#0").model
+        return recipe(teacher={"model": "m", "endpoints": endpoints}).panels["solving"].teacher_for("a#0").model
 
     assert model("", "") == model("m", "") == "m"
     assert model("m", "n") == "m | n"

@@ -64,7 +64,7 @@ def judged_same(
     Needs `matching.embedding`.
     """
     prompt = load_prompt(PROMPT)
-    judge = recipe.panels["judging"].askers[0]
+    judge = recipe.panels["judging"].members[0]
     questions = {problem.id: problem.question for problem in problems}
     tests = dict(zip(index.names, index.texts, strict=True))
     neighbours = [match for match in matches if match.kind == "embedding"]

@@ -17,7 +17,7 @@ from mathstrap.backends import teacher_name
 from mathstrap.errors import InputError
 from mathstrap.parallel import ChunkMap, chunks_of, here
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.pipeline.panel import Asker, Panel
+from mathstrap.pipeline.panel import Panel, StageTeacher
 from mathstrap.pipeline.solve import parse_solution, solve_requests
 from mathstrap.prompts import REWRITE_STAGES, Prompt, choose_prompt, load_prompt, parse_prompt, prompt_stage
 from mathstrap.share.export import finish_response
@@ -158,10 +158,10 @@ def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem,
 def rewrite_request(planned: PlannedRewrite, recipe: RunRecipe) -> Request:
     """Render the prompt of one draft into its request; made when it is needed, because prompts are long."""
     prompt = rewrite_prompt(planned.draft.method, planned.parent, recipe)
-    asker = recipe.panels["rewriting"].asker(planned.draft.id)
+    member = recipe.panels["rewriting"].teacher_for(planned.draft.id)
     return draft_request(
         planned.parent, planned.draft, recipe.augmentation(planned.draft.method),
-        prompt=prompt, model=asker.model, sampling=asker.sampling, teacher=asker.label,
+        prompt=prompt, model=member.model, sampling=member.sampling, teacher=member.label,
     )  # fmt: skip
 
 
@@ -257,17 +257,17 @@ def plan_solves(
     for problem in problems:
         wanted = range(draws_of(problem, recipe)) if draws is None else draws.get(problem.id, range(0))
         prompt = solve_prompt(problem, recipe)
-        parts = [(panel.askers[0], wanted)] if len(panel.askers) == 1 else _dealt(problem.id, wanted, panel)
-        for asker, part in parts:
+        parts = [(panel.members[0], wanted)] if len(panel.members) == 1 else _dealt(problem.id, wanted, panel)
+        for member, part in parts:
             yield from solve_requests(
-                problem, part, prompt=prompt, model=asker.model, sampling=asker.sampling, teacher=asker.label
+                problem, part, prompt=prompt, model=member.model, sampling=member.sampling, teacher=member.label
             )
 
 
-def _dealt(problem_id: str, draws: Iterable[int], panel: Panel) -> list[tuple[Asker, list[int]]]:
+def _dealt(problem_id: str, draws: Iterable[int], panel: Panel) -> list[tuple[StageTeacher, list[int]]]:
     """Return the draws of a problem in order, those that follow each other and ask the same teacher together."""
-    runs = groupby(draws, key=lambda draw: panel.asker(f"{problem_id}#{draw}"))
-    return [(asker, list(part)) for asker, part in runs]
+    runs = groupby(draws, key=lambda draw: panel.teacher_for(f"{problem_id}#{draw}"))
+    return [(member, list(part)) for member, part in runs]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -341,8 +341,8 @@ def make_sample(
     """Return the training row of a graded candidate (published columns of MetaMathQA, then lineage)."""
     answer = problem.answer if verdict.outcome == "correct" else candidate.answer
     labelled = next((one for one in (problem, seed) if one.tags.get("gold") == "voted"), None)
-    asker = recipe.panels["solving"].asker(candidate.id)
-    is_mixed = len(recipe.panels["solving"].askers) > 1
+    member = recipe.panels["solving"].teacher_for(candidate.id)
+    is_mixed = len(recipe.panels["solving"].members) > 1
     return Sample(
         id=candidate.id,
         type=type_of(problem.style, problem.method),
@@ -357,10 +357,10 @@ def make_sample(
         gold_source="given" if labelled is None else "voted",
         confidence=1.0 if labelled is None else float(labelled.tags.get("confidence", 1.0)),
         outcome=verdict.outcome,
-        teacher=candidate.model or teacher_name(asker.options),
+        teacher=candidate.model or teacher_name(member.options),
         prompt_hash=prompt_hash,
         draw=int(candidate.id.rpartition("#")[2]),
         reasoning=candidate.reasoning,
         thought_tag=candidate.thought_tag,
-        tags={**problem.tags, "teacher": asker.label} if is_mixed else problem.tags,
+        tags={**problem.tags, "teacher": member.label} if is_mixed else problem.tags,
     )

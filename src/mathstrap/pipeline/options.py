@@ -23,7 +23,7 @@ from mathstrap.curate.vote import VoteOptions
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.limits import Limits
 from mathstrap.errors import RecipeError, suggest
-from mathstrap.pipeline.panel import Asking, MixedTeacher, Panel, StageOptions, panel_of
+from mathstrap.pipeline.panel import MixedTeacher, Panel, PanelStage, StageOptions, panel_of
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions
 from mathstrap.prompts import Shape
@@ -315,10 +315,10 @@ class RunRecipe:
                 raise RecipeError(f'teachers: "{label}" cannot name a teacher. Use letters, digits, dots, - and _.')
         for stage, panel in self.panels.items():
             where = "decontaminate.judging" if stage == "judging" else stage
-            for asker in panel:
-                backend = asker.options.backend
-                is_mixed = len(panel.askers) > 1
-                name = f"teachers.{asker.label}" if is_mixed else f"{where}.teacher" if asker.label else "teacher"
+            for member in panel:
+                backend = member.options.backend
+                is_mixed = len(panel.members) > 1
+                name = f"teachers.{member.label}" if is_mixed else f"{where}.teacher" if member.label else "teacher"
                 if backend not in BACKENDS and not is_own(backend):
                     hint = suggest(backend, [*BACKENDS, *SERVERS])
                     raise RecipeError(f'{name}.backend: no such backend "{backend}".{hint}')
@@ -331,7 +331,7 @@ class RunRecipe:
                     raise RecipeError(
                         "engine.teachers: a teacher behind a URL is asked from this machine. Leave teachers out."
                     )
-                check_taken(asker.options, asker.sampling, where)
+                check_taken(member.options, member.sampling, where)
 
     @property
     def cluster(self) -> ClusterOptions | None:
@@ -341,9 +341,9 @@ class RunRecipe:
         return ClusterOptions() if self.engine == "ray" else None
 
     @cached_property
-    def panels(self) -> dict[Asking, Panel]:
+    def panels(self) -> dict[PanelStage, Panel]:
         """Who is asked in each stage."""
-        stages: dict[Asking, StageOptions] = {
+        stages: dict[PanelStage, StageOptions] = {
             "rewriting": self.rewriting, "solving": self.solving, "judging": self.decontaminate.judging,
         }  # fmt: skip
         return {
@@ -393,7 +393,7 @@ class RunRecipe:
     @property
     def own_code(self) -> dict[str, str]:
         """The files of the user's own that this recipe runs, with their hashes, by the name the recipe gives them."""
-        backends = dict.fromkeys(asker.options.backend for panel in self.panels.values() for asker in panel)
+        backends = dict.fromkeys(member.options.backend for panel in self.panels.values() for member in panel)
         named = [*backends, self.verify.grader, *(own.code for own in self.methods.own.values())]
         return {name: own_hash(name) for name in named if is_own(name)}
 

@@ -20,7 +20,7 @@ from mathstrap.backends import TeacherOptions, teacher_name
 from mathstrap.errors import RecipeError
 from mathstrap.types import Sampling
 
-Asking = Literal["rewriting", "solving", "judging"]
+PanelStage = Literal["rewriting", "solving", "judging"]
 # What says where a teacher is; one that names none of it is another model of the recipe's own.
 _ADDRESS = ("backend", "base_url", "endpoints", "model_path")
 
@@ -62,7 +62,7 @@ class MixedTeacher(TeacherOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asker:
+class StageTeacher:
     """A teacher as one stage asks it: its label in the recipe, what its requests carry, and how to reach it.
 
     `label` is empty for the recipe's `teacher`, the stage's name for a stage's own.
@@ -83,40 +83,42 @@ class Asker:
 class Panel:
     """The teachers of one stage; most runs have one."""
 
-    askers: tuple[Asker, ...]
+    members: tuple[StageTeacher, ...]
     bounds: tuple[float, ...]  # cumulated shares, the last one 1
     rng_seed: int
 
-    def asker(self, request_id: str) -> Asker:
+    def teacher_for(self, request_id: str) -> StageTeacher:
         """Return who is asked for this request."""
-        if len(self.askers) == 1:
-            return self.askers[0]
+        if len(self.members) == 1:
+            return self.members[0]
         name = f"{self.rng_seed}\x1fteacher\x1f{request_id}".encode()
         place = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") / 2**64
-        return self.askers[min(bisect_right(self.bounds, place), len(self.askers) - 1)]
+        return self.members[min(bisect_right(self.bounds, place), len(self.members) - 1)]
 
-    def __iter__(self) -> Iterator[Asker]:
-        return iter(self.askers)
+    def __iter__(self) -> Iterator[StageTeacher]:
+        return iter(self.members)
 
 
 def panel_of(
-    stage: Asking, options: StageOptions, teacher: TeacherOptions, mix: Mapping[str, MixedTeacher], rng_seed: int
+    stage: PanelStage, options: StageOptions, teacher: TeacherOptions, mix: Mapping[str, MixedTeacher], rng_seed: int
 ) -> Panel:
     """Return who answers a stage: its own teacher, else the mix, else the recipe's; the judge is never a mix."""
-    askers: tuple[Asker, ...]
+    members: tuple[StageTeacher, ...]
     if options.teacher is not None:
-        own = settled(options.teacher, teacher)
-        askers = (asker_of(stage, own, options),)
+        own = completed(options.teacher, teacher)
+        members = (stage_teacher(stage, own, options),)
     elif mix and stage != "judging":
-        askers = tuple(asker_of(label, settled(entry, teacher), options) for label, entry in sorted(mix.items()))
+        members = tuple(
+            stage_teacher(label, completed(entry, teacher), options) for label, entry in sorted(mix.items())
+        )
     else:
-        askers = (asker_of("", teacher, options),)
-    shares = [entry.weight for _, entry in sorted(mix.items())] if len(askers) > 1 else [1.0]
+        members = (stage_teacher("", teacher, options),)
+    shares = [entry.weight for _, entry in sorted(mix.items())] if len(members) > 1 else [1.0]
     bounds = tuple(bound / sum(shares) for bound in accumulate(shares))
-    return Panel(askers=askers, bounds=bounds, rng_seed=rng_seed)
+    return Panel(members=members, bounds=bounds, rng_seed=rng_seed)
 
 
-def settled(own: TeacherOptions, base: TeacherOptions) -> TeacherOptions:
+def completed(own: TeacherOptions, base: TeacherOptions) -> TeacherOptions:
     """Return a teacher with what it does not say taken from `base`, where it names no address of its own.
 
     A key belongs to an address: it is never taken over to another one.
@@ -133,12 +135,12 @@ def settled(own: TeacherOptions, base: TeacherOptions) -> TeacherOptions:
     return replace(base, **said)
 
 
-def asker_of(label: str, teacher: TeacherOptions, options: StageOptions) -> Asker:
+def stage_teacher(label: str, teacher: TeacherOptions, options: StageOptions) -> StageTeacher:
     """Return a teacher as a stage asks it; the body of the recipe's own one (no label) is in the stage's already."""
     body: dict[str, Any] = dict(options.extra_body) if not label else {**teacher.extra_body, **options.extra_body}
     values = {name: getattr(options, name) for name in Sampling.__struct_fields__}
     models = sorted({endpoint.model or teacher.model for endpoint in teacher.endpoints})
-    return Asker(
+    return StageTeacher(
         label=label,
         # Any of the endpoints may answer, so all of their models are part of what is asked.
         model=" | ".join(models) if len(models) > 1 else teacher.model,

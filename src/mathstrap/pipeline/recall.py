@@ -18,7 +18,7 @@ import msgspec
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.pipeline.panel import Asking
+from mathstrap.pipeline.panel import PanelStage
 from mathstrap.problems.testsets import load_test_sets
 from mathstrap.types import Problem, Reject, Stage, to_json
 
@@ -64,10 +64,10 @@ def inputs_of(seeds: Sequence[Problem], prompts: Iterable[str], recipe: RunRecip
     return digest.hexdigest()
 
 
-def asked_of(recipe: RunRecipe, stage: Asking) -> tuple[Any, ...]:
+def asked_of(recipe: RunRecipe, stage: PanelStage) -> tuple[Any, ...]:
     """Return who is asked in a stage, and how; where the servers are does not matter."""
     panel = recipe.panels[stage]
-    return (panel.bounds, *((asker.label, asker.model, asker.sampling) for asker in panel))
+    return (panel.bounds, *((member.label, member.model, member.sampling) for member in panel))
 
 
 def source_states() -> Iterator[bytes]:

@@ -18,11 +18,11 @@ from mathstrap.engine.prices import Price
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.keys import change_sentence
 from mathstrap.pipeline.options import RunRecipe
-from mathstrap.pipeline.panel import Asking
+from mathstrap.pipeline.panel import PanelStage
 from mathstrap.types import Request, Stage
 
 PAID_STAGES: tuple[Stage, ...] = ("rewrite", "filter", "solve")
-ASKING: dict[Stage, Asking] = {"rewrite": "rewriting", "filter": "judging", "solve": "solving"}
+PANEL_STAGES: dict[Stage, PanelStage] = {"rewrite": "rewriting", "filter": "judging", "solve": "solving"}
 # The stages whose first replies are judged, with the recipe's key of their sampling; a judge's "yes" may be short.
 WATCHED: dict[Stage, str] = {"rewrite": "rewriting", "solve": "solving"}
 
@@ -103,7 +103,7 @@ class Teacher:
 
     def open(self, stage: Stage) -> Backend:
         """Return the teachers of a stage, opened once; stages that ask the same ones share them."""
-        asked = {asker.label: asker.options for asker in self.recipe.panels[ASKING[stage]]}
+        asked = {member.label: member.options for member in self.recipe.panels[PANEL_STAGES[stage]]}
         labels = tuple(asked)
         if labels not in self._backends:
             self._backends[labels] = open_mix(asked, self.open_teacher)
@@ -141,9 +141,9 @@ def dearest_price(recipe: RunRecipe) -> Price | None:
 
 def prices_of(recipe: RunRecipe) -> dict[str, Price | None]:
     """Return what the tokens of each teacher cost, by its label; only the judge's where there is a judge."""
-    stages: list[Asking] = ["rewriting", "solving", *(["judging"] if recipe.decontaminate.judge else [])]  # type: ignore[list-item]
+    stages: list[PanelStage] = ["rewriting", "solving", *(["judging"] if recipe.decontaminate.judge else [])]  # type: ignore[list-item]
     return {
-        asker.label: price_of(asker.options, recipe.budget) for stage in stages for asker in recipe.panels[stage]
+        member.label: price_of(member.options, recipe.budget) for stage in stages for member in recipe.panels[stage]
     }
 
 
