@@ -179,10 +179,17 @@ def test_an_equation_column_proves_what_matters(equation: str, gold: str) -> Non
     assert [judge_mask(problem, number).relevant for number in ("290", "2", "87", "93")] == ["yes", "yes", "no", "no"]
 
 
+def test_options_are_never_hidden_and_do_not_blind_the_judge() -> None:
+    question = "Ann packs 90 pens into 6 boxes. How many go into each?"
+    for options in ("\n(A) 6\n(B) 15\n(C) 90", " A) 6 B) 15 C) 90", "\nA. 6\nB. 15\nC. 90"):
+        problem = seed(question + options, answer="(B) 15", solution="Each gets 90/6 = 15.")
+        assert chosen(problem, None) == chosen(problem, None, masks="proved") == ["90", "6"]
+
+
 @pytest.mark.parametrize(
     ("gold", "value"),
-    [("9 (apples)", 9), ("9 apples", 9), ("$3.50 each", 3.5), ("1,200 km/h", 1200), ("20%", 20), ("nine", None),
-     ("x = 9", None), ("9 of 10", None)],
+    [("9 (apples)", 9), ("9 apples", 9), ("$3.50 each", 3.5), ("1,200 km/h", 1200), ("20%", 20), ("(B) 30", 30),
+     ("nine", None), ("x = 9", None), ("9 of 10", None)],
 )  # fmt: skip
 def test_a_gold_with_its_unit_has_a_value(gold: str, value: float | None) -> None:
     found = gold_value(gold)

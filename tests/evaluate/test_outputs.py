@@ -44,6 +44,8 @@ def options(tmp_path: Path) -> EvalOptions:
         [{"id": i, "text": row["text"]} for i, row in enumerate(GOOD)],
         [{"id": i, "text": row["text"]} for i, row in enumerate(GOOD, 1)],
         [{"idx": str(i), "code": [row["text"]]} for i, row in enumerate(GOOD)],
+        [{"id": float(i), "text": row["text"]} for i, row in enumerate(GOOD)],  # as pandas writes a column with a gap
+        [{"id": f"{i}.0", "text": row["text"]} for i, row in enumerate(GOOD, 1)],
         [{"problem_id": row["id"], "response": row["text"], "draw": 0, "extra": 1} for row in GOOD],
     ],
 )

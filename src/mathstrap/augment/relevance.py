@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Literal
 
 from mathstrap.augment.calculations import Step, read_equation, read_steps
+from mathstrap.augment.doubts import options_start
 from mathstrap.augment.masking import Mask
 from mathstrap.augment.quantities import count_numbers, find_quantities
 from mathstrap.augment.sources import Sources, find_sources, parts_of, related_to
@@ -61,7 +62,13 @@ def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Jud
     """Return what the parent's worked solution says about hiding the number `answer`."""
     # The running text of a MATH solution is algebra, of which lines of plain arithmetic are only a part.
     steps = _steps_to(parent.solution, parent.answer, plain=parent.style == "gsm8k")
-    return _judge(parent.question, parent.solution, steps, answer, is_percent=is_percent) if steps else UNKNOWN
+    question = without_options(parent.question)
+    return _judge(question, parent.solution, steps, answer, is_percent=is_percent) if steps else UNKNOWN
+
+
+def without_options(question: str) -> str:
+    """Return a question up to its options, whose numbers are no numbers of the story."""
+    return question[: options_start(question)]
 
 
 # Both backward methods ask about the same masks, one after the other.
@@ -109,12 +116,13 @@ def _steps_to(solution: str, gold: str, *, plain: bool) -> tuple[Step, ...]:
     return steps if all(_computes(step) for step in steps) else ()
 
 
+_LETTER_BEFORE = re.compile(r"\A\([A-J]\)\s+(?=\S)")
 _UNIT_BEHIND = re.compile(r"(?<=[\d.%])\s*(?:\([^()]*\)|[A-Za-z°][A-Za-z°/. ]*)\Z")
 
 
 def gold_value(gold: str) -> Fraction | None:
-    """Return the value of a gold answer that is a number, with or without its unit: `9`, `9 (apples)`, `$3.50 each`."""
-    return as_fraction(_UNIT_BEHIND.sub("", gold.strip()))
+    """Return the value of a gold that is a number, with its unit or letter: `9 (apples)`, `$3.50 each`, `(B) 30`."""
+    return as_fraction(_UNIT_BEHIND.sub("", _LETTER_BEFORE.sub("", gold.strip())))
 
 
 def seems_used(parent: Problem, mask: Mask) -> bool:
@@ -143,8 +151,9 @@ def seems_used(parent: Problem, mask: Mask) -> bool:
     own = value / 100 if mask.kind == "percent" else value
     is_bare_one = value == 1
     # The 2 of "another two days" is not the 2 of "2/5 of the food".
-    parts = find_sources(parent.question).parts[value] if value.denominator == 1 else 0
-    rivals = 0 if is_bare_one else count_numbers(parent.question)[own] - 1 + parts
+    question = without_options(parent.question)
+    parts = find_sources(question).parts[value] if value.denominator == 1 else 0
+    rivals = 0 if is_bare_one else count_numbers(question)[own] - 1 + parts
     return sum(mentions[form] for form in forms) > rivals
 
 

@@ -150,7 +150,7 @@ def complain(
 def first_place(path: Path, num_problems: int) -> int:
     """Return from where a file whose ids are numbers counts: 1 where no id is 0 and one is the number of questions."""
     found = [
-        next((row[name] for name in PLACE_FIELDS if name in row), None)
+        whole(next((row[name] for name in PLACE_FIELDS if name in row), None))
         for _, row in iter_rows(path, bad=lambda *_: None)
     ]
     numbers = {int(value) for value in found if is_count(value)}
@@ -166,7 +166,7 @@ def find_id(
     single benchmark.
     """
     for name in ID_FIELDS:
-        value = row.get(name)
+        value = whole(row.get(name))
         if isinstance(value, str) and name == "doc_id" and is_count(value):
             value = int(value)
         if isinstance(value, int) and not isinstance(value, bool) and name == "doc_id":
@@ -185,6 +185,13 @@ def find_id(
             draw = row.get("draw")
             return value.strip(), int(draw) if is_count(draw) else None
     return None
+
+
+def whole(value: Any) -> Any:
+    """Return a number that a table program wrote with a point (3.0, "3.0") as it was; anything else as it is."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value[:-2] if isinstance(value, str) and value.endswith(".0") and is_count(value[:-2]) else value
 
 
 def is_count(value: Any) -> TypeGuard[int | str]:
