@@ -98,6 +98,7 @@ def test_a_good_rephrasing_is_kept_without_label_quotes_and_run_on(text: str) ->
         (SEED.question.upper().replace(".", "!"), "unchanged"),
         ("Sam buys 3 pens for $1.50 each with a $10 bill. " * 12 + "How much?", "too_long"),
         ("Sam buys 3 pens for $1.50 each with a $10 bill.", "not_a_question"),
+        ("To find what is left of $10, the price of 3 pens at $1.50 is taken off.", "not_a_question"),  # an answer
         ("Sam buys 3 pens for $1.50 each with a $20 bill. How much change does he get?", "numbers_differ"),
         ("Sam buys pens for $1.50 each with a $10 bill. How much change does he get?", "numbers_differ"),
         ("Sam buys 3 pens for $1.50 each with a $10 bill. Does he get $5.50 back?", "leaks_answer"),

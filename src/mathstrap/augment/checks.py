@@ -8,7 +8,7 @@ from fractions import Fraction
 from mathstrap.augment.interface import without_label
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.quantities import count_numbers, describe_numbers
-from mathstrap.augment.sentences import asks_something
+from mathstrap.augment.sentences import asks_plainly, asks_something
 from mathstrap.types import Problem
 
 Fault = tuple[str, str]  # a reason code and a detail, "" where the reply itself says it all
@@ -47,7 +47,9 @@ def find_form_fault(parent: Problem, question: str, *, longest: int) -> Fault | 
         return "unchanged", ""
     if len(question) > longest:
         return "too_long", ""
-    if not asks_something(question):
+    # A small model answers where it was to ask. A parent that asks in no plain way may be followed in that.
+    has_asked = asks_plainly(parent.question, parent.style)
+    if not (asks_plainly(question, parent.style) if has_asked else asks_something(question)):
         return "not_a_question", ""
     if parent.style == "math" and find_zones(parent.question) is not None and find_zones(question) is None:
         return "broken_latex", ""

@@ -109,6 +109,13 @@ def is_command(sentence: str) -> bool:
     return _IMPERATIVE.search(sentence) is not None
 
 
+def asks_plainly(text: str, style: Style) -> bool:
+    """Tell whether a text has a question mark or a command; "So each part is 5 meters long." only looks like asking."""
+    if any(mark in text for mark in "?？؟") or "か。" in text:
+        return True
+    return any(is_command(sentence.text) for sentence in split_sentences(text, style))
+
+
 def asks_something(text: str) -> bool:
     """Tell whether a text asks or tells the reader to work something out."""
     return any(mark in text for mark in "?？؟") or is_command(text) or _ASKS.search(text) is not None
