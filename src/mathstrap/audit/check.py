@@ -13,7 +13,7 @@ import msgspec
 
 from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irrelevant
 from mathstrap.audit.unmask import BACKWARD, find_hidden
-from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.decontaminate import Index, Match
 from mathstrap.curate.paths import read_reasoning
 from mathstrap.parallel import chunks_of, in_processes
 from mathstrap.problems.columns import Columns, question_of, response_of, text_of
@@ -154,12 +154,24 @@ def look_up(row: AuditRow, facts: Facts) -> None:
     row.near_twin = facts.near.get(key, 0) if facts.near else 0
     if facts.index is not None and "contaminated" not in facts.skip:
         index = facts.index
-        row.contamination = facts.remembered(key, lambda: best_match(row.query, index))
+        row.contamination = facts.remembered(key, lambda: named(index.find("row", row.query), index))
 
 
-def best_match(query: str, index: Index) -> str:
-    """Return the test question that a question asks for which it has to go, in words; empty where there is none."""
-    best = next((match for match in index.find("row", query) if match.kind in index.options.drop), None)
+def look_up_tests(rows: list[AuditRow], facts: Facts) -> None:
+    """Remember which test questions the rows ask, all rows at once: a tenth of the time of one after the other."""
+    if facts.index is None or "contaminated" in facts.skip:
+        return
+    asked = {question_key(row.query): row.query for row in reversed(rows)}  # the first of those that have one key
+    index = facts.index
+    open_keys = [key for key in asked if key not in facts.known]
+    found = index.find_texts([("row", asked[key]) for key in open_keys])
+    for key, matches in zip(open_keys, found, strict=True):
+        facts.remembered(key, lambda: named(matches, index))  # noqa: B023 - called at once
+
+
+def named(matches: list[Match], index: Index) -> str:
+    """Return the test question for which a question has to go, in words; empty where there is none."""
+    best = next((match for match in matches if match.kind in index.options.drop), None)
     return f'{best.test_set} {best.test_id} ({best.kind} {best.score:.2f}): "{best.span[:120]}"' if best else ""
 
 
@@ -187,4 +199,5 @@ def check_all(rows: Iterable[AuditRow], facts: Facts, *, num_workers: int = 1) -
 
 
 def _check_chunk(facts: Facts, rows: list[AuditRow]) -> list[Checked]:
+    look_up_tests(rows, facts)
     return [check_row(row, facts) for row in rows]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -35,9 +36,14 @@ class Source:
     num_rows: int = 0
     bad: dict[int, str] = field(default_factory=dict)
 
-    def rows(self) -> Iterator[tuple[int, Row | None, str]]:
-        """Yield (line, row, question); a row that is of no use comes as (line, row or None, "")."""
-        self.num_rows, self.bad = 0, {}
+    def rows(self, *, known: bool = False) -> Iterator[tuple[int, Row | None, str]]:
+        """Yield (line, row, question); a row that is of no use comes as (line, row or None, "").
+
+        `known` spares reading the questions again, which come as "": what is bad was found when they were read.
+        """
+        self.num_rows = 0
+        if not known:
+            self.bad = {}
         unread: list[int] = []
 
         def bad(line: int, reason: str) -> None:
@@ -47,6 +53,9 @@ class Source:
         for line, row in source_rows(SeedsOptions(source=self.name), bad):
             yield from self.unreadable(unread)
             self.num_rows += 1
+            if known:
+                yield line, row, ""
+                continue
             self.columns = self.columns or find_columns(row, self.fields, where=self.name)
             question = question_of(row, self.columns) or ""
             if not question:
@@ -165,6 +174,7 @@ def decontaminate_file(
     return record, sift(source, reasons, out, dropped_out)
 
 
+@lru_cache(maxsize=20_000)  # a dataset asks many questions of each seed
 def _seed_key(text: str) -> str:
     from hashlib import blake2b
 
@@ -199,7 +209,7 @@ def sift(source: Source, reasons: Mapping[int, str], out: Path | None, dropped_o
     kept = dropped = 0
     with ExitStack() as stack:
         stay, go = open_whole(stack, out), open_whole(stack, dropped_out)
-        for line, row, _ in source.rows():
+        for line, row, _ in source.rows(known=True):
             reason = reasons.get(line) or (f"bad_row: {source.bad[line]}" if line in source.bad else "")
             kept += not reason
             dropped += bool(reason)

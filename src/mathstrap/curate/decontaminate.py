@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from mathstrap.curate.hashed_words import HashedWords, begins_run, hashed_words, runs_of
 from mathstrap.curate.rewording import Rewordings, gist_of
 from mathstrap.curate.wording import words
 from mathstrap.parallel import ChunkMap, chunks_of, here
@@ -27,6 +28,7 @@ MIN_WORDS = 6
 EMBEDDING_THRESHOLDS = {"static": 0.94, "minilm": 0.85}
 MAX_SPAN_CHARS = 400
 CHUNK = 2_048
+KNOWN_BITS = 22
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,48 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     span: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Runs:
+    """The runs of `size` words of the test questions: a hash, the question and the first word's place for each.
+
+    All of shape (runs,), sorted by hash. `known` says of each value of a hash's upper bits whether any run has it, so
+    that most words of a text are looked up once, in a table that the processor's cache holds.
+    """
+
+    size: int
+    hashes: NDArray[np.uint64]
+    items: NDArray[np.int64]
+    places: NDArray[np.int64]
+    known: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, read: HashedWords, size: int, items: NDArray[np.int64], places: NDArray[np.int64]) -> Runs:
+        """Take the runs that begin at the given words; `places` are theirs within all texts."""
+        import numpy as np
+
+        hashes = runs_of(read.hashes, size)[places]
+        order = np.argsort(hashes, kind="stable")
+        begins = (read.ends - read.counts)[items]
+        known = np.zeros(1 << KNOWN_BITS, np.bool_)
+        known[hashes >> np.uint64(64 - KNOWN_BITS)] = True
+        return cls(
+            size=size, hashes=hashes[order], items=items[order], places=(places - begins)[order], known=known
+        )  # fmt: skip
+
+    def shared(self, read: HashedWords) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return each pair of a word of `read` where a known run begins, and the run's index here; sorted by word."""
+        import numpy as np
+
+        hashes = runs_of(read.hashes, self.size)
+        likely = self.known[hashes >> np.uint64(64 - KNOWN_BITS)].nonzero()[0]
+        likely = likely[likely + self.size <= read.ends[read.ends.searchsorted(likely, side="right")]]
+        first = self.hashes.searchsorted(hashes[likely], side="left")
+        counts = self.hashes.searchsorted(hashes[likely], side="right") - first
+        ends = counts.cumsum()
+        total = int(ends[-1]) if len(ends) else 0
+        return likely.repeat(counts), (first - (ends - counts)).repeat(counts) + np.arange(total)
+
+
 @dataclass(kw_only=True)
 class Index:
     """The word runs of all test questions, their gists, and their vectors where the embedder is on.
@@ -87,10 +131,10 @@ class Index:
     rewordings: Rewordings = field(default_factory=Rewordings)
     names: list[tuple[str, str]] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
-    lengths: list[int] = field(default_factory=list)
-    grams: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    short: dict[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
-    whole: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    lengths: Sequence[int] = ()
+    grams: Runs | None = None
+    short: Runs | None = None
+    whole: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     vectors: NDArray[np.float32] | None = None
 
     @classmethod
@@ -107,6 +151,7 @@ class Index:
         index = cls(options=options)
         for name, questions in test_sets.items():
             index.add(name, questions)
+        index.add_runs()
         if options.embedding != "off" and index.texts:
             from mathstrap.embedding import EmbedOptions, embed
 
@@ -115,34 +160,44 @@ class Index:
 
     def add(self, name: str, questions: Iterable[tuple[str, str]]) -> None:
         """Add the questions of one test set."""
-        n = self.options.ngram_words
         before = len(self.names)
         digest = hashlib.sha256()
         read: list[list[str]] = []
         for test_id, text in questions:
-            item = len(self.names)
-            found = self.words(text)
             digest.update(text.encode("utf-8", "surrogatepass") + b"\n")
-            read.append(found)
+            read.append(self.words(text) if self.options.rewordings else [])
             self.names.append((name, test_id))
             self.texts.append(text)
-            self.lengths.append(len(found))
-            joined = " ".join(found)
-            if found:
-                self.whole[joined] = (*self.whole.get(joined, ()), item)
-            if len(found) >= n:
-                for start in range(len(found) - n + 1):
-                    gram = " ".join(found[start : start + n])
-                    self.grams[gram] = (*self.grams.get(gram, ()), (item, start))
-            elif len(found) >= MIN_WORDS:
-                head = " ".join(found[:MIN_WORDS])
-                self.short[head] = (*self.short.get(head, ()), (item, len(found)))
         if len(self.names) == before:
             raise ValueError(f'the test set "{name}" has no questions.')
         self.sizes[name] = len(self.names) - before
         self.digests[name] = digest.hexdigest()
         if self.options.rewordings:
             self.rewordings.add(read)
+
+    def add_runs(self) -> None:
+        """Index the words of all questions added."""
+        import numpy as np
+
+        n = self.options.ngram_words
+        read = self.read(self.texts)
+        lengths = read.counts
+        self.lengths = lengths.tolist()
+        begins = (read.ends - read.counts).tolist()
+        for item, (begin, end) in enumerate(zip(begins, read.ends.tolist(), strict=True)):
+            if begin < end:
+                words_of = read.hashes[begin:end].tobytes()
+                self.whole[words_of] = (*self.whole.get(words_of, ()), item)
+        owners = np.repeat(np.arange(len(self.texts)), lengths)
+        places = np.flatnonzero(begins_run(read.ends, n))
+        self.grams = Runs.of(read, n, owners[places], places)
+        items = np.flatnonzero((lengths >= MIN_WORDS) & (lengths < n))
+        self.short = Runs.of(read, MIN_WORDS, items, (read.ends - read.counts)[items]) if len(items) else None
+
+    def read(self, texts: Iterable[str]) -> HashedWords:
+        """Return the hashed words of texts as this index compares them, without the prompts around the questions."""
+        bare = [bare_question(text[: self.options.max_chars]) for text in texts]
+        return hashed_words(bare, numbers=self.options.numbers == "keep")
 
     def words(self, text: str) -> list[str]:
         """Return the words of a text as this index compares them, without the prompt around a question."""
@@ -151,57 +206,91 @@ class Index:
 
     def find(self, item_id: str, text: str) -> list[Match]:
         """Return the test questions whose words `text` covers, best first; the embedder has no part in it."""
-        found = self.words(text)
-        matches = [
-            self.match(item_id, item, "exact", 1.0, " ".join(found)) for item in self.whole.get(" ".join(found), ())
-        ]
-        exact = {match.test_id + "\0" + match.test_set for match in matches}
-        for item, (covered, begin, length) in self.covered(found).items():
-            score = covered / self.lengths[item]
-            name, test_id = self.names[item]
-            if score >= self.options.min_coverage and test_id + "\0" + name not in exact:
-                matches.append(self.match(item_id, item, "ngram", score, self.span(item, begin, length)))
-        if self.options.rewordings:
-            known = {(match.test_set, match.test_id) for match in matches}
-            matches += [
-                self.match(item_id, item, "reworded", score, "numbers " + self.shared_numbers(found, item))
-                for item, score in self.rewordings.find(found)
-                if self.names[item] not in known
-            ]
-        return sorted(matches, key=_order)
+        return self.find_texts([(item_id, text)])[0]
 
     def shared_numbers(self, found: list[str], item: int) -> str:
         """Return the numbers that a question shares with a test question, smallest first."""
         return ", ".join(sorted(gist_of(found).numbers & self.rewordings.gists[item].numbers, key=_size))
 
-    def covered(self, found: list[str]) -> dict[int, tuple[int, int, int]]:
-        """Return, for each test question that shares a run, how many of its words are covered, and its longest run.
-
-        The run is given by its first word's place in the test question and its length.
-        """
-        n = self.options.ngram_words
-        places: dict[int, set[int]] = {}
-        for start in range(len(found) - n + 1):
-            for item, place in self.grams.get(" ".join(found[start : start + n]), ()):
-                places.setdefault(item, set()).add(place)
-        result: dict[int, tuple[int, int, int]] = {}
-        for item, starts in places.items():
-            covered, longest = 0, (0, 0)
-            begin = end = -1
-            for place in sorted(starts):
-                if place > end:
-                    begin = place
-                covered += place + n - max(place, end)
-                end = place + n
-                longest = max(longest, (end - begin, -begin))
-            result[item] = (covered, -longest[1], longest[0])
-        if self.short:
-            for start in range(len(found) - MIN_WORDS + 1):
-                for item, length in self.short.get(" ".join(found[start : start + MIN_WORDS]), ()):
-                    part = " ".join(found[start : start + length])
-                    if item in self.whole.get(part, ()):
-                        result[item] = (length, 0, length)
+    def find_texts(self, items: list[tuple[str, str]]) -> list[list[Match]]:
+        """Return what `find` does for each (id, text)."""
+        read = self.read(text for _, text in items)
+        covered = self.covered(read)
+        ends, data = read.ends.tolist(), read.hashes.tobytes()
+        result: list[list[Match]] = []
+        for number, (item_id, text) in enumerate(items):
+            begin, end = ends[number - 1] if number else 0, ends[number]
+            same = self.whole.get(data[8 * begin : 8 * end], ())
+            reworded = self.reworded(item_id, text) if self.options.rewordings else []
+            if not same and number not in covered:
+                result.append(sorted(reworded, key=_order))
+                continue
+            said = " ".join(self.words(text)) if same else ""
+            matches = [self.match(item_id, item, "exact", 1.0, said) for item in same]
+            exact = {match.test_id + "\0" + match.test_set for match in matches}
+            for item, (count, place, length) in covered.get(number, {}).items():
+                name, test_id = self.names[item]
+                if test_id + "\0" + name not in exact:
+                    score = count / self.lengths[item]
+                    matches.append(self.match(item_id, item, "ngram", score, self.span(item, place, length)))
+            known = {(match.test_set, match.test_id) for match in matches}
+            matches += [match for match in reworded if (match.test_set, match.test_id) not in known]
+            result.append(sorted(matches, key=_order))
         return result
+
+    def reworded(self, item_id: str, text: str) -> list[Match]:
+        """Return the test questions that a text asks in other words."""
+        found = self.words(text)
+        return [
+            self.match(item_id, item, "reworded", score, "numbers " + self.shared_numbers(found, item))
+            for item, score in self.rewordings.find(found)
+        ]
+
+    def covered(self, read: HashedWords) -> dict[int, dict[int, tuple[int, int, int]]]:
+        """Return, by text and test question, how many of the question's words are covered, and its longest run.
+
+        Only questions that are covered as far as the options want. The run is given by its first word's place in the
+        test question and its length.
+        """
+        import numpy as np
+
+        assert self.grams is not None, "built"
+        result: dict[int, dict[int, tuple[int, int, int]]] = {}
+        n = self.options.ngram_words
+        at, runs = self.grams.shared(read)
+        if len(at):
+            texts = np.searchsorted(read.ends, at, side="right")
+            # One number for text, question and place, each once and in order: 2^20 of each, and 2^24 questions.
+            keys = np.unique(texts << 44 | self.grams.items[runs] << 20 | self.grams.places[runs])
+            owners, places = keys >> 20, keys & 0xFFFFF
+            is_first = np.concatenate([[True], owners[1:] != owners[:-1]])
+            steps = np.where(is_first, n, np.minimum(n, np.diff(places, prepend=0)))
+            begins = np.flatnonzero(is_first)
+            counts = np.add.reduceat(steps, begins)
+            items = owners[begins] & 0xFFFFFF
+            ends = np.append(begins[1:], len(keys))
+            for group in np.flatnonzero(
+                counts / np.array([self.lengths[item] for item in items.tolist()]) >= self.options.min_coverage
+            ).tolist():
+                begin, length = longest_run(places[begins[group] : ends[group]].tolist(), n)
+                text, item = int(owners[begins[group]]) >> 24, int(items[group])
+                result.setdefault(text, {})[item] = (int(counts[group]), begin, length)
+        if self.short is not None:
+            self.add_short(read, result)
+        return result
+
+    def add_short(self, read: HashedWords, result: dict[int, dict[int, tuple[int, int, int]]]) -> None:
+        """Add the test questions shorter than an n-gram that stand whole in a text."""
+        import numpy as np
+
+        assert self.short is not None, "asked for"
+        at, runs = self.short.shared(read)
+        texts = np.searchsorted(read.ends, at, side="right").tolist()
+        for text, word, item in zip(texts, at.tolist(), self.short.items[runs].tolist(), strict=True):
+            length = self.lengths[item]
+            part = read.hashes[word : min(word + length, int(read.ends[text]))].tobytes()
+            if item in self.whole.get(part, ()):
+                result.setdefault(text, {})[item] = (length, 0, length)
 
     def span(self, item: int, begin: int, length: int) -> str:
         """Return a run of words of a test question."""
@@ -243,10 +332,10 @@ class Index:
     def find_chunk(self, chunk: list[tuple[str, str]]) -> list[Match]:
         """Return the matches of a chunk."""
         found: list[Match] = []
-        seen: dict[str, list[Match]] = {}
+        first_ids = {text: item_id for item_id, text in reversed(chunk)}
+        items = [(item_id, text) for text, item_id in reversed(first_ids.items())]
+        seen = dict(zip((text for _, text in items), self.find_texts(items), strict=True))
         for item_id, text in chunk:
-            if text not in seen:
-                seen[text] = self.find(item_id, text)
             same = seen[text]
             found += (match if match.id == item_id else msgspec.structs.replace(match, id=item_id) for match in same)
         if self.vectors is not None:
@@ -272,6 +361,18 @@ def _order(match: Match) -> tuple[int, float, str, str]:
 
 def _size(number: str) -> tuple[float, str]:
     return (float(number) if number.replace(".", "", 1).isdecimal() else 0.0, number)
+
+
+def longest_run(places: list[int], n: int) -> tuple[int, int]:
+    """Return where the longest run of words begins that n-grams at the given places cover, and its length."""
+    begin = end = -1
+    longest = (0, 0)
+    for place in places:
+        if place > end:
+            begin = place
+        end = place + n
+        longest = max(longest, (end - begin, -begin))
+    return -longest[1], longest[0]
 
 
 def contaminated(matches: Iterable[Match], options: DecontaminateOptions) -> dict[str, Match]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -57,35 +58,36 @@ def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
     # A chunk is what ends at a space, the space with it: the chunks then lie side by side, and none has to be copied.
     is_space = _space_table()[np.frombuffer(data, np.uint8)]
     chunk_ends = np.flatnonzero(is_space) + 1
-    offsets = np.concatenate([[0], chunk_ends]).astype(np.int64)
+    offsets = np.zeros(len(chunk_ends) + 1, np.int64)
+    offsets[1:] = chunk_ends
     chunks = pa.Array.from_buffers(
         pa.large_binary(), len(chunk_ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     ).dictionary_encode()
     table = _WITH_NUMBERS if numbers else _WITHOUT_NUMBERS
     which = table.places(chunks.dictionary.to_pylist())[chunks.indices.to_numpy()]
-    known, known_ends, mark_sums = table.columns()
-    sizes = np.diff(known_ends, prepend=0)
+    known, bounds, mark_sums = table.columns()
 
-    num_words = sizes[which]
-    word_ends = np.cumsum(num_words)
-    places = np.repeat(known_ends[which] - word_ends, num_words) + np.arange(int(word_ends[-1]))
-    text_ends = np.cumsum([len(text) + 1 for text in encoded])
-    last_chunks = np.searchsorted(chunk_ends, text_ends)
-    marks = np.cumsum(mark_sums[which])[last_chunks]
-    return HashedWords(
-        hashes=known[places], ends=word_ends[last_chunks], marks=np.diff(marks, prepend=np.zeros(1, np.uint64))
-    )
+    known_ends = bounds[which + 1]
+    num_words = known_ends - bounds[which]
+    word_ends = num_words.cumsum()
+    places = (known_ends - word_ends).repeat(num_words) + np.arange(int(word_ends[-1]))
+    text_ends = np.array([len(text) + 1 for text in encoded]).cumsum()
+    last_chunks = chunk_ends.searchsorted(text_ends)
+    marks = mark_sums[which].cumsum()[last_chunks]
+    marks[1:] -= marks[:-1].copy()
+    return HashedWords(hashes=known[places], ends=word_ends[last_chunks], marks=marks)
 
 
 def runs_of(hashes: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
     """Return one hash for every run of `size` words, at its first word; those at the very end are filled up with 0."""
     import numpy as np
 
+    filled = np.zeros(len(hashes) + size, dtype=np.uint64)
+    filled[: len(hashes)] = hashes
     runs = np.zeros(len(hashes), dtype=np.uint64)
     for ahead in range(size):
-        shifted = np.zeros_like(runs)
-        shifted[: max(len(hashes) - ahead, 0)] = hashes[ahead:]
-        runs = (runs ^ shifted) * np.uint64(0xFF51AFD7ED558CCD)
+        runs ^= filled[ahead : ahead + len(hashes)]
+        runs *= np.uint64(0xFF51AFD7ED558CCD)
         runs ^= runs >> np.uint64(29)
     return runs
 
@@ -110,6 +112,7 @@ def _encoded(text: str) -> bytes:
     return " ".join(text.split()).encode("utf-8", "surrogatepass")
 
 
+@cache
 def _space_table() -> NDArray[np.bool_]:
     import numpy as np
 
@@ -143,6 +146,7 @@ class _Chunks(dict[bytes, int]):
     def __init__(self, *, numbers: bool) -> None:
         self.words = _Words(numbers=numbers)
         self.hashes, self.ends, self.marks = bytearray(), array("q"), array("Q")
+        self.copies: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]] | None = None
 
     def places(self, chunks: list[bytes]) -> NDArray[np.int64]:
         """Return the place of each chunk; those of an earlier call may be others."""
@@ -150,7 +154,7 @@ class _Chunks(dict[bytes, int]):
 
         if len(self) > MAX_CHUNKS or len(self.hashes) > MAX_HASH_BYTES:
             self.clear()
-            self.hashes, self.ends, self.marks = bytearray(), array("q"), array("Q")
+            self.hashes, self.ends, self.marks, self.copies = bytearray(), array("q"), array("Q"), None
         return np.fromiter(map(self.__getitem__, chunks), np.int64, len(chunks))
 
     def __missing__(self, data: bytes) -> int:
@@ -166,15 +170,17 @@ class _Chunks(dict[bytes, int]):
         return place
 
     def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
-        """Return all hashes in a row, where each place's end in it, and the sum of each place's marks."""
+        """Return all hashes in a row, the bounds of each place's in it (places + 1,), and the sums of their marks."""
         import numpy as np
 
-        # Copies: an array that lends its memory cannot grow.
-        return (
-            np.frombuffer(bytes(self.hashes), np.uint64),
-            np.array(self.ends, np.int64),
-            np.array(self.marks, np.uint64),
-        )
+        if self.copies is None or len(self.copies[2]) != len(self):
+            # Copies, because an array that lends its memory cannot grow.
+            self.copies = (
+                np.frombuffer(bytes(self.hashes), np.uint64),
+                np.array([0, *self.ends], np.int64),
+                np.array(self.marks, np.uint64),
+            )
+        return self.copies
 
 
 _WITH_NUMBERS, _WITHOUT_NUMBERS = _Chunks(numbers=True), _Chunks(numbers=False)

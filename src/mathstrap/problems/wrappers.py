@@ -8,6 +8,7 @@ fraction") belong to the question and stay.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # Tokens of chat templates and the labels of plain prompts, before and behind the question.
 _OPENING = re.compile(
@@ -68,10 +69,17 @@ _HINTS = (
     "explain", "show", "逐步", "一步", "问", "题", "答", "请",
 )  # fmt: skip
 _REACH = 600
+MAX_REMEMBERED = 4_000
 
 
 def bare_question(text: str) -> str:
     """Return the question of a prompt without its wrapper; the text itself where there is none, or nothing else."""
+    return _bare_question(text) if len(text) <= MAX_REMEMBERED else _bare_question.__wrapped__(text)
+
+
+# A question is asked for by its reader and again by those who compare it, a chunk of questions later.
+@lru_cache(maxsize=8_192)
+def _bare_question(text: str) -> str:
     ends = text if len(text) < 2 * _REACH else text[:_REACH] + text[-_REACH:]
     ends = ends.lower()
     if not any(map(ends.__contains__, _HINTS)):
