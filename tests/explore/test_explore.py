@@ -8,7 +8,7 @@ import json
 import shlex
 import sqlite3
 import time
-from html import escape
+from html import escape, unescape
 from html.parser import HTMLParser
 from urllib.parse import quote
 
@@ -632,3 +632,24 @@ def test_the_server_listens_on_loopback_alone():
         assert listener.getsockname()[0] == "127.0.0.1"
         with pytest.raises(InputError, match="--port"):
             listen(listener.getsockname()[1])
+
+
+def test_a_filtered_page_is_flagged_at_once_with_the_reviewers_name(tmp_path):
+    path = synthetic_run(tmp_path / "run", 6)
+    with explorer_app([path], tmp_path / "cache") as found:
+        page = get(found, "/run/answers?outcome=wrong").text
+        ids = unescape(page.partition('name="ids" hidden readonly>')[2].partition("<")[0]).split("\n")
+        assert ids
+        token = page.partition('name="csrftoken" value="')[2].partition('"')[0]
+        form = {"csrftoken": token, "ids": "\r\n".join([*ids, "not there"]), "note": "off", "reviewer": "Ada\x1b"}
+        reply = asyncio.run(
+            found.client.post("/-/flag/run", data=form, cookies={"ds_csrftoken": token}, follow_redirects=False)
+        )
+        assert reply.status_code == 303, reply.text[:300]
+        assert reply.headers["location"] == "/run/flags"
+        family = get(found, f"/-/family/run?id={quote(ids[0])}").text
+    marks = RunDir.read(path).marks()
+    assert sorted(marks) == sorted(ids)
+    assert {(flag.note, flag.reviewer) for flag in marks.values()} == {("off", "Ada")}
+    assert RunDir.read(path).flags()[ids[0]] == "off"  # what the next run reads
+    assert "Flagged: Ada: off" in family

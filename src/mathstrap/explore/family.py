@@ -65,7 +65,10 @@ def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget |
     if not rows and not answers:
         return None
     rejects = _rows(connection, "select * from rejects where seed = ? order by id limit ?", seed_id, MAX_QUESTIONS)
-    flags = {row["id"]: row["note"] for row in _rows(connection, "select id, note from flags where seed = ?", seed_id)}
+    flags = {
+        row["id"]: f"{row['reviewer']}: {row['note']}" if row["reviewer"] else row["note"]
+        for row in _rows(connection, "select * from flags where seed = ?", seed_id)
+    }
     before, after = neighbours(connection, seed_id)
     sql = "select id, thought from thoughts where id in (select id from answers where seed = ?)"
     thoughts = {row["id"]: row["thought"] for row in _rows(connection, sql, seed_id)}

@@ -17,7 +17,7 @@ from mathstrap.errors import InputError
 from mathstrap.explore.browse import read_fallen, read_families, search_all
 from mathstrap.explore.diff import diff_html
 from mathstrap.explore.family import problems_of, read_family
-from mathstrap.explore.flags import set_flag
+from mathstrap.explore.flags import set_flags
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import guarded
 from mathstrap.explore.limits import limit_queries, processor_limit
@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
+MOST_FLAGGED = 1_000  # at once: what a page of a table can show
 PAGE_SECONDS = 1.5  # of formulas; the rest of a page is shown as source
 OUR_TABLES = ("questions", "answers", "rejects", "flags")
 ID_COLUMNS = ("id", "seed", "problem", "parent")
@@ -249,20 +250,21 @@ class Explorer:
             return await self._error(request, "Flags are set with the form on a family page.", 405)
         form = await request.post_vars()
         row_id = form.get("id", "")
+        wanted = form["ids"].replace("\r", "").split("\n")[:MOST_FLAGGED] if form.get("ids") else [row_id]
+        sql = "select 1 from questions where id = ?1 union all select 1 from answers where id = ?1"
         known = await self._read(
-            shown,
-            lambda connection: connection.execute(
-                "select 1 from questions where id = ?1 union all select 1 from answers where id = ?1", (row_id,)
-            ).fetchone(),
+            shown, lambda connection: [one for one in wanted if connection.execute(sql, (one,)).fetchone()]
         )
         if not known:
             return await self._error(request, f"The run {shown.name} has nothing with this id.", 404)
         note = None if form.get("action") == "remove" else form.get("note", "")
         try:
-            await asyncio.to_thread(set_flag, shown.run, row_id, note)
+            await asyncio.to_thread(set_flags, shown.run, known, note, reviewer=form.get("reviewer", ""))
         except InputError as error:
             return await self._error(request, str(error), 400)
         await asyncio.to_thread(self.refresh, shown)
+        if form.get("ids"):
+            return _redirect(rows_url(shown.name, "flags"))
         return _redirect(f"{family_url(shown.name, row_id)}#{anchor(row_id)}")
 
     # What the pages stand on

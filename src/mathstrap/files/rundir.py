@@ -53,6 +53,7 @@ class Flag(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     note: str = ""
+    reviewer: str = ""
 
 
 class StageSink:
@@ -418,6 +419,10 @@ class RunDir:
     def failures(self) -> Iterator[Failure]:
         """Yield what was ever given up, oldest first; later runs may have answered it since."""
         return self._rows("failures.jsonl", Failure)
+
+    def marks(self) -> dict[str, Flag]:
+        """Return the flags by id, with who set them; a later line wins."""
+        return {flag.id: flag for flag in self._rows("flags.jsonl", Flag)}
 
     def flags(self) -> dict[str, str]:
         """Return id -> note of what reviewers flagged in `flags.jsonl`; a later line wins, an empty file is fine."""

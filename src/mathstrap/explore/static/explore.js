@@ -79,3 +79,15 @@ document.addEventListener("keydown", (event) => {
   keys[event.key]();
 });
 document.querySelector("dialog.keys")?.addEventListener("click", (event) => event.currentTarget.close());
+
+// A reviewer's name is asked for once.
+document.addEventListener("focusin", (event) => {
+  if (event.target.matches?.("details.flag input")) {
+    const name = event.target.form.elements.reviewer;
+    if (name && !name.value) name.value = localStorage.getItem("reviewer") || "";
+  }
+});
+document.addEventListener("submit", (event) => {
+  const name = event.target.elements.reviewer;
+  if (name) localStorage.setItem("reviewer", name.value);
+});
