@@ -172,7 +172,9 @@ class Soak:
 
     def judge(self, output: bytes, code: int, trouble: str) -> None:
         """Count what a life must not end in."""
-        if b"Traceback" in output:
+        # Python itself, still loading its own modules, has no other answer to Ctrl-C.
+        is_too_early = trouble == "interrupt" and b"KeyboardInterrupt" in output and b"mathstrap/cli" not in output
+        if b"Traceback" in output and not is_too_early:
             self.note("tracebacks", f"{trouble}: {output[-1500:].decode(errors='replace')}")
         if b"is writing to this run" in output or b"took this run" in output:
             self.note("locked", f"{trouble}: {output[-300:]!r}")

@@ -57,6 +57,8 @@ def test_no_pattern_grows_faster_than_the_square_of_its_text() -> None:
     found = {}
     try:
         for where, pattern in patterns().items():
+            if where.startswith("backends/fake"):  # a teacher for tests, fed with prompts of ours
+                continue
             for number, (head, turn, tail) in enumerate(attacks(pattern, random.Random(1))):
                 if number >= MOST_ATTACKS:
                     break

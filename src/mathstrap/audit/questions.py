@@ -47,7 +47,7 @@ _WHOLE = (
     "|prime numbers|primes|siblings|brothers|sisters|cards|balls|toys|dolls"
 )
 _BROKEN_COUNT = re.compile(
-    rf"(?<![\w.$-])(?P<count>\d+\.\d*[1-9]\d*|-\d+|negative (?:\d+|one|two|three|four|five))"
+    rf"(?<![\w.$-])(?P<count>\d++\.0*+[1-9]\d*+|-\d++|negative (?:\d+|one|two|three|four|five))"
     rf"(?: (?:other|more|fewer|new|different|real|whole|additional|exact))? (?P<thing>{_WHOLE})\b(?!['’-])"
     r"(?! (?:per|worth|long|tall|high|each way))",
     re.IGNORECASE,
@@ -68,7 +68,7 @@ _MISSING_PICTURE = re.compile(
     r"(?:chart|graph|histogram|diagram)\b",
     re.IGNORECASE,
 )
-_TABLE = re.compile(r"\[asy\]|\\begin\{|\|.*\|.*\n|&.*\\\\|```|<table|\t.*\n.*\t|:\s*\n", re.IGNORECASE)
+_TABLE = re.compile(r"\[asy\]|\\begin\{|\|[^|\n]*+\|.*\n|&.*\\\\|```|<table|\t.*\n.*\t|:\s*\n", re.IGNORECASE)
 _ASKED_NAME = re.compile(
     r"(?:value of|find|determine|compute|solve for|what is) (?:the value of )?(?:\$|\\\()\s*"
     r"(?P<name>[a-zA-Z])\s*(?:\$|\\\))[?.]?\s*\Z",

@@ -345,7 +345,9 @@ def chat_of(row: Row, column: str) -> Chat | None:
 
 _LABELLED = re.compile(r"\A\W{0,2}([A-Ja-j])\s*[).:、．]\s*(.*)\Z", re.DOTALL)
 _IN_LINE = re.compile(
-    r"(?:\A|[,;\n]|\s)\s*\(?([A-Ja-j])\s*[).:]\s*(.*?)\s*(?=[,;\n]?\s*\(?[A-Ja-j]\s*[).:]\s|\Z)", re.DOTALL
+    r"(?:\A|[,;\n]|\s)\s*+\(?([A-Ja-j])\s*+[).:]\s*+(.*?)"
+    r"(?=\s*+(?:[,;\n]?\s*+\(?[A-Ja-j]\s*+[).:]\s|\Z))",
+    re.DOTALL,
 )
 
 

@@ -102,7 +102,7 @@ _PLACE = re.compile(
     r"|be|been|to|total|order|[a-z]{3,})\b[A-Za-z '’,-]{0,80})$"
 )
 # "20 red blocks": a number and at least two words that are not units of measure.
-_COUNTED = re.compile(r"((?:\\?[$€£]\s?)?-?[0-9][0-9,]*(?:\.[0-9]+)?)((?:\s+[A-Za-z][A-Za-z'’-]+){2,6})")
+_COUNTED = re.compile(r"((?:\\?[$€£]\s?)?-?[0-9][0-9,]*+(?:\.[0-9]++)?)((?:\s+[A-Za-z][A-Za-z'’-]+){2,6})")
 _SAYS_MORE = re.compile(
     r"\b(?:times|more|less|fewer|than|half|halves|thirds?|quarters?|below|above|per|percent|out|of|and|or|not|no"
     r"|minus|plus|hundred|thousand"

@@ -83,7 +83,7 @@ _AT_ONCE = re.compile(
 )
 # Weaker words withdraw only where the sentence turns against what was said, and not where it drops another root.
 _TURNS = re.compile(
-    rf"(?:^|[.!?\n]\s*)\s*(?:but|however|wait|hmm+|actually|oh|oops|no|unfortunately|yet)\b[^.!?\n]{{0,160}}?"
+    rf"(?:^|[.!?\n])\s*+(?:but|however|wait|hmm+|actually|oh|oops|no|unfortunately|yet)\b[^.!?\n]{{0,160}}?"
     rf"(?:\b{_THAT}{_BEING}\s+{_DOUBTFUL}|\b{_THAT}\s+does(?:\s+not|n['’]t)\s+(?:match|work|satisfy|fit"
     rf"|make\s+sense|add\s+up|agree|hold)"
     rf"|\b{_THAT}\s+(?:violates|contradicts|fails|exceeds)\b|\b{_THAT}\s+would\s+(?:violate|contradict))",
