@@ -97,7 +97,7 @@ def test_any_name_of_a_recipe_is_found_or_a_sentence(name: str) -> None:
         ('a: "\\U0011ffff"', "cannot be read as what it claims to be"),
         ('a: "\\ud83d"', "half a character"),
         ('a: "\\0"', "zero byte"),
-        ("budget: {max_usd: .nan}", "no number"),
+        ("budget: {max_usd: .nan}", "not a number"),
         ("1: 2", "the key 1 is not a text"),
         ("? [a]\n: 2", "the key is not a text"),
         ("a: {x: 1, x: 2}", "appears twice"),

@@ -52,7 +52,7 @@ def test_every_benchmark_is_listed() -> None:
         (["bogus=1"], 'no such key "bogus"'),
         (["--temperature", "-0.5"], "temperature must be 0 or more"),
         (["--shots", "-2"], "shots at least 0"),
-        (["--limit", "0"], "limit 1 or more"),
+        (["--limit", "0"], "limit: found 0, expected 1 or more"),
         (["-b", " , "], "no benchmark named"),
         (["--model", "sft-tinny/model"], "sft-tinny/model: no such folder or .gguf file. For a model of that name"),
     ],

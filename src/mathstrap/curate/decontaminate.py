@@ -13,6 +13,7 @@ import msgspec
 from mathstrap.curate.hashed_words import HashedWords, begins_run, hashed_words, runs_of
 from mathstrap.curate.rewording import Rewordings, gist_of
 from mathstrap.curate.wording import words
+from mathstrap.errors import RecipeError
 from mathstrap.parallel import ChunkMap, chunks_of, here
 from mathstrap.problems.wrappers import bare_question
 
@@ -58,6 +59,14 @@ class DecontaminateOptions:
     top_k: int = 3
     drop: tuple[Kind, ...] = ("exact", "ngram", "reworded")
     max_chars: int = 20_000
+
+    def __post_init__(self) -> None:
+        if self.ngram_words < MIN_WORDS:
+            raise RecipeError(f"ngram_words: found {self.ngram_words}, expected {MIN_WORDS} or more.")
+        if not 0 < self.min_coverage <= 1:
+            raise RecipeError(f"min_coverage: found {self.min_coverage}, expected a share above 0, at most 1.")
+        if self.top_k < 1:
+            raise RecipeError(f"top_k: found {self.top_k}, expected 1 or more.")
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,13 +150,8 @@ class Index:
     def build(
         cls, test_sets: Mapping[str, Iterable[tuple[str, str]]], options: DecontaminateOptions | None = None
     ) -> Index:
-        """Index named test sets of (id, question). Raises ValueError for impossible options or an empty test set."""
+        """Index named test sets of (id, question). Raises ValueError for an empty test set."""
         options = options or DecontaminateOptions()
-        if options.ngram_words < MIN_WORDS or not 0 < options.min_coverage <= 1 or options.top_k < 1:
-            raise ValueError(
-                f"expected ngram_words >= {MIN_WORDS}, 0 < min_coverage <= 1 and top_k >= 1, found "
-                f"{options.ngram_words}, {options.min_coverage} and {options.top_k}."
-            )
         index = cls(options=options)
         for name, questions in test_sets.items():
             index.add(name, questions)

@@ -17,7 +17,7 @@ from mathstrap.backends import TeacherOptions, price_of
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.events import Listener
 from mathstrap.engine.limits import Limits
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, RecipeError, suggest
 from mathstrap.evaluate.live import Grading, Progress
 from mathstrap.evaluate.logs import LOGS
 from mathstrap.evaluate.metrics import TieRule
@@ -83,10 +83,22 @@ class EvalOptions:
     limits: Limits = field(default_factory=Limits)
     budget: Budget = field(default_factory=Budget)
 
+    def __post_init__(self) -> None:
+        if not self.benchmarks:
+            raise RecipeError("benchmarks: found none. For example: --benchmarks gsm8k,math500.")
+        for name in ("draws", "offset"):
+            if getattr(self, name) < 0:
+                raise RecipeError(f"{name}: found {getattr(self, name)}, expected 0 or more.")
+        if self.limit is not None and self.limit < 1:
+            raise RecipeError(f"limit: found {self.limit}, expected 1 or more, or null for all.")
+        for name in self.logs:
+            if name not in LOGS:
+                raise RecipeError(f'logs: no log format "{name}".{suggest(name, list(LOGS))}')
+
 
 @dataclass(frozen=True, kw_only=True)
 class EvalResult:
-    """The numbers, the graded draws behind them, the run directory, and what asking did (None for outputs).
+    """The numbers, the graded draws behind them, the run directory, and the engine's report (None for outputs).
 
     `num_unfit_rows` counts the rows of a file of outputs that fit no question; they are in rejects.jsonl.
     """
@@ -145,15 +157,8 @@ def evaluate(
 
 def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
     """Return the questions of every benchmark; names are checked before anything is read."""
-    if not options.benchmarks:
-        raise InputError("no benchmark named. For example: --benchmarks gsm8k,math500.")
     for name in options.benchmarks:
         find_benchmark(name.partition("=")[0])
-    if options.draws < 0 or (options.limit is not None and options.limit < 1) or options.offset < 0:
-        raise InputError("draws and offset must be 0 or more, limit 1 or more.")
-    for name in options.logs:
-        if name not in LOGS:
-            raise InputError(f'no log format "{name}".{suggest(name, list(LOGS))}')
     names = list(dict.fromkeys(options.benchmarks))
     called = [set_name(name.partition("=")[0]) for name in names]
     if twice := sorted({name for name in called if called.count(name) > 1}):
