@@ -126,15 +126,21 @@ class Rewordings:
         for number, information in known.items():
             if number in self.places:
                 shared[self.places[number]] += information
-        share = shared / (total + self.totals - shared)
+        # The evidence is less than the information shared: most test questions share too little to be weighed.
+        items = (shared >= LEAST_EVIDENCE).nonzero()[0]
+        shared = shared[items]
+        share = shared / (total + self.totals[items] - shared)
         most = shared * share**2  # the evidence if all words agreed
+        likely = ((most >= LEAST_EVIDENCE) & (share >= LEAST_SHARE)).nonzero()[0]
+        if not len(likely):
+            return []
         norm = self._norm(gist)
         matches = []
-        for item in np.flatnonzero((most >= LEAST_EVIDENCE) & (share >= LEAST_SHARE)).tolist():
+        for item, evidence in zip(items[likely].tolist(), most[likely], strict=True):
             other = self.gists[item]
             if len(gist.numbers & other.numbers) < 2:
                 continue
             close = sum(self.weights[word] for word in gist.stems & other.stems) / (norm * self.norms[item])
-            if close >= LEAST_CLOSENESS and close * most[item] >= LEAST_EVIDENCE:
+            if close >= LEAST_CLOSENESS and close * evidence >= LEAST_EVIDENCE:
                 matches.append((item, close))
         return sorted(matches, key=lambda match: (-match[1], match[0]))
