@@ -308,6 +308,7 @@ def main() -> None:
     parser.add_argument("--verl-python", default="")
     parser.add_argument("--export", type=int, default=0, help="measure exports of so many samples instead")
     parser.add_argument("--formats", nargs="*", default=[], help="with --export: these formats alone")
+    parser.add_argument("--only-ratio", action="store_true", help="measure the ratio to math-verify alone, by rounds")
     parser.add_argument("--judge", choices=sorted(SCORERS), help=argparse.SUPPRESS)
     parser.add_argument("--out", type=Path, default=None)
     options = parser.parse_args()
@@ -319,6 +320,9 @@ def main() -> None:
         write_result(options.out or results / "reward_exports.json", export_all(options.export, options.formats))
         return
     rows = replies(8_000)
+    if options.only_ratio:
+        write_result(options.out or results / "reward_ratio.json", {"solutions": ratio_by_round(rows)})
+        return
     scorers = elsewhere(sys.executable, ["mathstrap", "math-verify"], options.count)
     if options.trl_python:
         scorers |= elsewhere(options.trl_python, ["trl accuracy_reward"], options.count)

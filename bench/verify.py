@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "verify.json")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the ratio to math-verify")
     parser.add_argument("--ratio-pairs", type=int, default=200, help="pairs a round judges, of each kind")
-    parser.add_argument("--only-ratio", action="store_true", help="measure the ratio to math-verify and print it")
+    parser.add_argument("--only-ratio", action="store_true", help="measure the ratio to math-verify alone: verify_ratio.json")
     parser.add_argument("--serve", choices=PEERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
@@ -285,7 +285,7 @@ def main() -> None:
     cases = load_cases(options.cases)
     outputs = model_rows(options.completions, options) if options.completions else gsm8k_rows(1319)
     if options.only_ratio:
-        print(json.dumps(spread_of_ratio(cases, outputs, options), indent=2))
+        write_result(options.out.with_name("verify_ratio.json"), spread_of_ratio(cases, outputs, options))
         return
     reports: dict[str, Any] = {}
     on_outputs: dict[str, list[Verdict]] = {}
