@@ -276,7 +276,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "verify.json")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of the ratio to math-verify")
     parser.add_argument("--ratio-pairs", type=int, default=200, help="pairs a round judges, of each kind")
-    parser.add_argument("--only-ratio", action="store_true", help="measure the ratio to math-verify alone: verify_ratio.json")
+    parser.add_argument("--only-ratio", action="store_true", help="the ratio alone: verify_ratio.json")
     parser.add_argument("--serve", choices=PEERS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
