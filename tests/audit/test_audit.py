@@ -50,6 +50,10 @@ def found(tmp_path: Path, *rows: dict[str, Any], **facts: Any) -> set[str]:
         ({"response": "He has 7. The answer is therefore 7.\n#### 7"}, {"double_answer"}),
         ({"response": "He has 7.\n#### 7.0\nThe answer is: 7"}, {"double_answer"}),
         ({"response": "He has some apples, so the"}, {"truncated", "no_answer"}),
+        ({"response": "He has 3+4=<<3+4=7>>7.\nThe answer is: 19", "gold": ""}, {"contradicts_steps"}),
+        ({"response": "He has 3+4=<<3+4=7>>7, twice that is 14.\nThe answer is: 14", "gold": ""}, set()),
+        ({"response": "It takes 3+4=<<3+4=7>>7, so eleven days.\nThe answer is: 11", "gold": ""}, set()),
+        ({"response": "It takes 3+4=<<3+4=7>>7 hours.\nThe answer is: 420", "gold": ""}, set()),  # minutes
         ({"response": "He has 3 + 4 = 7.\nThe answer is: 7\nQuestion: Jim has"}, {"truncated"}),
         ({"response": "He has 3 + 4 = 8.\nThe answer is: 7"}, {"false_arithmetic"}),
         ({"response": "He has <<3+4=7>>7 and <<1+1=2.\nThe answer is: 7"}, {"broken_math"}),

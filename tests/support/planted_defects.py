@@ -53,6 +53,8 @@ def score_planted(made: Planted, folder: Path) -> list[Score]:
             continue
         # A response that breaks off has no final answer or a wrong one as well; that is not a false alarm.
         found = got[name] - (made.truth["truncated"] if name in ("no_answer", "wrong_answer") else set())
+        # A wrong answer behind right steps contradicts them as well.
+        found -= made.truth["wrong_answer"] if name == "contradicts_steps" else set()
         hits = len(found & lines)
         scores.append(
             Score(
@@ -133,6 +135,11 @@ def plant(data_path: Path, *, rng_seed: int) -> Planted:
         row = forward(next(pool))
         claimed = f"```python\nprint({len(rows)} * 3)\n```\n```output\n{len(rows) * 3 + 1}\n```\n"
         add(row | {"response": f"{claimed}{row['response']}"}, "wrong_output")
+        row = forward(next(pool))
+        head, _, answer = row["response"].rpartition(": ")
+        # The question is not a seed's, so that only the steps can tell.
+        add(row | {"original_question": "lost", "query": f"Indeed: {row['query']}",
+                   "response": f"{head}: 9753{answer.replace(',', '')}"}, "contradicts_steps")
         row = forward(next(pool)) | {"original_question": "lost"}
         number = len(rows)
         for defect, query in (

@@ -143,7 +143,7 @@ def look_up(row: AuditRow, facts: Facts) -> None:
         row.seed_answer, row.seed_solution = seed.answer, seed.solution
     found = extract_answer(row.response, "strict") if row.response else None
     row.stated = found.answer if found is not None else None
-    if row.response and not {"same_path", "false_arithmetic", "wrong_output"} <= facts.skip:
+    if row.response and not {"same_path", "false_arithmetic", "wrong_output", "contradicts_steps"} <= facts.skip:
         row.reasoning = read_reasoning(row.response, row.query)
     if row.is_backward and row.original:
         row.hidden = find_hidden(row.original, row.query)

@@ -11,6 +11,9 @@ import msgspec
 from mathstrap.audit import questions
 from mathstrap.audit.unmask import Hidden
 from mathstrap.curate.paths import ANNOTATION, Reasoning
+from mathstrap.curate.wording import NUMBER_WORDS
+from mathstrap.steps.check import RATIOS
+from mathstrap.steps.expression import as_fraction
 from mathstrap.types import Style
 
 TAIL = 2_000
@@ -29,6 +32,8 @@ ESCAPED = re.compile(r"\\[\\${}]")
 AMOUNT = re.compile(r"\$ ?(?:\d[\d,]*(?:\.\d+)?|\.\d+)([\\^_{A-Za-z(+*/=-]?)")
 # A dollar sign beside which stands no number: it can only be half of a formula.
 FORMULA_SIGN = re.compile(r"(?<![\d\s])\$(?!\s?\.?\d)|\$[A-Za-z\\(]")
+NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
+SPACED_THOUSANDS = re.compile(r"(?<=\d) (?=\d{3}\b)")
 WORDS = re.compile(r"[A-Za-z]{2,}[ ,.;:]+[A-Za-z]{2,}|[a-z]{3,}")
 NO_REASONING = Reasoning(path=(), false=())
 PAIRS = ((r"\left", r"\right"), (r"\begin", r"\end"), (r"\[", r"\]"), (r"\(", r"\)"))
@@ -242,6 +247,29 @@ def wrong_output(row: AuditRow) -> str | None:
     return row.reasoning.outputs[0] if row.reasoning.outputs else None
 
 
+def contradicts_steps(row: AuditRow) -> str | None:
+    """Find responses that end in a number their calculations never reach.
+
+    Looks at responses with `<<...>>` marks alone: there every step is marked. A step in the head, a unit that is
+    converted or a count in words is no contradiction, so the stated number must be far from the last result and stand
+    nowhere else.
+    """
+    result = row.reasoning.last_result
+    stated = as_fraction(row.stated) if row.stated else None
+    if result is None or stated is None or stated <= 0 or result <= 0 or abs(result - stated) < 1:
+        return None
+    ratio = max(result / stated, stated / result)
+    if ratio in RATIOS:
+        return None
+    text = SPACED_THOUSANDS.sub("", STATEMENT.sub(" ", row.response))
+    if any(as_fraction(number) == stated for number in NUMBER.findall(text)):
+        return None
+    spelled = next((word for word, value in NUMBER_WORDS.items() if value == str(stated)), "")
+    if spelled and re.search(rf"\b{spelled}\b", text, re.IGNORECASE):
+        return None
+    return f"the steps end in {float(result):g}, the answer is {_short(row.stated or '')}"
+
+
 def irrelevant_mask(row: AuditRow) -> str | None:
     """Find backward questions whose hidden number the seed's worked solution never needs."""
     assert row.hidden is not None, "applies only to rows whose hidden number is known"
@@ -365,6 +393,10 @@ DEFECTS: dict[str, Defect] = {
     ),
     "false_arithmetic": Defect(sentence="an equation is false", drops=True, find=false_arithmetic),
     "wrong_output": Defect(sentence="a program would print something else", drops=True, find=wrong_output),
+    "contradicts_steps": Defect(
+        sentence="the answer is not what the steps come to", drops=True, find=contradicts_steps,
+        applies=lambda row: row.reasoning.last_result is not None, needs="responses with <<...>> calculations",
+    ),
     "irrelevant_mask": Defect(
         sentence="the hidden number does not matter", drops=True, find=irrelevant_mask,
         applies=lambda row: row.hidden is not None and bool(row.seed_solution), needs="the seeds with their solutions",

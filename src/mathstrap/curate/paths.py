@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from mathstrap.curate.wording import words
 from mathstrap.steps.check import false_steps
+from mathstrap.steps.expression import value_of
 from mathstrap.steps.listing import claims_wrong_output, listings
-from mathstrap.steps.read import ANNOTATION, canonical
+from mathstrap.steps.read import ANNOTATION, Equation, canonical
 from mathstrap.steps.read import equations as read_equations
 
 __all__ = [
@@ -33,12 +35,14 @@ class Reasoning:
     with the same path reason alike, whatever their words (RFT, arXiv 2308.01825). `false` are the equations that are
     false, as written; what cannot be evaluated is not called false. `outputs` are programs that would print something
     else than the solution says, as "prints 3, claims 2"; `num_calculations` counts what was read, in programs too.
+    `last_result` is the number that the last `<<...>>` calculation ends in.
     """
 
     path: tuple[str, ...]
     false: tuple[str, ...]
     outputs: tuple[str, ...] = ()
     num_calculations: int = 0
+    last_result: Fraction | None = None
 
 
 def read_reasoning(text: str, question: str = "") -> Reasoning:
@@ -54,8 +58,15 @@ def read_reasoning(text: str, question: str = "") -> Reasoning:
             for program in programs
             if claims_wrong_output(program)
         ),
+        last_result=_result(noted[-1]) if noted else None,
         num_calculations=len(noted) + len(plain) + sum(program.num_calculations for program in programs),
     )
+
+
+def _result(equation: Equation) -> Fraction | None:
+    """Return the bare number on the last side of an equation."""
+    value = value_of(equation.sides[-1].text)
+    return value.exact if value is not None and value.is_bare and isinstance(value.exact, Fraction) else None
 
 
 def short(text: str) -> str:
