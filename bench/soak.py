@@ -80,7 +80,7 @@ class Soak:
         values = {
             "name": "soak", "out": str(out), "seeds": [{"source": "bundled:gsm8k", "limit": seeds}],
             "teacher": {"backend": "openai", "model": "m", "base_url": url, "timeout_seconds": 3},
-            "methods": {"ans_aug": {"draws": 6}, "fobar": {"draws": 2}, "rephrase": {"count": 1},
+            "methods": {"ans_aug": {"draws": 30}, "fobar": {"draws": 2}, "rephrase": {"count": 1},
                         "self_verification": {"enabled": False}},
             "rewriting": {"seed": 1}, "solving": {"seed": 1}, "curate": {"outcome": "wrong"},
             "export": {"formats": ["metamathqa"]}, "budget": {"max_requests": budget} if budget else {},
@@ -123,7 +123,8 @@ class Soak:
     def one_life(self, server: FakeServer, recipe: Path, trouble: str) -> None:
         """Start the run, do one thing to it, and wait for its end."""
         process = self.live(recipe)
-        time.sleep(self.rng.uniform(0.3, self.life_seconds))
+        if trouble != "kill_worker":
+            time.sleep(self.rng.uniform(0.3, self.life_seconds))
         workers = children_of(process.pid)
         if trouble == "key":
             self.key = 1 - self.key
@@ -138,12 +139,11 @@ class Soak:
             time.sleep(self.rng.uniform(0.5, 6.0))
             process.send_signal(signal.SIGCONT)
         elif trouble == "kill_worker":
-            for _ in range(40):
+            while not workers and process.poll() is None:
+                time.sleep(0.02)
                 workers = children_of(process.pid)
-                if workers or process.poll() is not None:
-                    break
-                time.sleep(0.05)
             if workers:
+                time.sleep(self.rng.uniform(0.0, 0.3))
                 self.counts["workers_killed"] += 1
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(self.rng.choice(workers), signal.SIGKILL)
@@ -313,7 +313,7 @@ def main() -> int:
         script = Script(faults=FAULTS, seed=number, latency=0.02, marks=True, supports_n="refuse")
         with tempfile.TemporaryDirectory(prefix="soak-") as name, small_disk(Path(name) / "disk") as mounted:
             has_small_disk = mounted
-            soak = Soak(Path(name), rng, counts, budget=rng.randrange(150, 400) if number % 3 == 2 else 0)
+            soak = Soak(Path(name), rng, counts, budget=rng.randrange(300, 900) if number % 3 == 1 else 0)
             soak.calls_when_stored = {}
             with FakeServer(script).running() as server:
                 soak.go(server, options.seeds)
