@@ -112,6 +112,17 @@ def test_a_broken_line_in_the_middle_is_named_and_left_out(tmp_path, line, caplo
     assert "asked for again" in message
 
 
+def test_a_view_of_one_id_holds_its_replies_and_still_names_broken_lines(tmp_path, caplog):
+    filled(tmp_path / "run", [1, 2, 12])
+    with (tmp_path / "run" / "completions-solve.jsonl").open("ab") as log:
+        log.write(b'{"request":"other", torn\n')
+    about = RunDir.read(tmp_path / "run", about="s-002")
+    assert list(about.request_ids("solve")) == ["s-002#0"]
+    assert "completions-solve.jsonl:4" in caplog.text
+    odd = RunDir.read(tmp_path / "run", about='a "quoted" id')  # JSON spells it in several ways: everything is read
+    assert sorted(odd.request_ids("solve")) == ["s-001#0", "s-002#0", "s-012#0"]
+
+
 def test_a_second_writer_is_refused_and_a_reader_is_not(tmp_path):
     with RunDir.open(tmp_path / "run"):
         with pytest.raises(RunLocked, match=f"process {os.getpid()} on .* is writing to this run"):

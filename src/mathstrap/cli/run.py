@@ -318,9 +318,10 @@ def show(
     from mathstrap.pipeline.family import family_of
     from mathstrap.pipeline.options import RunRecipe
     from mathstrap.recipe import load_recipe
+    from mathstrap.types import root_of
 
     run_dir = run_dir or newest_run(Path("runs"))
-    opened = RunDir.read(run_dir)
+    opened = RunDir.read(run_dir, about=root_of(problem_id))
     recipe = load_recipe(RunRecipe, str(run_dir / "recipe.yaml"))
     if recipe.methods.own and not own_code:
         files = ", ".join(own.code for own in recipe.methods.own.values())

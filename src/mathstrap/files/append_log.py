@@ -353,13 +353,16 @@ class Index:
                 usd=None if isnan(self._usd[row]) else self._usd[row], model=model, teacher=teacher,
             )  # fmt: skip
 
-    def scan(self, path: Path) -> None:
+    def scan(self, path: Path, *, about: bytes = b"") -> None:
         """Read every whole record of `path`; a torn last one is left out. A missing file holds nothing.
 
-        A line that cannot be read is put with `damaged`. Every field is decoded, so that what is indexed can be read.
+        With `about`, only the records whose line holds these bytes. A line that cannot be read is put with `damaged`.
+        Every field is decoded, so that what is indexed can be read.
         """
         try:
-            for reply, line in records_in(path, decode_reply, self.damaged.append, what="stored reply"):
+            for reply, line in records_in(
+                path, decode_reply, self.damaged.append, what="stored reply", about=about
+            ):
                 self._put(
                     f"{reply.request}\0{reply.key}",
                     line.offset << LENGTH_BITS | len(line.text),

@@ -80,14 +80,17 @@ def lines_of(file: IO[bytes], offset: int = 0) -> Iterator[Line]:
 
 
 def records_in(
-    path: Path, decode: Callable[[bytes], T], note: Note, *, what: str, offset: int = 0
+    path: Path, decode: Callable[[bytes], T], note: Note, *, what: str, offset: int = 0, about: bytes = b""
 ) -> Iterator[tuple[T, Line]]:
     """Yield each readable line decoded; the others go to `note`, blank ones nowhere.
 
-    A last line without its newline is left out where it cannot be read: it is being written, or was torn.
+    With `about`, lines that begin and end as a record does and do not hold these bytes are passed over. A
+    last line without its newline is left out where it cannot be read: it is being written, or was torn.
     """
     with open_file(path) as file:
         for line in lines_of(file, offset):
+            if about and about not in line.text and line.text.startswith(b"{") and line.text.endswith(b"}"):
+                continue
             try:
                 if len(line.text) > MAX_LINE_BYTES:
                     raise msgspec.DecodeError(f"longer than {MAX_LINE_BYTES:,} bytes")
