@@ -1,6 +1,8 @@
 """The run directory: what was paid for, what is derived, and who may write. The only module with its file names.
 
 recipe.yaml manifest.json                        what was run
+recipe-changes.yaml                              where that recipe is not the default
+given-<hash>.jsonl                               rows that were handed over in Python, not in a file
 completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
 damaged-<file>                                   lines that `mathstrap doctor` set aside
 batches-<stage>.jsonl                            PAID: what was submitted to a Batch API, appended to

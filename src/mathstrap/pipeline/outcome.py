@@ -45,6 +45,8 @@ def write_outcome(state: State, context: Context) -> Analysis:
     seconds = dict(run.manifest.get("seconds", {}))
     for report in teacher.reports:
         seconds[report.stage] = round(seconds.get(report.stage, 0.0) + report.seconds, 3)
+    # Beside the manifest, not in it: the manifest is published, and a recipe names folders of this machine.
+    run.write_text("recipe-changes.yaml", recipe_yaml(recipe, changes_only=True))
     run.update_manifest(
         mathstrap=__version__,
         python=platform.python_version(),
@@ -56,7 +58,6 @@ def write_outcome(state: State, context: Context) -> Analysis:
         seeds={"hash": seeds.hash, "count": len(seeds.problems), "rejected": len(seeds.rejects)},
         prompts=hashes,
         own_code=recipe.own_code,
-        recipe_changes=recipe_yaml(recipe, changes_only=True),
         counts=analysis.everything.counts,
         tokens={"in": meter.tokens_in, "out": meter.tokens_out},
         usd=meter.usd,

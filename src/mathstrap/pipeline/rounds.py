@@ -78,6 +78,8 @@ class RewriteRounds:
         """Return what a call costs on average so far; before the first reply, what it can cost at most."""
         used = self.used
         if not used.requests:
+            if not self.first:  # no question is to be rewritten: nothing is left to be shared out
+                return Cost(tokens_in=0, tokens_out=0)
             return most_cost([rewrite_request(planned, self.recipe) for planned in self.first])
         return Cost(tokens_in=used.tokens_in / used.requests, tokens_out=used.tokens_out / used.requests)
 

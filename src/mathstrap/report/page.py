@@ -55,7 +55,7 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
         "is_bundled_teacher": is_bundled_teacher(teacher),
         "mode": str(recipe.get("mode") or "default"),
         "recipe_text": read_text(run, "recipe.yaml"),
-        "recipe_changes": str(manifest.get("recipe_changes") or ""),
+        "recipe_changes": read_text(run, "recipe-changes.yaml"),
         "num_open": OPEN,
         "analysis": analysis,
         "funnel": FUNNEL,
