@@ -31,7 +31,10 @@ with RunDir.open(sys.argv[1]):
 
 
 def start(run: Path) -> tuple[subprocess.Popen[str], list[int]]:
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(run)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(run)], stdout=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # under nohup it is ignored, as it should be
+    )  # fmt: skip
     assert process.stdout is not None
     workers = [int(process.stdout.readline()) for _ in range(2)]
     return process, workers

@@ -64,6 +64,7 @@ def num_charged(ledger: Path) -> int:
 
 
 @pytest.mark.timeout(240)
+@pytest.mark.slow
 def test_a_server_that_is_killed_and_comes_back_costs_the_run_only_what_it_had_in_flight(tmp_path):
     names = ("limited", "open", "dying")
     ports = {name: free_port() for name in names}

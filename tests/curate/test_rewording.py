@@ -86,6 +86,7 @@ def test_a_named_set_keeps_its_name_whatever_the_file_is_called(tmp_path: Path) 
     assert {name: len(questions) for name, questions in sets.items()} == {"our exam": 4}
 
 
+@pytest.mark.slow
 def test_train_questions_of_gsm8k_are_hardly_ever_flagged(data_path: Path) -> None:
     import json
 

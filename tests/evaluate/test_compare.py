@@ -50,6 +50,7 @@ def test_flips_and_counts_add_up() -> None:
     assert found.test == "McNemar, exact"
 
 
+@pytest.mark.slow
 def test_the_interval_of_the_difference_covers_the_truth() -> None:
     rng = random.Random(2)
     covered = 0

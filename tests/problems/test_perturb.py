@@ -89,6 +89,7 @@ def test_the_set_is_the_same_for_the_same_seed_and_not_for_another() -> None:
     assert perturb([PENS]) != perturb([PENS], rng_seed=1)
 
 
+@pytest.mark.slow
 def test_all_of_gsm8k_can_be_perturbed(data_path: Path) -> None:
     parents = load_benchmark("gsm8k", data=str(data_path)).problems
     found = perturb(parents)

@@ -119,7 +119,8 @@ def test_the_same_seed_gives_the_same_curve_and_another_seed_another(folder):
     assert curve_of(first) != curve_of(other)
 
 
-@pytest.mark.parametrize("method", ["full", pytest.param("lora", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["full", "lora"])
 def test_killed_and_resumed_equals_uninterrupted(folder, method):
     settings = {"method": method, "epochs": 2, "save_every": 4}
     whole = recipe_for(folder, f"out-whole-{method}", **settings)
