@@ -227,6 +227,8 @@ def main() -> None:
         chosen = argparse.Namespace(**vars(options))
         chosen.prompts = options.prompts or (400_000 if name == "memory" else 5000)
         key = f"files_{options.replies}" if name == "files" else name
+        if name == "throughput" and not options.competitors:
+            key = "throughput_bare"  # without the others, whose last numbers stay
         save(key, {"throughput": throughput, "ceiling": ceiling, "memory": memory, "files": files}[name](chosen))
 
 
