@@ -97,7 +97,7 @@ def test_a_server_that_answers_nothing_in_time_names_the_timeout():
         FakeServer(Script(latency=20.0)).running() as server,
         pytest.raises(TeacherError, match=r"None of the first 20 calls.*teacher.timeout_seconds"),
     ):
-        ask(server.url, plan(100), timeout_seconds=0.3)
+        ask(server.url, plan(100), timeout_seconds=1.0)
 
 
 def test_a_certificate_nobody_trusts_and_a_server_without_tls_are_named(tmp_path):
