@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from fractions import Fraction
 
-from mathstrap.augment.interface import without_label
+from mathstrap.augment.interface import Draft, finished, refuse_reply, without_label
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.quantities import count_numbers, describe_numbers
 from mathstrap.augment.sentences import asks_plainly, asks_something
-from mathstrap.types import Problem
+from mathstrap.types import Completion, Problem, Reject
 
 Fault = tuple[str, str]  # a reason code and a detail, "" where the reply itself says it all
 
@@ -28,6 +29,26 @@ _REMARK = re.compile(
 )
 _GIVES_AWAY = re.compile(r"\b(?:the )?(?:final )?answer\s*(?:is|:|=)|####|\\boxed|<<", re.IGNORECASE)
 _WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def read_question(
+    parent: Problem, draft: Draft, completion: Completion, *, longest: int, find_fault: Callable[[str], Fault | None]
+) -> Problem | Reject:
+    """Return the problem whose question a reply holds, or why the reply is unusable.
+
+    The form is judged here, and whether the text gives an answer away; `find_fault` judges what only one method asks
+    of a question. `longest` is in characters.
+    """
+    refused = refuse_reply(draft.id, completion, "rewrite")
+    if refused is not None:
+        return refused
+    question = question_in(completion.text)
+    fault = find_form_fault(parent, question, longest=longest)
+    if fault is None:
+        fault = ("leaks_answer", "") if gives_away(question) else find_fault(question)
+    if fault is not None:
+        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
+    return finished(parent, draft, question)
 
 
 def question_in(reply: str) -> str:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from mathstrap.augment.checks import find_form_fault, find_number_fault, gives_away, question_in
-from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, tags_of_content
+from mathstrap.augment.checks import Fault, find_number_fault, read_question
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, tags_of_content
 from mathstrap.augment.languages import language_of
 from mathstrap.augment.masking import Mask, find_masks, hide, variable_text
 from mathstrap.augment.relevance import judge_mask
@@ -73,17 +73,12 @@ def rewrite(
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
     """Return the two questions told as one, or why the reply is unusable."""
-    refused = refuse_reply(draft.id, completion, "rewrite")
-    if refused is not None:
-        return refused
-    question = question_in(completion.text)
-    fault = find_form_fault(parent, question, longest=2 * len(draft.question) + 200)
-    fault = fault or (("leaks_answer", "") if gives_away(question) else None)
-    # The number in the middle must stay unsaid: it is the first answer.
-    fault = fault or find_number_fault(draft.question, question, parent.answer)
-    if fault is not None:
-        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
-    return finished(parent, draft, question)
+
+    def find_fault(question: str) -> Fault | None:
+        # The number in the middle must stay unsaid: it is the first answer.
+        return find_number_fault(draft.question, question, parent.answer)
+
+    return read_question(parent, draft, completion, longest=2 * len(draft.question) + 200, find_fault=find_fault)
 
 
 def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solved: bool) -> Pair | None:
@@ -95,12 +90,13 @@ def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solv
     worked, first = worked_seed(other), worked_seed(parent)
     if solved and not isinstance(first, Worked):
         return None
+    free = changeable(worked) if isinstance(worked, Worked) else []
     unfit = []
     for mask in masks:
-        place = _place(worked, mask) if isinstance(worked, Worked) else None
+        place = _place(worked, mask, free) if isinstance(worked, Worked) else None
         if place is None or not isinstance(worked, Worked):
             continue
-        computed = _compute(worked, place, value)
+        computed = _compute(worked, place, value, free)
         if computed is None:  # the story would stop making sense, so nobody should vote on it either
             unfit.append(mask)
             continue
@@ -122,18 +118,17 @@ def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solv
     return None
 
 
-def _place(worked: Worked, mask: Mask) -> int | None:
+def _place(worked: Worked, mask: Mask, free: Sequence[int]) -> int | None:
     """Return which variable of a computation the mask hides, where it hides all there is of it and it may change."""
-    free = changeable(worked)
     places = (place for place in free if [spot.start for spot in worked.variables[place].spots] == [mask.start])
     return next(places, None)
 
 
-def _compute(worked: Worked, place: int, value: Fraction) -> tuple[str, str] | None:
+def _compute(worked: Worked, place: int, value: Fraction, free: Sequence[int]) -> tuple[str, str] | None:
     """Return the solution and the answer of a seed with another value at a place, where the story allows it."""
     if worked.variables[place].value == value:
         return worked.solution, plain_text(worked.steps[-1].result)
-    return with_value(worked, place, value)
+    return with_value(worked, place, value, free)
 
 
 def _fits(value: Fraction, mask: Mask) -> bool:

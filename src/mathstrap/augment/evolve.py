@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from itertools import cycle, islice
 
-from mathstrap.augment.checks import Fault, find_form_fault, gives_away, question_in, shared_words
+from mathstrap.augment.checks import Fault, read_question, shared_words
 from mathstrap.augment.interface import (
     Augmentation,
     Draft,
     Mode,
     fill_prompt,
-    finished,
-    refuse_reply,
     rng_for,
     tags_of_content,
 )
@@ -47,28 +45,16 @@ def rewrite(
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
     """Return the evolved problem, whose gold is empty until the draws have voted, or why the reply is unusable."""
-    refused = refuse_reply(draft.id, completion, "rewrite")
-    if refused is not None:
-        return refused
-    question = question_in(completion.text)
-    fault = _find_fault(parent, str(draft.tags["change"]), question)
-    if fault is not None:
-        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
-    return finished(parent, draft, question)
 
+    def find_fault(question: str) -> Fault | None:
+        if shared_words(parent.question, question) < 0.1:
+            return "another_subject", ""
+        lost = count_numbers(parent.question) - count_numbers(question)
+        if draft.tags["change"] == "condition" and any(value != 1 for value in lost):
+            return "numbers_differ", f"lost: {describe_numbers(lost)}"
+        return None
 
-def _find_fault(parent: Problem, change: str, question: str) -> Fault | None:
-    fault = find_form_fault(parent, question, longest=3 * len(parent.question) + 300)
-    if fault is not None:
-        return fault
-    if gives_away(question):
-        return "leaks_answer", ""
-    if shared_words(parent.question, question) < 0.1:
-        return "another_subject", ""
-    lost = count_numbers(parent.question) - count_numbers(question)
-    if change == "condition" and any(value != 1 for value in lost):
-        return "numbers_differ", f"lost: {describe_numbers(lost)}"
-    return None
+    return read_question(parent, draft, completion, longest=3 * len(parent.question) + 300, find_fault=find_fault)
 
 
 EVOLVE = Augmentation(name="evolve", rewrite=rewrite, prompt=fill_prompt, parse=parse)

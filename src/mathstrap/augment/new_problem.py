@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from mathstrap.augment.checks import Fault, find_form_fault, gives_away, question_in, shared_words
-from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, tags_of_content
+from mathstrap.augment.checks import Fault, read_question, shared_words
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, tags_of_content
 from mathstrap.types import Completion, Problem, Reject
 
 NUM_EXAMPLES = 3
@@ -62,14 +62,15 @@ def rewrite(
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
     """Return the new problem, whose gold is empty until the draws have voted, or why the reply is unusable."""
-    refused = refuse_reply(draft.id, completion, "rewrite")
-    if refused is not None:
-        return refused
-    question = question_in(completion.text)
-    fault = _find_fault(parent, [str(example) for example in draft.tags["examples"]], question)
-    if fault is not None:
-        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
-    return finished(parent, draft, question)
+    examples = [str(example) for example in draft.tags["examples"]]
+
+    def find_fault(question: str) -> Fault | None:
+        if any(shared_words(example, question) > MOST_SHARED for example in examples):
+            return "unchanged", "it is one of the examples"
+        return None
+
+    longest = 2 * max(map(len, examples)) + 300
+    return read_question(parent, draft, completion, longest=longest, find_fault=find_fault)
 
 
 def concepts_of(examples: Sequence[Problem]) -> list[str]:
@@ -80,17 +81,6 @@ def concepts_of(examples: Sequence[Problem]) -> list[str]:
     found = {name: sum(bool(pattern.search(one.question)) for one in examples) for name, pattern in _COMPILED.items()}
     named = [name for name in sorted(found, key=lambda name: -found[name]) if found[name]]
     return named[:2] or ["the same kind of reasoning"]
-
-
-def _find_fault(parent: Problem, examples: Sequence[str], question: str) -> Fault | None:
-    fault = find_form_fault(parent, question, longest=2 * max(map(len, examples)) + 300)
-    if fault is not None:
-        return fault
-    if gives_away(question):
-        return "leaks_answer", ""
-    if any(shared_words(example, question) > MOST_SHARED for example in examples):
-        return "unchanged", "it is one of the examples"
-    return None
 
 
 NEW_PROBLEM = Augmentation(

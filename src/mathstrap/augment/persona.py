@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from mathstrap.augment.checks import Fault, find_form_fault, find_number_fault, gives_away, question_in, shared_words
-from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, rng_for
+from mathstrap.augment.checks import Fault, find_number_fault, read_question, shared_words
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, rng_for
 from mathstrap.types import Completion, Problem, Reject
 
 PERSONAS = (
@@ -66,25 +66,13 @@ def rewrite(
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
     """Return the retold problem with the seed's gold, or why the reply is unusable."""
-    refused = refuse_reply(draft.id, completion, "rewrite")
-    if refused is not None:
-        return refused
-    question = question_in(completion.text)
-    fault = _find_fault(parent, question)
-    if fault is not None:
-        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
-    return finished(parent, draft, question)
 
+    def find_fault(question: str) -> Fault | None:
+        if parent.style == "gsm8k" and shared_words(parent.question, question) > MOST_SHARED:
+            return "unchanged", "it is told in the same words"
+        return find_number_fault(parent.question, question, parent.answer)
 
-def _find_fault(parent: Problem, question: str) -> Fault | None:
-    fault = find_form_fault(parent, question, longest=3 * len(parent.question) + 300)
-    if fault is not None:
-        return fault
-    if gives_away(question):
-        return "leaks_answer", ""
-    if parent.style == "gsm8k" and shared_words(parent.question, question) > MOST_SHARED:
-        return "unchanged", "it is told in the same words"
-    return find_number_fault(parent.question, question, parent.answer)
+    return read_question(parent, draft, completion, longest=3 * len(parent.question) + 300, find_fault=find_fault)
 
 
 PERSONA = Augmentation(name="persona", rewrite=rewrite, prompt=fill_prompt, parse=parse)

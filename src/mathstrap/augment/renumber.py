@@ -160,9 +160,10 @@ def renumbered(seed: Worked, rng: random.Random, count: int) -> Iterator[tuple[s
             return
 
 
-def with_value(seed: Worked, place: int, value: Fraction) -> tuple[str, str] | None:
+def with_value(seed: Worked, place: int, value: Fraction, free: Sequence[int]) -> tuple[str, str] | None:
     """Return the worked solution and the answer of a seed with another value for a variable that is `changeable`.
 
+    `free` are all that are: finding them executes the solution twice a variable, so the caller does it once a seed.
     None where the story would stop making sense: another order of size, a part of something whole, a negative result.
     """
     old = [variable.value for variable in seed.variables]
@@ -172,7 +173,7 @@ def with_value(seed: Worked, place: int, value: Fraction) -> tuple[str, str] | N
     values = list(old)
     values[place] = value
     strict = _THRESHOLD.search(seed.question) is not None
-    made = _make(seed, old, before, values, strict=strict, sums=totals(seed, changeable(seed)))
+    made = _make(seed, old, before, values, strict=strict, sums=totals(seed, free))
     return None if made is None else made[1:3]
 
 

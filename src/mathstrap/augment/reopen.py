@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mathstrap.augment.checks import Fault, find_form_fault, find_number_fault, gives_away, question_in
-from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply
+from mathstrap.augment.checks import Fault, find_number_fault, read_question
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished
 from mathstrap.augment.sentences import find_question, is_command
 from mathstrap.types import Completion, Problem, Reject
 
@@ -61,25 +61,13 @@ def rewrite(
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
     """Return the question that the teacher completed, with the right choice as gold, or why the reply is unusable."""
-    refused = refuse_reply(draft.id, completion, "rewrite")
-    if refused is not None:
-        return refused
-    question = question_in(completion.text)
-    fault = _find_fault(parent, draft, question)
-    if fault is not None:
-        return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
-    return finished(parent, draft, question)
 
+    def find_fault(question: str) -> Fault | None:
+        if _NEEDS_CHOICES.search(question) or re.search(r"\(A\)|\bA[).:]\s", question):
+            return "needs_choices", ""
+        return find_number_fault(draft.question, question, draft.answer)
 
-def _find_fault(parent: Problem, draft: Draft, question: str) -> Fault | None:
-    fault = find_form_fault(parent, question, longest=2 * len(draft.question) + 200)
-    if fault is not None:
-        return fault
-    if gives_away(question):
-        return "leaks_answer", ""
-    if _NEEDS_CHOICES.search(question) or re.search(r"\(A\)|\bA[).:]\s", question):
-        return "needs_choices", ""
-    return find_number_fault(draft.question, question, draft.answer)
+    return read_question(parent, draft, completion, longest=2 * len(draft.question) + 200, find_fault=find_fault)
 
 
 def take_choices_off(question: str) -> tuple[str, dict[str, str]]:
