@@ -251,8 +251,8 @@ def contradicts_steps(row: AuditRow) -> str | None:
     """Find responses that end in a number their calculations never reach.
 
     Looks at responses with `<<...>>` marks alone: there every step is marked. A step in the head, a unit that is
-    converted or a count in words is no contradiction, so the stated number must be far from the last result and stand
-    nowhere else.
+    converted or a count in words is not a contradiction, so the stated number must be far from the last result and
+    stand nowhere else.
     """
     result = row.reasoning.last_result
     stated = as_fraction(row.stated) if row.stated else None

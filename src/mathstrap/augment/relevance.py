@@ -67,7 +67,7 @@ def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Jud
 
 
 def without_options(question: str) -> str:
-    """Return a question up to its options, whose numbers are no numbers of the story."""
+    """Return a question up to its options, whose numbers do not belong to the story."""
     return question[: options_start(question)]
 
 

@@ -28,7 +28,7 @@ MOST_NUMBERS = 8
 
 
 def why(reject: Reject, draft: Draft) -> str:
-    """Return what is wrong with the rewriting of a draft, as told to the teacher; "" where another try is no use."""
+    """Return what is wrong with a rewriting, as told to the teacher; "" where another try would not help."""
     if reject.reason == "numbers_differ":
         return numbers_sentence(reject.detail)
     sentence = _SENTENCES.get(reject.reason, "")

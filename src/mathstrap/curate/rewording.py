@@ -106,7 +106,7 @@ class Rewordings:
         return min(rarity, MOST_OF_SMALL) if number in _SMALL else rarity
 
     def _rarity(self, num: int) -> float:
-        """Return the rarity of a word that so many test questions have, 0 for one that nearly all have."""
+        """Return how rare a word is, by the number of test questions that have it; 0 for one that nearly all have."""
         return max(math.log((len(self.gists) + 1) / (num + 0.5)), 0.0)
 
     def _norm(self, gist: Gist) -> float:

@@ -114,7 +114,7 @@ def search_all(connection: sqlite3.Connection, words: str) -> Found:
 def fts_query(words: str) -> str:
     """Return a query of SQLite's full-text search that finds all the words, whatever signs are among them.
 
-    The index keeps no places of words, so there are no phrases: what it would cut in two is cut here.
+    The index does not keep where words stand, so it cannot find phrases: what it would cut in two is cut here.
     """
     return " ".join(f'"{word}"' for word in re.findall(r"[^\W_]+", words)[:30])
 

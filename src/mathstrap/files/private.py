@@ -1,4 +1,4 @@
-"""Folders that only their owner can change, and folders that are no links to elsewhere."""
+"""Folders that only their owner can change, and folders that are not links to elsewhere."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ def hardest_seeds(recipe: IterateRecipe, number: int) -> tuple[SeedsOptions, ...
     for place, ((dataset, style, is_voted), members) in enumerate(sorted(groups.items())):
         path = folder / f"{place}.jsonl"
         rows = ({"id": s.id, "question": s.question, "answer": s.answer, "solution": s.solution} for s in members)
-        # A voted gold is no given one: the next round votes again.
+        # A voted gold is not a given one: the next round votes again.
         plain = ({key: row[key] for key in ("id", "question")} if is_voted else row for row in rows)
         write_atomically(path, [msgspec.json.encode(row) + b"\n" for row in plain])
         sources.append(
