@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from curate_data import write_result
 
-from mathstrap.curate.vote import Checked, Vote, VoteOptions, confidence_of, log_odds, vote
+from mathstrap.curate.vote import PutBack, Vote, VoteOptions, confidence_of, log_odds, vote
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.check import backward_questions, counted
@@ -55,7 +55,7 @@ class Row:
 
     case: Case
     votes: float
-    checked: Checked
+    checked: PutBack
 
 
 def stated(problem: Problem, reply: Completion) -> str:
@@ -134,7 +134,7 @@ def compare(
         question.id: [stated(question, replies[f"{question.id}#{draw}"]) for draw in range(most)]
         for question in questions
     }
-    checks: dict[str, dict[str, Checked]] = {}
+    checks: dict[str, dict[str, PutBack]] = {}
     spent = 0
     for question in questions:
         backward = list(backward_questions(question, answers[question.id][: options.draws], recipe))

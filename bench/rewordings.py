@@ -15,7 +15,7 @@ from pathlib import Path
 
 from curate_data import write_result
 
-from mathstrap.curate.decontaminate import DecontaminateOptions, Index
+from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex
 from mathstrap.problems.testsets import DEFAULT, load_test_sets
 
 
@@ -32,7 +32,7 @@ def main() -> None:
     clean = [json.loads(line)["question"] for line in train]
     report: dict[str, object] = {}
     for rewordings in (False, True):
-        index = Index.build(sets, DecontaminateOptions(rewordings=rewordings))
+        index = TestSetIndex.build(sets, DecontaminateOptions(rewordings=rewordings))
         start = time.process_time()
         flagged = sum(bool(index.find("q", text)) for text in clean)
         seconds = time.process_time() - start

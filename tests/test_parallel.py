@@ -6,7 +6,7 @@ import os
 import pickle
 
 from bootstrapping import small_recipe
-from mathstrap.curate.decontaminate import DecontaminateOptions, Index
+from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex
 from mathstrap.curate.dedup import find_duplicates
 from mathstrap.parallel import chunks_of, in_processes, taken_in_order
 from mathstrap.pipeline.curate import choose
@@ -72,7 +72,7 @@ def test_searches_are_the_same_across_a_border():
     text = "a box holds seven red marbles and some blue ones how many marbles are there in all of the boxes"
     items = [(f"q{number}", f"{text[2 * (number % 5) :]} {text[: number % 3]}") for number in range(60)]
     assert find_duplicates(items, map_chunks=across_a_border) == find_duplicates(items)
-    index = Index.build({"test": [("t", items[0][1])]}, DecontaminateOptions())
+    index = TestSetIndex.build({"test": [("t", items[0][1])]}, DecontaminateOptions())
     found = list(index.find_all(items))
     assert found
     assert list(index.find_all(items, map_chunks=across_a_border)) == found

@@ -11,7 +11,7 @@ from mathstrap.audit import DEFECTS, AuditOptions, AuditReport, audit, seed_map,
 from mathstrap.audit.defects import broken_formula
 from mathstrap.audit.unmask import find_hidden
 from mathstrap.augment.masking import find_masks, hide
-from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.decontaminate import TestSetIndex
 from mathstrap.errors import InputError
 from mathstrap.problems.columns import Columns, find_columns
 from planted_defects import plant, score_planted
@@ -115,7 +115,7 @@ def test_repeats_and_contamination(tmp_path: Path) -> None:
     long = "At the market in the old town Tom has 3 apples and then he buys 4 more. How many apples has he got by now?"
     near = CLEAN | {"query": long.replace("old town", "old city"), "response": "It is 4 + 3 = 7.\nThe answer is: 7"}
     assert found(tmp_path, CLEAN | {"query": long}, near) == {"near_duplicate"}
-    index = Index.build({"test": [("17", CLEAN["query"])]})
+    index = TestSetIndex.build({"test": [("17", CLEAN["query"])]})
     report = audit(write(tmp_path / "rows.jsonl", [CLEAN]), index=index)
     assert report.found()["contaminated"] == 1
     assert "test 17 (exact 1.00)" in next(d for d in report.defects if d.name == "contaminated").examples[0].detail

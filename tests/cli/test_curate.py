@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from mathstrap.audit.clean import Source, decontaminate_file, dedup_file
 from mathstrap.cli import app
 from mathstrap.curate.certificate import Certificate
-from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.decontaminate import TestSetIndex
 from mathstrap.curate.dedup import DedupOptions
 from mathstrap.errors import InputError
 from mathstrap.problems.testsets import DEFAULT, load_test_sets
@@ -72,7 +72,7 @@ def test_decontamination_takes_the_original_questions_as_its_baseline(tmp_path: 
         {"query": "Innocent question about 5 plums?", "original_question": "Innocent 5 plums?", "response": "r"},
     ]
     source = rows_file(tmp_path / "in.jsonl", rows)
-    index = Index.build({"test": [("0", APPLES), ("1", PEARS)]})
+    index = TestSetIndex.build({"test": [("0", APPLES), ("1", PEARS)]})
     out, matches = tmp_path / "out.jsonl", tmp_path / "matches.jsonl"
     record, sifted = decontaminate_file(Source(name=str(source)), index, out=out, matches_out=matches)
     (row,) = record.overlaps

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from mathstrap.curate.certificate import Certificate, certificate
-from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Match, contaminated
+from mathstrap.curate.decontaminate import DecontaminateOptions, Match, TestSetIndex, contaminated
 from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
 from mathstrap.embedding import PACKAGE
 from mathstrap.prompts import load_prompt
@@ -19,9 +19,9 @@ SHORT = "What is the sum of 14 and 29?"
 TINY = "Compute 2+2."
 
 
-def index(**options: object) -> Index:
+def index(**options: object) -> TestSetIndex:
     sets = {"ducks": [("0", DUCKS), ("1", SHORT)], "tiny": [("0", TINY)]}
-    return Index.build(sets, DecontaminateOptions(rewordings=False, **options))  # type: ignore[arg-type]
+    return TestSetIndex.build(sets, DecontaminateOptions(rewordings=False, **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_impossible_options_are_refused(options: dict[str, float]) -> None:
 
 def test_an_empty_test_set_is_refused() -> None:
     with pytest.raises(ValueError, match='"none" has no questions'):
-        Index.build({"none": []})
+        TestSetIndex.build({"none": []})
 
 
 def test_the_certificate_sets_derived_problems_beside_their_seeds() -> None:
@@ -105,7 +105,7 @@ def test_real_test_questions_are_found_and_train_questions_hardly_ever(data_path
     def questions(name: str) -> list[tuple[str, str]]:
         return [(str(n), json.loads(line)["question"]) for n, line in enumerate((data_path / name).open())]
 
-    built = Index.build({"gsm8k": questions("gsm8k_test.jsonl")})
+    built = TestSetIndex.build({"gsm8k": questions("gsm8k_test.jsonl")})
     backward = {match.id for match in built.find_all(questions("gsm8k_backward_200.jsonl"))}
     assert len(backward) >= 190  # of 200 questions made from the test set
     train = {match.id for match in built.find_all(questions("gsm8k_train.jsonl")[:2000])}

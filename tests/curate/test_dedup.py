@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from mathstrap.curate.dedup import DedupOptions, Duplicates, Pair, find_duplicates
+from mathstrap.curate.dedup import DedupOptions, DuplicatePair, Duplicates, find_duplicates
 from mathstrap.curate.wording import canonical_number, formulas, shingles, words
 
 APPLES = "Tom has 3 red apples and buys 4 more green apples at the market. How many apples does Tom have in total?"
@@ -60,7 +60,11 @@ def test_layout_of_a_formula_does_not_matter() -> None:
 
 
 def test_the_first_is_kept_and_chains_do_not_eat_their_middle() -> None:
-    pairs = [Pair("a", "b", 0.9, "near"), Pair("b", "c", 0.9, "near"), Pair("c", "d", 1.0, "exact")]
+    pairs = [
+        DuplicatePair("a", "b", 0.9, "near"),
+        DuplicatePair("b", "c", 0.9, "near"),
+        DuplicatePair("c", "d", 1.0, "exact"),
+    ]
     found = Duplicates(pairs=pairs, num_items=4)
     assert found.dropped() == {"b": "a", "d": "c"}
 

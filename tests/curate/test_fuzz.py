@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mathstrap.audit.defects import DEFECTS, AuditRow
 from mathstrap.audit.unmask import find_hidden
-from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.decontaminate import TestSetIndex
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.curate.paths import bad_arithmetic, equations, select_paths
 from mathstrap.curate.sampling import SamplingOptions, next_draws
@@ -68,7 +68,7 @@ def test_a_dropped_question_always_names_a_kept_one(texts: list[str]) -> None:
 @MORE
 @given(st.lists(TEXT, min_size=1, max_size=8), TEXT)
 def test_a_test_question_is_always_found_in_itself(tests: list[str], text: str) -> None:
-    index = Index.build({"test": [(str(number), question) for number, question in enumerate(tests)]})
+    index = TestSetIndex.build({"test": [(str(number), question) for number, question in enumerate(tests)]})
     for number, question in enumerate(tests):
         if words(question):
             assert str(number) in {match.test_id for match in index.find("q", question)}

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from mathstrap.curate.certificate import Certificate, certificate
-from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contaminated
+from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex, contaminated
 from mathstrap.curate.rewording import gist_of, stem
 from mathstrap.curate.wording import words
 from mathstrap.problems.testsets import load_test_sets
@@ -28,8 +28,8 @@ REWORDED = {
 }
 
 
-def index(**options: object) -> Index:
-    return Index.build({"mine": TESTS}, DecontaminateOptions(**options))  # type: ignore[arg-type]
+def index(**options: object) -> TestSetIndex:
+    return TestSetIndex.build({"mine": TESTS}, DecontaminateOptions(**options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("test_id", REWORDED)
@@ -93,6 +93,6 @@ def test_train_questions_of_gsm8k_are_hardly_ever_flagged(data_path: Path) -> No
     def questions(name: str) -> list[tuple[str, str]]:
         return [(str(n), json.loads(line)["question"]) for n, line in enumerate((data_path / name).open())]
 
-    built = Index.build({"gsm8k": questions("gsm8k_test.jsonl")})
+    built = TestSetIndex.build({"gsm8k": questions("gsm8k_test.jsonl")})
     found = [built.find(item_id, text) for item_id, text in questions("gsm8k_train.jsonl")[:3000]]
     assert sum(any(match.kind == "reworded" for match in matches) for matches in found) <= 6

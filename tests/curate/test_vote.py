@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from mathstrap.curate.vote import Checked, VoteOptions, leading_answers, vote
+from mathstrap.curate.vote import PutBack, VoteOptions, leading_answers, vote
 from mathstrap.errors import RecipeError
 
 
@@ -49,37 +49,37 @@ ANSWERS = ["5"] * 4 + ["7", "7", "7.0"] + ["9"]
     ("checks", "label", "given_back"),
     [
         ({}, "5", None),
-        ({"5": Checked(given_back=0, asked=4), "7": Checked(given_back=4, asked=4)}, "7", 1.0),
-        ({"5": Checked(given_back=4, asked=4), "7": Checked(given_back=4, asked=4)}, "5", 1.0),
-        ({"5": Checked(given_back=0, asked=4), "7": Checked(given_back=0, asked=4)}, "5", 0.0),  # nothing tells
-        ({"5": Checked(given_back=0, asked=4), "7": Checked(given_back=1, asked=4)}, "7", 0.25),
+        ({"5": PutBack(given_back=0, asked=4), "7": PutBack(given_back=4, asked=4)}, "7", 1.0),
+        ({"5": PutBack(given_back=4, asked=4), "7": PutBack(given_back=4, asked=4)}, "5", 1.0),
+        ({"5": PutBack(given_back=0, asked=4), "7": PutBack(given_back=0, asked=4)}, "5", 0.0),  # nothing tells
+        ({"5": PutBack(given_back=0, asked=4), "7": PutBack(given_back=1, asked=4)}, "7", 0.25),
     ],
 )
-def test_checks_and_votes_decide_together(checks: dict[str, Checked], label: str, given_back: float | None) -> None:
+def test_checks_and_votes_decide_together(checks: dict[str, PutBack], label: str, given_back: float | None) -> None:
     found = vote(ANSWERS, VoteOptions(min_agreement=0.2), checks=checks)
     assert (found.answer, found.given_back) == (label, given_back)
     assert 0 < found.confidence < 1
 
 
 def test_an_answer_that_was_not_put_back_does_not_lead_where_others_were() -> None:
-    checks = {"5": Checked(given_back=0, asked=400), "7": Checked(given_back=0, asked=400)}
+    checks = {"5": PutBack(given_back=0, asked=400), "7": PutBack(given_back=0, asked=400)}
     assert leading_answers(ANSWERS, 2) == ["5", "7"]
     assert vote(ANSWERS, VoteOptions(min_agreement=0.0), checks=checks).answer == "5"
 
 
 def test_a_single_vote_is_not_a_label_however_well_its_check_goes() -> None:
-    checks = {"9": Checked(given_back=4, asked=4), "5": Checked(given_back=0, asked=4)}
+    checks = {"9": PutBack(given_back=4, asked=4), "5": PutBack(given_back=0, asked=4)}
     found = vote(["9", "5", "5", "5"], VoteOptions(min_agreement=0.1), checks=checks)
     assert (found.answer, found.reason, found.num_votes) == (None, "low_agreement", 1)
 
 
 def test_a_calibration_turns_both_shares_into_a_probability() -> None:
-    checks = {"5": Checked(given_back=3, asked=4), "7": Checked(given_back=3, asked=4)}
+    checks = {"5": PutBack(given_back=3, asked=4), "7": PutBack(given_back=3, asked=4)}
     flat = vote(ANSWERS, VoteOptions(calibration=(0.0, 0.0, 0.0)), checks=checks)
     assert (flat.confidence, flat.tie, flat.answer) == (0.5, True, None)
     by_votes = vote(ANSWERS, VoteOptions(calibration=(1.0, 1.0, 0.0)), checks=checks)
     assert by_votes.confidence == pytest.approx(0.7311, abs=1e-4)  # the log-odds of a half are 0
-    extreme = vote(["5"] * 4, VoteOptions(calibration=(0.0, 1e9, 1e9)), checks={"5": Checked(given_back=9, asked=9)})
+    extreme = vote(["5"] * 4, VoteOptions(calibration=(0.0, 1e9, 1e9)), checks={"5": PutBack(given_back=9, asked=9)})
     assert extreme.confidence == 1.0
 
 

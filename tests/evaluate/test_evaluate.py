@@ -14,7 +14,7 @@ from mathstrap.backends.fake import FakeTeacher
 from mathstrap.engine.budget import Budget
 from mathstrap.errors import InputError
 from mathstrap.evaluate import Changes, EvalOptions, compare, evaluate, read_evaluation
-from mathstrap.evaluate.live import Progress
+from mathstrap.evaluate.live import EvalProgress
 from mathstrap.evaluate.protocols import PROTOCOLS, choose_protocol, messages_for, sampling_for
 from mathstrap.evaluate.run import plan
 from mathstrap.evaluate.versus import evaluate_prompts
@@ -209,7 +209,7 @@ def test_a_limit_that_goes_to_reasoning_alone_is_said(options: EvalOptions) -> N
 
 
 def test_progress_tells_the_accuracy_with_its_interval(options: EvalOptions) -> None:
-    seen: list[Progress] = []
+    seen: list[EvalProgress] = []
     evaluate(options, backend=says(RIGHT), progress=seen.append)
     last = seen[-1]
     assert (last.done, last.total, last.correct) == (4, 4, 4)
@@ -220,7 +220,7 @@ def test_progress_tells_the_accuracy_with_its_interval(options: EvalOptions) -> 
 def test_progress_of_a_resumed_run_speaks_of_all_replies(options: EvalOptions) -> None:
     replies = {**RIGHT, "gsm8k-00000#0": "no idea"}
     first = evaluate(_with_budget(options, 2), backend=says(replies))
-    seen: list[Progress] = []
+    seen: list[EvalProgress] = []
     whole = evaluate(options, backend=says(replies), progress=seen.append)
     assert first.evaluation.num_unanswered == 2
     assert (seen[-1].done, seen[-1].correct, seen[-1].unparseable) == (4, 3, 1)

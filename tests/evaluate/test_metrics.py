@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mathstrap.evaluate.metrics import (
-    Vote,
+    DrawVote,
     chance_score,
     cluster_bootstrap,
     group_answers,
@@ -107,8 +107,8 @@ def test_pass_at_k_refuses_what_cannot_be(num_draws: int, num_correct: int, k: i
         pass_at_k(num_draws, num_correct, k)
 
 
-R, W, V = Vote(0, True), Vote(1, False), Vote(2, False)
-NOTHING = Vote(None, False)
+R, W, V = DrawVote(0, True), DrawVote(1, False), DrawVote(2, False)
+NOTHING = DrawVote(None, False)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ NOTHING = Vote(None, False)
         ([], 0, 0, 0),
     ],
 )
-def test_majority_follows_its_tie_rule(votes: list[Vote], share: float, first: float, wrong: float) -> None:
+def test_majority_follows_its_tie_rule(votes: list[DrawVote], share: float, first: float, wrong: float) -> None:
     assert majority(votes, ties="share") == pytest.approx(float(share))
     assert majority(votes, ties="first") == first
     assert majority(votes, ties="wrong") == wrong

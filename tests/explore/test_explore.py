@@ -22,7 +22,7 @@ from mathstrap.explore.diff import diff_html, masked_html, number_diff, unknown_
 from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import refuse
-from mathstrap.explore.prompt import Prompt
+from mathstrap.explore.prompt import AskedPrompt
 from mathstrap.explore.server import explorer_app, listen, show_runs
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import RunRecipe, bootstrap
@@ -457,11 +457,11 @@ def test_a_prompt_is_shown_as_text_as_messages_and_for_curl(tmp_path):
 
 
 def test_curl_quotes_what_a_question_says():
-    prompt = Prompt(messages=(Message("user", "it's $5; `rm -rf x`"),), body={"model": "m"}, url="http://h/v1", key_env="K")
+    prompt = AskedPrompt(messages=(Message("user", "it's $5; `rm -rf x`"),), body={"model": "m"}, url="http://h/v1", key_env="K")
     words = shlex.split(prompt.curl)
     assert words[:2] == ["curl", "http://h/v1/chat/completions"]
     assert json.loads(words[-1])["messages"] == [{"role": "user", "content": "it's $5; `rm -rf x`"}]
-    assert Prompt(messages=prompt.messages, body={}).curl == ""
+    assert AskedPrompt(messages=prompt.messages, body={}).curl == ""
 
 
 def test_a_prompt_that_would_run_the_users_code_is_refused(tmp_path):

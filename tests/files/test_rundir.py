@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 
 from mathstrap.errors import InputError, RunLocked, StorageError
-from mathstrap.files.append_log import AppendLog, Index, SpareRoom, storage_error
+from mathstrap.files.append_log import AppendLog, ReplyIndex, SpareRoom, storage_error
 from mathstrap.files.rundir import RunDir
 from mathstrap.files.tables import write_atomically
 from mathstrap.types import Completion, Failure, Message, Problem, Request, Sample, Sampling, Usage
@@ -241,7 +241,7 @@ def test_the_index_is_small_and_quick(tmp_path):
     with path.open("wb") as out:
         for number in range(20_000):
             out.write(encode(reply(number, text="y" * 500, tokens_out=1)) + b"\n")
-    index = Index()
+    index = ReplyIndex()
     index.scan(path)
     assert (len(index.rows), index.tokens_out) == (20_000, 20_000)
 

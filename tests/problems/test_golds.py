@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.decontaminate import TestSetIndex
 from mathstrap.problems.load import SeedsOptions, Unusable, load_problems, shape_row
 from mathstrap.problems.wrappers import bare_question
 from mathstrap.verify import grade
@@ -144,7 +144,7 @@ def test_a_prompt_around_a_question_comes_off(wrapped, bare):
 def test_a_wrapper_is_kept_in_the_lineage_and_makes_no_match():
     found = shape_row({"prompt": CHAT, "reward_model": {"ground_truth": "7"}}, SeedsOptions(), "d", 1)
     assert "[[question]]" in found.problem.tags["prompt_wrapper"]
-    index = Index.build({"t": [("1", DAPO.format("What is the area of a circle of radius seven?"))]})
+    index = TestSetIndex.build({"t": [("1", DAPO.format("What is the area of a circle of radius seven?"))]})
     assert not index.find("a", DAPO.format("Find the number of primes below thirty."))
 
 

@@ -9,7 +9,7 @@ import pytest
 from mathstrap.errors import InputError
 from mathstrap.stats.perplexity import (
     PerplexityOptions,
-    Text,
+    PromptAndReply,
     encode,
     load,
     parts_of,
@@ -49,7 +49,7 @@ def options(**more):
 def test_known_probabilities_give_the_perplexity_by_hand():
     # p(a) = 1/2, p(b) = 1/4: the reply "ab" has nats ln 2 + ln 4, so its perplexity is sqrt(8)
     model = Fixed([0.125, 0.5, 0.25, 0.125])
-    (found,) = surprises([Text(prompt="cc", reply="ab")], model, Letters(), options())
+    (found,) = surprises([PromptAndReply(prompt="cc", reply="ab")], model, Letters(), options())
     assert found.tokens == 2
     assert found.nats == pytest.approx(math.log(8))
     assert found.perplexity == pytest.approx(math.sqrt(8))
@@ -57,20 +57,20 @@ def test_known_probabilities_give_the_perplexity_by_hand():
 
 def test_an_unmasked_prompt_counts_all_but_the_first_token():
     model = Fixed([0.125, 0.5, 0.25, 0.125])
-    (found,) = surprises([Text(prompt="cb", reply="a")], model, Letters(), options(mask_prompt=False))
+    (found,) = surprises([PromptAndReply(prompt="cb", reply="a")], model, Letters(), options(mask_prompt=False))
     assert found.tokens == 2
     assert found.nats == pytest.approx(math.log(4) + math.log(2))
 
 
 def test_a_beginning_token_lets_the_first_prompt_token_count():
-    ids, first, is_cut = encode(Text(prompt="cb", reply="a"), Letters(bos=0), options(mask_prompt=False))
+    ids, first, is_cut = encode(PromptAndReply(prompt="cb", reply="a"), Letters(bos=0), options(mask_prompt=False))
     assert (ids, first, is_cut) == ([0, 3, 2, 1], 1, False)
 
 
 def test_a_long_text_is_cut_at_the_end_and_reported():
-    ids, first, is_cut = encode(Text(prompt="cb", reply="aaaa"), Letters(), options(max_tokens=4))
+    ids, first, is_cut = encode(PromptAndReply(prompt="cb", reply="aaaa"), Letters(), options(max_tokens=4))
     assert (len(ids), first, is_cut) == (4, 2, True)
-    (found,) = surprises([Text(prompt="ccc", reply="a")], Fixed([0.25] * 4), Letters(), options(max_tokens=2))
+    (found,) = surprises([PromptAndReply(prompt="ccc", reply="a")], Fixed([0.25] * 4), Letters(), options(max_tokens=2))
     assert found.tokens == 0
     assert math.isnan(found.perplexity)
 
@@ -93,7 +93,7 @@ def test_of_ten_megabytes_only_the_beginning_is_tokenised():
             return super().__call__(text, **more)
 
     tokenizer = Counting()
-    ids, _, is_cut = encode(Text(prompt="c", reply="a" * 10_000_000), tokenizer, options(max_tokens=4))
+    ids, _, is_cut = encode(PromptAndReply(prompt="c", reply="a" * 10_000_000), tokenizer, options(max_tokens=4))
     assert (len(ids), is_cut, tokenizer.most) == (4, True, 256)
 
 
@@ -110,7 +110,7 @@ def test_batches_and_padding_do_not_change_the_nats_of_a_llama():
 
 
 def test_surprises_come_in_the_order_of_the_texts():
-    texts = [Text(prompt="abc" * n, reply="ba" * n) for n in (5, 1, 3)]
+    texts = [PromptAndReply(prompt="abc" * n, reply="ba" * n) for n in (5, 1, 3)]
     found = list(surprises(texts, tiny_llama(), Letters(), options(batch_size=2)))
     assert [surprise.tokens for surprise in found] == [10, 2, 6]
 
@@ -127,7 +127,14 @@ def test_parts_hold_answer_only_text_and_solutions_next_to_the_methods():
 
 def test_the_median_and_the_pooled_perplexity_are_both_given():
     model = Fixed([0.125, 0.5, 0.25, 0.125])
-    found = list(surprises([Text(prompt="c", reply="aaa"), Text(prompt="c", reply="b")], model, Letters(), options()))
+    found = list(
+        surprises(
+            [PromptAndReply(prompt="c", reply="aaa"), PromptAndReply(prompt="c", reply="b")],
+            model,
+            Letters(),
+            options(),
+        )
+    )
     part = summarise("p", found)
     assert part.median.value == pytest.approx((2 + 4) / 2)
     assert part.pooled == pytest.approx(math.exp((3 * math.log(2) + math.log(4)) / 4))

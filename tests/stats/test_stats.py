@@ -7,7 +7,16 @@ import random
 
 import pytest
 
-from mathstrap.stats import OtherReplies, Plan, Records, analyse, count_steps, difficulty_of, method_of, quantile
+from mathstrap.stats import (
+    OtherReplies,
+    PlannedDraws,
+    RunRecords,
+    analyse,
+    count_steps,
+    difficulty_of,
+    method_of,
+    quantile,
+)
 from mathstrap.stats.estimates import Sums, median, ratio, share, t_quantile, two_sided_p, wilson
 from mathstrap.types import Candidate, Completion, Failure, Problem, Reject, Sample, Verdict
 from synthetic_run import make
@@ -37,7 +46,7 @@ def verdict(name, outcome="correct"):
 
 def hand_made():
     """Two seeds; a has 2 answers (1 kept) and a FOBAR question, b has 2 answers (0 kept) and a broken request."""
-    return Records(
+    return RunRecords(
         problems=[
             seed("a", solution="1+1=<<1+1=2>>2\n2+2=<<2+2=4>>4\n#### 4"),
             seed("b", tags={"level": "Level 3"}),
@@ -82,8 +91,8 @@ def test_a_failure_that_was_answered_later_is_asked_once():
 
 def test_only_what_the_plan_asks_is_counted():
     made = vars(hand_made()) | {"verdicts": [verdict("a#0")], "samples": [sample("a#0")]}
-    plan = Plan(draws={"a": (1, "k"), "b": (2, "k"), "a/fobar.1": (1, "older words")})
-    analysis = analyse(Records(**(made | {"plan": plan})), usd=lambda tokens_in, tokens_out: tokens_in + tokens_out)
+    plan = PlannedDraws(draws={"a": (1, "k"), "b": (2, "k"), "a/fobar.1": (1, "older words")})
+    analysis = analyse(RunRecords(**(made | {"plan": plan})), usd=lambda tokens_in, tokens_out: tokens_in + tokens_out)
     counts = analysis.everything.counts
     assert (counts["asked"], counts["answered"], counts["correct"], counts["kept"]) == (3, 2, 1, 1)  # b#1 failed
     assert (analysis.tokens_in, analysis.tokens_out) == (200, 20)
@@ -131,7 +140,7 @@ def test_cost_per_kept_sample_counts_everything_spent_on_the_slice():
 
 
 def test_an_empty_run_has_no_numbers_and_no_error():
-    analysis = analyse(Records())
+    analysis = analyse(RunRecords())
     assert analysis.everything.counts["asked"] == 0
     assert math.isnan(analysis.everything.accuracy.value)
     assert analysis.by_method == {}
@@ -139,7 +148,7 @@ def test_an_empty_run_has_no_numbers_and_no_error():
 
 def test_a_large_run_adds_up():
     made = make(60)
-    analysis = analyse(Records(**{name: getattr(made, name) for name in vars(made)}))
+    analysis = analyse(RunRecords(**{name: getattr(made, name) for name in vars(made)}))
     assert analysis.everything.counts["kept"] == len(made.samples)
     for groups in (analysis.by_method, analysis.by_dataset, analysis.by_difficulty):
         for stage, total in analysis.everything.counts.items():

@@ -17,7 +17,7 @@ from mathstrap.study.arms import Pool
 from mathstrap.study.matching import DataSize
 from mathstrap.study.outcome import put_together
 from mathstrap.study.page import write_pages
-from mathstrap.study.plan import Plan, Rows, plan_students
+from mathstrap.study.plan import Rows, StudyPlan, plan_students
 from mathstrap.study.result import StudyResult
 from mathstrap.study.words import conclusions, headline_table, markdown
 from studying import draw
@@ -41,7 +41,7 @@ def made(folder: Path, *, sizes: list[int], seeds: list[int], missing: tuple[str
         method = {"sft": "seed", "all": "fobar"}.get(arm, arm)
         return Rows(size=DataSize(num_samples=have, num_tokens=have * tokens[arm]), methods={method: have})
 
-    plan: Plan = plan_students(recipe, measure)
+    plan: StudyPlan = plan_students(recipe, measure)
     found = {}
     for name, arm in [("base", "base"), *((student.id, student.arm) for student in plan.students)]:
         if name in missing:

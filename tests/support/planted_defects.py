@@ -12,7 +12,7 @@ import msgspec
 
 from mathstrap.audit import DEFECTS, AuditOptions, Seed, audit, seed_map
 from mathstrap.augment.masking import find_masks, hide
-from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.decontaminate import TestSetIndex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,7 +22,7 @@ class Planted:
     rows: list[dict[str, Any]]
     truth: dict[str, set[int]]
     seeds: dict[bytes, Seed]
-    index: Index
+    index: TestSetIndex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,5 +213,5 @@ def plant(data_path: Path, *, rng_seed: int) -> Planted:
         made += 1
     for row in rows:
         row.pop("hidden", None)
-    index = Index.build({"gsm8k": [(str(n), r["question"]) for n, r in enumerate(tests)]})
+    index = TestSetIndex.build({"gsm8k": [(str(n), r["question"]) for n, r in enumerate(tests)]})
     return Planted(rows=rows, truth=truth, seeds=seeds, index=index)

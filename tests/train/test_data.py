@@ -11,8 +11,8 @@ import tiny_llama
 from mathstrap.errors import InputError, RecipeError
 from mathstrap.recipe import load_recipe
 from mathstrap.train import BestOptions, DataOptions, TrainRecipe
-from mathstrap.train.data import Pair, load_pairs, to_pairs
-from mathstrap.train.prompt import Text, metamath_prompt, render
+from mathstrap.train.data import TrainingPair, load_pairs, to_pairs
+from mathstrap.train.prompt import RenderedSample, metamath_prompt, render
 from mathstrap.train.tokens import Ends, encode, encode_cached, find_ends
 
 QUESTION, ANSWER = "How many?\nSay so.", "Two.\n#### 2"
@@ -121,7 +121,9 @@ def test_the_metamath_prompt_splits_at_the_first_newline_only():
 
 def texts_of(tokenizer, kind="metamath-2024"):
     answers = ["The answer is: 12", " The 3", "\nTwo", "12", "Theo", ": colon", "é 7 ½ 数", "x"]
-    pairs = [Pair(question="Ann has 3 apples.\nHow many?", response=text, seed="s", where="w") for text in answers]
+    pairs = [
+        TrainingPair(question="Ann has 3 apples.\nHow many?", response=text, seed="s", where="w") for text in answers
+    ]
     return render(pairs, DataOptions(prompt=kind), tokenizer)
 
 
@@ -145,7 +147,7 @@ def test_a_sample_is_the_prompts_own_tokens_then_the_response_then_the_end(token
 
 def test_a_border_that_would_melt_is_found_and_the_response_kept_whole(tokenizers):
     tokenizer = tokenizers["greedy"]
-    text = Text("### Response:", "The answer")
+    text = RenderedSample("### Response:", "The answer")
     joined = tokenizer(text.prompt + text.response, add_special_tokens=False)
     assert ":T" in "".join(joined.tokens()), "the toy tokenizer must merge across the border"
     alone = tokenizer(text.prompt, add_special_tokens=False).input_ids
@@ -159,7 +161,7 @@ def test_a_border_that_would_melt_is_found_and_the_response_kept_whole(tokenizer
 def test_sentencepiece_gives_the_response_no_space_of_its_own(tokenizers):
     tokenizer = tokenizers["pieces"]
     assert tokenizer("The", add_special_tokens=False).tokens()[0].startswith("▁")
-    table = encode([Text("### Response:", "The answer")], tokenizer, find_ends(tokenizer, DataOptions()), 512)
+    table = encode([RenderedSample("### Response:", "The answer")], tokenizer, find_ends(tokenizer, DataOptions()), 512)
     first = tokenizer.convert_ids_to_tokens(int(table.ids[int(table.starts[0])]))
     assert not first.startswith("▁")
     assert table.ids[0] == tokenizer.bos_token_id
@@ -167,7 +169,11 @@ def test_sentencepiece_gives_the_response_no_space_of_its_own(tokenizers):
 
 def test_long_samples_are_dropped_and_counted_never_cut(tokenizers):
     tokenizer = tokenizers["bpe"]
-    texts = [Text("q", "short"), Text("q", "long " * 100), Text("q", "ends <|im_end|> early")]
+    texts = [
+        RenderedSample("q", "short"),
+        RenderedSample("q", "long " * 100),
+        RenderedSample("q", "ends <|im_end|> early"),
+    ]
     ends = find_ends(tokenizer, DataOptions())
     table = encode(texts, tokenizer, ends, 40)
     assert table.kept.tolist() == [0]
@@ -179,7 +185,7 @@ def test_long_samples_are_dropped_and_counted_never_cut(tokenizers):
 
 def test_ten_megabytes_without_a_space_are_dropped_at_once(tokenizers):
     tokenizer = tokenizers["bpe"]
-    texts = [Text("q", "ha" * 5_000_000), Text("q", "short"), Text("q" * 5_000_000, "r")]
+    texts = [RenderedSample("q", "ha" * 5_000_000), RenderedSample("q", "short"), RenderedSample("q" * 5_000_000, "r")]
     start = time.perf_counter()
     table = encode(texts, tokenizer, find_ends(tokenizer, DataOptions()), 40)
     assert time.perf_counter() - start < 60

@@ -45,14 +45,14 @@ def model_of(folder: Path, name: str) -> Path:
 def texts_and_tokens(path: Path, **options):
     from transformers import AutoTokenizer
 
-    from mathstrap.train.data import Pair
+    from mathstrap.train.data import TrainingPair
     from mathstrap.train.prompt import render
     from mathstrap.train.tokens import encode, find_ends
 
     tokenizer = AutoTokenizer.from_pretrained(path)
     data = DataOptions(prompt="chat", **options)
     question, answer = next(iter(QA.items()))
-    texts = render([Pair(question=question, response=answer, seed="s", where="w")], data, tokenizer)
+    texts = render([TrainingPair(question=question, response=answer, seed="s", where="w")], data, tokenizer)
     return tokenizer, texts[0], encode(texts, tokenizer, find_ends(tokenizer, data), 512)
 
 

@@ -15,7 +15,7 @@ from mathstrap.audit.check import Checked, Facts, Seed, check_all, question_key,
 from mathstrap.audit.defects import DEFECTS, AuditRow, Defect
 from mathstrap.audit.report import AuditReport, DefectCount, Tally, table
 from mathstrap.called import call_by_name
-from mathstrap.curate.decontaminate import Index
+from mathstrap.curate.decontaminate import TestSetIndex
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.errors import InputError, suggest
 from mathstrap.files.given import rows_given
@@ -64,7 +64,7 @@ def audit(
     options: AuditOptions | None = None,
     *,
     seeds: Mapping[bytes, Seed] | None = None,
-    index: Index | None = None,
+    index: TestSetIndex | None = None,
     clean_path: Path | None = None,
     dropped_path: Path | None = None,
     progress: Callable[[int], None] | None = None,

@@ -13,7 +13,7 @@ import msgspec
 
 from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irrelevant
 from mathstrap.audit.unmask import BACKWARD, find_hidden
-from mathstrap.curate.decontaminate import Index, Match
+from mathstrap.curate.decontaminate import Match, TestSetIndex
 from mathstrap.curate.paths import read_reasoning
 from mathstrap.parallel import chunks_of, in_processes
 from mathstrap.problems.columns import Columns, question_of, response_of, text_of
@@ -49,7 +49,7 @@ class Facts:
 
     columns: Columns
     seeds: Mapping[bytes, Seed] = field(default_factory=dict)
-    index: Index | None = None
+    index: TestSetIndex | None = None
     skip: frozenset[str] = frozenset()
     near: Mapping[bytes, int] | None = None
     questions_only: bool = False
@@ -169,7 +169,7 @@ def look_up_tests(rows: list[AuditRow], facts: Facts) -> None:
         facts.remembered(key, lambda: named(matches, index))  # noqa: B023 - called at once
 
 
-def named(matches: list[Match], index: Index) -> str:
+def named(matches: list[Match], index: TestSetIndex) -> str:
     """Return the test question for which a question has to go, in words; empty where there is none."""
     best = next((match for match in matches if match.kind in index.options.drop), None)
     return f'{best.test_set} {best.test_id} ({best.kind} {best.score:.2f}): "{best.span[:120]}"' if best else ""

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import msgspec
 
 from mathstrap.curate.certificate import Certificate, certificate
-from mathstrap.curate.decontaminate import Index, Match
+from mathstrap.curate.decontaminate import Match, TestSetIndex
 from mathstrap.curate.dedup import DedupOptions, Duplicates, find_duplicates
 from mathstrap.errors import InputError
 from mathstrap.files.rows import Row
@@ -131,7 +131,7 @@ def _search_options(options: DedupOptions) -> tuple[Any, ...]:
 
 def decontaminate_file(
     source: Source,
-    index: Index,
+    index: TestSetIndex,
     *,
     seeds: Source | None = None,
     out: Path | None = None,

@@ -16,7 +16,13 @@ from typing import Any, Literal, get_args
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.local.embedded import EmbeddedTeacher
-from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop, opened_thought, template_options
+from mathstrap.backends.local.generation import (
+    Generation,
+    GenerationRequest,
+    cut_at_stop,
+    opened_thought,
+    template_options,
+)
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
 from mathstrap.types import Sampling
 
@@ -43,7 +49,7 @@ class HfSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class _Waiting:
-    draw: Draw
+    draw: GenerationRequest
     ids: list[int]
     opening: str = ""  # the mark of a thought that the chat template opens
 
@@ -56,13 +62,13 @@ class HfEngine:
         self._tokenizer = tokenizer
         self._batch_size = batch_size
         self._context_tokens = context_tokens
-        self._inbox: queue.SimpleQueue[Sequence[Draw] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Sequence[GenerationRequest] | None] = queue.SimpleQueue()
         self._waiting: list[_Waiting] = []
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="mathstrap-hf", daemon=True)
         self._thread.start()
 
-    def submit(self, draws: Sequence[Draw]) -> None:
+    def submit(self, draws: Sequence[GenerationRequest]) -> None:
         """Take the draws of one prompt; each future gets its Generation. A cancelled future is skipped."""
         self._inbox.put(draws)
 
@@ -107,7 +113,7 @@ class HfEngine:
             # The first prompts of a burst wait a moment for their neighbours.
             wait = 0.02 if len(self._waiting) < self._batch_size * _POOL_BATCHES else 0.0
 
-    def _accept(self, draw: Draw) -> None:
+    def _accept(self, draw: GenerationRequest) -> None:
         if draw.raw is None and not getattr(self._tokenizer, "chat_template", None):
             draw.settle(
                 TeacherError(

@@ -19,7 +19,13 @@ from typing import Any
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.local.embedded import EmbeddedTeacher
-from mathstrap.backends.local.generation import Draw, Generation, cut_at_stop, opened_thought, template_options
+from mathstrap.backends.local.generation import (
+    Generation,
+    GenerationRequest,
+    cut_at_stop,
+    opened_thought,
+    template_options,
+)
 from mathstrap.backends.reaper import Reaper
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
 
@@ -64,7 +70,7 @@ class VllmEngine:
             self._end_loop()
             raise InputError(f"{arguments['model']}: vLLM cannot load this model: {error}") from error
 
-    def submit(self, draws: Sequence[Draw]) -> None:
+    def submit(self, draws: Sequence[GenerationRequest]) -> None:
         """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
         for draw in draws:
             self._loop.call_soon_threadsafe(self._start, draw)
@@ -90,7 +96,7 @@ class VllmEngine:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._engine.shutdown()
 
-    def _start(self, draw: Draw) -> None:
+    def _start(self, draw: GenerationRequest) -> None:
         if draw.future.cancelled():
             return
         task = self._loop.create_task(self._generate(draw))
@@ -100,7 +106,7 @@ class VllmEngine:
             lambda future: self._loop.call_soon_threadsafe(task.cancel) if future.cancelled() else None
         )
 
-    async def _generate(self, draw: Draw) -> Generation:
+    async def _generate(self, draw: GenerationRequest) -> Generation:
         started = time.monotonic()
         self._requests += 1
         ids, opening = self._prompt_of(draw)
@@ -121,7 +127,7 @@ class VllmEngine:
             seconds=time.monotonic() - started,
         )
 
-    def _finish(self, draw: Draw, task: asyncio.Task[Generation]) -> None:
+    def _finish(self, draw: GenerationRequest, task: asyncio.Task[Generation]) -> None:
         """Set the future's result or error, whatever the error: vLLM's errors have no common base."""
         self._tasks.discard(task)
         if task.cancelled():
@@ -145,7 +151,7 @@ class VllmEngine:
             )
         return TransientError(f"vLLM failed: {error}", kind="engine")
 
-    def _prompt_of(self, draw: Draw) -> tuple[list[int], str]:
+    def _prompt_of(self, draw: GenerationRequest) -> tuple[list[int], str]:
         """Return the prompt's tokens, and the mark of a thought that the chat template opens."""
         if draw.raw is not None:
             return list(self._tokenizer(draw.raw).input_ids), ""
@@ -156,7 +162,7 @@ class VllmEngine:
         )
         return list(self._tokenizer(text, add_special_tokens=False).input_ids), opened_thought(text)
 
-    def _params(self, draw: Draw) -> Any:
+    def _params(self, draw: GenerationRequest) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mathstrap.audit import AuditReport, Seed
     from mathstrap.audit.clean import Sifted
     from mathstrap.curate.certificate import Certificate
-    from mathstrap.curate.decontaminate import Index
+    from mathstrap.curate.decontaminate import TestSetIndex
     from mathstrap.curate.dedup import Duplicates
 
 FILE = typer.Argument(..., metavar="FILE", help="A file of any known format, a folder, a glob, or hf:owner/name.")
@@ -182,9 +182,9 @@ def build_index(
     numbers: str = "keep",
     rewordings: bool = True,
     embedding: str = "off",
-) -> Index:
+) -> TestSetIndex:
     """Read the test sets and return their index; the usual seven where none is named."""
-    from mathstrap.curate.decontaminate import DecontaminateOptions, Index
+    from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex
     from mathstrap.problems.testsets import DEFAULT, load_test_sets
 
     check_choice("--numbers", numbers, ["keep", "mask"])
@@ -194,7 +194,7 @@ def build_index(
         rewordings=rewordings, embedding=embedding,  # type: ignore[arg-type]
     )  # fmt: skip
     try:
-        return Index.build(load_test_sets(against or DEFAULT, data=data), options)
+        return TestSetIndex.build(load_test_sets(against or DEFAULT, data=data), options)
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(f"decontaminate: {error}") from None
 

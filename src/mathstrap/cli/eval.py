@@ -15,7 +15,7 @@ from mathstrap.errors import InputError, RecipeError
 
 if TYPE_CHECKING:
     from mathstrap.evaluate import EvalOptions
-    from mathstrap.evaluate.live import Progress
+    from mathstrap.evaluate.live import EvalProgress
 
 OVERRIDES = typer.Argument(
     None, metavar="KEY=VALUE", help="Options to set, for example teacher.n_ctx=4096 budget.max_usd=5."
@@ -225,7 +225,7 @@ def watched(quiet: bool) -> Iterator[dict[str, Any]]:
         yield {"listener": shown, "progress": lambda found: shown.note(accuracy_so_far(found))}
 
 
-def accuracy_so_far(found: Progress) -> str:
+def accuracy_so_far(found: EvalProgress) -> str:
     """Return the live accuracy with its interval as text."""
     parts = [f"{found.accuracy:.1%} right (95 %: {found.low:.1%} to {found.high:.1%}) of {found.done:,} graded"]
     if found.truncated:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Kind, Match
+from mathstrap.curate.decontaminate import DecontaminateOptions, Kind, Match, TestSetIndex
 from mathstrap.curate.rewording import LEAST_EVIDENCE
 from mathstrap.parallel import ChunkMap, here
 from mathstrap.types import root_of
@@ -59,7 +59,7 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def certificate(
-    index: Index,
+    index: TestSetIndex,
     seeds: Iterable[tuple[str, str]],
     derived: Iterable[tuple[str, str]],
     *,
@@ -73,7 +73,7 @@ def certificate(
     `seed_of` gives the seed's id of a derived problem; `on_match` receives every match of a derived problem, for
     whoever drops it. Memory grows with the matches' ids, not with the texts.
     """
-    tally = _Tally(index, num_examples)
+    tally = _MatchCounts(index, num_examples)
     num_seeds = num_derived = 0
     digest = hashlib.sha256()
 
@@ -104,10 +104,10 @@ def certificate(
     )
 
 
-class _Tally:
+class _MatchCounts:
     """Sets of ids per test set, filled match by match."""
 
-    def __init__(self, index: Index, num_examples: int) -> None:
+    def __init__(self, index: TestSetIndex, num_examples: int) -> None:
         self.index = index
         self.num_examples = num_examples
         names = list(index.sizes)

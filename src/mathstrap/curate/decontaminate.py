@@ -128,7 +128,7 @@ class Runs:
 
 
 @dataclass(kw_only=True)
-class Index:
+class TestSetIndex:
     """The word runs of all test questions, their gists, and their vectors where the embedder is on.
 
     `digests` are the SHA-256 of each set's questions, one a line in their order.
@@ -149,7 +149,7 @@ class Index:
     @classmethod
     def build(
         cls, test_sets: Mapping[str, Iterable[tuple[str, str]]], options: DecontaminateOptions | None = None
-    ) -> Index:
+    ) -> TestSetIndex:
         """Index named test sets of (id, question). Raises ValueError for an empty test set."""
         options = options or DecontaminateOptions()
         index = cls(options=options)
@@ -331,7 +331,7 @@ class Index:
 
         A text that comes again within a chunk is looked up once, as the answers of one question do.
         """
-        return chain.from_iterable(map_chunks(Index.find_chunk, self, chunks_of(items, CHUNK)))
+        return chain.from_iterable(map_chunks(TestSetIndex.find_chunk, self, chunks_of(items, CHUNK)))
 
     def find_chunk(self, chunk: list[tuple[str, str]]) -> list[Match]:
         """Return the matches of a chunk."""

@@ -64,7 +64,7 @@ class DedupOptions:
             raise RecipeError(f"num_perm: found {self.num_perm}, expected a multiple of {SLOTS_PER_BAND}.")
 
 
-class Pair(msgspec.Struct, frozen=True):
+class DuplicatePair(msgspec.Struct, frozen=True):
     """Two questions alike: `a` came before `b`; `score` is the share of common shingles, 1 for kind "exact"."""
 
     a: str
@@ -77,7 +77,7 @@ class Pair(msgspec.Struct, frozen=True):
 class Duplicates:
     """The pairs found among `num_items` questions, in the order of their later member, best first."""
 
-    pairs: list[Pair] = field(default_factory=list)
+    pairs: list[DuplicatePair] = field(default_factory=list)
     num_items: int = 0
     options: DedupOptions = field(default_factory=DedupOptions)
 
@@ -110,7 +110,7 @@ class Texts:
     positions: array[int] = field(default_factory=lambda: array("Q"))
     hashes: list[bytes] = field(default_factory=list)
     groups: array[int] = field(default_factory=lambda: array("Q"))
-    exact: list[tuple[int, Pair]] = field(default_factory=list)
+    exact: list[tuple[int, DuplicatePair]] = field(default_factory=list)
 
 
 def find_duplicates(
@@ -173,7 +173,7 @@ def add_text(texts: Texts, first_of: dict[bytes, int], reading: Reading, positio
     """Put a question among the distinct ones, or pair it with the one it repeats."""
     index = first_of.setdefault(reading.digest, len(texts.hashes))
     if index < len(texts.hashes):
-        texts.exact.append((position, Pair(texts.ids[index], reading.id, 1.0, "exact")))
+        texts.exact.append((position, DuplicatePair(texts.ids[index], reading.id, 1.0, "exact")))
         return
     texts.ids.append(reading.id)
     texts.positions.append(position)
@@ -217,7 +217,7 @@ def shingle_hashes(words: Sequence[bytes], size: int) -> tuple[NDArray[np.uint64
     return runs[inside], np.concatenate([[0], np.cumsum(inside)])[ends]
 
 
-def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here) -> list[tuple[int, Pair]]:
+def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here) -> list[tuple[int, DuplicatePair]]:
     """Return the pairs that meet in a band and whose shingles overlap by at least the floor.
 
     A question whose numbers no other one shares needs no signature: with numbers that differ, that is most of them.
@@ -242,7 +242,7 @@ def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here)
         score = jaccard(sets(a), sets(b))
         if score >= options.floor:
             first, second = rows[code >> 32], rows[code & 0xFFFFFFFF]
-            pair = Pair(texts.ids[first], texts.ids[second], round(score, 4), "near")
+            pair = DuplicatePair(texts.ids[first], texts.ids[second], round(score, 4), "near")
             found.append((texts.positions[second], pair))
     return found
 

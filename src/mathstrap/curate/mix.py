@@ -207,7 +207,7 @@ def _wanted(available: list[int], options: MixOptions) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class SeedSplit:
     """Seeds for training and for validation; a sample goes where its seed goes."""
 
     train: frozenset[str]
@@ -216,7 +216,7 @@ class Split:
 
 def split(
     seed_ids: Iterable[str], fraction: float, *, rng_seed: int = 0, together: Mapping[str, str] | None = None
-) -> Split:
+) -> SeedSplit:
     """Hold out `fraction` of the seeds, so that no question is trained on in one form and validated in another.
 
     `together` maps a seed to the seed it repeats (a dedup result): such seeds stay on one side. Raises ValueError
@@ -235,7 +235,7 @@ def split(
         validation += families[name]
     validation_seeds = frozenset(validation)
     seeds = frozenset(seed for family in families.values() for seed in family)
-    return Split(train=seeds - validation_seeds, validation=validation_seeds)
+    return SeedSplit(train=seeds - validation_seeds, validation=validation_seeds)
 
 
 def matched_subsets(

@@ -50,7 +50,7 @@ class VoteOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class PutBack:
     """The result of putting one answer back: of `asked` draws, how many gave the hidden number back."""
 
     given_back: int
@@ -83,7 +83,7 @@ def vote(
     options: VoteOptions | None = None,
     *,
     agree: Callable[[str, str], Outcome] | None = None,
-    checks: Mapping[str, Checked] | None = None,
+    checks: Mapping[str, PutBack] | None = None,
 ) -> Vote:
     """Return what the draws of one question agree on; an empty string is a draw without an answer.
 
@@ -138,7 +138,7 @@ def label_of(group: Sequence[str]) -> str:
     return max(dict.fromkeys(group), key=group.count)
 
 
-def confidence_of(votes: float, check: Checked | None, options: VoteOptions) -> float:
+def confidence_of(votes: float, check: PutBack | None, options: VoteOptions) -> float:
     """Return how sure an answer is, in [0, 1], given its share of the votes and what putting it back came to.
 
     Without a calibration it is the geometric mean of both shares, as forward-backward reasoning weighs them

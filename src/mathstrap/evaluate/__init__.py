@@ -16,7 +16,7 @@ from mathstrap.problems.benchmarks import BENCHMARKS, Benchmark, load_benchmark
 if TYPE_CHECKING:
     from mathstrap.engine.events import Listener
     from mathstrap.engine.interface import Backend
-    from mathstrap.evaluate.live import Progress
+    from mathstrap.evaluate.live import EvalProgress
 
 __all__ = [
     "BENCHMARKS", "PROTOCOLS", "Benchmark", "Changes", "EvalOptions", "EvalResult", "Evaluation", "Protocol", "compare",
@@ -30,7 +30,7 @@ def evaluate(
     *,
     backend: Backend | None = None,
     listener: Listener | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[EvalProgress], None] | None = None,
     **settings: Any,
 ) -> EvalResult:
     """Evaluate a model on test sets and return its numbers; the same call again resumes and pays for no reply twice.

@@ -26,7 +26,7 @@ _FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 _IGNORED = (re.compile(","), re.compile(r"\$"), re.compile(r"(?s).*#### "), re.compile(r"\.$"))
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
     """A reply on which the harness and we disagree: both verdicts, both answers, and the cause."""
 
     id: str
@@ -66,7 +66,7 @@ def _plain(text: str) -> str:
     return text.lower()
 
 
-def differences(draw: ScoredDraw) -> list[Difference]:
+def differences(draw: ScoredDraw) -> list[Disagreement]:
     """Return where the harness's verdicts differ from our strict and flexible ones, each with its cause."""
     found = []
     for rule in RULES[draw.style]:
@@ -77,7 +77,7 @@ def differences(draw: ScoredDraw) -> list[Difference]:
             extraction = stated if rule == "strict-match" else stated or found_answer(draw.text)
             mine, their = extraction.answer if extraction else "", harness_answer(draw.text, rule)
             found.append(
-                Difference(
+                Disagreement(
                     id=draw.id, rule=rule, ours=ours, theirs=theirs, our_answer=mine[:80], their_answer=their[:80],
                     cause=cause(draw, rule, their, ours=ours),
                 )

@@ -22,7 +22,7 @@ PROGRESS_SECONDS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class EvalProgress:
     """How far an evaluation is: replies graded, those of earlier runs among them, and the accuracy so far.
 
     `low` and `high` bound the accuracy at 95 %, clustered by seed question; tokens and seconds are this run's.
@@ -41,7 +41,7 @@ class Progress:
     eta_seconds: float | None
 
 
-class Grading:
+class LiveGrading:
     """Every graded draw of a run, by request id; grading a reply twice costs nothing."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Grading:
         *,
         headline: ScoreName,
         total: int,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[EvalProgress], None] | None = None,
         is_asked: bool = True,
     ) -> None:
         self._problems = {problem.id: problem for problem in problems}
@@ -112,7 +112,7 @@ class Grading:
             reported, elapsed, share = now, now - started, sums.share()
             left = (self._total - done) * elapsed / (done - num_stored) if done > num_stored else None
             self._progress(
-                Progress(
+                EvalProgress(
                     done=done, total=self._total, correct=correct, accuracy=share.value, low=share.low,
                     high=share.high, truncated=truncated, unparseable=unparseable, tokens_out=tokens,
                     seconds=elapsed, eta_seconds=left,

@@ -92,14 +92,14 @@ def pass_at_k(num_draws: int, num_correct: int, k: int) -> float:
     return 1.0 - math.comb(num_draws - num_correct, k) / math.comb(num_draws, k)
 
 
-class Vote(msgspec.Struct, frozen=True):
+class DrawVote(msgspec.Struct, frozen=True):
     """One draw in a vote: the group of equal answers it belongs to (None abstains), and whether it is right."""
 
     group: int | None
     is_correct: bool
 
 
-def majority(votes: Sequence[Vote], *, ties: TieRule = "share") -> float:
+def majority(votes: Sequence[DrawVote], *, ties: TieRule = "share") -> float:
     """Return 1 when the answer with the most votes is right, 0 when it is wrong.
 
     Ties: `share` gives the right answer its part (the mean of a random tie-break), `first` lets the tied answer that
@@ -122,7 +122,9 @@ def majority(votes: Sequence[Vote], *, ties: TieRule = "share") -> float:
     return float(right[leaders[0]])
 
 
-def maj_at_k(votes: Sequence[Vote], k: int, *, ties: TieRule = "share", subsets: int = 500, rng_seed: int = 0) -> float:
+def maj_at_k(
+    votes: Sequence[DrawVote], k: int, *, ties: TieRule = "share", subsets: int = 500, rng_seed: int = 0
+) -> float:
     """Return the mean majority score over subsets of k draws: all of them when few, else `subsets` seeded ones."""
     if not 1 <= k <= len(votes):
         raise ValueError(f"maj@{k} needs at least {k} draws of each question, there are {len(votes)}")

@@ -18,7 +18,7 @@ from mathstrap.engine.budget import Budget
 from mathstrap.engine.events import Listener
 from mathstrap.engine.limits import Limits
 from mathstrap.errors import InputError, RecipeError, suggest
-from mathstrap.evaluate.live import Grading, Progress
+from mathstrap.evaluate.live import EvalProgress, LiveGrading
 from mathstrap.evaluate.logs import LOGS
 from mathstrap.evaluate.metrics import TieRule
 from mathstrap.evaluate.outputs import Outputs, read_outputs, store_outputs
@@ -115,7 +115,7 @@ def evaluate(
     *,
     backend: Backend | None = None,
     listener: Listener | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[EvalProgress], None] | None = None,
 ) -> EvalResult:
     """Evaluate one model under one protocol and write the run directory; `backend` replaces the options' teacher."""
     trained = str(options.teacher.settings.get("adapter") or options.teacher.model_path)
@@ -138,7 +138,7 @@ def evaluate(
             check_kind(run)
             model = outputs.model if outputs else model_name(backend.model, options.teacher) if backend else ""
             requests = plan(problems, protocol, draws=draws, model=model, body=keyed_body(run, options))
-            grading = Grading(
+            grading = LiveGrading(
                 problems, headline=protocol.headline, total=len(requests), progress=progress, is_asked=outputs is None
             )
             write_plan(run, options, protocol, problems, model)
@@ -214,7 +214,7 @@ def place_of(ident: str) -> bytes:
 
 
 def fill(
-    run: RunDir, requests: Sequence[Request], backend: Backend, options: EvalOptions, grading: Grading,
+    run: RunDir, requests: Sequence[Request], backend: Backend, options: EvalOptions, grading: LiveGrading,
     listener: Listener | None,
 ) -> AskReport:  # fmt: skip
     """Ask for every request without a reply; replies are graded in a thread of their own as they come."""
@@ -234,7 +234,7 @@ def fill(
 
 def derive(
     run: RunDir, sets: Sequence[LoadedBenchmark], requests: Sequence[Request], protocol: Protocol, options: EvalOptions,
-    grading: Grading, asked: AskReport | None, outputs: Outputs | None, draws: int, model: str,
+    grading: LiveGrading, asked: AskReport | None, outputs: Outputs | None, draws: int, model: str,
 ) -> EvalResult:  # fmt: skip
     """Grade the stored replies, sum up and write everything; a pure function of questions, protocol and replies."""
     graded = [grading.score(request, completion) for request, completion in run.answered(STAGE, requests)]

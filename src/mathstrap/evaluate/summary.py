@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mathstrap.evaluate import metrics
-from mathstrap.evaluate.metrics import TieRule, Vote
+from mathstrap.evaluate.metrics import DrawVote, TieRule
 from mathstrap.evaluate.score import SCORES, UNPARSEABLE, ScoredDraw, num_steps
 from mathstrap.stats.estimates import Estimate
 from mathstrap.types import Problem
@@ -130,13 +130,13 @@ def draw_tables(
     return tables
 
 
-def votes_of(group: Sequence[ScoredDraw], agree: Callable[[str, str], bool]) -> list[Vote]:
+def votes_of(group: Sequence[ScoredDraw], agree: Callable[[str, str], bool]) -> list[DrawVote]:
     """Return a question's draws as votes; draws without an answer abstain, right answers are one group."""
     ordered = sorted(group, key=lambda draw: draw.draw)
     expected = ordered[0].expected
     answers = [expected if draw.is_correct else draw.got for draw in ordered]
     numbers = metrics.group_answers(answers, agree)
-    return [Vote(number, draw.is_correct) for number, draw in zip(numbers, ordered, strict=True)]
+    return [DrawVote(number, draw.is_correct) for number, draw in zip(numbers, ordered, strict=True)]
 
 
 def disagreements(draws: Sequence[ScoredDraw]) -> list[Disagreement]:

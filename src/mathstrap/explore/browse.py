@@ -80,7 +80,7 @@ def neighbours(connection: sqlite3.Connection, seed: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchHits:
     """What a search found: the first of each kind, and how many there are."""
 
     questions: list[dict[str, Any]]
@@ -89,7 +89,7 @@ class Found:
     counts: dict[str, int]
 
 
-def search_all(connection: sqlite3.Connection, words: str) -> Found:
+def search_all(connection: sqlite3.Connection, words: str) -> SearchHits:
     """Return questions, replies and rejects in which all the words stand; a reject is found by its text or its id."""
     query = fts_query(words)
     like = f"%{words.strip()[:200]}%"
@@ -108,7 +108,7 @@ def search_all(connection: sqlite3.Connection, words: str) -> Found:
     counts["rejects"] = connection.execute(f"select count(*) {where}", (query, like)).fetchone()[0] if query else 0
     sql = f"select id, seed, method, stage, reason, detail {where} limit {FOUND}"
     rows["rejects"] = named(connection.execute(sql, (query, like))) if query else []
-    return Found(questions=rows["questions"], answers=rows["answers"], rejects=rows["rejects"], counts=counts)
+    return SearchHits(questions=rows["questions"], answers=rows["answers"], rejects=rows["rejects"], counts=counts)
 
 
 def fts_query(words: str) -> str:

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from mathstrap.explore.follow import look, remember, script, seen_before, states, tail
-from mathstrap.explore.questions import UNKNOWN, Facts, Seeds, add_drafts, load_questions, seeds_of
+from mathstrap.explore.questions import UNKNOWN, FamilyFacts, Seeds, add_drafts, load_questions, seeds_of
 from mathstrap.explore.schema import INDEXES, TABLES
 from mathstrap.explore.summary import write_summary
 from mathstrap.files.append_log import open_for_writing
@@ -33,7 +33,7 @@ MAX_CELL = 500
 MAX_THOUGHT = 20_000  # characters; a page shows no more of one text
 
 
-class Draw(msgspec.Struct, frozen=True):
+class GradedDraw(msgspec.Struct, frozen=True):
     """What is read of a graded draw of an evaluation; its other fields are skipped."""
 
     id: str
@@ -144,7 +144,7 @@ def _stage_derived(connection: sqlite3.Connection, run: RunDir) -> None:
             for row in verdicts
         ),
     )
-    draws = run.read_records("draws", Draw) if run.has("draws") else ()
+    draws = run.read_records("draws", GradedDraw) if run.has("draws") else ()
     connection.executemany(
         "insert or replace into graded values (?, ?, ?, ?, ?, ?)",
         (
@@ -168,7 +168,7 @@ def _fallen_method(reject: Reject) -> str:
     return "seed" if reject.stage == "seeds" else method_of(reject.id)
 
 
-def _method(request: str, facts: Facts) -> str:
+def _method(request: str, facts: FamilyFacts) -> str:
     return method_of(request) if "/" in request else facts.direct
 
 

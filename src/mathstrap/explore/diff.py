@@ -24,7 +24,7 @@ _WORDS: dict[Style, re.Pattern[str]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class DiffSpan:
     """A stretch of the new text that is `same` or `added`, or of the old text that is `gone`."""
 
     kind: Literal["same", "added", "gone"]
@@ -44,21 +44,21 @@ class NumberDiff:
         return not self.lost and not self.gained
 
 
-def word_diff(old: str, new: str, style: Style = "gsm8k") -> list[Run]:
+def word_diff(old: str, new: str, style: Style = "gsm8k") -> list[DiffSpan]:
     """Return the runs that turn `old` into `new`, word by word; a text too long to compare is all added."""
     before, after = _WORDS[style].findall(old[:MAX_TEXT_CHARS]), _WORDS[style].findall(new[:MAX_TEXT_CHARS])
     if len(before) > MAX_WORDS or len(after) > MAX_WORDS:
-        return [Run(kind="added", text=new)]
-    runs: list[Run] = []
+        return [DiffSpan(kind="added", text=new)]
+    runs: list[DiffSpan] = []
     matcher = SequenceMatcher(None, before, after, autojunk=False)
     for kind, i1, i2, j1, j2 in matcher.get_opcodes():
         if kind == "equal":
-            runs.append(Run(kind="same", text="".join(after[j1:j2])))
+            runs.append(DiffSpan(kind="same", text="".join(after[j1:j2])))
             continue
         if i2 > i1:
-            runs.append(Run(kind="gone", text="".join(before[i1:i2])))
+            runs.append(DiffSpan(kind="gone", text="".join(before[i1:i2])))
         if j2 > j1:
-            runs.append(Run(kind="added", text="".join(after[j1:j2])))
+            runs.append(DiffSpan(kind="added", text="".join(after[j1:j2])))
     return runs
 
 

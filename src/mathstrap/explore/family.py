@@ -36,7 +36,7 @@ class Member:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Family:
+class FamilyPage:
     """A seed with everything made from it."""
 
     seed: str
@@ -53,7 +53,7 @@ class Family:
     after: str
 
 
-def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget | None = None) -> Family | None:
+def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget | None = None) -> FamilyPage | None:
     """Return the family that a seed, question or answer id belongs to; None where the run has none of that id."""
     budget = budget or Budget()
     seed_id = root_of(row_id)
@@ -85,7 +85,7 @@ def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget |
     order = {method: place for place, method in enumerate(METHODS)}
     members.sort(key=lambda member: (order.get(member.method, len(order)), member.id))
     shown = {row["id"] for row in rows} | {row["id"] for row in answers}
-    return Family(
+    return FamilyPage(
         seed=seed_id,
         style=style,
         facts=seed,

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Source:
+class FileState:
     """What a file looked like when it was last read: enough to know that it changed, and whether it only grew."""
 
     inode: int = 0
@@ -63,16 +63,16 @@ def remember(connection: sqlite3.Connection, name: str, value: str) -> None:
     connection.execute("insert or replace into about values (?, ?)", (name, value))
 
 
-def look(path: Path) -> Source:
+def look(path: Path) -> FileState:
     """Return what a file looks like; all zeros where there is none."""
     try:
         found = path.stat()
     except FileNotFoundError:
-        return Source()
-    return Source(inode=found.st_ino, size=found.st_size, modified_ns=found.st_mtime_ns)
+        return FileState()
+    return FileState(inode=found.st_ino, size=found.st_size, modified_ns=found.st_mtime_ns)
 
 
-def states(sources: dict[str, Source]) -> str:
+def states(sources: dict[str, FileState]) -> str:
     """Return what files look like as one text to compare with."""
-    plain: Iterable[tuple[str, Source]] = sorted(sources.items())
+    plain: Iterable[tuple[str, FileState]] = sorted(sources.items())
     return json.dumps([[name, file.inode, file.size, file.modified_ns] for name, file in plain])

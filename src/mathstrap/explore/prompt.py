@@ -13,7 +13,7 @@ from mathstrap.types import Message, Problem
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prompt:
+class AskedPrompt:
     """What one request asked: its messages, what else stood in its body, and where it went; `key_env` may be empty."""
 
     messages: tuple[Message, ...]
@@ -46,4 +46,4 @@ class Prompt:
 
 
 # Makes the prompt of a request again from a run and the questions of its family; raises InputError where it cannot.
-PromptOf = Callable[[Path, Sequence[Problem], str], Prompt]
+PromptOf = Callable[[Path, Sequence[Problem], str], AskedPrompt]

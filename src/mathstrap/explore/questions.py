@@ -22,7 +22,7 @@ _INSERT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class FamilyFacts:
     """What every row of a family shares; `direct` is how answers to the seed itself are called."""
 
     dataset: str = ""
@@ -32,8 +32,8 @@ class Facts:
     direct: str = "ans_aug"
 
 
-Seeds = dict[str, Facts]
-UNKNOWN = Facts()
+Seeds = dict[str, FamilyFacts]
+UNKNOWN = FamilyFacts()
 
 
 def load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) -> Seeds:
@@ -73,7 +73,7 @@ def seeds_of(connection: sqlite3.Connection, *, is_evaluation: bool) -> Seeds:
     """Return what the families share, from the rows of the seeds."""
     rows = connection.execute("select id, dataset, style, level, subject from questions where status = 'seed'")
     return {
-        row[0]: Facts(
+        row[0]: FamilyFacts(
             dataset=row[1], style=row[2], level=row[3], subject=row[4], direct=row[1] if is_evaluation else "ans_aug"
         )
         for row in rows
@@ -84,14 +84,14 @@ def _row(problem: Problem, seeds: Seeds, is_evaluation: bool) -> tuple[Any, ...]
     tags, seed = problem.tags, root_of(problem.id)
     is_seed = problem.method == "seed"
     if is_seed:
-        seeds[problem.id] = Facts(
+        seeds[problem.id] = FamilyFacts(
             dataset=problem.dataset,
             style=problem.style,
             level=difficulty_of(problem),
             subject=str(tags.get("subject") or tags.get("type") or ""),
             direct=problem.dataset if is_evaluation else "ans_aug",
         )
-    facts = seeds.get(seed) or Facts(dataset=problem.dataset, style=problem.style)
+    facts = seeds.get(seed) or FamilyFacts(dataset=problem.dataset, style=problem.style)
     return (
         problem.id, seed, problem.parent, facts.dataset, facts.style, problem.method, facts.level, facts.subject,
         "seed" if is_seed else "usable", "", problem.solution, problem.answer, str(tags.get("mask_text") or ""),

@@ -224,7 +224,7 @@ def _is_whole(line: bytes) -> bool:
 Ending = tuple[FinishReason, str, str, str]
 
 
-class Index:
+class ReplyIndex:
     """Where each reply lies and what it used: "id NUL key" -> row. About 250 bytes a reply, whatever its length.
 
     Sorting the names sorts by id, since NUL comes before every other character. What a reply used is kept because
@@ -406,7 +406,7 @@ def key_in(line: bytes) -> str:
     return found[1].decode() if found else ""
 
 
-def read_replies(path: Path, index: Index, rows: Iterable[int]) -> Iterator[Completion]:
+def read_replies(path: Path, index: ReplyIndex, rows: Iterable[int]) -> Iterator[Completion]:
     """Yield the replies of these rows of the index, in their order and one at a time."""
     if not index.rows:
         return

@@ -30,7 +30,7 @@ from typing import IO, Any, TypeVar
 import msgspec
 
 from mathstrap.errors import InputError, RunLocked, StorageError
-from mathstrap.files.append_log import AppendLog, Index, SpareRoom, read_replies, storage_error
+from mathstrap.files.append_log import AppendLog, ReplyIndex, SpareRoom, read_replies, storage_error
 from mathstrap.files.lines import UNREADABLE, Damage, Line, check_folder, read_json_file, records_in
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.tables import (
@@ -131,7 +131,7 @@ def refuse_damage(damage: Damage) -> None:
     )
 
 
-class SpendingLog:
+class SpendingFile:
     """What may be owed beyond the stored replies: a line before a call goes out that the last line does not cover.
 
     The last line counts, and holds totals. At a start, whatever it calls open was in flight when the process ended.
@@ -233,7 +233,7 @@ class RunDir:
         self.path = path
         self._lock = lock
         self._logs: dict[str, AppendLog] = {}
-        self._indexes: dict[str, Index] = {}
+        self._indexes: dict[str, ReplyIndex] = {}
         self._about = b""
         self._scratch: list[Scratch[Any]] = []
         self._manifest: dict[str, Any] | None = None
@@ -337,12 +337,12 @@ class RunDir:
         """Say whether the disk was full, and the room kept for what is in flight is in use."""
         return self._spare.is_given
 
-    def index(self, stage: str) -> Index:
+    def index(self, stage: str) -> ReplyIndex:
         """Return what is held for a stage; scanned once, about three seconds for a million replies a gigabyte."""
         if stage not in self._indexes:
             if self._lock is not None:
                 self.log(f"completions-{stage}.jsonl")  # cuts a torn last line before it is indexed
-            index = Index()
+            index = ReplyIndex()
             index.scan(self.path / f"completions-{stage}.jsonl", about=self._about)
             self._leave_out(index.damaged, "What is left out here is asked for again by the next run.")
             self._indexes[stage] = index
@@ -386,9 +386,9 @@ class RunDir:
         """Return what the held replies of these stages used, for a Meter's start."""
         return sum((self.index(stage).used for stage in stages), start=Usage())
 
-    def spending(self) -> SpendingLog:
+    def spending(self) -> SpendingFile:
         """Return where a Meter writes down what the replies do not show; it goes on from the last whole line."""
-        return SpendingLog(self)
+        return SpendingFile(self)
 
     def completions(self, stage: str) -> Iterator[Completion]:
         """Yield every held reply in id order, one at a time; those to older prompts of the same id are among them."""

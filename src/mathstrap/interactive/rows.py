@@ -9,8 +9,8 @@ from typing import Literal
 
 from mathstrap.augment.renumber import rewrite
 from mathstrap.curate.certificate import Certificate, certificate
-from mathstrap.curate.decontaminate import DecontaminateOptions, Index, Match, contaminated
-from mathstrap.curate.dedup import DedupOptions, Pair, find_duplicates
+from mathstrap.curate.decontaminate import DecontaminateOptions, Match, TestSetIndex, contaminated
+from mathstrap.curate.dedup import DedupOptions, DuplicatePair, find_duplicates
 from mathstrap.errors import InputError
 from mathstrap.files.given import rows_given
 from mathstrap.files.rows import Row
@@ -30,7 +30,7 @@ class Deduplicated:
 
     kept: Records[Row]
     dropped: Records[Row]
-    pairs: list[Pair]
+    pairs: list[DuplicatePair]
 
     def __repr__(self) -> str:
         return f"<{len(self.kept):,} rows kept, {len(self.dropped):,} dropped>"
@@ -117,7 +117,7 @@ def decontaminate(
         tests = rows_of(against, "decontaminate: against")
         sets = {"given": list(questions_of(tests, "", "decontaminate: against"))}
     try:
-        index = Index.build(sets, options)
+        index = TestSetIndex.build(sets, options)
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(f"decontaminate: {error}") from None
     matches: list[Match] = []

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from mathstrap.augment.fobar import ask_for_number
 from mathstrap.augment.selection import choose_hidden
-from mathstrap.curate.vote import Checked, VoteOptions, leading_answers
+from mathstrap.curate.vote import PutBack, VoteOptions, leading_answers
 from mathstrap.pipeline.derive import plan_solves
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.solve import parse_solution
@@ -22,7 +22,7 @@ from mathstrap.verify import answers_agree
 
 def check_answers(
     questions: Iterable[Problem], stated: Mapping[str, Sequence[str]], context: Context
-) -> tuple[dict[str, dict[str, Checked]], Usage, list[Asked]]:
+) -> tuple[dict[str, dict[str, PutBack]], Usage, list[Asked]]:
     """Return, by question and by answer, what putting the answer back came to; what that used, and what it asked.
 
     A question of which a reply is missing is left out: it is labelled once all replies are there. One without a number
@@ -52,13 +52,13 @@ def check_answers(
     return checks, run.usage_of("solve", keys_of_draws(draws, keys)), list(asked_of_draws(draws, keys))
 
 
-def counted(problems: Iterable[tuple[str, Problem]], given: Mapping[str, Sequence[bool]]) -> dict[str, Checked]:
+def counted(problems: Iterable[tuple[str, Problem]], given: Mapping[str, Sequence[bool]]) -> dict[str, PutBack]:
     """Return by answer how many draws gave their hidden number back, over all numbers hidden for it."""
     totals: dict[str, tuple[int, int]] = {}
     for answer, problem in problems:
         right, asked = totals.get(answer, (0, 0))
         totals[answer] = (right + sum(given[problem.id]), asked + len(given[problem.id]))
-    return {answer: Checked(given_back=right, asked=asked) for answer, (right, asked) in totals.items()}
+    return {answer: PutBack(given_back=right, asked=asked) for answer, (right, asked) in totals.items()}
 
 
 def backward_questions(

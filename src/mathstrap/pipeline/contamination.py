@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from mathstrap.curate.certificate import Certificate, certificate
-from mathstrap.curate.decontaminate import Index, Match, contaminated
+from mathstrap.curate.decontaminate import Match, TestSetIndex, contaminated
 from mathstrap.curate.judge import PROMPT, confirmed, judge_requests, parse_judgement, settle
 from mathstrap.parallel import ChunkMap, here
 from mathstrap.pipeline.options import RunRecipe
@@ -21,7 +21,7 @@ Ask = Callable[[list[Request]], Iterator[Completion]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checked:
+class ContaminationResult:
     """The questions that have to go, each with its match, the certificate, and whether a judge's reply is missing."""
 
     dropped: dict[str, Match]
@@ -31,10 +31,10 @@ class Checked:
 
 def check_contamination(
     seeds: Sequence[Problem], problems: Sequence[Problem], recipe: RunRecipe, ask: Ask, *, map_chunks: ChunkMap = here
-) -> Checked:
+) -> ContaminationResult:
     """Compare every question with every test set of the recipe; the judge, if wanted, is the teacher itself."""
     options = recipe.decontaminate
-    index = Index.build(load_test_sets(options.against, data=options.data), options.matching)
+    index = TestSetIndex.build(load_test_sets(options.against, data=options.data), options.matching)
     matches: list[Match] = []
     record = certificate(
         index,
@@ -53,11 +53,13 @@ def check_contamination(
     if options.judge:
         same, is_waiting = judged_same(matches, problems, index, recipe, ask)
         dropped.update(same)
-    return Checked(dropped=dropped, certificate=replace(record, dropped=len(dropped)), is_waiting=is_waiting)
+    return ContaminationResult(
+        dropped=dropped, certificate=replace(record, dropped=len(dropped)), is_waiting=is_waiting
+    )
 
 
 def judged_same(
-    matches: Sequence[Match], problems: Sequence[Problem], index: Index, recipe: RunRecipe, ask: Ask
+    matches: Sequence[Match], problems: Sequence[Problem], index: TestSetIndex, recipe: RunRecipe, ask: Ask
 ) -> tuple[dict[str, Match], bool]:
     """Return the neighbours that the judge calls the same problem in either order, and whether a reply is missing.
 

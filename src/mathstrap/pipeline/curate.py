@@ -15,7 +15,7 @@ from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from mathstrap.curate.dedup import DedupOptions, Pair, find_duplicates
+from mathstrap.curate.dedup import DedupOptions, DuplicatePair, find_duplicates
 from mathstrap.curate.difficulty import DifficultyOptions, Place, place_in_window
 from mathstrap.curate.mix import Meta, label_keys, meta_of, mix, split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
@@ -97,10 +97,10 @@ KINDS: tuple[tuple[Method, ...], ...] = (("ans_aug", "rephrase", "new_problem"),
 
 def repeated_questions(
     problems: Iterable[Problem], options: DedupOptions, *, map_chunks: ChunkMap = here
-) -> tuple[dict[str, str], list[Pair]]:
+) -> tuple[dict[str, str], list[DuplicatePair]]:
     """Return the questions to drop, each with the one it repeats, and all pairs that are alike; seeds come first."""
     dropped: dict[str, str] = {}
-    pairs: list[Pair] = []
+    pairs: list[DuplicatePair] = []
     by_method: dict[str, list[tuple[str, str]]] = {}
     for problem in problems:
         by_method.setdefault(problem.method, []).append((problem.id, problem.question))

@@ -52,7 +52,7 @@ class PlannedRewrite:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class RewritePlan:
     """The plan of the rewriting: the requests, and the questions that need none."""
 
     rewrites: list[PlannedRewrite]
@@ -66,14 +66,14 @@ CHOICE = 4
 
 def plan_rewrites(
     seeds: Iterable[Problem], recipe: RunRecipe, *, among: Iterable[Problem] | None = None, map_chunks: ChunkMap = here
-) -> Plan:
+) -> RewritePlan:
     """Apply every enabled method to every seed, in id order.
 
     `among` are all seeds of the run, where `seeds` are some of them: further parents are taken from there. Raises
     InputError where a method needs more seeds than there are.
     """
     ordered = sorted(seeds, key=lambda problem: problem.id)
-    whole = Plan(rewrites=[], problems=[], rejects=[])
+    whole = RewritePlan(rewrites=[], problems=[], rejects=[])
     families = with_others(ordered, ordered if among is None else list(among), recipe)
     for part in map_chunks(_plan_seeds, recipe, chunks_of(families, SEEDS_PER_CHUNK)):
         whole.rewrites.extend(part.rewrites)
@@ -104,8 +104,8 @@ def with_others(
         yield seed, partners_of(seed, rings, number, recipe.rng_seed)
 
 
-def _plan_seeds(recipe: RunRecipe, families: list[tuple[Problem, list[Problem]]]) -> Plan:
-    plan = Plan(rewrites=[], problems=[], rejects=[])
+def _plan_seeds(recipe: RunRecipe, families: list[tuple[Problem, list[Problem]]]) -> RewritePlan:
+    plan = RewritePlan(rewrites=[], problems=[], rejects=[])
     for seed, others in families:
         # What renumber makes comes first, because other methods may be applied to it.
         renumbered = _plan_method(recipe, "renumber", seed, [], plan) if recipe.methods.renumber.enabled else []
@@ -119,7 +119,7 @@ def _plan_seeds(recipe: RunRecipe, families: list[tuple[Problem, list[Problem]]]
 
 
 def _plan_method(
-    recipe: RunRecipe, method: Method, parent: Problem, others: list[Problem], plan: Plan
+    recipe: RunRecipe, method: Method, parent: Problem, others: list[Problem], plan: RewritePlan
 ) -> list[Problem]:
     """Add what a method makes of a parent to the plan, and return the finished problems among it."""
     finished = []

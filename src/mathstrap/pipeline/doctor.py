@@ -16,10 +16,10 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.curate.dedup import Pair
+from mathstrap.curate.dedup import DuplicatePair
 from mathstrap.errors import InputError, MathstrapError
 from mathstrap.evaluate.score import ScoredDraw
-from mathstrap.files.append_log import Index, decode_reply, key_in, open_for_writing, request_in, storage_error
+from mathstrap.files.append_log import ReplyIndex, decode_reply, key_in, open_for_writing, request_in, storage_error
 from mathstrap.files.lines import Damage, lines_of, open_file, read_json_file, records_in
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import Flag, RunDir, decode_entry, record_decoder
@@ -27,7 +27,7 @@ from mathstrap.files.tables import replacing
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import load_recipe
 from mathstrap.report.analysis import plan_of, read_recipe, usd_of
-from mathstrap.stats import Plan
+from mathstrap.stats import PlannedDraws
 from mathstrap.types import Asked, Candidate, Failure, Liability, Problem, Reject, Sample, Usage, Verdict
 
 ASIDE = "damaged-"
@@ -42,12 +42,12 @@ PAID: dict[str, tuple[Decode, str]] = {
 }
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "problems": Problem, "candidates": Candidate, "verdicts": Verdict, "rejects": Reject, "samples": Sample,
-    "pairs": Pair, "asked-rewrite": Asked, "asked-solve": Asked, "draws": ScoredDraw,
+    "pairs": DuplicatePair, "asked-rewrite": Asked, "asked-solve": Asked, "draws": ScoredDraw,
 }  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finding:
+class DoctorFinding:
     """Something damaged: one sentence on it, and one on what follows.
 
     damage   the line of a paid file; None for a derived file, and for a file that is not lines
@@ -65,7 +65,7 @@ class Diagnosis:
     """What is damaged in a run, which requests the next run asks again, and an estimate of what those cost."""
 
     path: Path
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[DoctorFinding] = field(default_factory=list)
     asked_again: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
     usd: float | None = None
@@ -95,7 +95,7 @@ class Diagnosis:
 def examine(path: Path | str) -> Diagnosis:
     """Read every file of a run and return what is damaged; takes no lock and writes nothing."""
     run = RunDir.read(path)
-    findings: list[Finding] = []
+    findings: list[DoctorFinding] = []
     again: list[str] = []
     usage = Usage()
     plan = quiet_plan(run)
@@ -103,16 +103,16 @@ def examine(path: Path | str) -> Diagnosis:
         name = file.name
         paid = next((reader for pattern, reader in PAID.items() if fnmatch(name, pattern)), None)
         if name.startswith("completions-"):
-            index = Index()
+            index = ReplyIndex()
             index.scan(file)
             for damage in index.damaged:
                 consequence, lost = loss_of(damage, index, plan)
                 again += [request_in(damage.line) or f"{name}:{damage.number}"] if lost else []
                 usage = usage + lost if lost else usage
-                findings.append(Finding(name=name, sentence=said(damage), consequence=consequence, damage=damage))
+                findings.append(DoctorFinding(name=name, sentence=said(damage), consequence=consequence, damage=damage))
         elif paid is not None:
             findings += [
-                Finding(name=name, sentence=said(damage), consequence=CONSEQUENCES[name.partition("-")[0]],
+                DoctorFinding(name=name, sentence=said(damage), consequence=CONSEQUENCES[name.partition("-")[0]],
                         damage=damage)
                 for damage in damage_in(file, *paid)
             ]  # fmt: skip
@@ -153,7 +153,7 @@ def damage_in(file: Path, decode: Decode, what: str) -> list[Damage]:
     return damaged
 
 
-def quiet_plan(run: RunDir) -> Plan | None:
+def quiet_plan(run: RunDir) -> PlannedDraws | None:
     """Return what the run's present plan asks; None where the files that say so are damaged or not there."""
     try:
         return plan_of(run, strict=True)
@@ -161,7 +161,7 @@ def quiet_plan(run: RunDir) -> Plan | None:
         return None
 
 
-def loss_of(damage: Damage, index: Index, plan: Plan | None) -> tuple[str, Usage | None]:
+def loss_of(damage: Damage, index: ReplyIndex, plan: PlannedDraws | None) -> tuple[str, Usage | None]:
     """Say what follows from a damaged reply, and what asking again uses; None where nothing is asked again."""
     request, key = request_in(damage.line), key_in(damage.line)
     if request and key and f"{request}\0{key}" in index.rows:
@@ -173,7 +173,7 @@ def loss_of(damage: Damage, index: Index, plan: Plan | None) -> tuple[str, Usage
     return f"The reply to {request or 'a request that cannot be read'} is asked for again: {about}.", usage
 
 
-def derived_findings(file: Path) -> Iterator[Finding]:
+def derived_findings(file: Path) -> Iterator[DoctorFinding]:
     """Yield what is damaged in a file that can be made again."""
     consequence = "It is derived: mending it costs nothing."
     sentences: list[str] = []
@@ -198,12 +198,12 @@ def derived_findings(file: Path) -> Iterator[Finding]:
         sentences.append(str(error).replace(f"{file}:", f"{file.name}:", 1))
     is_derived = file.name != "recipe.yaml"
     for sentence in sentences:
-        yield Finding(name=file.name, sentence=sentence, consequence=consequence, is_derived=is_derived)
+        yield DoctorFinding(name=file.name, sentence=sentence, consequence=consequence, is_derived=is_derived)
 
 
 def doubled_in(file: Path, kind: type[msgspec.Struct]) -> list[str]:
     """Return a sentence where an id stands twice in a derived file."""
-    name = {"Verdict": "candidate", "Pair": "", "Asked": "", "Reject": ""}.get(kind.__name__, "id")
+    name = {"Verdict": "candidate", "DuplicatePair": "", "Asked": "", "Reject": ""}.get(kind.__name__, "id")
     if not name:
         return []
     seen: set[int] = set()
@@ -215,7 +215,7 @@ def doubled_in(file: Path, kind: type[msgspec.Struct]) -> list[str]:
     return []
 
 
-def out_of_step(path: Path, findings: list[Finding]) -> Iterator[Finding]:
+def out_of_step(path: Path, findings: list[DoctorFinding]) -> Iterator[DoctorFinding]:
     """Yield a finding where candidates and verdicts are not one for one."""
     files = [path / "candidates.jsonl", path / "verdicts.jsonl"]
     if not any(file.exists() for file in files) or {file.name for file in files} & {found.name for found in findings}:
@@ -227,7 +227,7 @@ def out_of_step(path: Path, findings: list[Finding]) -> Iterator[Finding]:
     if len(set(counts)) != 1 or len(counts) != len(files):
         sentence = "candidates.jsonl and verdicts.jsonl have not the same number of lines."
         consequence = "Both are derived: mending them costs nothing."
-        yield Finding(name="verdicts.jsonl", sentence=sentence, consequence=consequence, is_derived=True)
+        yield DoctorFinding(name="verdicts.jsonl", sentence=sentence, consequence=consequence, is_derived=True)
 
 
 # Mending

@@ -12,7 +12,7 @@ import msgspec
 from mathstrap.backends import SERVED
 from mathstrap.backends.served.endpoints import DEFAULT_URL
 from mathstrap.errors import InputError, suggest
-from mathstrap.explore.prompt import Prompt
+from mathstrap.explore.prompt import AskedPrompt
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.again import again_request, second_chance
 from mathstrap.pipeline.derive import draws_of, parse_rewrite, plan_rewrites, plan_solves, rewrite_request
@@ -103,7 +103,7 @@ def draws_held(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[
     return {problem_id: range(count) for problem_id, count in most.items()}
 
 
-def prompt_of(path: Path, problems: Sequence[Problem], request_id: str) -> Prompt:
+def prompt_of(path: Path, problems: Sequence[Problem], request_id: str) -> AskedPrompt:
     """Return the prompt of a request, made again from a run's recipe and the questions of its family.
 
     Raises InputError where there is no such request, or where making it would run code that the recipe names.
@@ -138,7 +138,7 @@ def prompt_of(path: Path, problems: Sequence[Problem], request_id: str) -> Promp
     is_served = recipe.teacher.backend in SERVED
     url = next(iter(recipe.teacher.urls), DEFAULT_URL) if is_served else ""
     key_env = recipe.teacher.api_key_env if is_served else ""
-    return Prompt(messages=request.messages, body=body, url=bare_url(url) if url else "", key_env=key_env)
+    return AskedPrompt(messages=request.messages, body=body, url=bare_url(url) if url else "", key_env=key_env)
 
 
 def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:

@@ -10,7 +10,7 @@ from itertools import chain
 from msgspec.structs import replace
 
 from mathstrap.augment import AUGMENTATIONS
-from mathstrap.curate.vote import Checked, Vote, vote
+from mathstrap.curate.vote import PutBack, Vote, vote
 from mathstrap.pipeline.check import check_answers
 from mathstrap.pipeline.derive import OWN_VOTE, draws_label, plan_solves
 from mathstrap.pipeline.options import RunRecipe
@@ -68,7 +68,7 @@ def vote_on(questions: Sequence[Problem], context: Context) -> Voted:
     context.teacher.fill("solve", requests, sum(map(len, draws.values())))
     answers = stated_answers(questions, run.replies("solve", keys_of_draws(draws, keys)), recipe)
     whole = [question for question in questions if len(answers[question.id]) == recipe.vote.draws]
-    checks: dict[str, dict[str, Checked]] = {question.id: {} for question in whole}
+    checks: dict[str, dict[str, PutBack]] = {question.id: {} for question in whole}
     usage, asked = Usage(), list[Asked]()
     if recipe.vote.judge == "fobar":
         checks, usage, asked = check_answers(whole, answers, context)

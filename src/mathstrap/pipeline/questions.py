@@ -12,8 +12,8 @@ from mathstrap.pipeline.again import SecondChance, again_request, parse_again, s
 from mathstrap.pipeline.allowance import calls_left
 from mathstrap.pipeline.curate import in_order, repeated_questions
 from mathstrap.pipeline.derive import (
-    Plan,
     PlannedRewrite,
+    RewritePlan,
     draws_of,
     parse_rewrite,
     plan_rewrites,
@@ -66,7 +66,7 @@ def make_questions(state: State, context: Context) -> State:
     return replace(rewritten, problems=problems, rejects=rejects)
 
 
-def rewrite(state: State, context: Context, plan: Plan, keys: dict[str, str]) -> tuple[State, bool]:
+def rewrite(state: State, context: Context, plan: RewritePlan, keys: dict[str, str]) -> tuple[State, bool]:
     """Ask for the rewrites, round by round; return the questions that come of them and whether a reply is missing.
 
     The key of every rewrite is noted in `keys`.

@@ -13,7 +13,7 @@ from itertools import islice
 from mathstrap.curate.sampling import Shortfall, next_draws, shortfall
 from mathstrap.engine.prices import Price
 from mathstrap.pipeline.allowance import Cost, calls_left, most_cost, rewrites_worth
-from mathstrap.pipeline.derive import Plan, PlannedRewrite, draws_of, plan_solves, rewrite_request
+from mathstrap.pipeline.derive import PlannedRewrite, RewritePlan, draws_of, plan_solves, rewrite_request
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Problem, Usage
 
@@ -27,7 +27,7 @@ class RewriteRounds:
     Without a budget they are one round. Every seed's first rewrite comes before the second of any.
     """
 
-    def __init__(self, plan: Plan, recipe: RunRecipe, *, spent: Usage, price: Price | None = None) -> None:
+    def __init__(self, plan: RewritePlan, recipe: RunRecipe, *, spent: Usage, price: Price | None = None) -> None:
         self.recipe = recipe
         self.price = price
         self.before = spent

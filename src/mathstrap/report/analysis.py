@@ -14,7 +14,7 @@ from mathstrap.errors import RecipeError
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import ChunkMap, here
 from mathstrap.recipe import parse_yaml
-from mathstrap.stats import Analysis, Plan, Records, analyse
+from mathstrap.stats import Analysis, PlannedDraws, RunRecords, analyse
 from mathstrap.types import Asked, Outcome, Problem, Reject, Sample
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -48,13 +48,13 @@ def has_several(recipe: dict[str, Any]) -> bool:
     return (isinstance(teachers, list | dict) and len(teachers) > 1) or len(models) > 1
 
 
-def records_of(run: RunDir) -> Records:
+def records_of(run: RunDir) -> RunRecords:
     """Return a run's records as streams."""
 
     def rows(name: str, kind: type[R]) -> Iterable[R]:
         return run.read_records(name, kind) if run.has(name) else ()
 
-    return Records(
+    return RunRecords(
         plan=plan_of(run),
         problems=rows("problems", Problem),
         rewrites=chain(run.usages("filter"), run.usages("rewrite")),
@@ -67,7 +67,7 @@ def records_of(run: RunDir) -> Records:
     )
 
 
-def plan_of(run: RunDir, *, strict: bool = False) -> Plan | None:
+def plan_of(run: RunDir, *, strict: bool = False) -> PlannedDraws | None:
     """Return what the run's present plan asks; None while it is still being made, or where an older version ran.
 
     Damaged lines are left out; with `strict` they raise InputError.
@@ -83,7 +83,7 @@ def plan_of(run: RunDir, *, strict: bool = False) -> Plan | None:
                 draws[asked.id] = (max(before, asked.draws) if key == asked.key else asked.draws, asked.key)
             else:
                 keys.add(f"{asked.id}\0{asked.key}")
-    return Plan(draws=draws, keys=keys)
+    return PlannedDraws(draws=draws, keys=keys)
 
 
 class Rereadable(Iterable[Any]):

@@ -16,7 +16,7 @@ from mathstrap.stats.estimates import Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class ComparedNumber:
     """One compared number, as text: of run a, of run b, and b - a where it has an interval."""
 
     group: str
@@ -33,7 +33,7 @@ class RunComparison:
 
     name_a: str
     name_b: str
-    lines: list[Line]
+    lines: list[ComparedNumber]
     a: Analysis
     b: Analysis
 
@@ -87,14 +87,14 @@ def paired(a: Analysis, b: Analysis) -> list[tuple[str, GroupNumbers | None, Gro
     return pairs
 
 
-def lines_of(name: str, a: GroupNumbers | None, b: GroupNumbers | None) -> list[Line]:
+def lines_of(name: str, a: GroupNumbers | None, b: GroupNumbers | None) -> list[ComparedNumber]:
     """Return one group's numbers of both runs."""
 
     def text(group: GroupNumbers | None, show: Any) -> str:
         return show(group) if group else "–"
 
     counts = [
-        Line(
+        ComparedNumber(
             group=name,
             name=STAGE_NAMES[stage].lower(),
             a=text(a, lambda group, stage=stage: count(group.counts[stage])),
@@ -115,7 +115,9 @@ def lines_of(name: str, a: GroupNumbers | None, b: GroupNumbers | None) -> list[
         difference, is_clear = difference_text(number_a, number_b, scale)
         shown_a = show(number_a) if number_a else "–"
         shown_b = show(number_b) if number_b else "–"
-        measured.append(Line(group=name, name=label, a=shown_a, b=shown_b, difference=difference, is_clear=is_clear))
+        measured.append(
+            ComparedNumber(group=name, name=label, a=shown_a, b=shown_b, difference=difference, is_clear=is_clear)
+        )
     return counts + measured
 
 

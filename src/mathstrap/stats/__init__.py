@@ -1,7 +1,7 @@
 """Pure numbers from a run's records: funnel, yields, lengths, rejects, cost. Knows nothing of files or pages.
 
-A run is gone through once, whatever its size: what is kept is one `Cell` of counters per method and seed question, from
-which every group (all, by method, dataset, difficulty) and its interval follow.
+A run is gone through once, whatever its size: one `MethodCounts` is kept per method and seed question, from which
+every group (all, by method, dataset, difficulty) and its interval follow.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class HasOutcome(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class PlannedDraws:
     """What the present recipe asks, of all that a run directory was ever charged for.
 
     draws   question id -> how many draws are asked for, and the key of what they ask
@@ -73,13 +73,13 @@ class Plan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Records:
+class RunRecords:
     """A run's records; each is read once. `rewrites` and `replies` are what the paid stages returned.
 
     Without a plan every reply counts: the run has not come far enough to know which ones it uses.
     """
 
-    plan: Plan | None = None
+    plan: PlannedDraws | None = None
 
     problems: Iterable[Problem] = ()
     rewrites: Iterable[ReplyUsage | Completion] = ()
@@ -92,7 +92,7 @@ class Records:
 
 
 @dataclass(slots=True)
-class Cell:
+class MethodCounts:
     """The counters of one method at one seed question; words, steps and kept_tokens are sums over kept samples.
 
     `computed` and `computed_kept` are the correct and the kept answers that no teacher gave: worked solutions.
@@ -221,7 +221,7 @@ UNKNOWN_END = "unknown (%s)"
 class _Tally:
     """What one pass over the records adds up."""
 
-    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    cells: dict[tuple[str, str], MethodCounts] = field(default_factory=dict)
     seeds: dict[str, tuple[str, str]] = field(default_factory=dict)  # seed id -> (dataset, difficulty)
     rejects: dict[str, dict[str, int]] = field(default_factory=dict)
     finish: Counter[str] = field(default_factory=Counter)
@@ -229,11 +229,11 @@ class _Tally:
     tokens_reasoning: int = 0
     thoughts: int = 0
     is_mixed: bool = False
-    teachers: dict[tuple[str, str], Cell] = field(default_factory=dict)  # (who, seed) -> the same counters
+    teachers: dict[tuple[str, str], MethodCounts] = field(default_factory=dict)  # (who, seed) -> the same counters
     who: dict[str, str] = field(default_factory=dict)  # reply id -> who wrote it
-    other: Cell = field(default_factory=Cell)  # what is not part of the plan
+    other: MethodCounts = field(default_factory=MethodCounts)  # what is not part of the plan
 
-    def teacher_cell(self, record_id: str) -> Cell | None:
+    def teacher_cell(self, record_id: str) -> MethodCounts | None:
         """Return the counters of who wrote a reply; None in a run of one teacher."""
         name = self.who.get(record_id)
         if name is None:
@@ -241,10 +241,10 @@ class _Tally:
         key = (name, root_of(record_id))
         found = self.teachers.get(key)
         if found is None:
-            found = self.teachers[key] = Cell()
+            found = self.teachers[key] = MethodCounts()
         return found
 
-    def both(self, record_id: str) -> list[Cell]:
+    def both(self, record_id: str) -> list[MethodCounts]:
         """Return the counters that a record of an answer counts for: its method's, and its teacher's in a mix."""
         own = self.teacher_cell(record_id)
         return [self.cell(record_id)] if own is None else [self.cell(record_id), own]
@@ -256,16 +256,16 @@ class _Tally:
         self.tokens_reasoning += reply.tokens_reasoning
         self.thoughts += bool(reply.tokens_reasoning or reply.has_thought)
 
-    def cell(self, record_id: str) -> Cell:
+    def cell(self, record_id: str) -> MethodCounts:
         key = (method_of(record_id), root_of(record_id))
         found = self.cells.get(key)
         if found is None:
-            found = self.cells[key] = Cell()
+            found = self.cells[key] = MethodCounts()
         return found
 
 
 def analyse(
-    records: Records,
+    records: RunRecords,
     *,
     usd: Callable[[int, int], float] | None = None,
     map_chunks: ChunkMap = here,
@@ -355,7 +355,7 @@ def quantile(counts: Mapping[int, int], at: float) -> float:
     return float("nan")
 
 
-def _count_questions(tally: _Tally, records: Records) -> None:
+def _count_questions(tally: _Tally, records: RunRecords) -> None:
     drafted: set[str] = set()
     usable: set[str] = set()
     for problem in records.problems:
@@ -378,7 +378,7 @@ def _count_questions(tally: _Tally, records: Records) -> None:
         tally.cell(question).passed += 1
 
 
-def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
+def _count_replies(tally: _Tally, records: RunRecords) -> dict[str, int]:
     """Count what was paid for and return the reply tokens of each solve request."""
     tokens: dict[str, int] = {}
     plan = records.plan
@@ -421,7 +421,7 @@ def _count_replies(tally: _Tally, records: Records) -> dict[str, int]:
     return tokens
 
 
-def _count_answers(tally: _Tally, records: Records, tokens: Mapping[str, int]) -> None:
+def _count_answers(tally: _Tally, records: RunRecords, tokens: Mapping[str, int]) -> None:
     for candidate in records.candidates:
         for cell in tally.both(candidate.id):
             cell.parsed += 1
@@ -453,13 +453,13 @@ def _count_samples(tally: _Tally, lengths: Mapping[str, tuple[int, int]], tokens
             units["tokens"][tokens[sample_id]] += 1
 
 
-Cells = Mapping[tuple[str, str], Cell]
+Cells = Mapping[tuple[str, str], MethodCounts]
 Usd = Callable[[int, int], float] | None
 COUNTED = (*FUNNEL, "wrong", "undecided")
 
 
 def _split(cells: Cells, name: Callable[[str, str], str], usd: Usd) -> dict[str, GroupNumbers]:
-    parts: dict[str, dict[tuple[str, str], Cell]] = {}
+    parts: dict[str, dict[tuple[str, str], MethodCounts]] = {}
     for (method, seed), cell in cells.items():
         parts.setdefault(name(method, seed), {})[method, seed] = cell
     order = {method: place for place, method in enumerate(METHODS)}
@@ -487,9 +487,9 @@ def _group(name: str, cells: Cells, usd: Usd) -> GroupNumbers:
     )
 
 
-def _by_seed(cells: Cells) -> list[Cell]:
+def _by_seed(cells: Cells) -> list[MethodCounts]:
     """Return one cell per seed: its methods' cells added up."""
-    merged: dict[str, Cell] = {}
+    merged: dict[str, MethodCounts] = {}
     shared: set[str] = set()
     for (_, seed), cell in cells.items():
         first = merged.get(seed)
@@ -504,4 +504,4 @@ def _by_seed(cells: Cells) -> list[Cell]:
     return list(merged.values())
 
 
-_COUNTERS = tuple(counter.name for counter in fields(Cell))
+_COUNTERS = tuple(counter.name for counter in fields(MethodCounts))

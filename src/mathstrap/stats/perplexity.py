@@ -44,7 +44,7 @@ class PerplexityOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Text:
+class PromptAndReply:
     """A prompt and the reply whose surprise is measured."""
 
     prompt: str
@@ -90,15 +90,15 @@ def perplexity_by_part(
 
 def parts_of(
     samples: Iterable[Sample], seeds: Iterable[Problem], options: PerplexityOptions
-) -> Mapping[str, list[Text]]:
+) -> Mapping[str, list[PromptAndReply]]:
     """Return the texts of each part; draws depend on ids alone."""
     from mathstrap.types import PAPER_METHODS
 
-    named: dict[str, list[tuple[str, Text]]] = {ANSWER_ONLY: [], SOLUTION: []}
+    named: dict[str, list[tuple[str, PromptAndReply]]] = {ANSWER_ONLY: [], SOLUTION: []}
     named.update({method: [] for method in PAPER_METHODS})
 
-    def text(question: str, reply: str) -> Text:
-        return Text(prompt=options.template.replace("[[question]]", question), reply=reply)
+    def text(question: str, reply: str) -> PromptAndReply:
+        return PromptAndReply(prompt=options.template.replace("[[question]]", question), reply=reply)
 
     for seed in seeds:
         if seed.method == "seed":
@@ -146,7 +146,9 @@ def load(options: PerplexityOptions) -> tuple[Any, Any]:
     return model.to(options.device).eval(), tokenizer
 
 
-def surprises(texts: Sequence[Text], model: Any, tokenizer: Any, options: PerplexityOptions) -> Iterator[Surprise]:
+def surprises(
+    texts: Sequence[PromptAndReply], model: Any, tokenizer: Any, options: PerplexityOptions
+) -> Iterator[Surprise]:
     """Yield each text's surprise, in order; texts of like length share a batch."""
     rows = [encode(text, tokenizer, options) for text in texts]
     order = sorted(range(len(rows)), key=lambda row: len(rows[row][0]))
@@ -160,7 +162,7 @@ def surprises(texts: Sequence[Text], model: Any, tokenizer: Any, options: Perple
     return (found[row] for row in range(len(rows)))
 
 
-def encode(text: Text, tokenizer: Any, options: PerplexityOptions) -> tuple[list[int], int, bool]:
+def encode(text: PromptAndReply, tokenizer: Any, options: PerplexityOptions) -> tuple[list[int], int, bool]:
     """Return (token ids, index of the first counted one, whether the end was cut).
 
     Prompt and reply are tokenised apart, so that no token spans the border. The first id has nothing before it to be

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from mathstrap.curate.decontaminate import Index, contaminated
+from mathstrap.curate.decontaminate import TestSetIndex, contaminated
 from mathstrap.curate.mix import Meta, MixOptions, Target, lottery_place, mix
 from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
@@ -74,7 +74,7 @@ def clean_seeds(seeds: Sequence[Problem], recipe: RunRecipe) -> list[Problem]:
     options = recipe.decontaminate
     if not options.against:
         return list(seeds)
-    index = Index.build(load_test_sets(options.against, data=options.data), options.matching)
+    index = TestSetIndex.build(load_test_sets(options.against, data=options.data), options.matching)
     overlapping = contaminated(index.find_all((seed.id, seed.question) for seed in seeds), options.matching)
     return [seed for seed in seeds if seed.id not in overlapping]
 

@@ -11,14 +11,14 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.stats.diversity import diversity_gain, hash_share
 from mathstrap.study.done import digest, file_digest
 from mathstrap.study.options import StudyRecipe
-from mathstrap.study.plan import Plan
+from mathstrap.study.plan import StudyPlan
 from mathstrap.types import Sample
 
 # So many questions of an arm tell its gain to the second digit; the encoder reads some 50 a second on two cores.
 MOST_QUESTIONS = 1_000
 
 
-def files_of(plan: Plan) -> list[str]:
+def files_of(plan: StudyPlan) -> list[str]:
     """Return the names of the plan's files of training rows."""
     return list(dict.fromkeys(student.rows_name for student in plan.students))
 
@@ -36,7 +36,7 @@ def rows_digest(study: RunDir, files: Sequence[str], *more: object) -> str:
     return digest([file_digest(study.path / "arms" / f"{name}.jsonl") for name in files], more)
 
 
-def diversity_gains(study: RunDir, plan: Plan) -> tuple[dict[str, float], str]:
+def diversity_gains(study: RunDir, plan: StudyPlan) -> tuple[dict[str, float], str]:
     """Return the gain of the first seed's files over all their seeds' questions, and why there is none, if so."""
     from mathstrap.embedding import embed
     from mathstrap.report.extras import embed_once
@@ -61,9 +61,9 @@ def diversity_gains(study: RunDir, plan: Plan) -> tuple[dict[str, float], str]:
     return values, ""
 
 
-def perplexities(recipe: StudyRecipe, study: RunDir, plan: Plan) -> dict[str, float]:
+def perplexities(recipe: StudyRecipe, study: RunDir, plan: StudyPlan) -> dict[str, float]:
     """Return the median perplexity of each file's replies under the untrained model (paper, Fig. 3)."""
-    from mathstrap.stats.perplexity import PerplexityOptions, Text, load, summarise, surprises
+    from mathstrap.stats.perplexity import PerplexityOptions, PromptAndReply, load, summarise, surprises
     from mathstrap.train.model import resolve_model
 
     files = files_of(plan)
@@ -76,7 +76,8 @@ def perplexities(recipe: StudyRecipe, study: RunDir, plan: Plan) -> dict[str, fl
     for name in files:
         rows = sorted(rows_of(study, name), key=lambda row: hash_share(row.id))[: recipe.perplexity]
         texts = [
-            Text(prompt=options.template.replace("[[question]]", row.query), reply=row.response) for row in rows
+            PromptAndReply(prompt=options.template.replace("[[question]]", row.query), reply=row.response)
+            for row in rows
         ]
         found = summarise(name, list(surprises(texts, model, tokenizer, options)))
         values[name] = found.median.value

@@ -20,7 +20,7 @@ from mathstrap.study.arms import Pool
 from mathstrap.study.measures import diversity_gains, perplexities
 from mathstrap.study.options import StudyRecipe
 from mathstrap.study.page import write_pages
-from mathstrap.study.plan import Cell, Plan
+from mathstrap.study.plan import Cell, StudyPlan
 from mathstrap.study.result import (
     DIRECTIONS,
     Accuracy,
@@ -42,7 +42,7 @@ Evaluated = tuple[Evaluation, list[ScoredDraw]]
 
 
 def write_outcome(
-    recipe: StudyRecipe, study: RunDir, plan: Plan, pool: Pool, folders: Mapping[str, Path]
+    recipe: StudyRecipe, study: RunDir, plan: StudyPlan, pool: Pool, folders: Mapping[str, Path]
 ) -> tuple[StudyResult | None, dict[str, Path]]:
     """Write what the finished students show; returns it and the files by kind, nothing where no student is finished.
 
@@ -60,7 +60,7 @@ def write_outcome(
 
 
 def put_together(
-    recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluated], gains: dict[str, float],
+    recipe: StudyRecipe, plan: StudyPlan, pool: Pool, found: dict[str, Evaluated], gains: dict[str, float],
     surprise: dict[str, float],
 ) -> StudyResult:  # fmt: skip
     """Return the result; a pure function of plan and evaluations."""
@@ -115,7 +115,7 @@ def accuracies(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Accuracy]:
 
 
 def cell_result(
-    plan: Plan, cell: Cell, found: dict[str, Evaluated], gains: dict[str, float], surprise: dict[str, float]
+    plan: StudyPlan, cell: Cell, found: dict[str, Evaluated], gains: dict[str, float], surprise: dict[str, float]
 ) -> CellResult:
     """Return one cell's numbers."""
     planned = [plan.student(student_id) for student_id in cell.students]
@@ -153,7 +153,7 @@ def mean_of(values: dict[str, float], names: Sequence[str]) -> float | None:
     return fmean(have) if have else None
 
 
-def groups(plan: Plan, found: dict[str, Evaluated]) -> list[ArmGroup]:
+def groups(plan: StudyPlan, found: dict[str, Evaluated]) -> list[ArmGroup]:
     """Return every pair of arms of one size and match compared, by direction."""
     made = []
     for size, match in dict.fromkeys((cell.size, cell.match) for cell in plan.cells):
@@ -175,7 +175,7 @@ def groups(plan: Plan, found: dict[str, Evaluated]) -> list[ArmGroup]:
     return made
 
 
-def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluated]) -> list[str]:
+def notes(recipe: StudyRecipe, plan: StudyPlan, pool: Pool, found: dict[str, Evaluated]) -> list[str]:
     """Return what a reader must know of the numbers."""
     sentences = []
     missing = [student.id for student in plan.students if student.id not in found]
@@ -213,7 +213,7 @@ def notes(recipe: StudyRecipe, plan: Plan, pool: Pool, found: dict[str, Evaluate
     return sentences
 
 
-def cut_off(plan: Plan, found: dict[str, Evaluated]) -> list[str]:
+def cut_off(plan: StudyPlan, found: dict[str, Evaluated]) -> list[str]:
     """Return whose replies were often cut off at the length allowed."""
     whose = {"the untrained model": [BASE]}
     for cell in plan.cells:

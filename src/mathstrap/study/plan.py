@@ -54,7 +54,7 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class StudyPlan:
     """Every student once, in the order they are trained, and the cells they answer for."""
 
     students: list[Student]
@@ -70,7 +70,7 @@ def rows_name(arm: str, size: int, rng_seed: int) -> str:
     return f"{arm}-{size or 'all'}-{rng_seed}"
 
 
-def plan_students(recipe: StudyRecipe, measure: Measure) -> Plan:
+def plan_students(recipe: StudyRecipe, measure: Measure) -> StudyPlan:
     """Return the plan: seed by seed, size by size, so that a study cut short has every arm equally often.
 
     Where two ways of matching give an arm the same number of steps, one student answers for both.
@@ -95,7 +95,7 @@ def plan_students(recipe: StudyRecipe, measure: Measure) -> Plan:
                         rows=rows[arm], schedule=schedules[arm],
                     )  # fmt: skip
                 cells.setdefault((arm, size, match), []).append(students[key].id)
-    return Plan(
+    return StudyPlan(
         students=list(students.values()),
         cells=[
             Cell(arm=arm, size=size, match=match, students=tuple(ids)) for (arm, size, match), ids in cells.items()
@@ -142,7 +142,7 @@ def measured(recipe: StudyRecipe, pool: Pool, keep: Callable[[str, Sequence[Samp
 
 def token_counter(recipe: StudyRecipe) -> Callable[[Sequence[Sample]], DataSize]:
     """Return a function that counts the samples and tokens that training will see of some rows."""
-    from mathstrap.train.data import Pair
+    from mathstrap.train.data import TrainingPair
     from mathstrap.train.model import load_tokenizer, resolve_model
     from mathstrap.train.sft import tokenise
 
@@ -150,7 +150,7 @@ def token_counter(recipe: StudyRecipe) -> Callable[[Sequence[Sample]], DataSize]
 
     def count(samples: Sequence[Sample]) -> DataSize:
         pairs = [
-            Pair(question=sample.query, response=sample.response, seed=sample.seed, where=sample.id)
+            TrainingPair(question=sample.query, response=sample.response, seed=sample.seed, where=sample.id)
             for sample in samples
         ]
         table = tokenise(pairs, tokenizer, recipe.train)

@@ -17,7 +17,7 @@ from mathstrap.study.arms import read_pool, seed_sample
 from mathstrap.study.matching import DataSize
 from mathstrap.study.options import StudyRecipe
 from mathstrap.study.parts import bootstrap_recipe, evaluation_options, existing_run
-from mathstrap.study.plan import Plan, about_tokens, assumed, measured, plan_students
+from mathstrap.study.plan import StudyPlan, about_tokens, assumed, measured, plan_students
 from mathstrap.study.power import PowerEstimate, estimate_power
 from mathstrap.study.result import DIRECTIONS, direction_of
 from mathstrap.study.run import Study
@@ -43,7 +43,7 @@ class StudyPreview:
     num_seeds: int
     tests: list[TestSize]
     run: Preview | None
-    plan: Plan
+    plan: StudyPlan
     is_assumed: bool
     num_evaluations: int
     num_requests: int
@@ -174,7 +174,7 @@ def test_sizes(recipe: StudyRecipe) -> list[TestSize]:
     ]  # fmt: skip
 
 
-def powers_of(recipe: StudyRecipe, plan: Plan, tests: list[TestSize]) -> list[PowerEstimate]:
+def powers_of(recipe: StudyRecipe, plan: StudyPlan, tests: list[TestSize]) -> list[PowerEstimate]:
     """Return what the study could find in each direction, at its group with the most arms."""
     sizes: dict[tuple[int, str], int] = {}
     for cell in plan.cells:

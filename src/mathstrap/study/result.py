@@ -38,7 +38,7 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
     spread: float | None
 
 
-class Difference(msgspec.Struct, frozen=True, kw_only=True):
+class ArmDifference(msgspec.Struct, frozen=True, kw_only=True):
     """Arm b less arm a on the questions both answered.
 
     `low` to `high` resamples originals (paired bootstrap): these students, other questions. `wide_low` to `wide_high`
@@ -101,7 +101,7 @@ class ArmGroup(msgspec.Struct, frozen=True, kw_only=True):
 
     size: int
     match: str
-    differences: dict[str, list[Difference]]
+    differences: dict[str, list[ArmDifference]]
 
 
 class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +158,7 @@ def mean_by_question(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, floa
     return {problem: fmean(right) for problem, right in found.items()}
 
 
-def compare_arms(arms: Mapping[str, Sequence[Sequence[ScoredDraw]]]) -> list[Difference]:
+def compare_arms(arms: Mapping[str, Sequence[Sequence[ScoredDraw]]]) -> list[ArmDifference]:
     """Return every pair of arms compared, p-values adjusted by Holm over all of them; arms without replies stay out."""
     asked = {arm: students for arm, students in arms.items() if any(students)}
     pairs = list(combinations(asked, 2))
@@ -171,7 +171,7 @@ def compare_arms(arms: Mapping[str, Sequence[Sequence[ScoredDraw]]]) -> list[Dif
 def compare_pair(
     a: str, b: str, students_a: Sequence[Sequence[ScoredDraw]], students_b: Sequence[Sequence[ScoredDraw]], *,
     trainings: Variance | None, num_pairs: int,
-) -> Difference:  # fmt: skip
+) -> ArmDifference:  # fmt: skip
     """Return b less a as one of `num_pairs` pairs, its p-value not yet adjusted."""
     clusters = {draw.problem: draw.cluster for draws in (*students_a, *students_b) for draw in draws}
     means_a, means_b = mean_by_question(students_a), mean_by_question(students_b)
@@ -185,7 +185,7 @@ def compare_pair(
     error = math.sqrt(spread.variance)
     reach = t_quantile(ALPHA / 2, spread.freedom) * error
     test = compared.test if compared.num == compared.num_clusters else "sign test over originals"
-    return Difference(
+    return ArmDifference(
         a=a, b=b, difference=compared.difference, low=compared.low, high=compared.high,
         wide_low=compared.difference - reach, wide_high=compared.difference + reach, p_sign=found.p_sign,
         p_wide=found.p_wide, p_value=found.p_value, p_adjusted=found.p_value, test=test, num_questions=compared.num,
@@ -254,7 +254,7 @@ def with_seeds(
     return add_up(parts)
 
 
-def with_holm(differences: Sequence[Difference]) -> list[Difference]:
+def with_holm(differences: Sequence[ArmDifference]) -> list[ArmDifference]:
     """Return the differences with p-values adjusted for how many there are, and whether each is found."""
     order = sorted(range(len(differences)), key=lambda place: differences[place].p_value)
     adjusted = [0.0] * len(differences)
@@ -268,7 +268,7 @@ def with_holm(differences: Sequence[Difference]) -> list[Difference]:
     ]
 
 
-def verdict(one: Difference) -> str:
+def verdict(one: ArmDifference) -> str:
     """Return what a comparison shows, as a sentence that claims no more than it can."""
     points, reach = 100 * one.difference, 100 * (one.wide_high - one.wide_low) / 2
     numbers = f"{points:+.1f} ± {reach:.1f} points, p = {one.p_adjusted:.2g}"

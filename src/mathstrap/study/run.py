@@ -32,7 +32,7 @@ from mathstrap.study.parts import (
     existing_run,
     training_recipe,
 )
-from mathstrap.study.plan import Plan, Student, measured, plan_students
+from mathstrap.study.plan import Student, StudyPlan, measured, plan_students
 from mathstrap.study.split import SEEDS, split_questions, write_split
 from mathstrap.study.step import StepInput, run_job
 
@@ -171,7 +171,7 @@ class Study:
         self.study.write_json("bootstrap.json", {"inputs": inputs, "samples": summary.num_samples})
         return run_recipe
 
-    def plan(self, pool: Pool) -> Plan:
+    def plan(self, pool: Pool) -> StudyPlan:
         """Write every arm's rows and the plan."""
         plain_folder(self.recipe.path / "arms")
         measure = measured(self.recipe, pool, lambda name, rows: self.study.write_records(f"arms/{name}", rows))
@@ -179,7 +179,7 @@ class Study:
         self.study.write_json("plan.json", plan)
         return plan
 
-    def students(self, plan: Plan) -> tuple[int, str]:
+    def students(self, plan: StudyPlan) -> tuple[int, str]:
         """Train and evaluate the students that are left; returns how many are done and why it stopped, if it did."""
         total, num_done = len(plan.students), 0
         if self.recipe.base:
@@ -283,7 +283,7 @@ class Study:
         """Return a hash of all that decides how the untrained model does."""
         return digest(self.recipe.train.model, evaluation_values(self.recipe))
 
-    def finished(self, plan: Plan) -> dict[str, Path]:
+    def finished(self, plan: StudyPlan) -> dict[str, Path]:
         """Return the directories of the finished evaluations by name; those of other rows or settings are left out."""
         names = [student.id for student in plan.students if self.is_evaluated(student)]
         if self.recipe.base and is_done(self.study, f"evals/{BASE}/{DONE}", self.base_inputs()):

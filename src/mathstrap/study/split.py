@@ -16,7 +16,7 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from mathstrap.curate.decontaminate import DecontaminateOptions, Index, contaminated
+from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex, contaminated
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
 from mathstrap.curate.mix import lottery_place
 from mathstrap.errors import InputError
@@ -47,7 +47,7 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
+class StudySplit:
     """Seeds and test questions; left out are repeats within the sets, and what repeats a test question."""
 
     seeds: list[Question]
@@ -57,7 +57,7 @@ class Split:
     num_unusable: int
 
 
-def split_questions(options: SplitOptions) -> Split:
+def split_questions(options: SplitOptions) -> StudySplit:
     """Read the sets and deal their questions; a function of the files and the options alone."""
     questions, num_unusable = read_questions(options)
     pairs = ((one.problem.id, one.problem.question) for one in questions)
@@ -71,7 +71,7 @@ def split_questions(options: SplitOptions) -> Split:
             "for the test and some have to be left for seeds. Lower split.test or name more sets."
         )
     matching = DecontaminateOptions(min_coverage=options.overlap, rewordings=False)
-    index = Index.build({"test": [(one.problem.id, one.problem.question) for one in test]}, matching)
+    index = TestSetIndex.build({"test": [(one.problem.id, one.problem.question) for one in test]}, matching)
     overlapping = contaminated(index.find_all((one.problem.id, one.problem.question) for one in rest), matching)
     left = [one for one in rest if one.problem.id not in overlapping]
     if len(left) < options.seeds:
@@ -79,7 +79,7 @@ def split_questions(options: SplitOptions) -> Split:
             f"split.seeds: {options.seeds:,} were asked for, {len(left):,} are left beside {options.test:,} test "
             f"questions ({len(overlapping):,} repeat one of them). Lower split.seeds or split.test."
         )
-    return Split(
+    return StudySplit(
         seeds=in_order(left[: options.seeds or len(left)]), test=in_order(test), num_repeated=len(duplicates),
         num_overlapping=len(overlapping), num_unusable=num_unusable,
     )  # fmt: skip
@@ -142,7 +142,7 @@ def without_brackets(formula: str) -> str:
     return formula
 
 
-def write_split(study: RunDir, split: Split, options: SplitOptions) -> None:
+def write_split(study: RunDir, split: StudySplit, options: SplitOptions) -> None:
     """Write the seeds, the test rows by set, and what was done."""
     study.write_records(
         SEEDS,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from mathstrap.stats.estimates import Estimate
 from mathstrap.study.power import ALPHA
-from mathstrap.study.result import DIRECTIONS, Accuracy, ArmGroup, CellResult, Difference, StudyResult, verdict
+from mathstrap.study.result import DIRECTIONS, Accuracy, ArmDifference, ArmGroup, CellResult, StudyResult, verdict
 
 MATCH_WORDS = {
     "samples": "as many samples seen, repeats included",
@@ -154,12 +154,12 @@ def conclusions(result: StudyResult) -> list[str]:
     return lines
 
 
-def other(one: Difference, reference: str) -> str:
+def other(one: ArmDifference, reference: str) -> str:
     """Return the arm that is compared with the reference."""
     return one.b if one.a == reference else one.a
 
 
-def sign_of(one: Difference, reference: str) -> int:
+def sign_of(one: ArmDifference, reference: str) -> int:
     """Return 1 where the other arm was found better than the reference, -1 where worse, 0 where neither was found."""
     if not one.is_found:
         return 0

@@ -33,7 +33,7 @@ class Closing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exchange:
+class RenderedExchange:
     """A rendered exchange. `response` stops before the end mark; `lost_reasoning`: the template has no place for it."""
 
     prompt: str
@@ -111,7 +111,7 @@ def find_closing(apply: Callable[..., str], specials: Sequence[str]) -> Closing:
     return Closing(mark=mark, trailing=tail[place + len(mark) :])
 
 
-def render_exchange(template: Template, turns: Sequence[Turn], response: str, reasoning: str = "") -> Exchange:
+def render_exchange(template: Template, turns: Sequence[Turn], response: str, reasoning: str = "") -> RenderedExchange:
     """Return the prompt the model will be asked with and what it is to answer, by the template's own rules.
 
     `turns` end with the question. Raises InputError where the template writes an answered exchange in a way that does
@@ -129,7 +129,7 @@ def render_exchange(template: Template, turns: Sequence[Turn], response: str, re
             "be joined. Set data.prompt=metamath-2024, or repair chat_template in the model's folder."
         )
     lost = bool(reasoning.strip()) and reasoning.strip() not in learnt
-    return Exchange(prompt=prompt, response=learnt, lost_reasoning=lost)
+    return RenderedExchange(prompt=prompt, response=learnt, lost_reasoning=lost)
 
 
 def without_closing(whole: str, closing: Closing) -> str:

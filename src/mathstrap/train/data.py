@@ -34,7 +34,7 @@ TURN_ROLES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class TrainingPair:
     """One training text: what is asked, what is to be learnt, and the seed problem it descends from.
 
     `gold` is the final answer where the row carries one; `where` names the row in messages. `reasoning` is the thought
@@ -55,8 +55,8 @@ class Pair:
 class Pairs:
     """The training and the held-out pairs, and how many rows were skipped for which reason."""
 
-    train: list[Pair]
-    held_out: list[Pair]
+    train: list[TrainingPair]
+    held_out: list[TrainingPair]
     skipped: dict[str, int]
 
 
@@ -69,7 +69,7 @@ def load_pairs(options: DataOptions, *, rng_seed: int) -> Pairs:
     if not any(paths):
         raise InputError("data.path: found nothing, expected a .jsonl, .csv or .parquet file. Set data.path=FILE.")
     skipped: dict[str, int] = {}
-    pairs: list[Pair] = []
+    pairs: list[TrainingPair] = []
     for path in paths:
         for where, row in numbered_rows(path):
             if options.limit and len(pairs) >= options.limit:
@@ -110,7 +110,7 @@ class Spoken:
     reasoning: Any = ""
 
 
-def to_pairs(row: Row, where: str) -> list[Pair] | str:
+def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
     """Return the pairs a row holds, one for every answer of its conversation, or what is wrong with the row.
 
     Each answer of a conversation is learnt once, after the turns before it, as it would be asked for later: templates
@@ -154,7 +154,7 @@ def exchange(question: Any, response: Any, row: Row) -> list[Spoken]:
     return [Spoken(role="user", content=question), Spoken(role="assistant", content=response, reasoning=thought or "")]
 
 
-def pairs_of(turns: list[Spoken], row: Row, where: str) -> list[Pair]:
+def pairs_of(turns: list[Spoken], row: Row, where: str) -> list[TrainingPair]:
     """Return one pair for every answer among checked turns; the row's final answer belongs to the last one."""
     system = turns.pop(0).content if turns[0].role == "system" else ""
     gold, last = row.get("answer"), turns[-1].content
@@ -162,7 +162,7 @@ def pairs_of(turns: list[Spoken], row: Row, where: str) -> list[Pair]:
     pairs = []
     for place in range(1, len(turns), 2):
         is_last = place == len(turns) - 1
-        pairs.append(Pair(
+        pairs.append(TrainingPair(
             question=turns[place - 1].content, response=turns[place].content, reasoning=turns[place].reasoning,
             seed=seed, where=where, system=system,
             gold=gold if is_last and isinstance(gold, str) and gold != last else "",
@@ -220,12 +220,14 @@ def seed_of(row: Row, question: str) -> str:
     return original if isinstance(original, str) and original.strip() else question
 
 
-def split_by_seed(pairs: list[Pair], share: float, rng_seed: int) -> tuple[list[Pair], list[Pair]]:
+def split_by_seed(
+    pairs: list[TrainingPair], share: float, rng_seed: int
+) -> tuple[list[TrainingPair], list[TrainingPair]]:
     """Return (train, held out): whole seeds move together, decided by a hash, so that more rows move no seed."""
     if not share:
         return pairs, []
-    train: list[Pair] = []
-    held_out: list[Pair] = []
+    train: list[TrainingPair] = []
+    held_out: list[TrainingPair] = []
     for pair in pairs:
         digest = hashlib.blake2b(f"{rng_seed}\n{pair.seed}".encode(), digest_size=8).digest()
         (held_out if int.from_bytes(digest) < share * 2**64 else train).append(pair)

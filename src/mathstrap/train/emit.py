@@ -17,7 +17,7 @@ from typing import Any
 from mathstrap.errors import InputError
 from mathstrap.files.private import plain_folder
 from mathstrap.files.tables import write_atomically
-from mathstrap.train.data import Pair, load_pairs
+from mathstrap.train.data import TrainingPair, load_pairs
 from mathstrap.train.lora import ALL_LINEAR, words
 from mathstrap.train.options import DataOptions, TrainRecipe
 from mathstrap.train.prompt import metamath_prompt
@@ -29,7 +29,7 @@ NOT_CARRIED = ("best", "artefacts", "divergence", "attention", "shard", "compile
 
 
 @dataclass(frozen=True, kw_only=True)
-class Facts:
+class ConfigFacts:
     """What a config states: the recipe, and what follows from it and the data."""
 
     recipe: TrainRecipe
@@ -47,9 +47,9 @@ class Trainer:
     about: str
     config: str
     command: str
-    row: Callable[[Pair, DataOptions], Row]
-    settings: Callable[[Facts], Row]
-    more_files: Callable[[Facts], Mapping[str, Row]] = lambda _: {}
+    row: Callable[[TrainingPair, DataOptions], Row]
+    settings: Callable[[ConfigFacts], Row]
+    more_files: Callable[[ConfigFacts], Mapping[str, Row]] = lambda _: {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +97,11 @@ def emit(trainer: str, recipe: TrainRecipe, folder: Path) -> Emitted:
     )
 
 
-def facts_of(recipe: TrainRecipe, *, num_train: int, has_held_out: bool) -> Facts:
+def facts_of(recipe: TrainRecipe, *, num_train: int, has_held_out: bool) -> ConfigFacts:
     """Return how a global batch is cut for one process, and how many steps the rate climbs."""
     micro = max(size for size in range(1, MAX_MICRO_BATCH + 1) if recipe.global_batch % size == 0)
     steps = recipe.max_steps or math.ceil(math.ceil(num_train / recipe.global_batch) * recipe.epochs)
-    return Facts(
+    return ConfigFacts(
         recipe=recipe,
         has_held_out=has_held_out,
         micro_batch=micro,
@@ -116,7 +116,7 @@ def lines_of(rows: Iterable[Row]) -> Iterable[bytes]:
     return (json.dumps(row, ensure_ascii=False).encode("utf-8", "replace") + b"\n" for row in rows)
 
 
-def config_text(trainer: Trainer, facts: Facts) -> str:
+def config_text(trainer: Trainer, facts: ConfigFacts) -> str:
     """Return a config as YAML: what it is, what it leaves out, its settings."""
     import yaml
 
@@ -131,7 +131,7 @@ def config_text(trainer: Trainer, facts: Facts) -> str:
     return "\n".join(head) + "\n" + body
 
 
-def turns_of(pair: Pair, options: DataOptions) -> list[dict[str, str]]:
+def turns_of(pair: TrainingPair, options: DataOptions) -> list[dict[str, str]]:
     """Return the turns before the response."""
     system = pair.system or options.system
     before = [{"role": "system", "content": system}] if system else []
@@ -139,32 +139,32 @@ def turns_of(pair: Pair, options: DataOptions) -> list[dict[str, str]]:
     return [*before, {"role": "user", "content": pair.question}]
 
 
-def answer_turn(pair: Pair) -> dict[str, str]:
+def answer_turn(pair: TrainingPair) -> dict[str, str]:
     """Return the turn that is learnt, with its reasoning where the pair has one."""
     reasoning = {"reasoning_content": pair.reasoning} if pair.reasoning else {}
     return {"role": "assistant", **reasoning, "content": pair.response}
 
 
-def texts_row(pair: Pair, _: DataOptions) -> Row:
+def texts_row(pair: TrainingPair, _: DataOptions) -> Row:
     """Return prompt and completion as the texts the paper trains on."""
     return {"prompt": metamath_prompt(pair.question), "completion": pair.response}
 
 
-def messages_row(pair: Pair, options: DataOptions) -> Row:
+def messages_row(pair: TrainingPair, options: DataOptions) -> Row:
     """Return one list of turns, or the two texts of the paper's prompt."""
     if options.prompt != "chat":
         return texts_row(pair, options)
     return {"messages": [*turns_of(pair, options), answer_turn(pair)]}
 
 
-def trl_row(pair: Pair, options: DataOptions) -> Row:
+def trl_row(pair: TrainingPair, options: DataOptions) -> Row:
     """Return TRL's prompt and completion, whose loss is on the completion alone; turns for a chat template."""
     if options.prompt != "chat":
         return texts_row(pair, options)
     return {"prompt": turns_of(pair, options), "completion": [answer_turn(pair)]}
 
 
-def schedule(facts: Facts) -> Row:
+def schedule(facts: ConfigFacts) -> Row:
     """Return the settings that carry one name in every trainer, for they hand them to the same Trainer."""
     recipe = facts.recipe
     return {
@@ -180,7 +180,7 @@ def schedule(facts: Facts) -> Row:
     } | ({"max_steps": recipe.max_steps} if recipe.max_steps else {})
 
 
-def saving(facts: Facts) -> Row:
+def saving(facts: ConfigFacts) -> Row:
     """Return when the Trainer of transformers saves and validates."""
     recipe = facts.recipe
     every = {"save_strategy": "steps", "save_steps": recipe.save_every} if recipe.save_every else {}
@@ -191,7 +191,7 @@ def saving(facts: Facts) -> Row:
     return settings
 
 
-def trainer_settings(facts: Facts) -> Row:
+def trainer_settings(facts: ConfigFacts) -> Row:
     """Return what TRL and LLaMA-Factory take by the names of the Trainer of transformers."""
     recipe = facts.recipe
     return {
@@ -216,7 +216,7 @@ def lora_settings(recipe: TrainRecipe, *, every_layer: Row) -> Row:
     return {"lora_r": lora.r, "lora_alpha": lora.alpha, "lora_dropout": lora.dropout, **targets}
 
 
-def trl_settings(facts: Facts) -> Row:
+def trl_settings(facts: ConfigFacts) -> Row:
     """Return the config of `trl sft`."""
     recipe = facts.recipe
     settings: Row = {
@@ -235,7 +235,7 @@ def trl_settings(facts: Facts) -> Row:
     return settings
 
 
-def axolotl_settings(facts: Facts) -> Row:
+def axolotl_settings(facts: ConfigFacts) -> Row:
     """Return the config of `axolotl train`."""
     recipe = facts.recipe
     kind: Row | str = "chat_template"
@@ -272,7 +272,7 @@ def axolotl_settings(facts: Facts) -> Row:
     return settings | ({"load_in_4bit": True} if recipe.method == "qlora" else {})
 
 
-def llama_factory_settings(facts: Facts) -> Row:
+def llama_factory_settings(facts: ConfigFacts) -> Row:
     """Return the config of `llamafactory-cli train`."""
     recipe = facts.recipe
     settings: Row = {
@@ -298,7 +298,7 @@ def llama_factory_settings(facts: Facts) -> Row:
     return settings
 
 
-def llama_factory_info(facts: Facts) -> dict[str, Row]:
+def llama_factory_info(facts: ConfigFacts) -> dict[str, Row]:
     """Return data/dataset_info.json, by which LLaMA-Factory knows a dataset's columns."""
     if facts.is_chat:
         tags = {

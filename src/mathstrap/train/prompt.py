@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from mathstrap.errors import InputError
-from mathstrap.train.chat import Exchange, Template, Turn, open_template, render_exchange
-from mathstrap.train.data import Pair
+from mathstrap.train.chat import RenderedExchange, Template, Turn, open_template, render_exchange
+from mathstrap.train.data import TrainingPair
 from mathstrap.train.options import DataOptions
 
 # The Alpaca templates, byte for byte: the released MetaMath models were trained and are prompted with them
@@ -30,7 +30,7 @@ THOUGHT = re.compile(r"\s*<think>(?P<thought>.*?)</think>\s*(?P<rest>.*)", re.DO
 
 
 @dataclass(frozen=True)
-class Text:
+class RenderedSample:
     """What the model reads and what it learns; the end mark is not text and follows as a token.
 
     `written` are the row's own words in the response: a template's marks around them may spell special tokens, the
@@ -53,8 +53,8 @@ def metamath_prompt(question: str) -> str:
 
 
 def render(
-    pairs: Sequence[Pair], options: DataOptions, tokenizer: Any, *, day: datetime.date | None = None
-) -> list[Text]:
+    pairs: Sequence[TrainingPair], options: DataOptions, tokenizer: Any, *, day: datetime.date | None = None
+) -> list[RenderedSample]:
     """Return the prompt and the response of every pair; the end mark is added as a token, not as text.
 
     Raises InputError where the model has no chat template and the options ask for it, where its template refuses a
@@ -74,11 +74,11 @@ def render(
         except InputError as error:
             raise InputError(f"{pair.where}: {error}") from None
         written = "\0".join(part for part in (pair.reasoning, pair.response) if part)
-        texts.append(Text(rendered.prompt, rendered.response, written, rendered.lost_reasoning))
+        texts.append(RenderedSample(rendered.prompt, rendered.response, written, rendered.lost_reasoning))
     return texts
 
 
-def render_reasoned(template: Template, turns: list[Turn], pair: Pair) -> Exchange:
+def render_reasoned(template: Template, turns: list[Turn], pair: TrainingPair) -> RenderedExchange:
     """Return the exchange of a pair whose reasoning stands apart, or at the head of its response in <think> marks.
 
     Such a head goes where the template puts reasoning; where it puts it nowhere, the response is kept as it is written.
@@ -91,11 +91,11 @@ def render_reasoned(template: Template, turns: list[Turn], pair: Pair) -> Exchan
     return render_exchange(template, turns, pair.response, pair.reasoning)
 
 
-def metamath_text(pair: Pair) -> Text:
+def metamath_text(pair: TrainingPair) -> RenderedSample:
     """Return a pair in the paper's prompt, which has a place for one question and none for reasoning."""
     if pair.earlier:
         raise InputError(
             f"{pair.where}: {len(pair.earlier) + 1} turns before the answer, but data.prompt=metamath-2024 holds one. "
             "Set data.prompt=chat."
         )
-    return Text(metamath_prompt(pair.question), pair.response, lost_reasoning=bool(pair.reasoning))
+    return RenderedSample(metamath_prompt(pair.question), pair.response, lost_reasoning=bool(pair.reasoning))

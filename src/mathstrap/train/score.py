@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from typing import Any
 
-from mathstrap.train.data import Pair
+from mathstrap.train.data import TrainingPair
 from mathstrap.train.options import TrainRecipe
 from mathstrap.train.prompt import render
 from mathstrap.train.tokens import find_ends
@@ -15,7 +15,7 @@ BATCH = 16
 
 
 def accuracy(
-    model: Any, tokenizer: Any, questions: Sequence[Pair], recipe: TrainRecipe, *, precision: str = "fp32"
+    model: Any, tokenizer: Any, questions: Sequence[TrainingPair], recipe: TrainRecipe, *, precision: str = "fp32"
 ) -> float:
     """Return the share of questions whose reply grades as correct against the row's answer, else its response's."""
     texts = render(questions, recipe.data, tokenizer)
@@ -28,7 +28,7 @@ def accuracy(
     return right / max(len(questions), 1)
 
 
-def is_right(pair: Pair, reply: str) -> bool:
+def is_right(pair: TrainingPair, reply: str) -> bool:
     """Say whether a reply's final answer is the pair's."""
     from mathstrap.verify import extract_answer, grade
 

@@ -17,7 +17,7 @@ from typing import Any
 from mathstrap.errors import InputError
 from mathstrap.train.chat import open_template, token_texts
 from mathstrap.train.options import DataOptions
-from mathstrap.train.prompt import Text
+from mathstrap.train.prompt import RenderedSample
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def find_ends(tokenizer: Any, options: DataOptions) -> Ends:
     return Ends(before=(bos,) if has_bos else (), end=tokenizer.eos_token_id)
 
 
-def encode(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
+def encode(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
     """Tokenise all texts; samples over `max_length` tokens, end mark included, are dropped and counted, never cut.
 
     One that no tokens could spell in so few is dropped unread: ten megabytes without a space would take minutes.
@@ -147,7 +147,9 @@ def cache_folder() -> Path:
     return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mathstrap"
 
 
-def encode_cached(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int, folder: Path) -> TokenTable:
+def encode_cached(
+    texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int, folder: Path
+) -> TokenTable:
     """Return `encode`'s table from the cache where the same texts met the same tokenizer before."""
     path = folder / "tokens" / f"{table_key(texts, tokenizer, ends, max_length)}.safetensors"
     if path.exists():
@@ -160,7 +162,7 @@ def encode_cached(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length:
     return table
 
 
-def table_key(texts: Sequence[Text], tokenizer: Any, ends: Ends, max_length: int) -> str:
+def table_key(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int) -> str:
     """Return a hash of everything the table depends on."""
     digest = hashlib.blake2b(f"{CACHE_VERSION} {ends} {max_length}".encode(), digest_size=16)
     backend = getattr(tokenizer, "backend_tokenizer", None)

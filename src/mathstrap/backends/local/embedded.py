@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.local.generation import Draw, Engine, EngineOptions, Precision
+from mathstrap.backends.local.generation import Engine, EngineOptions, GenerationRequest, Precision
 from mathstrap.backends.local.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts, widened
 from mathstrap.errors import InputError, MissingExtraError, missing_extra, suggest
 from mathstrap.types import Completion, Request
@@ -83,16 +83,16 @@ class EmbeddedTeacher:
         await asyncio.to_thread(self.engine.close)
 
 
-def draw_of(request: Request) -> Draw:
+def draw_of(request: Request) -> GenerationRequest:
     """Return the engine's settings for a request; the seed is a hash of id and key, so each draw has another."""
     name = f"{request.id}|{request.key}".encode()
     seed = int.from_bytes(hashlib.blake2b(name, digest_size=4).digest(), "big")
     if request.messages[0].role == "raw":
         if len(request.messages) != 1:
             raise InputError(f"{request.id}: a raw prompt is one message, found {len(request.messages)}.")
-        return Draw(raw=request.messages[0].content, sampling=request.sampling, seed=seed)
+        return GenerationRequest(raw=request.messages[0].content, sampling=request.sampling, seed=seed)
     messages = [{"role": message.role, "content": message.content} for message in request.messages]
-    return Draw(messages=messages, sampling=request.sampling, seed=seed)
+    return GenerationRequest(messages=messages, sampling=request.sampling, seed=seed)
 
 
 def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:

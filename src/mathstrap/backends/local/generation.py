@@ -29,7 +29,7 @@ class Generation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
+class GenerationRequest:
     """One reply to generate: chat messages, or `raw` text without a template; `seed` decides its random numbers."""
 
     messages: Sequence[dict[str, str]] = ()
@@ -62,7 +62,7 @@ class EngineOptions:
 class Engine(Protocol):
     """A loaded model that generates draws in its own threads."""
 
-    def submit(self, draws: Sequence[Draw]) -> None:
+    def submit(self, draws: Sequence[GenerationRequest]) -> None:
         """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
         ...
 

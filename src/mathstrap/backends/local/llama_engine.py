@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends.local.generation import Draw, EngineOptions, Generation
+from mathstrap.backends.local.generation import EngineOptions, Generation, GenerationRequest
 from mathstrap.errors import InputError, TransientError, missing_extra
 
 _TOO_LONG = "exceed_context_size_error"
@@ -45,7 +45,7 @@ class LlamaEngine:
         self._threads = ThreadPoolExecutor(options.num_sequences, thread_name_prefix="mathstrap-llama")
         self._closed = False
 
-    def submit(self, draws: Sequence[Draw]) -> None:
+    def submit(self, draws: Sequence[GenerationRequest]) -> None:
         """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
         for draw in draws:
             self._threads.submit(self._generate, draw)
@@ -56,7 +56,7 @@ class LlamaEngine:
         self._threads.shutdown(wait=True, cancel_futures=True)
         del self._server
 
-    def _generate(self, draw: Draw) -> None:
+    def _generate(self, draw: GenerationRequest) -> None:
         if draw.future.cancelled():
             return
         started = time.monotonic()
@@ -85,7 +85,7 @@ class LlamaEngine:
             draw.settle(_read(chunks, time.monotonic() - started))
 
 
-def _body(draw: Draw) -> dict[str, Any]:
+def _body(draw: GenerationRequest) -> dict[str, Any]:
     sampling = draw.sampling
     prompt: dict[str, Any] = {"prompt": draw.raw} if draw.raw is not None else {"messages": list(draw.messages)}
     return prompt | {

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends.local.generation import Draw, EngineOptions, Generation, Precision, cut_at_stop
+from mathstrap.backends.local.generation import EngineOptions, Generation, GenerationRequest, Precision, cut_at_stop
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
 # What openvino-genai can build a model from.
@@ -31,11 +31,11 @@ _HEAD_TOKENS = 64
 
 @dataclass(kw_only=True)
 class _Running:
-    draw: Draw
+    draw: GenerationRequest
     handle: Any
     tokens_in: int
     started: float
-    followers: list[Sequence[Draw]]
+    followers: list[Sequence[GenerationRequest]]
     head: bytes
     tokens: list[int] = field(default_factory=list)
     reason: Any = None
@@ -75,16 +75,16 @@ class OpenVinoEngine:
         known = (vocabulary.get(name.encode(), vocabulary.get(name)) for name in _END_TOKENS)
         self._end_tokens = {int(token) for token in known if token is not None}
         self._end_tokens.add(int(self._tokenizer.get_eos_token_id()))
-        self._inbox: queue.SimpleQueue[Sequence[Draw] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[Sequence[GenerationRequest] | None] = queue.SimpleQueue()
         self._running: list[_Running] = []
         # Heads whose first prompt is being computed, with the prompts that wait for it; and heads already computed.
-        self._waiting: dict[bytes, list[Sequence[Draw]]] = {}
+        self._waiting: dict[bytes, list[Sequence[GenerationRequest]]] = {}
         self._computed: set[bytes] = set()
         self._ids = itertools.count()
         self._thread = threading.Thread(target=self._run, name="mathstrap-openvino", daemon=True)
         self._thread.start()
 
-    def submit(self, draws: Sequence[Draw]) -> None:
+    def submit(self, draws: Sequence[GenerationRequest]) -> None:
         """Take the draws of one prompt; each future gets its Generation. A cancelled future stops its draw."""
         self._inbox.put(draws)
 
@@ -114,7 +114,7 @@ class OpenVinoEngine:
                 return False
             self._start(draws)
 
-    def _start(self, draws: Sequence[Draw]) -> None:
+    def _start(self, draws: Sequence[GenerationRequest]) -> None:
         """Start the first draw that is still wanted; the others wait until its prompt is in the prefix cache."""
         draws = [draw for draw in draws if not draw.future.cancelled()]
         if not draws:
@@ -146,12 +146,12 @@ class OpenVinoEngine:
         )  # fmt: skip
         self._running.append(running)
 
-    def _prompt_of(self, draw: Draw) -> str:
+    def _prompt_of(self, draw: GenerationRequest) -> str:
         if draw.raw is not None:
             return draw.raw
         return str(self._tokenizer.apply_chat_template(list(draw.messages), add_generation_prompt=True))
 
-    def _config(self, draw: Draw, room: int) -> Any:
+    def _config(self, draw: GenerationRequest, room: int) -> Any:
         sampling = draw.sampling
         config = self._genai.GenerationConfig()
         config.apply_chat_template = False
@@ -225,9 +225,9 @@ class OpenVinoEngine:
             self._pipeline.step()  # frees what the dropped ones held; the library complains on stderr otherwise
         del self._pipeline, self._tokenizer
 
-    def _drop_all(self) -> list[Draw]:
+    def _drop_all(self) -> list[GenerationRequest]:
         """Cancel what runs and return every draw that has no reply."""
-        left: list[Draw] = []
+        left: list[GenerationRequest] = []
         for running in self._running:
             running.handle.cancel()
             left += [running.draw, *itertools.chain(*running.followers)]
