@@ -20,6 +20,7 @@ T = TypeVar("T")
 # The longest reply is stored in 12 MiB (engine.ledger.LARGEST_REPLY); a longer line is not one of ours.
 MAX_LINE_BYTES = 64 << 20
 MAX_JSON_BYTES = 256 << 20
+BLOCK_BYTES = 1 << 20
 KEPT_BYTES = 4096
 SHOWN_BYTES = 60
 SHOWN_REASON = 160
@@ -67,16 +68,50 @@ def lines_of(file: IO[bytes], offset: int = 0) -> Iterator[Line]:
     number = 0
     while text := file.readline(MAX_LINE_BYTES + 2):
         number += 1
-        size = len(text)
-        is_ended = text.endswith(b"\n")
-        if not is_ended and size > MAX_LINE_BYTES:
-            while rest := file.readline(1 << 20):
-                size += len(rest)
-                if rest.endswith(b"\n"):
-                    is_ended = True
-                    break
-        yield Line(number, offset, size, text[:-1] if text.endswith(b"\n") else text, is_ended)
-        offset += size
+        line = _line(file, number, offset, text)
+        yield line
+        offset += line.size
+
+
+def lines_about(file: IO[bytes], offset: int, about: bytes) -> Iterator[Line]:
+    """Yield the lines behind `offset` that hold `about`, and every line that does not begin and end as a record does.
+
+    A block of whole records without these bytes is passed over unsplit: one family of a run of 100,000 replies is then
+    found at the speed of the disk.
+    """
+    file.seek(offset)
+    number = 0
+    while block := file.read(BLOCK_BYTES):
+        block += file.readline(MAX_LINE_BYTES + 2)
+        count = block.count(b"\n")
+        is_whole = block.startswith(b"{") and block.endswith(b"}\n") and block.count(b"}\n{") + 1 == count
+        if is_whole and about not in block:
+            number += count
+            offset += len(block)
+            continue
+        start = 0
+        while start < len(block):
+            end = block.find(b"\n", start) + 1 or len(block)
+            number += 1
+            line = _line(file, number, offset, block[start:end])
+            start = end
+            offset += line.size
+            if about in line.text or not (line.text.startswith(b"{") and line.text.endswith(b"}")):
+                yield line
+
+
+def _line(file: IO[bytes], number: int, offset: int, text: bytes) -> Line:
+    """Return the line that begins with `text`, which ends with its newline, at the end of the file, or is cut."""
+    size = len(text)
+    is_ended = text.endswith(b"\n")
+    if not is_ended and size > MAX_LINE_BYTES:
+        while rest := file.readline(1 << 20):
+            size += len(rest)
+            if rest.endswith(b"\n"):
+                is_ended = True
+                break
+    kept = text[: MAX_LINE_BYTES + 2]
+    return Line(number, offset, size, kept[:-1] if kept.endswith(b"\n") else kept, is_ended)
 
 
 def records_in(
@@ -88,9 +123,7 @@ def records_in(
     last line without its newline is left out where it cannot be read: it is being written, or was torn.
     """
     with open_file(path) as file:
-        for line in lines_of(file, offset):
-            if about and about not in line.text and line.text.startswith(b"{") and line.text.endswith(b"}"):
-                continue
+        for line in lines_about(file, offset, about) if about else lines_of(file, offset):
             try:
                 if len(line.text) > MAX_LINE_BYTES:
                     raise msgspec.DecodeError(f"longer than {MAX_LINE_BYTES:,} bytes")

@@ -490,16 +490,18 @@ class RunDir:
         """Say whether a derived file of records exists."""
         return (self.path / f"{name}.jsonl").exists()
 
-    def read_records(self, name: str, kind: type[R], *, strict: bool = False) -> Iterator[R]:
+    def read_records(self, name: str, kind: type[R], *, strict: bool = False, everything: bool = False) -> Iterator[R]:
         """Yield the records of `<name>.jsonl`; raises InputError where there is no such file.
 
-        A line that does not fit is left out with a sentence; with `strict` it raises InputError.
+        A line that does not fit is left out with a sentence; with `strict` it raises InputError. A directory that was
+        opened for one family yields the records whose line names it, unless `everything` is asked for.
         """
         if not self.has(name):
             raise InputError(
                 f"{self.path / (name + '.jsonl')}: there is no such file. Run the recipe to its end first."
             )
-        return self._rows(f"{name}.jsonl", kind, strict=strict)
+        about = b"" if everything else self._about
+        return self._rows(f"{name}.jsonl", kind, strict=strict, about=about)
 
     def write_text(self, name: str, text: str) -> Path:
         """Write a whole text file, for example `report.html`, and return its path."""
@@ -553,20 +555,21 @@ class RunDir:
         self._manifest = {**self.manifest, **values}
         self.write_json("manifest.json", self._manifest)
 
-    def _rows(self, file_name: str, kind: type[R], *, strict: bool = False) -> Iterator[R]:
+    def _rows(self, file_name: str, kind: type[R], *, strict: bool = False, about: bytes = b"") -> Iterator[R]:
         path = self.path / file_name
         if not path.exists():
             return
-        for record, _ in self._places(path, kind, strict=strict):
+        for record, _ in self._places(path, kind, strict=strict, about=about):
             yield record
 
     def records_with_places(self, name: str, kind: type[R]) -> Iterator[tuple[R, Line]]:
         """Yield the records of `<name>.jsonl`, each with where its line lies; others are left out with a sentence."""
         return self._places(self.path / f"{name}.jsonl", kind, strict=False)
 
-    def _places(self, path: Path, kind: type[R], *, strict: bool) -> Iterator[tuple[R, Line]]:
+    def _places(self, path: Path, kind: type[R], *, strict: bool, about: bytes = b"") -> Iterator[tuple[R, Line]]:
         damaged: list[Damage] = []
-        for record, line in records_in(path, record_decoder(kind), damaged.append, what=kind.__name__.strip("_")):
+        what = kind.__name__.strip("_")
+        for record, line in records_in(path, record_decoder(kind), damaged.append, what=what, about=about):
             if damaged and strict:
                 break
             yield record, line

@@ -145,7 +145,7 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
     """Return the whole family of the seed that an id descends from; raises InputError for an unknown id."""
     recipe = keyed_recipe(recipe, run)
     root = root_of(record_id)
-    everything = list(run.read_records("problems", Problem))
+    everything = list(run.read_records("problems", Problem, everything=True))
     problems = [problem for problem in everything if root_of(problem.id) == root]
     seed = next((problem for problem in problems if problem.method == "seed"), None)
     seeds = [problem for problem in everything if problem.method == "seed"]
