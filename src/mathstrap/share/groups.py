@@ -27,7 +27,6 @@ from mathstrap.problems.columns import Columns, chat_text, find_columns, questio
 from mathstrap.share.reward import Missing, assess, golds_of
 from mathstrap.types import (
     Candidate,
-    Completion,
     Outcome,
     Problem,
     Reject,
@@ -211,6 +210,11 @@ def _graded(run: RunDir) -> Iterator[tuple[Candidate, Verdict]]:
     last = ""
     rows = zip_longest(run.read_records("candidates", Candidate), run.read_records("verdicts", Verdict))
     for candidate, verdict in rows:
+        is_paired = candidate is not None and verdict is not None and candidate.id == verdict.candidate != last
+        if candidate and verdict and is_paired and not candidates and not verdicts:  # nearly every line
+            last = candidate.id
+            yield candidate, verdict
+            continue
         if candidate is not None:
             candidates[candidate.id] = candidate
         if verdict is not None:
@@ -299,6 +303,14 @@ def reply_rows(run: RunDir) -> dict[str, int]:
     return {name.partition("\0")[0]: row for name, row in run.index("solve").rows.items()}
 
 
+class _Reply(msgspec.Struct):
+    """What is asked of a Completion here; its text, the longest part, is not decoded."""
+
+    tokens_out: int = 0
+    reasoning: str = ""
+    model: str = ""
+
+
 class Replies:
     """The paid replies of a run: tokens, reasoning and model of a draw, read as they are needed."""
 
@@ -307,7 +319,7 @@ class Replies:
         self.rows = rows
         self.index = run.index("solve")
         self.file: IO[bytes] | None = open_file(path) if rows and path.exists() else None
-        self.decode = msgspec.json.Decoder(Completion).decode
+        self.decode = msgspec.json.Decoder(_Reply).decode
         self.teacher = str((run.manifest.get("teacher") or {}).get("model", ""))
         self.true: frozenset[str] = frozenset()
 
@@ -328,7 +340,7 @@ class Replies:
         return Draw(
             id=candidate.id, text=candidate.text, answer=candidate.answer, outcome=verdict.outcome,
             tokens=reply.tokens_out if reply and reply.tokens_out else None,
-            reasoning=str(getattr(reply, "reasoning", "") or ""),
+            reasoning=reply.reasoning if reply else "",
             teacher=(reply.model if reply else "") or self.teacher, is_true=candidate.id in self.true,
         )  # fmt: skip
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
+
+import msgspec
 
 from mathstrap.steps.expression import (
     MAX_CHARS,
@@ -72,10 +73,11 @@ SPOKEN_VERBS = (" is ", " are ", " equals ", " gives ", " makes ", " leaves ")
 # The usual equation of a word problem in plain signs, between words that leave it whole: read at once.
 _NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
 USUAL = re.compile(
-    rf"(?:\A|[A-Za-z,] (?P<before>total of|sum of|[A-Za-z]{{3,}}):? )"
+    rf"(?:\A|[A-Za-z,] (?P<before>total of|sum of|[A-Za-z]{{3,}}+):? )"
     rf"(?P<left>\$?{_NUMBER}(?: ?[-+*/] ?\$?{_NUMBER}| x \$?{_NUMBER}){{1,6}})"
     rf" ?= ?\$?(?P<right>{_NUMBER})(?=\.?\s?\Z|[.,] | (?P<after>[a-z]{{3,}})[ .,])"
 )
+_NUMBER_BEGINS = re.compile(r" ?\$?[\d.]")
 # A number, with or without a unit, right before a relation; without one, nothing in the line can be compared.
 USEFUL = re.compile(r"[\d)%!π\]](?:\s|\$)*(?:[A-Za-z]{2,}[\s.^\d/$]{0,8}){0,5}[=≈]")
 CONTINUES = re.compile(r"[\s$;]*[=≈]")
@@ -124,7 +126,7 @@ class Equation:
         return "=".join(side.shown for side in self.sides)
 
 
-class _Token(NamedTuple):
+class _Token(msgspec.Struct, gc=False):  # a tuple with names takes three times as long to make
     kind: str
     text: str
     start: int
@@ -167,6 +169,8 @@ def annotated(text: str) -> Iterator[Equation]:
 def _outer(text: str) -> str:
     """Return an annotation's side without what stands around it: `7.`, `(3+4`."""
     text = text.strip().rstrip(".,").strip()
+    if "(" not in text and ")" not in text:
+        return text
     while text.count("(") > text.count(")") and text.startswith("("):
         text = text[1:].strip()
     while text.count(")") > text.count("(") and text.endswith(")"):
@@ -219,6 +223,15 @@ def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Eq
 
 def _usual(line: str, behind: str) -> list[Equation] | None:
     """Return the equations of a line that has only usual ones; None where a closer look is needed."""
+    # A usual equation has a number on both sides of its sign: two looks at it spare most lines of LaTeX the pattern.
+    place = line.find("=")
+    if place < 0 or "≈" in line:
+        return None
+    while place >= 0:
+        left = line[place - 2 : place].rstrip(" ") if place > 1 else line[:place]
+        if not left[-1:].isdigit() or _NUMBER_BEGINS.match(line, place + 1) is None:
+            return None
+        place = line.find("=", place + 1)
     found: list[Equation] = []
     for match in USUAL.finditer(line):
         before, after = (match["before"] or "").lower(), match["after"] or ""
@@ -233,7 +246,7 @@ def _usual(line: str, behind: str) -> list[Equation] | None:
             Side(right.replace(",", ""), line[match.start("right") : match.end("right")], has_units=bool(after)),
         )
         found.append(Equation(sides, ("=",), line[:MAX_CONTEXT], f"{line[match.end() : match.end() + 160]} {behind}"))
-    return found if found and len(found) == line.count("=") and "≈" not in line else None
+    return found if len(found) == line.count("=") else None
 
 
 def _speaks(line: str) -> bool:
@@ -298,17 +311,18 @@ def tokens_of(line: str) -> list[_Token]:
     remarks: list[int] = []
     for match in TOKEN.finditer(line, start, end):
         kind, text = match.lastgroup or "", match[0]
+        begin, stop = match.span()
         if kind == "word":
             if len(text) > 10 or text.lower() not in CALCULATING:
-                tokens.append(_Token(kind, text, match.start(), match.end()))
+                tokens.append(_Token(kind, text, begin, stop))
             else:
-                _add_word(tokens, text, match.start(), match.end(), line)
+                _add_word(tokens, text, begin, stop, line)
             continue
         if kind == "mark":
             if text in "/()[]":
-                added = _add_bracket(tokens, remarks, text, match.start(), match.end(), line)
+                added = _add_bracket(tokens, remarks, text, begin, stop, line)
                 if added:
-                    tokens.append(_Token(kind, added, match.start(), match.end()))
+                    tokens.append(_Token(kind, added, begin, stop))
                 continue
         elif kind == "number":
             if text in "23" and len(tokens) > 1 and tokens[-1].text == "^" and _is_unit_word(tokens[-2]):
@@ -316,7 +330,7 @@ def tokens_of(line: str) -> list[_Token]:
                 continue
         elif kind == "relation":
             remarks.clear()
-        tokens.append(_Token(kind, text, match.start(), match.end()))
+        tokens.append(_Token(kind, text, begin, stop))
     return tokens
 
 
