@@ -20,7 +20,7 @@ from mathstrap.pipeline.seeds import Seeds
 from mathstrap.pipeline.state import Context, State
 from mathstrap.pipeline.teacher import Teacher
 from mathstrap.recipe import recipe_yaml
-from mathstrap.report.analysis import analyse_run
+from mathstrap.report.analysis import count_run, keep_count
 from mathstrap.report.page import write_report
 from mathstrap.share.export import CardFacts, data_card
 from mathstrap.share.write import exports_of, with_exports
@@ -37,11 +37,11 @@ def short_of(shortfall: Iterable[Shortfall], parts: Iterable[Part]) -> list[Shor
 def write_outcome(state: State, context: Context) -> Analysis:
     """Write metrics.json, manifest.json, README.md (the data card) and report.html, and return the numbers."""
     recipe, run, teacher, seeds = context.recipe, context.run, context.teacher, state.seeds
-    analysis = analyse_run(run, map_chunks=context.map_chunks)
+    analysis = count_run(run, map_chunks=context.map_chunks)
     hashes = prompt_hashes(recipe, seeds.problems)
     meter = teacher.meter
     short = short_of(state.shortfall, state.parts)
-    run.write_json("metrics.json", msgspec.to_builtins(analysis))
+    keep_count(run, analysis)
     seconds = dict(run.manifest.get("seconds", {}))
     for report in teacher.reports:
         seconds[report.stage] = round(seconds.get(report.stage, 0.0) + report.seconds, 3)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from hashlib import blake2b
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -16,6 +18,7 @@ from mathstrap.parallel import ChunkMap, here
 from mathstrap.recipe import parse_yaml
 from mathstrap.stats import Analysis, PlannedDraws, RunRecords, analyse
 from mathstrap.types import Asked, Outcome, Problem, Reject, Sample
+from mathstrap.version import __version__
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -33,10 +36,75 @@ class _Graded(msgspec.Struct):
     outcome: Outcome
 
 
-def analyse_run(run: RunDir, *, map_chunks: ChunkMap = here) -> Analysis:
+class _CountedFiles(msgspec.Struct, frozen=True):
+    """Of what metrics.json is the count: each file's size and time of change, the prices, the version, its own hash."""
+
+    files: dict[str, tuple[int, int]]
+    prices: tuple[float, float] | None
+    version: str
+    metrics: str
+
+
+def analyse_run(run: RunDir) -> Analysis:
+    """Return a run's numbers: those that its end wrote where nothing has changed since, else its records' count."""
+    return kept_count(run) or count_run(run)
+
+
+def count_run(run: RunDir, *, map_chunks: ChunkMap = here) -> Analysis:
     """Count a run's records; files that a stage has not written yet count as empty."""
     recipe = read_recipe(run)
     return analyse(records_of(run), usd=usd_of(recipe), map_chunks=map_chunks, is_mixed=has_several(recipe))
+
+
+def keep_count(run: RunDir, analysis: Analysis) -> None:
+    """Write metrics.json, and counted.json beside it, so that looking at the run need not count it again."""
+    run.write_json("metrics.json", msgspec.to_builtins(analysis))
+    run.write_json("counted.json", counted_files(run))
+
+
+def kept_count(run: RunDir) -> Analysis | None:
+    """Return what metrics.json says; None where it may not be the count of the run's present files."""
+    counted = run.read_value("counted.json", _CountedFiles) if (run.path / "counted.json").exists() else None
+    if counted is None or counted != counted_files(run):
+        return None
+    try:
+        return msgspec.convert(
+            nan_for_null(run.read_json("metrics.json")), Analysis, strict=False,
+            dec_hook=lambda _, counts: Counter(msgspec.convert(counts, dict[int, int], strict=False)),
+        )  # fmt: skip
+    except (msgspec.ValidationError, RecursionError):
+        return None
+
+
+def counted_files(run: RunDir) -> _CountedFiles:
+    """Return the present state of everything that a run's numbers follow from."""
+    paths = sorted(path for pattern in COUNTED for path in run.path.glob(pattern) if path.is_file())
+    states = {path.name: path.stat() for path in paths}
+    usd = usd_of(read_recipe(run))
+    return _CountedFiles(
+        files={name: (state.st_size, state.st_mtime_ns) for name, state in states.items()},
+        prices=(usd(1_000_000, 0), usd(0, 1_000_000)) if usd else None,
+        version=__version__,
+        metrics=blake2b(read_text(run, "metrics.json").encode(), digest_size=16).hexdigest(),
+    )
+
+
+COUNTED = (
+    "recipe.yaml", "asked-*.jsonl", "completions-*.jsonl", "failures.jsonl", "problems.jsonl", "candidates.jsonl",
+    "verdicts.jsonl", "rejects.jsonl", "samples.jsonl",
+)  # fmt: skip
+NUMBERS = ("value", "low", "high")
+
+
+def nan_for_null(value: Any) -> Any:
+    """Return plain values with the nulls of estimates as NaN, which JSON cannot write."""
+    if isinstance(value, list):
+        return [nan_for_null(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: float("nan") if inner is None and key in NUMBERS else nan_for_null(inner) for key, inner in value.items()
+    }
 
 
 def has_several(recipe: dict[str, Any]) -> bool:

@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from mathstrap.augment.quirks import QuirkCount, count_quirks
-from mathstrap.curate.certificate import Certificate
 from mathstrap.errors import InputError
 from mathstrap.files.rundir import RunDir
 from mathstrap.render.pages import METHOD_NAMES
@@ -23,6 +21,8 @@ from mathstrap.stats.perplexity import PartPerplexity
 from mathstrap.types import Problem, Sample
 
 if TYPE_CHECKING:
+    from mathstrap.augment.quirks import QuirkCount
+    from mathstrap.curate.certificate import Certificate
     from mathstrap.stats.diversity import Embed, Floats
 
 T = TypeVar("T")
@@ -133,11 +133,15 @@ def base_note(gains: Sequence[Gain], base: str) -> str:
 
 def read_certificate(run: RunDir) -> Certificate | None:
     """Return the run's contamination certificate, None where it was compared with no test set."""
+    from mathstrap.curate.certificate import Certificate
+
     return run.read_value("contamination.json", Certificate)
 
 
 def quirks_of(run: RunDir) -> Quirks:
     """Count the quirks of the reference on the run's seeds, or on a draw of them by a hash of their ids."""
+    from mathstrap.augment.quirks import count_quirks  # half a second that `stats`, which shows none, does not wait
+
     rows = run.read_records("problems", Problem) if run.has("problems") else ()
     seeds = [problem for problem in rows if problem.method == "seed"]
     drawn = sorted(seeds, key=lambda seed: hash_share(seed.id))[:QUIRK_SEEDS]
