@@ -168,7 +168,7 @@ class _Passing:
             if isinstance(row, str):
                 self.unreadable.append((line, row))
                 continue
-            first = self.rows_seen.setdefault(row_key(row.query, row.response), line)
+            first = self.rows_seen.setdefault(row_key(row), line)
             row.twin = first if first != line else 0
             yield row
 

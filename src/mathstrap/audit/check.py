@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irrelevant
+from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irrelevant, statements
 from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.curate.decontaminate import Match, TestSetIndex
 from mathstrap.curate.paths import read_reasoning
@@ -88,10 +88,10 @@ def question_key(text: str) -> bytes:
     return blake2b(" ".join(text.lower().split()).encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
-def row_key(query: str, response: str) -> bytes:
+def row_key(row: AuditRow) -> bytes:
     """Return a key that is the same for two rows equal but for case and layout."""
-    joined = " ".join(query.lower().split()) + "\0" + " ".join(response.lower().split())
-    return blake2b(joined.encode("utf-8", "surrogatepass"), digest_size=12).digest()
+    response = " ".join(row.response.lower().split()).encode("utf-8", "surrogatepass")
+    return blake2b(row.key + response, digest_size=12).digest()
 
 
 def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
@@ -109,7 +109,7 @@ def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
     assert query is not None, "checked above"
     assert response is not None, "checked above"
     return AuditRow(
-        line=line, query=query, response=response, original=(text_of(row, columns.original) or "")[:MAX_QUERY],
+        line=line, query=query, response=response, key=question_key(query), original=(text_of(row, columns.original) or "")[:MAX_QUERY],
         type=text_of(row, columns.type) or "", gold=text_of(row, columns.gold) or "",
     )  # fmt: skip
 
@@ -131,8 +131,9 @@ def look_up(row: AuditRow, facts: Facts) -> None:
     """Fill in what the row's texts and the facts beside the file say, for the detectors to read."""
     from mathstrap.verify import extract_answer
 
-    key = question_key(row.query)
-    seed = facts.seeds.get(question_key(row.original) if row.original else key)
+    seed = None
+    if facts.seeds:
+        seed = facts.seeds.get(question_key(row.original) if row.original and row.original != row.query else row.key)
     row.style = style_of(row.type, row.query, row.response)
     row.is_backward = bool(
         BACKWARD_TYPES.search(row.type) or (not FORWARD_TYPES.search(row.type) and BACKWARD.search(row.query))
@@ -143,6 +144,7 @@ def look_up(row: AuditRow, facts: Facts) -> None:
         row.seed_answer, row.seed_solution = seed.answer, seed.solution
     found = extract_answer(row.response, "strict") if row.response else None
     row.stated = found.answer if found is not None else None
+    row.statements = statements(row.response)
     if row.response and not {"same_path", "false_arithmetic", "wrong_output", "contradicts_steps"} <= facts.skip:
         row.reasoning = read_reasoning(row.response, row.query)
     if row.is_backward and row.original:
@@ -151,17 +153,17 @@ def look_up(row: AuditRow, facts: Facts) -> None:
             mask = b"mask" + question_key(f"{row.original}\0{row.hidden.answer}\0{row.hidden.is_percent}\0{row.style}")
             row.is_mask_irrelevant = facts.remembered(mask, lambda: is_mask_irrelevant(row))
     row.checks_near, row.checks_contamination = facts.near is not None, facts.index is not None
-    row.near_twin = facts.near.get(key, 0) if facts.near else 0
+    row.near_twin = facts.near.get(row.key, 0) if facts.near else 0
     if facts.index is not None and "contaminated" not in facts.skip:
         index = facts.index
-        row.contamination = facts.remembered(key, lambda: named(index.find("row", row.query), index))
+        row.contamination = facts.remembered(row.key, lambda: named(index.find("row", row.query), index))
 
 
 def look_up_tests(rows: list[AuditRow], facts: Facts) -> None:
     """Remember which test questions the rows ask, all rows at once: a tenth of the time of one after the other."""
     if facts.index is None or "contaminated" in facts.skip:
         return
-    asked = {question_key(row.query): row.query for row in reversed(rows)}  # the first of those that have one key
+    asked = {row.key: row.query for row in reversed(rows)}  # the first of those that have one key
     index = facts.index
     open_keys = [key for key in asked if key not in facts.known]
     found = index.find_texts([("row", asked[key]) for key in open_keys])
@@ -188,7 +190,7 @@ def check_row(row: AuditRow, facts: Facts) -> Checked:
             findings.append(Finding(name, detail))
     path_key = None
     if "same_path" not in facts.skip and row.reasoning.path:
-        path_key = question_key(row.query + "\0" + "\0".join(row.reasoning.path))
+        path_key = blake2b(row.key + "\0".join(row.reasoning.path).encode(), digest_size=12).digest()
     return Checked(row.line, row.type, tuple(findings), tuple(judged), path_key)
 
 

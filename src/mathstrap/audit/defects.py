@@ -13,7 +13,7 @@ from mathstrap.audit.unmask import Hidden
 from mathstrap.curate.paths import ANNOTATION, Reasoning
 from mathstrap.curate.wording import NUMBER_WORDS
 from mathstrap.steps.check import RATIOS
-from mathstrap.steps.expression import as_fraction
+from mathstrap.steps.expression import as_fraction, plain_number
 from mathstrap.types import Style
 
 TAIL = 2_000
@@ -42,7 +42,8 @@ PAIRS = ((r"\left", r"\right"), (r"\begin", r"\end"), (r"\[", r"\]"), (r"\(", r"
 class AuditRow(msgspec.Struct, kw_only=True):
     """One row of a dataset, with what is known about it; a detector reads and never asks anything itself.
 
-    `stated` is the final answer its response states. `gold` is the row's own gold, or its seed's for a question that
+    `key` is the same for two questions that differ in case and layout alone. `stated` is the final answer its response
+    states, `statements` are all those at its end. `gold` is the row's own gold, or its seed's for a question that
     asks the same thing. `hidden` is the number a backward question hides, `reasoning` the response's arithmetic. `twin`
     and `path_twin` are lines of earlier rows with the same texts, or the same question and equations; `near_twin` of
     one with nearly the same question.
@@ -51,6 +52,7 @@ class AuditRow(msgspec.Struct, kw_only=True):
     line: int
     query: str
     response: str
+    key: bytes = b""
     original: str = ""
     type: str = ""
     style: Style = "gsm8k"
@@ -59,6 +61,7 @@ class AuditRow(msgspec.Struct, kw_only=True):
     seed_answer: str = ""
     seed_solution: str = ""
     stated: str | None = None
+    statements: list[str] = []
     hidden: Hidden | None = None
     twin: int = 0
     path_twin: int = 0
@@ -103,15 +106,18 @@ def wrong_answer(row: AuditRow) -> str | None:
     return f"states {_short(row.stated)}, the gold is {_short(row.gold)}"
 
 
-def statements(row: AuditRow) -> list[str]:
+def statements(response: str) -> list[str]:
     """Return the final answers stated at the end of a response, in order."""
-    found = STATEMENT.findall(ANNOTATION.sub("", row.response[-TAIL:]))[-MAX_STATEMENTS:]
+    ending = response[-TAIL:]
+    if "####" not in ending and "nswer is" not in ending:
+        return []
+    found = STATEMENT.findall(ANNOTATION.sub("", ending) if "<<" in ending else ending)[-MAX_STATEMENTS:]
     return [text.strip().rstrip(".") for text in found if text.strip()]
 
 
 def conflicting_answers(row: AuditRow) -> str | None:
     """Find responses that state two final answers that differ."""
-    found = statements(row)
+    found = row.statements
     for earlier in found[:-1]:
         if earlier != found[-1] and _outcome(found[-1], earlier) == "wrong":
             return f"states {_short(earlier)} and {_short(found[-1])}"
@@ -120,7 +126,7 @@ def conflicting_answers(row: AuditRow) -> str | None:
 
 def double_answer(row: AuditRow) -> str | None:
     """Find responses that state the same final answer twice, as MetaMathQA's GSM8K rows do on purpose."""
-    found = statements(row)
+    found = row.statements
     if len(found) > 1 and conflicting_answers(row) is None:
         return f"states {_short(found[-1])} {len(found)} times"
     return None
@@ -262,7 +268,7 @@ def contradicts_steps(row: AuditRow) -> str | None:
     if ratio in RATIOS:
         return None
     text = SPACED_THOUSANDS.sub("", STATEMENT.sub(" ", row.response))
-    if any(as_fraction(number) == stated for number in NUMBER.findall(text)):
+    if any(plain_number(number) == stated for number in set(NUMBER.findall(text))):
         return None
     spelled = next((word for word, value in NUMBER_WORDS.items() if value == str(stated)), "")
     if spelled and re.search(rf"\b{spelled}\b", text, re.IGNORECASE):

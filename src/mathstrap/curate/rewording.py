@@ -32,6 +32,8 @@ MOST_OF_SMALL = 2.0
 _SMALL = frozenset([*map(str, range(11)), "1/2", "2x", "3x"])
 # A text with more distinct numbers than this is a table; its first ones are compared.
 MAX_NUMBERS = 12
+# Adding a whole row takes as long as adding at this many places.
+COMMON = 400
 _ENDINGS = ("ing", "ies", "ed", "es", "s", "ly")
 
 
@@ -52,25 +54,30 @@ def stem(word: str) -> str:
     return word
 
 
-def gist_of(words: Sequence[str]) -> Gist:
-    """Return the gist of a question from its words, as `wording.words` gives them."""
+def numbers_of(words: Sequence[str]) -> dict[str, None]:
+    """Return the first distinct numbers of a question, 1 left out, in order."""
     numbers: dict[str, None] = {}
-    stems = set()
     for word in words:
         number = word if word[-1].isdigit() else NUMBER_WORDS.get(word)
-        if number is None:
-            if len(word) > 2:
-                stems.add(stem(word))
-        elif number != "1" and len(numbers) < MAX_NUMBERS:
+        if number is not None and number != "1" and len(numbers) < MAX_NUMBERS:
             numbers[number] = None
-    return Gist(frozenset(numbers), frozenset(stems))
+    return numbers
+
+
+def gist_of(words: Sequence[str]) -> Gist:
+    """Return the gist of a question from its words, as `wording.words` gives them."""
+    stems = {
+        stem(word) for word in set(words) if len(word) > 2 and not word[-1].isdigit() and word not in NUMBER_WORDS
+    }
+    return Gist(frozenset(numbers_of(words)), frozenset(stems))
 
 
 @dataclass(kw_only=True)
 class Rewordings:
     """The gists of all test questions by their numbers, and how rare each of their words and numbers is.
 
-    `totals` is the information in each question's numbers, shape (questions,).
+    `totals` is the information in each question's numbers, shape (questions,); `known` that of each number, `unseen`
+    of one that no test question has. `rows` is the information of each common number, by test question.
     """
 
     gists: list[Gist] = field(default_factory=list)
@@ -80,6 +87,9 @@ class Rewordings:
     norms: list[float] = field(default_factory=list)
     places: dict[str, NDArray[np.int32]] = field(default_factory=dict)
     totals: NDArray[np.float64] | None = None
+    known: dict[str, float] = field(default_factory=dict)
+    unseen: float = 0.0
+    rows: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def add(self, questions: Iterable[Sequence[str]]) -> None:
         """Add the words of test questions, in the order of the index; rarity is counted anew."""
@@ -94,7 +104,14 @@ class Rewordings:
         self.weights = {word: self._rarity(num) ** 2 for word, num in self.num_with.items()}
         self.norms = [self._norm(gist) for gist in self.gists]
         self.places = {number: np.array(items, dtype=np.int32) for number, items in self.by_number.items()}
-        self.totals = np.array([sum(map(self.information, gist.numbers)) for gist in self.gists])
+        self.known = {number: self.information(number) for number in (*self.by_number, *_SMALL)}
+        self.unseen = self.information("")
+        self.rows = {}
+        for number, places in self.places.items():
+            if len(places) > COMMON:
+                self.rows[number] = np.zeros(len(self.gists))
+                self.rows[number][places] = self.known[number]
+        self.totals = np.array([sum(map(self.known.__getitem__, gist.numbers)) for gist in self.gists])
 
     def information(self, number: str) -> float:
         """Return how much a number tells, in nats: the logarithm of one in how many test questions has it.
@@ -117,30 +134,34 @@ class Rewordings:
         """Return the test questions that a question with these words rewords, each with the closeness of the words."""
         import numpy as np
 
-        gist = gist_of(found)
-        known = {number: self.information(number) for number in gist.numbers}
+        numbers = numbers_of(found)
+        known = {number: self.known.get(number, self.unseen) for number in numbers}
         total = sum(known.values())
         if self.totals is None or len(known) < 2 or total < LEAST_INFORMATION:
             return []
         shared = np.zeros(len(self.gists))
         for number, information in known.items():
-            if number in self.places:
+            if number in self.rows:
+                shared += self.rows[number]
+            elif number in self.places:
                 shared[self.places[number]] += information
-        # The evidence is less than the information shared: most test questions share too little to be weighed.
-        items = (shared >= LEAST_EVIDENCE).nonzero()[0]
+        # Most test questions share too little to be weighed: the share is at most shared / total.
+        least = max(LEAST_EVIDENCE, total * LEAST_SHARE, (LEAST_EVIDENCE * total**2) ** (1 / 3))
+        items = (shared >= least - 1e-9).nonzero()[0]
         shared = shared[items]
         share = shared / (total + self.totals[items] - shared)
         most = shared * share**2  # the evidence if all words agreed
         likely = ((most >= LEAST_EVIDENCE) & (share >= LEAST_SHARE)).nonzero()[0]
         if not len(likely):
             return []
-        norm = self._norm(gist)
+        gist = gist_of(found)
+        norm, weight = self._norm(gist), self.weights.__getitem__
         matches = []
-        for item, evidence in zip(items[likely].tolist(), most[likely], strict=True):
+        for item, evidence in zip(items[likely].tolist(), most[likely].tolist(), strict=True):
             other = self.gists[item]
-            if len(gist.numbers & other.numbers) < 2:
+            close = sum(map(weight, gist.stems & other.stems)) / (norm * self.norms[item])
+            if close < LEAST_CLOSENESS or close * evidence < LEAST_EVIDENCE:
                 continue
-            close = sum(self.weights[word] for word in gist.stems & other.stems) / (norm * self.norms[item])
-            if close >= LEAST_CLOSENESS and close * evidence >= LEAST_EVIDENCE:
+            if len(gist.numbers & other.numbers) > 1:
                 matches.append((item, close))
         return sorted(matches, key=lambda match: (-match[1], match[0]))

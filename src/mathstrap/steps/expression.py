@@ -228,7 +228,15 @@ class _Parser:
 
     def number(self, token: str) -> Number:
         self.slot += 1
-        return Number(Fraction(token), self.slot - 1, len(token.partition(".")[2]))
+        return number_of(token, self.slot - 1)
+
+
+def number_of(token: str, slot: int) -> Number:
+    """Return a number as it is written, without separators: `12`, `1.50`, `.5`."""
+    if token.isdigit() and token.isascii():  # a third of the time that Fraction takes to read the text
+        return Number(Fraction(int(token)), slot)
+    whole, _, part = token.partition(".")
+    return Number(Fraction(int(whole + part), 10 ** len(part)), slot, len(part))
 
 
 def tokenize(text: str) -> list[str]:
@@ -391,15 +399,29 @@ def value_of(text: str) -> Value | None:
     return None if len(text) > MAX_CHARS else _value_of(text)
 
 
+# A number, or a sign between two: most sides are one of these, and need no parser.
+_USUAL = re.compile(r"(\d{1,18}(?:\.\d{1,12})?)(?:([-+*/])(\d{1,18}(?:\.\d{1,12})?))?", re.ASCII)
+
+
 @lru_cache(maxsize=CACHED)
 def _value_of(text: str) -> Value | None:
+    usual = _USUAL.fullmatch(text)
+    if usual is not None:
+        left = number_of(usual[1], 0)
+        if usual[2] is None:
+            return Value(exact=left.value, decimals=left.decimals, tree=left)
+        tree = Operation(usual[2], left, number_of(usual[3], 1))
+        try:
+            return Value(exact=compute(tree), decimals=None, tree=tree)
+        except NoValueError:
+            return None
     tokens = tokenize(text)
     parsed = parse_tokens(tokens)
     if parsed is None:
         return None
-    tree, divides_on = parsed
+    node, divides_on = parsed
     try:
-        exact = compute(tree)
+        exact = compute(node)
         other = None
         if divides_on:
             tight = parse_tokens(tokens, tight=True)
@@ -419,7 +441,7 @@ def _value_of(text: str) -> Value | None:
         else:
             break
     decimals = len(bare[0].partition(".")[2]) if len(bare) == 1 and bare[0][0] in "0123456789." else None
-    return Value(exact=exact, decimals=decimals, is_percent=is_percent, tree=tree, other=other)
+    return Value(exact=exact, decimals=decimals, is_percent=is_percent, tree=node, other=other)
 
 
 def parse_tokens(tokens: Sequence[str], *, tight: bool = False) -> tuple[Node, bool] | None:
