@@ -109,7 +109,8 @@ def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
     assert query is not None, "checked above"
     assert response is not None, "checked above"
     return AuditRow(
-        line=line, query=query, response=response, key=question_key(query), original=(text_of(row, columns.original) or "")[:MAX_QUERY],
+        line=line, query=query, response=response, key=question_key(query),
+        original=(text_of(row, columns.original) or "")[:MAX_QUERY],
         type=text_of(row, columns.type) or "", gold=text_of(row, columns.gold) or "",
     )  # fmt: skip
 

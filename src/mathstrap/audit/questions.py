@@ -93,6 +93,7 @@ _SUSPECT = (
     "很抱歉", "抱歉", "对不起",
 )  # fmt: skip
 _PICTURES = ("chart", "graph", "diagram", "figure", "table", "histogram", "picture", "image", "plot", "map", "no data")
+_PROOF_WORDS = ("rove", "how t", "how w", "HOW T", "erify", "emonstrate", "ustify", "proof")
 _DIGIT = re.compile(r"\d")
 _ODD_NUMBER = re.compile(r"\d\.\d|-\d|[Nn]egative")
 
@@ -110,7 +111,7 @@ def asks_nothing(question: str) -> str:
 
 def asks_for_proof(question: str) -> str:
     """Find questions whose answer is a proof, which no final answer can be compared with."""
-    if not any(word in question for word in ("rove", "how t", "how w", "HOW T", "erify", "emonstrate", "ustify", "proof")):
+    if not any(word in question for word in _PROOF_WORDS):
         return ""
     found = _PROOF.search(question)
     if found is None or _SECOND_ASKING.search(question, found.end()):
