@@ -95,17 +95,17 @@ def test_flagging_with_a_note_writes_it_and_taking_it_back_removes_it(server, br
     page = watched.page
     page.goto(home + "/-/family/first?id=gsm8k-train-00004")
     card = page.locator(".answers .card").first
-    card.locator("details.flag summary").click()
+    card.locator("details.flag > summary").click()
     card.locator("input[name=note]").fill("adds <b>twice</b>")
-    card.locator("details.flag button").click()
-    page.wait_for_selector(".flagged")
-    assert "adds <b>twice</b>" in page.locator(".flagged").inner_text()
+    card.locator("details.flag button", has_text="Flag").click()
+    page.wait_for_selector(".marked.flag")
+    assert "adds <b>twice</b>" in page.locator(".marked.flag").inner_text()
     assert list(RunDir.read(folder / "first").flags().values()) == ["adds <b>twice</b>"]
     page.goto(home + "/first/flags")
     assert "adds <b>twice</b>" in page.inner_text("main")
     page.goto(home + "/-/family/first?id=gsm8k-train-00004")
-    page.locator(".flagged button").click()
-    page.wait_for_selector(".flagged", state="detached")
+    page.locator(".marked button").click()
+    page.wait_for_selector(".marked", state="detached")
     assert RunDir.read(folder / "first").flags() == {}
     assert watched.errors == []
     watched.context.close()

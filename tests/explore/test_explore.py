@@ -19,16 +19,16 @@ from bootstrapping import small_recipe
 from mathstrap.errors import InputError
 from mathstrap.explore.build import database_path, refresh
 from mathstrap.explore.diff import diff_html, masked_html, number_diff, unknown_html, word_diff
-from mathstrap.explore.flags import set_flag
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import refuse
+from mathstrap.explore.marks import set_marks, take_back
 from mathstrap.explore.prompt import AskedPrompt
 from mathstrap.explore.server import explorer_app, listen, show_runs
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline import RunRecipe, bootstrap
 from mathstrap.pipeline.family import family_of, prompt_of
 from mathstrap.recipe import load_recipe
-from mathstrap.types import Message, to_json
+from mathstrap.types import Message, Sample, Verdict, to_json
 from synthetic_run import make, synthetic_run, write
 
 pytest.importorskip("datasette", reason='datasette is not installed: pip install "mathstrap[explore]"')
@@ -257,13 +257,13 @@ def test_only_flips_are_found(runs, tmp_path):
 
 def test_a_flag_is_what_the_next_run_reads(tmp_path):
     path = synthetic_run(tmp_path / "run", 3)
-    set_flag(path, "gsm8k-train-00001#0", "wrong\n reasoning \x1b[31m")
-    set_flag(path, "math-train-00000", "")
+    set_marks(path, ["gsm8k-train-00001#0"], "wrong\n reasoning \x1b[31m")
+    set_marks(path, ["math-train-00000"], "")
     assert RunDir.read(path).flags() == {"gsm8k-train-00001#0": "wrong reasoning [31m", "math-train-00000": ""}
-    set_flag(path, "math-train-00000", None)
+    take_back(path, ["math-train-00000"])
     assert list(RunDir.read(path).flags()) == ["gsm8k-train-00001#0"]
     with pytest.raises(InputError, match="at most"):
-        set_flag(path, "math-train-00000", "x" * 3_000)
+        set_marks(path, ["math-train-00000"], "x" * 3_000)
 
 
 def test_the_next_run_leaves_out_what_was_flagged(tmp_path):
@@ -282,7 +282,7 @@ def test_the_next_run_leaves_out_what_was_flagged(tmp_path):
     bootstrap(recipe)
     path = tmp_path / "r"
     first = next(RunDir.read(path).read_records("samples", Sample))
-    set_flag(path, first.id, "not what was asked")
+    set_marks(path, [first.id], "not what was asked")
     bootstrap(recipe)
     run = RunDir.read(path)
     assert first.id not in {sample.id for sample in run.read_records("samples", Sample)}
@@ -294,7 +294,7 @@ def test_the_next_run_leaves_out_what_was_flagged(tmp_path):
 def test_a_flag_can_be_set_while_the_run_holds_its_lock(tmp_path):
     path = synthetic_run(tmp_path / "run", 3)
     with RunDir.open(path):
-        set_flag(path, "math-train-00000", "while running")
+        set_marks(path, ["math-train-00000"], "while running")
     assert RunDir.read(path).flags()
 
 
@@ -526,7 +526,7 @@ def test_ids_like_paths_or_html_are_only_text(tmp_path):
             assert reply.status_code == 200, name
             assert "root:" not in reply.text
             assert "<script>x" not in reply.text
-        set_flag(path, names[0], "odd")
+        set_marks(path, [names[0]], "odd")
     assert [each.name for each in tmp_path.iterdir()] == ["run", "cache"] or len(list(tmp_path.iterdir())) == 2
 
 
@@ -634,22 +634,78 @@ def test_the_server_listens_on_loopback_alone():
             listen(listener.getsockname()[1])
 
 
-def test_a_filtered_page_is_flagged_at_once_with_the_reviewers_name(tmp_path):
+def post(found, page, **form):
+    token = page.partition('name="csrftoken" value="')[2].partition('"')[0]
+    reply = found.client.post(
+        "/-/flag/run", data={"csrftoken": token, **form}, cookies={"ds_csrftoken": token}, follow_redirects=False
+    )
+    return asyncio.run(reply)
+
+
+def test_a_filtered_list_is_reviewed_at_once_also_beyond_its_page(tmp_path):
+    path = synthetic_run(tmp_path / "run", 60)
+    with explorer_app([path], tmp_path / "cache") as found:
+        page = get(found, "/run/answers?outcome=wrong&_sort=id").text
+        wrong = {row["id"] for row in get(found, "/run/answers.json?outcome=wrong&_shape=array&_size=max").json()}
+        assert len(wrong) > 100  # a page shows fewer
+        filters = unescape(page.partition('name="filters" value="')[2].partition('"')[0])
+        form = {"table": "answers", "filters": filters, "note": "off", "reviewer": "Ada\x1b"}
+        reply = post(found, page, **form)
+        assert (reply.status_code, reply.headers["location"]) == (303, "/run/flags")
+        marks = RunDir.read(path).marks()
+        assert set(marks) == wrong
+        assert {(mark.note, mark.reviewer) for mark in marks.values()} == {("off", "Ada")}
+        assert "Flagged by Ada: off" in get(found, f"/-/family/run?id={quote(min(wrong))}").text
+        post(found, page, **form, action="approve")
+        assert {mark.action for mark in RunDir.read(path).marks().values()} == {"approve"}
+        assert RunDir.read(path).flags() == {}
+        post(found, page, **form, action="remove")
+        assert RunDir.read(path).marks() == {}
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({"id": "gsm8k-train-00001", "action": "approve"}, 404, "no answer with this id"),
+        ({"id": "gsm8k-train-00001#0", "action": "edit", "text": " \r\n"}, 400, "needs a text"),
+        ({"id": "gsm8k-train-00001#0", "action": "edit", "text": "x" * 200_001}, 400, "at most 200,000"),
+        ({"id": "gsm8k-train-00001#0", "action": "delete"}, 400, "flag, approve, edit, remove"),
+        ({"table": "answers", "filters": "outcome=nonsense"}, 404, "no rows under these filters"),
+        ({"table": "answers", "filters": "_where=1+union+select"}, 400, "cannot be read"),
+        ({"table": "about", "filters": ""}, 404, "no rows"),
+    ],
+)
+def test_a_review_that_cannot_be_done_says_why_and_changes_nothing(tmp_path, form, status, said):
     path = synthetic_run(tmp_path / "run", 6)
     with explorer_app([path], tmp_path / "cache") as found:
-        page = get(found, "/run/answers?outcome=wrong").text
-        ids = unescape(page.partition('name="ids" hidden readonly>')[2].partition("<")[0]).split("\n")
-        assert ids
-        token = page.partition('name="csrftoken" value="')[2].partition('"')[0]
-        form = {"csrftoken": token, "ids": "\r\n".join([*ids, "not there"]), "note": "off", "reviewer": "Ada\x1b"}
-        reply = asyncio.run(
-            found.client.post("/-/flag/run", data=form, cookies={"ds_csrftoken": token}, follow_redirects=False)
-        )
-        assert reply.status_code == 303, reply.text[:300]
-        assert reply.headers["location"] == "/run/flags"
-        family = get(found, f"/-/family/run?id={quote(ids[0])}").text
-    marks = RunDir.read(path).marks()
-    assert sorted(marks) == sorted(ids)
-    assert {(flag.note, flag.reviewer) for flag in marks.values()} == {("off", "Ada")}
-    assert RunDir.read(path).flags()[ids[0]] == "off"  # what the next run reads
-    assert "Flagged: Ada: off" in family
+        page = get(found, "/-/family/run?id=gsm8k-train-00001").text
+        reply = post(found, page, **form)
+    assert reply.status_code == status, reply.text[-600:]
+    assert said in unescape(reply.text)
+    assert RunDir.read(path).marks() == {}
+
+
+def test_the_next_run_keeps_what_was_approved_and_grades_what_was_edited(tmp_path):
+    recipe = small_recipe(tmp_path)
+    bootstrap(recipe)
+    path = recipe.path
+    run = RunDir.read(path)
+    verdicts = {verdict.candidate: verdict for verdict in run.read_records("verdicts", Verdict)}
+    wrong = sorted(name for name, verdict in verdicts.items() if verdict.outcome == "wrong")
+    approved, mended, spoilt = wrong[0], wrong[1], next(iter(run.read_records("samples", Sample))).id
+    set_marks(path, [approved], "the gold is off", reviewer="Ada", action="approve")
+    right = f"It adds up.\nThe answer is: {verdicts[mended].expected}"
+    set_marks(path, [mended], action="edit", text=right)
+    set_marks(path, [spoilt], action="edit", text="The answer is: 123456789")
+    paid = [(name.name, name.read_bytes()) for name in sorted(path.glob("completions-*"))]
+    bootstrap(recipe)
+    assert [(name.name, name.read_bytes()) for name in sorted(path.glob("completions-*"))] == paid
+    samples = {sample.id: sample for sample in RunDir.read(path).read_records("samples", Sample)}
+    assert spoilt not in samples  # an edit is graded like a reply
+    assert samples[mended].response.startswith("It adds up.")
+    assert samples[mended].tags["review"] == "edited"
+    assert samples[approved].answer == verdicts[approved].got  # not the gold, which the reviewer does not believe
+    assert samples[approved].tags["review"] == "approved by Ada: the gold is off"
+    take_back(path, [approved, mended, spoilt])
+    bootstrap(recipe)
+    assert {approved, mended}.isdisjoint(s.id for s in RunDir.read(path).read_records("samples", Sample))

@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from mathstrap.backends.local import gguf
 from mathstrap.cli import app
 from mathstrap.errors import InputError, StorageError
-from mathstrap.explore.flags import set_flag
+from mathstrap.explore.marks import set_marks
 from mathstrap.files.private import is_own_file, plain_folder, private_folder
 from mathstrap.files.rundir import RunDir
 from mathstrap.files.tables import write_atomically
@@ -61,7 +61,7 @@ def test_what_is_written_whole_takes_the_place_of_a_link(run: Path, tmp_path: Pa
     with RunDir.open(run) as opened:
         opened.write_text("report.html", "page")
         opened.write_records("samples", [])
-    set_flag(run, "s-1", "odd")
+    set_marks(run, ["s-1"], "odd")
     assert victim.read_text() == "mine\n"
     assert not any((run / name).is_symlink() for name in ("report.html", "samples.jsonl", "flags.jsonl"))
 
@@ -119,7 +119,7 @@ def test_files_that_hold_replies_are_their_owners_alone(run: Path) -> None:
         opened.write_records("candidates", [])
         opened.write_rows("rows", [{"a": 1}], like={"a": 1})
         opened.spending()
-    set_flag(run, "s-1", "odd")
+    set_marks(run, ["s-1"], "odd")
     assert {path.name: oct(path.stat().st_mode & 0o077) for path in run.iterdir() if path.stat().st_mode & 0o077} == {}
 
 

@@ -27,7 +27,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.stats import count_steps, method_of
 from mathstrap.types import Reject, Sample, Verdict, is_check, problem_of, root_of
 
-VERSION = "6"
+VERSION = "7"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
 MAX_CELL = 500
 MAX_THOUGHT = 20_000  # characters; a page shows no more of one text
@@ -261,11 +261,14 @@ def _indexed(connection: sqlite3.Connection, table: str, column: str) -> Iterato
 
 
 def _load_flags(connection: sqlite3.Connection, run: RunDir) -> None:
-    flags = run.marks()
+    marks = run.marks()
     with connection:
         connection.execute("begin")
         connection.execute("delete from flags")
         connection.executemany(
-            "insert into flags values (?, ?, ?, ?)",
-            ((name, root_of(name), flag.note, flag.reviewer) for name, flag in flags.items()),
+            "insert into flags values (?, ?, ?, ?, ?, ?)",
+            (
+                (name, root_of(name), mark.action, mark.note, mark.reviewer, mark.text)
+                for name, mark in marks.items()
+            ),
         )

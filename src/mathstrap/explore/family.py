@@ -32,7 +32,7 @@ class Member:
     origin_html: str
     numbers: NumberDiff | None
     answers: list[dict[str, Any]]
-    flag: str | None
+    mark: dict[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class FamilyPage:
     solution_html: str
     members: list[Member]
     own_answers: list[dict[str, Any]]
-    flag: str | None
+    mark: dict[str, Any] | None
     other_rejects: list[dict[str, Any]]
     is_cut: bool
     before: str
@@ -65,23 +65,20 @@ def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget |
     if not rows and not answers:
         return None
     rejects = _rows(connection, "select * from rejects where seed = ? order by id limit ?", seed_id, MAX_QUESTIONS)
-    flags = {
-        row["id"]: f"{row['reviewer']}: {row['note']}" if row["reviewer"] else row["note"]
-        for row in _rows(connection, "select * from flags where seed = ?", seed_id)
-    }
+    marks = {row["id"]: row for row in _rows(connection, "select * from flags where seed = ?", seed_id)}
     before, after = neighbours(connection, seed_id)
     sql = "select id, thought from thoughts where id in (select id from answers where seed = ?)"
     thoughts = {row["id"]: row["thought"] for row in _rows(connection, sql, seed_id)}
     by_problem: dict[str, list[dict[str, Any]]] = {}
     details = {row["id"]: row["detail"] for row in rejects}
     for answer in answers:
-        answer["flag"] = flags.get(answer["id"])
+        answer["mark"] = marks.get(answer["id"])
         answer["thought"] = thoughts.get(answer["id"], "")
         answer["detail"] = details.get(answer["id"], "")
         by_problem.setdefault(answer["problem"], []).append(answer)
     seed = next((row for row in rows if row["id"] == seed_id), None) or _stand_in(seed_id)
     style: Style = "math" if seed["style"] == "math" else "gsm8k"
-    members = [_member(row, seed, style, by_problem, flags, budget) for row in rows if row["id"] != seed_id]
+    members = [_member(row, seed, style, by_problem, marks, budget) for row in rows if row["id"] != seed_id]
     order = {method: place for place, method in enumerate(METHODS)}
     members.sort(key=lambda member: (order.get(member.method, len(order)), member.id))
     shown = {row["id"] for row in rows} | {row["id"] for row in answers}
@@ -93,7 +90,7 @@ def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget |
         solution_html=render(seed["detail"] or "", style, budget=budget),
         members=members,
         own_answers=by_problem.get(seed_id, []),
-        flag=flags.get(seed_id),
+        mark=marks.get(seed_id),
         other_rejects=[row for row in rejects if row["id"] not in shown],
         before=before,
         after=after,
@@ -120,7 +117,7 @@ def _member(
     seed: Mapping[str, Any],
     style: Style,
     answers: Mapping[str, list[dict[str, Any]]],
-    flags: Mapping[str, str],
+    marks: Mapping[str, dict[str, Any]],
     budget: Budget,
 ) -> Member:
     tags = _tags(row["tags"])
@@ -148,7 +145,7 @@ def _member(
         origin_html=origin,
         numbers=numbers,
         answers=answers.get(row["id"], []),
-        flag=flags.get(row["id"]),
+        mark=marks.get(row["id"]),
     )
 
 

@@ -106,12 +106,12 @@ def refuse(scope: Scope) -> str:
     if scope["method"] in ("GET", "HEAD"):
         return ""
     if scope["method"] != "POST" or not str(scope["path"]).startswith(WRITABLE):
-        return "This explorer is read-only but for flags."
+        return "This explorer is read-only but for reviews."
     origin = headers.get("origin", "")
     if origin and (urlsplit(origin).netloc != host or headers.get("sec-fetch-site", "same-origin") != "same-origin"):
-        return "A form on another site may not flag rows here."
+        return "A form on another site may not mark rows here."
     if CSRF_COOKIE not in headers.get("cookie", ""):  # Datasette lets a post without any cookie pass unchecked
-        return "Flags are set with the form on a family page."
+        return "Rows are marked with the form on a family page."
     return ""
 
 

@@ -10,18 +10,19 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, Literal
+from urllib.parse import parse_qsl, quote, urlencode
 
 from mathstrap.errors import InputError
 from mathstrap.explore.browse import read_fallen, read_families, search_all
 from mathstrap.explore.diff import diff_html
 from mathstrap.explore.family import problems_of, read_family
-from mathstrap.explore.flags import set_flags
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import guarded
 from mathstrap.explore.limits import limit_queries, processor_limit
+from mathstrap.explore.marks import set_marks, take_back
 from mathstrap.explore.prompt import PromptOf
+from mathstrap.files.rundir import Action
 from mathstrap.render import Budget
 from mathstrap.render.hostile import escape
 from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
-MOST_FLAGGED = 1_000  # at once: what a page of a table can show
+MOST_MARKED = 100_000  # at once; each row is a line of a file that is written whole
 PAGE_SECONDS = 1.5  # of formulas; the rest of a page is shown as source
 OUR_TABLES = ("questions", "answers", "rejects", "flags")
 ID_COLUMNS = ("id", "seed", "problem", "parent")
@@ -43,6 +44,8 @@ STAGE_FILTERS = {
     "correct": {"outcome": "correct"},
     "kept": {"kept": "yes"},
 }
+ACTIONS = ("flag", "approve", "edit", "remove")
+PAGING = ("_next", "_size", "_sort", "_sort_desc", "_col", "_shape", "_nofacet")
 NOISY_HANDLER = "datasette.handle_exception"
 HOOKS = (
     "register_routes", "extra_template_vars", "prepare_jinja2_environment", "prepare_connection", "render_cell",
@@ -244,28 +247,59 @@ class Explorer:
         return await self._page(request, "flips.html", values)
 
     async def flag(self, request: Any) -> Any:
-        """Write a reviewer's flag to the run and go back to the family."""
+        """Write what a reviewer decided to the run and go back to the family, or to the list of what is reviewed."""
         shown = self._run(request.url_vars["run"])
         if request.method != "POST":
-            return await self._error(request, "Flags are set with the form on a family page.", 405)
+            return await self._error(request, "Rows are marked with the form on a family page.", 405)
         form = await request.post_vars()
-        row_id = form.get("id", "")
-        wanted = form["ids"].replace("\r", "").split("\n")[:MOST_FLAGGED] if form.get("ids") else [row_id]
-        sql = "select 1 from questions where id = ?1 union all select 1 from answers where id = ?1"
+        action: Literal[Action, "remove"] = form.get("action") or "flag"
+        if action not in ACTIONS:
+            return await self._error(request, f"A row can be marked with: {', '.join(ACTIONS)}.", 400)
+        row_id, table = form.get("id", ""), form.get("table", "")
+        # Only an answer is kept or rewritten: another question would have to be asked, and paid, anew.
+        tables = ("answers",) if action in ("approve", "edit") else ("questions", "answers")
+        try:
+            wanted = await self.rows_under(shown, table, form.get("filters", "")) if table in tables else [row_id]
+        except InputError as error:
+            return await self._error(request, str(error), 400)
+        sql = " union all ".join(f"select 1 from {name} where id = ?1" for name in tables)  # noqa: S608 constants
         known = await self._read(
             shown, lambda connection: [one for one in wanted if connection.execute(sql, (one,)).fetchone()]
         )
         if not known:
-            return await self._error(request, f"The run {shown.name} has nothing with this id.", 404)
-        note = None if form.get("action") == "remove" else form.get("note", "")
+            what = "rows under these filters" if table else f"{tables[-1][:-1]} with this id"
+            return await self._error(request, f"The run {shown.name} has no {what} to mark.", 404)
+        note, reviewer, text = form.get("note", ""), form.get("reviewer", ""), form.get("text", "")
         try:
-            await asyncio.to_thread(set_flags, shown.run, known, note, reviewer=form.get("reviewer", ""))
+            if action == "remove":
+                await asyncio.to_thread(take_back, shown.run, known)
+            else:
+                await asyncio.to_thread(
+                    set_marks, shown.run, known, note, reviewer=reviewer, action=action, text=text
+                )
         except InputError as error:
             return await self._error(request, str(error), 400)
         await asyncio.to_thread(self.refresh, shown)
-        if form.get("ids"):
-            return _redirect(rows_url(shown.name, "flags"))
-        return _redirect(f"{family_url(shown.name, row_id)}#{anchor(row_id)}")
+        return _redirect(rows_url(shown.name, "flags") if table else family_url(shown.name, row_id))
+
+    async def rows_under(self, shown: Shown, table: str, filters: str) -> list[str]:
+        """Return the ids of all rows of a table under the filters of an address, as Datasette itself reads these."""
+        ids: list[str] = []
+        kept = [(name, value) for name, value in parse_qsl(filters) if name not in PAGING]
+        query = urlencode([*kept, ("_col", "id"), ("_shape", "objects"), ("_size", "max"), ("_nofacet", "1")])
+        url = f"/{shown.name}/{table}.json?{query}"
+        while url:
+            found = (await self.datasette.client.get(url)).json()
+            if not isinstance(found.get("rows"), list):
+                raise InputError("The filters of this list cannot be read. Nothing is marked.")
+            ids += [row["id"] for row in found["rows"]]
+            if len(ids) > MOST_MARKED:
+                raise InputError(
+                    f"This list has more than {MOST_MARKED:,} rows. Nothing is marked. Filter it further, or change "
+                    "the recipe: curate drops rows by rule."
+                )
+            url = found.get("next_url") or ""
+        return ids
 
     # What the pages stand on
 

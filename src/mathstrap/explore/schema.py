@@ -23,7 +23,7 @@ create table answers (
 );
 create table rejects (id text, seed text, dataset text, method text, stage text, reason text, detail text);
 create table thoughts (id text primary key, thought text) without rowid;
-create table flags (id text, seed text, note text, reviewer text);
+create table flags (id text, seed text, action text, note text, reviewer text, text text);
 create table about (name text primary key, value text);
 create virtual table questions_fts using fts5(question, content='questions', detail='column');
 create virtual table answers_fts using fts5(text, content='answers', detail='column', columnsize=0);

@@ -160,7 +160,7 @@ def _metadata() -> dict[str, Any]:
             "answers": {"facets": list(ANSWER_FACETS[:6]), "title": "Answers", **searched("answers_fts")},
             "questions": {"facets": list(QUESTION_FACETS[:5]), "title": "Questions", **searched("questions_fts")},
             "rejects": {"facets": list(REJECT_FACETS), "title": "Rejects"},
-            "flags": {"title": "Flags"},
+            "flags": {"title": "Reviewed"},
             **{name: {"hidden": True} for name in HIDDEN},
         }
     }

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from itertools import tee
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 import msgspec
 
@@ -51,12 +51,29 @@ R = TypeVar("R", bound=msgspec.Struct)
 Key = tuple[str, str]  # the id of a request and the key of what it asks
 
 
-class Flag(msgspec.Struct, frozen=True, kw_only=True):
-    """A reviewer's mark on a sample, problem or seed; the next run leaves it out."""
+Action = Literal["flag", "approve", "edit"]
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reviewer decided about a row; the next run obeys it.
+
+    action  flag: a sample, a problem or a seed is left out, with all that was made from it; approve: an answer is
+            kept whatever the checker said; edit: an answer is graded with `text` in place of its reply's text
+    text    the new text of an edited answer; an approved one may have one too
+    """
 
     id: str
     note: str = ""
     reviewer: str = ""
+    action: Action = "flag"
+    text: str = ""
+
+    @property
+    def words(self) -> str:
+        """Say who did what, for a sample's tags."""
+        done = {"flag": "flagged", "approve": "approved", "edit": "edited"}[self.action]
+        edited = ", with another text" if self.action == "approve" and self.text else ""
+        return f"{done}{edited}{f' by {self.reviewer}' if self.reviewer else ''}{f': {self.note}' if self.note else ''}"
 
 
 class StageSink:
@@ -430,13 +447,13 @@ class RunDir:
         """Yield what was ever given up, oldest first; later runs may have answered it since."""
         return self._rows("failures.jsonl", Failure)
 
-    def marks(self) -> dict[str, Flag]:
-        """Return the flags by id, with who set them; a later line wins."""
-        return {flag.id: flag for flag in self._rows("flags.jsonl", Flag)}
+    def marks(self) -> dict[str, Mark]:
+        """Return what reviewers decided, by id; a later line wins."""
+        return {mark.id: mark for mark in self._rows("flags.jsonl", Mark)}
 
     def flags(self) -> dict[str, str]:
         """Return id -> note of what reviewers flagged in `flags.jsonl`; a later line wins, an empty file is fine."""
-        return {flag.id: flag.note for flag in self._rows("flags.jsonl", Flag)}
+        return {mark.id: mark.note for mark in self.marks().values() if mark.action == "flag"}
 
     # Derived
 

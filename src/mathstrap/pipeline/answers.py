@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
 
+from mathstrap.files.rundir import Mark
 from mathstrap.files.tables import Scratch
+from mathstrap.parallel import ChunkMap
 from mathstrap.pipeline.derive import Answer, grade_replies, is_solved, plan_solves, worked_replies
 from mathstrap.pipeline.label import label_questions
+from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.review import approved, edited
 from mathstrap.pipeline.rounds import Rounds
 from mathstrap.pipeline.state import Answers, Context, State, asked_of_draws, keys_of_draws, noting_keys
-from mathstrap.types import problem_of
+from mathstrap.types import Completion, Problem, problem_of
 
 
 def solve(state: State, context: Context) -> State:
@@ -28,6 +32,7 @@ def solve(state: State, context: Context) -> State:
     rounds = Rounds(open_problems, recipe, spent=spent, price=teacher.meter.price, planned=state.planned)
     keys: dict[str, str] = {}
     graded: list[Scratch[Answer]] = []
+    marks = run.marks()
     while draws := rounds.next():
         requests = noting_keys(plan_solves(state.problems, recipe, draws), keys)
         teacher.fill("solve", requests, sum(map(len, draws.values())))
@@ -36,7 +41,7 @@ def solve(state: State, context: Context) -> State:
             # What the next round asks depends on these grades, and so they are made here, once, and kept for `verify`.
             answers = run.scratch(Answer)
             replies = run.replies("solve", keys_of_draws(draws, keys))
-            for answer in grade_replies(replies, rounds.problems, recipe, map_chunks=context.map_chunks):
+            for answer in reviewed(replies, rounds.problems, recipe, marks, context.map_chunks):
                 answers.append(answer)
                 correct[problem_of(answer.id)] += answer.is_correct
             graded.append(answers)
@@ -68,13 +73,26 @@ def graded_answers(state: State, context: Context) -> Iterator[Answer]:
     problems = {problem.id: problem for problem in state.problems}
     # The rounds come in order, so of one problem the earlier draws come first.
     parts: list[Iterable[Answer]] = list(asked.graded)
+    marks = context.run.marks()
     if not parts:
         replies = context.run.replies("solve", keys_of_draws(asked.draws, asked.keys))
-        parts.append(grade_replies(replies, problems, recipe, map_chunks=context.map_chunks))
+        parts.append(reviewed(replies, problems, recipe, marks, context.map_chunks))
     if any(recipe.method(name).draws == 0 for name in recipe.method_names):
         worked = worked_replies(state.problems, recipe)
-        parts.append(grade_replies(worked, problems, recipe, map_chunks=context.map_chunks))
+        parts.append(reviewed(worked, problems, recipe, marks, context.map_chunks))
     if len(parts) == 1:
         return iter(parts[0])
     place = {problem_id: number for number, problem_id in enumerate(problems)}
     return heapq.merge(*parts, key=lambda answer: place[problem_of(answer.id)])
+
+
+def reviewed(
+    replies: Iterable[Completion],
+    problems: Mapping[str, Problem],
+    recipe: RunRecipe,
+    marks: Mapping[str, Mark],
+    map_chunks: ChunkMap,
+) -> Iterator[Answer]:
+    """Yield every answer with its grade, as reviewers edited and approved them."""
+    answers = grade_replies(edited(replies, marks), problems, recipe, map_chunks=map_chunks)
+    return approved(answers, marks)

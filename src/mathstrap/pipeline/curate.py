@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from dataclasses import replace as with_fields
 from itertools import chain, groupby
 from types import MappingProxyType
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -19,7 +20,7 @@ from mathstrap.curate.dedup import DedupOptions, DuplicatePair, find_duplicates
 from mathstrap.curate.difficulty import DifficultyOptions, Place, place_in_window
 from mathstrap.curate.mix import Meta, label_keys, meta_of, mix, split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
-from mathstrap.files.rundir import RunDir
+from mathstrap.files.rundir import Mark, RunDir
 from mathstrap.parallel import ChunkMap, here
 from mathstrap.pipeline.derive import make_sample, solve_prompt
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
@@ -44,13 +45,17 @@ def curate(state: State, context: Context) -> State:
         solved = (reject.id for reject in state.rejects if reject.stage == "solve" and "#" in reject.id)
         outside = outside_window(graded(run), Counter(map(problem_of, solved)), recipe.curate.difficulty)
     flags = with_descendants(run.flags(), state.problems)
-    chosen = choose(graded(run), recipe.curate, flags, outside=outside, map_chunks=context.map_chunks)
+    marks = {name: mark for name, mark in run.marks().items() if mark.action != "flag"}
+    approved = frozenset(name for name, mark in marks.items() if mark.action == "approve")
+    chosen = choose(
+        graded(run), recipe.curate, flags, approved=approved, outside=outside, map_chunks=context.map_chunks
+    )
     problems = {problem.id: problem for problem in chain(state.seeds.problems, state.problems)}
     hashes = {problem.id: solve_prompt(problem, recipe).hash for problem in state.problems}
     keys = label_keys(recipe.mix)
     # Without targets an id says all that mixing needs, and the samples are made once instead of twice.
     metas = (
-        (meta_of(sample, keys) for sample in samples_of(graded(run), chosen.ids, problems, hashes, recipe))
+        (meta_of(sample, keys) for sample in samples_of(graded(run), chosen.ids, problems, hashes, recipe, marks))
         if keys
         else (Meta(sample_id, root_of(sample_id)) for sample_id in chosen.ids)
     )
@@ -59,7 +64,7 @@ def curate(state: State, context: Context) -> State:
     surplus_ids = (sample_id for sample_id in chosen.ids if sample_id not in wanted)
     not_needed = [Reject(id=sample_id, stage="curate", reason="not_needed") for sample_id in surplus_ids]
     ids = {sample_id: chosen.ids[sample_id] for sample_id in mixed.ids}
-    samples = samples_of(graded(run), ids, problems, hashes, recipe)
+    samples = samples_of(graded(run), ids, problems, hashes, recipe, marks)
     num_samples = run.write_records("samples", samples, parquet=Sample)
     curated = with_fields(
         state,
@@ -154,15 +159,17 @@ def choose(
     options: CurateOptions,
     flags: Mapping[str, str],
     *,
+    approved: frozenset[str] = frozenset(),
     outside: Mapping[str, Place] = MappingProxyType({}),
     map_chunks: ChunkMap = here,
 ) -> Chosen:
     """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note.
 
-    `outside` names the problems that the difficulty window leaves out, with the reason.
+    `approved` names answers that a reviewer wants kept: nothing but a flag takes them out. `outside` names the
+    problems that the difficulty window leaves out, with the reason.
     """
     whole = Chosen(ids={})
-    for part in map_chunks(_choose, (options, flags, dict(outside)), by_root(pairs)):
+    for part in map_chunks(_choose, (options, flags, approved, dict(outside)), by_root(pairs)):
         whole.ids.update(part.ids)
         whole.rejects.extend(part.rejects)
     return whole
@@ -181,9 +188,10 @@ def by_root(pairs: Iterable[tuple[Candidate, Verdict]]) -> Iterator[list[tuple[C
 
 
 def _choose(
-    given: tuple[CurateOptions, Mapping[str, str], Mapping[str, Place]], pairs: Iterable[tuple[Candidate, Verdict]]
+    given: tuple[CurateOptions, Mapping[str, str], frozenset[str], Mapping[str, Place]],
+    pairs: Iterable[tuple[Candidate, Verdict]],
 ) -> Chosen:
-    options, flags, outside = given
+    options, flags, approved, outside = given
     ids: dict[str, tuple[str, ...]] = {}
     rejects: list[Reject] = []
 
@@ -201,6 +209,9 @@ def _choose(
             false = tuple(bad_arithmetic(candidate.text))
             if note is not None:
                 drop(candidate, "flagged", note)
+            elif candidate.id in approved:
+                seen[digest] = candidate.id
+                ids[candidate.id] = false
             elif candidate.problem in outside:
                 drop(candidate, outside[candidate.problem], "")
             elif options.same_reply == "drop" and digest in seen:
@@ -248,15 +259,21 @@ def samples_of(
     problems: Mapping[str, Problem],
     prompt_hashes: Mapping[str, str],
     recipe: RunRecipe,
+    marks: Mapping[str, Mark] = MappingProxyType({}),
 ) -> Iterator[Sample]:
     """Yield the training rows of the chosen answers, in order; `prompt_hashes` is keyed by problem id.
 
-    A solution with false calculations carries them in its tag `bad_arithmetic`.
+    A solution with false calculations carries them in its tag `bad_arithmetic`, one that a reviewer edited or approved
+    the tag `review` with who did what.
     """
     for candidate, verdict in pairs:
         if candidate.id in ids:
             problem = problems[candidate.problem]
             seed = problems[root_of(problem.id)]
             sample = make_sample(candidate, verdict, problem, seed, recipe, prompt_hashes[problem.id])
-            false = ids[candidate.id]
-            yield replace(sample, tags={**sample.tags, "bad_arithmetic": list(false)}) if false else sample
+            tags: dict[str, Any] = {}
+            if false := ids[candidate.id]:
+                tags["bad_arithmetic"] = list(false)
+            if candidate.id in marks:
+                tags["review"] = marks[candidate.id].words
+            yield replace(sample, tags={**sample.tags, **tags}) if tags else sample

@@ -339,7 +339,9 @@ def make_sample(
     candidate: Candidate, verdict: Verdict, problem: Problem, seed: Problem, recipe: RunRecipe, prompt_hash: str
 ) -> Sample:
     """Return the training row of a graded candidate (published columns of MetaMathQA, then lineage)."""
-    answer = problem.answer if verdict.outcome == "correct" else candidate.answer
+    # Who approves an answer that the checker called wrong says that the gold is wrong.
+    is_gold = verdict.outcome == "correct" and verdict.tier != "review"
+    answer = problem.answer if is_gold else candidate.answer
     labelled = next((one for one in (problem, seed) if one.tags.get("gold") == "voted"), None)
     member = recipe.panels["solving"].teacher_for(candidate.id)
     is_mixed = len(recipe.panels["solving"].members) > 1

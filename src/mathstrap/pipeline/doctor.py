@@ -22,7 +22,7 @@ from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.files.append_log import ReplyIndex, decode_reply, key_in, open_for_writing, request_in, storage_error
 from mathstrap.files.lines import Damage, lines_of, open_file, read_json_file, records_in
 from mathstrap.files.rows import iter_rows
-from mathstrap.files.rundir import Flag, RunDir, decode_entry, record_decoder
+from mathstrap.files.rundir import Mark, RunDir, decode_entry, record_decoder
 from mathstrap.files.tables import replacing
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import load_recipe
@@ -38,7 +38,7 @@ PAID: dict[str, tuple[Decode, str]] = {
     "failures.jsonl": (record_decoder(Failure), "record of a failure"),
     "batches-*.jsonl": (decode_entry, "record of a batch"),
     "spending.jsonl": (record_decoder(Liability), "record of what was spent"),
-    "flags.jsonl": (record_decoder(Flag), "flag"),
+    "flags.jsonl": (record_decoder(Mark), "mark"),
 }
 RECORDS: dict[str, type[msgspec.Struct]] = {
     "problems": Problem, "candidates": Candidate, "verdicts": Verdict, "rejects": Reject, "samples": Sample,
