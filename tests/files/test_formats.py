@@ -6,10 +6,12 @@ import bz2
 import gzip
 import json
 import lzma
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pyarrow
+import pyarrow.ipc
 import pytest
 
 from mathstrap.errors import InputError
@@ -51,6 +53,10 @@ def read(path: Path) -> list[dict[str, Any]]:
         ("a.csv", 'question;answer\n1+1? Say, 2;2\n"Größe; 2\t+ 2?";4\n'),
         ("a.csv", 'sep=;\nquestion;answer\n1+1? Say, 2;2\n"Größe; 2\t+ 2?";4\n'),
         ("a.csv", 'question,answer,\n"1+1? Say, 2",2,\nGröße; 2\t+ 2?,4,\n\n'),
+        ("a.json", json.dumps([list(row.values()) for row in ROWS])),  # pairs of question and answer
+        ("a.txt", 'question|answer\n1+1? Say, 2|2\n"Größe; 2\t+ 2?"|4\n'),
+        ("a.csv", 'My questions of 2024\n\nquestion,answer\n"1+1? Say, 2",2\nGröße; 2\t+ 2?,4\n'),
+        ("a.jsonl", LINES.replace("}\n", "},\n")),
         ("a.tsv", 'question\tanswer\n1+1? Say, 2\t2\n"Größe; 2\t+ 2?"\t4\n'),
     ],
 )
@@ -59,11 +65,11 @@ def test_every_layout_of_text_gives_the_same_rows(tmp_path, name, text):
     assert read(tmp_path / name) == ROWS
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-32", "utf-32-be"])
 @pytest.mark.parametrize(
     ("name", "text"), [("a.jsonl", LINES), ("a.csv", 'question,answer\n"1+1? Say, 2",2\n"Größe; 2\t+ 2?",4\n')]
 )
-def test_utf16_is_read(tmp_path, encoding, name, text):
+def test_wide_encodings_are_read(tmp_path, encoding, name, text):
     (tmp_path / name).write_bytes(text.encode(encoding))
     assert read(tmp_path / name) == ROWS
 
@@ -121,3 +127,75 @@ def test_a_row_that_holds_turns_is_one_row(tmp_path):
     for name in ("a.json", "a.jsonl"):
         (tmp_path / name).write_text(json.dumps(row))
         assert read(tmp_path / name) == [row]
+
+
+def zipped(path: Path, files: dict[str, str]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_archives_are_read_without_what_describes_them(tmp_path):
+    files = {"set/train.jsonl": LINES, "__MACOSX/set/._train.jsonl": "\0", "README.json": "{}", "zz/b.csv": TABLE, "../../x.csv": TABLE}
+    assert read(zipped(tmp_path / "a.zip", files)) == [*ROWS, *ROWS]
+    with pytest.raises(InputError, match=r"several splits: test .*, train"):
+        read(zipped(tmp_path / "b.zip", {"train.jsonl": LINES, "test.jsonl": LINES}))
+    (tmp_path / "c.zip").write_bytes(b"PK\x03\x04 torn")
+    with pytest.raises(InputError, match="cannot be unpacked"):
+        read(tmp_path / "c.zip")
+
+
+def test_a_folder_with_several_splits_is_not_read_as_one(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "data.jsonl").write_text(LINES)
+    with pytest.raises(InputError, match="several splits"):
+        read(tmp_path)
+    assert read(tmp_path / "train") == ROWS
+
+
+@pytest.mark.parametrize("opener", [pyarrow.ipc.new_stream, pyarrow.ipc.new_file])
+def test_arrow_files_of_a_saved_dataset_are_read(tmp_path, opener):
+    table = pyarrow.Table.from_pylist(ROWS)
+    with opener(str(tmp_path / "data-00000-of-00001.arrow"), table.schema) as writer:
+        writer.write_table(table)
+    (tmp_path / "state.json").write_text("{}")
+    assert read(tmp_path) == ROWS
+    (tmp_path / "data-00000-of-00001.arrow").write_bytes(b"ARROW1 torn")
+    with pytest.raises(InputError, match="not an Arrow file"):
+        read(tmp_path)
+
+
+def test_asdivs_problems_are_read_and_a_document_type_is_not(tmp_path):
+    problem = '<Set><Problem ID="p1"><Body>A.</Body><Question>B?</Question><Answer>9 (apples)</Answer></Problem></Set>'
+    (tmp_path / "a.xml").write_text(problem)
+    assert read(tmp_path / "a.xml") == [{"ID": "p1", "Body": "A.", "Question": "B?", "Answer": "9 (apples)"}]
+    (tmp_path / "a.xml").write_text('<?xml version="1.0"?><!DOCTYPE a [<!ENTITY b "c">]>' + problem)
+    with pytest.raises(InputError, match="document type"):
+        read(tmp_path / "a.xml")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "found"),
+    [
+        ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:a\n", "git lfs pull"),
+        ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:a\n", "git lfs pull"),
+        ("a.json", b"<!DOCTYPE html><html></html>", "a web page"),
+        ("a.csv", b"PAR1\0\0", "a Parquet file under another name"),
+        ("a.csv", b"question,answer,answer\n1?,2,3\n", 'the column "answer" is there twice'),
+    ],
+)
+def test_a_file_that_is_something_else_says_what_it_is(tmp_path, name, data, found):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=found):
+        read(tmp_path / name)
+
+
+def test_what_is_packed_is_told_by_its_bytes_and_a_table_without_a_header_by_its_letters(tmp_path):
+    (tmp_path / "a.jsonl").write_bytes(gzip.compress(LINES.encode()))
+    assert read(tmp_path / "a.jsonl") == ROWS
+    (tmp_path / "mmlu.csv").write_text("Which is prime?,4,9,7,8,C\n")
+    assert read(tmp_path / "mmlu.csv") == [
+        {"question": "Which is prime?", "A": "4", "B": "9", "C": "7", "D": "8", "answer": "C"}
+    ]

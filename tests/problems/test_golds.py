@@ -50,6 +50,35 @@ def shaped(row, **options):
         ({"answer": "\\text{Evelyn}"}, "\\text{Evelyn}"),
         ({"answer": "x^2 + 1"}, "x^2 + 1"),
         ({"answer": "no solution"}, "no solution"),
+        ({"answer": "７"}, "7"),
+        ({"answer": "－１，２３４"}, "-1,234"),
+        ({"answer": "7（支）"}, "7"),
+        ({"answer": "解：7。"}, "7"),
+        ({"answer": "**7**"}, "7"),
+        ({"answer": '"7"'}, "7"),
+        ({"answer": "['7']"}, "7"),
+        ({"answer": "\u200b7\u202c"}, "7"),
+        ({"answer": "7&nbsp;cm"}, "7 cm"),
+        ({"answer": "7<|im_end|>"}, "7"),
+        ({"answer": "3+4=<<3+4=7>>7"}, "7"),
+        ({"answer": "= 7"}, "7"),
+        ({"answer": "\u22127"}, "-7"),
+        ({"answer": "7 ;"}, "7"),
+        ({"answer": "###7"}, "7"),
+        ({"answer": "\\fbox{7}"}, "7"),
+        ({"answer": "Ans. 7"}, "7"),
+        ({"answer": "Answer\n7"}, "7"),
+        ({"answer": "It is 7"}, "7"),
+        ({"answer": "7 pens are left."}, "7"),
+        ({"answer": "7.25 (rounded to 2 d.p.)"}, "7.25"),
+        ({"answer": "Monday and three days is Thursday. So the answer is Thursday."}, "Thursday"),
+        ({"solution": "So $x=\\boxed{2}$ and $x=\\boxed{-2}$."}, "2, -2"),
+        ({"solution": "It is $\\boxed{1\\frac12}$ or $\\boxed{\\frac32}$."}, "\\frac32"),
+        ({"lSolutions": [2.0, 3.0], "lEquations": ["x+y=5"], "sQuestion": "Two numbers?", "question": None}, "2, 3"),
+        ({"final_answer": ["$1$", "$2$"], "answer_type": "Numerical", "is_multiple_answer": True}, "$1$, $2$"),
+        ({"full_chosen": "It is \\boxed{7}.", "prompt": "3+4?", "chosen": "7", "rejected": "8"}, "7"),
+        ({"prompt": "3+4?", "chosen": "#### 7", "rejected": "#### 8"}, "7"),
+        ({"answer": "&lt;a, b&gt;"}, "<a, b>"),
     ],
 )
 def test_a_gold_is_taken_out_of_what_is_around_it(row, gold):
@@ -72,6 +101,19 @@ def test_a_gold_is_taken_out_of_what_is_around_it(row, gold):
         ({"answer": {"value": 7}}, "answer.value"),
         ({"answer": "7", "problem_is_valid": "Incomplete"}, "its own column"),
         ({"answer": "A", "options": ["A) 4", "B) 7"], "question": "I'm sorry, but I cannot rephrase this."}, "refusal"),
+        ({"answer": "Omitted."}, "not an answer"),
+        ({"answer": "Answers may vary"}, "not an answer"),
+        ({"answer": "#REF!"}, "not an answer"),
+        ({"answer": "[deleted]"}, "not an answer"),
+        ({"answer": "答案不唯一"}, "not an answer"),
+        ({"answer": '{"answer": 7}'}, "JSON in a text"),
+        ({"answer": '["2", "-2"]'}, "list of 2"),
+        ({"answer": "7", "solution": "We add and get 8. The answer is 8."}, "the solution ends in"),
+        ({"final_answer": ["5.3"], "answer_type": "Numerical", "error": "1e-1"}, "tolerance"),
+        ({"lSolutions": [], "lEquations": ["x+y=5"], "sQuestion": "Two numbers?"}, "the gold answer is empty"),
+        ({"answer": "7", "question": "[deleted]"}, "asks nothing"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}, {"type": "text", "text": "x?"}]}],
+          "answer": "7", "question": None}, "picture"),
         ({"answer": "7", "question": "What is x? ![](a.png)"}, "picture"),
         ({"answer": "7", "question": "As shown in the figure, find x."}, "picture"),
         ({"answer": "7", "image": "a.png"}, "picture"),
@@ -105,6 +147,32 @@ def test_choices_join_the_question_and_the_gold_counts_by_letter_and_text(row, g
     assert [grade(gold, said).outcome for said in (gold[1], "7", "\\boxed{7}", "(A) 7", "4")] == [
         "correct", "correct", "correct", "wrong", "wrong",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "gold"),
+    [
+        ("Which is 3+4? (A) 6 (B) 7 (C) 8", "B", "(B) 7"),
+        ("Which is 3+4?\nA. 6\nB. 7\nC. 8\nD. 9", "\\text{B}", "(B) 7"),
+        ("Which? $\\textbf{(A)}\\ 6 \\qquad \\textbf{(B)}\\ 7 \\qquad \\textbf{(C)}\\ 8$", "7", "(B) 7"),
+        ("Which is 3+4?\nA) 6\nB) 7\nC) 8", "9", "9"),
+        ("At which of the points A, B, C is it 7?", "B", "B"),
+        ("What holds? (A) It is 7 because we add. (B) It is 8 because we add twice. (C) None of them.", "B", "B"),
+    ],
+)
+def test_choices_inside_the_question_count_by_letter_and_text(question, answer, gold):
+    assert shaped({"question": question, "answer": answer}) == (question, gold)
+
+
+def test_choices_with_other_labels_are_lettered():
+    row = {"question": "Which is 3+4?", "choices": {"text": ["6", "7", "8"], "label": ["1", "2", "3"]}}
+    assert shaped(row | {"answerKey": "2"})[1] == "(B) 7"
+
+
+def test_tags_and_entities_of_a_page_come_off_a_question():
+    page = "<p>Is 3 &lt; 4? Find x<sup>2</sup>.</p>"
+    assert shaped({"question": page, "answer": "7"})[0] == "Is 3 < 4? Find x^2."
+    assert shaped({"question": "If a<b and b>c, find a.", "answer": "7"})[0] == "If a<b and b>c, find a."
 
 
 def test_mathqa_choices_are_one_text():

@@ -1,4 +1,4 @@
-"""Stream the rows of files: JSON in all its layouts, CSV, Parquet, Excel, packed or not, one file, a folder or a glob.
+"""Stream the rows of files in every format that is read, packed or not: one file, an archive, a folder or a glob.
 
 Knows nothing of what the columns mean, but for telling a header line from a first row (`text_rows.KNOWN_NAMES`).
 """
@@ -6,20 +6,28 @@ Knows nothing of what the columns mean, but for telling a header line from a fir
 from __future__ import annotations
 
 import glob
+import re
+import tempfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-from mathstrap.errors import InputError, MissingExtraError, missing_extra
-from mathstrap.files.text_rows import OnBadRow, Row, csv_rows, json_rows
+from mathstrap.errors import InputError
+from mathstrap.files.binary_rows import arrow_rows, excel_rows, parquet_rows
+from mathstrap.files.text_rows import MAX_DOCUMENT, OnBadRow, Row, csv_rows, json_rows, xml_rows
 
 __all__ = ["EXPECTED", "OnBadRow", "Row", "Starts", "files_of", "iter_rows", "place_of"]
 
-EXPECTED = ".jsonl, .json, .csv, .tsv, .parquet or .xlsx (also .gz, .zst, .bz2 or .xz)"
+EXPECTED = ".jsonl, .json, .csv, .tsv, .parquet or .xlsx (also .gz, .zst, .bz2, .xz or .zip)"
 PACKED = (".gz", ".zst", ".bz2", ".xz")
 Reader = Callable[[Path, OnBadRow], Iterator[tuple[int, Row]]]
 # Where each file of several begins in the running count of rows: (rows before it, its path).
 Starts = list[tuple[int, Path]]
+# Files of a folder or an archive that describe it, and how those of one split are called.
+DESCRIPTIONS = frozenset(
+    ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "readme.json", "croissant.json"]
+)
+SPLITS = re.compile(r"(train|test|validation|valid|val|dev|eval)(?:ing)?(?![a-z])", re.IGNORECASE)
 
 
 def iter_rows(
@@ -68,6 +76,7 @@ def files_of(path: Path | str) -> list[Path]:
         files = sorted(file for file in named.rglob("*") if file.is_file() and is_readable(file))
         if not files:
             raise InputError(f"{path}: no file in this folder can be read. Expected {EXPECTED} files.")
+        refuse_splits(path, [file.relative_to(named) for file in files])
         return files
     if not named.exists() and any(letter in str(path) for letter in "*?["):
         names = sorted(glob.glob(str(named), recursive=True))  # noqa: PTH207  (an absolute pattern with **)
@@ -85,9 +94,22 @@ def files_of(path: Path | str) -> list[Path]:
 
 def is_readable(file: Path) -> bool:
     """Say whether a file below a folder is one of rows; hidden files and descriptions are not."""
-    is_description = file.name in ("dataset_info.json", "dataset_infos.json", "state.json", "README.json")
-    is_hidden = any(part.startswith(".") for part in file.parts[-2:])
-    return suffix_of(file) in READERS and not is_hidden and not is_description
+    is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in file.parts[-2:])
+    is_named = suffix_of(file) in READERS and suffix_of(file) not in (".txt", ".zip")
+    return is_named and not is_hidden and file.name.lower() not in DESCRIPTIONS
+
+
+def refuse_splits(where: Path | str, files: list[Path]) -> None:
+    """Raise InputError where files hold the training and the test questions of one set: nobody means both."""
+    found: dict[str, str] = {}
+    for file in files:
+        for part in reversed(file.parts):
+            if split := SPLITS.match(part):
+                found.setdefault(split[1].lower(), str(file))
+                break
+    if "train" in found and len(found) > 1:
+        shown = ", ".join(f"{split} ({file})" for split, file in sorted(found.items()))
+        raise InputError(f"{where}: holds several splits: {shown}. Name one: its file, its folder or a glob.")
 
 
 def suffix_of(file: Path) -> str:
@@ -101,86 +123,44 @@ def reader_of(file: Path) -> Reader:
     reader = READERS.get(suffix_of(file))
     if reader is None:
         raise InputError(f'{file}: cannot read "{file.suffix}" files. Expected {EXPECTED}.')
-    if reader in (parquet_rows, excel_rows) and file.suffix.lower() in PACKED:
+    if reader in (parquet_rows, arrow_rows, excel_rows, zip_rows) and file.suffix.lower() in PACKED:
         raise InputError(f"{file}: packed tables are not read. Unpack it first.")
     return reader
 
 
-def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a Parquet file, a batch at a time."""
-    import pyarrow
-    import pyarrow.parquet
-
+def zip_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of the files in an archive, one after another; numbers run on."""
     try:
-        number = 0
-        with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=4096):
-                for row in batch_rows(batch):
-                    number += 1
-                    if isinstance(row, str):
-                        bad(number, row)
-                    else:
-                        yield number, row
-    except (FileNotFoundError, PermissionError):
-        raise
-    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for a column's name
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{path}: not a Parquet file, or a damaged one ({reason}).") from None
+        with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="mathstrap-") as folder:
+            members = [one for one in archive.infolist() if not one.is_dir() and is_readable(Path(one.filename))]
+            if not members:
+                raise InputError(f"{path}: no file in this archive can be read. Expected {EXPECTED} files.")
+            if sum(member.file_size for member in members) > MAX_DOCUMENT:
+                raise InputError(f"{path}: more than {MAX_DOCUMENT >> 30} GiB unpacked. Unpack it first.")
+            refuse_splits(path, [Path(member.filename) for member in members])
+            before = last = 0
+            for member in sorted(members, key=lambda one: one.filename):
+                # A name of our own: the archive's may lead anywhere.
+                temporary = Path(folder) / f"member{''.join(Path(member.filename).suffixes[-2:])}"
+                with archive.open(member) as packed, temporary.open("wb") as out:
+                    left = MAX_DOCUMENT
+                    while chunk := packed.read(min(1 << 20, left)):
+                        out.write(chunk)
+                        left -= len(chunk)
+                before = last
 
+                def shifted(number: int, reason: str, *, before: int = before) -> None:
+                    bad(before + number, reason)
 
-def batch_rows(batch: Any) -> Iterator[Row | str]:
-    """Yield the rows of a batch; a row with broken text, or with a date that Python has no form of, as the reason."""
-    import pyarrow
-
-    try:
-        yield from batch.to_pylist()
-    except pyarrow.ArrowException:
-        raise
-    except (ValueError, OverflowError):
-        for place in range(batch.num_rows):
-            try:
-                yield from batch.slice(place, 1).to_pylist()
-            except pyarrow.ArrowException:
-                raise
-            except UnicodeDecodeError:
-                yield "a text of it is not UTF-8"
-            except (ValueError, OverflowError) as error:
-                yield f"a value of it is out of range ({error})"
-
-
-def excel_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a workbook's first sheet that holds any; the first row names the columns.
-
-    A cell that Excel turned into a date (it does so with `1/2`) is a bad row: what was typed is lost.
-    """
-    try:
-        import python_calamine
-    except ImportError:
-        raise MissingExtraError(f"{missing_extra('python-calamine', 'excel')}. Or save {path} as .csv.") from None
-    try:
-        book = python_calamine.CalamineWorkbook.from_path(str(path))
-        sheets = (book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names)
-        table = next((sheet for sheet in sheets if any(any(cell != "" for cell in row) for row in sheet)), [])
-    except (python_calamine.CalamineError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        problem = f"{path}: not an Excel workbook, or a damaged one ({reason})"
-        raise InputError(f"{problem}. Save it again, or as .csv or .jsonl.") from None
-    header: list[str] | None = None
-    for number, cells in enumerate(table, 1):
-        if all(cell == "" for cell in cells):
-            continue
-        if header is None:
-            header = [str(cell).strip() for cell in cells]
-            continue
-        row = {name: cell for name, cell in zip(header, cells, strict=False) if name}
-        dates = [name for name, cell in row.items() if not isinstance(cell, (str, int, float, bool))]
-        if dates:
-            bad(number, f'"{dates[0]}" holds a date or time; Excel makes one of 1/2: format the column as text')
-        else:
-            yield number, row
+                for number, row in reader_of(temporary)(temporary, shifted):
+                    last = before + number
+                    yield last, row
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:  # the last but one: a password
+        raise InputError(f"{path}: cannot be unpacked ({error}).") from None
 
 
 READERS: dict[str, Reader] = {
+    ".txt": csv_rows, ".tab": csv_rows, ".psv": csv_rows, ".xml": xml_rows, ".arrow": arrow_rows, ".zip": zip_rows,
     ".jsonl": json_rows, ".json": json_rows, ".ndjson": json_rows, ".csv": csv_rows, ".tsv": csv_rows,
     ".parquet": parquet_rows, ".xlsx": excel_rows, ".xlsm": excel_rows, ".xls": excel_rows, ".ods": excel_rows,
 }  # fmt: skip

@@ -11,7 +11,7 @@ import lzma
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -101,13 +101,15 @@ def open_text(path: Path) -> Iterator[IO[bytes]]:
     suffix = path.suffix.lower()
     try:
         with _open_packed(path, suffix) as stream:
-            head = stream.peek(4)[:4]
-            wide = _wide_encoding(head)
+            head = stream.peek(64)[:64]
+            if fault := not_text(head):
+                raise InputError(f"{path}: {fault}")
+            wide = _wide_encoding(head[:4])
             if not wide:
                 yield cast("IO[bytes]", stream)
                 return
             try:
-                text = io.TextIOWrapper(stream, encoding=wide, newline="").read(MAX_DOCUMENT)
+                text = read_whole(cast("IO[bytes]", stream), MAX_DOCUMENT).decode(wide)
             except UnicodeError as error:
                 raise InputError(f"{path}: not {wide.upper()} as its first bytes say ({error}).") from None
             yield io.BytesIO(text.removeprefix("\ufeff").encode("utf-8"))
@@ -119,7 +121,38 @@ def open_text(path: Path) -> Iterator[IO[bytes]]:
         raise InputError(f"{path}: cannot be unpacked ({error}).") from None  # bz2 says it with a bare OSError
 
 
+def read_whole(stream: IO[bytes], limit: int) -> bytes:
+    """Return what is left of a stream, `limit` bytes at most; one call of `read` would set aside as many at once."""
+    chunks: list[bytes] = []
+    while limit > 0 and (chunk := stream.read(min(limit, 1 << 24))):
+        chunks.append(chunk)
+        limit -= len(chunk)
+    return b"".join(chunks)
+
+
+# What a file is by its first bytes, whatever its name says.
+_PACKED_BY = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"))
+_NOT_TEXT = (
+    (b"PAR1", "a Parquet file under another name. Rename it to end in .parquet"),
+    (b"PK\x03\x04", "a zip archive or a workbook under another name. Rename it to end in .zip or .xlsx"),
+    (b"ARROW1", "an Arrow file under another name. Rename it to end in .arrow"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the file itself. Fetch it: git lfs pull"),
+    (b"%PDF", "a PDF document. Expected rows of questions"),
+    (b"<!DOCTYPE", "a web page, not a file of rows. Download the file itself"),
+    (b"<!doctype", "a web page, not a file of rows. Download the file itself"),
+    (b"<html", "a web page, not a file of rows. Download the file itself"),
+)
+
+
+def not_text(head: bytes) -> str:
+    """Return what a file is that is not one of text, by its first bytes, and what to do; empty for text."""
+    return next((f"{what}." for mark, what in _NOT_TEXT if head.lstrip().startswith(mark)), "")
+
+
 def _open_packed(path: Path, suffix: str) -> io.BufferedReader:
+    with path.open("rb") as file:
+        head = file.read(6)
+    suffix = next((packing for mark, packing in _PACKED_BY if head.startswith(mark)), suffix)
     if suffix == ".zst":
         import pyarrow
 
@@ -153,7 +186,13 @@ class _Zstandard(io.RawIOBase):
 
 
 def _wide_encoding(head: bytes) -> str:
-    """Return the UTF-16 encoding that the first bytes show: by its mark, or by every other byte being zero."""
+    """Return the UTF-16 or UTF-32 encoding that the first bytes show: by its mark, or by where the zeros are."""
+    if head in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
+        return "utf-32"
+    if len(head) == 4 and head[0] and not any(head[1:]):
+        return "utf-32-le"
+    if len(head) == 4 and head[3] and not any(head[:3]):
+        return "utf-32-be"
     if head.startswith((b"\xff\xfe", b"\xfe\xff")):
         return "utf-16"
     if len(head) == 4 and head[1] == head[3] == 0 and head[0] and head[2]:
@@ -169,7 +208,7 @@ def json_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
         yield from _json_lines(path, bad)
         return
     with open_text(path) as stream:
-        data = stream.read(MAX_DOCUMENT + 1)
+        data = read_whole(stream, MAX_DOCUMENT + 1)
     if len(data) > MAX_DOCUMENT:
         raise InputError(f"{path}: more than {MAX_DOCUMENT >> 30} GiB in one document. Save it as JSON Lines.")
     documents = _documents(data)
@@ -246,6 +285,12 @@ def _fault(text: bytes) -> str:
     return "more than one value"
 
 
+# Half of a pair of code units: Python's reader takes it, and nothing can write it again.
+_HALF_PAIR = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+
 def _documents(data: bytes) -> list[Any] | None:
     """Return the values of a text of one JSON value after another; None where it is something else."""
     data = data.removeprefix(b"\xef\xbb\xbf").strip()
@@ -255,6 +300,8 @@ def _documents(data: bytes) -> list[Any] | None:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
+        return None
+    if _HALF_PAIR.search(data):
         return None
     found: list[Any] = []
     decoder, at = json.JSONDecoder(), 0
@@ -293,6 +340,8 @@ def rows_of_document(document: Any, depth: int = 0) -> list[Any] | str:
     `columns`; objects by id (the id becomes a column); a table with its header first; else the document is one row.
     """
     if isinstance(document, list):
+        if _is_row_list(document) and {"from", "role"} & set(document[0]) and len(document) < 50:
+            return [document]  # the turns of one chat
         if document and all(isinstance(item, list) for item in document) and _is_header(document[0]):
             header = document[0]
             return [dict(zip(header, cells, strict=False)) for cells in document[1:]]
@@ -333,12 +382,14 @@ def _names_a_question(row: Mapping[str, Any]) -> bool:
 def row_of(value: Any) -> Row | str:
     """Return one value of a document or line as a row, or say why it is none.
 
-    A list of turns is a chat, a bare text a question; everything else needs named fields.
+    A list of turns is a chat, a pair of texts a question and its answer; everything else needs named fields.
     """
     if isinstance(value, dict):
         return value["row"] if set(value) == {"row_idx", "row", "truncated_cells"} else value
     if isinstance(value, list) and _is_row_list(value) and ({"role", "from"} & set(value[0])):
         return {"messages": value}
+    if isinstance(value, list) and len(value) == 2 and isinstance(value[0], str) and isinstance(value[1], (str, int)):
+        return {"question": value[0], "answer": value[1]}
     return f"found a JSON {type(value).__name__}, expected an object with named fields"
 
 
@@ -360,7 +411,7 @@ def _json_lines(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
                 value = decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 # Brackets nested a few thousand deep end in a RecursionError.
-                value = decoded(line)
+                value = decoded(line.strip().removesuffix(b","))
                 if value is None:
                     bad(number, encoding_hint(line) or f"not JSON ({error})")
                     continue
@@ -380,6 +431,33 @@ def encoding_hint(line: bytes) -> str:
     return ""
 
 
+def xml_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the elements of a document that hold texts alone, as ASDiv's problems do: attributes and children.
+
+    Raises InputError for a document type: its entities can blow up a small file, and no set of questions has one.
+    """
+    import xml.etree.ElementTree as ElementTree
+
+    with open_text(path) as stream:
+        data = read_whole(stream, MAX_LINE + 1)
+    if len(data) > MAX_LINE:
+        raise InputError(f"{path}: more than {MAX_LINE >> 20} MiB of XML. Save it as JSON Lines.")
+    if re.search(rb"<!(?:DOCTYPE|ENTITY)", data):
+        raise InputError(f"{path}: XML with a document type is not read. Save it as JSON Lines.")
+    try:
+        root = ElementTree.fromstring(data)  # noqa: S314 no document type, so no entities
+    except ElementTree.ParseError as error:
+        raise InputError(f"{path}: not XML ({error}).") from None
+    number = 0
+    for element in root.iter():
+        if len(element) > 1 and not any(len(child) for child in element):
+            number += 1
+            texts = {child.tag.rpartition("}")[2]: (child.text or "").strip() for child in element}
+            yield number, {**element.attrib, **texts}
+    if not number:
+        bad(1, "no element with several texts, expected rows of questions")
+
+
 def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
     """Yield the rows of a delimited file; the delimiter is told from the text, a missing header from the first row.
 
@@ -396,15 +474,19 @@ def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
             if sample.lower().startswith("sep="):  # Excel's own note
                 next(lines)
             header: list[str] | None = None
+            width = width_of(sample, delimiter)
             for number, cells in _records(lines, delimiter, sample):
                 if not any(cell.strip() for cell in cells):
                     continue
                 if header is None:
+                    if is_title(cells, number, width):
+                        continue
                     header = [cell.strip() for cell in cells]
                     if _is_header(header):
+                        if twice := next((name for name in header if name and header.count(name) > 1), ""):
+                            raise InputError(f'{path}:{number}: the column "{twice}" is there twice. Rename one.')
                         continue
-                    names = ["question", "answer"] if len(header) == 2 else []
-                    header = names or [f"column_{place}" for place in range(1, len(header) + 1)]
+                    header = headless_names(header)
                 while len(cells) > len(header) and not cells[-1].strip():
                     cells = cells[:-1]
                 if len(cells) != len(header):
@@ -446,6 +528,8 @@ def delimiter_of(sample: str, usual: str) -> str:
         except csv.Error:
             return (0, 0, False)
         records = records[:-1] if len(records) > 2 and len(sample) >= SAMPLE else records
+        while len(records) > 1 and len(records[0]) < 2 and plain_name(records[0][0]) not in KNOWN_NAMES:
+            records = records[1:]  # a title above the header
         if not records or len(records[0]) < 2:
             return (0, 0, delimiter == usual)
         known = sum(plain_name(cell) in KNOWN_NAMES for cell in records[0])
@@ -453,6 +537,33 @@ def delimiter_of(sample: str, usual: str) -> str:
         return (known, same if same == len(records) else 0, delimiter == usual)
 
     return max((usual, ",", ";", "\t", "|"), key=score)
+
+
+def width_of(sample: str, delimiter: str) -> int:
+    """Return how many columns most of the first lines of a table have."""
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter, skipinitialspace=True)
+    widths: list[int] = []
+    with suppress(csv.Error):
+        widths.extend(len(cells) for cells, _ in zip(reader, range(30), strict=False) if cells)
+    return max(set(widths), key=widths.count) if widths else 0
+
+
+def is_title(cells: list[Any], number: int, width: int) -> bool:
+    """Say whether one of the first lines of a table `width` wide is a title: a single cell that names no column."""
+    filled = [str(cell).strip() for cell in cells if str(cell).strip()]
+    return number <= 10 and width > 1 and len(filled) == 1 and plain_name(filled[0]) not in KNOWN_NAMES
+
+
+def headless_names(cells: list[str]) -> list[str]:
+    """Return names for the columns of a table without a header, by its first row.
+
+    Two are a question and its answer; a question, choices and a letter are MMLU's and C-Eval's table.
+    """
+    if len(cells) == 2:
+        return ["question", "answer"]
+    if 4 <= len(cells) <= 12 and re.fullmatch(r"[A-J]", cells[-1]) and ord(cells[-1]) - ord("A") < len(cells) - 2:
+        return ["question", *"ABCDEFGHIJ"[: len(cells) - 2], "answer"]
+    return [f"column_{place}" for place in range(1, len(cells) + 1)]
 
 
 def _is_header(cells: list[Any]) -> bool:

@@ -111,7 +111,7 @@ def text_of(row: Row, column: str) -> str | None:
 def as_text(value: Any) -> str | None:
     """Return a cell as text; see `text_of`."""
     if isinstance(value, str):
-        if value.startswith("[") and value.endswith("]") and '"' in value:
+        if value.startswith("[") and value.endswith("]") and ('"' in value or "'" in value):
             inner = json_value(value)
             if isinstance(inner, list) and len(inner) == 1 and isinstance(inner[0], str):
                 return inner[0]

@@ -6,6 +6,7 @@ A gold that nobody can match makes a run whose yield is zero. What is certain is
 
 from __future__ import annotations
 
+import html
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -13,15 +14,38 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mathstrap.augment.languages import language_of, uses_decimal_comma
+from mathstrap.problems.choices import choices_in
+from mathstrap.verify.find.boxes import boxed_answer
+from mathstrap.verify.record import Extraction
 
 MAX_GOLD_CHARS = 300
 # What stands in an answer column where there is no answer.
 _NOTHING = re.compile(
-    r"[\W_]*(?:none|n\s*/?\s*a|null|nil|nan|proofs?|not ?found|no (?:final )?answer|unknown|undefined answer|"
-    r"see (?:the )?solution|"
-    r"tbd|todo|missing|not (?:available|applicable|given|provided)|error|unanswerable|(?:the )?proof is complete|"
-    r"q\.?e\.?d\.?|无|略|见解析|证明略)?[\W_]*",
+    r"[\W_]*(?:none|n\s*[./]?\s*a|null|nil|nan|proofs?|(?:answer )?not ?found|"
+    r"no (?:final )?(?:answer|solution (?:given|provided|available|found))(?: (?:given|provided|available|found))?|"
+    r"unknown|undefined answer|(?:see|refer to|check) (?:the )?(?:\w+ )?"
+    r"(?:solution|explanation|answer|proof|above|below|figure|graph|diagram|attached|attachment|image|"
+    r"picture|comments?|link|text|book|video)s?(?: (?:above|below))?|"
+    r"tbd|tba|todo|missing|omitted|deleted|removed|redacted|placeholder|x{3,}|blank|"
+    r"not (?:available|applicable|given|provided|specified)|error|unanswerable|(?:the )?proof (?:is )?complete[d]?|"
+    r"answers? (?:may|will|can|could|might) (?:vary|differ)|(?:answers? )?var(?:y|ies)|click (?:here|to) .{0,40}|"
+    r"(?:your |the |final |insert |enter )*(?:answer|solution|value|result)(?: here)?|"
+    r"ref|div/0|value|name|num|spill|q\.?e\.?d\.?|无答案|暂无|未知|略|图略|见解析|见答案|证明略|证明见解析|"
+    r"(?:答案)?不唯一|无)?[\W_]*",
     re.IGNORECASE,
+)
+# What is beside the value in a cell: marks of chat templates, letters that are not seen, GSM8K's calculations.
+_TOKENS = re.compile(r"<\|[^<>|]{1,30}\|>|</?s>|<(?:eos|bos|pad)>|\[(?:EOS|BOS|PAD)\]")
+_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_CALCULATION = re.compile(r"<<[^<>]*>>")
+_ENTITY = re.compile(
+    r"&(?:nbsp|lt|gt|le|ge|amp|quot|apos|times|divide|deg|minus|[np]dash|frac\d\d|#\d{1,6}|#x[0-9a-f]{1,5});"
+)
+_WRAPPED = re.compile(r"(\*\*|\*|__|`+|\"|')(?P<inner>[^*_`\"'\n]+)\1[.,;]?|[“”](?P<quoted>[^“”\n]+)[“”]")
+_WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
+_SUM = re.compile(
+    r"[$\\(\[]{0,3}(?=[^=]*\d\s*(?:[-+*/×÷^:]|\\(?:times|cdot|div)))(?:[\d\s.,+\-*/×÷^:()%]|\\(?:times|cdot|div)\b)+"
+    r"=\s*(-?[$€£]?\d[\d,]*(?:\.\d+)?%?)[$\\)\]]{0,3}\.?"
 )
 _PROVES = re.compile(
     r"\A\W*(?:proof\b|证明|(?:see|left) .{0,20}\bproof\b|we (?:shall |will )?prove\b|q\.?e\.?d)", re.IGNORECASE
@@ -38,15 +62,15 @@ _HTML = re.compile(
 _LABEL = re.compile(
     r"\A[\s>*_#-]*(?:(?:so|thus|hence|therefore),? )?(?:the |my |our )?(?:final |correct |right )?(?:answers?|"
     r"ans|result|solution)"
-    r"(?: (?:is|are|equals)|\s*[:=])[\s:*]*(?P<value>\S.*)\Z|\A\s*(?:答案|答)\s*[:：是为]?\s*(?P<other>\S.*)\Z|"
-    r"\A\s*A:\s+(?P<short>\S.*)\Z",
+    r"(?: (?:is|are|equals)|\s*[:：=]|\.(?=\s)|[*_]*\n)[\s:*]*(?P<value>\S.*)\Z|"
+    r"\A\s*(?:答案|答|解)\s*[:：是为]?\s*(?P<other>\S.*)\Z|"
+    r"\A\s*A:\s+(?P<short>\S.*)\Z|\A\s*(?:it|this|that|which) (?:is|was|equals)\s+(?P<said>\S{1,20})\Z",
     re.IGNORECASE | re.DOTALL,
 )
-_UNIT_IN_BRACKETS = re.compile(
-    r"\s*+([-+]?[\d,]*+(?:\.\d++|(?<=\d))(?:[:/]\d++)*+)\s*+\(([^()\d]++)\)\s*+"
-)
+_UNIT_IN_BRACKETS = re.compile(r"\s*+([-+]?[\d,]*+(?:\.\d++|(?<=\d))(?:[:/]\d++)*+)\s*+\(([^()\d]++)\)\s*+")
 _WHOLE_FLOAT = re.compile(r"([-+]?\d+)\.0+")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
+_CONCLUDES = re.compile(r"####|boxed|[Aa]nswers? (?:is|are)\b|[Aa]nswer ?[:：=]|答案[是为:：]")
 _LETTER = re.compile(r"\W*+(?:option |choice |answer )?\W*+([A-J])\W*+", re.IGNORECASE)
 # A sentence states its value with a verb, and ends with a stop.
 _VERB = re.compile(
@@ -141,16 +165,19 @@ def read_gold(
     `choices` are the options by letter; an answer that names one becomes `(C) its text`. An empty answer is read from
     the solution. Both are text; an answer that disagrees with what the solution ends in is refused.
     """
-    original, solution = answer.strip(), solution.strip()
+    original, solution = _seen(answer), solution.strip()
     if len(original) > 200_000 or len(solution) > 400_000:
         return BadGold(reason=f"the answer has {max(len(original), len(solution)):,} characters, expected a value")
     if choices:
         return _choice_gold(original, solution, choices)
     if _NOTHING.fullmatch(original):
-        return _from_solution(original, solution)
+        read = _from_solution(original, solution)
+        return read if isinstance(read, BadGold) else _chosen_inside(read, question) or read
     found = _value_in(original, solution)
     if isinstance(found, BadGold):
         return found
+    if (chosen := _chosen_inside(found, question)) is not None:
+        return chosen
     if re.fullmatch(r"-?[1-9]\d{0,14}", found.answer) and (found.solution != solution or not solution):
         return found  # nearly all golds of word problems
     value, mended = _tidy(found.answer, question)
@@ -166,6 +193,19 @@ def read_gold(
     return Gold(answer=value, solution=found.solution, mended=found.mended or mended)
 
 
+def _chosen_inside(found: Gold, question: str) -> Gold | None:
+    """Return `(C) its text` for a gold that is one of the choices that the question itself lists; else None.
+
+    The letter of a choice that is a sentence or a table stays alone: nobody repeats the text.
+    """
+    if len(found.answer) > 80 or not (inside := choices_in(question)):
+        return None
+    chosen = _choice_gold(found.answer, found.solution, inside)
+    if isinstance(chosen, BadGold) or len(chosen.answer) > 80 or "\n" in chosen.answer or _is_prose(chosen.answer[4:]):
+        return None
+    return chosen
+
+
 def _from_solution(original: str, solution: str) -> Gold | BadGold:
     """Return the gold that a solution states, where its column holds none."""
     from mathstrap.verify.find.extract import extract_answer
@@ -177,10 +217,11 @@ def _from_solution(original: str, solution: str) -> Gold | BadGold:
     if not solution:
         return BadGold(reason=said)
     solution = _without_thought(solution)
-    marked = _marked(solution)
+    marked = _marked(solution, joined=True)
     if marked is None:
         stated = extract_answer(solution, "strict")
-        marked = stated.answer if stated and not _fault_of_value(stated.answer) else None
+        is_value = stated is not None and not _fault_of_value(stated.answer) and not _is_prose(stated.answer)
+        marked = stated.answer if stated is not None and is_value else None
     if not marked:
         if not original:
             return BadGold(
@@ -207,6 +248,8 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
         text, mended = bare, "links and tags taken off"
     if not text:
         return BadGold(reason="the gold answer holds a thought and nothing after it")
+    if text.startswith(('{"', "[{")):
+        return BadGold(reason=f'the gold answer is JSON in a text ("{_short(text)}"), expected a value')
     if _REFUSES.search(text):
         return BadGold(reason=f'the gold answer is a refusal: "{_short(text)}"')
     marked = _marked(text)
@@ -227,14 +270,14 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
     value = next((part for part in label.groups() if part), "").strip() if label else ""
     if value and len(value) <= 120 and "\n" not in value and not _is_prose(value):
         return Gold(answer=_without_stop(value), solution=solution, mended="the label before the value taken off")
-    if not _is_prose(text):
+    if not value and label is None and (not _is_prose(text) or re.match(r"-?[$€£]?\d\S* (?:[a-z]+ ){1,2}are\b", text)):
         return Gold(answer=text, solution=solution, mended=mended)
     stated = extract_answer(text, "strict")
     if (
         stated is not None
         and not _fault_of_value(stated.answer)
         and not _is_prose(stated.answer)
-        and re.search(r"[\d\\]", stated.answer)
+        and (re.search(r"[\d\\]", stated.answer) or _names_one(text, stated))
     ):
         return Gold(answer=stated.answer, solution=solution or text, mended="the value that its sentence states")
     if len(text) > MAX_GOLD_CHARS or text.count(".") > 2 or "\n" in text:
@@ -243,6 +286,31 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
             "seeds.fields.solution=COLUMN, and the column of the bare answers: seeds.fields.answer=COLUMN"
         )
     return BadGold(reason=f'the gold answer "{_short(text)}" is a sentence, not a value that can be graded')
+
+
+def _names_one(text: str, stated: Extraction) -> bool:
+    """Say whether a sentence states a word or two as its answer: "So the answer is Thursday."."""
+    return stated.extractor == "stated" and len(stated.answer.split()) <= 3 and "nswer" in text[-200:]
+
+
+def _seen(text: str) -> str:
+    """Return a cell as it is read: without letters that nobody sees, marks of templates, quotes around the whole."""
+    text = text.strip()
+    if not text or (text.isascii() and text.isalnum()):
+        return text
+    if len(text) > MAX_GOLD_CHARS or "####" in text or "\n" in text:  # a solution, kept as it is
+        return _TOKENS.sub("", _UNSEEN.sub("", text)).strip()
+    text = _CALCULATION.sub("", _TOKENS.sub("", _UNSEEN.sub("", text)))
+    text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text).replace("\u00a0", " ")
+    if re.search(r"[\uff10-\uff19]|\A[\uff0d\uff0b]", text):  # full-width digits, as Chinese and Japanese type them
+        text = text.translate(_WIDE)
+    text = re.sub(r"(?:\\n|\s)+\Z", "", text).strip()
+    wrapped = _WRAPPED.fullmatch(text)
+    if wrapped and not (wrapped[1] == '"' and wrapped["inner"].startswith("[")):
+        text = (wrapped["inner"] or wrapped["quoted"]).strip()
+    if re.fullmatch(r"#{1,3}\s*[^#\s][^#]*", text) or re.fullmatch(r"[^#]*[^#\s]\s*#{1,3}", text):
+        text = text.strip("# ")
+    return text
 
 
 def _is_prose(text: str) -> bool:
@@ -257,9 +325,11 @@ def _is_prose(text: str) -> bool:
         return True
     if "\n" in text.strip() and len(words) > 3:
         return True
-    if len(words) < 4:
-        return False
     ends = re.search(r"[.!。]\W*\Z", text.strip()) is not None
+    if re.search(r"[\u4e00-\u9fff]", outside):
+        return ends and re.search(r"[有是为共了]", outside) is not None
+    if len(words) < 4:
+        return ends and len(words) == 3 and _VERB.search(outside) is not None
     return (
         len(words) >= 7
         or (ends and _VERB.search(outside) is not None)
@@ -271,15 +341,33 @@ def _without_thought(text: str) -> str:
     return _THOUGHT.sub("", text).strip() if "think" in text else text
 
 
-def _marked(text: str) -> str | None:
-    """Return what stands behind the last `####`, up to the end of its line, or in the last box; None without either."""
+def _marked(text: str, *, joined: bool = False) -> str | None:
+    """Return what stands behind the last `####`, up to the end of its line, or in the last box; None without either.
+
+    Boxes that are one answer ("x = [2] and x = [-2]") are joined where that is wanted and they are not equal.
+    """
     if "####" in text:
         behind = text.rpartition("####")[2]
         line = next((line.strip() for line in behind.splitlines() if line.strip()), "")
         inner = _last_boxed(line)
         return (inner if inner is not None else line).strip()
     found = _last_boxed(text)
-    return found.strip() if found is not None else None
+    if found is None:
+        return None
+    if joined and text.count("boxed") > 1:
+        boxes = boxed_answer(text)
+        last = found.strip()
+        if boxes and boxes.content != last:
+            first, other = _two_of(boxes.content)
+            if _numbers_differ(first, other) and _differ(first, other):
+                return boxes.content
+    return found.strip()
+
+
+def _two_of(values: str) -> tuple[str, str]:
+    """Return the first and the last of listed values without their names."""
+    first, _, last = values.partition(", ")
+    return first.rpartition("=")[2].strip(), last.rpartition(", ")[2].rpartition("=")[2].strip()
 
 
 def _before_marker(text: str) -> str:
@@ -289,15 +377,27 @@ def _before_marker(text: str) -> str:
 def _last_boxed(text: str) -> str | None:
     from mathstrap.verify.find.extract import extract_boxed
 
-    found = extract_boxed(text) if "boxed" in text else None
+    found = extract_boxed(text) if "boxed" in text or "\\fbox" in text else None
     return found.answer if found else None
 
 
 def _tidy(value: str, question: str) -> tuple[str, str]:
     """Return a value without what a grader, or the sentence that quotes it, cannot use, and what was done."""
     value = value.strip()
-    if unit := _UNIT_IN_BRACKETS.fullmatch(value):
+    if unit := _UNIT_IN_BRACKETS.fullmatch(value.replace("（", " (").replace("）", ")") if "（" in value else value):
         return unit[1], "the unit in brackets taken off"
+    if rounded := re.fullmatch(r"(.*\d\S*)\s*\((?:correct|rounded|to|approx)[^()]*\)", value):
+        return rounded[1], "the note on rounding taken off"
+    if total := _SUM.fullmatch(value):
+        return total[1], "what its calculation comes to"
+    if left := re.fullmatch(
+        r"(-?[$€£]?\d[\d,]*(?:\.\d+)?) (?:[a-z]+ ){1,3}(?:is|are|was|were|remain)\b[^.]*\.?", value
+    ):
+        return left[1], "the number that its sentence begins with"
+    if re.match(r"=\s*[-\d$\\]", value):
+        value = value.lstrip("= ")
+    if re.match(r"\u2212\s?[\d.$\\]", value):
+        value = "-" + value[1:].lstrip()
     plain = value.replace("\u00a0", " ").replace("\u202f", " ").replace("\u2212", "-")
     if (
         re.search(r"[,.]", plain)
@@ -338,6 +438,9 @@ def _local_number(value: str, question: str) -> str | None:
 
 
 def _without_stop(value: str) -> str:
+    value = value.rstrip(" ,;。；，") or value
+    if value.endswith(" .") and "$" not in value[-3:]:
+        return value[:-2].rstrip()
     if re.search(r"[\w)}\]$%]\.\Z", value) and not re.search(
         r"\b[A-Za-z]\.[A-Za-z]?\.\Z|\b(?:ft|in|hr|min|lb|oz|yd|sq|cu|mi)\.\Z", value
     ):
@@ -357,14 +460,25 @@ def _fault_of_value(value: str) -> str:
 
 def _disagreement(value: str, solution: str) -> str:
     """Return what a solution ends in, where it is marked and surely another value; else nothing."""
-    if not solution or ("####" not in solution and "boxed" not in solution):
+    if not solution or not _CONCLUDES.search(solution):
         return ""
-    marked = _marked(_without_thought(solution))
+    solution = _without_thought(solution)
+    marked = _marked(solution)
+    if marked is None:
+        marked = _concluded(solution)
     if not marked or not _differ(value, marked):
         return ""
     if solution.count("boxed") > 1 and any(not _differ(value, part) for part in _all_boxes(solution)):
         return ""
     return marked if solution.count("boxed") <= 1 and _numbers_differ(value, marked) else ""
+
+
+def _concluded(solution: str) -> str | None:
+    """Return the number that the last sentence of a solution states as its answer, if one does."""
+    from mathstrap.verify.find.extract import extract_answer
+
+    stated = extract_answer(solution[-2_000:], "strict")
+    return stated.answer if stated and stated.extractor == "stated" else None
 
 
 def _all_boxes(solution: str) -> Iterable[str]:
@@ -399,6 +513,7 @@ def _choice_gold(answer: str, solution: str, choices: Mapping[str, str]) -> Gold
         text = _marked(text) or text
     label = _LABEL.match(text)
     text = next((part for part in label.groups() if part), text).strip() if label else text
+    text = re.sub(r"\\(?:text|mathrm|mathbf|textbf)\{\s*([^{}]*)\}", r"\1", text).strip("$ *`")
     wanted = _plain(text)
     by_text = [letter for letter, choice in choices.items() if _plain(choice) == wanted]
     letter = _LETTER.fullmatch(text) or re.match(r"\W*([A-J])\s*[).:、．]\s*\S", text)

@@ -20,19 +20,19 @@ from msgspec.structs import replace
 from mathstrap.errors import InputError, RecipeError, counted, suggest
 from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
+from mathstrap.problems.choices import choices_of, label_of, with_choices
 from mathstrap.problems.columns import as_text
 from mathstrap.problems.golds import BadGold, Gold, GoldShapes, read_gold
 from mathstrap.problems.presets import (
     PRESETS,
     Layout,
     chat_of,
-    choices_of,
     has_value,
+    json_value,
     layout_of,
     value_at,
-    with_choices,
 )
-from mathstrap.problems.questions import join_context, mend_gaps, question_fault
+from mathstrap.problems.questions import join_context, mend_gaps, question_fault, without_markup
 from mathstrap.problems.wrappers import bare_question, wrapper_of
 from mathstrap.types import Problem, Reject, Style
 
@@ -316,6 +316,9 @@ def shape_row(row: Row, options: SeedsOptions, dataset: str, number: int) -> Sha
         name: row[column] for name in TAG_FIELDS if is_tag(row.get(column := options.fields.get(name, name)))
     }
     mended: list[str] = []
+    if (text := without_markup(question)) != question:
+        mended.append("tags and entities of a web page taken off")
+        question = text
     bare = bare_question(question)
     if wrapper := wrapper_of(question, bare):
         tags["prompt_wrapper"] = wrapper
@@ -355,6 +358,8 @@ def read_question(row: Row, fields: Mapping[str, str], layout: Layout) -> str | 
         chat = chat_of(row, layout.chat)
         if chat is None:
             return Unusable(reason=f'nothing is asked in "{layout.chat}"')
+        if chat.has_picture:
+            return Unusable(reason="the question needs a picture (a part of the chat)", code="question_unusable")
         if chat.num_asked > 1:
             reason = f'"{layout.chat}" asks {chat.num_asked} times; expected one question and its answer'
             return Unusable(reason=f"{reason}, or seeds.fields.question={layout.chat}[-1].content")
@@ -388,6 +393,16 @@ def row_gold(
         solution = chat.response if chat else None
     answer_names = tuple(name for name in columns_of("answer", fields, layout) if not is_turns(value_at(row, name)))
     name, answer = first_text(row, answer_names)
+    raw = value_at(row, name) if name else None
+    raw = json_value(raw) if isinstance(raw, str) and raw[:1] == "[" and "," in raw else raw
+    if isinstance(raw, list) and len(raw) > 1 and all(as_text(item) for item in raw) and "answer" not in fields:
+        if layout.is_joined and row.get("is_multiple_answer") is not False:
+            answer = ", ".join(filter(None, map(as_text, raw)))
+        elif answer is None or all(isinstance(item, str) for item in raw):
+            return Unusable(reason=several(name, raw), code="gold_unusable")
+    if layout.preset == "olympiadbench" and as_text(row.get("error")):
+        reason = f"the answer is given with a tolerance ({shorten(str(row['error']))}), which no grader here takes"
+        return Unusable(reason=reason, code="gold_unusable")
     if answer is None and name and "answer" not in fields and not (solution or "").strip():
         return missing(row, "answer", name)
     if answer is None and ("answer" in fields or not (solution or "").strip()):
@@ -397,7 +412,8 @@ def row_gold(
             )
         if not (solution or "").strip():
             return missing(row, "answer", name or next(iter(answer_names), "answer"))
-    raw = value_at(row, name) if name else None
+    if choices and answer and (label := label_of(row, columns_of("options", fields, layout), answer)):
+        answer, raw = label, label
     if choices and layout.by_place and raw is not None and is_place(raw, choices):
         answer = list(choices)[int(raw[0] if isinstance(raw, list) else raw)]
     elif choices and isinstance(raw, str) and is_ambiguous(raw, choices):
@@ -406,7 +422,7 @@ def row_gold(
         )
     elif choices and isinstance(raw, str) and raw.strip().isdigit() and raw.strip() not in choices.values():
         answer = list(choices)[int(raw)] if int(raw) < len(choices) else answer
-    if name and name == solution_name:
+    if (name and name == solution_name) or (not layout.is_worked and not (answer or "").strip()):
         solution = ""
     is_wrong = layout.is_generated and row.get("is_correct") is False
     found = read_gold(answer or "", "" if is_wrong else solution or "", question=question, choices=choices)
@@ -415,6 +431,15 @@ def row_gold(
     if isinstance(found, BadGold):
         return Unusable(reason=found.reason, code="gold_unusable" if (answer or "").strip() else "bad_row")
     return found
+
+
+def several(name: str, values: list[Any]) -> str:
+    """Return the sentence for an answer of several values of which nobody says whether all or any are meant."""
+    shown = ", ".join(shorten(str(value), 20) for value in values[:3])
+    return (
+        f'field "{name}" holds a list of {len(values)} ({shown}), expected one answer; '
+        f"name one item: seeds.fields.answer={name}[0]"
+    )
 
 
 def first_text(row: Row, names: tuple[str, ...]) -> tuple[str, str | None]:

@@ -32,8 +32,8 @@ USUAL: dict[str, tuple[str, ...]] = {
         "original_text", "squestion", "题目", "问题", "frage", "aufgabe", "pregunta", "text",
     ),
     "answer": (
-        "expected_answer", "final_answer", "gold_answer", "ground_truth", "ground_truth_answer", "answer",
-        "golden", "gold",
+        "expected_answer", "final_answer", "final_ans", "gold_answer", "ground_truth", "ground_truth_answer",
+        "numerical_answer", "answer_value", "answer", "golden", "gold", "gold_ans",
         "target", "reference_answer", "correct_answer", "answerkey", "answer_key", "correct", "answer_number",
         "ans", "lsolutions", "label",
         "答案", "antwort", "respuesta",
@@ -59,7 +59,9 @@ class Preset:
     """A known format: the columns that identify it, and those of each part (several: the first that holds something).
 
     `by_place` says that an answer which is a whole number is the place of a choice, counted from 0; `is_generated` that
-    the solution is a model's and may be wrong. `lacks` are columns that a row of this format has not.
+    the solution is a model's and may be wrong; `is_joined` that a list of several answers is one answer with several
+    parts. `is_worked` is false where the column of solutions holds equations, which state no answer. `lacks` are
+    columns that a row of this format has not.
     """
 
     about: str
@@ -68,14 +70,17 @@ class Preset:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     by_place: bool = False
     is_generated: bool = False
+    is_joined: bool = False
+    is_worked: bool = True
 
 
 def _preset(
-    about: str, needs: str, lacks: str = "", *, by_place: bool = False, is_generated: bool = False, **columns: str
-) -> Preset:
+    about: str, needs: str, lacks: str = "", *, by_place: bool = False, is_generated: bool = False,
+    is_joined: bool = False, is_worked: bool = True, **columns: str,
+) -> Preset:  # fmt: skip
     return Preset(
         about=about, needs=tuple(needs.split()), lacks=tuple(lacks.split()), by_place=by_place,
-        is_generated=is_generated,
+        is_generated=is_generated, is_joined=is_joined, is_worked=is_worked,
         columns={part: tuple(names.split()) for part, names in columns.items()},
     )  # fmt: skip
 
@@ -134,6 +139,7 @@ PRESETS: dict[str, Preset] = {
     "olympiadbench": _preset(
         "OlympiadBench", "question final_answer answer_type",
         question="question", answer="final_answer", solution="solution[0] solution", context="context", id="id",
+        is_joined=True,
     ),
     "gaokao-bench": _preset(
         "GAOKAO-Bench", "category question answer analysis", question="question", answer="answer", solution="analysis",
@@ -170,11 +176,11 @@ PRESETS: dict[str, Preset] = {
     ),
     "asdiv": _preset(
         "ASDiv", "body question answer formula",
-        question="question", context="body", answer="answer", solution="formula",
+        question="question", context="body", answer="answer", solution="formula", is_worked=False,
     ),
     "svamp": _preset(
         "SVAMP", "Body Question Answer",
-        question="Question", context="Body", answer="Answer", solution="Equation", id="ID",
+        question="Question", context="Body", answer="Answer", solution="Equation Formula", id="ID", is_worked=False,
     ),
     "gsm-hard": _preset("GSM-Hard, MAWPS", "input target", question="input", answer="target", solution=""),
     "math": _preset(
@@ -183,11 +189,38 @@ PRESETS: dict[str, Preset] = {
     ),
     "math23k": _preset(
         "Math23K, Ape210K", "original_text equation", question="original_text", answer="ans answer",
-        solution="equation",
+        solution="equation", is_worked=False,
     ),
     "mawps-original": _preset(
         "MAWPS, Alg514, Dolphin as first published", "sQuestion lSolutions",
-        question="sQuestion", answer="lSolutions", solution="lEquations[0]", id="iIndex",
+        question="sQuestion", answer="lSolutions", solution="lEquations[0]", id="iIndex", is_joined=True,
+        is_worked=False,
+    ),
+    "putnambench": _preset(
+        "PutnamBench", "informal_statement informal_solution",
+        question="informal_statement", answer="informal_solution", solution="", id="name",
+    ),
+    "orz": _preset(
+        "ORZ: turns, the last with a ground_truth", "messages[0].value messages[1].ground_truth.value",
+        question="messages[0].value", answer="messages[1].ground_truth.value", solution="",
+    ),
+    "orz-columns": _preset(
+        "ORZ as the hub shows it", "0.value 1.ground_truth.value",
+        question="0.value", answer="1.ground_truth.value", solution="",
+    ),
+    "stem-choices": _preset(
+        "a question with its stem and choices", "question.stem question.choices",
+        question="question.stem", options="question.choices", answer="answerKey answer",
+    ),
+    "preference": _preset(
+        "preference pairs: prompt, chosen, rejected", "prompt chosen rejected",
+        question="prompt prompt[-1].content", answer="answer ground_truth",
+        solution="full_chosen chosen chosen[-1].content", response="full_chosen chosen chosen[-1].content",
+    ),
+    "preference-chats": _preset(
+        "preference pairs of whole chats", "chosen[-1].content rejected[-1].content", lacks="prompt",
+        question="chosen[-2].content", answer="answer ground_truth", solution="chosen[-1].content",
+        response="chosen[-1].content",
     ),
     "alpaca": _preset(
         "Alpaca, MathInstruct", "instruction output",
@@ -210,6 +243,8 @@ class Layout:
     chat: str = ""
     by_place: bool = False
     is_generated: bool = False
+    is_joined: bool = False
+    is_worked: bool = True
     lettered: tuple[str, ...] = ()
 
 
@@ -241,7 +276,10 @@ def find_layout(row: Row, preset: str) -> Layout:
     if name:
         known = PRESETS[name]
         columns = {part: (*known.columns[part],) if part in known.columns else usual[part] for part in PARTS}
-        return Layout(preset=name, columns=columns, by_place=known.by_place, is_generated=known.is_generated)
+        return Layout(
+            preset=name, columns=columns, by_place=known.by_place, is_generated=known.is_generated,
+            is_joined=known.is_joined, is_worked=known.is_worked, lettered=lettered_columns(plain),
+        )  # fmt: skip
     if not usual["question"] and not any(
         name in row for name in CHATS
     ):  # MathClean's questions: a single column of text
@@ -296,12 +334,27 @@ def value_at(row: Row, path: str) -> Any:
     return value
 
 
+# A list as Python prints it, of texts and numbers alone: `['a ) 2', "b ) 3"]`.
+_PRINTED = re.compile(
+    r"""\[\s*+(?:(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|-?\d[\d.]*+)\s*+(?:,\s*+|(?=\])))++\]""", re.DOTALL
+)
+_PRINTED_ITEM = re.compile(r"""'((?:[^'\\]|\\.)*+)'|"((?:[^"\\]|\\.)*+)"|(-?\d[\d.]*+)""", re.DOTALL)
+
+
 def json_value(text: str) -> Any:
-    """Return the value of a JSON text, or the text itself where it is none."""
+    """Return the value of a JSON text, or of a list that Python printed; the text itself where it is neither."""
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
+        pass
+    text = text.strip()
+    if not text.startswith("[") or not _PRINTED.fullmatch(text):
         return text
+    # Python doubles a backslash, unless somebody else wrote the list.
+    return [
+        number or (single or double).replace("\\\\", "\\").replace("\\'", "'")
+        for single, double, number in _PRINTED_ITEM.findall(text)
+    ]
 
 
 def _is_chat(value: Any) -> bool:
@@ -315,11 +368,15 @@ def _is_chat(value: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:
-    """What a conversation asks and what is answered; `num_asked` counts the turns that ask."""
+    """What a conversation asks and what is answered; `num_asked` counts the turns that ask.
+
+    `has_picture` says that a part of a turn is not text.
+    """
 
     question: str
     response: str
     num_asked: int
+    has_picture: bool = False
 
 
 def chat_of(row: Row, column: str) -> Chat | None:
@@ -330,81 +387,19 @@ def chat_of(row: Row, column: str) -> Chat | None:
         return None
     asked: list[str] = []
     answered: list[str] = []
+    has_picture = False
     for turn in turns:
         if not isinstance(turn, Mapping):
             continue
         role, said = turn.get("role", turn.get("from")), turn.get("content", turn.get("value"))
         if isinstance(said, list):  # parts of a turn: {"type": "text", "text": "..."}
-            said = "\n".join(str(part.get("text", "")) for part in said if isinstance(part, Mapping)) or None
+            parts = [part for part in said if isinstance(part, Mapping)]
+            has_picture = has_picture or any(part.get("type", "text") not in ("text", "input_text") for part in parts)
+            said = "\n".join(str(part["text"]) for part in parts if part.get("text")) or None
         if isinstance(said, str) and said.strip():
             (asked if role in _ASKING else answered if role in _ANSWERING else []).append(said)
     if not asked:
         return None
-    return Chat(question=asked[0], response=answered[-1] if answered else "", num_asked=len(asked))
-
-
-_LABELLED = re.compile(r"\A\W{0,2}([A-Ja-j])\s*[).:、．]\s*(.*)\Z", re.DOTALL)
-_IN_LINE = re.compile(
-    r"(?:\A|[,;\n]|\s)\s*+\(?([A-Ja-j])\s*+[).:]\s*+(.*?)"
-    r"(?=\s*+(?:[,;\n]?\s*+\(?[A-Ja-j]\s*+[).:]\s|\Z))",
-    re.DOTALL,
-)
-
-
-def choices_of(row: Row, columns: tuple[str, ...], lettered: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the choices of a row by letter: a list, a text with letters, label and text lists, or `lettered` columns.
-
-    Empty where there are none, or fewer than two.
-    """
-    value = next((found for name in columns if (found := value_at(row, name)) not in (None, "", [])), None)
-    if value is None:
-        return {
-            letter: text for letter, name in zip("ABCDEFGHIJ", lettered, strict=False) if (text := _as_text(row[name]))
-        }
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        value = json_value(value)
-    if isinstance(value, Mapping):
-        texts = value.get("text")
-        labels = value.get("label")
-        if isinstance(texts, list):
-            letters = labels if isinstance(labels, list) and len(labels) == len(texts) else "ABCDEFGHIJ"
-            return _lettered({str(letter): _as_text(text) for letter, text in zip(letters, texts, strict=False)})
-        return _lettered({str(letter): _as_text(text) for letter, text in value.items()})
-    if isinstance(value, str):
-        return _lettered(dict(_IN_LINE.findall(value)))
-    if not isinstance(value, list) or not 2 <= len(value) <= 10:
-        return {}
-    by_letter: dict[str, str] = {}
-    for place, item in enumerate(value):
-        item = item[0] if isinstance(item, list) and len(item) == 1 else item
-        letter = "ABCDEFGHIJ"[place]
-        if isinstance(item, Mapping):
-            label = next((str(item[name]) for name in ("label", "aoVal", "key", "id") if name in item), letter)
-            text = next((_as_text(item[name]) for name in ("content", "text", "value") if name in item), "")
-            by_letter[label] = text
-            continue
-        text = _as_text(item)
-        labelled = _LABELLED.match(text)
-        by_letter[letter] = labelled[2].strip() if labelled and labelled[1].upper() == letter else text
-    return _lettered(by_letter)
-
-
-def _lettered(choices: Mapping[str, str]) -> dict[str, str]:
-    if len(choices) < 2 or not any(choices.values()):
-        return {}
-    if all(re.fullmatch(r"[A-Ja-j]", label.strip()) for label in choices):
-        return {label.strip().upper(): text.strip() for label, text in choices.items()}
-    return {letter: text.strip() for letter, text in zip("ABCDEFGHIJ", choices.values(), strict=False)}
-
-
-def _as_text(value: Any) -> str:
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    return "" if value is None or isinstance(value, (list, Mapping)) else str(value).strip()
-
-
-def with_choices(question: str, choices: Mapping[str, str]) -> str:
-    """Return a question with its choices below it, one a line; the question itself where it has them already."""
-    if all(text and text in question for text in choices.values()) and re.search(r"\(?[AB]\s*[).:]", question):
-        return question
-    return question + "\n" + "\n".join(f"({letter}) {text}" for letter, text in choices.items())
+    return Chat(
+        question=asked[0], response=answered[-1] if answered else "", num_asked=len(asked), has_picture=has_picture
+    )

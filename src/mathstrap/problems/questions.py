@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +16,20 @@ _REFUSAL = re.compile(
     r"i don['’]t (?:understand|have enough)\b|"
     r"(?:error|exception|traceback|internal server error|rate limit)\b[^?]{0,200}\Z|"
     r"(?:很)?抱歉|对不起[，,]我)",
+    re.IGNORECASE,
+)
+# What stands in a column of questions where there is none.
+_NOTHING = re.compile(
+    r"[\W_]*(?:none|n/?a|null|nan|nil|tbd|todo|deleted|removed|redacted|placeholder|empty|blank|missing|undefined|test|"
+    r"question|problem|prompt|无)?[\W_]*",
+    re.IGNORECASE,
+)
+_ENTITY = re.compile(
+    r"&(?:nbsp|lt|gt|le|ge|amp|quot|apos|times|divide|deg|minus|[np]dash|[lr][sd]quo|frac\d\d|#\d{1,6}|#x[0-9a-f]{1,5});"
+)
+# Tags of pages, with attributes as pages write them: `a<b and b>c` is no tag.
+_TAG = re.compile(
+    r"</?(?:p|br|div|span|strong|em|b|i|u|ul|ol|li|font|h[1-6]|center|small)(?:\s+[a-z-]+=(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>",
     re.IGNORECASE,
 )
 _PICTURE = re.compile(
@@ -76,6 +91,18 @@ def join_context(body: str, question: str) -> str:
     return body + ("" if is_spaceless or body[-1] in "。？！" else " ") + question
 
 
+def without_markup(question: str) -> str:
+    """Return a question without the tags and the entities of a web page; powers and indexes as `^2` and `_1`."""
+    if "&" in question and ";" in question:
+        question = _ENTITY.sub(lambda entity: html.unescape(entity[0]), question).replace("\u00a0", " ")
+    if "</" in question or re.search(r"<(?:br|p)\b", question, re.IGNORECASE):
+        question = re.sub(r"<sup>\s*([^<>]{1,20})\s*</sup>", r"^\1", question, flags=re.IGNORECASE)
+        question = re.sub(r"<sub>\s*([^<>]{1,20})\s*</sub>", r"_\1", question, flags=re.IGNORECASE)
+        question = re.sub(r"<br\s*/?>|</(?:p|div|li|h[1-6])>", "\n", question, flags=re.IGNORECASE)
+        question = re.sub(r"\n{3,}", "\n\n", _TAG.sub("", question)).strip()
+    return question
+
+
 def mend_gaps(question: str) -> str:
     """Return a question with the space, or the full stop, that is missing between two of its sentences."""
     if "\\" in question or ("$" in question and "$" in question.replace("$", "", 1)):
@@ -94,6 +121,8 @@ def question_fault(question: str, row: Mapping[str, Any]) -> str:
         return picture
     if not re.search(r"\w", question):
         return "the question has no word and no number"
+    if len(question) < 40 and _NOTHING.fullmatch(question):
+        return f'the question is "{question.strip()}", which asks nothing'
     return ""
 
 
