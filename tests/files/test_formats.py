@@ -137,7 +137,8 @@ def zipped(path: Path, files: dict[str, str]) -> Path:
 
 
 def test_archives_are_read_without_what_describes_them(tmp_path):
-    files = {"set/train.jsonl": LINES, "__MACOSX/set/._train.jsonl": "\0", "README.json": "{}", "zz/b.csv": TABLE, "../../x.csv": TABLE}
+    noise = {"__MACOSX/set/._train.jsonl": "\0", "README.json": "{}", "../../x.csv": TABLE}
+    files = {"set/train.jsonl": LINES, **noise, "zz/b.csv": TABLE}
     assert read(zipped(tmp_path / "a.zip", files)) == [*ROWS, *ROWS]
     with pytest.raises(InputError, match=r"several splits: test .*, train"):
         read(zipped(tmp_path / "b.zip", {"train.jsonl": LINES, "test.jsonl": LINES}))
