@@ -156,6 +156,8 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str, *, said:
         numbers = [f"{counts[stage]:,}" for stage in FUNNEL]
         table.add_row(name, *numbers, share, end_section=name == groups[-2][0] if len(groups) > 1 else False)
     console.print(table)
+    if analysis.computed_sentence:
+        say(analysis.computed_sentence)
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
     if rejects:
         most = sorted(rejects.items(), key=lambda pair: -pair[1])[:6]

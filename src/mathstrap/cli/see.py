@@ -197,6 +197,8 @@ def print_analysis(analysis: Analysis) -> None:
         return [*(count(group.counts[stage]) for stage in FUNNEL), share_text(group.accuracy)]
 
     table("Funnel", ["", *(STAGE_NAMES[stage] for stage in FUNNEL), "Correct of answered"], groups, row)
+    if analysis.computed_sentence:
+        typer.echo(f"{analysis.computed_sentence}.\n")
     for title, part in (
         ("Data sets", analysis.by_dataset), ("Difficulty", analysis.by_difficulty), ("Teachers", analysis.by_teacher),
     ):  # fmt: skip

@@ -63,7 +63,7 @@ REMEDIES: dict[str, Remedy] = {
     "gold_unusable": _fixed("the gold answers of the file"),
     "question_unusable": _fixed("the questions of the file"),
     "no_number": _fixed("methods.fobar.enabled=false methods.self_verification.enabled=false"),
-    "cannot_renumber": _fixed("methods.renumber.enabled=false, or seeds with worked solutions"),
+    "cannot_renumber": _fixed("seeds whose solutions state each calculation (7 * 6 = 42)"),
     "refused": _fixed("another teacher.model"),
     "prompt_refused": _fixed("another teacher.model"),
     "no_majority": _fixed("vote.draws, or a stronger teacher.model"),
@@ -88,7 +88,7 @@ def biggest_loss(analysis: Analysis, recipe: RunRecipe) -> Loss | None:
         what = "differ from the gold answer" if reason == "wrong" else "could not be decided"
         sentence = f"{count:,} of {counts['answered']:,} answers {what}"
     else:
-        sentence = f"{count:,} times {REASONS.get(reason, reason)}"
+        sentence = f"{'once' if count == 1 else f'{count:,} times'} {REASONS.get(reason, reason)}"
     if reason == "truncated":  # counted by method alone: where answers lost few, it was rewrites that were cut off
         stage = "solving" if 2 * (counts["answered"] - counts["parsed"]) >= count else "rewriting"
         setting = _longer(stage)(recipe)

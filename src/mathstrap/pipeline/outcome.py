@@ -117,4 +117,6 @@ def funnel_markdown(analysis: Analysis) -> str:
     lines = ["| method | " + " | ".join(FUNNEL) + " |", "| --- |" + " ---: |" * len(FUNNEL)]
     for name, group in [*analysis.by_method.items(), ("all", analysis.everything)]:
         lines.append(f"| {name} | " + " | ".join(f"{group.counts[stage]:,}" for stage in FUNNEL) + " |")
+    if analysis.computed_sentence:
+        lines += ["", f"{analysis.computed_sentence}."]
     return "\n".join(lines)

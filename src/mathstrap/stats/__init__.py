@@ -179,7 +179,7 @@ class Analysis:
     `finish_reasons` names a word for the end that nobody knows in brackets: `unknown (tired)`. `tokens_reasoning` are
     those of tokens_out that went into thoughts, `thoughts` the replies that have one. `by_teacher` is empty for a run
     of one teacher; rewrites count for who wrote them. Only what the present recipe asks is counted;
-    `other` is the rest.
+    `other` is the rest. `computed` are the correct answers that no teacher gave: worked solutions.
     """
 
     everything: GroupNumbers
@@ -197,6 +197,15 @@ class Analysis:
     thoughts: int = 0
     by_teacher: dict[str, GroupNumbers] = field(default_factory=dict)
     other: OtherReplies = field(default_factory=OtherReplies)
+    computed: int = 0
+
+    @property
+    def computed_sentence(self) -> str:
+        """Say why a funnel may widen where answers are parsed; empty where no answer was computed."""
+        if not self.computed:
+            return ""
+        were, join = ("1 answer was", "joins") if self.computed == 1 else (f"{self.computed:,} answers were", "join")
+        return f"{were} computed, not asked for, and {join} at parsed"
 
     @property
     def tokens_sentence(self) -> str:
@@ -307,6 +316,7 @@ def analyse(
             tokens_out=tally.other.tokens_out,
             usd=tally.other.usd(usd) if usd else None,
         ),
+        computed=sum(cell.computed for cell in tally.cells.values()),
     )
 
 
