@@ -40,6 +40,8 @@ _MARK = re.compile(
 )
 # How every mark begins; looking for the marks themselves at each character costs ten times as much.
 _OPENING = re.compile(r"<[A-Za-z/|｜]|\[/?T|◁")
+# The same where no square bracket is: a pattern that begins with one character is searched three times as fast.
+_OPENING_ANGLE = re.compile(r"<[A-Za-z/|｜]")
 # gpt-oss (harmony): <|start|>assistant<|channel|>analysis<|message|>...<|end|>
 _CHANNEL = re.compile(
     r"(?:<\|start\|>[^<]{0,80})?<\|channel\|>\s*(?P<name>[a-z_]{1,40})[^<]{0,200}(?:<\|constrain\|>[^<]{0,80})?<\|message\|>"
@@ -71,8 +73,7 @@ _NEAR = 200  # characters on each side of a mark that are searched for the dolla
 _MONEY = re.compile(r"\$\s?\d[\d,.]*[^\w$]{0,3}\Z")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Split:
+class Split(msgspec.Struct, frozen=True, kw_only=True):
     """A reply in two: the thought without its marks, and the text, both as they came.
 
     `is_finished` is false for a thought that never ended: there is no answer behind it. `marks` are what stood before
@@ -104,7 +105,9 @@ def split_reply(reply: str) -> Split:
 def may_hold_thought(reply: str) -> bool:
     """Say, in a moment, whether a reply may hold a mark; most replies of most models hold none."""
     # `<<2+3=5>>` of GSM8K stands in most of its replies and opens no mark.
-    if ("<" in reply and _OPENING.search(reply)) or "[THINK" in reply or "[/THINK" in reply or "◁" in reply:
+    if "<" in reply and _OPENING_ANGLE.search(reply):
+        return True
+    if ("[" in reply and ("[THINK" in reply or "[/THINK" in reply)) or "◁" in reply:
         return True
     return reply[:40].lstrip().startswith(_SPOKEN_STARTS)
 
@@ -314,7 +317,8 @@ def _split_plain(reply: str) -> Split | None:
     after = end + len(_DEFAULT_END)
     if opening < 0 or end < 0 or reply[end - 1] in _BEFORE_QUOTED:
         return None
-    if _OPENING.search(reply, after) or _OPENING.search(reply, start, end) or _OPENING.search(reply, 0, opening):
+    search = _OPENING.search if "[" in reply or "◁" in reply else _OPENING_ANGLE.search
+    if search(reply, after) or search(reply, start, end) or (opening and search(reply, 0, opening)):
         return None
     texts = [(after, len(reply))]
     if opening:

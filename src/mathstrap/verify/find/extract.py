@@ -133,7 +133,7 @@ def _find_answer(text: str, mode: Mode) -> Extraction | str:
     reply = _own_reply(text)
     if reply is None:
         return UNFINISHED
-    if not reply.strip():
+    if not reply or reply.isspace():
         return UNANSWERED if text.strip() else NOT_STATED
     return _find(reply, mode)
 

@@ -32,10 +32,6 @@ _NEXT = re.compile(
     r"(?:[:：]|(?<=[0-9][.)])\s)",
     re.IGNORECASE,
 )
-_NEXT_WORDS = (
-    "question", "problem", "exercise", "example", "instruction", "input", "human", "user", "student", "prompt", "task",
-    "pregunta", "problema", "frage", "aufgabe", "exercice",
-)  # fmt: skip
 _NEXT_LETTER = re.compile(r"\bqs?(?![a-z])")
 # `### Instruction` on a line of its own, without a colon, as the Alpaca template writes it.
 _NEXT_HEADING = re.compile(
@@ -68,7 +64,13 @@ def _names_question(text: str) -> bool:
     if not text.isascii():
         return True
     lower = text.lower()
-    return any(word in lower for word in _NEXT_WORDS) or ("q" in lower and _NEXT_LETTER.search(lower) is not None)
+    return (
+        # In a row of `or`, not a loop over a tuple: every reply with a colon comes by here.
+        "problem" in lower or "exerci" in lower or "example" in lower or "instruction" in lower or "input" in lower
+        or "human" in lower or "user" in lower or "student" in lower or "prompt" in lower or "task" in lower
+        or "pregunta" in lower or "frage" in lower or "aufgabe" in lower
+        or ("q" in lower and ("question" in lower or _NEXT_LETTER.search(lower) is not None))
+    )  # fmt: skip
 
 
 def next_question_starts(text: str) -> list[int]:
