@@ -7,6 +7,7 @@ import asyncio
 import json
 import shlex
 import sqlite3
+import threading
 import time
 from html import escape, unescape
 from html.parser import HTMLParser
@@ -17,7 +18,7 @@ import pytest
 
 from bootstrapping import small_recipe
 from mathstrap.errors import InputError
-from mathstrap.explore.build import database_path, refresh
+from mathstrap.explore.build import LARGE_BYTES, database_path, prepare, refresh
 from mathstrap.explore.diff import diff_html, masked_html, number_diff, unknown_html, word_diff
 from mathstrap.explore.flips import read_flips
 from mathstrap.explore.guard import refuse
@@ -709,3 +710,44 @@ def test_the_next_run_keeps_what_was_approved_and_grades_what_was_edited(tmp_pat
     take_back(path, [approved, mended, spoilt])
     bootstrap(recipe)
     assert {approved, mended}.isdisjoint(s.id for s in RunDir.read(path).read_records("samples", Sample))
+
+
+@pytest.mark.slow
+def test_a_large_run_is_shown_while_it_is_read(tmp_path):
+    path = synthetic_run(tmp_path / "run", 400)
+    large = path / "completions-solve.jsonl"
+    text = large.read_bytes()
+    large.write_bytes(text * (1 + LARGE_BYTES // len(text)))  # the same replies again
+    database = tmp_path / "x.sqlite"
+    prepare(RunDir.read(path), database)
+    assert rows(database, "select count(*) from answers") == [(0,)]
+    assert summary_of(database)["reading"] == 0
+    seen = []
+
+    def watch(share):
+        found = summary_of(database)
+        seen.append((found["reading"], rows(database, "select count(*) from answers")[0][0], found["all"]["asked"]))
+        return share
+
+    stop = threading.Event()
+    watcher = threading.Thread(target=lambda: [watch(0) for _ in iter(lambda: stop.wait(0.05), True)])
+    watcher.start()
+    refresh(RunDir.read(path), database)
+    stop.set()
+    watcher.join()
+    parts = [share for share, _, _ in seen if share is not None]
+    assert parts == sorted(parts)
+    assert any(count for share, count, _ in seen if share is not None and share > 0)  # seen before the end
+    assert summary_of(database)["reading"] is None
+    whole = tmp_path / "whole.sqlite"
+    refresh(RunDir.read(path), whole)
+    for table in ("answers", "questions", "rejects"):
+        assert rows(database, f"select * from {table} order by id") == rows(whole, f"select * from {table} order by id")
+    revision = int(rows(database, "select value from about where name = 'revision'")[0][0])
+    (path / "samples.jsonl").write_text("")
+    refresh(RunDir.read(path), database)
+    assert int(rows(database, "select value from about where name = 'revision'")[0][0]) > revision
+
+
+def summary_of(database):
+    return json.loads(rows(database, "select value from about where name = 'summary'")[0][0])

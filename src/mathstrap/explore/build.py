@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +28,10 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.stats import count_steps, method_of
 from mathstrap.types import Reject, Sample, Verdict, is_check, problem_of, root_of
 
-VERSION = "7"
+VERSION = "8"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
+LARGE_BYTES = 32 << 20  # of replies, read in about three seconds; a larger run is shown while it is read
+FIRST_PART = 5_000  # replies; each further part has three times as many, because showing one counts all before it
 MAX_CELL = 500
 MAX_THOUGHT = 20_000  # characters; a page shows no more of one text
 
@@ -61,19 +64,48 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def refresh(run: RunDir, path: Path) -> bool:
-    """Bring the database at `path` up to date with the run; returns whether anything changed."""
-    private_folder(path.parent)  # the database holds the replies
+@contextmanager
+def opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a run's database for writing; it is made where it is not there yet, and readable by its owner alone."""
+    private_folder(path.parent)
     os.close(open_for_writing(path, os.O_RDWR))
     connection = connect(path)
     try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def paid_files(run: Path) -> dict[str, Path]:
+    """Return the files of replies that are shown, by stage."""
+    return {stage: run / f"completions-{stage}.jsonl" for stage in ("rewrite", "solve")}
+
+
+def prepare(run: RunDir, path: Path) -> None:
+    """Make empty tables for a large run that has no database yet, so that pages open before it is read."""
+    if sum(look(file).size for file in paid_files(run.path).values()) < LARGE_BYTES:
+        refresh(run, path)
+        return
+    with opened(path) as connection:
+        if seen_before(connection).get("version") == VERSION:
+            return  # pages show what the last look read while the news are read
+        with connection:
+            connection.execute("begin")
+            make_tables(connection)
+            show_part(connection, 0)
+
+
+def refresh(run: RunDir, path: Path) -> bool:
+    """Bring the database at `path` up to date with the run; returns whether anything changed."""
+    with opened(path) as connection:
         seen = seen_before(connection)
         derived = {f"{name}.jsonl": look(run.path / f"{name}.jsonl") for name in DERIVED}
         flags = look(run.path / "flags.jsonl")
-        paid = {stage: run.path / f"completions-{stage}.jsonl" for stage in ("rewrite", "solve")}
+        paid = paid_files(run.path)
         shrunk = any(look(file).size < int(seen.get(file.name, 0)) for file in paid.values())
         if seen.get("version") != VERSION or shrunk or seen.get("derived") != states(derived):
-            fill(connection, run, paid)
+            # Where pages already show a version, they show it until the new one is whole.
+            fill(connection, run, paid, in_parts="reading" in seen)
         elif not _follow(connection, paid, seen) and seen.get("flags") == states({"flags": flags}):
             return False
         _load_flags(connection, run)
@@ -81,29 +113,58 @@ def refresh(run: RunDir, path: Path) -> bool:
         remember(connection, "derived", states(derived))
         remember(connection, "flags", states({"flags": flags}))
         remember(connection, "version", VERSION)
-        remember(connection, "revision", str(int(seen.get("revision", 0)) + 1))
+        next_revision(connection)
         return True
-    finally:
-        connection.close()
 
 
-def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path]) -> None:
-    """Fill every table from the run's files, in one transaction."""
+def next_revision(connection: sqlite3.Connection) -> None:
+    """Tell pages that what they show has changed."""
+    connection.execute(
+        "insert into about values ('revision', '1') on conflict (name) do update set value = cast(value as int) + 1"
+    )
+
+
+def show_part(connection: sqlite3.Connection, share: float) -> None:
+    """Let readers see what is there, and which share of the replies that is."""
+    write_summary(connection, reading=share)
+    remember(connection, "reading", f"{share:.2f}")
+    next_revision(connection)
+
+
+def make_tables(connection: sqlite3.Connection) -> None:
+    """Make every table anew, and empty; the revision goes on, or pages would not see the change."""
+    revision = seen_before(connection).get("revision", "0")
+    for (name,) in connection.execute(
+        "select name from sqlite_master where type = 'table' and name in"
+        " ('questions_fts', 'answers_fts', 'questions', 'answers', 'rejects', 'thoughts', 'flags', 'about')"
+        " order by name desc"
+    ).fetchall():
+        connection.execute(f'drop table if exists "{name}"')
+    script(connection, TABLES)
+    remember(connection, "revision", revision)
+
+
+def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path], *, in_parts: bool = False) -> None:
+    """Fill every table from the run's files, in one transaction; `in_parts` readers see how far it has come."""
     with connection:  # commits, or rolls back whatever ended it
         connection.execute("begin")
-        for (name,) in connection.execute(
-            "select name from sqlite_master where type = 'table' and name in"
-            " ('questions_fts', 'answers_fts', 'questions', 'answers', 'rejects', 'thoughts', 'flags', 'about')"
-            " order by name desc"
-        ).fetchall():
-            connection.execute(f'drop table if exists "{name}"')
-        script(connection, TABLES)
+        make_tables(connection)
         seeds = load_questions(connection, run, paid["rewrite"])
         drafted = add_drafts(connection, paid["rewrite"], 0, seeds)
         _stage_derived(connection, run)
         # The newest reply to a request is the one that counts, so replacing rows needs its index from the start.
         connection.execute("create unique index answers_id on answers(id)")
-        offset = _insert_answers(connection, paid["solve"], 0, seeds)
+        size = look(paid["solve"]).size
+
+        def show(reached: int) -> None:
+            show_part(connection, reached / size)
+            connection.execute("commit")
+            connection.execute("begin")
+
+        if in_parts:
+            connection.execute("create index answers_seed on answers(seed)")  # a family's page looks its answers up
+        offset = _insert_answers(connection, paid["solve"], 0, seeds, show if in_parts else None)
+        connection.execute("delete from about where name = 'reading'")
         remember(connection, paid["solve"].name, str(offset))
         remember(connection, paid["rewrite"].name, str(drafted))
         _insert_unanswered(connection, run, seeds)
@@ -184,8 +245,14 @@ from (select ?1 as id) this left join graded using (id) left join chosen using (
 """
 
 
-def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, seeds: Seeds) -> int:
-    """Insert the replies that lie behind `offset` and return the offset reached."""
+def _insert_answers(
+    connection: sqlite3.Connection,
+    path: Path,
+    offset: int,
+    seeds: Seeds,
+    show: Callable[[int], None] | None = None,
+) -> int:
+    """Insert the replies that lie behind `offset` and return the offset reached; `show` is called after each part."""
     reached = offset
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -207,7 +274,15 @@ def _insert_answers(connection: sqlite3.Connection, path: Path, offset: int, see
                 count_steps(reply.text), reply.text.encode("utf-8", "replace").decode("utf-8"),
             )  # fmt: skip
 
-    connection.executemany(_INSERT_ANSWER, rows())
+    waiting = rows()
+    if show is not None:
+        size, before = FIRST_PART, -1
+        while before != reached:
+            before = reached
+            show(reached)
+            connection.executemany(_INSERT_ANSWER, islice(waiting, size))
+            size *= 3
+    connection.executemany(_INSERT_ANSWER, waiting)
     return reached
 
 

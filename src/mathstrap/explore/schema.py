@@ -33,7 +33,7 @@ create virtual table answers_fts using fts5(text, content='answers', detail='col
 INDEXES = "\n".join(
     [
         "create index questions_seed on questions(seed);",
-        "create index answers_seed on answers(seed);",
+        "create index if not exists answers_seed on answers(seed);",
         "create index answers_problem on answers(problem);",
         "create index rejects_id on rejects(id);",
         "create index rejects_seed on rejects(seed);",

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError, missing_extra
-from mathstrap.explore.build import database_path, refresh
+from mathstrap.explore.build import database_path, prepare, refresh
 from mathstrap.explore.plugin import TEMPLATES, Explorer, Shown, register, unregister
 from mathstrap.explore.prompt import PromptOf
 from mathstrap.explore.schema import ANSWER_FACETS, HIDDEN, QUESTION_FACETS, REJECT_FACETS
@@ -73,9 +73,12 @@ def refresh_shown(shown: Shown) -> bool:
 
 @contextmanager
 def explorer_app(
-    paths: Sequence[Path], cache: Path | None = None, *, prompt_of: PromptOf | None = None
+    paths: Sequence[Path], cache: Path | None = None, *, prompt_of: PromptOf | None = None, at_once: bool = False
 ) -> Iterator[Any]:
-    """Give a Datasette over the runs, their databases built; raises MissingExtraError without datasette."""
+    """Give a Datasette over the runs, their databases built; raises MissingExtraError without datasette.
+
+    With `at_once` the databases of large runs may still be empty: whoever serves them builds them meanwhile.
+    """
     try:
         from datasette.app import Datasette
         from datasette.database import Database
@@ -84,7 +87,8 @@ def explorer_app(
 
     runs = show_runs(paths, cache or cache_folder())
     for shown in runs:
-        refresh_shown(shown)
+        run = RunDir.read(shown.run)
+        (prepare if at_once else refresh)(run, shown.database)
     explorer = Explorer(runs, refresh_shown, prompt_of)
     register(explorer)
     try:
@@ -116,7 +120,7 @@ def serve(
 
     `prompt_of` makes a request's prompt again; without it no prompts are shown.
     """
-    with explorer_app(paths, cache, prompt_of=prompt_of) as datasette:
+    with explorer_app(paths, cache, prompt_of=prompt_of, at_once=True) as datasette:
         import uvicorn
 
         listener = listen(port)
@@ -146,12 +150,13 @@ def listen(port: int) -> socket.socket:
 
 
 def _watch(explorer: Explorer, stop: threading.Event) -> None:
-    while not stop.wait(WATCH_SECONDS):
+    while not stop.is_set():
         for shown in explorer.runs.values():
             try:
                 refresh_shown(shown)
             except (InputError, OSError) as error:  # a file caught between two writes; the next look finds it whole
                 logger.warning("%s: %s", shown.run, error)
+        stop.wait(WATCH_SECONDS)
 
 
 def _metadata() -> dict[str, Any]:

@@ -17,10 +17,10 @@ from answers group by 1 order by 1
 """
 
 
-def write_summary(connection: sqlite3.Connection) -> None:
-    """Count the tables and keep the counts in `about`."""
+def write_summary(connection: sqlite3.Connection, *, reading: float | None = None) -> None:
+    """Count the tables and keep the counts in `about`; `reading` is the share of the replies that is there so far."""
     connection.row_factory = sqlite3.Row
-    text = json.dumps(summarise(connection))
+    text = json.dumps(summarise(connection) | {"reading": reading})
     connection.row_factory = None
     connection.execute("insert or replace into about values ('summary', ?)", (text,))
 
