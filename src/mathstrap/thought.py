@@ -35,7 +35,8 @@ _MARK = re.compile(
     r"(?P<edge_after>[_▁](?:start|end))?[|｜]>"
     r"|(?-i:\[(?P<square_slash>/?)(?P<square>THINK(?:ING)?)\])"
     r"|◁(?P<kimi_slash>/?)think▷"
-    r"|(?P<gemma_open><\|channel>thought\n?|<unused94>(?:thought\n?)?)|(?P<gemma_close><channel\|>|<unused95>)",
+    r"|(?P<gemma_open><\|channel>thought\n?|<unused94>(?:thought\n?)?|<\|inner_prefix\|>)"
+    r"|(?P<gemma_close><channel\|>|<unused95>|<\|inner_suffix\|>)",
     re.IGNORECASE,
 )
 # How every mark begins; looking for the marks themselves at each character costs ten times as much.
@@ -56,7 +57,24 @@ _SPOKEN = (
     (re.compile(r"\s*Here is my thought process:"), "Here is my response:", ""),
     (re.compile(r"\s*Here are my reasoning steps:"), "[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
 )
-_SPOKEN_STARTS = ("analysis", "Here is my thought process:", "Here are my reasoning steps:")
+_SPOKEN_STARTS = ("analysis", "Here is my thought process:", "Here are my reasoning steps:", "assistant\n")
+# Open WebUI folds the thought away, in its API too.
+_FOLDED = re.compile(
+    r"\s*<details\s+type=\"reasoning\"[^>]{0,300}>(?:\s*<summary>[^<]{0,200}</summary>)?(?P<thought>.*?)(?P<end></details>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+# The marks around a turn, where a server lets them through. What stands behind its end is a turn of the model's own
+# making, the next question as often as not.
+_TURN_START = re.compile(
+    r"\s*(?:<\|im_start\|>\s*assistant\s*|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<start_of_turn>model\s*"
+    r"|<\|START_RESPONSE\|>|<\|assistant\|>|assistant\s*\n\s*\n)",
+)
+_TURN_END = re.compile(
+    r"<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|start_header_id|END_RESPONSE|END_OF_TURN_TOKEN|user)\|>"
+    r"|<｜end▁of▁sentence｜>|<end_of_turn>|</s>"
+)
+# A stop string that strikes inside a thought leaves the rest of its closing mark in the text (vLLM, SGLang).
+_TORN_CLOSING = re.compile(r"\s*/?(?:think(?:ing)?|thought|reasoning)>")
 # R1-Zero, Hunyuan and Ernie put the text behind a thought between tags of its own.
 _WRAPPED = re.compile(
     r"\s*(?:<(?P<name>answer|response|output|solution|final_answer)>(?P<inner>.*?)(?:</(?P=name)>)?"
@@ -88,7 +106,28 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def split_reply(reply: str) -> Split:
-    """Return the thought and the text of a reply; a reply without a thought is all text."""
+    """Return the thought and the text of a reply; a reply without a thought is all text.
+
+    Marks around the turn are not part of the text, nor is another turn behind it.
+    """
+    split = _parted(reply)
+    text = _one_turn(split.text)
+    if text == split.text:
+        return split
+    return Split(thought=split.thought, text=text, is_finished=split.is_finished)
+
+
+def _one_turn(text: str) -> str:
+    """Return the text of the first turn; only what a server lets through by mistake has marks of turns."""
+    if "<" not in text and not text.lstrip().startswith("assistant"):
+        return text
+    start = _TURN_START.match(text)
+    begin = start.end() if start else 0
+    end = _TURN_END.search(text, begin)
+    return text[begin : end.start()] if end else text[begin:]
+
+
+def _parted(reply: str) -> Split:
     if "<|channel|>" in reply or "<|message|>" in reply:
         found = _split_channels(reply)
         if found is not None:
@@ -123,13 +162,19 @@ def split_completion(completion: Completion) -> Completion:
     if not completion.reasoning and not may_hold_thought(completion.text):
         return completion
     split = split_reply(completion.text)
+    if completion.reasoning and not split.thought and (torn := _TORN_CLOSING.match(split.text)):
+        split = Split(thought="", text=split.text[torn.end() :])
     has_marks = split.marks != ("", "") or split.text != completion.text
     if not has_marks and not completion.reasoning:
         return completion
     changes: dict[str, object] = {}
     thought, text = completion.reasoning, completion.text
     if has_marks:
-        thought, text = f"{thought}\n{split.thought}" if thought else split.thought, split.text
+        if not thought:
+            thought = split.thought
+        elif split.thought.strip() not in ("", thought.strip()):  # some servers send it twice: in a field, in the text
+            thought = f"{thought}\n{split.thought}"
+        text = split.text
         is_rebuilt = split.marks != ("", "") and not completion.reasoning
         changes = {
             "text": text,
@@ -177,7 +222,7 @@ def closing_of(opening: str) -> str:
     if found["square"]:
         return f"[/{found['square']}]"
     if found["gemma_open"]:
-        return "<unused95>" if "unused" in opening else "<channel|>"
+        return "<unused95>" if "unused" in opening else "<|inner_suffix|>" if "inner" in opening else "<channel|>"
     return "◁/think▷"
 
 
@@ -245,7 +290,8 @@ def _read_mark(found: re.Match[str]) -> _Mark | None:
         family, is_open = "◁think", not found["kimi_slash"]
     else:
         mark = found["gemma_open"] or found["gemma_close"]
-        family, is_open = "unused" if "unused" in mark.lower() else "channel", found["gemma_open"] is not None
+        family = next((name for name in ("unused", "inner") if name in mark.lower()), "channel")
+        is_open = found["gemma_open"] is not None
     return _Mark(start=found.start(), end=found.end(), family=family, is_open=is_open, is_empty=is_empty)
 
 
@@ -427,6 +473,10 @@ def _split_channels(reply: str) -> Split | None:
 
 
 def _split_spoken(reply: str) -> Split | None:
+    folded = _FOLDED.match(reply)
+    if folded is not None:
+        is_ended = bool(folded["end"])
+        return _assemble(reply, [folded.span("thought")], [(folded.end(), len(reply))], ended=is_ended)
     bare = _BARE_CHANNELS.match(reply)
     if bare is not None:
         start = reply.rfind(_BARE_FINAL)

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from bounded import examples
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.backends.served.chat import completions_of, error_detail, error_for, loose_object, status_of
+from mathstrap.backends.served.chat import completions_of
+from mathstrap.backends.served.fault import error_detail, error_for, status_of
+from mathstrap.backends.served.loose import loose_object
 from mathstrap.backends.served.openai_batch import result_of
 from mathstrap.engine.ask import Limits, ask_all
 from mathstrap.errors import TeacherError, TransientError

@@ -17,7 +17,7 @@ import pytest
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.served.adapt import Adaptation
-from mathstrap.backends.served.chat import error_for
+from mathstrap.backends.served.fault import error_for
 from mathstrap.backends.served.openai import allow_sockets
 from mathstrap.backends.served.usage import read_usage
 from mathstrap.engine.ask import ask_all

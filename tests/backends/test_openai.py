@@ -11,7 +11,8 @@ import pytest
 
 from fake_server import FAULTS, FakeServer, Script
 from mathstrap.backends import EndpointOptions, TeacherOptions, open_backend
-from mathstrap.backends.served.chat import completions_of, error_detail, retry_after, span_seconds
+from mathstrap.backends.served.chat import completions_of
+from mathstrap.backends.served.fault import error_detail, retry_after, span_seconds
 from mathstrap.backends.served.keys import read_key
 from mathstrap.engine.ask import Budget, Limits, Meter, ask_all
 from mathstrap.engine.prices import Price
@@ -418,7 +419,7 @@ def test_money_is_never_overspent_on_a_faulty_server(server):
     ("text", "seconds"),
     [
         ("6m0s", 360), ("20ms", 0.02), ("1.5", 1.5), ("1h2m", 3720), ("", 0), ("soon", 0), ("\u00b2", 0),
-        ("9" * 400 + "h", 86_400),
+        ("9" * 400 + "h", 86_400), ("2 minutes", 120), ("1m0.36s", 60.36), ("250 milliseconds", 0.25),
     ],
 )
 def test_spans_are_read(text, seconds):
@@ -430,6 +431,13 @@ def test_spans_are_read(text, seconds):
     [
         ({"retry-after": "2"}, 2), ({"retry-after-ms": "150"}, 0.15), ({}, None), ({"retry-after": "tomorrow"}, None),
         ({"retry-after": "\u00b2"}, None), ({"retry-after": "9" * 400}, 86_400), ({"retry-after-ms": "\u00b3"}, None),
+        ({"retry-after": "0"}, 0), ({"retry-after": "-1"}, None), ({"retry-after": "1.5"}, 1.5),
+        ({"retry-after": "30s"}, 30), ({"retry-after": "2 minutes"}, 120), ({"retry-after": "7, 7"}, None),
+        ({"retry-after": "soon", "retry-after-ms": "20"}, 0.02), ({"retry-after-ms": "1e9", "retry-after": "3"}, 3),
+        # dates that were over long ago, in seconds and milliseconds since 1970, in ISO form, without a weekday
+        ({"retry-after": "1445412480"}, 0), ({"retry-after": "1445412480000"}, 0),
+        ({"retry-after": "2015-10-21T07:28:00Z"}, 0), ({"retry-after": "21 Oct 2015 07:28:00 GMT"}, 0),
+        ({"retry-after": "Wednesday, 21-Oct-15 07:28:00 GMT"}, 0), ({"retry-after": "2015-10-21T07:28"}, 0),
     ],
 )
 def test_retry_after_is_read(headers, seconds):
@@ -442,7 +450,12 @@ def test_retry_after_is_read(headers, seconds):
     [
         (b'{"error": {"message": "m", "code": "c"}}', "m c"),
         (b'{"error": "m"}', "m"),
-        (b'{"detail": [{"msg": "x"}]}', ""),
+        (b'{"detail": [{"msg": "x"}]}', "x"),
+        (b'{"detail": [{"loc": ["body", "min_p"], "msg": "Extra inputs"}]}', "min_p: Extra inputs"),
+        (b'{"error": {"message": "Provider returned error", "metadata": {"raw": "slow down"}}}', "slow down"),
+        (b'{"message": {"detail": [{"loc": ["body", "top_k"], "msg": "no"}]}, "type": "t"}', "top_k: no t"),
+        (b'{"success": false, "errors": [{"code": 7, "message": "No such model"}]}', "No such model"),
+        (b'{"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}}', "insufficient balance"),
         (b"<html><title>502\n Bad   Gateway</title>", 'an HTML page ("502 Bad Gateway")'),
         (b"\xff\xfe", "\ufffd\ufffd"),
         (b"null", "None"),

@@ -44,6 +44,14 @@ FAULTS = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class Wire:
+    """Bytes that go out as they are, head and body, with pauses between the pieces; then the connection is closed."""
+
+    pieces: tuple[bytes, ...]
+    pause: float = 0.0
+
+
 @dataclasses.dataclass
 class Script:
     """How the server behaves; shares are of all calls, and add up to at most 1."""
@@ -71,8 +79,10 @@ class Script:
     per_minute: int = 0
     retry_after: str = "0.05"
     down: bool = False  # 500 for everything
-    # prompt -> what its calls get in turn: a body, or a pair of status and body; then as without
+    # prompt -> what its calls get in turn; then as without. An answer is a body, a tuple of status, body and headers,
+    # or a Wire; `always` is the answer to every call of any prompt.
     answers: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
+    always: Any = None
     charged_path: str = ""
     batch_seconds: float = 0.2
     batch_fault: str = ""  # expire, fail, partial, lose_create (the batch is made, the answer is lost)
@@ -208,13 +218,16 @@ class FakeServer:
         attempt, fault = self.attempts[prompt], self.fault_of(prompt)
         self.attempts[prompt] += 1
         scripted = self.script.answers.get(prompt, [])
-        if attempt < len(scripted):
-            answer = scripted[attempt]
-            status, data = answer if isinstance(answer, tuple) else (200, answer)
+        if attempt < len(scripted) or self.script.always is not None:
+            answer = scripted[attempt] if attempt < len(scripted) else self.script.always
+            if isinstance(answer, Wire):
+                return await self.send_as_it_is(request, answer)
+            status, data, *rest = answer if isinstance(answer, tuple) else (200, answer)
             if status == 200:
                 self.charge(prompt, 1)
             data = data if isinstance(data, bytes) else json.dumps(data).encode()
-            return web.Response(body=data, status=status, content_type="application/json")
+            headers = {"Content-Type": "application/json"} | (rest[0] if rest else {})
+            return web.Response(body=data, status=status, headers=headers)
         if fault == "rate_limit":
             return error(429, "slow down", "rate_limit_exceeded")
         if fault == "rate_limit_after":
@@ -253,6 +266,14 @@ class FakeServer:
                 await asyncio.sleep(0.02)
             return response
         return web.Response(body=data, content_type="application/json", headers=self.script.headers)
+
+    async def send_as_it_is(self, request: web.Request, wire: Wire) -> web.Response:
+        assert request.transport is not None
+        for piece in wire.pieces:
+            request.transport.write(piece)
+            await asyncio.sleep(wire.pause)
+        request.transport.close()
+        return web.Response()
 
     def reply(self, prompt: str, body: dict[str, Any], draws: int) -> bytes:
         number = int.from_bytes(hashlib.blake2b(prompt.encode(), digest_size=4).digest(), "big") % 1000
@@ -366,7 +387,7 @@ class FakeServer:
             elif self.attempts[prompt] < len(self.script.answers.get(prompt, [])):
                 scripted = self.script.answers[prompt][self.attempts[prompt]]
                 self.attempts[prompt] += 1
-                status, reply = scripted if isinstance(scripted, tuple) else (200, scripted)
+                status, reply = scripted[:2] if isinstance(scripted, tuple) else (200, scripted)
                 answer = {"status_code": status, "body": reply}
                 good.append({"custom_id": line["custom_id"], "response": answer, "error": None})
             else:

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 import msgspec
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.served.chat import encode, error_detail, error_for, loose_object
+from mathstrap.backends.served.chat import encode
 from mathstrap.backends.served.endpoints import Endpoints, at_path
+from mathstrap.backends.served.fault import error_detail, error_for
+from mathstrap.backends.served.loose import loose_object
 from mathstrap.engine.limits import Limits, backoff
 from mathstrap.errors import TeacherError, TransientError
 from mathstrap.redact import redact

@@ -17,7 +17,7 @@ from mathstrap.backends.served.batch_shapes import (
     gemini_request,
     gemini_state,
 )
-from mathstrap.backends.served.chat import loose_object
+from mathstrap.backends.served.loose import loose_object
 from mathstrap.engine.limits import Limits
 from mathstrap.errors import TransientError
 

@@ -14,23 +14,17 @@ from urllib.parse import urlsplit
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.backends.served.adapt import Adaptation
-from mathstrap.backends.served.chat import (
-    body_of,
-    encode,
-    error_detail,
-    error_for,
-    exhausted_for,
-    path_of,
-    read_reply,
-    status_of,
-)
+from mathstrap.backends.served.chat import body_of, encode, path_of, read_reply
 from mathstrap.backends.served.endpoints import Endpoint, Endpoints
+from mathstrap.backends.served.fault import error_detail, error_for, exhausted_for, status_of
+from mathstrap.backends.served.stream import as_one_object
+from mathstrap.backends.served.unpack import ACCEPTED, LARGEST_BODY_BYTES, unpacked
 from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, suggest
 from mathstrap.redact import redact
 from mathstrap.types import Completion, Request
 
 MOST_DRAWS_PER_CALL = 16
-LARGEST_REPLY_BYTES = 64 << 20
+LARGEST_HEADER_BYTES = 64 << 10  # gateways send policies and cookies of more than aiohttp's 8 KiB
 SPARE_FILES = 256
 USUAL_IN_FLIGHT = 256
 
@@ -139,7 +133,7 @@ class OpenAITeacher:
             async with endpoint.session.post(
                 endpoint.address(path_of(first)), data=data, allow_redirects=False
             ) as response:
-                reply = await _whole(response)
+                reply = as_one_object(await _whole(response))
                 status, headers = status_of(response.status, reply), response.headers
         except aiohttp.ClientConnectorError as error:
             raise self._cannot_connect(endpoint, error) from None
@@ -259,7 +253,10 @@ class OpenAITeacher:
                 connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60.0),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(30.0, self._options.timeout_seconds)),
-                headers={"User-Agent": "mathstrap", **endpoint.headers},
+                headers={"User-Agent": "mathstrap", "Accept-Encoding": ACCEPTED, **endpoint.headers},
+                auto_decompress=False,
+                max_line_size=LARGEST_HEADER_BYTES,
+                max_field_size=LARGEST_HEADER_BYTES,
                 proxy=_proxy_for(endpoint.url),
                 loop=loop,
             )
@@ -299,16 +296,18 @@ def open_teacher(options: TeacherOptions) -> OpenAITeacher:
 
 
 async def _whole(response: Any) -> bytes:
-    """Return the body; a server that never stops sending is cut off."""
-    if response.content_length is not None and response.content_length <= LARGEST_REPLY_BYTES:
-        return bytes(await response.read())
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > LARGEST_REPLY_BYTES:
-            raise TransientError(f"the reply is longer than {LARGEST_REPLY_BYTES:,} bytes", kind="malformed")
-    return b"".join(parts)
+    """Return the body as UTF-8; a server that never stops sending is cut off."""
+    if response.content_length is not None and response.content_length <= LARGEST_BODY_BYTES:
+        data = bytes(await response.read())
+    else:
+        parts, size = [], 0
+        async for part in response.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > LARGEST_BODY_BYTES:
+                raise TransientError(f"the reply is longer than {LARGEST_BODY_BYTES:,} bytes", kind="malformed")
+        data = b"".join(parts)
+    return unpacked(data, encoding=response.headers.get("Content-Encoding", ""), charset=response.charset or "")
 
 
 def allow_sockets(count: int) -> int:

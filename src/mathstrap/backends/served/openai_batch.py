@@ -25,7 +25,9 @@ from mathstrap.backends import TeacherOptions
 from mathstrap.backends.served.batch_api import Batch, BatchApi
 from mathstrap.backends.served.batch_journal import Journal, Submitted
 from mathstrap.backends.served.batch_providers import AnthropicBatches, GeminiBatches
-from mathstrap.backends.served.chat import error_detail, error_for, loose_object, path_of, read_reply
+from mathstrap.backends.served.chat import path_of, read_reply
+from mathstrap.backends.served.fault import error_detail, error_for, status_of
+from mathstrap.backends.served.loose import loose_object
 from mathstrap.backends.served.openai import OpenAITeacher
 from mathstrap.engine.budget import reservation_for
 from mathstrap.engine.interface import AskReport, AskSettings, Sink
@@ -377,6 +379,7 @@ class _Filling:
         if job is None:
             return
         status, body = result_of(line)
+        status = status_of(status, body)
         try:
             if status != 200:
                 raise error_for(status, body, {}, where="Batch API", request=job.requests[0], key_from="the key")

@@ -6,23 +6,30 @@ say that a reply failed. What is not understood is kept under its own name; noth
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from mathstrap.types import FinishReason
 
-# Words for the end of a reply, in lower case, of OpenAI, Anthropic, Gemini, Mistral, Cohere, Together, TGI and z.ai.
+# Words for the end of a reply, as `_plain_word` leaves them, of OpenAI, Anthropic, Gemini, Mistral, Cohere, Together,
+# TGI, SGLang and z.ai.
 _STOP = (
-    "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "finished", "done", "end",
+    "stop", "eos", "eos_token", "end_turn", "stop_sequence", "stop_token", "stop_word", "stop_str", "user_stop",
+    "complete", "completed", "finished", "done", "end", "end_of_text", "endoftext", "normal", "natural", "success",
 )  # fmt: skip
 _LENGTH = (
-    "length", "max_tokens", "max_output_tokens", "max_completion_tokens", "max_new_tokens", "max_length",
-    "model_length", "model_context_window_exceeded", "context_length_exceeded", "token_limit", "error_limit",
-    "incomplete",
+    "length", "limit", "max_tokens", "max_output_tokens", "max_completion_tokens", "max_new_tokens", "max_length",
+    "max_output_reached", "model_length", "model_context_window_exceeded", "context_window_exceeded",
+    "context_length_exceeded", "token_limit", "token_limit_reached", "output_limit", "error_limit", "incomplete",
+    "truncated", "repetition", "repetition_truncation",
 )  # fmt: skip
 _FILTER = (
     "content_filter", "content_filtered", "refusal", "safety", "recitation", "blocklist", "prohibited_content",
     "spii", "sensitive", "guardrail_intervened", "model_armor", "moderation", "error_toxic", "blocked",
+    "policy_violation", "content_policy_violation", "image_safety", "language",
 )  # fmt: skip
+# The model calls a tool that nobody offered. What text there is stays, under the server's word.
+_TOOLS = frozenset(("tool_calls", "tool_use", "function_call"))
 _ENDS: dict[str, FinishReason] = {
     **dict.fromkeys(_STOP, "stop"),
     **dict.fromkeys(_LENGTH, "length"),
@@ -32,13 +39,36 @@ _ENDS: dict[str, FinishReason] = {
 _FAILURES = frozenset((
     "error", "failed", "insufficient_system_resource", "network_error", "server_error", "internal_error",
     "internal_server_error", "engine_error", "malformed_response", "abort", "aborted", "cancelled", "canceled",
-    "timeout", "overloaded", "rate_limit",
+    "timeout", "overloaded", "server_overloaded", "rate_limit", "failure", "interrupted", "preempted",
+    "malformed_function_call", "unexpected_tool_call",
 ))  # fmt: skip
 # A word that says nothing: the reply was cut off before its server knew how it ended.
 _UNSAID = frozenset(("", "null", "none", "finish_reason_unspecified", "unspecified"))
 _THOUGHT_PARTS = ("thinking", "reasoning", "thought", "redacted_thinking", "reasoning.text", "reasoning.summary")
-_FIELDS = ("reasoning_content", "reasoning", "thinking", "reasoning_details")
+_FIELDS = (
+    "reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "reasoning_text", "thoughts",
+)  # fmt: skip
+_END_MARK = re.compile(r"<[|｜/].{1,30}>", re.DOTALL)
+_PREFIX = re.compile(r"finish_?reason_")
 _DEEPEST = 6
+
+
+def message_of(choice: dict[str, Any]) -> dict[str, Any]:
+    """Return the message of a choice, wherever its server put it; empty where there is none."""
+    for name in ("message", "delta", "messages"):
+        message = choice.get(name)
+        if isinstance(message, list) and message and isinstance(message[-1], dict):  # MiniMax's turns, the last is new
+            message = {"content": message[-1].get("text"), **message[-1]}
+        if isinstance(message, str):
+            return {"content": message}
+        if isinstance(message, dict):
+            # LM proxies keep what they do not know of under a name of their own, or beside the message.
+            more = message.get("provider_specific_fields")
+            beside = {name: choice[name] for name in _FIELDS if choice.get(name)}
+            if not beside and not isinstance(more, dict):
+                return message
+            return {**beside, **(more if isinstance(more, dict) else {}), **message}
+    return {"content": choice.get("text", choice.get("content")), **choice}
 
 
 def text_and_thought(message: dict[str, Any]) -> tuple[str, str] | None:
@@ -48,10 +78,14 @@ def text_and_thought(message: dict[str, Any]) -> tuple[str, str] | None:
     """
     content = message.get("content")
     thoughts: list[str] = []
+    if isinstance(content, dict) and isinstance(content.get("text"), str):
+        content = [content]
     if content is None:
         text = ""
     elif isinstance(content, str):
         text = content
+    elif isinstance(content, int | float) and not isinstance(content, bool):  # a proxy that parsed the reply as JSON
+        text = str(content)
     elif isinstance(content, list):
         texts: list[str] = []
         for part in content:
@@ -68,6 +102,14 @@ def text_and_thought(message: dict[str, Any]) -> tuple[str, str] | None:
     return text, "\n".join(thought for thought in thoughts if thought)
 
 
+def refusal_of(message: dict[str, Any]) -> str:
+    """Return the refusal that stands in place of a text; empty where there is none."""
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    said = [message.get("refusal"), *(part.get("refusal") for part in parts if isinstance(part, dict))]
+    return next((refusal for refusal in said if isinstance(refusal, str) and refusal), "")
+
+
 def words_of(value: Any, depth: int = 0) -> str:
     """Return the text inside a part, or a list of parts, of any server; empty where there is none."""
     if isinstance(value, str):
@@ -81,29 +123,58 @@ def words_of(value: Any, depth: int = 0) -> str:
     return ""
 
 
+def said_end(choice: dict[str, Any]) -> Any:
+    """Return the server's word for the end of a choice: None where it says null, "unknown" where it says nothing.
+
+    A gateway that translates the words keeps the first one beside its own; where the two differ, what was cut off or
+    filtered counts.
+    """
+    names = [name for name in ("finish_reason", "finishReason", "done_reason") if name in choice]
+    word = choice[names[0]] if names else "unknown"
+    if isinstance(word, dict):
+        word = word.get("type")
+    if isinstance(word, list):
+        word = word[0] if word else None
+    native = choice.get("native_finish_reason")
+    if isinstance(native, str) and _ENDS.get(_plain_word(native)) in ("length", "content_filter"):
+        return native if _ENDS.get(_plain_word(word)) == "stop" else word
+    return word
+
+
+def _plain_word(word: Any) -> str:
+    """Return a word for the end of a reply without what servers dress it up with."""
+    if word is None:
+        return ""
+    text = str(word)
+    if _END_MARK.fullmatch(text):  # the token that ended it, as in <|im_end|>
+        return "stop"
+    plain = re.sub(r"[\s-]+", "_", text.strip().lower())
+    return _PREFIX.sub("", plain).rpartition(":")[2].strip("_")
+
+
 def end_of(word: Any) -> tuple[FinishReason, str]:
     """Return what a server's word for the end means, and the word itself where it is not one of ours."""
     said = word if isinstance(word, str) else str(word)
-    reason = _ENDS.get(said.lower(), "unknown")
+    reason = _ENDS.get(_plain_word(word), "unknown")
     return reason, "" if reason == said else said[:100]
 
 
-def failure_of(choice: dict[str, Any], *, is_blank: bool, may_be_blank: bool) -> str:
+def failure_of(choice: dict[str, Any], word: Any, *, is_blank: bool, may_be_blank: bool) -> str:
     """Return why a choice is a failure and not a reply; empty for a reply.
 
-    `is_blank` says that it has neither text nor thought, `may_be_blank` that a stop string may have ended it at once.
-    A choice that does not speak of its end at all is a reply: some servers never do.
+    `word` is the server's for its end; `is_blank` says that it has neither text nor thought, `may_be_blank` that a stop
+    string may have ended it at once. A choice that does not speak of its end at all is a reply: some servers never do.
     """
     error = choice.get("error")
     if error:
         said = words_of(error) or (error.get("message") or error.get("code") if isinstance(error, dict) else error)
         return f"the server ended the reply with an error: {str(said)[:200]}"
-    word = choice.get("finish_reason", "stop" if not is_blank else None)
-    said = word.lower() if isinstance(word, str) else "" if word is None else str(word)
+    said = _plain_word(word)
     if said in _FAILURES:
         return f'the server ended the reply with finish_reason "{said}"'
-    if said in _UNSAID:
+    if said in _UNSAID or (said == "unknown" and is_blank):
         return "the reply has no finish_reason: it was cut off on the way"
-    if is_blank and not may_be_blank and _ENDS.get(said) == "stop":
+    reason = _ENDS.get(said, "unknown")
+    if is_blank and not may_be_blank and reason in ("stop", "unknown") and said not in _TOOLS:
         return f'the reply is empty, though its finish_reason is "{said}"'
     return ""

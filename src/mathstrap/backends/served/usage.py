@@ -6,6 +6,7 @@ behind its OpenAI-compatible address), or in a field of its own (Gemini's though
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,12 +34,31 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 NO_USAGE = TokenUsage()
+# Names for the two counts in the order of OpenAI's, Anthropic's, Gemini's, Ollama's and llama.cpp's own APIs, which
+# gateways pass through.
+_IN = ("input_tokens", "promptTokenCount", "prompt_token_count", "prompt_eval_count", "prompt_n")
+_OUT = ("output_tokens", "candidatesTokenCount", "candidates_token_count", "eval_count", "predicted_n")
+_PLACES = ("usage", "usageMetadata", "usage_metadata", "timings")
+
+
+def usage_in(reply: dict[str, Any]) -> Any:
+    """Return what a reply says of its usage, wherever it says so: beside the choices, inside one, under Groq's name."""
+    choices = reply.get("choices")
+    inner = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    groq = reply.get("x_groq")
+    for where in (reply, *inner[:1], groq if isinstance(groq, dict) else {}):
+        for name in _PLACES:
+            if where.get(name):
+                return where[name]
+    return None
 
 
 def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> TokenUsage:
     """Return what the `usage` of a reply says, for these prompts and texts; missing and impossible counts are 0."""
     if usage is None:
         return NO_USAGE
+    if isinstance(usage, list) and len(usage) == 1 and isinstance(usage[0], dict):
+        usage = usage[0]
     if not isinstance(usage, dict):
         return TokenUsage(complaint=f"usage is {_shown(usage)}")
     plain = _plain(usage, prompts, texts)
@@ -59,9 +79,11 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
             bad.append(f"{name} is {_shown(value)}")
         return 0
 
-    tokens_in = count(usage, "prompt_tokens", "input_tokens")
-    tokens_out = count(usage, "completion_tokens", "output_tokens")
-    total = count(usage, "total_tokens")
+    tokens_in = count(usage, "prompt_tokens", *_IN)
+    if "prompt_tokens" not in usage:  # Anthropic's input_tokens leave out what its cache holds, which is charged too
+        tokens_in += count(usage, "cache_read_input_tokens") + count(usage, "cache_creation_input_tokens")
+    tokens_out = count(usage, "completion_tokens", *_OUT)
+    total = count(usage, "total_tokens", "totalTokenCount", "total_token_count")
     details = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
     thought = count(details, "reasoning_tokens", "thoughtsTokenCount") if details else 0
     thought = thought or count(usage, "reasoning_tokens", "thoughts_token_count", "thoughtsTokenCount")
@@ -70,12 +92,15 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
         return TokenUsage(usd=usd, complaint=", ".join(bad))
     if total > tokens_in + tokens_out:
         # Where thinking is not part of completion_tokens, the total is the only place that holds all that is charged.
-        thought = max(thought, total - tokens_in - tokens_out)
+        if tokens_out:
+            thought = max(thought, total - tokens_in - tokens_out)
         tokens_out = total - tokens_in
     elif thought > tokens_out:
         tokens_out += thought
     if tokens_in or tokens_out:
-        low = _understated(tokens_in, prompts, "prompt") or _understated(tokens_out, texts, "completion")
+        names_prompt = any(usage.get(name) is not None for name in ("prompt_tokens", *_IN))  # else it is in the total
+        low = _understated(tokens_in, prompts if names_prompt else (), "prompt")
+        low = low or _understated(tokens_out, texts, "completion")
         if low:
             return TokenUsage(usd=usd, complaint=low)
     return TokenUsage(tokens_in=tokens_in, tokens_out=tokens_out, tokens_reasoning=min(thought, tokens_out), usd=usd)
@@ -118,6 +143,8 @@ def _whole(value: Any) -> int | None:
 def _usd_of(usage: dict[str, Any]) -> float | None:
     """Return the dollars a server names: OpenRouter's cost, DeepInfra's estimate, Perplexity's total, xAI's ticks."""
     cost = usage.get("cost")
+    if isinstance(cost, str) and re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,12})?", cost):
+        cost = float(cost)
     usd = _dollars(cost.get("total_cost") if isinstance(cost, dict) else cost)
     if usd is None:
         usd = _dollars(usage.get("estimated_cost"))
