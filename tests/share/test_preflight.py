@@ -102,7 +102,7 @@ def test_another_reward_is_tried_on_every_gold(tmp_path):
          {"same_reply": 1, "no_prompt": 1}),
         ("kto", [{"prompt": "q", "completion": "\\boxed{2}", "label": False, "gold": "2"}], {"label_wrong": 1, "one_label": 1}),
         ("kto", [{"prompt": "q", "completion": "a", "label": 1}], {"broken_row": 1}),
-        ("kto", [{"prompt": "q", "completion": "a", "label": n > 0} for n in range(12)], {"labels_unbalanced": 1}),
+        ("kto", [{"prompt": "q", "completion": "a", "label": n > 0} for n in range(12)], {"labels_unbalanced": 1, "kto_weights": 1}),
         ("orm", [{"question": "q", "path": "a", "label": n} for n in (0, 1)], {}),
         ("steps", [{"prompt": "q", "completions": ["a"], "labels": [True, False]}], {"broken_row": 1}),
         ("steps", [{"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}], {}),
@@ -113,6 +113,45 @@ def test_another_reward_is_tried_on_every_gold(tmp_path):
 )  # fmt: skip
 def test_rows_with_replies(tmp_path, format_, rows, codes):
     assert dict(found_in(tmp_path, rows, format=format_).counts) == codes
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "want"),
+    [
+        (4, 4, None), (4, 3, None), (8, 2, "8 true, 2 false: set undesirable_weight to 3.00 to 4.00"),
+        (3, 9, "3 true, 9 false: set desirable_weight to 3.00 to 4.00"),
+    ],
+)  # fmt: skip
+def test_kto_is_told_the_weight_of_labels_that_are_not_even(tmp_path, right, wrong, want):
+    rows = [{"prompt": "q", "completion": "a", "label": n < right} for n in range(right + wrong)]
+    found = found_in(tmp_path, rows, format="kto")
+    assert found.examples.get("kto_weights", [(0, None)]) == [(0, want)]
+
+
+@pytest.mark.parametrize(
+    ("format_", "rows"),
+    [
+        ("grpo", [{"prompt": [None, 5, {"role": 3}], "solution": {"a": 1}}, {"prompt": {"a": 1}}, {"solution": [[1]]}]),
+        ("verl", [{"prompt": chat(ASK), "reward_model": "18", "extra_info": "x"},
+                  {"prompt": chat(ASK), "reward_model": {"ground_truth": "18"}, "extra_info": [1]}]),
+        ("dpo", [{"prompt": "q", "chosen": 5, "rejected": [[1]]}, {"prompt": "q", "chosen": [], "rejected": {}}]),
+        ("kto", [{"prompt": "q", "completion": None, "label": None}, {"prompt": "q", "completion": "a", "label": "yes"}]),
+        ("orm", [{"question": 3, "path": 4, "label": 5}, {"question": "q", "path": "a", "label": True}]),
+        ("steps", [{"prompt": "q", "completions": [1], "labels": [True]}, {"prompt": "q", "completions": {}, "labels": 3}]),
+        ("openai", [{"messages": [{"role": "user"}, None]}, {"messages": {"role": "user"}}]),
+    ],
+)  # fmt: skip
+def test_rows_of_any_shape_are_findings(tmp_path, format_, rows):
+    found = found_in(tmp_path, rows, format=format_)
+    assert found.num_rows == len(rows)
+    assert found.num_errors
+
+
+def test_a_reward_that_gives_too_few_values_is_said(tmp_path):
+    own = tmp_path / "own.py"
+    own.write_text("def few(completions, **kwargs):\n    return []\n")
+    found = found_in(tmp_path, [{"prompt": chat(ASK), "solution": "18"}], reward=f"{own}:few")
+    assert found.examples["reward_raised"] == [(1, "ValueError: 1 completions got 0 rewards")]
 
 
 def test_the_verb_names_rows_and_ends_with_an_error(tmp_path):

@@ -124,6 +124,80 @@ class Broken:
         raise RuntimeError(name)
 
 
+class Numbers:
+    """An array as numpy, torch and pyarrow hold it, as far as a reward looks at it."""
+
+    def __init__(self, values, ndim=1):
+        self.values, self.ndim = values, ndim
+
+    def tolist(self):
+        return self.values
+
+    def __len__(self):
+        if self.ndim == 0:
+            raise TypeError("len() of unsized object")
+        return len(self.values)
+
+    def __iter__(self):
+        if self.ndim == 0:
+            raise TypeError("iteration over a 0-d array")
+        return iter(self.values)
+
+
+@pytest.mark.parametrize(
+    ("gold", "code"),
+    [
+        (Numbers(18, 0), "correct"), (Numbers(["18"]), "correct"), (Numbers([None, 18.0]), "correct"),
+        (Numbers([]), "no_gold"), (bytearray(b"18"), "correct"), (memoryview(b"17"), "wrong"), ({18}, "correct"),
+        (range(18, 19), "correct"), (decimal.Decimal("NaN"), "no_gold"), (decimal.Decimal("-Infinity"), "no_gold"),
+        (18 + 0j, "no_gold"), (len, "no_gold"), ((each for each in ["18"]), "no_gold"), ("\ud800", "gold_unreadable"),
+        ({"gold": {"gold": "18"}}, "no_gold"), ("9^{9^{9^9}}", "gold_unreadable"), (False, "wrong"), (-0.0, "wrong"),
+    ],
+)  # fmt: skip
+def test_a_gold_of_any_type_is_read_or_missing(gold, code):
+    assert score(RIGHT, gold).code == code
+
+
+@pytest.mark.parametrize(
+    ("completions", "columns", "want"),
+    [
+        (None, {"solution": ["18"]}, []),
+        (RIGHT, {"solution": "18"}, [1.0]),
+        ((each for each in [RIGHT, "3"]), {"solution": ["18", "18"]}, [1.0, 0.0]),
+        ([RIGHT, RIGHT], {"solution": Numbers(["18", None])}, [1.0, None]),
+        ([RIGHT, RIGHT], {"solution": Numbers(18, 0)}, [1.0, 1.0]),
+        ([RIGHT, RIGHT], {"solution": {"gold": "18"}}, [1.0, 1.0]),
+        ([RIGHT], {"solution": ["18", "17"]}, [1.0]),
+        ([[[RIGHT]], [[{"role": "assistant", "content": RIGHT}]]], {"solution": ["18", "18"]}, [None, None]),
+        ([RIGHT], {"solution": ["18"], "completion_ids": [None]}, [1.0]),
+        ([RIGHT], {"solution": ["18"], "completion_ids": None, "prompts": None, "environments": [None]}, [1.0]),
+    ],
+)  # fmt: skip
+def test_a_batch_of_any_shape_gives_a_list(completions, columns, want):
+    assert reward(completions, **columns) == want
+
+
+def test_columns_of_other_trainers_may_be_missing_or_one_value():
+    assert compute_score_batched(None, None, None) == []
+    assert [row["score"] for row in compute_score_batched(None, [RIGHT, RIGHT], "18")] == [1.0, 1.0]
+    assert [each.code for each in score_queries([RIGHT], None, None, RewardOptions())] == ["no_gold"]
+    assert [each.code for each in score_queries("Q " + RIGHT, "Q", "18", RewardOptions())] == ["correct"]
+    assert format_reward(None) == []
+    assert format_reward([Broken(), RIGHT]) == [None, 1.0]
+
+
+def test_the_last_of_many_messages_and_parts_is_found_at_once():
+    def seconds(count):
+        messages = [{"role": "assistant", "content": "\\boxed{3}"}] * count + [{"role": "assistant", "content": RIGHT}]
+        parts = [{"content": [{"type": "text", "text": "a"}] * count + [{"type": "text", "text": RIGHT}]}]
+        began = time.thread_time()
+        assert score(messages, "18").reward == score(parts, "18").reward == 1.0
+        return time.thread_time() - began
+
+    seconds(10)
+    assert seconds(400_000) < 4 * seconds(200_000) + 0.1  # what is read has a bound, so twice as many cost the same
+
+
 def test_nothing_raises_into_a_training_loop():
     for thing in (Broken(), [Broken()], {"content": Broken()}, {"role": Broken()}, "\ud800", "\x00" * 9):
         for reply, gold in ((thing, "18"), (RIGHT, thing), (thing, None)):

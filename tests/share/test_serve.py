@@ -47,6 +47,43 @@ def test_openrlhf_gets_rewards_scores_and_logs():
     assert ask(("/get_reward", body), ("/reward", body)) == [(200, want), (200, want)]
 
 
+@pytest.mark.parametrize(
+    ("sent", "rewards", "missing"),
+    [
+        ({"query": ["Q \\boxed{18}"] * 2, "prompts": "Q", "labels": "18"}, [1.0, 1.0], [0.0, 0.0]),
+        ({"query": ["Q \\boxed{18}"], "prompts": None, "labels": 18}, [1.0], [0.0]),
+        ({"query": "Q \\boxed{18}", "labels": ["18"]}, [1.0], [0.0]),
+        ({"query": ["\\boxed{18}"] * 2, "prompts": [""], "labels": ["18"]}, [1.0, 0.0], [0.0, 1.0]),
+        ({"query": [1, None, {}, [[]]], "prompts": [None, 1, 2, 3], "labels": [1, 2, 3, 4]}, [0.0] * 4, [1.0] * 4),
+        ({"query": [], "prompts": [], "labels": []}, [], []),
+    ],
+)  # fmt: skip
+def test_openrlhf_columns_of_any_shape(sent, rewards, missing):
+    ((status, found),) = ask(("/get_reward", sent))
+    assert (status, found["rewards"], found["extra_logs"]["reward_missing"]) == (200, rewards, missing)
+
+
+def test_json_as_python_writes_it_is_taken():
+    nan = b'{"completions": ["The answer is: 4", "The answer is: 4"], "golds": [NaN, 4]}'
+    half = b'{"completion": "\\ud800 The answer is: 4", "gold": "4"}'
+    gym = b'{"response": "The answer is: \\ud800", "expected_answer": "4"}'
+    (_, first), (_, second), (status, third) = ask(("/reward", nan), ("/reward", half), ("/verify", gym))
+    assert first["rewards"] == [None, 1.0]
+    assert second["reward"] == 1.0
+    assert (status, third["response"]) == (200, "The answer is: \ud800")
+
+
+def test_a_body_that_is_not_packed_as_it_says_is_refused():
+    async def go() -> tuple[int, dict]:
+        async with TestClient(TestServer(make_app(ServeOptions()))) as client:
+            answer = await client.post("/reward", data=b"x" * 20, headers={"Content-Encoding": "gzip"})
+            return answer.status, json.loads(await answer.read())
+
+    status, found = asyncio.run(go())
+    assert status == 400
+    assert "cannot be received" in found["error"]
+
+
 def test_nemo_gym_gets_its_request_back_with_a_reward():
     message = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": RIGHT}]}
     thought = {"type": "reasoning", "summary": [{"type": "summary_text", "text": "\\boxed{17}"}]}

@@ -6,7 +6,7 @@ Every function takes whatever else a trainer passes and ignores it; none raises 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from mathstrap.errors import InputError, missing_extra
+from mathstrap.share.foreign import Raised, call_foreign
 from mathstrap.share.reward import (
     DEFAULT,
     GOLD_COLUMNS,
@@ -86,11 +87,13 @@ def score_all(
     **columns: Any,
 ) -> list[Scored]:
     """Score a batch; the reason, the outcome and the answer read go to the trainer's log columns where it has them."""
+    completions = batch_of(completions, "completions")
     golds = gold_column(solution, columns, options, len(completions))
     scored = []
     for place, completion in enumerate(completions):
         ids = completion_ids[place] if completion_ids is not None and place < len(completion_ids) else None
-        scored.append(scorer(completion, golds[place], options, num_tokens=None if ids is None else len(ids)))
+        num_tokens = len(ids) if isinstance(ids, Sized) else None
+        scored.append(scorer(completion, golds[place], options, num_tokens=num_tokens))
     if log_extra is not None:
         log_extra("outcome", [each.outcome for each in scored])
         log_extra("got", [each.got for each in scored])
@@ -113,12 +116,36 @@ def gold_column(solution: Any, columns: dict[str, Any], options: RewardOptions, 
         wanted = options.gold_column or ", ".join(GOLD_COLUMNS)
         say_once(f"the trainer passes no gold answers: none of these columns is there: {wanted}. Every reward is None.")
         return [None] * count
-    if isinstance(found, str | bytes | int | float) or not hasattr(found, "__len__"):
-        return [found] * count
-    golds = list(found)
+    golds = column_of(found, count)
     if len(golds) != count:
         say_once(f"{count} completions came with {len(golds)} gold answers; those without one get no reward.")
     return (golds + [None] * count)[:count]
+
+
+# What stands for a whole column: one value, the same for every row.
+_SINGLE = (str, bytes, bytearray, memoryview, int, float, Mapping, set, frozenset)
+
+
+def column_of(values: Any, count: int) -> list[Any]:
+    """Return a column as a list, whatever its length; a single value, or None, stands for each of `count` rows."""
+    if isinstance(values, list | tuple):
+        return list(values)
+    is_column = hasattr(values, "__len__") and hasattr(values, "__iter__") and not isinstance(values, _SINGLE)
+    if not is_column or getattr(values, "ndim", 1) == 0:  # an array without a dimension is one value, and has no length
+        return [values] * count
+    return list(values)
+
+
+def batch_of(replies: Any, name: str) -> list[Any]:
+    """Return a batch of replies as a list; a single text or message is a batch of one, and None is an empty one."""
+    if isinstance(replies, list | tuple):
+        return replies if isinstance(replies, list) else list(replies)
+    if replies is None:
+        say_once(f"the trainer passes no {name}, so there is nothing to reward.")
+        return []
+    if isinstance(replies, str | bytes | Mapping) or not hasattr(replies, "__iter__"):
+        return [replies]
+    return list(replies)
 
 
 def say_once(sentence: str) -> None:
@@ -144,7 +171,8 @@ class FormatReward:
 
     def __call__(self, completions: Sequence[Any], **kwargs: Any) -> list[float | None]:
         """Return one reward for each completion; None where there is no text."""
-        return [self._one(completion) for completion in completions]
+        found = [call_foreign(self._one, completion) for completion in batch_of(completions, "completions")]
+        return [None if isinstance(each, Raised) else each for each in found]
 
     def _one(self, completion: Any) -> float | None:
         text = text_of_reply(completion)
@@ -190,8 +218,8 @@ def compute_score_batched(
     **kwargs: Any,
 ) -> list[dict[str, Any] | float]:  # fmt: skip
     """Return the scores of a batch, as verl's `batch` manager asks for them."""
-    replies, golds = list(solution_strs), list(ground_truths)
-    golds = (golds + [None] * len(replies))[: len(replies)]
+    replies = batch_of(solution_strs, "solution_strs")
+    golds = (column_of(ground_truths, len(replies)) + [None] * len(replies))[: len(replies)]
     return [compute_score(None, reply, gold, **kwargs) for reply, gold in zip(replies, golds, strict=True)]
 
 
@@ -236,6 +264,8 @@ def score_queries(
 ) -> list[Scored]:
     """Score whole texts: what stands before the reply is the prompt, and states no answer of the model's."""
     scored = []
+    queries = batch_of(queries, "queries")
+    prompts, labels = column_of(prompts, len(queries)), column_of(labels, len(queries))
     for place, query in enumerate(queries):
         prompt = prompts[place] if place < len(prompts) else None
         gold = labels[place] if place < len(labels) else None

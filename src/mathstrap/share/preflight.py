@@ -20,6 +20,7 @@ from mathstrap.files.rows import Row, iter_rows
 from mathstrap.plugins import is_own, own_path, run_file
 from mathstrap.render.hostile import printable
 from mathstrap.share.adapters import score_all
+from mathstrap.share.foreign import Raised, call_foreign
 from mathstrap.share.reward import (
     GOLD_COLUMNS,
     Layout,
@@ -61,6 +62,7 @@ FINDINGS: dict[str, tuple[bool, str]] = {
     "never_solved": (False, "no draw solved the question: all rewards of its group will be equal"),
     "repeated_prompt": (False, "an earlier row asks the same"),
     "labels_unbalanced": (False, "one label is more than ten times as frequent as the other"),
+    "kto_weights": (False, "right and wrong replies weigh the same, and KTO wants 1 to 4/3 of right ones"),
 }  # fmt: skip
 
 # The layouts a prompt can ask for, by what it says.
@@ -282,16 +284,14 @@ class RewardRows:
         """Return the reward of each gold as it is written, called as the trainer calls it; a text is an exception."""
         if self.is_verl:
             return [self.verl_value(row, text) for (_, row, _, _), text in zip(rows, written, strict=True)]
-        try:
-            return self.trl_values(rows, written)
-        except Exception:  # noqa: BLE001  one row may be at fault: each is tried by itself
-            values: list[float | str | None] = []
-            for each, text in zip(rows, written, strict=True):
-                try:
-                    values += self.trl_values([each], [text])
-                except Exception as error:  # noqa: BLE001  whatever a reward raises, it raises in training too
-                    values.append(f"{type(error).__name__}: {error}")
-            return values
+        together = call_foreign(self.trl_values, rows, written)
+        if not isinstance(together, Raised):
+            return together
+        values: list[float | str | None] = []
+        for each, text in zip(rows, written, strict=True):  # one row may be at fault: each is tried by itself
+            alone = call_foreign(self.trl_values, [each], [text])
+            values += [alone.reason] if isinstance(alone, Raised) else alone
+        return values
 
     def trl_values(self, rows: Sequence[tuple[int, Row, Any, str]], written: Sequence[str]) -> list[float | str | None]:
         """Call a reward as TRL does: prompts, completions, and every other column of the rows as a list."""
@@ -307,18 +307,24 @@ class RewardRows:
             prompts=[prompt for _, _, prompt, _ in rows], completions=completions,
             completion_ids=[[0] * len(text.split()) for text in written], **columns,
         )  # fmt: skip
-        return [None if value is None else float(value) for value in values]
+        rewards: list[float | str | None] = [None if value is None else float(value) for value in values]
+        if len(rewards) != len(written):
+            raise ValueError(f"{len(written)} completions got {len(rewards)} rewards")
+        return rewards
 
     def verl_value(self, row: Row, text: str) -> float | str | None:
         """Call a reward as verl does."""
-        try:
+        extra = row.get("extra_info")
+
+        def call() -> float:
             value = self.call(
                 data_source=row.get("data_source"), solution_str=text, ground_truth=self.gold_value(row),
-                extra_info=dict(row.get("extra_info") or {}),
+                extra_info=dict(extra) if isinstance(extra, dict) else {},
             )  # fmt: skip
             return float(value["score"] if isinstance(value, dict) else value)
-        except Exception as error:  # noqa: BLE001  whatever a reward raises, it raises in training too
-            return f"{type(error).__name__}: {error}"
+
+        value = call_foreign(call)
+        return value.reason if isinstance(value, Raised) else value
 
     def gold_value(self, row: Row) -> Any:
         """Return a row's gold as it stands."""
@@ -460,6 +466,18 @@ class LabelledRows:
             self.found.add("one_label", 0, f"{many:,} of {many:,}")
         elif self.options.format != "steps" and many > 10 * few:
             self.found.add("labels_unbalanced", 0, f"{many:,} and {few:,}")
+        if self.options.format == "kto" and few:
+            self.weights(self.labels[True], self.labels[False])
+
+    def weights(self, right: int, wrong: int) -> None:
+        """Note the weight that brings right and wrong replies to what TRL's KTO trainer asks for, 1:1 to 4:3."""
+        if right < wrong:
+            low, high, name = wrong / right, wrong / right * 4 / 3, "desirable_weight"
+        elif right > wrong * 4 / 3:
+            low, high, name = right / wrong * 3 / 4, right / wrong, "undesirable_weight"
+        else:
+            return
+        self.found.add("kto_weights", 0, f"{right:,} true, {wrong:,} false: set {name} to {low:.2f} to {high:.2f}")
 
 
 class ChatRows:

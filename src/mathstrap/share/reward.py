@@ -21,6 +21,7 @@ import msgspec
 
 from mathstrap.errors import InputError, suggest
 from mathstrap.render.hostile import printable
+from mathstrap.share.foreign import Raised, call_foreign
 from mathstrap.thought import may_hold_thought, split_reply
 from mathstrap.types import Outcome
 from mathstrap.verify import Mode, extract_answer, grade, grader_named
@@ -43,6 +44,7 @@ HEAD_CHARS = 1_000
 MAX_GOLD_CHARS = 20_000
 MAX_SHOWN = 200
 MAX_GOLDS = 50
+MAX_PARTS = 100_000  # of a reply in parts, its last ones: even parts of one character fill MAX_CHARS
 ASSISTANT = ("assistant", "gpt", "model", "ai")
 
 
@@ -141,10 +143,10 @@ def score(reply: Any, gold: Any, options: RewardOptions | None = None, *, num_to
 def assess(reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None) -> Scored:
     """Return what `score` returns, uncounted: for files that are read, not for replies that are trained on."""
     options = options or DEFAULT
-    try:
-        return _score(reply, gold, options, num_tokens)
-    except Exception as error:  # noqa: BLE001  a grader of the user's own, or a fault of ours: training goes on
-        return _nothing(options, "grader_failed", f"the grader failed: {type(error).__name__}: {error}")
+    scored = call_foreign(_score, reply, gold, options, num_tokens)
+    if isinstance(scored, Raised):
+        return _nothing(options, "grader_failed", f"the grader failed: {scored.reason}")
+    return scored
 
 
 def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None) -> Scored:
@@ -245,13 +247,15 @@ def _text_of_list(items: Sequence[Any]) -> str | Missing:
             return content
     if not items:
         return Missing("no_reply", "the reply holds no message")
-    spoken = [item for item in items if is_message(item)]
-    if not spoken:  # content parts, or plain texts
-        return _joined(items)
-    own = [item for item in spoken if str(_field(item, "role", "from") or "assistant").lower() in ASSISTANT]
-    if not own:
+    has_message = False
+    for item in reversed(items[-MAX_PARTS:]):
+        if is_message(item):
+            has_message = True
+            if str(_field(item, "role", "from") or "assistant").lower() in ASSISTANT:
+                return _text_of_message(item)
+    if has_message:
         return Missing("no_reply", "no message of the reply is the assistant's")
-    return _text_of_message(own[-1])
+    return _joined(items)  # content parts, or plain texts
 
 
 def is_message(item: Any) -> bool:
@@ -279,6 +283,8 @@ def _text_of_message(message: Any) -> str | Missing:
 
 def _joined(parts: Sequence[Any]) -> str | Missing:
     texts = []
+    if len(parts) > MAX_PARTS + HEAD_CHARS:
+        parts = [*parts[:HEAD_CHARS], *parts[-MAX_PARTS:]]
     for part in parts:
         kind = _field(part, "type")
         text = part if isinstance(part, str) else _field(part, "text", "content")
@@ -290,7 +296,8 @@ def _joined(parts: Sequence[Any]) -> str | Missing:
 def _field(item: Any, *names: str) -> Any:
     """Return the first of several fields that a mapping or an object has and that is not None."""
     for name in names:
-        value = item.get(name) if isinstance(item, Mapping) else getattr(item, name, None)
+        is_mapping = type(item) is dict or isinstance(item, Mapping)
+        value = item.get(name) if is_mapping else getattr(item, name, None)
         if value is not None and not callable(value):
             return value
     return None
@@ -319,8 +326,8 @@ def golds_of(gold: Any) -> tuple[str, ...] | Missing:
     if isinstance(gold, int):
         # str() of thousands of digits raises; a gold of that length is a broken row.
         return (str(gold),) if gold.bit_length() < 10_000 else Missing("no_gold", "the ground truth has no end")
-    if isinstance(gold, bytes):
-        return golds_of(gold.decode("utf-8", "replace"))
+    if isinstance(gold, bytes | bytearray | memoryview):
+        return golds_of(bytes(gold).decode("utf-8", "replace"))
     if isinstance(gold, Mapping):
         inner = next((gold[name] for name in ("ground_truth", *GOLD_COLUMNS) if gold.get(name) is not None), None)
         if inner is None or isinstance(inner, Mapping):
@@ -331,6 +338,8 @@ def golds_of(gold: Any) -> tuple[str, ...] | Missing:
     if isinstance(gold, Sequence | set | frozenset):
         return _any_gold(list(gold)[:MAX_GOLDS])
     text = str(gold).strip() if type(gold).__name__ in ("Decimal", "Fraction") else ""
+    if text.lower().lstrip("-s") in ("nan", "infinity"):
+        return Missing("no_gold", f"the ground truth is {text}")
     return (text,) if text else Missing("no_gold", f"the ground truth is a {type(gold).__name__}, expected text")
 
 

@@ -9,6 +9,7 @@ POST /verify         NeMo-Gym's resources server, with /seed_session, /aggregate
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.share.adapters import score_queries
+from mathstrap.share.adapters import column_of, score_queries
 from mathstrap.share.reward import GOLD_COLUMNS, RewardOptions, Scored, count_sentence, counts, score
 from mathstrap.version import __version__
 
@@ -67,18 +68,18 @@ def make_app(options: ServeOptions) -> Any:
         return scored
 
     def answer(value: Any, status: int = 200) -> Any:
-        return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+        return web.Response(body=encode_body(value), status=status, content_type="application/json")
 
     def handler(work: Callable[[dict[str, Any]], Awaitable[Any]]) -> Callable[[Any], Awaitable[Any]]:
         async def handle(request: Any) -> Any:
             try:
                 body = await request.read()
-                sent = decode_body(await in_pool(msgspec.json.decode, body) if len(body) > 1 << 20 else body)
+                sent = await in_pool(decode_body, body) if len(body) > 1 << 20 else decode_body(body)
                 return answer(await work(sent))
             except BadRequest as error:
                 return answer({"error": str(error)}, 400)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-                return answer({"error": f"the body is not JSON: {error}"}, 400)
+            except web.RequestPayloadError as error:  # packed by another method than its header says, or cut off
+                return answer({"error": f"the body cannot be received: {' '.join(str(error).split())}"}, 400)
             except web.HTTPRequestEntityTooLarge:
                 return answer({"error": f"the body is larger than {options.max_mib} MiB; send smaller batches"}, 413)
 
@@ -97,11 +98,12 @@ def make_app(options: ServeOptions) -> Any:
 
     async def openrlhf(sent: dict[str, Any]) -> Any:
         queries = listed(sent.get("query"), "query")
-        prompts, labels = sent.get("prompts") or [], sent.get("labels") or []
+        # One label, or one prompt, stands for every query; a list is taken as it is.
+        prompts, labels = (column_of(sent.get(name), len(queries)) for name in ("prompts", "labels"))
         scored: list[Scored] = []
         for start in range(0, len(queries), CHUNK):
             end = start + CHUNK
-            part = (queries[start:end], list(prompts)[start:end], list(labels)[start:end], options.reward)
+            part = (queries[start:end], prompts[start:end], labels[start:end], options.reward)
             scored += await in_pool(score_queries, *part)
         rewards = [each.reward if each.reward is not None else 0.0 for each in scored]
         missing = [float(each.outcome == "undecided") for each in scored]
@@ -150,12 +152,27 @@ def make_app(options: ServeOptions) -> Any:
     return app
 
 
-def decode_body(body: Any) -> dict[str, Any]:
+def decode_body(body: bytes) -> dict[str, Any]:
     """Return a request's JSON object; raises BadRequest for another value."""
-    sent = msgspec.json.decode(body) if isinstance(body, bytes) and body else body or {}
+    try:
+        sent = msgspec.json.decode(body or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Python's json writes NaN, half a surrogate pair and numbers without a bound: one such row fails no batch.
+        try:
+            sent = json.loads(body)
+        except (ValueError, RecursionError):
+            raise BadRequest(f"the body is not JSON: {error}") from None
     if not isinstance(sent, dict):
         raise BadRequest(f"the body is a JSON {type(sent).__name__}, expected an object")
     return sent
+
+
+def encode_body(value: Any) -> bytes:
+    """Return a value as JSON; what came in with half a surrogate pair goes out as it came."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return json.dumps(value).encode("ascii")
 
 
 def listed(value: Any, name: str) -> list[Any]:
