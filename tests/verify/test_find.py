@@ -162,6 +162,39 @@ def test_a_withdrawn_answer_is_not_an_answer(text: str) -> None:
     assert grade("6", text, form="completion").outcome == "wrong"
 
 
+# What people wrote behind an answer that they took back, in a sentence of its own, a paragraph or on the same line.
+TAKEN_BACK = """Rather, 7.|So 5 is not the answer.|Check: this fails.|There is an error in my solution.
+There's a mistake in the above.|Something is wrong here.|Something went wrong.|I got it wrong.|No.|Nope, wrong.|Wrong!
+False.|Just kidding.|Kidding, it is 7.|Not really.|That is not the answer.|Actually, 7.|Wait, 7.|So 5 is wrong.
+This does not look right.|However, this is impossible.|This is a mistake.|Apologies for the mistake.|Это неверно.
+Let me redo this.|Scratch that.|My mistake, I misread the question."""
+STATEMENTS = (
+    "The answer is 5.", "We add.\n#### 5", "\\boxed{5}", "The final answer is $\\boxed{5}$.", "**Answer: 5**",
+    "Answer: 5", "So the total is 5.", "Therefore, x = 5.", "So she has 5 apples.", "The answer is: 5",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_an_answer_is_taken_back_wherever_the_words_stand(statement: str) -> None:
+    words = TAKEN_BACK.replace("\n", "|").split("|")
+    replies = [f"{statement}{between}{each}" for each in words for between in (" ", "\n\n")]
+    assert [reply for reply in replies if grade("5", reply, form="completion").outcome == "correct"] == []
+
+
+NOT_TAKEN_BACK = """If I made a mistake, please tell me.|Please tell me if this is wrong.|Could it be 6? No.
+No further steps.|Let me know if I made a mistake.|Other values are wrong.|A common mistake is to add them.
+There is no mistake.|If you got 7, you made a mistake.|Actually, we could also have used algebra.|No more, no less.
+The check passes.|Any other solution? No.
+6 cannot be right because it is even.|This does not contradict the condition."""
+
+
+@pytest.mark.parametrize("statement", STATEMENTS[:5])
+def test_courtesy_and_checks_take_nothing_back(statement: str) -> None:
+    words = NOT_TAKEN_BACK.replace("\n", "|").split("|")
+    replies = [f"{statement}\n\n{each}" for each in words]
+    assert [reply for reply in replies if grade("5", reply, form="completion").outcome != "correct"] == []
+
+
 STANDING = [
     "\\boxed{6}. We check, so our answer is correct.",
     "The answer is 6. Wait, let me double-check: 2+4=6. Yes, that is right.",
@@ -682,6 +715,58 @@ def test_a_reply_without_an_answer_says_why() -> None:
     ):
         verdict = grade("5", text, form="completion")
         assert (verdict.outcome, verdict.tier, verdict.got, verdict.reason) == ("wrong", "extraction", "", reason)
+
+
+QUESTION = "Natalia sold 48 clips in April. In May she sold half as many clips. How many clips did she sell altogether?"
+
+
+@pytest.mark.parametrize(
+    ("gold", "reply", "outcome"),
+    [
+        ("48", "Natalia sold 48 clips in April.", "wrong"),
+        ("48", "natalia sold  48 clips in April", "wrong"),
+        ("48", "Let's think step by step.\nNatalia sold 48 clips in April.", "wrong"),
+        ("72", "72", "correct"),
+        ("72", "72 clips", "correct"),
+        ("72", "She sold 72 clips altogether.", "correct"),
+        ("48", "The answer is 48.", "correct"),  # stated, and whether 48 is right is for the gold to say
+        ("24", "Natalia sold 48 clips in April. So she sold 48/2 = 24 clips in May.", "correct"),
+    ],
+)
+def test_with_its_question_at_hand_a_repeated_sentence_is_not_an_answer(gold: str, reply: str, outcome: str) -> None:
+    assert grade(gold, reply, form="completion", question=QUESTION).outcome == outcome
+
+
+def test_a_copied_task_is_not_worked_out() -> None:
+    task = "Evaluate $\\tan 9^\\circ + \\cot 9^\\circ - \\tan 27^\\circ - \\cot 27^\\circ$."
+    formula = task.removeprefix("Evaluate ").rstrip(".")
+    assert grade("4", formula, form="completion").outcome == "correct"
+    assert grade("4", formula, form="completion", question=task).outcome == "wrong"
+    assert grade("4", "4", form="completion", question=task).outcome == "correct"
+
+
+@pytest.mark.parametrize(
+    ("gold", "reply", "outcome"),
+    [
+        ("5", "The answer is 5!", "correct"),
+        ("5", "The answer is 5! Great job.", "correct"),
+        ("120", "The answer is 5!", "undecided"),
+        ("6", "The answer is 5!", "wrong"),
+        ("120", "The answer is $5!$", "correct"),
+        ("120", "The answer is \\(5!\\)", "correct"),
+        ("120", "The answer is 5!.", "correct"),
+        ("120", "We have 4! times 5. The answer is 5!", "correct"),
+        ("120", "\\boxed{5!}", "correct"),
+        ("7", "The answer is option 7 is wrong.", "wrong"),
+        ("B", "The answer is B is incorrect.", "wrong"),
+        ("5", "So the total is 5^2.", "wrong"),
+        ("5", "Hence he needs 5x dollars.", "wrong"),
+        ("5", "The answer is never 5.", "undecided"),
+        ("5", "**Answer: 5** This is correct.", "correct"),
+    ],
+)
+def test_marks_and_words_behind_a_value_are_read(gold: str, reply: str, outcome: str) -> None:
+    assert grade(gold, f"We think.\n{reply}", form="completion").outcome == outcome
 
 
 def test_strict_mode_takes_no_last_number_and_flexible_mode_does() -> None:

@@ -256,6 +256,16 @@ SAME: dict[str, list[tuple[str, str]]] = {
         ("5", r"\left.5\right."),
         ("5", r"\mathbb{5}"), ("5", "```5```"), ("5", "<b>5</b>"), ("5", "*5*"), ("B", "【B】"), ("15", r"\answer{15}"),
     ],
+    "functions of numbers": [
+        ("24", r"\Gamma(5)"), (r"\frac{\pi^2}{6}", r"\zeta(2)"), (r"\sqrt{\pi}", r"\Gamma(1/2)"),
+        (r"\sqrt{\pi}", r"\Gamma\left(\frac12\right)"), (r"-\frac{1}{12}", r"\zeta(-1)"),
+        ("0", r"\operatorname{erf}(0)"), ("120", "nCr(10,3)"), ("720", "nPr(10, 3)"),
+        (r"\phi(10)", r"\varphi(10)"), ("J_0(2)", "J_0(2)"),
+    ],
+    "ordinals": [
+        ("fourth", "4th"), ("4th", "fourth"), ("third", "3rd"), ("21st", "twenty-first"), ("the fourth", "4th"),
+        ("20th", "twentieth"), ("4", "4th"),
+    ],
     "unit words without a space": [
         ("156", "156kgs"), ("52", "52 WPM"), ("8", "8 GB"), ("1234567", "1'234'567"), ("13", "13_{10}"),
     ],
@@ -391,6 +401,14 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
         (r"x = \pi/2 + k\pi", r"x = \pi/2 + 2n\pi, n \in Z"), (r"\frac{\pi}{4}+k\pi", r"\frac{\pi}{3}+n\pi"),
         ("2k+1", "2n+1"),
     ],
+    "functions of numbers differ": [
+        ("24", r"\Gamma(6)"), (r"\frac{\pi^2}{6}", r"\zeta(3)"), ("f(2)+1", "f(2)+2"), (r"\phi(10)+1", r"\phi(10)+2"),
+        ("120", "nCr(10,4)"), (r"3\pi", r"\pi(4)"),
+    ],
+    "ordinals, hours and constants differ": [
+        ("fourth", "5th"), ("4th", "fifth"), ("3", "IV"), ("3", "4:00"), ("2", "3:00 pm"), ("f(x)=cx", "f(x)=cx^2"),
+        ("f(x)=ax+1", "f(x)=ax+2"), ("f(x)=2x", "f(x)=3x"), ("f(x)=cx", "f(x)=c+x"),
+    ],
     "statements and options differ": [
         ("①②", "①③"), ("AC", "A, B"), ("(A), (B)", "A"), ("[0,1]", "]0,1["), ("0.125", "0,126"),
         ("(1,2),(3,4)", "x=1,y=4 or x=3,y=2"),
@@ -437,6 +455,21 @@ UNDECIDED: dict[str, list[tuple[str, str]]] = {
     ],
     "others differ": [
         ("noon", "noon or midnight"),
+    ],
+    "functions that are not worked out": [
+        ("4", r"\phi(10)"), ("4", r"\tau(6)"), ("12", r"\sigma(6)"), ("4", "f(3)"), ("1", "J_0(0)"), ("1", "B(1,1)"),
+        ("5", r"\operatorname{tr}(A)"), ("3", r"\operatorname{Re}(3+4i)"), ("3", r"\Re(3+4i)"), ("4", "Im(3+4i)"),
+        ("3-4i", r"\overline{3+4i}"), ("24", r"4 \star 6"), ("6", r"\operatorname{ord}_7(3)"),
+        ("(1,4)", r"(1, \phi(5))"), ("5", "max 5"), (r"\{1,2\}", r"\{1,\phi(3)\}"),
+        ("x=4", r"x=\phi(5)"), ("0.5", r"\Phi(0)"),
+    ],
+    "bases, numerals, hours and constants without a word on them": [
+        ("1101_2", "1101"), ("1101", "1101_2"), ("3", "III"), ("14", "XIV"), ("3", "3:00"), ("3:00", "3"),
+        ("f(x)=cx", "f(x)=kx"), ("f(x)=ax+b", "f(x)=bx+a"), ("f(x)=ax+b", "f(x)=mx+c"), ("4", "fourth"),
+    ],
+    "changed by a word": [
+        ("5", "5 something"), ("5", "5 too many"), ("5", "5 but not exactly"), ("5", "5 However"),
+        ("5", "5 Это неверно"),
     ],
     "not worked out": [
         ("2x", r"\frac{d}{dx}x^2"), (r"\frac{d}{dx}x^2", "2x"), (r"\sqrt{2}+10^{-7000}", r"\sqrt{2}"),

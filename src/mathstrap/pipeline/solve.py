@@ -60,7 +60,7 @@ def parse_solution(
     if mode == "metamath-2024":
         answer = _reference_answer(problem, text)
     else:
-        found = extract_answer(text)
+        found = extract_answer(text, question=problem.question)
         answer = found.answer if found else ""
     if not answer:
         return Reject(id=record_id, stage="solve", reason="no_answer", detail=text[-200:])

@@ -38,7 +38,7 @@ def is_right(pair: TrainingPair, reply: str) -> bool:
         if stated is None:
             return False
         gold = stated.answer
-    return grade(gold, reply, form="completion").outcome == "correct"
+    return grade(gold, reply, form="completion", question=pair.question).outcome == "correct"
 
 
 def generate(

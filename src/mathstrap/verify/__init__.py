@@ -35,7 +35,13 @@ def answers_agree(a: str, b: str) -> Outcome:
 
 @overload
 def verify(  # type: ignore[overload-overlap]  # a text is an iterable of texts too
-    gold: str | float, prediction: str | float, *, grader: str = ..., form: Form = ..., mode: Mode = ...
+    gold: str | float,
+    prediction: str | float,
+    *,
+    grader: str = ...,
+    form: Form = ...,
+    mode: Mode = ...,
+    question: str = ...,
 ) -> Grade: ...
 @overload
 def verify(
@@ -45,6 +51,7 @@ def verify(
     grader: str = ...,
     form: Form = ...,
     mode: Mode = ...,
+    question: str = ...,
 ) -> list[Grade]: ...
 def verify(
     gold: str | float | Iterable[str | float],
@@ -53,11 +60,13 @@ def verify(
     grader: str = "math",
     form: Form = "auto",
     mode: Mode = "strict",
+    question: str = "",
 ) -> Grade | list[Grade]:
     r"""Decide whether an answer or a whole reply equals its gold; of two lists or columns, pair by pair.
 
-    `form` says what a prediction is: "answer", "completion", or "auto" to tell the two apart. Raises nothing for what a
-    model wrote; ValueError where two columns have different lengths.
+    `form` says what a prediction is: "answer", "completion", or "auto" to tell the two apart. A reply that only repeats
+    sentences of the `question`, which all pairs share, holds no answer. Raises nothing for what a model wrote;
+    ValueError where two columns have different lengths.
 
     >>> verify(r"\frac{3}{4}", "0.75").outcome
     'correct'
@@ -69,11 +78,11 @@ def verify(
     if isinstance(gold, str | int | float):
         if not isinstance(prediction, str | int | float):
             raise ValueError("verify: found one gold and several predictions; expected as many golds.")
-        return grade(str(gold), str(prediction), grader=grader, form=form, mode=mode)
+        return grade(str(gold), str(prediction), grader=grader, form=form, mode=mode, question=question)
     if isinstance(prediction, str | int | float):
         raise ValueError("verify: found several golds and one prediction; expected as many predictions.")
     pairs = zip(gold, prediction, strict=True)
-    return [grade(str(one), str(other), grader=grader, form=form, mode=mode) for one, other in pairs]
+    return [grade(str(one), str(other), grader=grader, form=form, mode=mode, question=question) for one, other in pairs]
 
 
 call_by_name(__name__)

@@ -19,6 +19,7 @@ from mathstrap.types import Outcome
 from mathstrap.verify.decide.equal import decide, is_number
 from mathstrap.verify.find.extract import (
     NOT_STATED,
+    REPEATED,
     extract_answer,
     extract_boxed,
     extract_minerva,
@@ -26,6 +27,7 @@ from mathstrap.verify.find.extract import (
     looks_like_completion,
     why_no_answer,
 )
+from mathstrap.verify.find.reply import only_repeats
 from mathstrap.verify.find.sentence import several_letters
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 from mathstrap.verify.released import (
@@ -99,25 +101,56 @@ def grader_named(name: str) -> Grader:
     return grader
 
 
-def grade(gold: str, prediction: str, *, grader: str = "math", form: Form = "auto", mode: Mode = "strict") -> Grade:
+def grade(
+    gold: str,
+    prediction: str,
+    *,
+    grader: str = "math",
+    form: Form = "auto",
+    mode: Mode = "strict",
+    question: str = "",
+) -> Grade:
     """Decide whether `prediction` equals `gold`. Raises nothing for any two strings; unknown graders raise InputError.
 
     `form` says what the prediction is: a bare answer, a whole completion, or "auto" (the default, here and on the
     command line) to tell the two apart. A completion without a final answer is wrong, with tier "extraction". Mode
-    "flexible" may take the last number of a completion. A gold with a `####` line is read from there.
+    "flexible" may take the last number of a completion. A gold with a `####` line is read from there. With the
+    `question` at hand, a reply that only repeats sentences of it states no answer.
     """
     chosen = grader_named(grader)
     gold = gold_answer(gold) if "####" in gold else gold
     if form == "completion" or (form == "auto" and looks_like_completion(prediction)):
-        extraction = chosen.extract(prediction, mode)
+        is_ours = chosen.extract is extract_answer
+        extraction = (
+            extract_answer(prediction, mode, question=question) if is_ours else chosen.extract(prediction, mode)
+        )
         if extraction is None:
-            reason = why_no_answer(prediction, mode) if chosen.extract is extract_answer else NOT_STATED
+            reason = why_no_answer(prediction, mode, question=question) if is_ours else NOT_STATED
             if form == "auto" and reason == NOT_STATED:  # a bare answer in many words
                 return chosen.compare(gold, prediction)
             return Grade("wrong", "extraction", reason, "", gold)
+        if question and extraction.extractor == "bare":
+            return _unless_copied(chosen.compare(gold, extraction.answer), prediction, question)
+        if f"{extraction.answer}!" in prediction[-200:] and extraction.answer[-1:].isdigit():
+            return _exclaimed(gold, extraction.answer, chosen)
         prediction = extraction.answer
     choice = _CHOICE.fullmatch(gold) if gold[:1] == "(" and not grader.startswith("metamath-2024") else None
     return chosen.compare(gold, prediction) if choice is None else _compare_choice(choice, prediction, chosen)
+
+
+def _unless_copied(found: Grade, reply: str, question: str) -> Grade:
+    """Refuse a formula of the question that equals the gold only when it is worked out."""
+    if found.outcome == "correct" and found.tier in ("expression", "structure") and only_repeats(reply, question):
+        return replace(found, outcome="wrong", tier="extraction", reason=REPEATED)
+    return found
+
+
+def _exclaimed(gold: str, answer: str, grader: Grader) -> Grade:
+    """Compare the number of "The answer is 5!", whose mark ends a sentence but may be a factorial."""
+    found = grader.compare(gold, answer)
+    if found.outcome == "wrong" and grader.compare(gold, f"{answer}!").outcome == "correct":
+        return replace(found, outcome="undecided", tier="none", reason="the mark may be a factorial or end a sentence")
+    return found
 
 
 # A gold that is a choice, as the readers of multiple-choice sets write it: its letter, then its text.

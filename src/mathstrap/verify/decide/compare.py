@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
-from itertools import product
+from itertools import permutations, product
 
 from mathstrap.verify.decide.effort import spend
 from mathstrap.verify.decide.exact import rational
-from mathstrap.verify.decide.identity import same_expression, strip_marks
+from mathstrap.verify.decide.identity import not_worked_out, same_expression, strip_marks
 from mathstrap.verify.decide.numeric import fingerprint
 from mathstrap.verify.decide.residue import PRIME, NoResidueError, Residue
 from mathstrap.verify.decide.structure import as_interval, canonical, expand_signs, is_head, relation_name
@@ -42,6 +42,7 @@ Answer = bool | None
 _PLAIN = frozenset({Num, Sym, Add, Mul, Pow})
 _STRUCTURES = (Group, Matrix, Union, Relation, Ratio)
 MAX_CASES = 20
+MAX_CONSTANTS = 3  # of a function, tried in every order
 MAX_UNORDERED = 200  # members without a value are compared pair by pair up to here
 _MEMBERS_WITH_FINGERPRINTS = 6  # fewer are compared pair by pair
 _GENERIC_NAMES = frozenset(
@@ -94,7 +95,7 @@ def _same(gold: Node, got: Node) -> Answer:
     if isinstance(gold, Ratio) or isinstance(got, Ratio):
         return _same_ratios(gold, got)
     if isinstance(gold, Based) or isinstance(got, Based):
-        return False
+        return _same_numerals(gold, got)
     inner, other = strip_marks(gold), strip_marks(got)
     if isinstance(inner, _STRUCTURES) or isinstance(other, _STRUCTURES):
         if isinstance(inner, Ratio) or isinstance(other, Ratio):
@@ -515,8 +516,10 @@ def _same_ratios(gold: Node, got: Node) -> Answer:
     if stated_unit(gold).lower() in ("am", "pm") and stated_unit(got).lower() in ("am", "pm"):
         return _on_24_hours(gold) == _on_24_hours(got)  # 3 pm and 3:00 pm
     ratio, other = (gold, got) if isinstance(gold, Ratio) else (got, gold)
-    if (clock := _full_hour(got)) is not None and type(gold) is Num:
+    if type(gold) is Num and (clock := _full_hour(got)) is not None:
         return None if gold.value == clock else False  # 2:00 pm for a gold of 2
+    if type(other) is Num and isinstance(ratio, Ratio) and len(ratio.items) == 2 and ratio.items[1] == Num(Fraction(0)):
+        return None if ratio.items[0] == other else False  # 3:00 may be a time of day
     if isinstance(other, Quantity) and any(
         name == "time" for measure in read_unit(other.unit).measures for name, _ in measure.dimensions
     ):
@@ -527,6 +530,22 @@ def _same_ratios(gold: Node, got: Node) -> Answer:
             quotient = divide(*ratio.items)
             return same_value(*((quotient, other) if ratio is gold else (other, quotient)))
     return False
+
+
+def _same_numerals(gold: Node, got: Node) -> Answer:
+    """Compare numerals of which one states its base; the same digits without a base may be meant in that base."""
+    is_stated = isinstance(gold, Based) and isinstance(got, Based)
+    gold, got = _in_base_ten(gold), _in_base_ten(got)
+    if type(gold) is Num and type(got) is Num:
+        return gold.value == got.value
+    based, other = (gold, got) if isinstance(gold, Based) else (got, gold)
+    if isinstance(based, Based) and type(other) is Num and str(other.value) == based.digits and not is_stated:
+        return None
+    return gold == got
+
+
+def _in_base_ten(node: Node) -> Node:
+    return Num(Fraction(node.digits)) if isinstance(node, Based) and node.base == 10 else node
 
 
 # --- equations and inequalities ---
@@ -647,11 +666,12 @@ def _is_negative(node: Node) -> bool:
 def _same_equations(gold: Relation, got: Relation) -> Answer:
     if _is_solved(gold) and _is_solved(got):
         answer = _same_solved(gold, got)
-        if answer is not None or not (symbols(gold.items[1]) or symbols(got.items[1])):
+        is_function = isinstance(gold.items[0], Call) and gold.items[0] == got.items[0]
+        if answer is not None or is_function or not (symbols(gold.items[1]) or symbols(got.items[1])):
             return answer
     elif _is_solved(gold) != _is_solved(got):
         if len(symbols(gold.items[0]) | symbols(gold.items[1])) < 2:
-            return False
+            return False if not_worked_out(gold) == not_worked_out(got) else None
         if _holds_when_solved(gold, got) or _holds_when_solved(got, gold):
             return True
     if len(gold.items) != 2 or len(got.items) != 2:
@@ -664,7 +684,9 @@ def _same_solved(gold: Relation, got: Relation) -> Answer:
     head, other = gold.items[0], got.items[0]
     value = got.items[1]
     if head == other:
-        return _same(gold.items[1], value)
+        return (
+            _same_family(gold.items[1], value, symbols(head)) if isinstance(head, Call) else _same(gold.items[1], value)
+        )
     if isinstance(head, Call) and isinstance(other, Call):
         if head.name != other.name or len(head.args) != len(other.args):
             return False
@@ -679,7 +701,7 @@ def _same_solved(gold: Relation, got: Relation) -> Answer:
             ):
                 return False if same_expression(mine, theirs) is not True else _same(gold.items[1], value)
             value = replace(value, theirs.name, mine)  # f(x) = x^2 and f(t) = t^2
-        return _same(gold.items[1], value)
+        return _same_family(gold.items[1], value, symbols(head))
     if _is_value_of_function(head, other, gold, got) or _is_value_of_function(other, head, got, gold):
         return _same(gold.items[1], value)
     if symbols(gold.items[1]) or symbols(value):
@@ -691,6 +713,31 @@ def _same_solved(gold: Relation, got: Relation) -> Answer:
     if len(first) == 1 and len(second) > 2 and second[0].lower() == first.lower():
         return None  # A = 12 and Area = 12
     return None if len(second) == 1 and len(first) > 2 and second.lower() == first[0].lower() else False
+
+
+def _same_family(gold: Node, got: Node, arguments: frozenset[str]) -> Answer:
+    """Compare the values of two functions; None where they agree with constants renamed: `cx` and `kx`."""
+    answer = _same(gold, got)
+    if answer is not False or isinstance(gold, _STRUCTURES) or isinstance(got, _STRUCTURES):
+        return answer
+    mine, theirs = sorted(symbols(gold) - arguments), sorted(symbols(got) - arguments)
+    if not 0 < len(mine) == len(theirs) <= MAX_CONSTANTS or not all(map(_is_constant, mine + theirs)):
+        return False
+    # Renamed to names that neither side has, so that a and b may change places.
+    plain = got
+    for index, name in enumerate(theirs):
+        plain = replace(plain, name, Sym(f"constant {index}"))
+    for order in permutations(mine):
+        renamed = plain
+        for index, name in enumerate(order):
+            renamed = replace(renamed, f"constant {index}", Sym(name))
+        if _same(gold, renamed):
+            return None
+    return False
+
+
+def _is_constant(name: str) -> bool:
+    return (len(name) == 1 and name not in "xyz") or name[1:2] == "_"
 
 
 _NO_DEFINITIONS = frozenset({"sin", "cos", "tan", "cot", "sec", "csc", "ln", "P", "E"})

@@ -49,7 +49,7 @@ from mathstrap.verify.read.normalize import (
 )
 from mathstrap.verify.read.parse import ChangedValueError, parse
 from mathstrap.verify.read.tokens import has_thousands
-from mathstrap.verify.read.words import NO_NUMBERS, counted_in_words, expression_from_words, named_set
+from mathstrap.verify.read.words import NO_NUMBERS, counted_in_words, expression_from_words, named_set, ordinal
 
 Tier = Literal["empty", "number", "text", "structure", "expression", "none"]
 
@@ -193,6 +193,8 @@ def _decide_words(gold: str, gold_text: str, got_text: str) -> Decision | None:
         return Decision("correct" if mine == theirs else "wrong", "structure", "compared as quotient and remainder")
     key = words_key(gold_text)
     other = words_key(got_text)
+    if key and other and (place := ordinal(key)) is not None and (theirs_place := ordinal(other)) is not None:
+        return SAME_TEXT if place == theirs_place else OTHER_TEXT
     if other == "no solutions" and compact(gold_text) in _EMPTY_SETS:
         return SAME_TEXT
     if key is None or named_set(gold_text):
@@ -296,7 +298,19 @@ def _decide_parsed(mine: _Answer, theirs: _Answer) -> Decision:
             return other
     if answer and _conditions_differ(mine, theirs):
         return Decision("undecided", "none", "the same value, but the conditions after it differ")
+    if answer is False and (_may_be_roman(mine.text, got) or _may_be_roman(theirs.text, gold)):
+        return Decision("undecided", "none", "the capitals may be a Roman numeral")
     return _decision(gold, got, answer)
+
+
+_ROMAN = re.compile(r"(?=[IVX]{2})(X{0,3})(IX|IV|V?I{0,3})")
+_ROMAN_PARTS = {"": 0, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9}
+
+
+def _may_be_roman(text: str, other: Node) -> bool:
+    """Say whether a text is the Roman numeral of the other answer."""
+    match = _ROMAN.fullmatch(text) if text[:1] in "IVX" else None
+    return match is not None and other == Num(Fraction(10 * len(match[1]) + _ROMAN_PARTS[match[2]]))
 
 
 def _decision(gold: Node, got: Node, answer: bool | None) -> Decision:

@@ -166,6 +166,8 @@ def _call(node: Call) -> Fraction | None:
             return None if root is None else sign * root
     if any(value.denominator != 1 or value < 0 for value in values):
         return None
+    if node.name == "Gamma" and 0 < first <= MAX_FACTORIAL:
+        return Fraction(math.factorial(first.numerator - 1))
     counts = [value.numerator for value in values]
     if node.name == "factorial" and counts[0] <= MAX_FACTORIAL:
         return Fraction(math.factorial(counts[0]))

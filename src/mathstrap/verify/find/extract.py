@@ -15,7 +15,7 @@ import msgspec
 
 from mathstrap.verify.find.boxes import boxed_answer, braced_group, last_box
 from mathstrap.verify.find.languages import foreign_closing, foreign_statement, is_foreign_prose
-from mathstrap.verify.find.reply import next_question_starts, reply_text, without_courtesy
+from mathstrap.verify.find.reply import next_question_starts, only_repeats, reply_text, without_courtesy
 from mathstrap.verify.find.sentence import (
     answer_span,
     bare_answer,
@@ -37,6 +37,7 @@ NOT_STATED = "no final answer is stated"
 UNFINISHED = "the reply is a thought that never ended"
 UNANSWERED = "nothing follows the thought"
 WITHDRAWN = "the stated answer is withdrawn"
+REPEATED = "the reply only repeats its question"
 
 _STATED = re.compile(
     r"(?i:nswers?)\"?\*{0,2}\s{0,3}"
@@ -99,6 +100,12 @@ _NOT_MINE = re.compile(
 )
 
 
+# "The answer is option 7 is wrong": said of an answer, not stated as one.
+_REFUTED = re.compile(
+    r"(?:[0-9)}\]$%]|\b[A-J])\*{0,2}['\"]?\s+(?:is|was|would be|seems|looks)\s+(?:\w+ly\s+)?"
+    r"(?:wrong|incorrect|mistaken|not\s+(?:right|correct))\b",
+    re.IGNORECASE,
+)
 # A part of every word that _NOT_MINE begins with, in any case.
 _NOT_MINE_HINTS = (
     "heck", "erify", " case", "onfirm", "rong", "correct", "alse", "istaken", "empting", "aive", "ommon", "bvious",
@@ -117,25 +124,31 @@ class Found(msgspec.Struct, frozen=True):
     extractor: Name
 
 
-def extract_answer(text: str, mode: Mode = "strict") -> Extraction | None:
-    """Return the answer a completion states, or None. Flexible mode falls back to the last number of the text."""
-    found = _find_answer(text, mode)
+def extract_answer(text: str, mode: Mode = "strict", *, question: str = "") -> Extraction | None:
+    """Return the answer a completion states, or None. Flexible mode falls back to the last number of the text.
+
+    With the question at hand, a reply that only repeats sentences of it states nothing: the value of its last
+    sentence is a given one.
+    """
+    found = _find_answer(text, mode, question)
     return found if isinstance(found, Extraction) else None
 
 
-def why_no_answer(text: str, mode: Mode = "strict") -> str:
+def why_no_answer(text: str, mode: Mode = "strict", *, question: str = "") -> str:
     """Return in one short sentence why a completion holds no answer; empty where it holds one."""
-    found = _find_answer(text, mode)
+    found = _find_answer(text, mode, question)
     return "" if isinstance(found, Extraction) else found
 
 
-def _find_answer(text: str, mode: Mode) -> Extraction | str:
+def _find_answer(text: str, mode: Mode, question: str = "") -> Extraction | str:
     reply = _own_reply(text)
     if reply is None:
         return UNFINISHED
     if not reply or reply.isspace():
         return UNANSWERED if text.strip() else NOT_STATED
-    return _find(reply, mode)
+    found = _find(reply, mode)
+    is_weak = isinstance(found, Extraction) and found.extractor in ("closing", "last_number", "value_of")
+    return REPEATED if question and is_weak and only_repeats(reply, question) else found
 
 
 def extract_all(text: str) -> tuple[Extraction, ...]:
@@ -301,7 +314,8 @@ def _hash(text: str) -> Found | None:
         line = _hash_line(text[start + 4 :].partition("\n")[2].strip().partition("\n")[0])
     if not line:
         return None
-    end = text.find(line, start) + len(line)
+    # Words on the same line may take the value back, so the statement ends behind the first of them.
+    end = text.find(line, start) + len(line.partition(" ")[0])
     if text.find("####") == start:  # the usual case: one such line
         return Found(start, end, _hash_value(line), "hash")
     lines = [line]
@@ -353,6 +367,8 @@ def _stated(text: str) -> Found | None:
             span = answer_span(text, start)
             if span and "\\boxed" not in span and not _is_asked(text, span, start):
                 if span.startswith("[") and _TAG_END.search(span):
+                    continue
+                if " " in span and _REFUTED.search(span):
                     continue
                 return Found(end, _end_of(text, span, start), value_of_sentence(span), "stated")
         elif match is None and _IS_THE_ANSWER.search(text, max(0, end - 40), end) and _ENDS.match(text, end):

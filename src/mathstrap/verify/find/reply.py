@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 
+from mathstrap import numerals
 from mathstrap.thought import may_hold_thought, split_reply
 
 MAX_CHARS = 200_000  # the end of a text; what stands before is not searched
 MAX_HEADINGS = 40
+MAX_REPEATED = 4_000  # characters of a reply that are looked for in its question
 
 _TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
 # The prompt, repeated in front of the reply by a server that does not cut it off.
@@ -25,7 +27,9 @@ _COURTESY = re.compile(
 )
 _NEXT = re.compile(
     r"\n[#>*_=~ \t-]*+"  # possessive: a rule of many dashes must not be tried in every way it can be cut
-    r"(?:(?:(?:next|new|another|follow-?up|similar|practice|extra|bonus|more)\s+)?"
+    r"(?:(?:(?:here(?:['’]s|\s+is)|now|next|try|let['’]s\s+(?:try|do|solve))\s+(?:an?\s+|one\s+)?"
+    r"(?=(?:next|new|another|similar|practice|extra|bonus|more)\s))?"
+    r"(?:(?:next|new|another|follow-?up|similar|practice|extra|bonus|more)\s+)?"
     r"(?:question|problem|exercise|example|q|instruction|input|human|user|student|prompt|task)s?"
     r"|问题|題目|题目|質問|問題|문제|질문|Вопрос|Задача|প্রশ্ন|Pregunta|Problema|Frage|Aufgabe|Exercice|السؤال|سؤال)"
     r"(?:[ \t]*+[#(]?(?P<number>\d{1,3})[.)]?)?[*_]{0,3}[ \t]*"
@@ -100,6 +104,23 @@ def next_question_starts(text: str) -> list[int]:
     if "\n#" in text or "\n[" in text:
         starts += [match.start() for match in _NEXT_HEADING.finditer(text)][:MAX_HEADINGS]
     return sorted(starts)
+
+
+_PARTS = re.compile(r"(?<=[.!?:;])\s+|\n+")
+_NO_WORDS = re.compile(r"[^\w+/%.,=<>-]+|[.,](?!\d)")
+_SPELLED = re.compile(rf"\d|[$\\]|\b(?:{'|'.join((*numerals.UNITS, *numerals.TENS, 'hundred', 'thousand', 'half'))})\b")
+MIN_WORDS = 3  # of a sentence that is taken for a repeated one; "72" and "72 apples" are answers
+
+
+def only_repeats(reply: str, question: str) -> bool:
+    """Say whether every sentence of a reply that holds a number or a formula stands in its question word for word."""
+    asked = f" {_bare_words(question)} "
+    parts = [_bare_words(part) for part in _PARTS.split(reply[-MAX_REPEATED:]) if _SPELLED.search(part.lower())]
+    return bool(parts) and all(len(part.split()) >= MIN_WORDS and f" {part} " in asked for part in parts)
+
+
+def _bare_words(text: str) -> str:
+    return " ".join(_NO_WORDS.sub(" ", text.lower()).split())
 
 
 def without_courtesy(text: str) -> str:

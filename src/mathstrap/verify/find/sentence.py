@@ -9,6 +9,8 @@ from mathstrap.verify.read.words import UNITS
 
 MAX_SPAN = 2_000
 _LAST_NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
+_FORMULA = re.compile(r"[$\\=+*/^<>]|[0-9A-Za-z)]!.*!")
+_FACTORIAL = re.compile(r"[0-9a-z)}]!(?!\s*\n)\s?[^\sA-Z\"'*]|factorial|permutation")
 _STOP = re.compile(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
 _MATHS = re.compile(
     r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$"
@@ -43,11 +45,17 @@ _HEDGED = re.compile(
     r"|pelo menos|no m[aá]ximo|angalau|sekurang-kurangnya|plus de|moins de|m[aá]s de|menos de|mehr als|weniger als)\b"
     r"|\b(?:turn(?:s|ed) out|proved) to be (?:wrong|false|incorrect)\b"
     r"|\b(?:incorrect|wrong|false|untrue) that\b"
+    r"|\b(?:option|answer|choice|result|value) \S{1,12} (?:is|was) (?:\w+ly )?(?:wrong|incorrect|mistaken|not)\b"
     r"|\b(?:might|may|could)(?: also| well| possibly)? be\b"
     r"|\b(?:might|may|could|would|people|others|some) (?:think|say|believe|guess|claim)\b"
     r"|\b(?:one of|any of|some of|not|cannot|maybe|perhaps|possibly|or|impossible|but|unclear|doubt|unlikely"
     r"|hardly|assum\w*)\b|n['’]t"
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
+    re.IGNORECASE,
+)
+_REFUSED = re.compile(r"\W*(?:no|nope|wrong|false|incorrect|(?:not|just)\s+\w+)\W*", re.IGNORECASE)
+_REFUTED = re.compile(
+    r"[0-9)}\]$%]\*{0,2}\s+(?:is|was)\s+(?:\w+ly\s+)?(?:wrong|incorrect|mistaken|not\s+(?:right|correct|the\b))",
     re.IGNORECASE,
 )
 _LETTERS = re.compile(
@@ -175,7 +183,7 @@ _OPTION_FIRST = re.compile(
 )
 _ENUMERATION = re.compile(r"\s{0,3}V(?:(?:,? (?:and|or) |, )V)+[\s.]{0,4}")
 _QUANTITY = re.compile(
-    r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)"
+    r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)(?!\s?\^|[xyz](?![a-z]))"
 )
 _UNIT = re.compile(r"\s?(?:percent|pct|%|\\%|million|billion|thousand|hundred|dozen)\b")
 _ORDER = (
@@ -189,7 +197,7 @@ _COMPARED_BEFORE = re.compile(
     r"|close to|just (?:over|under)|(?:a |one |two |three )?(?:half|halves|thirds?|quarters?|fourths?|fifths?"
     r"|tenths?|hundredths?)(?: of)?|twice|double|triple"
     r"|quadruple|thrice|(?:[0-9.]+|one|two|three|four|five|six|seven|eight|nine|ten) times|exceed(?:s|ed|ing)?"
-    r"|within|between|outside|not|anything but"
+    r"|within|between|outside|not|never|anything but"
     r"|(?:a |the )?(?:minimum|maximum) of|min(?:imum)?|max(?:imum)?|minus|plus|negative|modulo|mod|divisible by"
     r"|divided by|multiplied by|multiples? of"
     r"|factors? of|divisors? of|powers? of|(?:square |cube |)roots? of|squares? of|cubes? of|log(?:arithm)? of"
@@ -232,6 +240,9 @@ def answer_span(text: str, start: int) -> str:
         rest = rest.partition("\n")[2]
     if rest.startswith("<"):
         rest = _HTML.sub("", rest).lstrip()
+    above = text[max(0, start - MAX_SPAN) : start]
+    if "**" in rest[:200] and above.rpartition("\n")[2].count("**") % 2:
+        rest = rest.partition("**")[0]  # **Answer: 5** and more
     opening = rest[:2]
     if opening in ("\\[", "$$"):
         inner, closed, _ = rest[2:].partition("\\]" if opening == "\\[" else "$$")
@@ -239,13 +250,13 @@ def answer_span(text: str, start: int) -> str:
     if opening == "\\(":
         inner, closed, after = rest[2:].partition("\\)")
         if closed and not after[:1].isalnum():
-            rest = inner.replace("\n", " ") + after
+            rest, above = inner.replace("\n", " ") + after, "factorial"  # a mark in a formula is one
     line = rest.partition("\n")[0]
     if "<" in line:
         line = _HTML.sub("", line).partition("</")[0]
     if "\\begin" in line or line.count("{") > line.count("}"):
         line = _balanced(rest)
-    span = _BOLD.sub(r"\1", _first_sentence(line))
+    span = _BOLD.sub(r"\1", _first_sentence(line, above))
     if span.count("}") > span.count("{"):
         span = span[: span.rindex("}")]  # the end of a JSON object
     return value_of_span(span)
@@ -306,16 +317,25 @@ def _balanced(rest: str) -> str:
     return lines[0]
 
 
-def _first_sentence(line: str) -> str:
+def _first_sentence(line: str, above: str = "") -> str:
+    """Return the first sentence of a line; `above` is what stands before it, where factorials may be met."""
     for match in _STOP.finditer(line):
         before = line[: match.start()]
-        if match[0][0] == "!" and before[-1:].isdigit():
+        if match[0][0] == "!" and before[-1:].isdigit() and not _exclaims(line, match.end(), above):
             continue  # a factorial
         if before.count("{") == before.count("}") and before.strip():
             return before
         if match.end() >= len(line):
             return before
     return line
+
+
+def _exclaims(line: str, end: int, above: str) -> bool:
+    """Say whether the mark behind a number ends a sentence: "The answer is 5!" in a reply without factorials."""
+    rest = line[end:]
+    if rest.strip() and not (rest[0].isspace() and rest.strip()[0].isupper()):
+        return False
+    return _FORMULA.search(line[:end]) is None and _FACTORIAL.search(above) is None
 
 
 def value_of_sentence(span: str) -> str:
@@ -360,6 +380,8 @@ def closing_value(text: str) -> str | None:
     if sentences and _is_question(sentences[-1]) and not _OPTION.fullmatch(sentences[-1]):
         return None
     if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
+        if _REFUSED.fullmatch(sentences[-1]):
+            return None
         sentences.pop()  # "This completes the solution."
     sentence = sentences[-1] if sentences else ""
     if len(sentences) == 1 and "\n" in text and _is_asked(text, len(text) - len(line)):
@@ -368,7 +390,7 @@ def closing_value(text: str) -> str | None:
     if option and not _HEDGED.search(sentence):
         option_text = option["text"] if option.re is _OPTION else None
         return f"({option[1].upper()}) {option_text[1:].strip(' *')}" if option_text else option[1].upper()
-    if _is_question(sentence):
+    if _is_question(sentence) or _REFUTED.search(sentence):
         return None
     if not _PROSE.search(_MATHS.sub(" ", sentence)) or _HEDGED.search(_MATHS.sub(" ", sentence)):
         return None

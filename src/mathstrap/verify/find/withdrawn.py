@@ -16,7 +16,8 @@ _THE_ANSWER = (
 _THAT = rf"(?:that|this|it|{_THE_ANSWER})"
 _NOT_RIGHT = (
     r"(?:wrong|incorrect|mistaken|erroneous|false|nonsense|(?:a|an|my)\s+(?:\w+\s+)?(?:mistake|error|miscalculation)"
-    r"|not\s+(?:quite\s+|actually\s+|really\s+)?(?:right|correct|the\s+(?:right|correct)\s+(?:answer|result|value)))"
+    r"|not\s+(?:quite\s+|actually\s+|really\s+)?(?:right|correct|the\s+(?:(?:right|correct|final|actual)\s+)?"
+    r"(?:answer|result|value)))"
 )
 _DOUBTFUL = (
     r"(?:impossible|invalid|inconsistent|absurd|unreasonable|not\s+(?:possible|valid|consistent|allowed|an\s+integer"
@@ -29,7 +30,7 @@ _BEING = (
 )
 # Tried at the starts of words with one of these letters alone, not at every place of a long text.
 _WITHDRAWS = re.compile(
-    r"\b(?=[acdefijlmnostw])(?:"
+    r"\b(?=[acdefijklmnostw])(?:"
     rf"{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
     rf"|{_THAT}\s+(?:isn|wasn)['’]t\s+(?:quite\s+)?(?:right|correct)\b"
     rf"|{_THAT}\s+(?:does(?:\s+not|n['’]t)|can(?:not|['’]t))\s+(?:really\s+|quite\s+)?(?:seem|look|sound|feel)"
@@ -39,6 +40,10 @@ _WITHDRAWS = re.compile(
     r"|notice[d]?|spot(?:ted)?)"
     r"\s+(?:a|an|my|the|some)\s+(?:\w+\s+)?(?:mistake|error|miscalculation|slip)\b"
     r"|correction\b\s{0,2}[:,–—-]|no,?\s+(?:wait|sorry)\b,?|I\s+meant\b|make\s+that\b"
+    r"|there(?:['’]s|\s+is|\s+was|\s+must\s+be)\s+an?\s+(?:\w+\s+)?(?:mistake|error)\s+in\s+(?:my|the\s+above|this|that)\b"
+    r"|something\s+(?:is|was|went|must\s+be|seems|looks)\s+(?:wrong|off|amiss)\b"
+    r"|(?:I|we)\s+(?:got|did|had)\s+(?:it|this|that)\s+(?:all\s+)?wrong\b|(?:just\s+)?kidding\b|nope\b"
+    r"|check\w*:?[^.!?\n]{0,80}\b(?:this|that|it)\s+fails\b"
     r"|(?:scratch|strike)\s+that\b|I\s+take\s+(?:that|it|this)\s+back\b"
     r"|(?:I\s+(?:was|am)|I['’]m)\s+(?:wrong|mistaken)\b|I\s+(?:retract|withdraw|revise|need\s+to\s+revise)\b"
     r"|(?:I|we)\s+(?:have\s+|must\s+have\s+|may\s+have\s+)?(?:miscounted|misread|miscalculated|misinterpreted"
@@ -69,7 +74,8 @@ _CORRECTS = re.compile(
     r"|value|solution"
     r"|number|total|count|sum|amount|choice|option)\s+(?:is|should\s+be|would\s+be|must\s+be|was)\b"
     r"|(?:it|that|this)\s+should(?:\s+actually|\s+really)?\s+(?:be|have\s+been)\s+(?=[$\\(*]{0,3}-?[0-9]))"
-    r"|(?:^|[.!?\n–—]\s*)(?:wait|no|actually|oh|oops|hmm+|rather|instead)[,.:!]?\s+(?:(?:no|wait|so|then)[,.:!]?\s+)?"
+    r"|(?:^[ \t.*$)\]}]{0,6}|[.!?\n–—]\s*)"
+    r"(?:wait|no|actually|oh|oops|hmm+|rather|instead|kidding)[,.:!]?\s+(?:(?:no|wait|so|then)[,.:!]?\s+)?"
     r"(?:it|that|this)(?:['’]s|\s+(?:is|should\s+be|would\s+be|must\s+be|has\s+to\s+be))\s+(?:actually\s+)?"
     r"(?=[$\\(*]{0,3}-?[0-9])",
     re.IGNORECASE,
@@ -83,13 +89,27 @@ _AT_ONCE = re.compile(
 )
 # Weaker words withdraw only where the sentence turns against what was said, and not where it drops another root.
 _TURNS = re.compile(
-    rf"(?:^|[.!?\n])\s*+(?:but|however|wait|hmm+|actually|oh|oops|no|unfortunately|yet)\b[^.!?\n]{{0,160}}?"
+    rf"(?:^[ \t.*$)\]}}]{{0,6}}|[.!?\n]\s*+)"
+    rf"(?:but|however|wait|hmm+|actually|oh|oops|no|unfortunately|yet)\b[^.!?\n]{{0,160}}?"
     rf"(?:\b{_THAT}{_BEING}\s+{_DOUBTFUL}|\b{_THAT}\s+does(?:\s+not|n['’]t)\s+(?:match|work|satisfy|fit"
     rf"|make\s+sense|add\s+up|agree|hold)"
     rf"|\b{_THAT}\s+(?:violates|contradicts|fails|exceeds)\b|\b{_THAT}\s+would\s+(?:violate|contradict))",
     re.IGNORECASE,
 )
 _CALLED_WRONG = rf"[$)\]*}}]{{0,3}}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"  # "So 6 is wrong."
+# "Tell me if I made a mistake" takes nothing back.
+_SUPPOSED = re.compile(r"\b(?:if|whether|unless|in case)\s+(?:\w+\s+)?$", re.IGNORECASE)
+# A sentence of its own right behind the statement, and not the reply to a question.
+_REFUSES = re.compile(
+    r"[ \t.!*$)\]}]{0,6}\s{0,4}(?:no|nope|wrong|false|incorrect|not\s+(?:really|quite))[.!](?:\s|$)", re.IGNORECASE
+)
+# "Rather, 7." and "Instead: 7": another value and nothing else.
+_REPLACES = re.compile(
+    r"(?:^[ \t.*$)\]}]{0,6}|[.!\n–—]\s*)"
+    r"(?:rather|instead|actually|correction|no|wait|oops|sorry)[,:]\s+(?:(?:no|wait)[,:]\s+)?"
+    r"(?=[$\\(*]{0,3}-?[0-9][0-9.,]*[$)*]{0,3}[.!]?\s*(?:\n|$))",
+    re.IGNORECASE,
+)
 _OTHER_ROOT = re.compile(r"\b(?:other|negative|extraneous|reject|discard|second|also)\b", re.IGNORECASE)
 _TRAILS_OFF = re.compile(
     r"(?:^|[.!?\n…]\s*)\W{0,3}(?:(?:but|hmm+|oh|no)\W{1,3})?(?:wait|hold on|hmm+|actually)\W{0,6}$", re.IGNORECASE
@@ -114,10 +134,11 @@ def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
     rest = text[start : start + MAX_CHARS]
     if _HAS_WORD.search(rest) is None:  # nothing but a full stop, as nearly always
         return None
-    at_once = _AT_ONCE.match(rest)
+    at_once = _AT_ONCE.match(rest) or _REFUSES.match(rest)
     last: int | None = at_once.end() if at_once else None
     for match in _WITHDRAWS.finditer(rest):
-        last = match.end()
+        if _SUPPOSED.search(rest, max(0, match.start() - 24), match.start()) is None:
+            last = match.end()
     if not rest.isascii():
         for match in _WITHDRAWS_ELSEWHERE.finditer(rest):
             last = max(last or 0, match.end())
@@ -125,8 +146,9 @@ def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
         if match.start() <= NEAR and not _OTHER_ROOT.search(match[0]):
             last = max(last or 0, match.end())
     if answer:
-        for match in _CORRECTS.finditer(rest):
-            last = max(last or 0, match.end())
+        for pattern in (_CORRECTS, _REPLACES):
+            for match in pattern.finditer(rest):
+                last = max(last or 0, match.end())
     if 0 < len(answer) <= 40 and answer in rest:
         for match in re.finditer(rf"(?<![\w.]){re.escape(answer)}{_CALLED_WRONG}", rest):
             last = max(last or 0, match.end())

@@ -64,7 +64,8 @@ _REMARKS = (
         r"(?<=\S),?\s+(?:in total|altogether|in all|overall|total|respectively|as (?:required|desired|needed))$"
     )),
     (("not", "rather", "instead"), re.compile(
-        r"(?<=\S)(?:,\s*|\s+)(?:and not|but not|not|rather than|instead of)\s+\$?[^,;\s][^,;]{0,40}$"
+        r"(?<=\S)(?:,\s*|\s+)(?:and not|but not|not|rather than|instead of)\s+"
+        r"(?!exactly|quite|sure|certain|only|always|all\b)\$?[^,;\s][^,;]{0,40}$"
     )),
     ((" as ", "since", "because", "so", "which", "and"), re.compile(
         r"(?<=[\d}%)]),\s+(?:as|since|because|so|which|and (?:I|we|that|this))\s.{1,80}$"

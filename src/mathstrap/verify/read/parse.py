@@ -45,12 +45,14 @@ from mathstrap.verify.read.words import (
     CHANGES_VALUE,
     DEGREE_WORDS,
     FRACTIONS,
+    FUNCTION_LETTERS,
     FUNCTIONS,
     MAGNITUDES,
     MATRICES,
     NOT_A_UNIT,
     NUMBER_SETS,
     NUMBER_WORDS,
+    OPERATORS,
     PERCENT_WORDS,
     RELATIONS,
     SHORT_NOUNS,
@@ -122,6 +124,7 @@ _BARS = {"lvert": "rvert", "vert": "vert", "lfloor": "rfloor", "lceil": "rceil",
 _BAR_NAMES = {"lfloor": "floor", "lceil": "ceil", "lVert": "norm", "Vert": "norm"}
 _ARGUMENT_ENDS = FUNCTIONS - {"pi", "sqrt", "frac", "infty"} | {"(", "|"}  # sin 2x cos x is sin(2x) times cos(x)
 _NOT_MATHS_NAMES = frozenset({"nan", "NaN", "yes", "no", "Yes", "No", "odd", "all", "any", "if", "NA", "the", "is"})
+_NUMERIC_SIGNS = frozenset(("-", ",", "/", "+", "{", "}")) | FRACTIONS
 _ORDINALS = ("st", "nd", "rd", "th")
 _BOUND_KINDS: dict[str, Literal["sum", "prod", "int", "lim"]] = {
     "sum": "sum",
@@ -632,9 +635,41 @@ class Parser:
 
     def _postfix(self) -> Node:
         node = self.atom()
+        if type(node) is Sym and self.peek().text in ("(", "_") and (applied := self._applied(node)) is not None:
+            node = applied
         while self.peek().text in _AFTER_VALUE and (after := self._after(node)) is not None:
             node = after
         return node
+
+    def _applied(self, name: Sym) -> Node | None:
+        r"""Read `\Gamma(5)`, `\phi(10)` or `J_0(2)`: a letter that stands for a function, before numbers in brackets.
+
+        Before anything else in brackets the letter is a factor: None leaves the cursor alone.
+        """
+        start = self.position
+        called = name.name
+        if self.peek().text == "_" and called in FUNCTION_LETTERS | {"J", "I", "Y", "H", "T", "U", "L"}:
+            self.position += 1
+            called = f"{called}_{self.raw_group()}"
+        elif called not in FUNCTION_LETTERS:
+            return None
+        if self.peek().text == "(" and not self.peek().spaced and self._holds_numbers():
+            self.position += 1
+            args = self._arguments()
+            if self.accept(")"):
+                return Call(called, args)
+        self.position = start
+        return None
+
+    def _holds_numbers(self) -> bool:
+        """Say whether the brackets that open here hold numerals and signs alone."""
+        for ahead in range(1, 16):
+            token = self.peek(ahead)
+            if token.text == ")":
+                return ahead > 1
+            if token.kind != "number" and token.text not in _NUMERIC_SIGNS:
+                return False
+        return False
 
     def _after(self, node: Node) -> Node | None:
         token = self.peek()
@@ -889,8 +924,6 @@ class Parser:
         if base is None or not _is_numeral(digits, base) or (digits.isalpha() and (len(digits) < 2 or base < 11)):
             self.position = start
             return None
-        if base == 10:
-            return Num(Fraction(digits))
         return Based(digits.upper().lstrip("0") or "0", base)
 
     # --- names ---
@@ -925,8 +958,14 @@ class Parser:
             return INFINITY
         if following.text == "_" and name.isupper():
             return Sym(name)
+        if name in ("nCr", "nPr") and self.accept("("):
+            args = self._arguments()
+            self.expect(")")
+            return Call("binom" if name == "nCr" else "permutations", args)
         if len(name) > 3 or name in _NOT_MATHS_NAMES:
             raise NotMathError(f"cannot read the word {name[:20]!r}")
+        if name in OPERATORS and (following.text in ("(", "_") or following.kind == "name"):
+            raise NotMathError(f"the function {name} is not worked out")
         self.position -= 1
         self._split_name()
         return self._name(self.take())
@@ -998,8 +1037,6 @@ class Parser:
             digits = token.text if token.kind == "number" else self.tokens[start - 2].text
             if base is None or not digits.isdigit() or not _is_numeral(digits, base):
                 raise NotMathError("the base of a numeral must be from 2 to 36")
-            if base == 10:
-                return Num(Fraction(digits))
             return Based(digits.lstrip("0") or "0", base)
         if type(node) is Sym and node.name in _SET_NAMES:
             return self._part_of_set(node)
@@ -1114,6 +1151,8 @@ class Parser:
             while self.starts_factor() and not self._ends_argument():
                 factors.append(self.power())
             args = (factors[0] if len(factors) == 1 else Mul(tuple(factors)),)
+        if name in ("max", "min", "gcd", "lcm") and len(args) < 2 and following.text not in ("(", "{", "["):
+            raise NotMathError(f"{name} of one value")
         if name == "exp":
             return Pow(Sym("e"), args[0])
         if name == "cis":

@@ -186,7 +186,8 @@ def _text_tokens(part: str, content: str, before: Token, spaced: bool) -> list[T
     if len(words) == 1 and words[0].isalpha() and (style or len(words[0]) == 1):
         is_unit = before.kind == "number" or before.text in ("}", ")", "circ", "degree")
         if not (is_unit and (not style or words[0] in SINGLE_LETTER_UNITS or words[0].lower() in UNITS)):
-            return [Token("name", words[0], spaced)]
+            is_operator = part.startswith("\\operatorname") and len(words[0]) > 1 and not words[0].isupper()
+            return [Token("command" if is_operator else "name", words[0], spaced)]
     tokens: list[Token] = []
     first = words[0].strip(",").lower()
     if first in ("and", "or") and (len(words) == 1 or before.kind != "end"):

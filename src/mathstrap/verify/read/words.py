@@ -50,7 +50,7 @@ BINOMIALS = frozenset(_words("binom dbinom tbinom"))
 TRIGONOMETRIC = ("sin", "cos", "tan", "cot", "sec", "csc")
 ARC_NAMES = {
     "asin": "arcsin", "acos": "arccos", "atan": "arctan", "arctg": "arctan", "tg": "tan", "ctg": "cot", "cosec": "csc",
-    "sgn": "sign", "Arcsin": "arcsin", "Arctan": "arctan", "Arccos": "arccos",
+    "sgn": "sign", "erf": "erf", "Arcsin": "arcsin", "Arctan": "arctan", "Arccos": "arccos",
 }  # fmt: skip
 FUNCTIONS = frozenset(
     (*TRIGONOMETRIC, *(f"arc{name}" for name in TRIGONOMETRIC),
@@ -61,6 +61,20 @@ ACCENTS = frozenset(
     _words("""overline bar vec hat widehat overrightarrow tilde widetilde mathcal mathfrak mathscr dot ddot
     overleftrightarrow overset overarc wideparen overparen""")
 )
+# Functions whose values are worked out, exactly or with digits; `f`, `P` or `J_0` have a value that nobody stated.
+WORKED_OUT = frozenset(
+    _words("""sin cos tan cot sec csc arcsin arccos arctan arccot arcsec arccsc sinh cosh tanh sech csch coth ln abs
+    norm sign factorial double_factorial binom permutations percent deg root floor ceil max min gcd lcm det Gamma zeta
+    erf residue piecewise cap setminus""")
+)
+# Signs that stand between or over values: as factors of a product they are not variables.
+SIGNS = frozenset(
+    _words("star bigstar odot perp parallel partial nabla forall exists mho Re Im spadesuit heartsuit square ...")
+)
+# Letters that name functions of numbers; `\alpha(3)` and `\pi(4)` are products.
+FUNCTION_LETTERS = frozenset(_words("Gamma zeta phi tau sigma mu omega Omega Phi psi Psi beta delta chi eta Lambda"))
+# Names of functions that are not worked out; as runs of letters they would be products.
+OPERATORS = frozenset(_words("tr rk ord dim adj arg deg div var cov Var Cov Re Im Li li Si Ci ker rad sup inf lub"))
 NUMBER_SETS = {"R": "reals", "Z": "integers", "N": "naturals", "Q": "rationals", "C": "complexes"}
 
 # --- units -----------------------------------------------------------------------------------------------------------
@@ -134,7 +148,9 @@ CHANGES_VALUE = (
 NOT_A_UNIT = (
     frozenset(
         _words("""and or but not no unknown if else is are was were because since maybe approximately about
-        more except only open import lambda for where when nor neither either possibly perhaps remainder
+        more except only something too this that there however wait wrong false sorry actually oops hmm mistake
+        incorrect apologies неверно неправильно falsch faux incorrecto
+        open import lambda for where when nor neither either possibly perhaps remainder
         most least to rather instead oder ou und mehr weniger als moins más menos o y et больше меньше более менее
         или не বেশি
         কম বা أكثر أقل أو ضعف gut knapp quarter quarters versus vs between until as ratio odds""")
@@ -149,7 +165,7 @@ _COUNTERS = frozenset(
     "个個箇人名本枚匹頭头台冊册只隻条條件颗顆块塊元円圆角秒小天日周週月年岁歳歲米厘公千克斤吨升度次回页頁題题点點张張辆輛双雙对對层層级級支"
     "包袋箱盒瓶杯碗把朵棵座所间間户戶位種种组組盘盤步句字词道套排行根架羽束株軒时時分명개원권마리장대살시초년월일주번회점킬그"
 )
-_COMPARISONS = frozenset("以上下未満过過超倍割成折多余約约半強弱前後后之이하초미넘")
+_COMPARISONS = frozenset("以上下未満过過超倍割成折多余約约半強弱前後后之違错誤误이하초미넘")
 
 
 def is_foreign_unit(word: str) -> bool:
@@ -274,6 +290,25 @@ def _words_of(text: str) -> list[str]:
     text = text.lower().replace("-", " ").replace(",", " ") if not text.startswith("-") else ""
     words = _WORD.findall(text)
     return words if len("".join(words)) == len(re.sub(r"[ \-]", "", text.rstrip("."))) else []
+
+
+_ORDINAL = re.compile(r"([0-9]{1,6})(?:st|nd|rd|th)|(?:([a-z]{3,5}ty)[ -])?([a-z]{4,12})")
+_PLACES = {"first": 1, "second": 2, **numerals.ORDINALS}
+_ROUND_PLACES = {f"{word[:-1]}ieth": value for word, value in numerals.TENS.items()} | {"hundredth": 100}
+
+
+def ordinal(text: str) -> int | None:
+    """Return the place that `4th`, `fourth` and `twenty-first` name; None for any other text."""
+    match = _ORDINAL.fullmatch(text)
+    if match is None:
+        return None
+    digits, tens, word = match.groups()
+    if digits:
+        return int(digits)
+    if tens is None:
+        return _PLACES.get(word, _ROUND_PLACES.get(word))
+    place = _PLACES.get(word, 10)
+    return numerals.TENS[tens] + place if tens in numerals.TENS and place < 10 else None
 
 
 def counted_in_words(text: str) -> str | None:
