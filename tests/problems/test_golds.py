@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from mathstrap.audit.grade import VerifyFileOptions, verify_file
 from mathstrap.curate.decontaminate import TestSetIndex
+from mathstrap.problems.columns import find_columns, gold_of, question_of
 from mathstrap.problems.load import SeedsOptions, Unusable, load_problems, shape_row
 from mathstrap.problems.wrappers import bare_question
 from mathstrap.verify import grade
@@ -246,3 +248,25 @@ def test_the_public_collections_load_by_detection(data_path, name, rows):
     if not path.exists():
         pytest.skip(f"{path} is absent")
     assert len(load_problems(SeedsOptions(source=str(path), on_bad="skip")).problems) == rows
+
+
+@pytest.mark.parametrize(
+    ("row", "question", "gold"),
+    [
+        ({"question": "Prime?", "options": ["A)4", "B)9", "C)7"], "rationale": "so C", "correct": "C"},
+         "Prime?\n(A) 4\n(B) 9\n(C) 7", "(C) 7"),
+        ({"question": "Prime?", "choices": ["4", "9", "7"], "answer": 2}, "Prime?\n(A) 4\n(B) 9\n(C) 7", "(C) 7"),
+        ({"question": "3+4?", "answer": "N/A", "response": "7"}, "3+4?", ""),
+        ({"question": "3+4?", "answer": "So.\n#### 7", "response": "7"}, "3+4?", "7"),
+        ({"query": "3+4?", "response": "7", "original_question": "3+4?", "gold": "given", "answer": "7"}, "3+4?", "7"),
+    ],
+)  # fmt: skip
+def test_other_verbs_read_questions_and_golds_as_seeds_are_read(row, question, gold):
+    columns = find_columns(row)
+    assert (question_of(row, columns), gold_of(row, columns)) == (question, gold)
+
+
+def test_verify_grades_a_choice_by_letter_and_text(tmp_path):
+    rows = [{"question": "Prime?", "choices": ["4", "9", "7"], "answer": 2, "prediction": said} for said in "C7A"]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert verify_file(tmp_path / "a.jsonl", VerifyFileOptions()).outcomes == {"correct": 2, "wrong": 1}

@@ -16,7 +16,7 @@ from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.curate.decontaminate import Match, TestSetIndex
 from mathstrap.curate.paths import read_reasoning
 from mathstrap.parallel import chunks_of, in_processes
-from mathstrap.problems.columns import Columns, question_of, response_of, text_of
+from mathstrap.problems.columns import Columns, gold_of, question_of, response_of, text_of
 from mathstrap.types import Style
 
 MAX_QUERY = 100_000
@@ -111,7 +111,7 @@ def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
     return AuditRow(
         line=line, query=query, response=response, key=question_key(query),
         original=(text_of(row, columns.original) or "")[:MAX_QUERY],
-        type=text_of(row, columns.type) or "", gold=text_of(row, columns.gold) or "",
+        type=text_of(row, columns.type) or "", gold=gold_of(row, columns),
     )  # fmt: skip
 
 
@@ -139,7 +139,6 @@ def look_up(row: AuditRow, facts: Facts) -> None:
     row.is_backward = bool(
         BACKWARD_TYPES.search(row.type) or (not FORWARD_TYPES.search(row.type) and BACKWARD.search(row.query))
     )
-    row.gold = row.gold.rpartition("####")[2].strip()
     if seed is not None:
         row.gold = row.gold or ("" if row.is_backward else seed.answer.strip())
         row.seed_answer, row.seed_solution = seed.answer, seed.solution

@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
@@ -21,7 +21,7 @@ import msgspec
 from mathstrap.errors import InputError
 from mathstrap.files.rows import Row, iter_rows
 from mathstrap.files.tables import replacing
-from mathstrap.problems.columns import find_columns
+from mathstrap.problems.columns import Columns, find_columns, gold_of
 from mathstrap.problems.presets import has_value, value_at
 from mathstrap.verify import Form, Grade, Mode, grade, grader_named
 from mathstrap.verify.fallback import Fallback
@@ -99,11 +99,16 @@ def verify_file(
 def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, list[Pair]]]:
     rows = iter_rows(path)
     columns: tuple[str, str] | None = None
+    known = Columns()
     while numbered := list(islice(rows, ROWS_PER_CHUNK)):
-        columns = columns or _columns(numbered[0][1], options)
+        if columns is None:
+            columns = _columns(numbered[0][1], options)
+            known = replace(find_columns(numbered[0][1], needs_question=False), gold=columns[0])
         gold, prediction = columns
+        has_choices = bool(known.options or known.lettered)
         pairs = [
-            (_text(path, number, row, gold), _text(path, number, row, prediction))
+            ((has_choices and gold_of(row, known)) or _text(path, number, row, gold),
+             _text(path, number, row, prediction))
             for number, row in numbered
         ]
         yield [row for _, row in numbered], pairs

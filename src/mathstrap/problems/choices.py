@@ -90,6 +90,29 @@ def label_of(row: Row, columns: tuple[str, ...], answer: str) -> str:
     return ""
 
 
+def choice_named(
+    row: Row, columns: tuple[str, ...], raw: Any, choices: Mapping[str, str], *, by_place: bool
+) -> str:
+    """Return the letter of the choice that an answer names by another label or by its place; else nothing."""
+    raw = raw[0] if isinstance(raw, list) and len(raw) == 1 else raw
+    if isinstance(raw, str | int) and not isinstance(raw, bool) and (letter := label_of(row, columns, str(raw))):
+        return letter
+    if by_place and is_place(raw, choices):
+        return list(choices)[int(raw)]
+    is_number = isinstance(raw, str) and raw.strip().isdecimal() and len(raw.strip()) < 4
+    if is_number and raw.strip() not in choices.values() and int(raw) < len(choices):
+        return list(choices)[int(raw)]
+    return ""
+
+
+def is_place(value: Any, choices: Mapping[str, str]) -> bool:
+    """Say whether an answer is the place of a choice: a whole number, counted from 0."""
+    is_whole = (isinstance(value, int) and not isinstance(value, bool)) or (
+        isinstance(value, float) and value.is_integer()
+    )
+    return is_whole and 0 <= value < len(choices)
+
+
 # How a choice begins inside a question: `(A)`, `A)`, `A.`, `A、`, `\textbf{(A)}`, behind a space or a line's start.
 _MARK = re.compile(
     r"(?:(?<=[\s,;$?:：？。)）}])|^)(?:\\(?:text|textbf|mathrm|mathbf|rm|bf)\s*\{?\s*)?"

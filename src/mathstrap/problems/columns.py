@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from mathstrap.errors import InputError, suggest
+from mathstrap.problems.choices import choice_named, choices_of, with_choices
+from mathstrap.problems.golds import BadGold, read_gold
 from mathstrap.problems.presets import chat_of, has_value, json_value, layout_of, value_at
 from mathstrap.problems.questions import join_context
 from mathstrap.problems.wrappers import bare_question
@@ -21,7 +23,8 @@ _NOT_GOLDS = ("given", "voted")
 class Columns:
     """The column, or path, that holds each part; empty where there is none; `chat` holds turns instead.
 
-    `extra` is a column that goes below the question (Alpaca's `input`); `preset` the format that was recognised.
+    `options` holds the choices, or `lettered` one each; `by_place` says that a whole number is the place of the right
+    one. `extra` is a column that goes below the question (Alpaca's `input`); `preset` the format that was recognised.
     """
 
     query: str = ""
@@ -32,7 +35,10 @@ class Columns:
     id: str = ""
     context: str = ""
     chat: str = ""
+    options: str = ""
     extra: str = ""
+    lettered: tuple[str, ...] = ()
+    by_place: bool = False
     preset: str = field(default="", compare=False)
 
 
@@ -43,7 +49,7 @@ def find_columns(
 
     Raises InputError if a given part or column does not exist, or if no column holds the question that is needed.
     """
-    known = [part.name for part in fields(Columns) if part.name not in ("extra", "preset")]
+    known = [part.name for part in fields(Columns) if part.name not in ("extra", "lettered", "by_place", "preset")]
     for part, column in (given or {}).items():
         if part not in known:
             raise InputError(f'fields: no such part "{part}".{suggest(part, known)}')
@@ -58,7 +64,8 @@ def find_columns(
     response = next((name for name in layout.columns["response"] if name != first["question"]), "")
     columns = Columns(
         query=first["question"], response=response, original=first["original"], gold=gold, type=first["type"],
-        id=first["id"], context=first["context"], chat=chat, preset=layout.preset,
+        id=first["id"], context=first["context"], chat=chat, preset=layout.preset, options=first["options"],
+        lettered=layout.lettered, by_place=layout.by_place,
         extra="input" if first["question"] == "instruction" and text_of(row, "input") else "",
     )  # fmt: skip
     if columns.response and columns.response == columns.gold:
@@ -79,7 +86,10 @@ def _may_be_gold(row: Row, name: str, preset: str) -> bool:
 
 
 def question_of(row: Row, columns: Columns) -> str | None:
-    """Return the question of a row, with its context before it and without the prompt around it; None without text."""
+    """Return the question of a row without the prompt around it; None without text.
+
+    Its context stands before it, its choices below it.
+    """
     if columns.chat and not columns.query:
         chat = chat_of(row, columns.chat)
         return bare_question(chat.question) if chat else None
@@ -89,7 +99,32 @@ def question_of(row: Row, columns: Columns) -> str | None:
     if extra := (text_of(row, columns.extra) or "").strip():
         question = f"{question.rstrip()}\n{extra}"
     context = (text_of(row, columns.context) or "").strip()
-    return bare_question(join_context(context, question) if context else question)
+    question = bare_question(join_context(context, question) if context else question)
+    choices = choices_in_columns(row, columns)
+    return with_choices(question, choices) if choices else question
+
+
+def choices_in_columns(row: Row, columns: Columns) -> dict[str, str]:
+    """Return the choices of a row by letter; empty where no column holds any."""
+    if not columns.options and not columns.lettered:
+        return {}
+    return choices_of(row, (columns.options,) if columns.options else (), columns.lettered)
+
+
+def gold_of(row: Row, columns: Columns) -> str:
+    """Return the gold of a row as it is graded against, as `(C) its text` for a choice; empty without one.
+
+    What no answer can match, such as `N/A` or a proof, is no gold.
+    """
+    answer = text_of(row, columns.gold)
+    if not answer or not answer.strip():
+        return ""
+    choices = choices_in_columns(row, columns)
+    if choices:
+        options = (columns.options,) if columns.options else ()
+        answer = choice_named(row, options, value_at(row, columns.gold), choices, by_place=columns.by_place) or answer
+    found = read_gold(answer, "", choices=choices)
+    return "" if isinstance(found, BadGold) else found.answer
 
 
 def response_of(row: Row, columns: Columns) -> str | None:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from mathstrap.errors import InputError, RecipeError, counted, suggest
 from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
-from mathstrap.problems.choices import choices_of, label_of, with_choices
+from mathstrap.problems.choices import choice_named, choices_of, label_of, with_choices
 from mathstrap.problems.columns import as_text
 from mathstrap.problems.golds import BadGold, Gold, GoldShapes, read_gold
 from mathstrap.problems.presets import (
@@ -412,16 +412,14 @@ def row_gold(
             )
         if not (solution or "").strip():
             return missing(row, "answer", name or next(iter(answer_names), "answer"))
-    if choices and answer and (label := label_of(row, columns_of("options", fields, layout), answer)):
-        answer, raw = label, label
-    if choices and layout.by_place and raw is not None and is_place(raw, choices):
-        answer = list(choices)[int(raw[0] if isinstance(raw, list) else raw)]
-    elif choices and isinstance(raw, str) and is_ambiguous(raw, choices):
+    options = columns_of("options", fields, layout)
+    is_labelled = bool(choices) and label_of(row, options, answer or "") != ""
+    if choices and isinstance(raw, str) and not is_labelled and is_ambiguous(raw, choices):
         return Unusable(
             reason=f'the gold answer "{raw}" is one choice by its text and another by its place', code="gold_unusable"
         )
-    elif choices and isinstance(raw, str) and raw.strip().isdigit() and raw.strip() not in choices.values():
-        answer = list(choices)[int(raw)] if int(raw) < len(choices) else answer
+    if choices and raw is not None:
+        answer = choice_named(row, options, raw, choices, by_place=layout.by_place) or answer
     if (name and name == solution_name) or (not layout.is_worked and not (answer or "").strip()):
         solution = ""
     is_wrong = layout.is_generated and row.get("is_correct") is False
@@ -459,15 +457,6 @@ def first_text(row: Row, names: tuple[str, ...]) -> tuple[str, str | None]:
 def is_turns(value: Any) -> bool:
     """Say whether a cell holds the turns of a chat."""
     return isinstance(value, list) and bool(value) and isinstance(value[0], Mapping) and "role" in value[0]
-
-
-def is_place(value: Any, choices: Mapping[str, str]) -> bool:
-    """Say whether an answer is the place of a choice: a whole number, counted from 0."""
-    value = value[0] if isinstance(value, list) and len(value) == 1 else value
-    is_whole = (isinstance(value, int) and not isinstance(value, bool)) or (
-        isinstance(value, float) and value.is_integer()
-    )
-    return is_whole and 0 <= value < len(choices)
 
 
 def is_ambiguous(text: str, choices: Mapping[str, str]) -> bool:
