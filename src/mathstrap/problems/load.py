@@ -327,7 +327,9 @@ def shape_row(row: Row, options: SeedsOptions, dataset: str, number: int) -> Sha
     if (spaced := mend_gaps(question)) != question:
         mended.append("a space or full stop between sentences added")
         question = spaced
-    choices = choices_of(row, columns_of("options", options.fields, layout), layout.lettered)
+    is_lettered = set(layout.lettered).isdisjoint(options.fields.values())  # a column `a` may be the user's question
+    lettered = layout.lettered if is_lettered else ()
+    choices = choices_of(row, columns_of("options", options.fields, layout), lettered)
     if choices:
         question = with_choices(question, choices)
         tags["choices"] = choices
