@@ -65,7 +65,8 @@ def find_columns(
     columns = Columns(
         query=first["question"], response=response, original=first["original"], gold=gold, type=first["type"],
         id=first["id"], context=first["context"], chat=chat, preset=layout.preset, options=first["options"],
-        lettered=layout.lettered if set(layout.lettered).isdisjoint((given or {}).values()) else (), by_place=layout.by_place,
+        lettered=layout.lettered if set(layout.lettered).isdisjoint((given or {}).values()) else (),
+        by_place=layout.by_place,
         extra="input" if first["question"] == "instruction" and text_of(row, "input") else "",
     )  # fmt: skip
     if columns.response and columns.response == columns.gold:
