@@ -73,7 +73,8 @@ def find_columns(
         # One column `answer`: the whole solution if it reads like one, as in GSM8K, else the bare gold.
         is_solution = len(str(row[columns.response])) > 40 or "####" in str(row[columns.response])
         columns = replace(columns, gold="") if is_solution else replace(columns, response="")
-    columns = replace(columns, **dict(given or {}))
+    named: dict[str, Any] = dict(given or {})
+    columns = replace(columns, **named)
     if needs_question and not columns.query and not columns.chat:
         have = ", ".join(sorted(map(str, row))[:12]) or "nothing"
         raise InputError(f"{where}: no column holds the question (the rows have: {have}). Name it: query=COLUMN.")
