@@ -41,6 +41,8 @@ def chat(text, *turns):
         ({"prompt": ASK, "solution": "18", "pass_rate": 0}, {"never_solved"}),
         ({"prompt": "", "solution": "18"}, {"no_prompt"}),
         ({"prompt": 5, "solution": "18"}, {"no_prompt"}),
+        ({"problem": ASK, "solution": "18"}, {"other_column"}),
+        ({"text": ASK, "solution": "18"}, {"no_prompt"}),
         ({"prompt": ASK + "x" * 300, "solution": "18"}, {"prompt_too_long"}),
         ({"prompt": chat("1+1? Use \\boxed{}", {"role": "assistant", "content": "\\boxed{2}"}, *chat(ASK)), "solution": "18"},
          set()),
@@ -66,6 +68,9 @@ def test_verl_rows_are_scored_as_verl_scores_them(tmp_path):
                 "extra_info": {"pass_rate": 1.0}}  # fmt: skip
 
     assert found_in(tmp_path, [row("18")], format="verl").counts == {"always_solved": 1}
+    assert found_in(tmp_path, [row("18") | {"prompt": ASK}], format="verl").counts["broken_row"] == 1
+    mapped = {"question": chat(ASK), "reward_model": {"ground_truth": "18"}}
+    assert not found_in(tmp_path, [mapped], format="verl", prompt="question").counts
     assert found_in(tmp_path, [row("")], format="verl").counts["no_gold"] == 1
     assert found_in(tmp_path, [{"prompt": chat(ASK)}], format="verl").counts == {"no_gold": 1}
 
@@ -100,6 +105,10 @@ def test_another_reward_is_tried_on_every_gold(tmp_path):
         ("dpo", [{"prompt": "q", "chosen": chat("a"), "rejected": "x"}], {"broken_row": 1}),
         ("dpo", [{"prompt": "q", "chosen": "x ", "rejected": "x"}, {"prompt": "", "chosen": "a", "rejected": "b"}],
          {"same_reply": 1, "no_prompt": 1}),
+        ("dpo", [{"chosen": chat("q", {"role": "assistant", "content": "\\boxed{2}"}), "gold": "2",
+                  "rejected": chat("q", {"role": "assistant", "content": "\\boxed{3}"})}], {}),
+        ("dpo", [{"chosen": chat("q"), "rejected": chat("r")}, {"question": "q", "chosen": "a", "rejected": "b"}],
+         {"no_prompt": 1, "other_column": 1}),
         ("kto", [{"prompt": "q", "completion": "\\boxed{2}", "label": False, "gold": "2"}], {"label_wrong": 1, "one_label": 1}),
         ("kto", [{"prompt": "q", "completion": "a", "label": 1}], {"broken_row": 1}),
         ("kto", [{"prompt": "q", "completion": "a", "label": n > 0} for n in range(12)], {"labels_unbalanced": 1, "kto_weights": 1}),
@@ -108,6 +117,9 @@ def test_another_reward_is_tried_on_every_gold(tmp_path):
         ("steps", [{"prompt": "q", "completions": ["a", "b"], "labels": [True, False]}], {}),
         ("openai", [{"messages": chat("q", {"role": "assistant", "content": "a"})}], {"too_few_rows": 1}),
         ("openai", [{"messages": chat("q", {"role": "assistant", "content": "a"})}] * 10, {}),
+        ("openai", [{"messages": chat("q", {"role": "assistant", "content": None, "tool_calls": [{"id": "1"}]},
+                                      {"role": "tool", "content": "3"}, {"role": "assistant", "content": "3"})}] * 10, {}),
+        ("openai", [{"messages": chat("q", {"role": "assistant", "content": None})}] * 10, {"broken_row": 10}),
         ("openai", [{"messages": chat("q"), "id": 3}, {"messages": "x"}] * 5, {"broken_row": 10}),
     ],
 )  # fmt: skip

@@ -142,6 +142,7 @@ def preflight(
     data: str = typer.Argument(..., metavar="FILE", help="A training file, or a run that was exported."),
     format_: str = typer.Option(..., "--format", help="verl, grpo, dpo, kto, orm, steps or openai."),
     reward: str = typer.Option("mathstrap", help="Another reward to try: file.py:function or package.module:function."),
+    prompt: str = typer.Option("", help="The column of the prompts; else the one that the trainer reads."),
     gold: str = typer.Option("", help="The column of the gold answers; else the usual names."),
     max_prompt: int | None = typer.Option(None, help="Longest prompt, in tokens of --tokenizer, else in characters."),
     tokenizer: str = typer.Option("", help="A tokenizer's folder or name."),
@@ -162,7 +163,8 @@ def preflight(
         if not path.exists():
             raise InputError(f"{path}: there is no such file. Write it: mathstrap export {data} --format {format_}")
     options = PreflightOptions(
-        format=format_, reward=reward, gold=gold, max_prompt=max_prompt, tokenizer=tokenizer, limit=limit,  # type: ignore[arg-type]
+        format=format_, reward=reward, prompt=prompt, gold=gold, max_prompt=max_prompt, tokenizer=tokenizer,  # type: ignore[arg-type]
+        limit=limit,
     )  # fmt: skip
     found = check(path, options)
     for line in report_lines(found):

@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,6 +42,7 @@ MIN_OPENAI_ROWS = 10
 # Code -> (is an error, sentence). Errors stop a training run or make it learn nothing; the others are worth knowing.
 FINDINGS: dict[str, tuple[bool, str]] = {
     "no_prompt": (True, "the row has no prompt"),
+    "other_column": (True, "the trainer reads the column `prompt`, and the question stands in another"),
     "no_gold": (True, "the row has no gold answer, so it never gets a reward"),
     "gold_unreadable": (True, "the checker cannot read the gold, so at most a literal copy of it is right"),
     "never_one": (True, "the gold itself, written as the prompt asks, gets no reward of 1"),
@@ -87,6 +88,7 @@ class PreflightOptions:
     format      the format of the file
     reward      "mathstrap", or another reward to try, called as the trainer calls it: `path/to/file.py:function` or
                 `package.module:function`
+    prompt      the column of the prompts; empty = the one that the trainer reads
     gold        the column of the gold answers; empty = the usual names
     max_prompt  longest prompt, null = any; in tokens of `tokenizer`, in characters without one
     tokenizer   a tokenizer's folder or name
@@ -95,6 +97,7 @@ class PreflightOptions:
 
     format: Format = "grpo"
     reward: str = "mathstrap"
+    prompt: str = ""
     gold: str = ""
     max_prompt: int | None = None
     tokenizer: str = ""
@@ -167,6 +170,38 @@ def length_measure(options: PreflightOptions) -> tuple[Callable[[Any], int], str
         return len(tokenizer(prompt_text(prompt))["input_ids"])
 
     return tokens, "tokens"
+
+
+# Where a question stands in a file that no trainer reads as it is.
+_QUESTIONS = ("question", "problem", "query", "instruction", "input")
+
+
+def prompt_in(number: int, row: Row, options: PreflightOptions, found: Preflight) -> Any:
+    """Return a row's prompt as it stands, None where it has none, and note what keeps a trainer from reading it."""
+    name = options.prompt or ("question" if options.format == "orm" else "prompt")
+    prompt = row.get(name)
+    if prompt is None and options.format == "dpo":
+        prompt = shared_turns(row.get("chosen"), row.get("rejected"))
+    if prompt is None and not options.prompt:
+        other = next((each for each in _QUESTIONS if isinstance(row.get(each), str) and row[each].strip()), "")
+        if other:
+            found.add("other_column", number, f"in `{other}`; once it is mapped: --prompt {other}")
+            return row[other]
+    if not prompt_text(prompt).strip():
+        columns = ", ".join(map(str, list(row)[:12]))
+        is_there = name in row and prompt is not None
+        found.add("no_prompt", number, f"{name}: a {type(prompt).__name__}" if is_there else f"the row has: {columns}")
+        return None
+    return prompt
+
+
+def shared_turns(chosen: Any, rejected: Any) -> list[Any] | None:
+    """Return the turns that two conversations begin with: TRL takes them for the prompt. None where there are none."""
+    if not isinstance(chosen, list) or not isinstance(rejected, list):
+        return None
+    pairs = zip(chosen, rejected, strict=False)
+    shared = [first for first, _ in takewhile(lambda pair: pair[0] == pair[1], pairs)]
+    return shared or None
 
 
 def prompt_text(prompt: Any) -> str:
@@ -253,11 +288,12 @@ class RewardRows:
         """Check some rows."""
         by_layout: dict[Layout, list[tuple[int, Row, Any, str]]] = {}
         for number, row in batch:
-            prompt = row.get("prompt", row.get("question"))
-            text = prompt_text(prompt)
-            if not text.strip():
-                self.found.add("no_prompt", number, "" if prompt is None else f"a {type(prompt).__name__}")
+            prompt = prompt_in(number, row, self.options, self.found)
+            if prompt is None:
                 continue
+            if self.is_verl and not isinstance(prompt, list):
+                self.found.add("broken_row", number, "prompt: a text, expected a list of chat turns for the template")
+            text = prompt_text(prompt)
             self.difficulty(number, row)
             layouts = asked_layouts(prompt)
             self.prompt(number, prompt, layouts)
@@ -395,9 +431,8 @@ class LabelledRows:
         """Check some rows."""
         check = {"dpo": self.pair, "kto": self.reply, "orm": self.path, "steps": self.steps}[self.options.format]
         for number, row in batch:
-            prompt = row.get("question" if self.options.format == "orm" else "prompt")
-            if not prompt_text(prompt).strip():
-                self.found.add("no_prompt", number)
+            prompt = prompt_in(number, row, self.options, self.found)
+            if prompt is None:
                 continue
             if self.options.max_prompt is not None and (length := self.measure(prompt)) > self.options.max_prompt:
                 self.found.add("prompt_too_long", number, f"{length:,} {self.found.unit}")
@@ -509,8 +544,12 @@ class ChatRows:
             return "a turn has a role that the service does not know"
         if turns[-1].get("role") != "assistant":
             return "the last turn is not the assistant's"
-        if any(not isinstance(turn.get("content"), str) or not turn["content"].strip() for turn in turns):
-            return "a turn has no text"
+        for turn in turns:
+            content = turn.get("content")
+            has_text = bool(content.strip() if isinstance(content, str) else isinstance(content, list) and content)
+            calls = turn.get("role") == "assistant" and (turn.get("tool_calls") or turn.get("function_call"))
+            if not has_text and not (content is None and calls):
+                return "a turn has no text"
         return ""
 
     def end(self) -> None:
