@@ -37,12 +37,12 @@ class Kept:
         self.failures.append(failure)
 
 
-def plan(count, *, role="user", system="", max_tokens=50, temperature=0.7, effort=""):
+def plan(count, *, role="user", system="", max_tokens=50, temperature=0.7, effort="", stop=()):
     first = (Message("system", system),) if system else ()
     return [
         Request(
             id=f"s-{number:05}#0", key=f"k{number}", model="m", messages=(*first, Message(role, f"p{number}")),
-            sampling=Sampling(max_tokens=max_tokens, temperature=temperature, reasoning_effort=effort),
+            sampling=Sampling(max_tokens=max_tokens, temperature=temperature, reasoning_effort=effort, stop=stop),
         )
         for number in range(count)
     ]  # fmt: skip
@@ -69,6 +69,7 @@ LASTING = [
     (Script(status=404, error={"error": "not found"}), "raw", "no /completions.*prompts.shape=chat"),
     (Script(status=405, error={"detail": "Method Not Allowed"}), "user", "usually ends in /v1"),
     (Script(status=400, error={"error": {"message": "Your credit balance is too low"}}), "user", "no credit left"),
+    (Script(status=429, headers={"Retry-After": "3600"}), "user", "asks to wait 60 minutes: run the same command"),
 ]  # fmt: skip
 
 
@@ -174,6 +175,16 @@ REFUSALS = [
     ("system", "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
     ("system", "Developer instruction is not enabled for models/gemma-3-27b-it"),
     ("system", "System role not supported"),
+    ("temperature", "invalid temperature: only 1 is allowed for this model"),
+    ("temperature", "`temperature` may only be set to 1 when thinking is enabled."),
+    ("temperature", "temperature: Input should be equal to 1"),
+    ("temperature", "Invalid 'temperature': must be 1.0 for reasoning models"),
+    ("system", "Only user and assistant roles are supported!"),
+    ("system", "messages.0.role: Input should be 'user' or 'assistant'"),
+    ("system", "Invalid value: 'system'. Supported values are: 'assistant' and 'user'."),
+    ("reasoning_effort", "Argument not supported on this model: reasoningEffort"),
+    ("stop", "Unsupported parameter: 'stop' is not supported with this model."),
+    ("stop", "Argument not supported on this model: stop"),
     ("reasoning_effort", "Unrecognized request argument supplied: reasoning_effort"),
     ("reasoning_effort", '{"loc": ["body", "reasoning_effort"], "msg": "Extra inputs are not permitted"}'),
 ]
@@ -182,9 +193,10 @@ REFUSALS = [
 @pytest.mark.parametrize(("field", "message"), REFUSALS)
 def test_what_a_server_does_not_take_is_left_out_once_and_said_once(field, message):
     events = []
+    requests = plan(60, system="Be brief.", effort="none", stop=("\n",))
     with FakeServer(Script(refuses={field: message})).running() as server:
         server.keep_bodies = True
-        report, _ = ask(server.url, plan(60, system="Be brief.", effort="none"), events=events.append, max_in_flight=8)
+        report, kept = ask(server.url, requests, events=events.append, max_in_flight=8)
     assert (report.answered, report.failed) == (60, 0)
     assert report.errors["adapted"] <= 8  # those that were in flight together
     assert [event.reason for event in events if event.kind == "warning"] == ["adapted"]
@@ -194,6 +206,9 @@ def test_what_a_server_does_not_take_is_left_out_once_and_said_once(field, messa
         assert last["messages"][0] == {"role": "user", "content": f"Be brief.\n\n{last['messages'][0]['content'][11:]}"}
     if field == "max_tokens":
         assert last["max_completion_tokens"] == 50
+    if field == "stop":  # what the server does not cut is cut here
+        assert {reply.finish_reason for reply in kept.completions} == {"stop"}
+        assert not any("\n" in reply.text for reply in kept.completions)
 
 
 def test_a_server_that_cannot_stop_thinking_is_not_asked_without_the_effort():
@@ -211,6 +226,7 @@ def test_both_of_temperature_and_top_p_lose_top_p_and_the_users_own_fields_stay(
     assert adaptation.apply(dict(body)) == {"temperature": 0.5, "messages": []}
     assert adaptation.apply(dict(body), kept=("top_p",)) == body
     assert not Adaptation().learn("temperature must be between 0 and 2", dict(body))
+    assert not Adaptation().learn("temperature must be 1 to 2", dict(body))
     assert not Adaptation().learn("unknown model: temperature-1b", {"messages": []})
 
 

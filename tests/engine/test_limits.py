@@ -9,6 +9,7 @@ import pytest
 from genai_prices import Usage, calc_price
 
 from mathstrap.engine.budget import Budget, Meter, reservation_for
+from mathstrap.engine.contact import Refusals
 from mathstrap.engine.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
 from mathstrap.engine.prices import find_price
 from mathstrap.engine.thinkers import thinks
@@ -46,6 +47,19 @@ def test_backoff_is_random_below_a_doubling_ceiling():
         waits = [backoff(attempt, limits, rng) for _ in range(300)]
         assert min(waits) < 0.1 * ceiling
         assert 0.9 * ceiling < max(waits) <= ceiling
+
+
+def test_a_server_that_refuses_for_too_long_or_asks_for_too_long_a_wait_ends_the_run():
+    limits = Limits(deadline_seconds=900.0, breaker_give_up_seconds=300.0)
+    refusals = Refusals(limits)
+    assert not any(refusals.refused(float(second), None) for second in range(300))
+    assert "refused every call for 300 seconds" in refusals.refused(300.0, None)
+    refusals.answered()
+    assert not refusals.refused(301.0, None)
+    refusals = Refusals(limits)
+    assert [bool(refusals.refused(0.0, wait)) for wait in (3600.0, 3600.0, 60.0)] == [False] * 3
+    assert "asks to wait 60 minutes: run the same command again then" in refusals.refused(0.0, 3600.0)
+    assert not any(Refusals(limits).refused(float(second), 60.0) for second in range(0, 4000, 60))
 
 
 def test_the_breaker_opens_tries_once_and_closes():

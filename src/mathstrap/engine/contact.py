@@ -16,6 +16,7 @@ LASTING = {"page": 2, "malformed": 8, "timeout": 20}
 # Before the first reply a call that failed like this is soon sent again: what is wrong is to be known in seconds.
 SOON_KINDS = frozenset({"connect", "page", "malformed"})
 SOON_SECONDS = 1.0
+LONG_WAITS = 3  # refusals since the last reply that ask to wait beyond the deadline; one may be of its own kind
 SHORT_TEXT = 16  # characters; replies of "yes" and "no" may well be the same
 
 
@@ -47,6 +48,40 @@ class FirstContact:
                 "max_tokens, or lower limits.max_in_flight if the server works on few calls at once."
             )
         return f"All of the first {count} replies were like that, so the run stops."
+
+
+class Refusals:
+    """Counts the refusals of a server that asks to be asked later, until it answers again."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._longest_wait = limits.deadline_seconds
+        self._give_up_seconds = limits.breaker_give_up_seconds
+        self._since: float | None = None
+        self._num_long = 0
+
+    def answered(self) -> None:
+        """Forget the refusals so far."""
+        self._since = None
+        self._num_long = 0
+
+    def refused(self, now: float, wait: float | None) -> str:
+        """Count a refusal; returns why to stop, or "" while waiting helps.
+
+        A wait beyond a request's deadline would leave one request after the other to the next run, each for a call.
+        """
+        self._since = now if self._since is None else self._since
+        if wait is not None:
+            self._num_long += wait > self._longest_wait
+            minutes = wait / 60
+            if self._num_long >= LONG_WAITS:
+                return f"The server asks to wait {minutes:,.0f} minutes: run the same command again then."
+            return ""
+        if now - self._since >= self._give_up_seconds:
+            return (
+                f"The server has refused every call for {now - self._since:.0f} seconds: look at the account's limits, "
+                "or lower limits.requests_per_minute and limits.max_in_flight."
+            )
+        return ""
 
 
 @dataclass(kw_only=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from mathstrap.engine.contact import SOON_KINDS, SOON_SECONDS, FirstContact
+from mathstrap.engine.contact import SOON_KINDS, SOON_SECONDS, FirstContact, Refusals
 from mathstrap.engine.interface import AskReport, AskSettings, Sink
 from mathstrap.engine.jobs import Job, Jobs
 from mathstrap.engine.ledger import Ledger
@@ -33,6 +33,7 @@ FULL_DISK = (
 )
 LATE_SECONDS = 0.5  # a timer that fires so late says that the process was stopped
 LAST_LOOK_SECONDS = 0.05
+AT_WORK_SECONDS = 20.0  # refusals come back sooner
 
 
 class Flight:
@@ -56,6 +57,8 @@ class Flight:
         self._limit = AdaptiveLimit(most=most, start=limits.start_in_flight, adapt=limits.adapt)
         self._breaker = Breaker(limits)
         self._contact = FirstContact(limits)
+        self._refusals = Refusals(limits)
+        self._sent_at: dict[int, float] = {}  # of the calls that are with the server
         self._notices: list[tuple[str, str]] = getattr(backend, "notices", [])
         self._needs_hold = self.ledger.needs_holds
         self._held = 0  # reservations of calls in flight
@@ -223,6 +226,7 @@ class Flight:
         if job.attempt == 1:
             job.deadline = job.sent_at + self.settings.limits.deadline_seconds
         self.ledger.sent(job)
+        self._sent_at[id(job)] = job.sent_at
         try:
             if job.attempt == 1 or job.sent_at >= job.deadline:  # a late one waited for a place, and is not slow
                 completions = await self.backend.ask(job.requests)
@@ -253,6 +257,7 @@ class Flight:
         else:
             self._answered(job, completions)
         finally:
+            self._sent_at.pop(id(job), None)
             if self._needs_hold:
                 self._held -= 1
             if self._notices:
@@ -288,6 +293,7 @@ class Flight:
             self._broken(job, TransientError("the teacher answered with no reply", kind="malformed"))
             return
         seconds = self._now() - job.sent_at
+        self._refusals.answered()
         try:
             _, tokens_out = self.ledger.answered(job, completions, seconds)
         except StorageError as error:
@@ -308,6 +314,11 @@ class Flight:
         limits, now, kind = self.settings.limits, self._now(), error.kind
         is_first = not self.settings.meter.has_answers
         lasting = self._contact.failed(now, kind) if is_first else ""
+        if kind == "rate_limit" and not lasting:
+            # A call that has run for long was let in: a model that thinks for minutes is at work on it.
+            self._sent_at.pop(id(job), None)
+            is_at_work = any(now - sent_at > AT_WORK_SECONDS for sent_at in self._sent_at.values())
+            lasting = "" if is_at_work else self._refusals.refused(now, error.retry_after_seconds)
         if lasting:
             self.ledger.settle_broken(job, kind)
             self._fail(TeacherError(f"{str(error).rstrip('.')}. {lasting}"))

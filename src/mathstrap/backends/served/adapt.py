@@ -1,8 +1,8 @@
 """Learn from a server's refusals what it does not take, and leave it out of every later call. Sends nothing itself.
 
-Four things differ between models behind one wire format: the name of the token limit, whether a temperature may be
-chosen, whether a system message is taken, and whether `reasoning_effort` is known. Each is found out once, by the
-first call that is refused for it.
+Five things differ between models behind one wire format: the name of the token limit, whether a temperature may be
+chosen, whether a system message, stop strings or `reasoning_effort` are taken. Each is found out once, by the first
+call that is refused for it.
 """
 
 from __future__ import annotations
@@ -11,17 +11,22 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from mathstrap.types import Message
+import msgspec
+
+from mathstrap.types import Completion, Message
 
 _REFUSES = re.compile(
     r"not (?:currently )?(?:supported?|enabled|permitted|allowed|available|accepted)|unsupported|isn'?t supported|"
     r"(?:does|do) not (?:support|accept|allow)|only the default|deprecated|no longer|unexpected|unknown|unrecognized|"
-    r"extra (?:inputs|fields)|cannot both|must alternate|invalid role",
+    r"extra (?:inputs|fields)|cannot both|must alternate|invalid role|supported values|"
+    r"only (?:\S+ is|be set to|user and assistant)|should be (?:equal|['\"`]user)|"
+    r"must be (?:exactly )?1(?:\.0)?\b(?! (?:to|and))",
     re.IGNORECASE,
 )
 _SYSTEM = re.compile(
     r"\bsystem[\w' \"`-]{0,20}(?:role|messages?|instructions?|prompts?)|roles?[^.]{0,60}\bsystem\b|"
-    r"developer instruction|roles must alternate",
+    r"value: ['\"`]system|developer instruction|roles must alternate|only user and assistant roles|"
+    r"role[^.]{0,40}should be ['\"`]user",
     re.IGNORECASE,
 )
 _LISTS_VALUES = re.compile(r"['\"`]none['\"`]|unsupported value|supported values|one of", re.IGNORECASE)
@@ -35,6 +40,11 @@ class Adaptation:
         self._tokens_field = "max_tokens"
         self._dropped: set[str] = set()
         self._merges_system = False
+
+    @property
+    def cuts_here(self) -> bool:
+        """Say whether replies have to be cut at their stop strings, because the server does not."""
+        return "stop" in self._dropped
 
     def apply(self, body: dict[str, Any], kept: Sequence[str] = ()) -> dict[str, Any]:
         """Return the JSON object to send; fields named in `kept` are the user's own and stay."""
@@ -60,19 +70,31 @@ class Adaptation:
         if _BOTH.search(detail) and "top_p" in body and "top_p" not in kept:
             self._dropped.add("top_p")
             return "the server takes temperature or top_p, not both; top_p is left out"
+        if re.search(r"\bstop\b", detail) and "stop" in body and "stop" not in kept:
+            self._dropped.add("stop")
+            return "the server takes no stop strings; replies are cut at them when they are here"
         for name in ("temperature", "top_p"):
             if re.search(rf"\b{name}\b", detail) and name in body and name not in kept:
                 self._dropped.add(name)
                 return f"the server takes no {name} but its own; {name} is left out"
         # A server that does not know the field serves a model that does not think, which is what "none" asks for. One
         # that knows it and lists other values serves a model that cannot stop thinking: that refusal is the user's.
-        if "reasoning_effort" in detail and body.get("reasoning_effort") == "none" and not _LISTS_VALUES.search(detail):
+        is_none = body.get("reasoning_effort") == "none"
+        if is_none and re.search("reasoning_?effort", detail, re.IGNORECASE) and not _LISTS_VALUES.search(detail):
             self._dropped.add("reasoning_effort")
             return "the server has no reasoning_effort, and no thought to switch off; the field is left out"
         if _SYSTEM.search(detail) and any(_role(message) == "system" for message in body.get("messages", ())):
             self._merges_system = True
             return "the server takes no system message; its text is put before the question"
         return ""
+
+
+def cut_at_stop(completion: Completion, stop: Sequence[str]) -> Completion:
+    """Return a reply up to its first stop string, as a server that takes them would have sent it."""
+    places = [place for word in stop if (place := completion.text.find(word)) >= 0]
+    if not places:
+        return completion
+    return msgspec.structs.replace(completion, text=completion.text[: min(places)], finish_reason="stop")
 
 
 def merged_system(messages: Sequence[Message]) -> list[Message]:

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mathstrap.backends import TeacherOptions
-from mathstrap.backends.served.adapt import Adaptation
+from mathstrap.backends.served.adapt import Adaptation, cut_at_stop
 from mathstrap.backends.served.chat import body_of, encode, path_of, read_reply
 from mathstrap.backends.served.endpoints import Endpoint, Endpoints
 from mathstrap.backends.served.fault import error_detail, error_for, exhausted_for, status_of
@@ -96,6 +96,13 @@ class OpenAITeacher:
         extra = self._options.extra_body
         body = body_of(requests[0], draws=len(requests), tokens_field="max_tokens", extra=extra)
         return self._adaptation.apply(body, kept=self._own_fields(requests[0]))
+
+    def as_asked(self, completions: list[Completion], request: Request) -> list[Completion]:
+        """Return replies cut at the request's stop strings where the server was not told of them."""
+        stop = request.sampling.stop
+        if not stop or not self._adaptation.cuts_here:
+            return completions
+        return [cut_at_stop(completion, stop) for completion in completions]
 
     def _own_fields(self, request: Request) -> tuple[str, ...]:
         """Return the fields of a body that the user wrote; nothing adapts them."""
@@ -183,7 +190,7 @@ class OpenAITeacher:
             self.supports_n = False
         elif draws > 1:
             self._took_n = True
-        return read.completions
+        return self.as_asked(read.completions, first)
 
     def _adapt(self, detail: str, sent: dict[str, Any], request: Request) -> None:
         """Adapt to what the server does not take and have the call sent again; do nothing for any other fault."""

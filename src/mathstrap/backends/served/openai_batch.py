@@ -384,7 +384,7 @@ class _Filling:
             if status != 200:
                 raise error_for(status, body, {}, where="Batch API", request=job.requests[0], key_from="the key")
             read = read_reply(job.requests, body, 0.0)
-            self._ledger.answered(job, read.completions, 0.0)
+            self._ledger.answered(job, self._teacher.as_asked(read.completions, job.requests[0]), 0.0)
         except TransientError as error:
             self._ask_again(job, error)
             return
