@@ -233,11 +233,17 @@ _LATIN_MARK: tuple[tuple[Language, re.Pattern[str]], ...] = (("es", re.compile("
 _DECIMAL_COMMA = frozenset({"de", "fr", "es", "it", "pt", "ru"})
 
 
+# Words that no other of these languages has between spaces; nearly every question in English has three of them.
+_PLAIN_ENGLISH = (" the ", " and ", " of ", " is ", " to ", "How many ", "What ", " are ", " he ", " she ", " does ")
+
+
 @lru_cache(maxsize=4096)
 def language_of(text: str) -> Language:
     """Return the language of a question; formulas and digits do not count, and what cannot be told is English."""
-    if text.isascii() and len(text) > 2000:
+    if text.isascii():
         text = text[:2000]
+        if sum(word in text for word in _PLAIN_ENGLISH) > 2:
+            return "en"
     prose = re.sub(r"\$[^$]*\$|\\\(.*?\\\)|\\[A-Za-z]+", " ", text)
     if not prose.isascii():
         letters = sum(letter.isalpha() for letter in prose) or 1
@@ -245,11 +251,12 @@ def language_of(text: str) -> Language:
             count = len(script.findall(prose))
             if count >= (0.05 if language == "ja" else 0.25) * letters:
                 return language
-        for language, mark in _LATIN_MARK:
-            if mark.search(prose):
-                return language
-    words = re.findall(r"[^\W\d_]+", prose.lower())
+    words = re.findall(r"[^\W\d_]{2,}", prose.lower())  # `y` and `a` are variables as well
     counts = {language: sum(word in known for word in words) for language, known in _WORDS.items()}
+    if not prose.isascii():
+        for language, mark in _LATIN_MARK:
+            if mark.search(prose) and 2 * counts.get(language, 0) >= counts["en"]:  # an English piñata is English
+                return language
     best = max(counts, key=lambda language: (counts[language], language == "en"))
     return best if counts[best] > max(1.5 * counts["en"], 2) else "en"
 

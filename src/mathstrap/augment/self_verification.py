@@ -106,7 +106,7 @@ def _find_fault(parent: Problem, draft: Draft, statement: str, variable: str) ->
     """Return the reason code and a detail ("" for the statement itself), or None for a good statement."""
     if not statement:
         return "empty", "nothing is left of the reply without its label"
-    if "?" in statement:
+    if re.search(r"[?？؟]", statement):
         return "not_a_statement", ""
     if len(statement) > 2 * len(draft.question) + 200:
         return "too_long", ""

@@ -11,6 +11,7 @@ import msgspec
 
 from mathstrap.augment import Draft, draft_request
 from mathstrap.augment import Mode as AugmentMode
+from mathstrap.augment.languages import language_of
 from mathstrap.augment.partners import partners_of, rings_of
 from mathstrap.augment.worked import MARK
 from mathstrap.backends import teacher_name
@@ -170,7 +171,8 @@ def rewrite_prompt(method: Method, seed: Problem, recipe: RunRecipe) -> Prompt:
     if method in recipe.methods.own:
         return own_prompt(method, recipe.augmentation(method).template)
     stage = prompt_stage(method, rewriting=True)
-    return choose_prompt(stage, seed.style, shape=recipe.shape, files=recipe.prompts.files)
+    language = prompt_language(seed.question, recipe)
+    return choose_prompt(stage, seed.style, shape=recipe.shape, files=recipe.prompts.files, language=language)
 
 
 @lru_cache(maxsize=64)
@@ -182,7 +184,15 @@ def own_prompt(method: Method, template: str) -> Prompt:
 def solve_prompt(problem: Problem, recipe: RunRecipe) -> Prompt:
     """Return the prompt that asks for a solution."""
     stage = prompt_stage(problem.method, rewriting=False)
-    return choose_prompt(stage, problem.style, shape=recipe.shape, files=recipe.prompts.files)
+    language = prompt_language(problem.question, recipe)
+    return choose_prompt(stage, problem.style, shape=recipe.shape, files=recipe.prompts.files, language=language)
+
+
+def prompt_language(question: str, recipe: RunRecipe) -> str:
+    """Return the language in which the teacher is asked: the recipe's, else the question's."""
+    if recipe.mode == "metamath-2024":
+        return "en"
+    return language_of(question) if recipe.prompts.language == "auto" else recipe.prompts.language
 
 
 def prompt_hashes(recipe: RunRecipe, seeds: Iterable[Problem]) -> dict[str, str]:
@@ -190,7 +200,7 @@ def prompt_hashes(recipe: RunRecipe, seeds: Iterable[Problem]) -> dict[str, str]
     hashes: dict[str, str] = {}
     if any(recipe.method(method).second_chance for method in recipe.method_names):
         hashes["again"] = load_prompt("again").hash
-    styles = {seed.style: seed for seed in seeds}
+    styles = {(seed.style, prompt_language(seed.question, recipe)): seed for seed in seeds}
     for method in recipe.method_names:
         for seed in styles.values():
             derived = msgspec.structs.replace(seed, method=method)

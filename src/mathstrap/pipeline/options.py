@@ -26,7 +26,7 @@ from mathstrap.errors import RecipeError, suggest
 from mathstrap.pipeline.panel import MixedTeacher, Panel, PanelStage, StageOptions, panel_of
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions
-from mathstrap.prompts import Shape
+from mathstrap.prompts import LANGUAGE_NAMES, Shape
 from mathstrap.share.formats import ExportOptions
 from mathstrap.types import METHODS, Method
 
@@ -190,10 +190,19 @@ class PromptsOptions:
     shape   the packaged prompts of this shape; empty = chat, or those of the mode metamath-2024
     files   prompt files that replace single ones, by solve, backward or the name of a method that asks the teacher, or
             by one of these with a style, as in `solve.math`
+    language  of the packaged prompts: "auto" is that of each question, else a code such as en, de or zh; the mode
+            metamath-2024 asks in English
     """
 
     shape: Literal["", "chat", "fewshot", "tiny", "metamath-2024"] = ""
     files: dict[str, str] = field(default_factory=dict)
+    language: str = "auto"
+
+    def __post_init__(self) -> None:
+        known = ["auto", *LANGUAGE_NAMES]
+        if self.language not in known:
+            found = f'language: no such language "{self.language}".{suggest(self.language, known)}'
+            raise RecipeError(f"{found} Known: {', '.join(known)}.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,13 @@ REWRITE_STAGES: tuple[PromptStage, ...] = (
     "rephrase", "self_verification", "evolve", "compose", "new_problem", "reopen", "persona",
 )  # fmt: skip
 
+# Languages by the names that a prompt calls them. Those with prompts of their own have files like `solve.chat.zh.txt`.
+LANGUAGE_NAMES: dict[str, str] = {
+    "en": "English", "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "hi": "Hindi", "ar": "Arabic", "de": "German",
+    "fr": "French", "es": "Spanish", "ru": "Russian", "it": "Italian", "pt": "Portuguese", "bn": "Bengali",
+    "sw": "Swahili", "te": "Telugu", "th": "Thai",
+}  # fmt: skip
+
 _SECTION = re.compile(r"^\[\[(system|user|assistant|raw|stop)\]\][ \t]*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\[\[([a-z_]+)\]\]")
 _FOLDER = Path(__file__).parent
@@ -207,20 +214,39 @@ def prompt_stage(method: Method, *, rewriting: bool) -> PromptStage:
 
 
 def choose_prompt(
-    stage: PromptStage, style: Style, *, shape: Shape = "chat", files: Mapping[str, str] | None = None
-) -> Prompt:
+    stage: PromptStage, style: Style, *, shape: Shape = "chat", files: Mapping[str, str] | None = None,
+    language: str = "en",
+) -> Prompt:  # fmt: skip
     """Return the prompt of a stage and style: the user's own file if `files` names one, else the packaged one.
 
     Keys of `files` are a stage (`solve`) or a stage and style (`solve.math`); the longer key wins. Values are paths,
     or names of packaged prompts. Methods that are not the paper's have the shapes `chat` and `tiny`; any other shape
-    takes `chat`.
+    takes `chat`. In another `language` than English, a packaged prompt is that of the language, else the
+    English one with a sentence that asks for it; the reference's prompts are English whatever they ask.
     """
     for key in (f"{stage}.{style}", stage):
         if files and key in files:
             return load_prompt(files[key])
     if stage not in PAPER_STAGES and shape != "tiny":
         shape = "chat"
-    return load_prompt(f"{stage}.{shape}.{style}")
+    if language == "en" or shape == "metamath-2024":
+        return load_prompt(f"{stage}.{shape}.{style}")
+    translated = f"{stage}.{shape}.{language}"
+    if (_FOLDER / f"{translated}.txt").exists():
+        return load_prompt(translated)
+    return prompt_in(f"{stage}.{shape}.{style}", language)
+
+
+@lru_cache(maxsize=256)
+def prompt_in(name: str, language: str) -> Prompt:
+    """Return a packaged English prompt with a sentence that asks for another language; plain text has no such place."""
+    prompt = load_prompt(name)
+    before, marker, after = prompt.text.rpartition("[[user]]\n")
+    if not marker:
+        return prompt
+    spoken = LANGUAGE_NAMES[language]
+    sentence = f"What follows is written in {spoken}: write in {spoken} too, and keep the form that is shown.\n"
+    return parse_prompt(f"{before}{marker}{sentence}{after}", name=f"{name}+{language}")
 
 
 def check_prompt_files(files: Mapping[str, str]) -> None:
