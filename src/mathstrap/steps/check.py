@@ -13,6 +13,9 @@ from itertools import pairwise
 from mathstrap.steps.expression import (
     DividesByZeroError,
     NoValueError,
+    Node,
+    Number,
+    Operation,
     Value,
     compute,
     parse_tokens,
@@ -191,11 +194,29 @@ def agree(left: Value, right: Value, *, approximates: bool = False) -> bool:
             if shown.decimals is None:
                 continue
             unit = 10.0**-shown.decimals if shown.decimals or approximates else 0.0
+            if not approximates and _is_whole_at(right if shown is left else left, shown.decimals):
+                continue
             if shown.is_percent and number == 0:
                 unit /= 100
             if gap <= unit * (1 + 1e-6):
                 return True
     return False
+
+
+def _is_whole_at(value: Value, decimals: int) -> bool:
+    """Say whether a sum or product of short decimals is exact at so many decimals: `0.4 + 0.3 + 0.3` is 1.0, not 0.9."""
+    exact = value.exact
+    if value.is_bare or value.is_percent or isinstance(exact, float) or (exact * 10**decimals).denominator != 1:
+        return False
+    # A number with as many decimals as the result may itself be rounded, and a quotient is rounded before it is used.
+    return all(number.decimals < max(2, decimals) for number in written_numbers(value.tree)) and _only_adds(value.tree)
+
+
+def _only_adds(node: Node) -> bool:
+    """Say whether an expression adds, subtracts and multiplies numbers, nothing else."""
+    if isinstance(node, Operation):
+        return node.sign in "+-*" and _only_adds(node.left) and _only_adds(node.right)
+    return isinstance(node, Number)
 
 
 def _float(value: Fraction | float) -> float:
