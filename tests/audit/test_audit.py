@@ -55,6 +55,15 @@ def found(tmp_path: Path, *rows: dict[str, Any], **facts: Any) -> set[str]:
         ({"response": "It takes 3+4=<<3+4=7>>7, so eleven days.\nThe answer is: 11", "gold": ""}, set()),
         ({"response": "It takes 3+4=<<3+4=7>>7 hours.\nThe answer is: 420", "gold": ""}, set()),  # minutes
         ({"response": "He has 3 + 4 = 7.\nThe answer is: 7\nQuestion: Jim has"}, {"truncated"}),
+        # how other people's answers end: whole sentences, named values, records in a fence, money before a letter
+        ({"response": "3 + 4 = 7.\nTherefore, 7 apples must be carried home.", "gold": ""}, set()),
+        ({"response": "He has 3 + 4 = 7 apples.\n\nAnswer: 7"}, set()),
+        ({"response": "So he has:\n- Apples: 7\n- Pears: 0", "gold": ""}, set()),
+        ({"response": '```json\n{\n "answer": "3 + 4 = 7. The answer is: 7"\n}\n```', "gold": ""}, set()),
+        ({"response": "The answer is: 7. Let us check it.\nThe final answer is \\(\\boxed{7}\\)."}, {"double_answer"}),
+        ({"response": "The answer is: 130 candies.\nThe answer is: 8 cups.", "gold": ""}, set()),
+        ({"query": "Ed pays $p each week. How much in w weeks?", "response": "He pays \\(\\boxed{pw}\\).", "gold": "",
+          "original_question": "", "type": ""}, set()),
         ({"response": "He has 3 + 4 = 8.\nThe answer is: 7"}, {"false_arithmetic"}),
         ({"response": "He has <<3+4=7>>7 and <<1+1=2.\nThe answer is: 7"}, {"broken_math"}),
         ({"type": "MATH_AnsAug", "query": "What is $3+4?"}, {"broken_math"}),

@@ -26,6 +26,7 @@ DETECTORS = {
 @pytest.mark.parametrize(
     ("question", "want"),
     [
+        ("Lena buys p pizzas, each cut into q slices. How much would s slices cost?", set()),
         ("I'm sorry, but I cannot rephrase this question.", {"nothing"}),
         ("The weather in the old town was fine that day.", {"nothing"}),
         ("Ed has 2.5 dogs and 3 cats. How many pets has he?", {"count"}),

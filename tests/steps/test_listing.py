@@ -33,6 +33,12 @@ def printed(code: str) -> str | None:
         ("x, y = 3, 4\nprint(x if x > y else y, not x, x < y < 5)", "4 False True"),
         ("from fractions import Fraction\nprint(Fraction(1, 3) + Fraction(1, 6))", "1/2"),
         ("d = {'a': 1}\nd['b'] = 2\nprint(d['a'] + d['b'])", "3"),
+        ("import sympy as sp\nprint(sp.Rational(3, 5) * sp.Rational(-12, 13) + sp.Rational(4, 13))", "-16/65"),
+        ("import sympy as sp\na, b = sp.symbols('a b')\ne = (a**3 + b**3) / (a - b)\nprint(e.subs({a: 3, b: 1}))", "14"),
+        ("from sympy import symbols, solve\nx = symbols('x')\nprint(solve(2 * (x + 2 * x) - 24.0, x)[0])", "4.0"),
+        ("from sympy import symbols, Eq, solve\nx = symbols('x')\nprint(solve(Eq(2 * (x + 2 * x), 24), x)[0])", "4"),
+        ("from sympy import symbols, solve\nx = symbols('x')\nprint(solve(x**2 - 4, x))", None),
+        ("from sympy import symbols\nx, y = symbols('x y')\nprint((x + y).subs(x, 1))", None),
         # what is not known has no verdict
         ("import os\nprint(os.getcwd())", None),
         ("print(open('x').read())", None),
@@ -70,11 +76,14 @@ def test_programs_are_followed(code: str, want: str | None) -> None:
         ("print(6)", "Traceback (most recent call last): NameError 7", False),
         ("print([1, 2])", "[1, 3]", True),
         ("print(1)", "", False),
+        ("a = 1\n b = 2\nprint(a)", "1", True),  # an indentation that Python refuses
+        ("a = 1\n b = 2\nprint(a)", "IndentationError: unexpected indent", False),
+        ("for i in range(3):\nprint(i)", "0", False),  # the layout may have been lost on the way
     ],
 )
 def test_a_claimed_output_is_set_beside_what_is_printed(code: str, output: str, want: bool) -> None:
     found = listings(f"```python\n{code}\n```\n```output\n{output}\n```\n")
-    assert [claims_wrong_output(one) for one in found] == [want]
+    assert any(claims_wrong_output(one) for one in found) == want
 
 
 def test_names_stay_known_to_the_next_program() -> None:

@@ -38,6 +38,10 @@ def false(text: str, question: str = "") -> list[str]:
         ("2.5 million + 1 million = 3.5 million", ["2500000+1000000=3500000"]),
         ("4 * $2 (10% off) = 8", ["4*2=8"]),
         ("3 × (4 apples + 2 apples) = 18 apples", ["3*(4+2)=18"]),
+        # other languages
+        ("所以还剩：12 - 5 = 7（个）。", ["12-5=7"]),
+        ("每天3个×5天=15个，一共：180÷3＝60（千米）", ["3*5=15", "180/3=60"]),
+        ("5万+3万=8万", []),
         # LaTeX
         (r"\frac{3}{4} \times 20 = 15", ["((3)/(4))*20=15"]),
         (r"\[ 12 \text{ hours} \times 0.90 = 10.8 \text{ hours} \]", ["12*0.9=10.8"]),
@@ -78,6 +82,7 @@ def test_equations_are_read(text: str, want: list[str]) -> None:
     [
         ("half of 48 is 25", ["1/2 of 48=25"]),
         ("20% of 50 = 12", ["20% of 50=12"]),
+        ("The time is 0.4 + 0.3 + 0.3 = 0.9 hours", ["0.4 + 0.3 + 0.3=0.9"]),
         (r"\[ \frac{B}{2} = 7 + 9 = 30 \]", ["7 + 9=30"]),
         (r"\[ 15 + 7 + 2 - 8 + 6 + 2 + 5 + 5 = 38 \]", ["15 + 7 + 2 - 8 + 6 + 2 + 5 + 5=38"]),
         ("= (1/3) × 156 × 13\n= 572 cubic units", ["(1/3) * 156 * 13=572"]),
@@ -120,7 +125,15 @@ def test_false_equations_are_found(text: str, want: list[str]) -> None:
         "168/12 = 14 dozen",
         "100 + 20 = 120 million",
         "4 pounds - 6 ounces = 58 ounces",
+        "Lazlo = 4 pounds - 6 ounces = 58 ounces",
+        "It loses 5 thousand a day: 5 * 3 = $15,000.",
+        "One percent is $7500/75% = $100.",
+        "1.250 € + 750 € = 2.000 €",
+        "3的2倍-1×2=4",
         r"\frac{1}{2} \text{ hour} = \frac{1}{2} \times 60 = 30 \text{ minutes}",
+        # names of sides, decimals without a digit before the point
+        r"$QP = \sqrt{3} CP = 4\sqrt{3}.$",
+        r"Her ratio was exactly .$500 = \tfrac{1}{2},$ so",
         # two readings, run-on chains
         "1/2*3 = 1/6",
         "3 + 4 = 7 * 2 = 14",

@@ -26,10 +26,17 @@ OPEN_STATEMENT = re.compile(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
 ENDINGS = tuple(".!?)]}\"'”’$%。*")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 MAX_STATEMENTS = 6
+CLOSING = 400
+# Where one sentence ends and the next begins; not in `No. 5` or `3.5`.
+SENTENCE = re.compile(r"(?<=[a-z\d)$%}\]\"*][.!?。])\s+(?=[A-Z\"(*])|\n+")
+# A last line `Answer: 115`, `- Vanilla: 0`, `**Final answer:** 168 cm` is whole.
+NAMED_VALUE = re.compile(r"[A-Za-z*][:：][*\s]*[-$£€]?\s?\d[\d,./]*(?:\s?[A-Za-z°²³/]{1,15}){0,3}\**\Z")
+UNIT_BEHIND = re.compile(r"\d\s+([A-Za-z]{3,})\W*\Z")
 CODE_BLOCK = re.compile(r"```[^`]*(?:```|\Z)")
 ESCAPED = re.compile(r"\\[\\${}]")
 # A sign of money, and whether a formula may go on behind the number.
 AMOUNT = re.compile(r"\$ ?(?:\d[\d,]*(?:\.\d+)?|\.\d+)([\\^_{A-Za-z(+*/=-]?)")
+OPENING_MONEY = re.compile(r"(?<![^\s(])\$(?=\d|[A-Za-z](?![A-Za-z\d_^\\{]))")
 # A dollar sign beside which stands no number: it can only be half of a formula.
 FORMULA_SIGN = re.compile(r"(?<![\d\s])\$(?!\s?\.?\d)|\$[A-Za-z\\(]")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
@@ -95,8 +102,10 @@ class Defect:
 
 
 def no_answer(row: AuditRow) -> str | None:
-    """Find responses that state no final answer."""
-    return "no final answer is stated" if row.stated is None else None
+    """Find responses that state no final answer, and close without a number; `So 15 litres must be added.` has one."""
+    if row.stated is not None or NUMBER.search(SENTENCE.split(row.response.rstrip()[-CLOSING:])[-1]):
+        return None
+    return "no final answer is stated"
 
 
 def wrong_answer(row: AuditRow) -> str | None:
@@ -112,16 +121,23 @@ def statements(response: str) -> list[str]:
     if "####" not in ending and "nswer is" not in ending:
         return []
     found = STATEMENT.findall(ANNOTATION.sub("", ending) if "<<" in ending else ending)[-MAX_STATEMENTS:]
-    return [text.strip().rstrip(".") for text in found if text.strip()]
+    stated = [SENTENCE.split(text.strip().strip('"').lstrip(":* "))[0].strip().rstrip(".") for text in found]
+    return [text for text in stated if any(map(str.isalnum, text))]
 
 
 def conflicting_answers(row: AuditRow) -> str | None:
     """Find responses that state two final answers that differ."""
     found = row.statements
     for earlier in found[:-1]:
-        if earlier != found[-1] and _outcome(found[-1], earlier) == "wrong":
+        if earlier != found[-1] and not _answers_parts(earlier, found[-1]) and _outcome(found[-1], earlier) == "wrong":
             return f"states {_short(earlier)} and {_short(found[-1])}"
     return None
+
+
+def _answers_parts(first: str, second: str) -> bool:
+    """Say whether two statements count different things, as the answers to two parts do: `130 candies`, `8 cups`."""
+    units = [UNIT_BEHIND.search(text) for text in (first, second)]
+    return all(units) and len({unit[1].lower().rstrip("s") for unit in units if unit}) == 2
 
 
 def double_answer(row: AuditRow) -> str | None:
@@ -144,6 +160,10 @@ def truncated(row: AuditRow) -> str | None:
         return f'ends inside brackets: "{_short(text[-30:])}"'
     if text.endswith(ENDINGS) or STATEMENT.search(last_line) or _is_display(text):
         return None
+    if NAMED_VALUE.search(last_line) or (text.endswith("```") and text.count("```") % 2 == 0):
+        return None
+    if row.stated and last_line.endswith(row.stated) and last_line[-len(row.stated) - 2 :][:1] in "=: ":
+        return None
     return f'ends in "{_short(text[-30:])}"'
 
 
@@ -158,8 +178,12 @@ def _depth(text: str) -> int:
 
 def broken_math(row: AuditRow) -> str | None:
     """Find formulas that do not close: dollar signs, braces, environments, `<<` without `>>`."""
+    # Formulas in \\( \\) or \\[ \\]: a dollar sign beside them is money, also before a letter.
+    has_brackets = any(mark in text for mark in ("\\(", "\\[") for text in (row.query, row.response))
     for name, text in (("question", row.query), ("response", row.response)):
         is_math = row.style == "math" or COMMAND.search(text) is not None
+        if has_brackets and text.count("$") == len(OPENING_MONEY.findall(text)):
+            text = text.replace("$", " ")
         problem = broken_formula(text, is_math=is_math, writes_formulas=row.type.upper().startswith("MATH"))
         if problem:
             return f"{name}: {problem}"

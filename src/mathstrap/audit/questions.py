@@ -33,6 +33,8 @@ _QUANTITY_ASKED = re.compile(
     r"\b(?:how (?:many|much|long|far|old|tall)|what (?:fraction|percent|percentage))\b", re.IGNORECASE
 )
 _HAS_QUANTITY = re.compile(rf"\d|\b(?:{_NUMBER_WORD})s?\b|\$[^$]*[a-z][^$]*\$|\\\(|\\\[", re.IGNORECASE)
+# `p pizzas`, `$r`: a letter stands for the number.
+_LETTER_AMOUNT = re.compile(r"(?<![A-Za-z'’.])[b-hj-z](?= [a-z]{2})|\$[a-z]\b")
 _ABSTRACT = re.compile(
     r"triangle|square|cube|polygon|prime|digit|letter|alphabet|word|integer|angle|sides|vert|faces|edges|diagonal|dice|die\b"
     r"|coin|deck|card|week|year|day|month|hour|minute|chess|octa|hexa|penta|tetra|dodeca|icosa|prism|pyramid|sphere|circle"
@@ -150,7 +152,7 @@ def lacks_number(question: str) -> str:
     """Find questions that ask for an amount and give none, or for a letter or formula of which nothing is said."""
     is_bare_of_digits = _DIGIT.search(question) is None
     if is_bare_of_digits and _QUANTITY_ASKED.search(question) and not (
-        _HAS_QUANTITY.search(question) or _ABSTRACT.search(question)
+        _HAS_QUANTITY.search(question) or _ABSTRACT.search(question) or _LETTER_AMOUNT.search(question)
     ):  # fmt: skip
         return "asks for an amount and gives no number"
     bare = _BARE_EXPRESSION.match(question)

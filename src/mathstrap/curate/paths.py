@@ -54,7 +54,7 @@ def read_reasoning(text: str, question: str = "") -> Reasoning:
         path=path,
         false=tuple(false_steps(noted, plain, question, text)),
         outputs=tuple(
-            f"prints {short(program.printed)}, claims {short(program.claimed)}"
+            f"{program.fault or 'prints ' + short(program.printed)}, claims {short(program.claimed)}"
             for program in programs
             if claims_wrong_output(program)
         ),

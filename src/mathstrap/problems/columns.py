@@ -75,6 +75,8 @@ def find_columns(
         columns = replace(columns, gold="") if is_solution else replace(columns, response="")
     named: dict[str, Any] = dict(given or {})
     columns = replace(columns, **named)
+    if columns.response and columns.response == columns.gold and "gold" not in named:
+        columns = replace(columns, gold="")  # named as the response, so not the bare gold
     if needs_question and not columns.query and not columns.chat:
         have = ", ".join(sorted(map(str, row))[:12]) or "nothing"
         raise InputError(f"{where}: no column holds the question (the rows have: {have}). Name it: query=COLUMN.")

@@ -12,8 +12,8 @@ from itertools import pairwise
 
 from mathstrap.steps.expression import (
     DividesByZeroError,
-    NoValueError,
     Node,
+    NoValueError,
     Number,
     Operation,
     Value,
@@ -48,6 +48,8 @@ OTHER_ARITHMETIC = re.compile(
 OWN_SIGN = re.compile(
     r"[a-zA-Z}]\s*(?:\\\s*)?(?:\*|\\(?:ast|star|diamond|circ|oplus|otimes|heartsuit|spadesuit|clubsuit|bullet|#|@)\b)\s*[a-zA-Z]\s*="
 )
+# A box that the question gives a meaning of its own.
+OWN_BOX = re.compile(r"\\boxed\{[^{}]{1,20}\}\S{0,2} (?:mean|denote|stand|represent|be the|is the)")
 DEGREES = re.compile(r"\\circ|°|degree")
 # Factors between two units of time, length, mass, money or volume.
 RATIOS = frozenset(
@@ -77,6 +79,8 @@ def false_steps(noted: Sequence[Equation], plain: Sequence[Equation], question: 
     # In order: a result that was rounded is known to the equations after it.
     found = [equation for equation in (*noted, *plain) if is_false(equation, rounded) and not is_disowned(equation)]
     if not found or OTHER_ARITHMETIC.search(text) or OTHER_ARITHMETIC.search(question):
+        return []
+    if OWN_BOX.search(question):
         return []
     if "\\ast" in text or "\\star" in text or OWN_SIGN.search(question) or OWN_SIGN.search(text):
         found = [equation for equation in found if equation.noted]
@@ -132,6 +136,12 @@ def judge(
     if ("π" in left.text or "π" in right.text) and DEGREES.search(equation.line):
         return None
     if _is_close(first, second, left, right) or _mixes_units(left) or _mixes_units(right):
+        return None
+    if first.exact * 1000 == second.exact and "thousand" in equation.line:
+        return True  # losing 5 thousand a day: 5 * 3 = 15,000
+    if _POINTS_OF_THOUSANDS.search(shown) and _agree_with_points(left, right):
+        return None
+    if _DIVIDES_BY_PERCENT.search(left.text) or _is_measured_apart(left, equation.line):
         return None
     if not second.is_bare and (_goes_on(first, right) or " of " in right.shown):
         return None
@@ -204,7 +214,7 @@ def agree(left: Value, right: Value, *, approximates: bool = False) -> bool:
 
 
 def _is_whole_at(value: Value, decimals: int) -> bool:
-    """Say whether a sum or product of short decimals is exact at so many decimals: `0.4 + 0.3 + 0.3` is 1.0, not 0.9."""
+    """Say whether a sum or product of short decimals is exact at so many decimals: 0.4 + 0.3 + 0.3 is not 0.9."""
     exact = value.exact
     if value.is_bare or value.is_percent or isinstance(exact, float) or (exact * 10**decimals).denominator != 1:
         return False
@@ -291,6 +301,30 @@ _MEASURES = re.compile(
 def _mixes_units(side: Side) -> bool:
     """Say whether a side adds measures of different units, such as pounds and ounces."""
     return side.has_units and len({name.rstrip("s") for name in _MEASURES.findall(side.shown)}) > 1
+
+
+# 1.250 + 750 = 2.000, as German, Spanish and Portuguese write thousands.
+_POINTS_OF_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d])")
+
+
+def _agree_with_points(left: Side, right: Side) -> bool:
+    """Say whether two sides agree if points in their numbers separate thousands."""
+    values = [value_of(_POINTS_OF_THOUSANDS.sub(lambda match: match[0].replace(".", ""), side.text))
+              for side in (left, right)]  # fmt: skip
+    return values[0] is not None and values[1] is not None and agree(values[0], values[1])
+
+
+# 1 % is 7500/75% = 100.
+_DIVIDES_BY_PERCENT = re.compile(r"/\d+(?:\.\d+)?%")
+
+
+def _is_measured_apart(left: Side, line: str) -> bool:
+    """Say whether a sum of one measure is followed by another: `4 pounds - 6 ounces = 58 ounces`."""
+    if not left.has_units or not ("+" in left.text or "-" in left.text):
+        return False
+    behind = line[line.find(left.shown) + len(left.shown) :][:20].split("=")[0]
+    names = {name.rstrip("s") for name in _MEASURES.findall(left.shown + behind)}
+    return len(names) > 1
 
 
 _FIRST_NUMBER = re.compile(r"\(*(\d+(?:\.\d+)?)")

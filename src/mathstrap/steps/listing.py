@@ -51,11 +51,15 @@ class _ContinueError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """One program of a solution: what it prints, what the solution says it prints, how many calculations it has."""
+    """One program of a solution: what it prints, what the solution says it prints, how many calculations it has.
+
+    `fault` says why it cannot run at all; what it prints is then not known.
+    """
 
     printed: str
     claimed: str
     num_calculations: int
+    fault: str = ""
 
 
 def listings(text: str) -> list[Listing]:
@@ -71,6 +75,11 @@ def listings(text: str) -> list[Listing]:
         before = walk.num_calculations
         try:
             walk.run(match["code"])
+        except IndentationError as error:
+            if error.msg == "unexpected indent":  # Python itself prints this error and nothing else
+                output = (match["output"] or "").strip()
+                found.append(Listing(printed="", claimed=output, num_calculations=0, fault=error.msg))
+            continue
         except (UnknownError, _ReturnError, _BreakError, _ContinueError):
             continue
         except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError, MemoryError):
@@ -88,7 +97,11 @@ def listings(text: str) -> list[Listing]:
 
 def claims_wrong_output(listing: Listing) -> bool:
     """Say whether a claimed output differs from what is printed in a number; words that differ have no verdict."""
-    if not listing.claimed or not listing.printed or re.search(r"error|traceback|exception", listing.claimed, re.I):
+    if not listing.claimed or re.search(r"error|traceback|exception", listing.claimed, re.I):
+        return False
+    if listing.fault:
+        return True
+    if not listing.printed:
         return False
     mine, theirs = NUMBER.findall(listing.printed), NUMBER.findall(listing.claimed)
     if not mine or len(mine) != len(theirs):
@@ -128,6 +141,8 @@ class _Walk:
             warnings.simplefilter("ignore")
             try:
                 tree = ast.parse(code)
+            except IndentationError:
+                raise
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 raise UnknownError("not Python") from None
         self.block(tree.body)
@@ -361,6 +376,8 @@ class _Walk:
         return True
 
     def operate(self, op: ast.operator, left: Any, right: Any) -> Any:
+        if isinstance(left, _Formula) or isinstance(right, _Formula):
+            return _combine(op, left, right)
         if isinstance(left, list) and isinstance(right, list) and isinstance(op, ast.Add):
             return left + right
         if isinstance(left, str) and isinstance(right, str) and isinstance(op, ast.Add):
@@ -389,6 +406,8 @@ class _Walk:
                     raise UnknownError("a method")
                 held.append(arguments[0])
                 return None
+            case ast.Attribute(value=holder, attr="subs") if not node.keywords:
+                return _substitute(self.value(holder), arguments)
         function = self.value(node.func)
         if isinstance(function, _Function):
             return self.enter(function, arguments, node)
@@ -415,6 +434,79 @@ class _Walk:
             self.names = outer
             self.depth -= 1
         return None
+
+
+@dataclass(frozen=True, eq=False)
+class _Formula:
+    """A formula of sympy in symbols, as what it comes to for values of them."""
+
+    names: frozenset[str]
+    at: Callable[[dict[str, Any]], Any]
+
+
+def _symbols(names: Any) -> Any:
+    if not isinstance(names, str) or len(names) > 100:
+        raise UnknownError("symbols")
+    made = [_symbol(name) for name in re.split(r"[\s,]+", names.strip()) if name.isidentifier()]
+    return made[0] if len(made) == 1 else tuple(made)
+
+
+def _symbol(name: str) -> _Formula:
+    return _Formula(frozenset([name]), lambda values: values[name])
+
+
+def _at(part: Any, values: dict[str, Any]) -> Any:
+    return part.at(values) if isinstance(part, _Formula) else Fraction(part) if isinstance(part, int) else part
+
+
+def _combine(op: ast.operator, left: Any, right: Any) -> _Formula:
+    operation = OPERATIONS.get(type(op))
+    parts = (left, right)
+    if operation is None or not all(isinstance(part, _Formula | int | float | Fraction) for part in parts):
+        raise UnknownError("an operation")
+    names = frozenset(name for part in parts if isinstance(part, _Formula) for name in part.names)
+    return _Formula(names, lambda values: operation(_at(left, values), _at(right, values)))
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, Fraction) and value.denominator == 1 else value
+
+
+def _substitute(formula: Any, arguments: list[Any]) -> Any:
+    """Return what a formula comes to where every symbol of it is given a number."""
+    given = dict(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], dict) else {}
+    if len(arguments) == 2:
+        given = {arguments[0]: arguments[1]}
+    values = {}
+    for symbol, value in given.items():
+        if not isinstance(symbol, _Formula) or len(symbol.names) != 1 or not isinstance(value, int | float | Fraction):
+            raise UnknownError("a substitution")
+        values[next(iter(symbol.names))] = Fraction(value) if isinstance(value, int) else value
+    if not isinstance(formula, _Formula) or not formula.names <= values.keys():
+        raise UnknownError("a substitution")
+    return _plain(formula.at(values))
+
+
+def _solve(equation: Any, symbol: Any = None) -> list[Any]:
+    """Return the root of a linear equation in one symbol."""
+    if not isinstance(equation, _Formula) or len(equation.names) != 1:
+        raise UnknownError("an equation")
+    if symbol is not None and not (isinstance(symbol, _Formula) and symbol.names == equation.names):
+        raise UnknownError("an equation")
+    name = next(iter(equation.names))
+    at = [equation.at({name: Fraction(place)}) for place in (0, 1, 2, 5, 11)]
+    slope = at[1] - at[0]
+    # A quadratic that is linear at five places is linear.
+    others = zip((2, 5, 11), at[2:], strict=True)
+    if not slope or any(abs(at[0] + slope * place - found) > 1e-9 for place, found in others):
+        raise UnknownError("not linear")
+    return [_plain(-at[0] / slope)]
+
+
+def _rational(*parts: Any) -> Any:
+    if not 1 <= len(parts) <= 2 or not all(isinstance(part, int | Fraction) for part in parts):
+        raise UnknownError("a number")
+    return _plain(Fraction(*parts))
 
 
 @dataclass(frozen=True)
@@ -509,7 +601,10 @@ MODULES: dict[str, dict[str, Any]] = {
         "sin": math.sin, "cos": math.cos, "tan": math.tan, "radians": math.radians, "degrees": math.degrees,
         "isqrt": _small(math.isqrt, 10**40), "fabs": math.fabs,
     },
-    "sympy": _PRIMES,
+    "sympy": {
+        **_PRIMES, "Rational": _rational, "Integer": _rational, "symbols": _symbols, "Symbol": _symbols,
+        "solve": _solve, "Eq": lambda left, right=0: _combine(ast.Sub(), left, right),
+    },
     "fractions": {"Fraction": Fraction},
     "statistics": {"mean": statistics.mean, "median": statistics.median},
 }  # fmt: skip

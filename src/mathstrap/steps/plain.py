@@ -48,12 +48,24 @@ _MIXED = re.compile(
     r"(?<=\d)\s*\\[dt]?frac\s*(?:\{(\d{1,9})\}\s*\{(\d{1,9})\}|(\d)\s*(\d)(?!\d))(?!\s*(?:\^|\\[dt]?frac))"
 )
 MAX_NESTING = 40
+_CJK_ANY = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+# Chinese, Japanese and Korean are written without spaces: a unit behind a number, words before a calculation.
+_CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+_CJK_UNIT = re.compile(
+    rf"\s?\( ?(?:{_CJK}|[/a-zA-Z²]){{1,8}} ?\)"
+    rf"|(?<=\d)(?![万億亿千百倍半成折分余多兆割点又和与]){_CJK}{{1,4}}(?=\s?[,.;:!?]\s|\s*\Z|[-+*/=(])"
+)
+_CJK_LABEL = re.compile(rf"(?:\A|(?<=[,.;:!?\s])){_CJK}{{1,40}}(?=[\d(])")
 
 
 def to_plain(text: str) -> str:
     """Return text with LaTeX's and Unicode's arithmetic in plain signs."""
     if not text.isascii():
         text = text.translate(_UNICODE)
+        if _CJK_ANY.search(text):
+            text = _CJK_LABEL.sub(" ; ", _CJK_UNIT.sub("", text))
         if "√" in text:
             text = _ROOT_SIGN.sub(lambda match: "sqrt(" if match[1] == "(" else f"sqrt({match[1]})", text)
     if "\\" in text or "{" in text:

@@ -138,6 +138,8 @@ def equations(text: str) -> tuple[list[Equation], list[Equation]]:
     text = text[:MAX_TEXT]
     if "\\n" in text:
         text = WRITTEN_NEWLINE.sub("\n", text)
+    if "＝" in text:
+        text = text.replace("＝", "=")
     if "«" in text:
         text = text.replace("«", "<<").replace("»", ">>")
     has_code = "```" in text or "[asy]" in text
@@ -408,7 +410,7 @@ def _is_remark(tokens: Sequence[_Token], behind: str) -> bool:
     )
 
 
-_PER = re.compile(r" ?(?!sqrt|binom)[A-Za-z]{3,}")
+_PER = re.compile(r" ?(?!sqrt|binom)(?:[A-Za-z]{3,}|(?:hr?|s|kg|lb|km|L)(?![A-Za-z^(]))")
 _UNIT_TIMES = re.compile(r" \$?\d")
 _FOLLOWS = re.compile(r"\s+(?:(?:the|these|those|all|only|just|exactly|about)\s+)?[$(-]?\s?[\d(.]")
 
@@ -509,6 +511,8 @@ def backward(tokens: Sequence[_Token], low: int, place: int, line: str) -> Side 
         elif kind == "stop":
             if token.end == start and place > low and tokens[place - 1].end == token.start and text != ";":
                 return None  # 3:4 and 13,2000
+            if text == "." and line[token.end : start] == "$" and token.start > 0 and line[token.start - 1] == " ":
+                return None  # .$500 is a decimal
             if text == "," and depth > 0:
                 return None
             break
@@ -553,6 +557,8 @@ def _is_unit(tokens: Sequence[_Token], low: int, place: int) -> int | None:
 
 def _can_measure(word: str) -> bool:
     """Say whether a word can be of a unit: not a letter, an operation or the beginning of a clause."""
+    if word.isupper() and len(word) < 4 and word.lower() not in TIGHT_UNITS:
+        return False  # the length of a side, CP
     return len(word) > 1 and word not in OPERANDS and (word.lower() not in CLAUSE_WORDS or word.lower() == "per")
 
 
