@@ -34,7 +34,7 @@ def printed(code: str) -> str | None:
         ("from fractions import Fraction\nprint(Fraction(1, 3) + Fraction(1, 6))", "1/2"),
         ("d = {'a': 1}\nd['b'] = 2\nprint(d['a'] + d['b'])", "3"),
         ("import sympy as sp\nprint(sp.Rational(3, 5) * sp.Rational(-12, 13) + sp.Rational(4, 13))", "-16/65"),
-        ("import sympy as sp\na, b = sp.symbols('a b')\ne = (a**3 + b**3) / (a - b)\nprint(e.subs({a: 3, b: 1}))", "14"),
+        ("import sympy as sp\na, b = sp.symbols('a b')\ne = (a**3 + b) / (a - b)\nprint(e.subs({a: 3, b: 1}))", "14"),
         ("from sympy import symbols, solve\nx = symbols('x')\nprint(solve(2 * (x + 2 * x) - 24.0, x)[0])", "4.0"),
         ("from sympy import symbols, Eq, solve\nx = symbols('x')\nprint(solve(Eq(2 * (x + 2 * x), 24), x)[0])", "4"),
         ("from sympy import symbols, solve\nx = symbols('x')\nprint(solve(x**2 - 4, x))", None),

@@ -143,7 +143,8 @@ def _answers_parts(first: str, second: str) -> bool:
 def double_answer(row: AuditRow) -> str | None:
     """Find responses that state the same final answer twice, as MetaMathQA's GSM8K rows do on purpose."""
     found = row.statements
-    if len(found) > 1 and conflicting_answers(row) is None:
+    is_repeated = any(not _answers_parts(earlier, found[-1]) for earlier in found[:-1])
+    if is_repeated and conflicting_answers(row) is None:
         return f"states {_short(found[-1])} {len(found)} times"
     return None
 
