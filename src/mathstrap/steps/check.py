@@ -105,7 +105,7 @@ def judge(
         return False if _divides_by_zero(left, first, right, second, relation) else None
     if first.is_bare and "%" in right.text and not first.is_percent:
         return None
-    if first.exact == second.exact:
+    if _is_same(first.exact, second.exact):
         return True
     is_plain = first.is_bare or _is_fraction(left.text) or not re.search(r"\d", left.text)
     if first.is_bare and ((second.is_bare and not equation.noted) or left.labelled or first.is_percent):
@@ -150,6 +150,13 @@ def judge(
             rounded.add(Fraction(second.exact))
         return True
     return False
+
+
+def _is_same(first: Fraction | float, second: Fraction | float) -> bool:
+    """Say whether two values are equal; fractions without the questions that Fraction asks of any number."""
+    if type(first) is Fraction and type(second) is Fraction:
+        return first.numerator == second.numerator and first.denominator == second.denominator
+    return first == second
 
 
 def _divides_by_zero(left: Side, first: Value | None, right: Side, second: Value | None, relation: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
@@ -96,8 +95,7 @@ MAGNITUDE = re.compile("hundred|thousand|million|billion|dozen", re.IGNORECASE)
 _LEADING_ZERO = re.compile(r"(?<![\d.])0\d")
 
 
-@dataclass(frozen=True)
-class Side:
+class Side(msgspec.Struct, frozen=True):
     """One side of an equation: its arithmetic without units, and how it was written.
 
     `labelled` says that words stand right before it, `has_units` that words stand in or after it.
@@ -109,8 +107,7 @@ class Side:
     has_units: bool = False
 
 
-@dataclass(frozen=True)
-class Equation:
+class Equation(msgspec.Struct, frozen=True):
     """Two or more sides and the relation between each: `=`, `≈`, or a verb.
 
     `line` is the line it stands in and `behind` what follows, both as far as they can say that it is rounded or wrong.
@@ -157,15 +154,14 @@ def annotated(text: str) -> Iterator[Equation]:
     for number, match in enumerate(ANNOTATION.finditer(text)):
         if number >= MAX_EQUATIONS:
             return
-        plain = match[1]
+        plain, relation = match[1], "="
         if PLAIN_ANNOTATION.fullmatch(plain) is None:
             plain = to_plain(plain).replace("$", "")
-        approximates = "≈" in plain
-        parts = plain.replace("≈", "=").split("=")
-        sides = tuple(Side(_outer(part), part.strip()) for part in parts)
+            if "≈" in plain:
+                plain, relation = plain.replace("≈", "="), "≈"
+        sides = [Side(_outer(part), part.strip()) for part in plain.split("=")]
         if len(sides) > 1 and all(side.text for side in sides):
-            relations = ("≈" if approximates else "=",) * (len(sides) - 1)
-            yield Equation(sides, relations, noted=True)
+            yield Equation(tuple(sides), (relation,) * (len(sides) - 1), noted=True)
 
 
 def _outer(text: str) -> str:
