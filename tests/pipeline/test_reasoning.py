@@ -33,6 +33,8 @@ SHAPES = [
     "{thought}\\n</think>\\n\\n{text}",
     "[THINK]{thought}[/THINK]{text}",
     "<|channel|>analysis<|message|>{thought}<|end|><|start|>assistant<|channel|>final<|message|>{text}",
+    '<details type="reasoning" done="true">\\n<summary>Thought</summary>\\n{thought}\\n</details>\\n{text}',
+    "<think>{thought}</think>{text}<|im_end|>\\n<|im_start|>user\\nWhat is 3+3? The answer is: 17",
     "",  # in a field of its own
 ]
 

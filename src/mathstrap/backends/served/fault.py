@@ -130,7 +130,8 @@ def status_of(status: int, data: bytes) -> int:
     """Return the HTTP status, or the one inside the body: some gateways answer 200 and an error object."""
     if 200 <= status < 300:
         status = 200
-    if status != 200 or b'"choices":[{' in data[:2000] or b'"choices": [{' in data[:2000]:
+    head = data[:2000]
+    if status != 200 or b'"choices": [{' in head or b'"choices":[{' in head:
         return status
     found = loose_object(data)
     if found is None or found.get("choices"):

@@ -48,6 +48,7 @@ _THOUGHT_PARTS = ("thinking", "reasoning", "thought", "redacted_thinking", "reas
 _FIELDS = (
     "reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "reasoning_text", "thoughts",
 )  # fmt: skip
+_FIELD_NAMES = frozenset(_FIELDS)
 _END_MARK = re.compile(r"<[|｜/].{1,30}>", re.DOTALL)
 _PREFIX = re.compile(r"finish_?reason_")
 _DEEPEST = 6
@@ -64,9 +65,9 @@ def message_of(choice: dict[str, Any]) -> dict[str, Any]:
         if isinstance(message, dict):
             # LM proxies keep what they do not know of under a name of their own, or beside the message.
             more = message.get("provider_specific_fields")
-            beside = {name: choice[name] for name in _FIELDS if choice.get(name)}
-            if not beside and not isinstance(more, dict):
+            if not isinstance(more, dict) and _FIELD_NAMES.isdisjoint(choice):
                 return message
+            beside = {name: choice[name] for name in _FIELDS if choice.get(name)}
             return {**beside, **(more if isinstance(more, dict) else {}), **message}
     return {"content": choice.get("text", choice.get("content")), **choice}
 
@@ -94,7 +95,7 @@ def text_and_thought(message: dict[str, Any]) -> tuple[str, str] | None:
         text = "".join(texts)
     else:
         return None
-    for name in _FIELDS:
+    for name in () if _FIELD_NAMES.isdisjoint(message) else _FIELDS:
         value = message.get(name)
         if value and (found := words_of(value)):
             thoughts.insert(0, found)
@@ -105,6 +106,8 @@ def text_and_thought(message: dict[str, Any]) -> tuple[str, str] | None:
 def refusal_of(message: dict[str, Any]) -> str:
     """Return the refusal that stands in place of a text; empty where there is none."""
     content = message.get("content")
+    if isinstance(content, str) and content:
+        return ""
     parts = content if isinstance(content, list) else []
     said = [message.get("refusal"), *(part.get("refusal") for part in parts if isinstance(part, dict))]
     return next((refusal for refusal in said if isinstance(refusal, str) and refusal), "")
@@ -129,6 +132,9 @@ def said_end(choice: dict[str, Any]) -> Any:
     A gateway that translates the words keeps the first one beside its own; where the two differ, what was cut off or
     filtered counts.
     """
+    word = choice.get("finish_reason")
+    if isinstance(word, str) and "native_finish_reason" not in choice:
+        return word
     names = [name for name in ("finish_reason", "finishReason", "done_reason") if name in choice]
     word = choice[names[0]] if names else "unknown"
     if isinstance(word, dict):
@@ -146,6 +152,8 @@ def _plain_word(word: Any) -> str:
     if word is None:
         return ""
     text = str(word)
+    if text in _ENDS:
+        return text
     if _END_MARK.fullmatch(text):  # the token that ended it, as in <|im_end|>
         return "stop"
     plain = re.sub(r"[\s-]+", "_", text.strip().lower())

@@ -22,6 +22,8 @@ _GROWING = ("content", "reasoning_content", "reasoning", "thinking", "reasoning_
 
 def as_one_object(data: bytes) -> bytes:
     """Return the body of a reply as one JSON object; bytes that are one already, or hold none, come back unchanged."""
+    if data[:1] == b"{" and data[-1:] == b"}" and b"\n" not in data:
+        return data
     stripped = data.strip()
     if stripped[:1] == b"{" and stripped[-1:] == b"}" and not _is_lines(stripped):
         return data
