@@ -182,8 +182,9 @@ def test_an_empty_reply_that_a_stop_string_explains_is_a_reply(tmp_path):
     assert (replies["odd#0"].text, server.calls) == ("", 1)
 
 
-def test_a_broken_choice_among_good_ones_is_asked_again_alone(tmp_path):
-    sent = body(choice("a"), choice("", "error"), choice("c"))
+@pytest.mark.parametrize("broken", [choice("", "error"), None])
+def test_a_broken_choice_among_good_ones_is_asked_again_alone(broken, tmp_path):
+    sent = body(choice("a"), broken, choice("c"))
     replies, server, report, _ = run({"odd": [sent]}, tmp_path, "odd", draws=3)
     assert [replies[f"odd#{draw}"].text[:4] for draw in range(3)] == ["a", "c", "Step"]
     assert (server.calls, report.answered, report.tokens_out) == (2, 3, 40)

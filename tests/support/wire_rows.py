@@ -302,6 +302,10 @@ CHOICES = {
     "no usage": Row(sent=using(None), tokens=(0, 0, 0)),
     "usage of nulls": Row(sent=using({"prompt_tokens": None, "completion_tokens": None}), tokens=(0, 0, 0)),
     "a total alone": Row(sent=using({"total_tokens": 30}), tokens=(0, 30, 0)),
+    "a thought that used up everything, in the total alone (Gemini)": Row(
+        sent={**body(choice(None, "length")), "usage": {"prompt_tokens": 10, "total_tokens": 522}}, text="",
+        finish="length", tokens=(10, 512, 512),
+    ),
     "a total below its parts": Row(
         sent=using({"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 5}), tokens=(10, 20, 0),
     ),

@@ -92,7 +92,7 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
         return TokenUsage(usd=usd, complaint=", ".join(bad))
     if total > tokens_in + tokens_out:
         # Where thinking is not part of completion_tokens, the total is the only place that holds all that is charged.
-        if tokens_out:
+        if tokens_in or tokens_out:  # a total alone says nothing of thinking
             thought = max(thought, total - tokens_in - tokens_out)
         tokens_out = total - tokens_in
     elif thought > tokens_out:
