@@ -39,7 +39,7 @@ FRAGMENTS = [
     "\x00", "\\pmod{5}", "\\equiv ", "\\int_0^1 ", "dx", "\\mathrm{d}x", "\\frac{dx}{x}", "\\frac{d}{dx}",
     "①", "③", "]0,1[",
     "\\begin{cases}", "\\end{cases}", " & ", "\\bbox[", "\\answer{", "k\\pi", ", n \\in Z", " mod ",
-    " except ", "no, wait, ",
+    " except ", "no, wait, ", "\\Gamma(", "\\zeta(5)", "\\operatorname{tr}", "erf(", "J_0(2)", "XIV", "Just kidding.", "nCr(9,4)",
     "Actually, it is ", "I misread it. ", "10^{-70}", "3 to 2",
     "\ud800", "The answer is: ", "#### ", "</think>", "<|im_end|>", "__import__('os').system('touch CANARY_fuzz')",
     "open('CANARY_fuzz','w')", "eval(", "lambda:0", "1e999999999", "99999999999999999999", "f(x)", "x_{1}", "!",

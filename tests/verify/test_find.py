@@ -563,6 +563,14 @@ def test_what_only_looks_like_a_statement_is_not_one(gold: str, text: str) -> No
 
 
 LANGUAGES = [
+    "正解は42です。",
+    "উত্তর হলো **42**।",
+    "Somit lautet die Antwort **42**",
+    "Also ist die Antwort \\(42\\).",
+    "الإجابة النهائية هي **42**",
+    "Απάντηση: 42",
+    "Answer - 42",
+    "The answer is clearly 42.",
     "所以答案是42。",
     "因此，最终答案为 $42$。",
     "答案：42",
@@ -661,6 +669,9 @@ NOT_IN_OTHER_LANGUAGES = [
     "Ответ: не 42.",
     "Ответ: 42 или 43.",
     "উত্তর: 42 হাজার",
+    "正解は42万です。",
+    "Somit lautet die Antwort mindestens 42.",
+    "Απάντηση: 42 ή 43",
     "La respuesta es al menos 42.",
     "La respuesta es 42 millones.",
     "La respuesta no es 42.",

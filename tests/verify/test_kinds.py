@@ -262,6 +262,16 @@ SAME: dict[str, list[tuple[str, str]]] = {
         ("0", r"\operatorname{erf}(0)"), ("120", "nCr(10,3)"), ("720", "nPr(10, 3)"),
         (r"\phi(10)", r"\varphi(10)"), ("J_0(2)", "J_0(2)"),
     ],
+    "one thing in many ways": [
+        ("2.5 hours", "two and a half hours"), ("150 cm", "1.5m"), ("4 m^2", "4 sq m"), ("25%", "25 per cent"),
+        ("120", "10C3"), ("720", "10P3"), ("120", "10 choose 3"), ("x=1,y=2", "A(1,2)"), ("(x,y)=(1,2)", "A(1,2)"),
+        ("5", r"\text{Answer: }5"), (r"(-\infty,-1)\cup(1,\infty)", r"\mathbb{R}\setminus[-1,1]"),
+        (r"\begin{cases}x&x\ge0\\-x&x<0\end{cases}", r"\left\{\begin{array}{ll}x&x\ge0\\-x&x<0\end{array}\right."),
+        (r"\frac{\pi}{6}+2n\pi, n\in\mathbb{Z}", r"x=\frac{\pi}{6}+2k\pi\ (k\in\mathbb{Z})"),
+        ("2x+4y-3=0", r"y=-\frac12x+\frac34"), (r"\sqrt{1/n}", r"\frac{1}{\sqrt n}"), ("e^{16}-1", "-1+exp(16)"),
+        ("14-i", "14.0 + -1.0i"), (r"m\ge\sqrt2", r"m\in[\sqrt{2},+\infty)"), ("(1,\\frac92)", "(1,4.5)"),
+        ("34x+45y-20z+100=0", "-34x-45y+20z-100=0"), (r"\tan^2(y)+1", r"\sec^2(y)"), ("-12", "-12.0"),
+    ],
     "ordinals": [
         ("fourth", "4th"), ("4th", "fourth"), ("third", "3rd"), ("21st", "twenty-first"), ("the fourth", "4th"),
         ("20th", "twentieth"), ("4", "4th"),
@@ -400,6 +410,17 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
     "general solutions differ": [
         (r"x = \pi/2 + k\pi", r"x = \pi/2 + 2n\pi, n \in Z"), (r"\frac{\pi}{4}+k\pi", r"\frac{\pi}{3}+n\pi"),
         ("2k+1", "2n+1"),
+    ],
+    "many ways differ": [
+        ("2.5 hours", "two and a half days"), ("150 cm", "1.6m"), ("120", "10C4"), ("x=1,y=2", "A(2,1)"),
+        ("5", "5 C 2"),
+        (r"(-\infty,-1)\cup(1,\infty)", r"\mathbb{R}\setminus(-1,1)"), (r"\frac{1}{2004!}", r"\frac{1}{2006!}"),
+        (r"\frac{1}{2^{99}}", r"\frac{1}{2^{98}}"), ("n=2, 3, 4", "n=1, 2, 3"), ("D=(0,1)", "D=(0,1.5)"),
+        (r"\pm 2021", "2021"), ("12:00", "1:00"), (r"1, 2, \ldots, n", r"1, 3, 5, \ldots, 2n-1"),
+        ("3x-y+13=0", "3x+4y+14=0"), ("4", r"4\sqrt(2)"), ("[1,2]", "(1,2)"), ("(1,2]", "(1,2)"), ("12", "-12"),
+        (r"\frac{x^2}{4}+\frac{y^2}{3}=1", r"\frac{x^2}{16}+\frac{y^2}{12}=1"),
+        (r"(3,\frac{\pi}{2})", r"(3,\frac{2\pi}{3})"),
+        (r"1-\frac{1}{\mathrm{e}}", r"1+\frac{1}{\mathrm{e}}"), (r"19, 46, \text{ and } 82", "21, 36, and 82"),
     ],
     "functions of numbers differ": [
         ("24", r"\Gamma(6)"), (r"\frac{\pi^2}{6}", r"\zeta(3)"), ("f(2)+1", "f(2)+2"), (r"\phi(10)+1", r"\phi(10)+2"),

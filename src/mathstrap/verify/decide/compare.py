@@ -148,8 +148,10 @@ def _counted(node: Node, other: Node) -> Node:
     """Read `C(10, 3)` as a number of choices and `A(2, 3)` as a point, by what the other answer is."""
     if not isinstance(node, Call) or len(node.name) != 1 or not node.name.isupper() or len(node.args) < 2:
         return node
-    if isinstance(other, Group) and other.opening == "(" and len(other.items) == len(node.args):
+    if isinstance(other, Group) and other.opening in ("", "(") and len(other.items) == len(node.args):
         return Group("(", node.args, ")")
+    if isinstance(other, Relation) and isinstance(other.items[0], Group):
+        return Group("(", node.args, ")")  # (x, y) = (1, 2)
     if node.name in "CP" and len(node.args) == 2:
         return Call("binom" if node.name == "C" else "permutations", node.args)
     return node
@@ -158,6 +160,8 @@ def _counted(node: Node, other: Node) -> Node:
 def _renamed(gold: Node, got: Node, integers: frozenset[str]) -> Node | None:
     """Return `got` with its integer parameter or constant of integration named as in the gold; None for neither."""
     mine, theirs = symbols(gold), symbols(got)
+    if isinstance(gold, Relation) != isinstance(got, Relation):  # x = k pi and n pi: the head is not renamed
+        mine, theirs = symbols(_value_of(gold)), symbols(_value_of(got))
     ours, other = mine - theirs, theirs - mine
     if len(ours) != 1 or len(other) != 1:
         return None

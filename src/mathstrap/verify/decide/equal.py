@@ -78,6 +78,9 @@ _SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)
 _LETTERS_TOGETHER = re.compile(r"(?=[A-H]{2,6}$)A?B?C?D?E?F?G?H?")
 _LETTERS_APART = re.compile(r"\(?[A-H]\)?(?:\s?,\s?\(?[A-H]\)?){1,5}")
 _UNIT_LETTER = re.compile(r"(?<=[0-9])\s+([mgsLhNJWVAKCF])(?:\^\{?([23])\}?)?$")
+_TOUCHING_UNIT = re.compile(r"(?<=[0-9])([mgLs])(?:\^\{?([23])\}?)?$")  # 1.5m, beside another unit
+_HAS_UNIT = re.compile(r"[0-9}](?:\s|\\,|\\text\s?\{)*[A-Za-z]{2}")
+_AREA_UNIT = re.compile(r"\b(?:sq|square|cu|cubic)\.?\s+[a-z]{1,2}\b")
 _IN_TEXT = re.compile(r"\\text\{[^{}]*\}")
 _LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _MONEY = re.compile(r"(-?)\s?\\?([$€£¥₹₩₽])\s?(-?[0-9.,]+)")
@@ -388,7 +391,8 @@ def is_number(text: str) -> bool:
 
 def _with_unit_letter(text: str, other: str) -> str:
     """Return `8 m` with its m as a unit when the other answer does not use m as a variable."""
-    match = _UNIT_LETTER.search(text)
+    match = _UNIT_LETTER.search(text) or (_TOUCHING_UNIT.search(text) if _HAS_UNIT.search(other) else None)
+    other = _AREA_UNIT.sub(" ", other)
     if not match or (match[1] in _LETTER.findall(_IN_TEXT.sub("", other)) and not _UNIT_LETTER.search(other)):
         return text
     return f"{text[: match.start()]}\\text{{ {match[1]}{'^' + match[2] if match[2] else ''}}}"

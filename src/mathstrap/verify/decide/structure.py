@@ -89,15 +89,20 @@ def canonical(node: Node) -> Node:
 def _without_points(node: Call) -> Node:
     """Write an interval without some points as a union of intervals; anything else stays as it is."""
     whole, removed = canonical(node.args[0]), node.args[1]
-    if (
-        not isinstance(whole, Group)
-        or not isinstance(removed, Group)
-        or removed.opening != "{"
-        or len(whole.items) != 2
-    ):
+    if not isinstance(whole, Group) or not isinstance(removed, Group) or len(whole.items) != 2:
         return node
     low_end, high_end = real_value(whole.items[0]), real_value(whole.items[1])
     if low_end is None or high_end is None:
+        return node
+    if removed.opening in ("(", "[") and len(removed.items) == 2:
+        start, end = real_value(removed.items[0]), real_value(removed.items[1])
+        if start is None or end is None or not low_end < start < end < high_end:
+            return node
+        below = Group(whole.opening, (whole.items[0], removed.items[0]), ")" if removed.opening == "[" else "]")
+        return Union(
+            (below, Group("(" if removed.closing == "]" else "[", (removed.items[1], whole.items[1]), whole.closing))
+        )
+    if removed.opening != "{":
         return node
     inside: list[tuple[float, Node]] = []
     for item in removed.items:

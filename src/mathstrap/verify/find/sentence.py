@@ -118,7 +118,9 @@ _SAYS_MORE = re.compile(
     r"|factorial|pm|am|to|o['’]clock|remainder|to the|by)\b",
     re.IGNORECASE,
 )
-_FILLER = re.compile(r"^(?:therefore|thus|hence|simply|just|then|equal to|approximately|about)[,:]? ")
+_FILLER = re.compile(
+    r"^(?:therefore|thus|hence|simply|just|clearly|indeed|obviously|then|equal to|approximately|about)[,:]? "
+)
 _PROSE = re.compile(r"[A-Za-z]{2,}")
 _CONCLUDES = re.compile(
     r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally)\b", re.IGNORECASE
@@ -486,7 +488,7 @@ _LEAD = re.compile(
 _LABEL = re.compile(
     r"[*_]{0,3}(?:(?:the|my|our|so|thus|hence|therefore|and),?\s)?(?:final |correct |total |overall |end "
     r"|numerical )?(?:answer|solution|result|output|total|conclusion|value|sum|soln|sol|ans"
-    r"|ANSWER|SOLUTION|RESULT)\b[*_]{0,3}\s{0,3}(?:[:：=]\s{0,3}[*_]{0,3}|(?=[$\\0-9-]))\s{0,3}",
+    r"|ANSWER|SOLUTION|RESULT)\b[*_]{0,3}\s{0,3}(?:[:：=]\s{0,3}[*_]{0,3}|[-–—]\s+(?=[$\\0-9])|(?=[$\\0-9-]))\s{0,3}",
     re.IGNORECASE,
 )
 _EQUATION = re.compile(r"\$?\\?\(?\s?[A-Za-z](?:_\{?\w{1,3}\}?)?\s?=\s?[^=<>\n]{1,80}$")
@@ -506,7 +508,7 @@ def bare_answer(text: str) -> str | None:
         text = text[lead.end() :].strip()
     if not text:
         return None
-    text = str(re.sub(r"^Answer\s+(?=[$\\0-9-])", "", text))
+    text = str(re.sub(r"^Answer\s+(?:[-–—]\s+)?(?=[$\\0-9-])", "", text))
     label = _LABEL.match(text)
     if label and label.end() < len(text) and "\n" not in text:
         return value_of_sentence(value_of_span(_first_sentence(_BOLD.sub(r"\1", text[label.end() :]))))

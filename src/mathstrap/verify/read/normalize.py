@@ -22,6 +22,7 @@ _CURRENCY_SIGNS = {"EUR": "€", "GBP": "£", "INR": "₹", "Rs": "₹", "Rs.": 
 _CURRENCY_LETTERS = frozenset("UEGCAIRJ")  # what a code of _CURRENCY begins with
 _CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
 _O_CLOCK = re.compile(r"^([0-9]{1,2})(?:\\text\s?\{)?\s?o'?\s?clock\}?", re.IGNORECASE)
+_CHOSEN = re.compile(r"([0-9]{1,4})\s?(C|P|(?<=\s)choose(?=\s))\s?([0-9]{1,4})")  # 10C3, 10 choose 3
 _HOUR = re.compile(r"[0-9]{1,2}\s?[AaPp]\.?\s?[Mm]\.?")
 _NOON = re.compile(r"^(?:12(?::00)?\s?)?(?:\\text\s?\{\s*)?(noon|midnight)\}?$", re.IGNORECASE)
 # Commands that add nothing, with what they hold.
@@ -35,6 +36,8 @@ _HTML = re.compile(
     r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|math|mn|mi|mrow)\b[^<>\n]{0,80}>",
     re.IGNORECASE,
 )
+_ALIGNED = re.compile(r"&\s*(?:=|\\[gl]eq?\b|[<>])")
+_ARRAY = re.compile(r"^\s*\\begin\{array\}\s*\{[^{}]{0,20}\}")
 _NULL_DELIMITERS = re.compile(r"^\\left\s?\.(.*)\\right\s?\.$", re.DOTALL)
 _KERN = re.compile(r"\\(?:hskip|kern|mkern|mskip)\s?-?[0-9.]{1,8}\s?(?:pt|em|ex|mu|cm|mm)")
 _WRAPPER = re.compile(
@@ -97,7 +100,10 @@ _UNIT_IN_BRACKETS = re.compile(
     r"(?<=[0-9%])\s+\((?:[A-Za-z][A-Za-z ./-]{2,60}|ft|cm|mm|km|kg|mg|ml|in|oz|g|m|l)\)$"
 )  # 9 (apples)
 _TIMES_TEN = re.compile(r"(?<=[0-9])\s?[xX]\s?(?=10\s?\^)")
-_ADVERB = re.compile(r"^(?:\\text\{\s*)?(?:exactly|only|just|a total of|equal to)(?:\s*\}|\s+)(?=\S)", re.IGNORECASE)
+_ADVERB = re.compile(
+    r"^(?:\\text\{\s*)?(?:exactly|only|just|a total of|equal to|(?:final )?answer\s?[:=])(?:\s*\}|\s+)(?=\S)",
+    re.IGNORECASE,
+)
 _CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer):? )?\(?([A-J])\)?")
 _SMALL_CHOICE = re.compile(r"(?:[Oo]ption |[Cc]hoice |[Aa]nswer )?\(([a-j])\)")
 _CHOICE_WITH_TEXT = re.compile(
@@ -183,6 +189,8 @@ def _with_spelled_units(text: str) -> str:
     """Write times of day, feet and inches, hours and minutes and rates in the words the grammar reads."""
     if ":" in text or _HOUR.fullmatch(text):
         return _CLOCK.sub(lambda match: f" {match[1].lower()}m", text)
+    if ("C" in text or "P" in text or "choose" in text) and (chosen := _CHOSEN.fullmatch(text)):
+        return f"P({chosen[1]},{chosen[3]})" if chosen[2] == "P" else f"\\binom{{{chosen[1]}}}{{{chosen[3]}}}"
     last = text[-1:]
     if last.lower() in "kn}t" and (match := _NOON.match(text)):
         return "12:00 pm" if match[1].lower() == "noon" else "12:00 am"
@@ -255,7 +263,10 @@ def _unwrap(text: str) -> str:
     if text.startswith("\\") and (match := _WRAPPER.match(text)) and _closes_at_end(text[match.end() :]):
         return text[match.end() + 1 : -1]
     if text.startswith("\\left\\{") and "\\begin" in text[:20] and text.endswith("\\right"):
-        return text[7:-6]  # a system of equations behind one brace
+        inner = text[7:-6]  # a system of equations behind one brace, or a function by cases
+        if inner.rstrip().endswith("\\end{array}") and "&" in inner and not _ALIGNED.search(inner):
+            inner = _ARRAY.sub(r"\\begin{cases}", inner.rstrip().removesuffix("\\end{array}")) + "\\end{cases}"
+        return inner
     if text.startswith("{") and "," not in text and _closes_at_end(text):
         return text[1:-1]
     return text

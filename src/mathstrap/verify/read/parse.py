@@ -367,6 +367,8 @@ class Parser:
 
     def _with_unit(self, value: Node, unit: str) -> Node:
         words = unit.split()
+        if len(words) > 1 and words[0] == "per" and words[1] == "cent":
+            words[:2] = ["percent"]
         first = words[0].lower()
         if first in MAGNITUDES and not (first in ("ten", "gross", "mil", "mille") and len(words) > 1):
             value, words = _times(value, MAGNITUDES[first]), words[1:]

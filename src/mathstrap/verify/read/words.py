@@ -318,7 +318,11 @@ def counted_in_words(text: str) -> str | None:
         return None
     value, used = _value_from_words(words, 0)
     rest = " ".join(words[used:])
-    return f"{value} {rest}" if used and rest and value.isdigit() and words[used] not in _INFIXES else None
+    if not used or not rest or words[used] in _INFIXES:
+        return None
+    if value.isdigit():
+        return f"{value} {rest}"
+    return f"({value}) {rest}" if words[used] in UNITS else None  # two and a half hours
 
 
 def _value_from_words(words: list[str], start: int) -> tuple[str, int]:
