@@ -391,9 +391,13 @@ def is_number(text: str) -> bool:
 
 def _with_unit_letter(text: str, other: str) -> str:
     """Return `8 m` with its m as a unit when the other answer does not use m as a variable."""
-    match = _UNIT_LETTER.search(text) or (_TOUCHING_UNIT.search(text) if _HAS_UNIT.search(other) else None)
+    match = _UNIT_LETTER.search(text)
+    if match is None and (touching := _TOUCHING_UNIT.search(text)) is not None and _HAS_UNIT.search(other):
+        match = touching
+    if match is None:
+        return text
     other = _AREA_UNIT.sub(" ", other)
-    if not match or (match[1] in _LETTER.findall(_IN_TEXT.sub("", other)) and not _UNIT_LETTER.search(other)):
+    if match[1] in _LETTER.findall(_IN_TEXT.sub("", other)) and not _UNIT_LETTER.search(other):
         return text
     return f"{text[: match.start()]}\\text{{ {match[1]}{'^' + match[2] if match[2] else ''}}}"
 

@@ -189,7 +189,7 @@ def _with_spelled_units(text: str) -> str:
     """Write times of day, feet and inches, hours and minutes and rates in the words the grammar reads."""
     if ":" in text or _HOUR.fullmatch(text):
         return _CLOCK.sub(lambda match: f" {match[1].lower()}m", text)
-    if ("C" in text or "P" in text or "choose" in text) and (chosen := _CHOSEN.fullmatch(text)):
+    if len(text) < 20 and ("C" in text or "P" in text or "choose" in text) and (chosen := _CHOSEN.fullmatch(text)):
         return f"P({chosen[1]},{chosen[3]})" if chosen[2] == "P" else f"\\binom{{{chosen[1]}}}{{{chosen[3]}}}"
     last = text[-1:]
     if last.lower() in "kn}t" and (match := _NOON.match(text)):
