@@ -1,10 +1,11 @@
-"""The Game of 24: which hands can be solved, every solution, and a checker that runs nothing."""
+"""The Game of 24: which hands can be solved, and every solution."""
 
 from __future__ import annotations
 
 import pytest
 
-from mathstrap.reproduce.game24 import check, game_of_n, is_solvable, solutions
+from mathstrap.reproduce.game24 import game_of_n, is_solvable, solutions
+from mathstrap.verify.game24 import check
 
 
 @pytest.mark.parametrize(
@@ -35,26 +36,3 @@ def test_swapping_a_number_with_the_target_gives_four_solvable_puzzles():
     swapped = game_of_n((3, 3, 8, 8))
     assert swapped == [((3, 8, 8, 24), 3), ((3, 8, 8, 24), 3), ((3, 3, 8, 24), 8), ((3, 3, 8, 24), 8)]
     assert all(is_solvable(hand, number) for hand, number in swapped)
-
-
-@pytest.mark.parametrize(
-    ("reply", "want"),
-    [
-        ("8 / (3 - 8 / 3)", ""),
-        ("8/(3-8/3) = 24", ""),
-        ("8 ÷ (3 − 8 ÷ 3)", ""),
-        ("8 / (3 - 8 / 3) = 25", "unreadable"),
-        ("3 * 8", "other_numbers"),
-        ("3 * 8 * 3 / 8", "wrong_value"),
-        ("24", "other_numbers"),
-        ("(3 - 3) * 8 / (8 - 8)", "unreadable"),  # a division by zero
-        ("8 / (3 - 8 / 3", "unreadable"),
-        ("__import__('os').system('x')", "unreadable"),
-        ("9**9**9", "unreadable"),
-        ("(" * 100_000, "unreadable"),
-        ("-3 + 3 + 8 + 8", "unreadable"),  # no sign before the first number
-        ("", "unreadable"),
-    ],
-)
-def test_the_checker_reads_an_expression_and_nothing_else(reply, want):
-    assert check(reply, (3, 3, 8, 8)) == want

@@ -81,4 +81,6 @@ def test_gsm8k_asks_for_a_number() -> None:
 def test_an_unknown_grader_is_named_with_a_suggestion() -> None:
     with pytest.raises(InputError, match='Did you mean "minerva"'):
         grade("1", "1", grader="minervaa")
-    assert set(GRADERS) == {"math", "gsm8k", "metamath-2024-gsm8k", "metamath-2024-math", "hendrycks", "minerva"}
+    assert set(GRADERS) == {
+        "math", "gsm8k", "metamath-2024-gsm8k", "metamath-2024-math", "hendrycks", "minerva", "game24",
+    }  # fmt: skip

@@ -1,26 +1,20 @@
-"""The Game of 24 (paper, App. D) by exact enumeration: which hands can be solved, every solution, and a checker.
+"""The Game of 24 (paper, App. D) by exact enumeration: which hands can be solved, and every solution.
 
-Numbers are exact fractions throughout. An expression is read by a parser of its own and never evaluated as code, so the
-checker is safe on a model's output.
+Numbers are exact fractions throughout. The checker is `mathstrap.verify.game24`.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cache
 from itertools import combinations_with_replacement
 
+from mathstrap.verify.game24 import Hand
+
 LARGEST = 13  # cards: ace to king
 NUM_CARDS = 4
 TARGET = 24
-# A reply is cut here before it is read: four numbers and three signs need far less.
-MAX_CHARS = 200
-_TOKEN = re.compile(r"\s*(?:(\d{1,4})|([-+*/()×÷−]))")
-_SIGNS = {"×": "*", "÷": "/", "−": "-"}
-
-Hand = tuple[int, ...]
 
 
 def puzzles(target: int = TARGET, *, largest: int = LARGEST) -> list[Hand]:
@@ -151,77 +145,3 @@ def _write(tree: Tree) -> str:
 
     text = plus.join(part(inner) for inner in straight) or start
     return text + "".join(minus + part(inner) for inner in turned)
-
-
-def check(reply: str, hand: Hand, target: int = TARGET) -> str:
-    """Return "" where a reply is a solution, else the reason: `unreadable`, `other_numbers` or `wrong_value`.
-
-    A reply is one expression, with or without `= 24` behind it; nothing else may stand there. Never raises.
-    """
-    text = reply.strip()[:MAX_CHARS]
-    left, equals, right = text.partition("=")
-    if equals and right.strip() != str(target):
-        return "unreadable"
-    try:
-        value, numbers = _Reader(left).whole()
-    except (ValueError, ZeroDivisionError):
-        return "unreadable"
-    if sorted(numbers) != sorted(hand):
-        return "other_numbers"
-    return "" if value == target else "wrong_value"
-
-
-class _Reader:
-    """Reads one expression by recursive descent: sum, product, number or bracket. No sign before a number."""
-
-    def __init__(self, text: str) -> None:
-        self.tokens: list[str] = []
-        place = 0
-        text = text.rstrip()
-        while place < len(text):
-            match = _TOKEN.match(text, place)
-            if match is None:
-                raise ValueError("a character that no expression has")
-            token = match[1] or match[2]
-            self.tokens.append(_SIGNS.get(token, token))
-            place = match.end()
-        self.place = 0
-        self.numbers: list[int] = []
-
-    def whole(self) -> tuple[Fraction, list[int]]:
-        value = self._sum()
-        if self.place != len(self.tokens):
-            raise ValueError("text behind the expression")
-        return value, self.numbers
-
-    def _accept(self, signs: str) -> str:
-        token = self.tokens[self.place] if self.place < len(self.tokens) else ""
-        if token and token in signs:
-            self.place += 1
-            return token
-        return ""
-
-    def _sum(self) -> Fraction:
-        value = self._product()
-        while sign := self._accept("+-"):
-            value = value + self._product() if sign == "+" else value - self._product()
-        return value
-
-    def _product(self) -> Fraction:
-        value = self._atom()
-        while sign := self._accept("*/"):
-            value = value * self._atom() if sign == "*" else value / self._atom()
-        return value
-
-    def _atom(self) -> Fraction:
-        if self._accept("("):  # at most MAX_CHARS deep, far below Python's limit
-            value = self._sum()
-            if not self._accept(")"):
-                raise ValueError("a bracket is not closed")
-            return value
-        token = self.tokens[self.place] if self.place < len(self.tokens) else ""
-        if not token.isdigit():
-            raise ValueError("a number is missing")
-        self.place += 1
-        self.numbers.append(int(token))
-        return Fraction(int(token))

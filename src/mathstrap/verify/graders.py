@@ -1,7 +1,7 @@
 """The graders by name, and `grade`, which picks one and prepares its input.
 
-`math` is the default: exact where values are exact, structural, never by code execution. `gsm8k` asks for a number. The
-others reproduce published rules for comparability.
+`math` is the default: exact where values are exact, structural, never by code execution. `gsm8k` asks for a number,
+`game24` for an expression of given numbers. The others reproduce published rules for comparability.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from mathstrap.verify.find.extract import (
 )
 from mathstrap.verify.find.reply import only_repeats
 from mathstrap.verify.find.sentence import several_letters
+from mathstrap.verify.game24 import compare_game24
 from mathstrap.verify.record import Extraction, Form, Grade, Mode
 from mathstrap.verify.released import (
     compare_released_gsm8k,
@@ -84,6 +85,7 @@ GRADERS: Mapping[str, Grader] = MappingProxyType(
         "metamath-2024-math": Grader(extract=extract_released_math, compare=compare_released_math),
         "hendrycks": Grader(extract=extract_boxed, compare=compare_hendrycks),
         "minerva": Grader(extract=extract_minerva, compare=compare_minerva),
+        "game24": Grader(extract=extract_answer, compare=compare_game24),
     }
 )
 
