@@ -100,6 +100,55 @@ def solutions(hand: Hand, target: int = TARGET) -> list[str]:
     return sorted({_write(tree) for tree in _trees(tuple(sorted(hand))) if tree[-1] == target})
 
 
+def written(hand: Hand, target: int = TARGET) -> list[str]:
+    """Return every way to write a solution with two operands to a sign, `( 13 - 9 ) * ( 9 - 3 )`, in a fixed order.
+
+    Terms and factors in another order or other brackets are another way: answers to train on, where `solutions` counts
+    ideas.
+    """
+    found: set[str] = set()
+    for left, right in _deals(tuple(sorted(hand))):
+        by_value: dict[Fraction, list[str]] = {}
+        for value, text in _expressions(right):
+            by_value.setdefault(value, []).append(text)
+        for a, text in _expressions(left):
+            wanted = [(" + ", target - a), (" - ", a - target)]
+            if a:
+                wanted += [(" * ", target / a), (" / ", a / target)]
+            for sign, b in wanted:
+                found.update(text + sign + other for other in by_value.get(Fraction(b), ()))
+    return sorted(found)
+
+
+@cache
+def _expressions(hand: Hand) -> tuple[tuple[Fraction, str], ...]:
+    """Return every expression of all numbers with its value; one of several numbers stands in brackets."""
+    if len(hand) == 1:
+        return ((Fraction(hand[0]), str(hand[0])),)
+    found: dict[str, Fraction] = {}
+    for left, right in _deals(hand):
+        for a, first in _expressions(left):
+            for b, second in _expressions(right):
+                for sign, value in (("+", a + b), ("-", a - b), ("*", a * b)):
+                    found[f"( {first} {sign} {second} )"] = value
+                if b:
+                    found[f"( {first} / {second} )"] = a / b
+    return tuple((value, text) for text, value in found.items())
+
+
+def _deals(hand: Hand) -> list[tuple[Hand, Hand]]:
+    """Return the ways to deal a hand into a first and a second part, each once."""
+    masks = range(1, 2 ** len(hand) - 1)
+    deals = {
+        (
+            tuple(number for place, number in enumerate(hand) if mask >> place & 1),
+            tuple(number for place, number in enumerate(hand) if not mask >> place & 1),
+        )
+        for mask in masks
+    }
+    return sorted(deals)
+
+
 # A tree is a number, a sum (what is added, what is taken away) or a product (factors, divisors); its value stands last.
 # Flat sums and products with sorted parts make equal expressions equal trees.
 Tree = tuple[str, tuple["Tree", ...], tuple["Tree", ...], Fraction]

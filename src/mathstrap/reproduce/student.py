@@ -1,13 +1,13 @@
-"""A student that fits on one core: a Llama of half a million weights with a token a number, trained by the package.
+"""A student that fits on one core: a small Llama with a token a number, trained from scratch by `mathstrap.train`.
 
-It has no language: its base has read random calculations and nothing else. Knows nothing of puzzles.
+It has no language: its base reads random calculations and nothing else. Knows nothing of puzzles.
 """
 
 from __future__ import annotations
 
-import os
 import random
-from collections.abc import Iterable, Mapping, Sequence
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,49 +17,136 @@ import msgspec
 
 from mathstrap.files.tables import write_atomically
 from mathstrap.train import DataOptions, TrainRecipe
+from mathstrap.train.sft import train
 
 END, PAD, UNKNOWN = "<end>", "<pad>", "<unk>"
-# Every whole number on the way to a solution of a puzzle is below this.
-LARGEST_NUMBER = 340
-WORDS = ("Make", "of", "Calculate", "+", "-", "*", "/", "(", ")", "=", ":")
-# The question, a colon, the response and the end mark.
+WORDS = ("Make", "of", "Calculate", "with", "+", "-", "*", "/", "(", ")", "=", ":")
+# No whole number on the way to a solution of a puzzle is larger: 24 * 13 = 312.
+LARGEST_NUMBER = 339
+# The question, a colon, the response and the end mark: `Make 24 of 3 3 8 8 : 8 / ( 3 - 8 / 3 ) <end>`.
 CHAT = (
     "{% for message in messages %}{{ message['content'] }}"
     "{% if message['role'] == 'assistant' %}" + END + "{% else %} : {% endif %}{% endfor %}"
 )
-ANSWER_BATCH = 512
+MAX_REPLY_TOKENS = 24
+REPLIES_AT_ONCE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
-class Size:
-    """The shape of the student: width, layers and heads of a Llama."""
+class StudentSize:
+    """The shape of a student: width and layers of a Llama with four heads."""
 
-    hidden: int = 128
+    hidden: int = 96
     layers: int = 2
-    heads: int = 4
 
 
-def write_blank(folder: Path, size: Size, *, rng_seed: int) -> int:
-    """Write an untrained student with its tokenizer, as `mathstrap train model=FOLDER` reads it; returns its weights."""
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """How a student is trained: optimiser steps of `batch` samples at a peak learning rate, cosine."""
+
+    steps: int
+    batch: int = 64
+    lr: float = 3e-3
+
+
+def write_blank(folder: Path, size: StudentSize, *, rng_seed: int) -> int:
+    """Write an untrained student as `mathstrap train model=FOLDER` reads it; returns how many weights it has."""
     import torch
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+    from transformers.utils.logging import disable_progress_bar
 
-    words = [PAD, END, UNKNOWN, *WORDS, *map(str, range(LARGEST_NUMBER))]
+    disable_progress_bar()
+    words = [PAD, END, UNKNOWN, *WORDS, *map(str, range(LARGEST_NUMBER + 1))]
     tokenizer = Tokenizer(models.WordLevel({word: place for place, word in enumerate(words)}, unk_token=UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[0-9]+|[A-Za-z]+"), "isolated")]
+        [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(Regex("[0-9]+|[A-Za-z]+|[^0-9A-Za-z]"), "isolated")]
     )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, unk_token=UNKNOWN)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token=END, pad_token=PAD, unk_token=UNKNOWN, padding_side="left"
+    )
     fast.chat_template = CHAT
     fast.save_pretrained(folder)
     torch.manual_seed(rng_seed)
     model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(words), hidden_size=size.hidden, intermediate_size=3 * size.hidden,
-            num_hidden_layers=size.layers, num_attention_heads=size.heads, num_key_value_heads=size.heads,
-            max_position_embeddings=128, tie_word_embeddings=True, bos_token_id=None, eos_token_id=1, pad_token_id=0,
+            num_hidden_layers=size.layers, num_attention_heads=4, num_key_value_heads=4, max_position_embeddings=128,
+            tie_word_embeddings=True, bos_token_id=None, eos_token_id=words.index(END), pad_token_id=words.index(PAD),
         )
     )  # fmt: skip
     model.save_pretrained(folder)
-    return int(sum(weights.numel() for weights in model.parameters()))
+    return sum(weights.numel() for weights in model.parameters())
+
+
+def calculations(count: int, *, rng_seed: int) -> list[dict[str, str]]:
+    """Return training rows of random calculations: the base learns to use given numbers once each, and what comes out.
+
+    Two to four numbers and no target. None of four has the value 24 or the number 24, so none is a Game of 24 or of n.
+    """
+    rng = random.Random(rng_seed)
+    rows: list[dict[str, str]] = []
+    while len(rows) < count:
+        num = rng.choice((2, 3, 4, 4))
+        numbers = sorted(rng.choices(range(1, 14 if num == 4 else 31), k=num))
+        if text := _calculation(numbers, rng):
+            query = f"Calculate with {' '.join(map(str, numbers))}"
+            rows.append({"query": query, "response": text, "original_question": query})
+    return rows
+
+
+def _calculation(numbers: Sequence[int], rng: random.Random) -> str:
+    """Return a random calculation with the numbers, "" where it leaves the whole numbers or would be a puzzle."""
+    parts = [(Fraction(number), str(number)) for number in numbers]
+    while len(parts) > 1:
+        (a, left), (b, right) = (parts.pop(rng.randrange(len(parts))) for _ in range(2))
+        sign = rng.choice("+-*/")
+        if sign == "/" and (not b or (a / b).denominator > 1):
+            return ""
+        value = a + b if sign == "+" else a - b if sign == "-" else a * b if sign == "*" else a / b
+        text = f"{left} {sign} {right}"
+        parts.append((value, f"( {text} )" if parts else text))
+    value, text = parts[0]
+    is_puzzle = len(numbers) == 4 and value == 24
+    return "" if is_puzzle or abs(value) > LARGEST_NUMBER else f"{text} = {value}"
+
+
+def fit(base: Path, rows: Sequence[Mapping[str, str]], folder: Path, plan: Steps, *, rng_seed: int) -> Path:
+    """Train a student of `rows` from `base` in `folder` and return the folder of its model; resumes what was killed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomically(folder / "rows.jsonl", [msgspec.json.encode(row) + b"\n" for row in rows])
+    train(
+        TrainRecipe(
+            model=str(base), out=str(folder), max_steps=plan.steps, global_batch=plan.batch, lr=plan.lr,
+            data=DataOptions(path=str(folder / "rows.jsonl"), prompt="chat", max_length=64), attention="sdpa",
+            save_every=plan.steps, keep_checkpoints=1, log_every=50, rng_seed=rng_seed,
+        )
+    )  # fmt: skip
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    return folder / "model"
+
+
+def answer(
+    model_path: Path, questions: Sequence[str], *, draws: int = 1, temperature: float = 0.0, rng_seed: int = 0
+) -> list[list[str]]:
+    """Return `draws` replies to each question, sampled at a temperature; 0 is greedy."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    torch.manual_seed(rng_seed)
+    tokenizer: Any = AutoTokenizer.from_pretrained(model_path)
+    model: Any = AutoModelForCausalLM.from_pretrained(model_path).eval()
+    sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
+    replies: list[list[str]] = []
+    at_once = max(1, REPLIES_AT_ONCE // draws)
+    for low in range(0, len(questions), at_once):
+        prompts = [f"{question} :" for question in questions[low : low + at_once]]
+        asked = tokenizer(prompts, padding=True, return_tensors="pt", return_token_type_ids=False)
+        with torch.inference_mode():
+            found = model.generate(
+                **asked, **sampling, max_new_tokens=MAX_REPLY_TOKENS, num_return_sequences=draws,
+                pad_token_id=tokenizer.pad_token_id,
+            )  # fmt: skip
+        texts = tokenizer.batch_decode(found[:, asked["input_ids"].shape[1] :], skip_special_tokens=True)
+        replies += [texts[place : place + draws] for place in range(0, len(texts), draws)]
+    return replies

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from statistics import fmean, stdev, variance
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -28,6 +28,22 @@ DIRECTIONS = ("forward", "backward")
 # Sums of thirds miss 0 by less than this where they should be 0.
 TIE = 1e-9
 BACKWARD_ENDINGS = ("-backward", "-backward-full")
+
+
+class Judged(Protocol):
+    """A reply that was judged: its question, the original that the question was made from, and whether it is right."""
+
+    @property
+    def problem(self) -> str:
+        """The id of the question."""
+
+    @property
+    def cluster(self) -> str:
+        """The id of the original question."""
+
+    @property
+    def is_correct(self) -> bool:
+        """Whether the reply is right."""
 
 
 class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +141,7 @@ def direction_of(benchmark: str) -> str:
     return "backward" if benchmark.endswith(BACKWARD_ENDINGS) else "forward"
 
 
-def accuracy(students: Sequence[Sequence[ScoredDraw]]) -> Accuracy | None:
+def accuracy(students: Sequence[Sequence[Judged]]) -> Accuracy | None:
     """Return the accuracy of an arm's students on the same questions; None where nothing was asked."""
     draws = [draw for student_draws in students for draw in student_draws]
     if not draws:
@@ -149,7 +165,7 @@ def by_length(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Estimate]:
     return found
 
 
-def mean_by_question(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, float]:
+def mean_by_question(students: Sequence[Sequence[Judged]]) -> dict[str, float]:
     """Return each question's share of right replies over all students."""
     found: dict[str, list[bool]] = {}
     for draws in students:
@@ -158,7 +174,7 @@ def mean_by_question(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, floa
     return {problem: fmean(right) for problem, right in found.items()}
 
 
-def compare_arms(arms: Mapping[str, Sequence[Sequence[ScoredDraw]]]) -> list[ArmDifference]:
+def compare_arms(arms: Mapping[str, Sequence[Sequence[Judged]]]) -> list[ArmDifference]:
     """Return every pair of arms compared, p-values adjusted by Holm over all of them; arms without replies stay out."""
     asked = {arm: students for arm, students in arms.items() if any(students)}
     pairs = list(combinations(asked, 2))
@@ -169,7 +185,7 @@ def compare_arms(arms: Mapping[str, Sequence[Sequence[ScoredDraw]]]) -> list[Arm
 
 
 def compare_pair(
-    a: str, b: str, students_a: Sequence[Sequence[ScoredDraw]], students_b: Sequence[Sequence[ScoredDraw]], *,
+    a: str, b: str, students_a: Sequence[Sequence[Judged]], students_b: Sequence[Sequence[Judged]], *,
     trainings: Variance | None, num_pairs: int,
 ) -> ArmDifference:  # fmt: skip
     """Return b less a as one of `num_pairs` pairs, its p-value not yet adjusted."""
@@ -220,7 +236,7 @@ def weigh(by_original: Sequence[tuple[float, int]], spread: Variance) -> Weight:
     )  # fmt: skip
 
 
-def seed_means(students: Sequence[Sequence[ScoredDraw]]) -> list[float]:
+def seed_means(students: Sequence[Sequence[Judged]]) -> list[float]:
     """Return each student's accuracy."""
     return [fmean(draw.is_correct for draw in draws) for draws in students if draws]
 

@@ -1,0 +1,229 @@
+"""The Game of 24, end to end (paper, App. D): data by enumeration, students from scratch, an exact grader.
+
+Every student's replies are a file; a student whose file is there is not trained again, so a run goes on where it was
+stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from mathstrap.files.tables import write_atomically
+from mathstrap.reproduce.game24_arms import ARMS, Arm, ArmSizes, Puzzle, puzzle_sets, rows_of, solved, split
+from mathstrap.reproduce.student import Steps, StudentSize, answer, calculations, fit, write_blank
+from mathstrap.study.done import digest
+from mathstrap.study.result import Accuracy, Difference, accuracy, compare_arms, verdict
+from mathstrap.verify import grade
+
+# Accuracy in percent (paper, App. D): what a LLaMA-2-7B comes to after each arm.
+PUBLISHED: dict[str, dict[Arm, float]] = {
+    "game24": {"sft": 1.8, "ans_aug": 10.2, "mixed": 12.0},
+    "game_of_n": {"sft": 0.8, "ans_aug": 3.0, "mixed": 8.1},
+}
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Game24Setting:
+    """What is fixed before anything is trained; the defaults were chosen in a pilot (docs/results/game24.md)."""
+
+    size: StudentSize = field(default_factory=StudentSize)
+    arms: ArmSizes = field(default_factory=ArmSizes)
+    num_calculations: int = 76_800
+    base: Steps = field(default_factory=lambda: Steps(steps=600, batch=128))
+    student: Steps = field(default_factory=lambda: Steps(steps=400))
+    rng_seeds: tuple[int, ...] = (0, 1, 2)
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """A graded reply: the puzzle, the Game of 24 it comes from, what was replied and what the grader said."""
+
+    problem: str
+    cluster: str
+    puzzle: str
+    reply: str
+    is_correct: bool
+    reason: str
+
+
+class Game24Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What the JSON holds: the setting, accuracies and differences by test set, and why replies were wrong."""
+
+    setting: dict[str, Any]
+    num_weights: int
+    rows: dict[str, int]
+    published: dict[str, dict[str, float]]
+    accuracy: dict[str, dict[str, Accuracy]]
+    differences: dict[str, list[Difference]]
+    reasons: dict[str, dict[str, int]]
+    seconds: dict[str, float]
+
+
+def graded(puzzles: Sequence[Puzzle], replies: Sequence[Sequence[str]]) -> list[Reply]:
+    """Grade the first reply to each puzzle with the exact checker."""
+    found = []
+    for puzzle, (text, *_) in zip(puzzles, replies, strict=True):
+        verdict = grade(puzzle.gold, text, grader="game24", form="answer")
+        found.append(
+            Reply(
+                problem=puzzle.id, cluster=puzzle.original, puzzle=puzzle.gold, reply=text,
+                is_correct=verdict.outcome == "correct", reason=verdict.reason,
+            )
+        )  # fmt: skip
+    return found
+
+
+def make_base(folder: Path, size: StudentSize, num_calculations: int, plan: Steps) -> tuple[Path, int]:
+    """Return the base every student starts from, trained on random calculations unless it is there, and its weights."""
+    import torch
+
+    torch.set_num_threads(1)
+    blank, model = folder / "blank", folder / "model"
+    done = folder / "base.json"
+    inputs = digest(asdict(size), num_calculations, asdict(plan))
+    if done.exists():
+        found = msgspec.json.decode(done.read_bytes())
+        if found["inputs"] == inputs and (model / "config.json").exists():
+            return model, int(found["num_weights"])
+    num_weights = write_blank(blank, size, rng_seed=0)
+    fit(blank, calculations(num_calculations, rng_seed=0), folder, plan, rng_seed=0)
+    write_atomically(done, [msgspec.json.encode({"inputs": inputs, "num_weights": num_weights})])
+    return model, num_weights
+
+
+def saved(path: Path, inputs: str, kind: Any, make: Callable[[], Any]) -> tuple[Any, float]:
+    """Return what a file holds of these inputs, else make and write it; with the seconds of processor time it took."""
+    if path.exists():
+        found = msgspec.json.decode(path.read_bytes())
+        if found["inputs"] == inputs:
+            return msgspec.convert(found["value"], kind), found["seconds"]
+    started = time.process_time()
+    value = make()
+    seconds = time.process_time() - started
+    write_atomically(path, [msgspec.json.encode({"inputs": inputs, "seconds": seconds, "value": value})])
+    return value, seconds
+
+
+def train_and_ask(
+    base: Path, rows: Sequence[Mapping[str, str]], folder: Path, plan: Steps, rng_seed: int, puzzles: Sequence[Puzzle]
+) -> list[Reply]:  # fmt: skip
+    """Train a student and grade its greedy replies; its weights go afterwards."""
+    model = fit(base, rows, folder, plan, rng_seed=rng_seed)
+    found = graded(puzzles, answer(model, [puzzle.question for puzzle in puzzles]))
+    shutil.rmtree(folder)
+    return found
+
+
+def run_game24(out: Path, setting: Game24Setting | None = None, *, say: Say = print) -> Game24Result:
+    """Train and ask every student that is left, and write game24.json, game24.md and game24.png; returns the result."""
+    setting = setting or Game24Setting()
+    (out / "replies").mkdir(parents=True, exist_ok=True)
+    train_hands, test_hands = split(setting.arms)
+    questions = puzzle_sets(test_hands)["game_of_n"]  # the Games of 24 are its beginning
+    answers = solved(train_hands)
+    base, num_weights = make_base(out / "base", setting.size, setting.num_calculations, setting.base)
+    say(f"base: {num_weights:,} weights, {setting.num_calculations:,} calculations")
+    seconds: dict[str, float] = {}
+    students: dict[Arm, list[list[Reply]]] = {arm: [] for arm in ARMS}
+    num_rows: dict[str, int] = {}
+    for rng_seed in setting.rng_seeds:
+        for arm in ARMS:
+            name = f"{arm}-{rng_seed}"
+            rows = rows_of(arm, answers, setting.arms, rng_seed=rng_seed)
+            num_rows[arm] = len(rows)
+            inputs = digest(asdict(setting.size), setting.num_calculations, asdict(setting.base), rows,
+                            asdict(setting.student), [puzzle.gold for puzzle in questions])  # fmt: skip
+            found, spent = saved(
+                out / "replies" / f"{name}.json", inputs, list[Reply],
+                partial(train_and_ask, base, rows, out / "students" / name, setting.student, rng_seed, questions),
+            )  # fmt: skip
+            students[arm].append(found)
+            seconds[name] = round(spent, 1)
+            right = sum(reply.is_correct for reply in found)
+            say(f"{name}: {right} of {len(questions)} right, {seconds[name]:.0f} s of processor time")
+    result = summarise(setting, students, num_weights=num_weights, rows=num_rows, seconds=seconds)
+    write_atomically(out / "game24.json", [msgspec.json.format(msgspec.json.encode(result)) + b"\n"])
+    write_atomically(out / "game24.md", [as_page(result).encode()])
+    write_figure(result, out / "game24.png")
+    return result
+
+
+def summarise(
+    setting: Game24Setting, students: Mapping[Arm, Sequence[Sequence[Reply]]], *, num_weights: int,
+    rows: Mapping[str, int], seconds: Mapping[str, float],
+) -> Game24Result:  # fmt: skip
+    """Return accuracies, paired differences and reasons of both test sets."""
+    num_games = setting.arms.test
+    sets: dict[str, dict[str, list[Sequence[Reply]]]] = {
+        "game24": {arm: [replies[:num_games] for replies in of_arm] for arm, of_arm in students.items()},
+        "game_of_n": {arm: list(of_arm) for arm, of_arm in students.items()},
+    }
+    return Game24Result(
+        setting=asdict(setting), num_weights=num_weights, rows=dict(rows), seconds=dict(seconds),
+        published={name: {str(arm): value for arm, value in of_arm.items()} for name, of_arm in PUBLISHED.items()},
+        accuracy={
+            name: {arm: found for arm, replies in of_arm.items() if (found := accuracy(replies)) is not None}
+            for name, of_arm in sets.items()
+        },
+        differences={name: compare_arms(of_arm) for name, of_arm in sets.items()},
+        reasons={
+            arm: dict(Counter(reply.reason for replies in of_arm for reply in replies))
+            for arm, of_arm in students.items()
+        },
+    )  # fmt: skip
+
+
+TITLES = {"game24": "Game of 24", "game_of_n": "Game of n"}
+
+
+def as_page(result: Game24Result) -> str:
+    """Return the table and the comparisons as Markdown."""
+    lines = [
+        "| test | arm | rows | right, % (95 % interval) | by seed, % | paper, % |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, of_arm in result.accuracy.items():
+        for arm, one in of_arm.items():
+            score = one.score
+            by_seed = ", ".join(f"{100 * value:.1f}" for value in one.by_seed)
+            lines.append(
+                f"| {TITLES[name]} | {arm} | {result.rows[arm]:,} | {100 * score.value:.1f} "
+                f"({100 * score.low:.1f}–{100 * score.high:.1f}) | {by_seed} | {result.published[name][arm]} |"
+            )
+    for name, differences in result.differences.items():
+        lines += ["", f"{TITLES[name]}, three pairs, adjusted by Holm:", ""]
+        lines += [f"- {verdict(one)}" for one in differences]
+    return "\n".join(lines) + "\n"
+
+
+def write_figure(result: Game24Result, path: Path) -> None:
+    """Draw both test sets, an arm a bar with its interval, the paper's number a mark beside it."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.4, 3.2), layout="constrained")
+    for axes, (name, of_arm) in zip(figure.subplots(1, 2), result.accuracy.items(), strict=True):
+        scores = [100 * one.score.value for one in of_arm.values()]
+        reach = [[100 * (one.score.value - one.score.low) for one in of_arm.values()],
+                 [100 * (one.score.high - one.score.value) for one in of_arm.values()]]  # fmt: skip
+        axes.bar(list(of_arm), scores, yerr=reach, capsize=3, color="#0072b2", width=0.5, label="here")
+        for place, one in enumerate(of_arm.values()):
+            axes.scatter(
+                [place] * len(one.by_seed), [100 * value for value in one.by_seed], color="#000000", s=8, zorder=3
+            )
+        published = [result.published[name][arm] for arm in of_arm]
+        axes.scatter(list(of_arm), published, marker="D", color="#d55e00", zorder=3, label="paper, 7B")
+        axes.set_title(TITLES[name], fontsize=10)
+        axes.set_ylabel("right, %")
+        axes.grid(visible=True, axis="y", alpha=0.25)
+        axes.legend(frameon=False, fontsize=8)
+    FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
