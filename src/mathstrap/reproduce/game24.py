@@ -100,7 +100,8 @@ def solutions(hand: Hand, target: int = TARGET) -> list[str]:
     return sorted({_write(tree) for tree in _trees(tuple(sorted(hand))) if tree[-1] == target})
 
 
-def written(hand: Hand, target: int = TARGET) -> list[str]:
+@cache
+def written(hand: Hand, target: int = TARGET) -> tuple[str, ...]:
     """Return every way to write a solution with two operands to a sign, `( 13 - 9 ) * ( 9 - 3 )`, in a fixed order.
 
     Terms and factors in another order or other brackets are another way: answers to train on, where `solutions` counts
@@ -117,7 +118,7 @@ def written(hand: Hand, target: int = TARGET) -> list[str]:
                 wanted += [(" * ", target / a), (" / ", a / target)]
             for sign, b in wanted:
                 found.update(text + sign + other for other in by_value.get(Fraction(b), ()))
-    return sorted(found)
+    return tuple(sorted(found))
 
 
 @cache

@@ -72,7 +72,7 @@ def puzzle_sets(hands: Sequence[Hand]) -> dict[str, list[Puzzle]]:
     return {"game24": game24, "game_of_n": [*game24, *swapped]}
 
 
-def solved(hands: Sequence[Hand]) -> dict[Hand, list[str]]:
+def solved(hands: Sequence[Hand]) -> dict[Hand, tuple[str, ...]]:
     """Return every written solution of each puzzle."""
     return {hand: written(hand) for hand in hands}
 

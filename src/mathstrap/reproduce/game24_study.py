@@ -21,7 +21,7 @@ from mathstrap.files.tables import write_atomically
 from mathstrap.reproduce.game24_arms import ARMS, Arm, ArmSizes, Puzzle, puzzle_sets, rows_of, solved, split
 from mathstrap.reproduce.student import Steps, StudentSize, answer, calculations, fit, write_blank
 from mathstrap.study.done import digest
-from mathstrap.study.result import Accuracy, Difference, accuracy, compare_arms, verdict
+from mathstrap.study.result import Accuracy, ArmDifference, accuracy, compare_arms, verdict
 from mathstrap.verify import grade
 
 # Accuracy in percent (paper, App. D): what a LLaMA-2-7B comes to after each arm.
@@ -38,9 +38,9 @@ class Game24Setting:
 
     size: StudentSize = field(default_factory=StudentSize)
     arms: ArmSizes = field(default_factory=ArmSizes)
-    num_calculations: int = 76_800
-    base: Steps = field(default_factory=lambda: Steps(steps=600, batch=128))
-    student: Steps = field(default_factory=lambda: Steps(steps=400))
+    num_calculations: int = 44_800
+    base: Steps = field(default_factory=lambda: Steps(steps=350, batch=128))
+    student: Steps = field(default_factory=lambda: Steps(steps=200))
     rng_seeds: tuple[int, ...] = (0, 1, 2)
 
 
@@ -63,7 +63,7 @@ class Game24Result(msgspec.Struct, frozen=True, kw_only=True):
     rows: dict[str, int]
     published: dict[str, dict[str, float]]
     accuracy: dict[str, dict[str, Accuracy]]
-    differences: dict[str, list[Difference]]
+    differences: dict[str, list[ArmDifference]]
     reasons: dict[str, dict[str, int]]
     seconds: dict[str, float]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import random
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -37,12 +36,12 @@ class NoiseSetting:
 
     size: StudentSize = field(default_factory=StudentSize)
     sizes: ArmSizes = field(default_factory=ArmSizes)
-    num_calculations: int = 76_800
-    base: Steps = field(default_factory=lambda: Steps(steps=600, batch=128))
-    student: Steps = field(default_factory=lambda: Steps(steps=120))
+    num_calculations: int = 44_800
+    base: Steps = field(default_factory=lambda: Steps(steps=350, batch=128))
+    student: Steps = field(default_factory=lambda: Steps(steps=60))
     false_accepts: tuple[float, ...] = (0.0, 0.02, 0.1)
     rounds: int = 3
-    draws: int = 8
+    draws: int = 4
     temperature: float = 1.0
     rng_seeds: tuple[int, ...] = (0, 1, 2)
 
@@ -105,28 +104,32 @@ class Material:
         return list(self.answers)
 
 
-def train_and_ask(
-    material: Material, name: str, rng_seed: int, kept: Mapping[tuple[Hand, str], bool]
-) -> tuple[float, list[list[str]]]:  # fmt: skip
-    """Train a student on the seeds' own solutions and what was kept; return its accuracy and its sampled answers."""
-    setting = material.setting
-    rows = rows_of("sft", material.answers, setting.sizes, rng_seed=rng_seed)
+def train_student(material: Material, name: str, rng_seed: int, kept: Mapping[tuple[Hand, str], bool]) -> Path:
+    """Train a student from the base on the seeds' own solutions and what was kept; return its folder."""
+    rows = rows_of("sft", material.answers, material.setting.sizes, rng_seed=rng_seed)
     rows += [row_of(hand, TARGET, text, hand) for hand, text in kept]
-    folder = material.out / "students" / name
-    model = fit(material.base, rows, folder, setting.student, rng_seed=rng_seed)
-    found = graded(material.held_out, answer(model, [puzzle.question for puzzle in material.held_out]))
-    sampled = answer(
+    return fit(material.base, rows, material.out / "students" / name, material.setting.student, rng_seed=rng_seed)
+
+
+def held_out_accuracy(material: Material, model: Path) -> float:
+    """Return the share of held-out puzzles that a student's greedy reply solves, by the exact checker."""
+    replies = answer(model, [puzzle.question for puzzle in material.held_out])
+    return fmean(reply.is_correct for reply in graded(material.held_out, replies))
+
+
+def sampled(material: Material, model: Path, rng_seed: int) -> list[list[str]]:
+    """Return a student's answers to the training puzzles."""
+    setting = material.setting
+    return answer(
         model, [question_of(hand, TARGET) for hand in material.hands], draws=setting.draws,
         temperature=setting.temperature, rng_seed=rng_seed,
     )  # fmt: skip
-    shutil.rmtree(folder)
-    return fmean(reply.is_correct for reply in found), sampled
 
 
 def start(material: Material, rng_seed: int) -> Start:
     """Return how the first student of a seed does and what it answers; all rates begin with it."""
-    accuracy, sampled = train_and_ask(material, f"start-{rng_seed}", rng_seed, {})
-    return Start(accuracy=accuracy, replies=sampled)
+    model = train_student(material, f"start-{rng_seed}", rng_seed, {})
+    return Start(accuracy=held_out_accuracy(material, model), replies=sampled(material, model, rng_seed))
 
 
 def rounds_of(material: Material, rate: float, rng_seed: int, first: Start) -> list[RoundResult]:
@@ -142,8 +145,9 @@ def rounds_of(material: Material, rate: float, rng_seed: int, first: Start) -> l
     results, replies = [result(0, first.accuracy)], first.replies
     for number in range(1, material.setting.rounds + 1):
         kept |= keep(material.hands, replies, false_accepts=rate, rng_seed=f"{rng_seed} {number}")
-        accuracy, replies = train_and_ask(material, f"{rate:g}-{rng_seed}", rng_seed, kept)
-        results.append(result(number, accuracy))
+        model = train_student(material, f"{rate:g}-{rng_seed}-{number}", rng_seed, kept)
+        results.append(result(number, held_out_accuracy(material, model)))
+        replies = sampled(material, model, rng_seed) if number < material.setting.rounds else []
     return results
 
 
