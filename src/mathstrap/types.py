@@ -61,6 +61,7 @@ REASONS: dict[str, str] = {
     "too_hard": "its question is solved less often than the window of pass rates allows",
     "too_easy": "its question is solved more often than the window of pass rates allows",
     "too_few_draws": "its question has too few graded draws to know how often it is solved",
+    "not_unique": "another number than the hidden one fits the question as well",
     "not_needed": "the mix had enough of its kind",
     "flagged": "a reviewer flagged this row",
 }

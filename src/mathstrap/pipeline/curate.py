@@ -20,6 +20,7 @@ from mathstrap.curate.dedup import DedupOptions, DuplicatePair, find_duplicates
 from mathstrap.curate.difficulty import DifficultyOptions, Place, place_in_window
 from mathstrap.curate.mix import Meta, label_keys, meta_of, mix, split
 from mathstrap.curate.paths import bad_arithmetic, select_paths
+from mathstrap.curate.uniqueness import fitting_twin
 from mathstrap.files.rundir import Mark, RunDir
 from mathstrap.parallel import ChunkMap, here
 from mathstrap.pipeline.derive import make_sample, solve_prompt
@@ -47,10 +48,12 @@ def curate(state: State, context: Context) -> State:
     flags = with_descendants(run.flags(), state.problems)
     marks = {name: mark for name, mark in run.marks().items() if mark.action != "flag"}
     approved = frozenset(name for name, mark in marks.items() if mark.action == "approve")
-    chosen = choose(
-        graded(run), recipe.curate, flags, approved=approved, outside=outside, map_chunks=context.map_chunks
-    )
     problems = {problem.id: problem for problem in chain(state.seeds.problems, state.problems)}
+    twins = {} if recipe.mode == "metamath-2024" else undetermined(graded(run), problems)
+    chosen = choose(
+        graded(run), recipe.curate, flags, approved=approved, outside=outside, twins=twins,
+        map_chunks=context.map_chunks,
+    )  # fmt: skip
     hashes = {problem.id: solve_prompt(problem, recipe).hash for problem in state.problems}
     keys = label_keys(recipe.mix)
     # Without targets an id says all that mixing needs, and the samples are made once instead of twice.
@@ -154,6 +157,27 @@ def outside_window(
     return {problem: place for problem, place in places.items() if place != "inside"}
 
 
+def undetermined(
+    pairs: Iterable[tuple[Candidate, Verdict]], problems: Mapping[str, Problem]
+) -> dict[str, str]:
+    """Return the backward problems whose hidden number is not the only one that fits, with the other one.
+
+    What the draws of one backward question show holds for its twin that hides the same number in other words.
+    """
+    found: dict[str, str] = {}
+    for name, group in groupby(pairs, key=lambda pair: pair[0].problem):
+        problem = problems.get(name)
+        if problem is None or problem.method not in ("fobar", "self_verification") or problem.style != "math":
+            continue
+        parent = problems.get(problem.parent or "")
+        answers = [candidate.answer for candidate, _ in group]
+        if parent is None or len(answers) < 2 or not (twin := fitting_twin(problem, parent.answer, answers)):
+            continue
+        for method in ("fobar", "self_verification"):
+            found[name.replace(f"/{problem.method}.", f"/{method}.")] = twin
+    return found
+
+
 def choose(
     pairs: Iterable[tuple[Candidate, Verdict]],
     options: CurateOptions,
@@ -161,15 +185,16 @@ def choose(
     *,
     approved: frozenset[str] = frozenset(),
     outside: Mapping[str, Place] = MappingProxyType({}),
+    twins: Mapping[str, str] = MappingProxyType({}),
     map_chunks: ChunkMap = here,
 ) -> Chosen:
     """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note.
 
     `approved` names answers that a reviewer wants kept: nothing but a flag takes them out. `outside` names the
-    problems that the difficulty window leaves out, with the reason.
+    problems that the difficulty window leaves out, with the reason; `twins` those that another value fits as well.
     """
     whole = Chosen(ids={})
-    for part in map_chunks(_choose, (options, flags, approved, dict(outside)), by_root(pairs)):
+    for part in map_chunks(_choose, (options, flags, approved, dict(outside), dict(twins)), by_root(pairs)):
         whole.ids.update(part.ids)
         whole.rejects.extend(part.rejects)
     return whole
@@ -188,10 +213,10 @@ def by_root(pairs: Iterable[tuple[Candidate, Verdict]]) -> Iterator[list[tuple[C
 
 
 def _choose(
-    given: tuple[CurateOptions, Mapping[str, str], frozenset[str], Mapping[str, Place]],
+    given: tuple[CurateOptions, Mapping[str, str], frozenset[str], Mapping[str, Place], Mapping[str, str]],
     pairs: Iterable[tuple[Candidate, Verdict]],
 ) -> Chosen:
-    options, flags, approved, outside = given
+    options, flags, approved, outside, twins = given
     ids: dict[str, tuple[str, ...]] = {}
     rejects: list[Reject] = []
 
@@ -214,6 +239,8 @@ def _choose(
                 ids[candidate.id] = false
             elif candidate.problem in outside:
                 drop(candidate, outside[candidate.problem], "")
+            elif candidate.problem in twins:
+                drop(candidate, "not_unique", f"{twins[candidate.problem]} fits too")
             elif options.same_reply == "drop" and digest in seen:
                 drop(candidate, "same_reply", seen[digest])
             elif options.bad_arithmetic == "drop" and false:

@@ -119,6 +119,7 @@ _MARK = re.compile(
     r"(?:[(（]\s*([A-J])\s*[)）]|([A-J])\s?[).:、．：])\}?(?=\s|\\|~|\$|[^\sA-Za-z.,])",
     re.MULTILINE,
 )
+_SECOND = re.compile(r"B\s{0,3}[)）.:、．：]")
 _AROUND = re.compile(r"(?:\s|\\(?:qquad|quad|hfill|hspace\{[^{}]*\}|newline)(?![A-Za-z])|\\[\\,;:! ]|~|&)+")
 MAX_CHOICE = 200
 
@@ -128,6 +129,8 @@ def choices_in(question: str) -> dict[str, str]:
 
     The letters run from A without a gap, and there are three of them at least.
     """
+    if not _SECOND.search(question):  # nearly all questions
+        return {}
     marks = list(_MARK.finditer(question))
     for first in range(len(marks) - 3, -1, -1):
         listed = marks[first:]
