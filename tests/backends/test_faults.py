@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fake_server import FakeServer, Script
+from fake_server import FakeServer, Script, Wire
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.backends.served.adapt import Adaptation
 from mathstrap.backends.served.fault import error_for
@@ -64,9 +64,12 @@ LASTING = [
     (Script(raw=PAGE, status=404), "user", r"an HTML page.*usually ends in /v1"),
     (Script(raw=b"pong"), "user", r"'pong' came back.*All of the first 8 replies"),
     (Script(raw=b""), "user", "an empty body came back.*All of the first 8"),
+    (Script(always=Wire((b"SSH-2.0-OpenSSH_9.2\r\n",))), "user", "is not HTTP.*SSH-2.0.*All of the first 8"),
+    (Script(says=""), "user", "the reply is empty.*The first 20 replies were all unusable, and paid for"),
     (Script(status=308, headers={"Location": "https://api.x.ai/v1/chat/completions?a=b"}), "user",
      r"308, the server redirects to https://api.x.ai/v1: set teacher.base_url"),
     (Script(status=404, error={"error": "not found"}), "raw", "no /completions.*prompts.shape=chat"),
+    (Script(status=501, error={"error": "Not Implemented"}), "raw", "no /completions.*prompts.shape=chat"),
     (Script(status=405, error={"detail": "Method Not Allowed"}), "user", "usually ends in /v1"),
     (Script(status=400, error={"error": {"message": "Your credit balance is too low"}}), "user", "no credit left"),
     (Script(status=429, headers={"Retry-After": "3600"}), "user", "asks to wait 60 minutes: run the same command"),

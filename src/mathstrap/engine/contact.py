@@ -12,7 +12,7 @@ from mathstrap.engine.limits import Limits
 from mathstrap.types import Completion, Request
 
 # How many calls may end in this way before the first reply, over all requests; each is unlikely to be chance.
-LASTING = {"page": 2, "malformed": 8, "timeout": 20}
+LASTING = {"page": 2, "malformed": 8, "timeout": 20, "no_reply": 20}
 # Before the first reply a call that failed like this is soon sent again: what is wrong is to be known in seconds.
 SOON_KINDS = frozenset({"connect", "page", "malformed"})
 SOON_SECONDS = 1.0
@@ -46,6 +46,11 @@ class FirstContact:
             return (
                 f"None of the first {count} calls was answered in time: raise teacher.timeout_seconds, lower "
                 "max_tokens, or lower limits.max_in_flight if the server works on few calls at once."
+            )
+        if kind == "no_reply":
+            return (
+                f"The first {count} replies were all unusable, and paid for: raise max_tokens (a model that thinks may "
+                "use up all of it), look at the server's log, or choose another model."
             )
         return f"All of the first {count} replies were like that, so the run stops."
 

@@ -16,11 +16,11 @@ class Limits:
     requests_per_minute    calls sent in any minute
     tokens_per_minute      tokens in any minute, counted at their maximum until the reply says what they were
     max_attempts           calls for one request before it is left to the next run; 429 is not counted
-    deadline_seconds       from a request's first call to its last
+    deadline_seconds       from a request's first call to its last; a server that asks for a longer wait ends the run
     backoff_seconds, backoff_max_seconds   the n-th wait is random in [0, min(max, backoff * 2**(n - 1))]
     breaker_failures       calls failing in a row that stop all sending (429 is not counted)
     breaker_seconds        the first pause; one call then tries, and each failure doubles the pause up to a minute
-    breaker_give_up_seconds   a teacher that fails for so long ends the run
+    breaker_give_up_seconds   a teacher that fails, or refuses every call and names no time, for so long ends the run
     connect_seconds        a server that never answered may refuse connections for so long
     watch_replies          the first replies of a stage that are judged: if more than half are empty, cut off, refused,
                            late or the same, the run pauses; 0 never does

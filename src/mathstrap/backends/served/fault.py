@@ -93,6 +93,7 @@ _LIMIT_HEADERS = (
 )
 # Statuses below 500 that speak of this moment: time-outs, conflicts, what a gateway made of a caller that went away.
 _PASSING = frozenset({408, 409, 420, 421, 424, 425, 449, 460, 498, 499})
+_NEVER = frozenset({501, 505})  # not implemented, another version of HTTP
 # What an error inside a reply of status 200 is called where it has no number.
 _NAMED_STATUS = (
     dict.fromkeys(
@@ -249,7 +250,7 @@ def error_for(
         )
     if status in {503, 529}:
         return TransientError(said, wait, kind="overloaded")
-    if status in _PASSING or status >= 500:
+    if status in _PASSING or (status >= 500 and status not in _NEVER):
         return TransientError(said, wait, kind="server")
     if status in {400, 422} and _OWN_OUTPUT.search(plain):
         return TransientError(said, wait, kind="no_reply")

@@ -155,6 +155,10 @@ class OpenAITeacher:
             raise self._timed_out(endpoint) from None
         except aiohttp.InvalidURL as error:
             raise TeacherError(f"teacher.base_url: {self._hide(error)} is not an address.") from None
+        except aiohttp.ClientResponseError as error:  # its head cannot be read: another protocol, or a broken gateway
+            raise TransientError(
+                f"{endpoint.shown}: what came back is not HTTP ({self._hide(error)})", kind="malformed"
+            ) from None
         except (aiohttp.ClientError, OSError) as error:
             detail = f"{type(error).__name__}: {self._hide(error)}"
             raise TransientError(f"{endpoint.shown}: the connection broke ({detail})", kind="connection") from None
