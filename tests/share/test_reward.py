@@ -364,3 +364,32 @@ def test_what_got_no_reward_is_counted_and_said_at_the_end():
 
 def test_format_reward_is_a_function_too():
     assert format_reward(completions=["#### 3", "3"], prompts=["", ""], solution=["1", "2"]) == [1.0, 0.0]
+
+
+COPIED = "Anna has 5 apples."
+PROMPT = "Anna has 5 apples. She buys none. How many apples does Anna have?"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        PROMPT, [{"role": "system", "content": "Be brief."}, {"role": "user", "content": PROMPT}],
+        [{"from": "human", "value": PROMPT}], [{"role": "user", "content": [{"type": "text", "text": PROMPT}]}],
+    ],
+)  # fmt: skip
+def test_a_reply_that_copies_a_sentence_of_its_prompt_is_no_answer(prompt):
+    assert reward([COPIED], solution=["5"], prompts=[prompt]) == [0.0]
+    assert reward(["The answer is 5."], solution=["5"], prompts=[prompt]) == [1.0]
+    assert reward(["She still has 5 apples."], solution=["5"], prompts=[prompt]) == [1.0]
+    assert reward([COPIED], solution=["5"]) == [1.0]  # nobody knows that it is a copy
+
+
+@pytest.mark.parametrize("prompt", [None, 7, [], [None], [{"role": "assistant", "content": COPIED}], b"x", {"a": 1}])
+def test_a_prompt_that_cannot_be_read_changes_nothing(prompt):
+    assert reward([COPIED], solution=["5"], prompts=[prompt]) == [1.0]
+
+
+def test_verl_and_openrlhf_pass_the_question_too():
+    assert compute_score("x", COPIED, "5", {"question": PROMPT})["score"] == 0.0
+    assert compute_score_batched(["x"], [COPIED], ["5"], [{"question": PROMPT}])[0]["score"] == 0.0
+    assert [each.reward for each in score_queries([PROMPT + COPIED], [PROMPT], ["5"], RewardOptions())] == [0.0]

@@ -89,11 +89,14 @@ def score_all(
     """Score a batch; the reason, the outcome and the answer read go to the trainer's log columns where it has them."""
     completions = batch_of(completions, "completions")
     golds = gold_column(solution, columns, options, len(completions))
+    prompts = columns.get("prompts")
+    if not isinstance(prompts, list) or len(prompts) != len(completions):
+        prompts = [None] * len(completions)
     scored = []
     for place, completion in enumerate(completions):
         ids = completion_ids[place] if completion_ids is not None and place < len(completion_ids) else None
         num_tokens = len(ids) if isinstance(ids, Sized) else None
-        scored.append(scorer(completion, golds[place], options, num_tokens=num_tokens))
+        scored.append(scorer(completion, golds[place], options, num_tokens=num_tokens, prompt=prompts[place]))
     if log_extra is not None:
         log_extra("outcome", [each.outcome for each in scored])
         log_extra("got", [each.got for each in scored])
@@ -203,7 +206,8 @@ def compute_score(
     RewardOptions, from `reward_kwargs`.
     """
     options = verl_options(kwargs)
-    scored = score(solution_str, ground_truth, options)
+    question = extra_info.get("question") if isinstance(extra_info, Mapping) else None
+    scored = score(solution_str, ground_truth, options, prompt=question)
     value = scored.reward if scored.reward is not None else 0.0
     if not detail:
         return value
@@ -220,7 +224,9 @@ def compute_score_batched(
     """Return the scores of a batch, as verl's `batch` manager asks for them."""
     replies = batch_of(solution_strs, "solution_strs")
     golds = (column_of(ground_truths, len(replies)) + [None] * len(replies))[: len(replies)]
-    return [compute_score(None, reply, gold, **kwargs) for reply, gold in zip(replies, golds, strict=True)]
+    extras = (column_of(extra_infos, len(replies)) + [None] * len(replies))[: len(replies)]
+    rows = zip(replies, golds, extras, strict=True)
+    return [compute_score(None, reply, gold, extra, **kwargs) for reply, gold, extra in rows]
 
 
 async def async_compute_score(
@@ -273,7 +279,7 @@ def score_queries(
             query = query[len(prompt) :]
         elif isinstance(query, str) and isinstance(prompt, str) and prompt and prompt in query:
             query = query.partition(prompt)[2]
-        scored.append(score(query, gold, options))
+        scored.append(score(query, gold, options, prompt=prompt))
     return scored
 
 

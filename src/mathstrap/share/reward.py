@@ -42,6 +42,8 @@ GOLD_COLUMNS = (
 MAX_CHARS = 100_000
 HEAD_CHARS = 1_000
 MAX_GOLD_CHARS = 20_000
+MAX_PROMPT_CHARS = 20_000
+MAX_TURNS = 50
 MAX_SHOWN = 200
 MAX_GOLDS = 50
 MAX_PARTS = 100_000  # of a reply in parts, its last ones: even parts of one character fill MAX_CHARS
@@ -129,27 +131,32 @@ def options_of(items: tuple[tuple[str, Any], ...]) -> RewardOptions:
     return options
 
 
-def score(reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None) -> Scored:
+def score(
+    reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None, prompt: Any = None
+) -> Scored:
     """Return the reward of a reply against its gold answer, and count it. Never raises, whatever the two are.
 
     `reply` is a text, a message, or a list of messages or content parts: the last assistant message counts. `gold` is a
-    text, a number, a whole solution, or a list of answers of which any will do. Takes milliseconds for any length.
+    text, a number, a whole solution, or a list of answers of which any will do. With the `prompt`, a text or messages,
+    a reply that only repeats a sentence of it states nothing. Takes milliseconds for any length.
     """
-    scored = assess(reply, gold, options, num_tokens=num_tokens)
+    scored = assess(reply, gold, options, num_tokens=num_tokens, prompt=prompt)
     _count(scored.code)
     return scored
 
 
-def assess(reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None) -> Scored:
+def assess(
+    reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None, prompt: Any = None
+) -> Scored:
     """Return what `score` returns, uncounted: for files that are read, not for replies that are trained on."""
     options = options or DEFAULT
-    scored = call_foreign(_score, reply, gold, options, num_tokens)
+    scored = call_foreign(_score, reply, gold, options, num_tokens, prompt)
     if isinstance(scored, Raised):
         return _nothing(options, "grader_failed", f"the grader failed: {scored.reason}")
     return scored
 
 
-def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None) -> Scored:
+def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None, prompt: Any = None) -> Scored:
     golds = golds_of(gold)
     if isinstance(golds, Missing):
         return _nothing(options, golds.code, golds.reason)
@@ -164,10 +171,12 @@ def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None
     if split is not None and not split.is_finished:
         reason = "the thought never ends, so no answer is stated"
         return Scored(reward=options.wrong, code="unfinished_thought", reason=reason, expected=_shown(golds[0]))
-    best = grade(golds[0], text, grader=options.grader, form="completion", mode=options.mode)
+    asked = text_of_prompt(prompt)
+    best = grade(golds[0], text, grader=options.grader, form="completion", mode=options.mode, question=asked)
     if len(golds) > 1:
         # Any of several golds will do; one that cannot be decided hides no other's "wrong".
-        more = (grade(each, text, grader=options.grader, form="completion", mode=options.mode) for each in golds[1:])
+        mode, grader = options.mode, options.grader
+        more = (grade(each, text, grader=grader, form="completion", mode=mode, question=asked) for each in golds[1:])
         verdicts = [best, *more]
         best = next(v for outcome in ("correct", "undecided", "wrong") for v in verdicts if v.outcome == outcome)
     got, expected = _shown(best.got), _shown(best.expected)
@@ -238,6 +247,18 @@ def text_of_reply(reply: Any) -> str | Missing:
     if isinstance(reply, Mapping) or hasattr(reply, "content") or hasattr(reply, "text"):
         return _text_of_message(reply)
     return Missing("no_text", f"the reply is a {type(reply).__name__}, expected text or messages")
+
+
+def text_of_prompt(prompt: Any) -> str:
+    """Return what a model was asked: a text, or the last message of a list that is not the assistant's; else ""."""
+    if isinstance(prompt, str):
+        return prompt[-MAX_PROMPT_CHARS:]
+    if isinstance(prompt, list | tuple) or type(prompt).__name__ == "ndarray":
+        for message in reversed(prompt[-MAX_TURNS:]):
+            if str(_field(message, "role", "from") or "user").lower() not in ASSISTANT:
+                text = _text_of_message(message)
+                return text[-MAX_PROMPT_CHARS:] if isinstance(text, str) else ""
+    return ""
 
 
 def _text_of_list(items: Sequence[Any]) -> str | Missing:
