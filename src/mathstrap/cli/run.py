@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mathstrap.cli.words import indented, say
+from mathstrap.cli.words import fitted, indented, say
 from mathstrap.errors import InputError, counted, suggest
 from mathstrap.render.hostile import printable
 from mathstrap.render.terminal import terminal
@@ -241,7 +241,7 @@ def print_preview(found: Preview, recipe: RunRecipe) -> None:
         console.print(f"\nFirst prompt: {stage.name}", style="bold")
         for message in stage.first:
             console.print(message.role, style="dim")
-            console.print(message.content, markup=False, soft_wrap=True)
+            console.print(fitted(message.content), markup=False, soft_wrap=True)
     console.print()
     table = Table(
         title=f"{recipe.name}: {counted(found.num_seeds, 'seed')}; nothing was asked",
@@ -469,12 +469,20 @@ def init(
     write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {shlex.quote(str(path))}"))
     for line in lines:
         say(printable(line))
-    say("Next: look at it, then:")
+    if fields is None:
+        say(f"Next: write into {printable(str(path))} which column is which, for example")
+        say("  fields: {question: Task, answer: Result}")
+        say("and then:")
+    else:
+        say("Next: look at it, then:")
     say(f"  mathstrap run {shlex.quote(str(path))} --dry-run")
 
 
-def look_at_seeds(source: str) -> tuple[list[str], dict[str, str]]:
-    """Return what a file of seeds holds (format, golds, what was mended, bad rows), and its columns where guessed."""
+def look_at_seeds(source: str) -> tuple[list[str], dict[str, str] | None]:
+    """Return what a file of seeds holds (format, golds, what was mended, bad rows), and its columns where guessed.
+
+    The columns are None where no row could be read and nothing could be guessed.
+    """
     from mathstrap.files.rows import files_of
     from mathstrap.problems.guess import ENOUGH, guess_fields
     from mathstrap.problems.load import SeedsOptions, load_problems, source_rows
@@ -494,10 +502,10 @@ def look_at_seeds(source: str) -> tuple[list[str], dict[str, str]]:
         if fields:
             loaded = load_problems(replace(options, fields=fields))
             shown = ", ".join(f'{part} "{column}"' for part, column in fields.items())
-            return [*loaded.lines(), f"  columns, guessed: {shown}; change them under seeds.fields"], fields
+            return [*loaded.lines(), f"  columns, guessed: {shown}", "  (change them under seeds.fields)"], fields
     except InputError:
         pass  # the guess was no good: what was wrong without it is what to say
-    return [reason.replace("seeds.on_bad", "on_bad")], {}
+    return [reason.replace("seeds.on_bad", "on_bad")], None
 
 
 def with_teacher(text: str, model: str) -> str:

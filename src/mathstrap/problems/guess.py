@@ -18,7 +18,7 @@ _NAMES = {
     "question": r"question|problem|prompt|query|task|exercise|text|stem|frage|aufgabe|pregunta|enunciado|probl[eè]me",
     "answer": r"answer|gold|final|result|target|label|truth|correct|\bkey\b|antwort|ergebnis|respuesta|r[eé]ponse",
     "solution": r"solution|rationale|explanation|working|steps|reasoning|derivation|l[oö]sung|soluci[oó]n",
-    "id": r"^(?:.*[ _-])?(?:id|uid|nr|no|num|number|key|index|#)$",
+    "id": r"^(?:.*[ _-])?(?:id|uid|nr|no|num|number|key|index|#)\.?$",
 }
 _VALUE = re.compile(r"\d|\\[a-z]+|^(?:yes|no|true|false|[A-E])$", re.IGNORECASE)
 
@@ -29,7 +29,9 @@ def guess_fields(rows: Sequence[Row]) -> dict[str, str]:
     texts = {name: cells for name, cells in columns.items() if any(cells)}
     question = best(texts, "question", lambda cells: words_of(cells) >= 4)
     rest = {name: cells for name, cells in texts.items() if name != question}
-    answer = best(rest, "answer", lambda cells: words_of(cells) <= 8 and share(cells, _VALUE) > 0.5, by_name=False)
+    answer = best(rest, "answer", is_short, by_name=True)
+    # In a teacher's sheet "Solution" is the result; that name tells more than being the only column of numbers.
+    answer = answer or best(rest, "solution", is_short, by_name=True) or best(rest, "answer", is_short)
     rest.pop(answer, None)
     solution = best(rest, "solution", lambda cells: words_of(cells) >= 4, by_name=True)
     ident = best(rest, "id", lambda cells: len({*cells}) == len(cells) and all(cells), by_name=True)
@@ -54,6 +56,11 @@ def best(
     # Numbers that count the rows are an id and no answer.
     others = [name for name in fitting if not is_count(columns[name])]
     return others[0] if len(others) == 1 else ""
+
+
+def is_short(cells: list[str]) -> bool:
+    """Say whether cells are results rather than texts."""
+    return words_of(cells) <= 8 and share(cells, _VALUE) > 0.5
 
 
 def words_of(cells: Sequence[str]) -> float:
