@@ -180,8 +180,9 @@ def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:
     key_from = "teacher.api_key_command" if command else f"the environment variable {env or '(none named)'}"
     key = read_key(env=env, command=command)
     if not key and urlsplit(endpoint.url).hostname == urlsplit(DEFAULT_URL).hostname:
+        missing = "printed none" if command else "is not set"
         raise InputError(
-            f"{bare_url(endpoint.url)}: needs a key, and {key_from} {'printed none' if command else 'is not set'}. Set it, "
-            "or name another in teacher.api_key_env; for a server of your own set teacher.base_url."
+            f"{bare_url(endpoint.url)}: needs a key, and {key_from} {missing}. Set it, or name another in "
+            "teacher.api_key_env; for a server of your own set teacher.base_url."
         )
     return Endpoint(endpoint, key=key, key_from=key_from, headers=options.extra_headers)
