@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from hashlib import blake2b
@@ -97,13 +98,16 @@ NUMBERS = ("value", "low", "high")
 
 
 def nan_for_null(value: Any) -> Any:
-    """Return plain values with the nulls of estimates as NaN, which JSON cannot write."""
+    """Return plain values with the nulls of estimates as NaN, which JSON cannot write.
+
+    It is the one object `math.nan`, as where it is counted: another NaN would make two equal analyses differ.
+    """
     if isinstance(value, list):
         return [nan_for_null(inner) for inner in value]
     if not isinstance(value, dict):
         return value
     return {
-        key: float("nan") if inner is None and key in NUMBERS else nan_for_null(inner) for key, inner in value.items()
+        key: math.nan if inner is None and key in NUMBERS else nan_for_null(inner) for key, inner in value.items()
     }
 
 
