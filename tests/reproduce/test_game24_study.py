@@ -1,4 +1,4 @@
-"""The Game of 24 experiment: its arms, its base, its rounds with a verifier that errs, and all of it in small."""
+"""The Game of 24 experiment: its arms, its base, and all of it in small."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from mathstrap.reproduce.game24 import game_of_n, solutions, written
 from mathstrap.reproduce.game24_arms import ArmSizes, puzzle_sets, rows_of
 from mathstrap.reproduce.game24_study import Game24Setting, as_page, graded, run_game24, summarise
-from mathstrap.reproduce.noise import NoiseSetting, keep, run_noise
 from mathstrap.reproduce.student import LARGEST_NUMBER, Steps, StudentSize, calculations
 from mathstrap.verify import grade
 from mathstrap.verify.game24 import check
@@ -82,18 +81,9 @@ def test_a_summary_compares_the_arms_in_pairs():
     assert "| Game of n | mixed | 9 | 100.0" in as_page(result)
 
 
-def test_a_higher_rate_of_false_accepts_keeps_what_a_lower_one_does():
-    replies = [[f"{a} + {b}" for a in range(20) for b in range(20)] + ["8 / ( 3 - ( 8 / 3 ) )"]]
-    kept = {rate: keep([(3, 3, 8, 8)], replies, false_accepts=rate, rng_seed="0 1") for rate in (0.0, 0.1, 1.0)}
-    assert kept[0.0] == {((3, 3, 8, 8), "8 / ( 3 - ( 8 / 3 ) )"): True}
-    assert set(kept[0.0]) < set(kept[0.1]) < set(kept[1.0])
-    assert 20 < len(kept[0.1]) < 65
-    assert len(kept[1.0]) == 401
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_the_experiments_run_in_small_and_go_on_where_they_were(tmp_path):
+def test_the_experiment_runs_in_small_and_goes_on_where_it_was(tmp_path):
     pytest.importorskip("torch", reason="students are trained with the extra `train`")
     said: list[str] = []
     setting = Game24Setting(**TINY, arms=SMALL)
@@ -109,10 +99,3 @@ def test_the_experiments_run_in_small_and_go_on_where_they_were(tmp_path):
     assert json.loads((tmp_path / "game24" / "game24.json").read_text())["rows"] == {
         "sft": 8, "ans_aug": 60, "mixed": 60,
     }  # fmt: skip
-    options = NoiseSetting(**TINY, sizes=SMALL, rounds=2, draws=4, false_accepts=(0.0, 1.0))
-    noise = run_noise(tmp_path / "noise", options, say=said.append)
-    assert [(one.false_accepts, one.round) for one in noise.rounds] == [
-        (rate, n) for rate in (0.0, 1.0) for n in range(3)
-    ]
-    assert [one.num_wrong > 0 for one in noise.rounds] == [False, False, False, False, True, True]
-    assert (tmp_path / "noise" / "noise.png").stat().st_size > 5_000

@@ -1,18 +1,21 @@
-"""What a wrong verdict costs: three rounds of self-training on the Game of 24 with a verifier that errs.
+"""What a wrong verdict costs: three rounds of self-training with a verifier that accepts some wrong answers.
 
-In each round the last student answers the training puzzles, the verifier keeps what it takes to be right, and a student
-is trained from the base on all that was kept so far. The verifier accepts every right answer and a share of the wrong
-ones. Accuracy is measured on the other half of the puzzles by the exact checker, which does not err. The paper has no
-such figure.
+The task is the Game of n with three numbers, small enough for a student that trains in a second: a network that picks
+one of 192 ways to write an expression of three numbers, and no language model. In each round the last student answers
+the training puzzles, the verifier keeps what it takes to be right, and a new student learns from the seeds and all that
+was kept. The verifier accepts every right answer and a share of the wrong ones. Accuracy is measured on puzzles of
+other numbers by the exact checker, which does not err. The paper has no such figure.
 """
 
 from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import partial
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from itertools import combinations_with_replacement, permutations, product
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -20,34 +23,49 @@ from typing import Any
 import msgspec
 
 from mathstrap.files.tables import write_atomically
-from mathstrap.reproduce.game24 import TARGET
-from mathstrap.reproduce.game24_arms import ArmSizes, Puzzle, puzzle_sets, question_of, row_of, rows_of, solved, split
-from mathstrap.reproduce.game24_study import Say, graded, make_base, saved
-from mathstrap.reproduce.student import Steps, StudentSize, answer, fit
-from mathstrap.stats.estimates import t_quantile
-from mathstrap.study.done import digest
+from mathstrap.reproduce.game24 import is_solvable
+from mathstrap.stats.estimates import t_quantile, two_sided_p
 from mathstrap.study.plot import COLOURS, MARKERS
 from mathstrap.verify.game24 import Hand, check
+
+LARGEST = 13
+# A way to write an expression: {0}, {1} and {2} are the numbers in rising order.
+WAYS = tuple(
+    form.format(*(f"{{{place}}}" for place in places), *signs)
+    for places in permutations(range(3))
+    for signs in product("+-*/", repeat=2)
+    for form in ("( {0} {3} {1} ) {4} {2}", "{0} {3} ( {1} {4} {2} )")
+)
+
+
+@dataclass(frozen=True)
+class Puzzle:
+    """Three numbers in rising order and what they have to make."""
+
+    hand: Hand
+    target: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSetting:
     """What is fixed before anything is trained; `draws` answers a puzzle are sampled in each round."""
 
-    size: StudentSize = field(default_factory=StudentSize)
-    sizes: ArmSizes = field(default_factory=ArmSizes)
-    num_calculations: int = 44_800
-    base: Steps = field(default_factory=lambda: Steps(steps=350, batch=128))
-    student: Steps = field(default_factory=lambda: Steps(steps=60))
+    largest_target: int = 50
+    seeds: int = 300
+    train: int = 2_000
+    test: int = 2_000
     false_accepts: tuple[float, ...] = (0.0, 0.02, 0.1)
     rounds: int = 3
-    draws: int = 4
-    temperature: float = 1.0
+    draws: int = 8
+    hidden: int = 256
+    steps: int = 400
+    batch: int = 128
+    lr: float = 2e-3
     rng_seeds: tuple[int, ...] = (0, 1, 2)
 
 
 class RoundResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One student: accuracy on held-out puzzles, the kept answers it was trained on, and how many of them are wrong."""
+    """One student: accuracy on held-out puzzles, the kept answers it learnt from, and how many of them are wrong."""
 
     false_accepts: float
     rng_seed: int
@@ -57,122 +75,152 @@ class RoundResult(msgspec.Struct, frozen=True, kw_only=True):
     num_wrong: int
 
 
-class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """The first student of a seed: its accuracy and what it answers to the training puzzles."""
-
-    accuracy: float
-    replies: list[list[str]]
-
-
 class NoiseResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the JSON holds."""
 
     setting: dict[str, Any]
+    num_puzzles: int
     rounds: list[RoundResult]
     seconds: float
 
 
+@cache
+def is_right(puzzle: Puzzle, way: int) -> bool:
+    """Say whether a way to write an expression solves a puzzle, by the exact checker."""
+    return not check(WAYS[way].format(*puzzle.hand), puzzle.hand, puzzle.target)
+
+
+def deal(setting: NoiseSetting) -> tuple[list[Puzzle], list[Puzzle]]:
+    """Return the puzzles that train, the seeds first, and those that test; no three numbers are on both sides."""
+    rng = random.Random(0)
+    hands = list(combinations_with_replacement(range(1, LARGEST + 1), 3))
+    rng.shuffle(hands)
+    half = len(hands) // 2
+    sides = []
+    for side, count in ((hands[:half], setting.train), (hands[half:], setting.test)):
+        targets = range(1, setting.largest_target + 1)
+        puzzles = [Puzzle(hand, target) for hand in side for target in targets if is_solvable(hand, target)]
+        rng.shuffle(puzzles)
+        sides.append(puzzles[:count])
+    return sides[0], sides[1]
+
+
+def train_student(
+    rows: Sequence[tuple[Puzzle, int]], setting: NoiseSetting, rng_seed: int
+) -> Callable[[Sequence[Puzzle]], Any]:  # fmt: skip
+    """Train a student from scratch on (puzzle, way) and return it: puzzles to the logits of every way, (P, 192)."""
+    import torch
+
+    torch.manual_seed(rng_seed)
+    model = torch.nn.Sequential(
+        torch.nn.LazyLinear(setting.hidden), torch.nn.GELU(), torch.nn.Linear(setting.hidden, setting.hidden),
+        torch.nn.GELU(), torch.nn.Linear(setting.hidden, len(WAYS)),
+    )  # fmt: skip
+    inputs = torch.tensor([features(puzzle) for puzzle, _ in rows])
+    wanted = torch.tensor([way for _, way in rows])
+    model(inputs[:1])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=setting.lr, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, setting.steps)
+    for _ in range(setting.steps):
+        chosen = torch.randint(len(rows), (setting.batch,))
+        torch.nn.functional.cross_entropy(model(inputs[chosen]), wanted[chosen]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        schedule.step()
+    model.eval()
+
+    def student(puzzles: Sequence[Puzzle]) -> Any:
+        with torch.inference_mode():
+            return model(torch.tensor([features(puzzle) for puzzle in puzzles]))
+
+    return student
+
+
+def features(puzzle: Puzzle) -> list[float]:
+    """Return what a student sees of a puzzle: its numbers and target, as they are, their logarithms, and one-hot."""
+    numbers = (*puzzle.hand, puzzle.target)
+    one_hot = [float(number == value) for number in puzzle.hand for value in range(1, LARGEST + 1)]
+    return [*(number / 10 for number in numbers), *(math.log(number) for number in numbers), *one_hot]
+
+
+def accuracy_of(student: Callable[[Sequence[Puzzle]], Any], puzzles: Sequence[Puzzle]) -> float:
+    """Return the share of puzzles that a student's likeliest way solves."""
+    best = student(puzzles).argmax(-1).tolist()
+    return fmean(is_right(puzzle, way) for puzzle, way in zip(puzzles, best, strict=True))
+
+
+def sampled(
+    student: Callable[[Sequence[Puzzle]], Any], puzzles: Sequence[Puzzle], draws: int, rng_seed: int
+) -> list[list[int]]:  # fmt: skip
+    """Return `draws` ways for each puzzle, drawn from a student's chances."""
+    import torch
+
+    torch.manual_seed(rng_seed)
+    found: list[list[int]] = torch.multinomial(student(puzzles).softmax(-1), draws, replacement=True).tolist()
+    return found
+
+
 def keep(
-    hands: Sequence[Hand], replies: Sequence[Sequence[str]], *, false_accepts: float, rng_seed: str
-) -> dict[tuple[Hand, str], bool]:  # fmt: skip
-    """Return what the verifier accepts, (puzzle, answer) -> whether it is right; each answer of a puzzle once.
+    puzzles: Sequence[Puzzle], replies: Sequence[Sequence[int]], *, false_accepts: float, rng_seed: str
+) -> dict[tuple[Puzzle, int], bool]:  # fmt: skip
+    """Return what the verifier accepts, (puzzle, way) -> whether it is right; each answer of a puzzle once.
 
     One draw decides over an answer at every rate, so a higher rate accepts what a lower one does, and more.
     """
-    kept: dict[tuple[Hand, str], bool] = {}
-    for hand, texts in zip(hands, replies, strict=True):
-        for text in dict.fromkeys(text for text in texts if text.strip()):
-            is_right = not check(text, hand)
-            if is_right or random.Random(f"{rng_seed} {hand} {text}").random() < false_accepts:
-                kept[hand, text] = is_right
+    kept: dict[tuple[Puzzle, int], bool] = {}
+    for puzzle, ways in zip(puzzles, replies, strict=True):
+        for way in dict.fromkeys(ways):
+            right = is_right(puzzle, way)
+            if right or random.Random(f"{rng_seed} {puzzle} {way}").random() < false_accepts:
+                kept[puzzle, way] = right
     return kept
 
 
-@dataclass(frozen=True, kw_only=True)
-class Material:
-    """What every student of the experiment has in common."""
-
-    out: Path
-    setting: NoiseSetting
-    base: Path
-    answers: Mapping[Hand, Sequence[str]]
-    held_out: Sequence[Puzzle]
-
-    @property
-    def hands(self) -> list[Hand]:
-        """The puzzles that train."""
-        return list(self.answers)
+def seed_rows(puzzles: Sequence[Puzzle], rng_seed: int) -> list[tuple[Puzzle, int]]:
+    """Return one right way for each puzzle, drawn."""
+    rng = random.Random(rng_seed)
+    return [
+        (puzzle, rng.choice([way for way in range(len(WAYS)) if is_right(puzzle, way)])) for puzzle in puzzles
+    ]  # fmt: skip
 
 
-def train_student(material: Material, name: str, rng_seed: int, kept: Mapping[tuple[Hand, str], bool]) -> Path:
-    """Train a student from the base on the seeds' own solutions and what was kept; return its folder."""
-    rows = rows_of("sft", material.answers, material.setting.sizes, rng_seed=rng_seed)
-    rows += [row_of(hand, TARGET, text, hand) for hand, text in kept]
-    return fit(material.base, rows, material.out / "students" / name, material.setting.student, rng_seed=rng_seed)
-
-
-def held_out_accuracy(material: Material, model: Path) -> float:
-    """Return the share of held-out puzzles that a student's greedy reply solves, by the exact checker."""
-    replies = answer(model, [puzzle.question for puzzle in material.held_out])
-    return fmean(reply.is_correct for reply in graded(material.held_out, replies))
-
-
-def sampled(material: Material, model: Path, rng_seed: int) -> list[list[str]]:
-    """Return a student's answers to the training puzzles."""
-    setting = material.setting
-    return answer(
-        model, [question_of(hand, TARGET) for hand in material.hands], draws=setting.draws,
-        temperature=setting.temperature, rng_seed=rng_seed,
-    )  # fmt: skip
-
-
-def start(material: Material, rng_seed: int) -> Start:
-    """Return how the first student of a seed does and what it answers; all rates begin with it."""
-    model = train_student(material, f"start-{rng_seed}", rng_seed, {})
-    return Start(accuracy=held_out_accuracy(material, model), replies=sampled(material, model, rng_seed))
-
-
-def rounds_of(material: Material, rate: float, rng_seed: int, first: Start) -> list[RoundResult]:
-    """Return the rounds of one rate and seed, the first student's as round 0."""
-    kept: dict[tuple[Hand, str], bool] = {}
-
-    def result(number: int, accuracy: float) -> RoundResult:
-        return RoundResult(
-            false_accepts=rate, rng_seed=rng_seed, round=number, accuracy=accuracy, num_kept=len(kept),
-            num_wrong=sum(not is_right for is_right in kept.values()),
+def rounds_of(
+    setting: NoiseSetting, train: Sequence[Puzzle], test: Sequence[Puzzle], rate: float, rng_seed: int
+) -> list[RoundResult]:  # fmt: skip
+    """Return the rounds of one rate and seed; round 0 has learnt from the seeds alone."""
+    own = seed_rows(train[: setting.seeds], rng_seed)
+    kept: dict[tuple[Puzzle, int], bool] = {}
+    results: list[RoundResult] = []
+    for number in range(setting.rounds + 1):
+        student = train_student([*own, *kept], setting, rng_seed)
+        results.append(
+            RoundResult(
+                false_accepts=rate, rng_seed=rng_seed, round=number, accuracy=accuracy_of(student, test),
+                num_kept=len(kept), num_wrong=sum(not right for right in kept.values()),
+            )
         )  # fmt: skip
-
-    results, replies = [result(0, first.accuracy)], first.replies
-    for number in range(1, material.setting.rounds + 1):
-        kept |= keep(material.hands, replies, false_accepts=rate, rng_seed=f"{rng_seed} {number}")
-        model = train_student(material, f"{rate:g}-{rng_seed}-{number}", rng_seed, kept)
-        results.append(result(number, held_out_accuracy(material, model)))
-        replies = sampled(material, model, rng_seed) if number < material.setting.rounds else []
+        replies = sampled(student, train, setting.draws, 1000 * rng_seed + number)
+        kept |= keep(train, replies, false_accepts=rate, rng_seed=f"{rng_seed} {number}")
     return results
 
 
-def run_noise(out: Path, setting: NoiseSetting | None = None, *, say: Say = print) -> NoiseResult:
-    """Run every seed and rate that has no file yet and write noise.json, noise.md and noise.png; returns the result."""
+def run_noise(out: Path, setting: NoiseSetting | None = None, *, say: Callable[[str], None] = print) -> NoiseResult:
+    """Run all rates and seeds, about two minutes, and write noise.json, noise.md and noise.png; returns the result."""
+    import torch
+
+    torch.set_num_threads(1)
     setting = setting or NoiseSetting()
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    train_hands, test_hands = split(setting.sizes)
-    base, _ = make_base(out / "base", setting.size, setting.num_calculations, setting.base)
-    material = Material(
-        out=out, setting=setting, base=base, answers=solved(train_hands), held_out=puzzle_sets(test_hands)["game24"]
-    )
-    inputs = digest(asdict(setting), list(material.answers.items()))
+    out.mkdir(parents=True, exist_ok=True)
+    started = time.process_time()
+    train, test = deal(setting)
     results: list[RoundResult] = []
-    seconds = 0.0
     for rng_seed in setting.rng_seeds:
-        first, spent = saved(out / "runs" / f"start-{rng_seed}.json", inputs, Start, partial(start, material, rng_seed))
-        seconds += spent
         for rate in setting.false_accepts:
-            path = out / "runs" / f"{rate:g}-{rng_seed}.json"
-            found, spent = saved(path, inputs, list[RoundResult], partial(rounds_of, material, rate, rng_seed, first))
-            seconds += spent
-            results += found
+            found = rounds_of(setting, train, test, rate, rng_seed)
             say(f"{rate:.0%} false accepts, seed {rng_seed}: {', '.join(f'{one.accuracy:.1%}' for one in found)}")
-    result = NoiseResult(setting=asdict(setting), rounds=results, seconds=round(seconds, 1))
+            results += found
+    seconds = round(time.process_time() - started, 1)
+    result = NoiseResult(setting=asdict(setting), num_puzzles=len(train), rounds=results, seconds=seconds)
     write_atomically(out / "noise.json", [msgspec.json.format(msgspec.json.encode(result)) + b"\n"])
     write_atomically(out / "noise.md", [as_page(result).encode()])
     write_figure(result, out / "noise.png")
@@ -184,6 +232,20 @@ def mean_and_reach(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         return fmean(values), 0.0
     return fmean(values), t_quantile(0.025, len(values) - 1) * stdev(values) / math.sqrt(len(values))
+
+
+def costs(result: NoiseResult) -> list[str]:
+    """Return what each rate costs against the first after the last round: paired by seed, Student's t over seeds."""
+    first, *others = rates(result)
+    best = [one.accuracy for one in by_round(result, first)[-1]]
+    sentences = []
+    for rate in others:
+        lost = [a - one.accuracy for a, one in zip(best, by_round(result, rate)[-1], strict=True)]
+        mean, reach = mean_and_reach(lost)
+        spread = stdev(lost) / math.sqrt(len(lost)) if len(lost) > 1 else 0.0
+        p = f", p = {two_sided_p(mean / spread, len(lost) - 1):.2g}" if spread else ""
+        sentences.append(f"- {rate:.0%} against {first:.0%}: {100 * mean:.1f} ± {100 * reach:.1f} points lost{p}.")
+    return sentences
 
 
 def by_round(result: NoiseResult, rate: float) -> list[list[RoundResult]]:
@@ -213,7 +275,7 @@ def as_page(result: NoiseResult) -> str:
                 f"| {rate:.0%} | {number} | {100 * mean:.1f} ± {100 * reach:.1f} ({by_seed}) | "
                 f"{kept / len(ones):,.0f} | {wrong} |"
             )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", "After the last round, paired by seed:", "", *costs(result)]) + "\n"
 
 
 def write_figure(result: NoiseResult, path: Path) -> None:
