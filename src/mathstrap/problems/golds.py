@@ -315,6 +315,8 @@ def _seen(text: str) -> str:
 
 def _is_prose(text: str) -> bool:
     r"""Say whether a text is sentences rather than a value; `\text{...}` and names of a few words are values."""
+    if text.isdecimal():
+        return False
     if len(text) > MAX_GOLD_CHARS and len(text.split()) > 12:
         return True
     outside = re.sub(
@@ -384,6 +386,8 @@ def _last_boxed(text: str) -> str | None:
 def _tidy(value: str, question: str) -> tuple[str, str]:
     """Return a value without what a grader, or the sentence that quotes it, cannot use, and what was done."""
     value = value.strip()
+    if value.isdecimal() and value.isascii():  # nearly all golds of word problems
+        return value, ""
     if unit := _UNIT_IN_BRACKETS.fullmatch(value.replace("（", " (").replace("）", ")") if "（" in value else value):
         return unit[1], "the unit in brackets taken off"
     if rounded := re.fullmatch(r"(.*\d\S*)\s*\((?:correct|rounded|to|approx)[^()]*\)", value):
