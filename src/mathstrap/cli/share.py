@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from mathstrap.cli.curate import check_choice, field_map
+from mathstrap.cli.words import hanging
 from mathstrap.errors import InputError, suggest
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ def preflight(
     )  # fmt: skip
     found = check(path, options)
     for line in report_lines(found):
-        typer.echo(line)
+        typer.echo(hanging(line, " " * 17))
     if json_out is not None:
         text = msgspec.json.format(msgspec.json.encode(found), indent=2)
         write_atomically(json_out, [text + b"\n"])

@@ -36,6 +36,18 @@ def indented(line: str, pad: str) -> str:
     ) or pad  # fmt: skip
 
 
+def hanging(line: str, pad: str) -> str:
+    """Return a line; where a terminal is too narrow for it, what follows its first part stands behind a margin."""
+    if not sys.stdout.isatty():
+        return line
+    width = max(shutil.get_terminal_size().columns, len(pad) + 20)
+    margin = textwrap.wrap(
+        line, width, subsequent_indent=pad, break_long_words=False, break_on_hyphens=False, drop_whitespace=True,
+        replace_whitespace=False,
+    )  # fmt: skip
+    return "\n".join(margin)
+
+
 def wrapped(line: str, width: int) -> str:
     """Return one line broken between words; a path or an address longer than the width stays whole."""
     return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
