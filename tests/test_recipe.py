@@ -88,6 +88,22 @@ def test_nothing_after_the_sign_is_an_empty_text_and_null_is_no_value(tmp_path):
         load_recipe(RunRecipe, str(path), ["seeds.limit="])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "want"),
+    [
+        (["seeds.limit=3"], [("gsm8k", 3), ("math", 3)]),  # and not the default source with a limit of 3
+        (["seeds.source=bundled:gsm8k"], [("bundled:gsm8k", None)]),
+        (["seeds.limit=3", "seeds.source=bundled:gsm8k"], [("bundled:gsm8k", 3)]),
+        (["seeds=[{source: math}]", "seeds.limit=3"], [("math", 3)]),
+    ],
+)
+def test_an_override_goes_into_each_source_of_a_list_and_another_source_replaces_it(tmp_path, overrides, want):
+    path = tmp_path / "run.yaml"
+    path.write_text("seeds: [{source: gsm8k, limit: 24}, {source: math}]\n")
+    seeds = load_recipe(RunRecipe, str(path), overrides).seeds
+    assert [(one.source, one.limit) for one in (seeds if isinstance(seeds, tuple) else (seeds,))] == want
+
+
 def test_an_override_with_a_wrong_key_is_refused_with_a_suggestion(tmp_path):
     path = tmp_path / "cake.yaml"
     path.write_text("")

@@ -69,6 +69,7 @@ def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ())
     where, text = recipe_text(name_or_path)
     values = parse_yaml(text, where)
     drop_settings_of_another_backend(values, overrides)
+    drop_lists_of_other_sources(values, overrides)
     for override in overrides:
         apply_override(values, override)
     if "name" in option_names(kind) and not values.get("name"):
@@ -188,22 +189,42 @@ def drop_settings_of_another_backend(values: dict[str, Any], overrides: Sequence
             section.pop("settings", None)
 
 
+def drop_lists_of_other_sources(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Take a list of sections out, in place, where an override names one source: it takes the place of all of them."""
+    for override in overrides:
+        *parents, last = override.partition("=")[0].strip().split(".")
+        here: Any = values
+        for parent in parents[:-1]:
+            here = here.get(parent) if isinstance(here, dict) else None
+        if last == "source" and parents and isinstance(here, dict) and isinstance(here.get(parents[-1]), list):
+            here[parents[-1]] = {}
+
+
 def apply_override(values: dict[str, Any], override: str) -> None:
-    """Set one `dotted.key=value` in a nested mapping, in place."""
+    """Set one `dotted.key=value` in a nested mapping, in place; in a list of mappings, in each of them."""
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f'"{override}": expected key=value, for example seeds.limit=20.')
-    *parents, last = key.strip().split(".")
-    here = values
-    for parent in parents:
-        below = here.setdefault(parent, {})
-        if below is None or not isinstance(below, dict):
-            here[parent] = below = {}
-        here = below
     try:  # nothing after the sign is an empty text, as in a shell; nothing at all is written `null`
-        here[last] = parse_value(text, override) if text.strip() else ""
+        value = parse_value(text, override) if text.strip() else ""
     except YamlError:
-        here[last] = text
+        value = text
+    _set(values, key.strip().split("."), value)
+
+
+def _set(here: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    name, *rest = path
+    if not rest:
+        here[name] = value
+        return
+    below = here.get(name)
+    if isinstance(below, list) and below and all(isinstance(item, dict) for item in below):
+        for item in below:
+            _set(item, rest, value)
+        return
+    if not isinstance(below, dict):
+        below = here[name] = {}
+    _set(below, rest, value)
 
 
 def merge(values: dict[str, Any], settings: Mapping[str, Any]) -> None:
