@@ -33,6 +33,7 @@ QUIZ = {
     "id": "quiz-7", "question": "A jacket costs $60 and is sold with 25% off. Its price in dollars is now",
     "choices": ["15", "35", "45", "75"], "answer": "C",
 }  # fmt: skip
+SAMPLES_OF = ("ans_aug", "evolve", "explain")  # whose sample shows columns that those of the others do not
 OFF = {name: {"enabled": False} for name in PAPER_METHODS}
 ON = {"enabled": True}
 REPLIES = {
@@ -141,6 +142,8 @@ def example(run: RunDir, method: str) -> str:
                     lines += [f"{candidate.id}   the teacher thinks", *indent(candidate.reasoning), ""]
                 lines += [f"{candidate.id}   the teacher answers", *indent(candidate.text)]
                 lines += [f"    => {verdict.outcome}: {verdict.got}, expected {verdict.expected} ({verdict.tier})", ""]
+    if method not in SAMPLES_OF:
+        return "\n".join([*lines[:-1], "```"])
     lines = [*lines[:-1], "```", "", f"The sample `{samples[0].id}`:", "", "```json", "{"]
     row = samples[0]
     pairs: dict[str, str | float] = {
