@@ -86,7 +86,7 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
     from mathstrap.recipe import parse_value
     from mathstrap.render import render
     from mathstrap.render.hostile import escape, printable, screened
-    from mathstrap.reproduce.game24 import check
+    from mathstrap.verify.game24 import check
     from mathstrap.share.export import finish_response
     from mathstrap.share.formats import steps_of
     from mathstrap.share.reward import score

@@ -181,7 +181,8 @@ class Soak:
         explained = {0, 3, *((-9, 137) if trouble == "kill" else ())}
         if trouble in SIGNALS and trouble != "kill":
             explained |= {128 + SIGNALS[trouble], -SIGNALS[trouble], 1}
-        is_sentence = b"cannot be written" in output or b"rejected the key" in output or b"401" in output
+        sentences = (b"cannot be written", b"The disk is full", b"rejected the key", b"401")
+        is_sentence = any(sentence in output for sentence in sentences)
         if code not in explained and not (code == 1 and is_sentence):
             self.note("unexplained", f"{trouble}: exit code {code}: {output[-400:]!r}")
 
