@@ -86,13 +86,13 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
     from mathstrap.recipe import parse_value
     from mathstrap.render import render
     from mathstrap.render.hostile import escape, printable, screened
-    from mathstrap.verify.game24 import check
     from mathstrap.share.export import finish_response
     from mathstrap.share.formats import steps_of
     from mathstrap.share.reward import score
     from mathstrap.stats import count_steps
     from mathstrap.thought import split_reply
     from mathstrap.train.data import to_pairs
+    from mathstrap.verify.game24 import check
 
     def row(rng: random.Random) -> dict[str, Any]:
         names = ["query", "question", "response", "answer", "messages", "choices", "id", "doc_id", text_of(rng)[:20]]
