@@ -16,13 +16,33 @@ from mathstrap.hub.offline import offline_reason
 
 
 def load_causal_model(name: str, **settings: Any) -> Any:
-    """Return a causal language model; raises OSError or ValueError where it has no safetensors, or asks for code."""
+    """Return a causal language model; raises OSError or ValueError where it has no safetensors, or asks for code.
+
+    Raises ValueError, too, where a file is damaged, where its weights do not have the shapes of config.json, and where
+    weights are missing: transformers would go on with random numbers in their place.
+    """
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
     if "gguf_file" not in settings:
         settings["use_safetensors"] = True
     settings["local_files_only"] = bool(offline_reason(name))
-    return AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, **settings)
+    try:
+        model, found = AutoModelForCausalLM.from_pretrained(
+            name, trust_remote_code=False, output_loading_info=True, **settings
+        )
+    except SafetensorError as error:
+        raise ValueError(
+            f"a weights file is damaged, cut short or a Git LFS pointer; download it again: {error}"
+        ) from None
+    except RuntimeError as error:
+        if "ignore_mismatched_sizes" not in str(error):
+            raise
+        raise ValueError("its weights have other shapes than its config.json says") from None
+    if found["missing_keys"]:
+        missing = sorted(found["missing_keys"])
+        raise ValueError(f"its files lack {len(missing):,} weights, such as {missing[0]}")
+    return model
 
 
 def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mathstrap.errors import InputError
@@ -19,6 +19,7 @@ OPEN, CLOSE = "<think>", "</think>"
 # The names by which templates ask for a turn's reasoning: Qwen's and DeepSeek's, gpt-oss's and Granite's, OpenRouter's.
 REASONING = ("reasoning_content", "thinking", "reasoning")
 PROBE = "PROBE"
+PROBED = ({"role": "user", "content": "Q"}, {"role": "assistant", "content": PROBE})
 NOW = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<form>.*?)(?P=quote)\s*\)""")
 
 Turn = dict[str, str]
@@ -60,7 +61,15 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
             "data.prompt=chat: the tokenizer has no chat template. Set data.prompt=metamath-2024 or use a chat model."
         )
 
-    shown = dated(tokenizer.get_chat_template(), day or datetime.datetime.now(tz=datetime.UTC).date())
+    try:
+        source = tokenizer.get_chat_template()
+    except ValueError:
+        names = ", ".join(tokenizer.chat_template)
+        raise InputError(
+            f"data.prompt=chat: the tokenizer has several chat templates ({names}) and none is the default. "
+            "Leave one in chat_template of tokenizer_config.json."
+        ) from None
+    shown = dated(source, day or datetime.datetime.now(tz=datetime.UTC).date())
 
     def apply(turns: Sequence[Turn], *, ask: bool) -> str:
         from jinja2 import TemplateError
@@ -77,7 +86,13 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
             hint = " Leave data.system empty and take system turns out of the rows." if "system" in roles else ""
             raise InputError(f"the model's chat template refuses the turns {roles}: {reason}.{hint}") from None
 
-    closing = find_closing(apply, token_texts(tokenizer))
+    if PROBE not in apply(PROBED, ask=False):
+        # A template may read a turn's content as parts of text and images, and write nothing of a plain text.
+        raise InputError(
+            "data.prompt=chat: the model's chat template leaves out what the assistant says, so there is nothing to "
+            "learn. Set data.prompt=metamath-2024, or repair chat_template in the model's folder."
+        )
+    closing = find_closing(apply, token_texts(tokenizer), eos=str(tokenizer.eos_token or ""))
     if not closing.mark:
         # A few tokenizers keep the mark as an added token that they do not call special.
         added = [str(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()]
@@ -100,14 +115,20 @@ def token_texts(tokenizer: Any) -> list[str]:
     return list(dict.fromkeys([*found, *map(str, tokenizer.all_special_tokens)]))
 
 
-def find_closing(apply: Callable[..., str], specials: Sequence[str]) -> Closing:
-    """Return how a template closes an assistant turn: the first special token after the response is the end mark."""
-    turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": PROBE}]
-    tail = apply(turns, ask=False).rpartition(PROBE)[2]
+def find_closing(apply: Callable[..., str], specials: Sequence[str], *, eos: str = "") -> Closing:
+    """Return how a template closes an assistant turn: the first special token after the response is the end mark.
+
+    Where that token and others up to `eos` follow without a gap, the turn ends at `eos`: Command R7B closes the
+    response with a mark of its own before it closes the turn.
+    """
+    tail = apply(PROBED, ask=False).rpartition(PROBE)[2]
     marks = [(tail.find(text), -len(text), text) for text in specials if text.strip() and text in tail]
     if not marks:
         return Closing(mark="", trailing=tail)
     place, _, mark = min(marks)
+    run = re.match("(?:" + "|".join(map(re.escape, (text for *_, text in sorted(marks)))) + ")+", tail[place:])
+    if eos and run and eos in run[0]:
+        place, mark = place + run[0].index(eos), eos
     return Closing(mark=mark, trailing=tail[place + len(mark) :])
 
 
@@ -123,6 +144,9 @@ def render_exchange(template: Template, turns: Sequence[Turn], response: str, re
     prompt = template.apply(turns, ask=True)
     whole = without_closing(template.apply([*turns, answer], ask=False), template.closing)
     learnt = continuation(prompt, whole, question=turns[-1]["content"].strip(), reasoning=reasoning)
+    if learnt is None and reasoning:
+        # With enable_thinking=false the prompt closes an empty thought: there is no place for the reasoning.
+        return replace(render_exchange(template, turns, response), lost_reasoning=True)
     if learnt is None:
         raise InputError(
             "the model's chat template writes an answered question in another way than it asks one, so the two cannot "
@@ -143,9 +167,7 @@ def continuation(prompt: str, whole: str, *, question: str, reasoning: str) -> s
     A response must not stand inside a thought that the generation prompt opened (DeepSeek-R1, QwQ, Nemotron): the
     thought is closed before it, with the reasoning inside that the template leaves out of answered turns.
     """
-    for asked, answered in ((prompt, whole), (after(prompt, question), after(whole, question))):
-        if asked is None or answered is None:
-            continue
+    for asked, answered in ((prompt, whole), *after_question(prompt, whole, question)):
         head, opening, inside = asked.rpartition(OPEN)
         is_open = bool(opening) and CLOSE not in inside
         if answered.startswith(asked):
@@ -162,11 +184,16 @@ def continuation(prompt: str, whole: str, *, question: str, reasoning: str) -> s
     return None
 
 
-def after(text: str, question: str) -> str | None:
-    """Return what follows the question's last place in a text.
+def after_question(prompt: str, whole: str, question: str) -> Iterator[tuple[str, str]]:
+    """Yield what follows the question's last place in the prompt with what follows each of its places in the whole.
 
     Templates that move the system turn to the last question, as Mistral's, write what stands before it differently once
-    the question is answered.
+    the question is answered. The last places come first; the response may repeat a short question.
     """
-    _, found, tail = text.rpartition(question)
-    return tail if found and question else None
+    if not question or question not in prompt:
+        return
+    asked = prompt.rpartition(question)[2]
+    end = len(whole)
+    while (place := whole.rfind(question, 0, end)) >= 0:
+        yield asked, whole[place + len(question) :]
+        end = place + len(question) - 1

@@ -11,7 +11,7 @@ from typing import Any
 from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
 from mathstrap.hub.rows import hub_rows
-from mathstrap.train.chat import REASONING
+from mathstrap.train.chat import CLOSE, OPEN, REASONING
 from mathstrap.train.options import DataOptions
 from mathstrap.types import root_of
 
@@ -103,11 +103,12 @@ def numbered_rows(path: str) -> Iterator[tuple[str, Row]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """One turn of a conversation: who speaks, the text, and the thought before it."""
+    """One turn of a conversation: who speaks, the text, the thought before it, and whether the row wants it learnt."""
 
     role: str
     content: Any
     reasoning: Any = ""
+    is_learnt: bool = True
 
 
 def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
@@ -119,11 +120,16 @@ def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
     turns = row.get("messages") or row.get("conversations")
     if isinstance(turns, list):
         found = from_turns(turns)
+    elif isinstance(turns, str):
+        return "the turns are text, expected a list of objects with role and content"
     elif "instruction" in row and "output" in row:
         # Alpaca: the two parts of the prompt were one question that a newline divides.
         parts = [row["instruction"], row.get("input")]
         question = "\n".join(part for part in parts if isinstance(part, str) and part.strip())
         found = exchange(question, row["output"], row)
+        if row.get("history"):
+            earlier = from_history(row["history"])
+            found = earlier if isinstance(earlier, str) else [*earlier, *found]
     else:
         names = next((names for names in COLUMNS if names[0] in row and names[1] in row), None)
         if names is None:
@@ -145,7 +151,31 @@ def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
             return f"the {name} is empty"
         if not isinstance(turn.reasoning, str):
             return f"the reasoning is not text: found {type(turn.reasoning).__name__}"
+        if turn.role == "assistant" and is_cut_off(turn.content):
+            return "the response ends in its thought: found <think> and no answer behind </think>"
+    if isinstance(row.get("system"), str) and row["system"].strip() and found[0].role != "system":
+        found = [Spoken(role="system", content=row["system"]), *found]
+    if not any(turn.is_learnt for turn in found if turn.role == "assistant"):
+        return "no response is to be learnt: every weight is 0, or train is false"
     return pairs_of(found, row, where)
+
+
+def is_cut_off(response: str) -> bool:
+    """Say whether a response breaks off inside its thought or behind it."""
+    _, opened, inside = response.rpartition(OPEN)
+    _, closed, answer = response.rpartition(CLOSE)
+    return bool(opened and CLOSE not in inside) or bool(closed and not answer.strip())
+
+
+def from_history(history: Any) -> list[Spoken] | str:
+    """Return the turns of Alpaca's history, a list of (question, response), or what is wrong with it."""
+    if not isinstance(history, list) or not all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in history):
+        return "history is not a list of questions with their responses"
+    return [
+        Spoken(role=role, content=content)
+        for pair in history
+        for role, content in zip(("user", "assistant"), pair, strict=True)
+    ]
 
 
 def exchange(question: Any, response: Any, row: Row) -> list[Spoken]:
@@ -162,6 +192,8 @@ def pairs_of(turns: list[Spoken], row: Row, where: str) -> list[TrainingPair]:
     pairs = []
     for place in range(1, len(turns), 2):
         is_last = place == len(turns) - 1
+        if not turns[place].is_learnt:
+            continue
         pairs.append(TrainingPair(
             question=turns[place - 1].content, response=turns[place].content, reasoning=turns[place].reasoning,
             seed=seed, where=where, system=system,
@@ -187,7 +219,10 @@ def from_turns(turns: list[Any]) -> list[Spoken] | str:
             if isinstance(parts, str):
                 return parts
             content, thought = parts[0], thought or parts[1]
-        spoken.append(Spoken(role=role, content=content, reasoning=thought if role == "assistant" else ""))
+        # OpenAI's and Axolotl's ways to keep an answer as context alone.
+        is_learnt = turn.get("weight") not in (0, "0") and turn.get("train") is not False
+        reasoning = thought if role == "assistant" else ""
+        spoken.append(Spoken(role=role, content=content, reasoning=reasoning, is_learnt=is_learnt))
     roles = [turn.role for turn in spoken]
     asked = roles[1:] if roles[:1] == ["system"] else roles
     if not asked or len(asked) % 2 or asked != ["user", "assistant"] * (len(asked) // 2):

@@ -34,6 +34,12 @@ def with_end(generation: Any, end: int) -> Any:
     except ValueError:
         # Some models are published with a temperature and without sampling, which cannot be saved again.
         generation.do_sample = True
+    try:
+        generation.validate(strict=True)
+    except ValueError:
+        # Others with settings of beam search and one beam. What says where to start and stop is kept.
+        ids = ("bos_token_id", "eos_token_id", "pad_token_id")
+        return type(generation)(**{name: getattr(generation, name) for name in ids})
     return generation
 
 

@@ -74,7 +74,7 @@ def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
 
 def words(targets: str | tuple[str, ...]) -> tuple[str, ...]:
     """Return targets as several names."""
-    return (targets,) if isinstance(targets, str) else targets
+    return tuple(part.strip() for part in targets.split(",")) if isinstance(targets, str) else targets
 
 
 def drop_inputs(adapted: Any, rate: float) -> None:
@@ -96,10 +96,12 @@ def cover(model: Any, lora: LoraOptions, *, is_quantised: bool = False) -> Cover
     banks = expert_banks(model, decoder)
     chosen, left = {}, Counter[str]()
     named = words(lora.targets)
-    if ALL_LINEAR in named:
+    others = tuple(name for name in named if name != ALL_LINEAR)
+    check_names(others, linear, banks)
+    if others != named:
         for name, module in linear.items():
             reason = reason_against(model, name, module, decoder)
-            if reason:
+            if reason and not ends_in(name, others):
                 left[f"{name.rpartition('.')[2]}: {reason}"] += module.weight.numel()
             else:
                 chosen[name] = module
@@ -109,7 +111,6 @@ def cover(model: Any, lora: LoraOptions, *, is_quantised: bool = False) -> Cover
             for name in banks:
                 left[f"{name.rpartition('.')[2]}: {why}"] += model.get_parameter(name).numel()
     else:
-        check_names(model, named, linear, banks)
         chosen = {name: module for name, module in linear.items() if ends_in(name, named)}
         experts = tuple(name for name in banks if ends_in(name, named))
         for name, module in linear.items():
@@ -181,16 +182,21 @@ def ends_in(name: str, named: tuple[str, ...]) -> bool:
     return any(name == ending or name.endswith(f".{ending}") for ending in named)
 
 
-def check_names(model: Any, named: tuple[str, ...], linear: dict[str, Any], banks: tuple[str, ...]) -> None:
-    """Raise InputError for names that no layer of the model has: they would be left out without a word."""
-    modules = [name for name, _ in model.named_modules()]
+def check_names(named: tuple[str, ...], linear: dict[str, Any], banks: tuple[str, ...]) -> None:
+    """Raise InputError for names that no linear layer of the model has: they would be left out without a word."""
     leaves = sorted({name.rpartition(".")[2] for name in [*linear, *banks]})
     for target in named:
-        if not any(ends_in(name, (target,)) for name in [*modules, *banks]):
+        if not any(ends_in(name, (target,)) for name in [*linear, *banks]):
             raise InputError(
-                f'lora.targets: this model has no layer "{target}".{suggest(target, leaves)} Its linear layers are '
+                f'lora.targets: this model has no linear layer "{target}".{similar(target, leaves)} It has '
                 f"{', '.join(leaves)}; all-linear takes those of attention and MLP."
             )
+
+
+def similar(target: str, leaves: list[str]) -> str:
+    """Return the question whether a name like this one was meant, or ""."""
+    found = suggest(target, [ALL_LINEAR, *leaves])
+    return found if "Did you mean" in found else ""
 
 
 def check_tied(model: Any, chosen: dict[str, Any]) -> None:

@@ -86,6 +86,11 @@ def resolve_model(name: str) -> str:
     if name == EMBEDDED:
         return str(dequantise_embedded())
     path = Path(name).expanduser()
+    if (path / "adapter_config.json").exists() and not (path / "config.json").exists():
+        raise InputError(
+            f"model: {name} is an adapter, not a model. Train with artefacts=merged and name the folder model beside "
+            "it, or name the model it was trained on."
+        )
     if path.exists() and not (path / "config.json").exists():
         found = "a file" if path.is_file() else "a folder without config.json"
         raise InputError(f"model: {name} is {found}. Expected a Hugging Face model folder or name.")
@@ -152,7 +157,14 @@ def model_positions(name: str) -> int:
 def load_tokenizer(path: str) -> Any:
     """Return the model's tokenizer; raises InputError where there is none."""
     with model_errors(path):
-        return load_tokenizer_of(path)
+        tokenizer = load_tokenizer_of(path)
+    if not tokenizer("1", add_special_tokens=False).input_ids:
+        # transformers makes an empty tokenizer of a folder that has none.
+        raise InputError(
+            f"model: {path} has no tokenizer (no tokenizer.json or tokenizer.model). Copy the tokenizer's files of the "
+            "model it was made from into the folder."
+        )
+    return tokenizer
 
 
 def choose_attention(asked: str, device: str) -> str:

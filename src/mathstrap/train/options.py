@@ -78,6 +78,9 @@ class DataOptions:
     def __post_init__(self) -> None:
         check_least(self, max_length=2, limit=0)
         check_share(self, validation=0.9)
+        for name in ("system", "template_args"):
+            if getattr(self, name) and self.prompt != "chat":
+                raise RecipeError(f"data.{name}: {self.prompt} has no place for it. Set data.prompt=chat.")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from mathstrap.errors import InputError
 from mathstrap.train.chat import RenderedExchange, Template, Turn, open_template, render_exchange
 from mathstrap.train.data import TrainingPair
 from mathstrap.train.options import DataOptions
+
+log = logging.getLogger(__name__)
 
 # The Alpaca templates, byte for byte: the released MetaMath models were trained and are prompted with them
 # (paper, Prompt 1). There is no space after "### Response:", which is what makes the boundary delicate.
@@ -26,7 +29,8 @@ WITH_INPUT = (
 )
 
 
-THOUGHT = re.compile(r"\s*<think>(?P<thought>.*?)</think>\s*(?P<rest>.*)", re.DOTALL)
+# The opening mark is missing where the chat template that the reply came from had written it (DeepSeek-R1, QwQ).
+THOUGHT = re.compile(r"\s*(?:<think>)?(?P<thought>(?:(?!<think>).)*?)</think>\s*(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ def render(
     pair's turns, and for several turns in the paper's prompt.
     """
     if options.prompt == "metamath-2024":
+        if lost := sum(bool(pair.system) for pair in pairs):
+            log.warning("%s samples lose their system turn: only data.prompt=chat has a place for it", f"{lost:,}")
         return [metamath_text(pair) for pair in pairs]
     template = open_template(tokenizer, options.template_args, day=day)
     texts = []
@@ -81,12 +87,18 @@ def render(
 def render_reasoned(template: Template, turns: list[Turn], pair: TrainingPair) -> RenderedExchange:
     """Return the exchange of a pair whose reasoning stands apart, or at the head of its response in <think> marks.
 
-    Such a head goes where the template puts reasoning; where it puts it nowhere, the response is kept as it is written.
+    Such a head, whose opening mark may be missing, goes where the template puts reasoning; where it puts it nowhere,
+    the response is kept as it is written.
     """
     inline = THOUGHT.fullmatch(pair.response) if not pair.reasoning else None
     if inline is not None and inline["rest"].strip():
         rendered = render_exchange(template, turns, inline["rest"], inline["thought"].strip("\n"))
         if not rendered.lost_reasoning:
+            return rendered
+        try:
+            return render_exchange(template, turns, pair.response)
+        except InputError:
+            # The template moves the thought to a place that its prompt has closed (enable_thinking=false).
             return rendered
     return render_exchange(template, turns, pair.response, pair.reasoning)
 

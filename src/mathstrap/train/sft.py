@@ -129,6 +129,8 @@ def prepare(recipe: TrainRecipe) -> Prepared:
     for package in ("torch", "transformers", "accelerate", "peft"):
         if find_spec(package) is None:
             raise missing_extra(package, "train")
+    if recipe.liger and find_spec("liger_kernel") is None:
+        raise InputError("liger=true: the package is not installed. Run: pip install liger-kernel, or set liger=false.")
     import transformers
 
     from mathstrap.train.trainer import arguments
@@ -182,6 +184,7 @@ def fit(ready: Prepared, watch: Watch) -> None:
         str(last) if last is not None and ready.is_sharded else ready.base, recipe, device=setting.device,
         precision=ready.precision, num_shards=num_shards,
     )  # fmt: skip
+    check_vocabulary(model, ready.table, ready.held_out)
     set_end(model, ready.tokenizer, ready.end, recipe.data)
     packing = look_at_packing(ready, model)
     found = measure(ready, model, packing)
@@ -290,6 +293,18 @@ def check_positions(base: str, table: TokenTable, held_out: TokenTable | None) -
         )
 
 
+def check_vocabulary(model: Any, table: TokenTable, held_out: TokenTable | None) -> None:
+    """Raise InputError where the tokenizer writes ids that the model has no embedding for."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    highest = max(int(part.ids.max()) for part in (table, held_out) if part is not None)
+    if highest >= rows:
+        raise InputError(
+            f"model: its tokenizer writes token {highest:,}, but the model has embeddings for {rows:,} tokens. Tokens "
+            "were added to the tokenizer alone: use the model's own tokenizer, or save the model after "
+            "resize_token_embeddings."
+        )
+
+
 def scorer(ready: Prepared) -> Any:
     """Return what measures accuracy at a validation, or None where it was not asked for."""
     if ready.recipe.best.metric != "accuracy":
@@ -337,6 +352,11 @@ def data_hash(table: TokenTable) -> str:
 def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_sharded: bool) -> None:
     """Raise InputError where the folder's checkpoints were made by another recipe, from other data, or sharded."""
     manifest = read_manifest(out)
+    if "recipe" not in manifest:
+        raise InputError(
+            f"{out}: has checkpoints but no {MANIFEST}, which says what they were trained on. Restore it, name another "
+            "out=, or delete the folder."
+        )
     was_sharded = manifest.get("hardware", {}).get("sharded", False)
     if was_sharded != is_sharded:
         raise InputError(
@@ -358,8 +378,11 @@ def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_shar
 def read_manifest(out: Path) -> dict[str, Any]:
     """Return the manifest of an output folder; empty where there is none."""
     path = out / MANIFEST
-    values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return values
+    try:
+        values = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except ValueError as error:
+        raise InputError(f"{path}: is not JSON ({error}). Restore it, or name another out=.") from None
+    return values if isinstance(values, dict) else {}
 
 
 def resumed_cut(out: Path) -> Cut | None:

@@ -55,7 +55,7 @@ class TokenTable:
 
 @dataclass(frozen=True, kw_only=True)
 class Ends:
-    """How a sample opens and closes: ids before the prompt (a BOS the tokenizer would add) and after the response."""
+    """How a sample opens and closes: the ids the tokenizer adds before a plain text, and the end mark."""
 
     before: tuple[int, ...]
     end: int
@@ -75,10 +75,15 @@ def find_ends(tokenizer: Any, options: DataOptions) -> Ends:
             "the tokenizer has no EOS token, so the model could never learn where to stop. "
             'Add one: set "eos_token" in tokenizer_config.json.'
         )
+    return Ends(before=() if options.prompt == "chat" else opening_ids(tokenizer), end=tokenizer.eos_token_id)
+
+
+def opening_ids(tokenizer: Any) -> tuple[int, ...]:
+    """Return the ids the tokenizer puts before a plain text: a BOS, two marks (GLM-4), or none."""
+    plain = tokenizer("a", add_special_tokens=False).input_ids
     opened = tokenizer("a", add_special_tokens=True).input_ids
-    bos = tokenizer.bos_token_id
-    has_bos = options.prompt != "chat" and bos is not None and opened[:1] == [bos]
-    return Ends(before=(bos,) if has_bos else (), end=tokenizer.eos_token_id)
+    places = [place for place in range(len(opened)) if opened[place : place + len(plain)] == plain]
+    return tuple(opened[: places[0]]) if places else ()
 
 
 def encode(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
@@ -88,7 +93,9 @@ def encode(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_leng
     """
     import numpy as np
 
-    specials = [token for token in token_texts(tokenizer) if len(token) > 2]
+    # The end mark too: some tokenizers do not call theirs special.
+    end = str(tokenizer.convert_ids_to_tokens(ends.end))
+    specials = [token for token in {*token_texts(tokenizer), end} if len(token) > 2]
     pieces: list[Any] = []
     starts: list[int] = []
     kept: list[int] = []
