@@ -7,12 +7,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from mathstrap.audit.check import Checked, Facts, Seed, check_all, question_key, read_row, row_key
+from mathstrap.audit.compare import CHECKER, READER, Comparison, Label
 from mathstrap.audit.defects import DEFECTS, AuditRow, Defect
+from mathstrap.audit.reader import ReaderOptions, Reading, Readings, read_answers, reading_key, why_unread
 from mathstrap.audit.report import AuditReport, DefectCount, Tally, table
 from mathstrap.called import call_by_name
 from mathstrap.curate.decontaminate import TestSetIndex
@@ -24,7 +26,14 @@ from mathstrap.files.tables import open_whole, write_atomically
 from mathstrap.problems.columns import find_columns, question_of
 from mathstrap.problems.load import SeedsOptions, source_rows
 
-__all__ = ["DEFECTS", "AuditOptions", "AuditReport", "Defect", "DefectCount", "Seed", "audit", "seed_map", "table"]
+if TYPE_CHECKING:
+    from mathstrap.engine.events import Listener
+    from mathstrap.engine.interface import Backend
+
+__all__ = [
+    "DEFECTS", "AuditOptions", "AuditReport", "Defect", "DefectCount", "ReaderOptions", "Seed", "audit", "seed_map",
+    "table",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +46,8 @@ class AuditOptions:
     near         how near-duplicate questions are searched; None does not search, which halves the memory.
     num_workers  processes that run the detectors.
     questions_only  look at the questions alone; the file needs no responses.
+    reader       a teacher that reads every answer too; its "wrong" drops a row only with `drop=("reader",)`.
+    label        `COLUMN=VALUE`: the column where people said whether an answer is sound, and its value where it is.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -46,6 +57,8 @@ class AuditOptions:
     near: DedupOptions | None = field(default_factory=DedupOptions)
     num_workers: int = 1
     questions_only: bool = False
+    reader: ReaderOptions | None = None
+    label: str = ""
 
     @property
     def dropping(self) -> frozenset[str]:
@@ -68,13 +81,16 @@ def audit(
     clean_path: Path | None = None,
     dropped_path: Path | None = None,
     progress: Callable[[int], None] | None = None,
+    backend: Backend | None = None,
+    listener: Listener | None = None,
 ) -> AuditReport:
     """Go through the rows of a dataset made elsewhere and return what is wrong with them.
 
     `source` is a file, a folder or `hf:owner/name`, which are streamed; or rows: a list of mappings, a DataFrame, a
     `datasets.Dataset`. `clean_path` receives the rows that stay, unchanged and in order, `dropped_path` the others as
     {line, reasons, row}; both are JSON Lines, written whole or not at all. A row that cannot be read is counted and
-    dropped, never fatal. Raises InputError where the file is missing or empty or no column holds the question.
+    dropped, never fatal. `backend` replaces the reader's teacher, `listener` is told how far the reader is. Raises
+    InputError where the file is missing or empty or no column holds the question.
 
     >>> found = audit([
     ...     {"query": "What is 2 + 3?", "response": "2 + 3 = 5. The answer is: 5", "answer": "5"},
@@ -87,14 +103,23 @@ def audit(
     if not isinstance(source, str | Path):
         with _as_file(source) as path:
             report = audit(path, options, seeds=seeds, index=index, clean_path=clean_path, dropped_path=dropped_path,
-                           progress=progress)  # fmt: skip
+                           progress=progress, backend=backend, listener=listener)  # fmt: skip
             return msgspec.structs.replace(report, source="rows")
     source = str(source)
+    known = [*DEFECTS, *([READER] if options.reader is not None else [])]
     for name in (*options.drop, *options.keep, *options.skip):
-        if name not in DEFECTS:
-            raise InputError(f'audit: no such defect "{name}".{suggest(name, list(DEFECTS))}')
+        if name == READER and options.reader is None:
+            raise InputError("audit: rows can be dropped for what a reader says only if one reads: name it (--reader).")
+        if name not in known:
+            raise InputError(f'audit: no such defect "{name}".{suggest(name, known)}')
+    if options.questions_only and options.reader is not None:
+        raise InputError("audit: a reader reads answers, and only questions are looked at. Leave one of the two out.")
     seeds_options = SeedsOptions(source=source)
-    columns = find_columns(_first_row(seeds_options), options.fields, where=source)
+    sample = _first_row(seeds_options)
+    label = Label.parse(options.label) if options.label else None
+    if label is not None:
+        label.check(sample, source)
+    columns = find_columns(sample, options.fields, where=source)
     if not options.questions_only and not columns.response and not columns.chat:
         raise InputError(f"{source}: no column holds the response. Name it: response=COLUMN.")
     skip = frozenset(options.skip)
@@ -106,11 +131,18 @@ def audit(
     facts = Facts(
         columns=columns, seeds=seeds or {}, index=index, skip=skip, near=near, questions_only=options.questions_only
     )
+    readings = None
+    if options.reader is not None:
+        readings = read_answers(
+            lambda: _rows_to_read(seeds_options, facts), options.reader, backend=backend, listener=listener
+        )
     tally = Tally(drop=options.dropping)
+    second = Second(readings=readings, label=label)
     with ExitStack() as stack:
         clean = open_whole(stack, clean_path)
         dropped = open_whole(stack, dropped_path)
-        passing = _Passing(seeds_options, facts, tally, keep_rows=clean is not None or dropped is not None)
+        keep_rows = clean is not None or dropped is not None
+        passing = _Passing(seeds_options, facts, tally, second, keep_rows=keep_rows)
         for checked, row in passing.results(options.num_workers):
             reasons = _reasons(checked, passing, tally)
             if clean is not None and not reasons:
@@ -119,7 +151,56 @@ def audit(
                 dropped.write(msgspec.json.encode({"line": checked.line, "reasons": reasons, "row": row}) + b"\n")
             if progress is not None and tally.num_rows % 1000 == 0:
                 progress(tally.num_rows)
-    return tally.report(source, columns, skip)
+    report = tally.report(source, columns, skip)
+    return msgspec.structs.replace(report, **second.report(tally))
+
+
+@dataclass(kw_only=True)
+class Second:
+    """What is known of the rows besides the detectors: the reader's readings and people's labels, by line."""
+
+    readings: Readings | None
+    label: Label | None
+    waiting: dict[int, tuple[Reading | None, bool | None, bool]] = field(default_factory=dict)
+    comparison: Comparison = field(default_factory=Comparison)
+
+    def note(self, row: AuditRow, raw: Row) -> None:
+        """Remember a row's reading and label until the detectors are through with it."""
+        if self.readings is None and self.label is None:
+            return
+        reading = self.readings.by_key.get(reading_key(row)) if self.readings is not None else None
+        label = self.label.is_sound(raw) if self.label is not None else None
+        self.waiting[row.line] = (reading, label, bool(row.response.strip()))
+
+    def finding(self, line: int, findings: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """Count a row, and return its findings with that of the reader."""
+        if line not in self.waiting:
+            return findings
+        reading, label, has_answer = self.waiting.pop(line)
+        is_flagged = any(name in CHECKER for name, _ in findings)
+        self.comparison.add(reading.verdict if reading else "", is_flagged, label, has_answer=has_answer)
+        return [*findings, (READER, reading.step)] if reading and reading.verdict == "wrong" else findings
+
+    def report(self, tally: Tally) -> dict[str, Any]:
+        """Return the parts of the report that need a reader or labels."""
+        parts: dict[str, Any] = {}
+        if self.readings is not None:
+            asked = self.readings.asked
+            parts["reader"] = self.comparison.second_reading(
+                model=self.readings.model, drops=READER in tally.drop, why_unread=why_unread(asked),
+                asked=asked.asked if asked else 0, usd=asked.usd if asked else None,
+                examples=tuple((one.line, one.detail) for one in tally.examples.get(READER, ())),
+            )  # fmt: skip
+        if self.label is not None:
+            parts["labels"] = self.comparison.label_scores(self.label, has_reader=self.readings is not None)
+        return parts
+
+
+def _rows_to_read(source: SeedsOptions, facts: Facts) -> Iterator[AuditRow]:
+    for line, raw in source_rows(source, lambda *_: None):
+        row = read_row(line, raw, facts)
+        if not isinstance(row, str):
+            yield row
 
 
 @contextmanager
@@ -135,10 +216,13 @@ def _as_file(given: object) -> Iterator[str]:
 class _Passing:
     """Rows on their way through the detectors: hands them on, remembers the raw ones and the keys of all before."""
 
-    def __init__(self, source: SeedsOptions, facts: Facts, tally: Tally, *, keep_rows: bool) -> None:
+    def __init__(
+        self, source: SeedsOptions, facts: Facts, tally: Tally, second: Second, *, keep_rows: bool
+    ) -> None:  # fmt: skip
         self.source = source
         self.facts = facts
         self.tally = tally
+        self.second = second
         self.keep_rows = keep_rows
         self.raw: dict[int, Row] = {}
         self.unreadable: list[tuple[int, str]] = []
@@ -170,6 +254,7 @@ class _Passing:
                 continue
             first = self.rows_seen.setdefault(row_key(row), line)
             row.twin = first if first != line else 0
+            self.second.note(row, raw)
             yield row
 
 
@@ -182,6 +267,7 @@ def _reasons(checked: Checked, passing: _Passing, tally: Tally) -> list[str]:
         first = passing.paths_seen.setdefault(checked.path_key, checked.line)
         if first != checked.line and all(name != "duplicate" for name, _ in findings):
             findings.append(("same_path", f"the equations of line {first}"))
+    findings = passing.second.finding(checked.line, findings)
     dropping = tally.add(checked.line, checked.type, findings, checked.judged)
     details = dict(findings)
     return [f"{name}: {details[name]}" for name in dropping]

@@ -90,7 +90,8 @@ class Defect:
     """A defect: what it is, whether a row with it is dropped by default, how it is found, which rows can be judged.
 
     `find` returns what is wrong in a few words, or None. `needs` says what has to be given for it to apply at all.
-    `of_question` marks defects that are seen in the question alone.
+    `of_question` marks defects that are seen in the question alone, `of_answer` those that say that something in the
+    answer is not so, which is what a second reader looks for too.
     """
 
     sentence: str
@@ -99,6 +100,7 @@ class Defect:
     applies: Callable[[AuditRow], bool] = always
     needs: str = ""
     of_question: bool = False
+    of_answer: bool = False
 
 
 def no_answer(row: AuditRow) -> str | None:
@@ -406,10 +408,10 @@ DEFECTS: dict[str, Defect] = {
     "no_answer": Defect(sentence="no final answer can be extracted", drops=True, find=no_answer),
     "wrong_answer": Defect(
         sentence="the final answer disagrees with the gold", drops=True, find=wrong_answer,
-        applies=lambda row: bool(row.gold), needs="a gold column, or the seeds",
+        applies=lambda row: bool(row.gold), needs="a gold column, or the seeds", of_answer=True,
     ),
     "conflicting_answers": Defect(
-        sentence="two final answers that differ", drops=True, find=conflicting_answers,
+        sentence="two final answers that differ", drops=True, find=conflicting_answers, of_answer=True,
     ),
     "double_answer": Defect(sentence="the same final answer stated twice", drops=False, find=double_answer),
     "truncated": Defect(sentence="the response breaks off", drops=True, find=truncated),
@@ -422,11 +424,14 @@ DEFECTS: dict[str, Defect] = {
         sentence="the gold of a backward question is not the hidden number", drops=True, find=wrong_backward_gold,
         applies=lambda row: row.hidden is not None, needs="original questions of backward rows",
     ),
-    "false_arithmetic": Defect(sentence="an equation is false", drops=True, find=false_arithmetic),
-    "wrong_output": Defect(sentence="a program would print something else", drops=True, find=wrong_output),
+    "false_arithmetic": Defect(sentence="an equation is false", drops=True, find=false_arithmetic, of_answer=True),
+    "wrong_output": Defect(
+        sentence="a program would print something else", drops=True, find=wrong_output, of_answer=True,
+    ),
     "contradicts_steps": Defect(
         sentence="the answer is not what the steps come to", drops=True, find=contradicts_steps,
         applies=lambda row: row.reasoning.last_result is not None, needs="responses with <<...>> calculations",
+        of_answer=True,
     ),
     "irrelevant_mask": Defect(
         sentence="the hidden number does not matter", drops=True, find=irrelevant_mask,

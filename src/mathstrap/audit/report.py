@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from mathstrap.audit.compare import READER, LabelScores, SecondReading
 from mathstrap.audit.defects import DEFECTS
 from mathstrap.problems.columns import Columns
 
@@ -34,7 +35,10 @@ class DefectCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an audit found. `bad_rows` could not be read; `dropped` counts them and the rows with a dropping defect."""
+    """What an audit found. `bad_rows` could not be read; `dropped` counts them and the rows with a dropping defect.
+
+    `reader` is what a second reader found, `labels` how well each side finds what people labelled as wrong.
+    """
 
     source: str
     columns: Columns
@@ -45,6 +49,8 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     defects: tuple[DefectCount, ...]
     bad_row_examples: tuple[Example, ...] = ()
     by_type: dict[str, dict[str, int]] = {}
+    reader: SecondReading | None = None
+    labels: LabelScores | None = None
 
     def found(self) -> dict[str, int]:
         """Return the number of rows with each defect."""
@@ -127,6 +133,12 @@ def table(report: AuditReport) -> list[tuple[str, str, str, str, str]]:
         fate = "dropped" if defect.drops else "kept"
         sentence = defect.sentence if defect.judged else f"{defect.sentence}; needs {defect.needs}"
         rows.append((defect.name, f"{defect.found:,}" if defect.judged else "-", share, fate, sentence))
+    if report.reader is not None:
+        reader = report.reader
+        judged = reader.sound + reader.wrong
+        share = f"{100 * reader.wrong / judged:.2f} %" if judged else "not checked"
+        fate = "dropped" if reader.drops else "kept"
+        rows.append((READER, f"{reader.wrong:,}", share, fate, "the reader finds a wrong step"))
     if report.bad_rows:
         rows.append(("bad_row", f"{report.bad_rows:,}", "", "dropped", report.bad_row_examples[0].detail))
     return rows

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mathstrap.errors import InputError, suggest
 
 if TYPE_CHECKING:
-    from mathstrap.audit import AuditReport, Seed
+    from mathstrap.audit import AuditReport, ReaderOptions, Seed
     from mathstrap.audit.clean import Sifted
+    from mathstrap.audit.compare import LabelScores, SecondReading
     from mathstrap.curate.certificate import Certificate
     from mathstrap.curate.decontaminate import TestSetIndex
     from mathstrap.curate.dedup import Duplicates
@@ -21,6 +24,9 @@ FIELD = typer.Option([], "--field", metavar="PART=COLUMN", help="Which column ho
 OUT = typer.Option(None, "--out", help="Write the rows that stay here, as JSON Lines.")
 DROPPED = typer.Option(None, "--dropped", help="Write the other rows here, each with its reason.")
 AGAINST = typer.Option([], "--against", metavar="SET", help="A test set by name, name=path, or a file; repeatable.")
+OVERRIDES = typer.Argument(
+    None, metavar="KEY=VALUE", help="Options of the reader, for example budget.max_usd=5 sampling.max_tokens=8000."
+)
 DATA = typer.Option("", "--data", help="Folder with the files of the named test sets (else MATHSTRAP_DATA, the hub).")
 
 
@@ -105,6 +111,7 @@ def decontaminate(
 
 def audit(
     file: str = FILE,
+    overrides: list[str] = OVERRIDES,
     field: list[str] = FIELD,
     seeds: str = typer.Option("", help="The seeds with answers and solutions: gives golds and checks masks."),
     against: list[str] = AGAINST,
@@ -119,6 +126,13 @@ def audit(
     workers: int = typer.Option(0, help="Processes; 0: one for each core."),
     certificate: bool = typer.Option(True, "--contamination/--no-contamination", help="Compare with the test sets."),
     questions_only: bool = typer.Option(False, "--questions-only", help="Look at the questions alone."),
+    reader: str = typer.Option("", "--reader", metavar="MODEL", help="Let this teacher read every answer too."),
+    replies: Path | None = typer.Option(
+        None, metavar="DIR", help="Keep the reader's replies here; beside --out or --json if left out."
+    ),
+    label: str = typer.Option(
+        "", "--label", metavar="COLUMN=VALUE", help="Where the file says which answers are sound: scores the findings."
+    ),
 ) -> None:
     """Count the defects of a dataset made elsewhere and write a cleaned one."""
     import os
@@ -129,24 +143,56 @@ def audit(
     from mathstrap.audit import audit as audit_dataset
     from mathstrap.curate.dedup import DedupOptions
     from mathstrap.files.tables import write_atomically
+    from mathstrap.render.progress import show_progress as show_engine
 
     options = AuditOptions(
         fields=field_map(field), drop=tuple(drop), keep=tuple(keep), skip=tuple(skip),
         near=DedupOptions() if near else None, num_workers=workers or os.cpu_count() or 1,
-        questions_only=questions_only,
+        questions_only=questions_only, label=label,
+        reader=reader_options(reader, replies, [out, json_out, dropped], file, overrides or []),
     )  # fmt: skip
-    report = audit_dataset(
-        file,
-        options,
-        seeds=read_seeds(seeds) if seeds else None,
-        index=build_index(against, data) if certificate and (against or has_test_sets(data)) else None,
-        clean_path=out,
-        dropped_path=dropped,
-        progress=show_progress,
-    )
+    with show_engine() if reader else nullcontext() as asking:
+        report = audit_dataset(
+            file,
+            options,
+            seeds=read_seeds(seeds) if seeds else None,
+            index=build_index(against, data) if certificate and (against or has_test_sets(data)) else None,
+            clean_path=out,
+            dropped_path=dropped,
+            progress=show_progress,
+            listener=asking,
+        )
     if json_out is not None:
         write_atomically(json_out, [msgspec.json.format(msgspec.json.encode(report), indent=1)])
     print_report(report, out)
+    if report.reader is not None:
+        print_reader(report.reader)
+    if report.labels is not None:
+        print_labels(report.labels)
+    if report.reader is not None and report.reader.why_unread:
+        raise typer.Exit(3)
+
+
+def reader_options(
+    model: str, replies: Path | None, written: list[Path | None], file: str, overrides: list[str]
+) -> ReaderOptions | None:
+    """Return who reads the answers; its replies lie beside the first file that is `written`. None without a reader."""
+    from mathstrap.audit import ReaderOptions
+    from mathstrap.evaluate.choose import choose_teacher
+    from mathstrap.recipe import apply_override, build_recipe
+
+    if not model:
+        if overrides or replies is not None:
+            given = overrides[0] if overrides else f"--replies {replies}"
+            raise InputError(f"{given}: is an option of a reader, and none is named. Name it: --reader MODEL.")
+        return None
+    beside = next((path for path in written if path is not None), None)
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", Path(file).stem).strip("-.") or "file"
+    folder = replies or (beside.with_suffix(".reader") if beside is not None else Path("runs") / f"reader-{name}")
+    values: dict[str, Any] = {"out": str(folder), "teacher": choose_teacher(model)}
+    for override in overrides:
+        apply_override(values, override)
+    return build_recipe(ReaderOptions, values, "audit")
 
 
 def field_map(pairs: list[str]) -> dict[str, str]:
@@ -270,3 +316,34 @@ def print_report(report: AuditReport, out: Path | None) -> None:
     typer.echo(f"{report.num_rows:,} rows: {report.kept:,} sound, {report.dropped:,} with a defect that drops them")
     if out is not None:
         typer.echo(f"{out}: the {report.kept:,} sound rows")
+
+
+def print_reader(reader: SecondReading) -> None:
+    """Print what the reader said, beside what the detectors found in the same answers."""
+    typer.echo(
+        f"reader {reader.model}: {reader.num_read:,} of {reader.num_rows:,} answers read: {reader.sound:,} sound, "
+        f"{reader.wrong:,} with a wrong step, {reader.unclear:,} unclear"
+    )
+    typer.echo(
+        f"  flagged by the checker alone {reader.by_checker_alone:,}, by the reader alone {reader.by_reader_alone:,}, "
+        f"by both {reader.by_both:,} (checker: {', '.join(reader.checker)})"
+    )
+    if reader.why_unread:
+        typer.echo(f"  {reader.num_rows - reader.num_read:,} answers are not read. {reader.why_unread}")
+
+
+def print_labels(labels: LabelScores) -> None:
+    """Print how well each side finds the answers that people labelled as wrong."""
+    from rich.table import Table
+
+    from mathstrap.render.terminal import terminal
+
+    typer.echo(f"labels ({labels.label} is sound): {labels.num_sound:,} sound, {labels.num_wrong:,} wrong")
+    shown = Table("found by", "flagged", "rightly", "precision", "recall", "false alarms", box=None)
+    for score in labels.scores:
+        shares = (score.precision, score.recall, score.false_alarms)
+        shown.add_row(
+            score.name, f"{score.flagged:,}", f"{score.rightly:,}",
+            *("-" if share is None else f"{share:.1%}" for share in shares),
+        )  # fmt: skip
+    terminal().print(shown)
