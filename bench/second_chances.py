@@ -2,7 +2,8 @@
 
     python bench/second_chances.py recipe.yaml seeds.limit=50 [key=value ...]
 
-Rephrasing and self-verification, one rewriting a seed, with the teacher of the recipe; no answers are asked for.
+Rephrasing and self-verification, one rewriting a seed, with the teacher of the recipe; no answers are asked for. The
+same command again resumes. A GGUF on this machine is served by `python bench/llama_server.py model.gguf`.
 Written to `bench/results/second_chances.json`.
 """
 
@@ -57,7 +58,12 @@ def main() -> None:
             "per_1000_tokens_without": round(1000 * passed[first] / max(1, tokens[first]), 3),
             "per_1000_tokens_with": round(1000 * both / max(1, tokens[first] + tokens[second]), 3),
         }  # fmt: skip
-    write_result("second_chances", {"seeds": summary.num_seeds, "methods": rows})
+    asked_of = {
+        "teacher": recipe.teacher.model or recipe.teacher.backend,
+        "source": [seeds.source for seeds in (recipe.seeds if isinstance(recipe.seeds, tuple) else (recipe.seeds,))],
+        "shape": recipe.prompts.shape or "chat",
+    }
+    write_result("second_chances", asked_of | {"seeds": summary.num_seeds, "methods": rows})
 
 
 if __name__ == "__main__":
