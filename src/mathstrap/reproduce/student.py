@@ -112,7 +112,7 @@ def _calculation(numbers: Sequence[int], rng: random.Random) -> str:
 
 
 def fit(base: Path, rows: Sequence[Mapping[str, str]], folder: Path, plan: Steps, *, rng_seed: int) -> Path:
-    """Train a student of `rows` from `base` in `folder` and return the folder of its model; resumes what was killed."""
+    """Train a student of `rows` from `base` and return the folder of its model; a killed student starts anew."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "rows.jsonl", [msgspec.json.encode(row) + b"\n" for row in rows])
     train(
