@@ -21,14 +21,15 @@ from test_wire import ASKED_AGAIN, REFUSED, STORED, body
 
 from fake_server import FakeServer, Script, Wire
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.engine.ask import Limits, ask_all
+from mathstrap.engine.ask import Limits, Stop, ask_all
 from mathstrap.errors import TeacherError
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request
 from mathstrap.types import Message, Sampling
 from wire_rows import ENDS, ROWS, choice
 
-FAST = Limits(backoff_seconds=0.01, backoff_max_seconds=0.05, deadline_seconds=2.0)
+FAST = Limits(backoff_seconds=0.01, backoff_max_seconds=0.05, deadline_seconds=3600.0)
+LONGEST_WAIT_SECONDS = 0.5  # what a server asks for beyond it is printed, not waited for
 LONGEST = 240
 
 
@@ -78,8 +79,16 @@ def outcome(script: Script, role: str) -> tuple[str, str, str]:
         with server.running(), RunDir.open(Path(folder) / "run") as run:
             teacher = open_backend(TeacherOptions(model="thinker", base_url=server.url, timeout_seconds=10.0))
             events: list[Any] = []
+            stop = Stop()
+
+            def note(event: Any) -> None:
+                events.append(event)
+                if event.kind == "retried" and event.wait_seconds > LONGEST_WAIT_SECONDS:
+                    stop.press()
+                    stop.press()
+
             try:
-                ask_all(asked, run.sink("solve"), backend=teacher, limits=FAST, events=events.append)
+                ask_all(asked, run.sink("solve"), backend=teacher, limits=FAST, events=note, stop=stop)
                 ended = ""
             except TeacherError as error:
                 ended = str(error)
