@@ -92,15 +92,15 @@ def outcome(script: Script, role: str) -> tuple[str, str, str]:
                 ended = ""
             except TeacherError as error:
                 ended = str(error)
-        with RunDir.read(Path(folder) / "run") as held:
-            replies = {reply.request: reply for reply in held.completions("solve")}
+        with RunDir.read(Path(folder) / "run") as run:
+            replies = {reply.request: reply for reply in run.completions("solve")}
     sent = f"POST {server.addresses[0]} {json.dumps(server.bodies[0])}" if server.bodies else ""
-    told = next((event for event in events if event.kind in ("retried", "refused") and event.id == "odd#0"), None)
+    again = next((event for event in events if event.kind in ("retried", "refused") and event.id == "odd#0"), None)
     reply = replies.get("odd#0")
     if ended:
         return sent, "ends the run", ended.replace(server.url, "URL")
-    if told is not None and told.kind == "retried":
-        return sent, f"asks again after {told.wait_seconds:.2g} s", told.detail.replace(server.url, "URL")
+    if again is not None and again.kind == "retried":
+        return sent, f"asks again after {again.wait_seconds:.2g} s", again.detail.replace(server.url, "URL")
     if reply is None:
         return sent, "leaves it to the next run", "".join(event.detail for event in events if event.kind == "failed")
     if reply.finish_reason == "prompt_refused":

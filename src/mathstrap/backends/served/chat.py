@@ -178,12 +178,12 @@ def _salvaged(data: bytes) -> _Reply | None:
         choices = [{"message": choice} if isinstance(choice, str) else choice for choice in choices]
     if found is None or not isinstance(choices, list):
         return None
-    held = [choice for choice in choices if isinstance(choice, dict)]  # null beside good ones: those are paid for
-    if choices and not held:
+    objects = [choice for choice in choices if isinstance(choice, dict)]  # null beside good ones: those are paid for
+    if choices and not objects:
         return None
     model = found.get("model")
     return _Reply(
-        choices=[mended(choice) for choice in held],
+        choices=[mended(choice) for choice in objects],
         model=well_formed(model) if isinstance(model, str) else "",
         usage=usage_in(found),
     )
