@@ -154,7 +154,8 @@ BODIES = {
         sent=http(b"\x1b\x03\x00xyz", "Content-Encoding: br\r\n"), does="asks again", reads='compressed with "br"',
     ),
     "a length that is too great": Row(sent=http(GOOD, length=len(GOOD) + 9), does="asks again", reads="broke"),
-    "a length that is too small": Row(sent=http(GOOD, length=len(GOOD) - 9), does="asks again", reads="broke"),
+    # Torn JSON, or a next head that cannot be read: by how much of the rest has arrived.
+    "a length that is too small": Row(sent=http(GOOD, length=len(GOOD) - 9), does="asks again"),
     "two lengths": Row(
         sent=Wire((b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\n" + GOOD,)), does="asks again",
         reads="is not HTTP",
