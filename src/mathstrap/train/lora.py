@@ -51,11 +51,14 @@ def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
     coverage = cover(model, lora, is_quantised=recipe.method == "qlora")
     if getattr(model, "is_loaded_in_4bit", False):
         model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    moved = moved_by_peft(model, coverage.modules)
+    kept = tuple(name for name in coverage.modules if name not in moved)
+    parameters = [*suffixes(coverage.experts), *(f"{name}.weight" for name in moved)]
     config = peft.LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, target_modules=shortest(model, coverage.modules), bias="none",
-        # A bank of experts takes no dropout; the linear layers beside it get theirs below.
-        lora_dropout=0.0 if coverage.experts else lora.dropout,
-        target_parameters=suffixes(coverage.experts) or None, use_rslora=lora.variant == "rslora",
+        r=lora.r, lora_alpha=lora.alpha, target_modules=shortest(model, kept), bias="none",
+        # A bank of experts, or another weight by name, takes no dropout; the linear layers beside it get theirs below.
+        lora_dropout=0.0 if parameters else lora.dropout,
+        target_parameters=parameters or None, use_rslora=lora.variant == "rslora",
         use_dora=lora.variant == "dora", init_lora_weights="pissa" if lora.variant == "pissa" else True,
         task_type="CAUSAL_LM",
     )  # fmt: skip
@@ -64,7 +67,7 @@ def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
             adapted = peft.get_peft_model(model, config)
     except (ValueError, TypeError) as error:
         raise InputError(f"lora.targets: {', '.join(words(lora.targets))} do not fit this model: {error}") from None
-    if coverage.experts and lora.dropout:
+    if parameters and lora.dropout:
         drop_inputs(adapted, lora.dropout)
     adapted.mathstrap_coverage = coverage
     for sentence in doubts(recipe):
@@ -119,6 +122,11 @@ def cover(model: Any, lora: LoraOptions, *, is_quantised: bool = False) -> Cover
         for name in banks:
             if name not in experts:
                 left[f"{name.rpartition('.')[2]}: not among lora.targets"] += model.get_parameter(name).numel()
+    if is_quantised or why_no_experts(lora):
+        for name in moved_by_peft(model, tuple(chosen)):
+            left[f"{name.rpartition('.')[2]}: peft takes this name for the experts' in this family"] += (
+                chosen.pop(name).weight.numel()
+            )
     check_tied(model, chosen)
     if is_quantised and banks:
         left["experts: their weights are kept in bf16, NF4 stores linear layers alone"] += 0
@@ -169,9 +177,10 @@ def reason_against(model: Any, name: str, module: Any, decoder: str) -> str:
         return "the output layer"
     if decoder and not name.startswith(f"{decoder}."):
         return "outside the text decoder"
-    if leaf in ROUTERS or module.weight.shape[0] == 1:
+    owner = name.rpartition(".")[0]
+    if {leaf, owner.rpartition(".")[2]} & ROUTERS or module.weight.shape[0] == 1:
         return "a router"
-    parent = model.get_submodule(name.rpartition(".")[0])
+    parent = model.get_submodule(owner)
     if leaf in MAMBA_WEIGHTS and hasattr(parent, "A_log") and hasattr(parent, "D"):
         return "read by a fused kernel that would pass the adapter by"
     return ""
@@ -208,6 +217,28 @@ def check_tied(model: Any, chosen: dict[str, Any]) -> None:
             "lora.targets: the output layer shares its weights with the embeddings, so an adapter folded into it would "
             "change both. Leave the output layer out."
         )
+
+
+def moved_by_peft(model: Any, modules: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the linear layers whose names peft takes for the experts' names of an older transformers.
+
+    In families whose experts were layers once, peft rewrites `gate_proj` to the bank of experts, and the dense layers
+    and shared experts of that name would get no adapter. Their weights are named instead.
+    """
+    import peft
+    from peft.utils import transformers_weight_conversion as conversion
+
+    moved = set()
+    for leaf in {name.rpartition(".")[2] for name in modules}:
+        config = peft.LoraConfig(target_modules=[leaf])
+        try:
+            conversion.convert_peft_config_for_transformers(config, model, None)
+        except ValueError:  # one of two names that were fused
+            moved.add(leaf)
+        else:
+            if leaf not in (config.target_modules or ()):
+                moved.add(leaf)
+    return tuple(name for name in modules if name.rpartition(".")[2] in moved)
 
 
 def suffixes(banks: tuple[str, ...]) -> list[str]:
