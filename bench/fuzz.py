@@ -64,6 +64,7 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
     """Return name -> what makes an input and feeds it to a parser."""
     import msgspec
 
+    from mathstrap.audit.reader import parse_verdict
     from mathstrap.augment.checks import question_in, same_words
     from mathstrap.augment.languages import language_of
     from mathstrap.augment.latex import find_zones
@@ -128,7 +129,8 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
         "take_choices_off": take_choices_off,
         "split_sentences": lambda text: (split_sentences(text, "gsm8k"), split_sentences(text, "math")),
         "find_question": lambda text: (find_question(text, "gsm8k"), find_question(text, "math")),
-        "find_sources": find_sources, "parse_judgement": parse_judgement, "bad_arithmetic": bad_arithmetic,
+        "find_sources": find_sources, "parse_judgement": parse_judgement, "parse_verdict": parse_verdict,
+        "bad_arithmetic": bad_arithmetic,
         "read_reasoning": read_reasoning, "wording.read": read,
         "clean_latex": clean_latex, "formulas": formulas, "words": words,
         "stated_answer": stated_answer, "found_answer": found_answer, "cut_run_on": cut_run_on,

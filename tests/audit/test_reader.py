@@ -187,6 +187,7 @@ def test_a_thought_is_not_read_as_the_verdict(tmp_path: Path) -> None:
     report = audit(file_of(tmp_path, ROWS[:2]), options(tmp_path), backend=scripted(said))
     assert report.reader is not None
     assert (report.reader.sound, report.reader.wrong, report.reader.unclear) == (1, 0, 1)
+    assert report.reader.num_cut_off == 1  # a thought that never ended
 
 
 def test_what_an_answer_says_to_the_reader_stands_inside_the_prompt(tmp_path: Path) -> None:
@@ -241,11 +242,12 @@ def test_the_reader_on_the_command_line(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, [*words, "--reader", "fake", *label, "budget.max_requests=2"])
     assert done.exit_code == 3, done.output
     assert "reader fake: 2 of 6 answers read" in done.output
-    assert "4 answers are not read. budget.max_requests" in done.output
+    assert "4 answers not read. budget.max_requests" in done.output
     assert (tmp_path / "clean.reader" / "completions-read.jsonl").exists()
     done = CliRunner().invoke(app, [*words, "--reader", "fake", *label])
     assert done.exit_code == 0, done.output
     assert "6 of 6 answers read: 0 sound, 0 with a wrong step, 6 unclear" in done.output  # the fake writes no verdict
+    assert "Most replies state no verdict" in done.output
     assert "labels (extent=no error is sound): 3 sound, 3 wrong" in done.output
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["reader"]["by_checker_alone"] == 2

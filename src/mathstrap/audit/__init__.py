@@ -187,7 +187,8 @@ class Second:
         if self.readings is not None:
             asked = self.readings.asked
             parts["reader"] = self.comparison.second_reading(
-                model=self.readings.model, drops=READER in tally.drop, why_unread=why_unread(asked),
+                model=self.readings.model, drops=READER in tally.drop,
+                num_cut_off=self.readings.num_cut_off, why_unread=why_unread(asked),
                 asked=asked.asked if asked else 0, usd=asked.usd if asked else None,
                 examples=tuple((one.line, one.detail) for one in tally.examples.get(READER, ())),
             )  # fmt: skip

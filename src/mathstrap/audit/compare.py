@@ -45,11 +45,14 @@ class LabelScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecondReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the reader said, and beside it the detectors of `checker`; the last three count rows that were read.
+    """What the reader said, beside what the detectors of `checker` found in the answers that were read.
 
-    num_rows   rows with an answer; `num_read` of them have a reply, `unclear` ones among them
+    num_rows     rows with an answer; `num_read` of them have a reply, `unclear` ones among them
+    num_cut_off  replies that ended at sampling.max_tokens; the answers they are about count as unclear
     why_unread   why rows are left without a reply, and what to do
-    usd   what this call paid, where a price is known
+    asked        calls that this audit sent; 0 where every reply was held
+    usd          what those calls cost, where a price is known
+    examples     line and step of the first answers that the reader calls wrong
     """
 
     model: str
@@ -63,6 +66,7 @@ class SecondReading(msgspec.Struct, frozen=True, kw_only=True):
     by_checker_alone: int
     by_reader_alone: int
     by_both: int
+    num_cut_off: int = 0
     why_unread: str = ""
     asked: int = 0
     usd: float | None = None
@@ -113,7 +117,7 @@ class Comparison:
         return sum(count for cell, count in self.cells.items() if picks(*cell))
 
     def second_reading(
-        self, *, model: str, drops: bool, why_unread: str, asked: int, usd: float | None,
+        self, *, model: str, drops: bool, num_cut_off: int, why_unread: str, asked: int, usd: float | None,
         examples: tuple[tuple[int, str], ...],
     ) -> SecondReading:  # fmt: skip
         """Return both sides' flags beside each other."""
@@ -123,7 +127,7 @@ class Comparison:
             sound=self.num(lambda verdict, *_: verdict == "sound"),
             wrong=self.num(lambda verdict, *_: verdict == "wrong"),
             unclear=self.num(lambda verdict, *_: verdict == "unclear"),
-            drops=drops, checker=CHECKER,
+            drops=drops, checker=CHECKER, num_cut_off=num_cut_off,
             by_checker_alone=self.num(lambda verdict, flag, _: flag and verdict in ("sound", "unclear")),
             by_reader_alone=self.num(lambda verdict, flag, _: verdict == "wrong" and not flag),
             by_both=self.num(lambda verdict, flag, _: verdict == "wrong" and flag),

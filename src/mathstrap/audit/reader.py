@@ -76,10 +76,14 @@ class ReaderOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """The readings by `reading_key`, who made them, and the engine's report; None where nothing was left to ask."""
+    """The readings by `reading_key`, who made them, and the engine's report; None where nothing was left to ask.
+
+    `num_cut_off` counts the replies that ended at sampling.max_tokens, which are unclear.
+    """
 
     by_key: dict[bytes, Reading]
     model: str
+    num_cut_off: int = 0
     asked: AskReport | None = None
 
 
@@ -133,9 +137,12 @@ def read_answers(
             report = None
             if num_todo:
                 report = fill(run, _requests(rows(), prompt, model, options), num_todo, asked, options, listener)
-            replies = run.replies(STAGE, ((name, key.hex()) for name, key in keys.items()))
-            by_key = {bytes.fromhex(reply.request.removeprefix(ID)): read_reply(reply) for reply in replies}
-            return Readings(by_key=by_key, model=model, asked=report)
+            by_key: dict[bytes, Reading] = {}
+            num_cut_off = 0
+            for reply in run.replies(STAGE, ((name, key.hex()) for name, key in keys.items())):
+                by_key[bytes.fromhex(reply.request.removeprefix(ID))] = read_reply(reply)
+                num_cut_off += reply.finish_reason == "length"
+            return Readings(by_key=by_key, model=model, num_cut_off=num_cut_off, asked=report)
         finally:
             if opened is not None:
                 from mathstrap.engine.ask import run_now

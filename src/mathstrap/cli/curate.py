@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, counted, suggest
 
 if TYPE_CHECKING:
     from mathstrap.audit import AuditReport, ReaderOptions, Seed
@@ -166,7 +166,8 @@ def audit(
         write_atomically(json_out, [msgspec.json.format(msgspec.json.encode(report), indent=1)])
     print_report(report, out)
     if report.reader is not None:
-        print_reader(report.reader)
+        assert options.reader is not None, "who read is an option"
+        print_reader(report.reader, options.reader.out)
     if report.labels is not None:
         print_labels(report.labels)
     if report.reader is not None and report.reader.why_unread:
@@ -318,18 +319,24 @@ def print_report(report: AuditReport, out: Path | None) -> None:
         typer.echo(f"{out}: the {report.kept:,} sound rows")
 
 
-def print_reader(reader: SecondReading) -> None:
-    """Print what the reader said, beside what the detectors found in the same answers."""
+def print_reader(reader: SecondReading, replies: str) -> None:
+    """Print what the reader said, beside what the detectors found in the same answers, and where its replies are."""
+    cut_off = f" ({counted(reader.num_cut_off, 'reply', 'replies')} cut off)" if reader.num_cut_off else ""
     typer.echo(
         f"reader {reader.model}: {reader.num_read:,} of {reader.num_rows:,} answers read: {reader.sound:,} sound, "
-        f"{reader.wrong:,} with a wrong step, {reader.unclear:,} unclear"
+        f"{reader.wrong:,} with a wrong step, {reader.unclear:,} unclear{cut_off}"
     )
     typer.echo(
         f"  flagged by the checker alone {reader.by_checker_alone:,}, by the reader alone {reader.by_reader_alone:,}, "
         f"by both {reader.by_both:,} (checker: {', '.join(reader.checker)})"
     )
+    if reader.num_read and 2 * reader.unclear > reader.num_read:
+        typer.echo(
+            f"  Most replies state no verdict: look at {replies}/completions-read.jsonl. A larger model helps; for one "
+            "that thinks, more sampling.max_tokens."
+        )
     if reader.why_unread:
-        typer.echo(f"  {reader.num_rows - reader.num_read:,} answers are not read. {reader.why_unread}")
+        typer.echo(f"  {counted(reader.num_rows - reader.num_read, 'answer')} not read. {reader.why_unread}")
 
 
 def print_labels(labels: LabelScores) -> None:
