@@ -386,6 +386,9 @@ PHRASES = [
     ("15", "Answer 15"),
     ("15", "Ans: 15"),
     ("15", "**Ans:** 15"),
+    ("15", "We add: 7+8=15.\nA: 15"),
+    ("15", "We add: 7+8=15.\n**A:** 15 apples"),
+    ("15", "We add: 7+8=15.\n**A**: $15$\n"),
     ("15", "```\n15\n```"),
     ("15", "```text\n15\n```"),
     ("15", "Thus\n\n$$x=15$$"),
@@ -784,3 +787,10 @@ def test_strict_mode_takes_no_last_number_and_flexible_mode_does() -> None:
     for text in ("There were 3 cats, 5 dogs and then 2 more", "Find 3 and 2.", "We have 3 steps: a, b, c; see 2"):
         assert extract_answer(text) is None
         assert extract_answer(text, "flexible") is not None
+
+
+@pytest.mark.parametrize(
+    "reply", ["Choose one.\nA: 15\nB: 16", "Choose one.\nB) 16\nA: 15", "From\nA: 15 km to B it is 4."]
+)
+def test_a_line_that_begins_with_a_choice_is_no_answer(reply: str) -> None:
+    assert grade("15", reply, form="completion").outcome != "correct"

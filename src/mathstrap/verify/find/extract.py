@@ -80,6 +80,9 @@ _I_THINK = re.compile(
 )
 _HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
 _SHORT_ANCHOR = re.compile(r"\s{0,3}[*_]{0,2}[Aa]ns[*_]{0,2}\s{0,3}[:=.][*_]{0,2}\s{0,3}")
+# The last line of a reply in the form of few-shot examples, "A: 8"; behind it nothing, and no other choice anywhere.
+_A_LINE = re.compile(r"\n\s{0,3}\*{0,2}A\*{0,2}:\*{0,2}[ \t]{1,3}(?=[^\n]{1,200}\s*\Z)")
+_OTHER_CHOICE = re.compile(r"(?:\A|\n)\s{0,3}\*{0,2}\(?[B-E]\*{0,2}[:).]", re.IGNORECASE)
 _ANNOUNCES = re.compile(r"[\[<](?:final[_ ]?)?answer[\]>]|\b[Aa]nswer\s+[$\\\d-]", re.IGNORECASE)
 _SENTENCE = re.compile(
     r"\b(?:is|are|was|were|has|have|had|be|equals?|we|so|thus|therefore|hence|she|he|they|it|there|i|let|choose"
@@ -437,7 +440,7 @@ def _value_before(text: str, end: int) -> str | None:
 
 
 def _short(text: str) -> Found | None:
-    """Read `Ans: 5` at the start of a line."""
+    """Read `Ans: 5` at the start of a line, and `A: 5` on the last one."""
     start = max(
         text.rfind("\nAns"),
         text.rfind("\nans"),
@@ -445,6 +448,9 @@ def _short(text: str) -> Found | None:
         0 if text[:5].lstrip("*")[:3] in ("Ans", "ans") else -1,
     )
     match = _SHORT_ANCHOR.match(text, start) if start >= 0 else None
+    if match is None:
+        start = max(text.rfind("\nA:"), text.rfind("\n**A"))
+        match = _A_LINE.match(text, start) if start >= 0 and not _OTHER_CHOICE.search(text) else None
     span = answer_span(text, match.end()) if match else ""
     if match is None or not span or "\\boxed" in span:
         return None
