@@ -137,3 +137,24 @@ def test_a_missing_extra_is_one_sentence_with_the_line_that_installs_it(
     assert done.returncode == 1, done.stdout
     assert f"Run: {line}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_every_pin_installs_on_the_first_python_that_is_supported():
+    from importlib.metadata import PackageNotFoundError, metadata
+
+    from packaging.requirements import Requirement
+    from packaging.specifiers import SpecifierSet
+
+    pins = [line.split("#")[0].strip() for line in (ROOT / "constraints.txt").read_text().splitlines()]
+    needs = {}
+    for pin in filter(None, pins):
+        requirement = Requirement(pin)
+        try:
+            found = metadata(requirement.name)
+        except PackageNotFoundError:  # an extra that is not installed here
+            continue
+        if found["Version"] in requirement.specifier:
+            needs[pin] = found["Requires-Python"] or ""
+    assert len(needs) > 20
+    # A fresh Debian 12 has 3.11.2.
+    assert [pin for pin, python in needs.items() if "3.11.0" not in SpecifierSet(python)] == []
