@@ -285,7 +285,7 @@ def test_held_out_loss_equals_the_loss_of_those_samples(folder):
         ({"model": "no-such-owner/no-such-model"}, "no-such-owner/no-such-model cannot be loaded"),
         ({"model": "rows"}, "is a file"),
         ({"model": "folder"}, "a folder without config.json"),
-        ({"method": "lora", "lora": LoraOptions(targets=("q_prj",))}, 'no layer "q_prj". Did you mean "q_proj"'),
+        ({"method": "lora", "lora": LoraOptions(targets=("q_prj",))}, 'no linear layer "q_prj". Did you mean "q_proj"'),
         ({"method": "lora", "shard": "full_shard"}, "shard=full_shard"),
         ({"report_to": ("wnadb",)}, "report_to=wnadb"),
         ({"global_batch": 64}, "48 samples are fewer than one batch of 64"),

@@ -11,7 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -131,11 +130,12 @@ def answer(
 ) -> list[list[str]]:
     """Return `draws` replies to each question, sampled at a temperature; 0 is greedy."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from mathstrap.hub.weights import load_causal_model, load_tokenizer_of
 
     torch.manual_seed(rng_seed)
-    tokenizer: Any = AutoTokenizer.from_pretrained(model_path)
-    model: Any = AutoModelForCausalLM.from_pretrained(model_path).eval()
+    tokenizer = load_tokenizer_of(model_path)
+    model = load_causal_model(str(model_path)).eval()
     sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
     replies: list[list[str]] = []
     at_once = max(1, REPLIES_AT_ONCE // draws)
