@@ -123,6 +123,7 @@ def test_a_wrong_option_is_answered_with_a_suggestion() -> None:
     assert 'Did you mean "completion"' in str(result.exception)
 
 
+@pytest.mark.slow
 def test_math_verify_settles_what_is_undecided_and_is_killed_at_its_deadline() -> None:
     pytest.importorskip("math_verify", reason='needs pip install "mathstrap[eval]"')
     undecided = grade("\\sum_{k=1}^{\\infty} \\frac{1}{2^k}", "1")  # a limit nobody here takes

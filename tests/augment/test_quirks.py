@@ -75,6 +75,7 @@ def test_every_quirk_is_explained_in_the_documentation() -> None:
         assert f"`{quirk.name}`" in page
 
 
+@pytest.mark.slow
 def test_the_counts_of_gsm8k_train_are_pinned(data_path: Path) -> None:
     seeds = load_problems(SeedsOptions(source=str(data_path / "gsm8k_train.jsonl"), style="gsm8k")).problems
     light = [quirk for quirk in QUIRKS if quirk.name != "irrelevant_mask"]

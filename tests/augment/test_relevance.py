@@ -119,6 +119,7 @@ def test_dividing_by_zero_is_none() -> None:
     assert evaluate(tree, [3.0, 0.0]) is None
 
 
+@pytest.mark.slow
 def test_gsm8k_train_verdicts_are_pinned(data_path: Path) -> None:
     verdicts: Counter[str] = Counter()
     with open(data_path / "gsm8k_train.jsonl", encoding="utf-8") as lines:

@@ -117,6 +117,7 @@ def test_the_plan_is_read_only_as_fast_as_calls_are_sent():
     assert read == 300
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_plan():
     class Nowhere:
         def completion(self, completion):

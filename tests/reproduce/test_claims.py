@@ -29,6 +29,7 @@ def test_the_masks_of_gsm8k_are_the_published_ones(data_path):
     assert {claim.state for claim in masks} == {"equal"}
 
 
+@pytest.mark.slow
 def test_a_part_of_backward_fits_the_rules_and_leaves_open_what_the_whole_file_shows(data_path):
     claims = by_what(all_claims(data=str(data_path), count_solutions=False))
     fobar = claims["FOBAR rows made by the masking rule"]

@@ -198,6 +198,7 @@ def test_killed_and_resumed_gives_the_same_result(folder):
     assert losses[0] == losses[1]
 
 
+@pytest.mark.slow
 def test_a_study_that_ran_out_of_time_says_what_is_missing_and_goes_on(folder, finished):
     whole, _ = finished
     recipe = recipe_for(folder, name="short")

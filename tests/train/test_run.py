@@ -108,6 +108,7 @@ def test_the_manifest_states_the_cut_of_the_batch_and_the_card_the_data(folder):
     assert base_model("meta-llama/Llama-2-7b-hf") == ["base_model: meta-llama/Llama-2-7b-hf"]
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_curve_and_another_seed_another(folder):
     first, again, other = (
         recipe_for(folder, f"out-seed-{name}", method="lora", rng_seed=seed, max_steps=4)
