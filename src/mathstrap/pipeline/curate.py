@@ -46,7 +46,7 @@ def curate(state: State, context: Context) -> State:
         solved = (reject.id for reject in state.rejects if reject.stage == "solve" and "#" in reject.id)
         outside = outside_window(graded(run), Counter(map(problem_of, solved)), recipe.curate.difficulty)
     flags = with_descendants(run.flags(), state.problems)
-    marks = {name: mark for name, mark in run.marks().items() if mark.action != "flag"}
+    marks = run.marks()
     approved = frozenset(name for name, mark in marks.items() if mark.action == "approve")
     problems = {problem.id: problem for problem in chain(state.seeds.problems, state.problems)}
     twins = {} if recipe.mode == "metamath-2024" else undetermined(graded(run), problems)
@@ -157,6 +157,9 @@ def outside_window(
     return {problem: place for problem, place in places.items() if place != "inside"}
 
 
+BACKWARD = ("fobar", "self_verification")
+
+
 def undetermined(
     pairs: Iterable[tuple[Candidate, Verdict]], problems: Mapping[str, Problem]
 ) -> dict[str, str]:
@@ -165,15 +168,18 @@ def undetermined(
     What the draws of one backward question show holds for its twin that hides the same number in other words.
     """
     found: dict[str, str] = {}
+    asked = {name for name, problem in problems.items() if problem.style == "math" and problem.method in BACKWARD}
+    if not asked:  # the answers of a run without such questions need not be read once more
+        return found
     for name, group in groupby(pairs, key=lambda pair: pair[0].problem):
-        problem = problems.get(name)
-        if problem is None or problem.method not in ("fobar", "self_verification") or problem.style != "math":
+        if name not in asked:
             continue
+        problem = problems[name]
         parent = problems.get(problem.parent or "")
         answers = [candidate.answer for candidate, _ in group]
         if parent is None or len(answers) < 2 or not (twin := fitting_twin(problem, parent.answer, answers)):
             continue
-        for method in ("fobar", "self_verification"):
+        for method in BACKWARD:
             found[name.replace(f"/{problem.method}.", f"/{method}.")] = twin
     return found
 

@@ -40,6 +40,7 @@ from mathstrap.verify import Mode, grade
 # What a core does in about a tenth of a second.
 SEEDS_PER_CHUNK = 25
 REPLIES_PER_CHUNK = 1_000
+REVIEW = "review"  # the tier of a verdict that a reviewer gave
 # The tag of a problem whose own draws voted its gold.
 OWN_VOTE = "own_vote"
 
@@ -350,7 +351,7 @@ def make_sample(
 ) -> Sample:
     """Return the training row of a graded candidate (published columns of MetaMathQA, then lineage)."""
     # Who approves an answer that the checker called wrong says that the gold is wrong.
-    is_gold = verdict.outcome == "correct" and verdict.tier != "review"
+    is_gold = verdict.outcome == "correct" and verdict.tier != REVIEW
     answer = problem.answer if is_gold else candidate.answer
     labelled = next((one for one in (problem, seed) if one.tags.get("gold") == "voted"), None)
     member = recipe.panels["solving"].teacher_for(candidate.id)

@@ -7,18 +7,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from msgspec.structs import replace
 
 from mathstrap.files.rundir import Mark
-from mathstrap.pipeline.derive import Answer
+from mathstrap.pipeline.derive import REVIEW, Answer
 from mathstrap.types import Completion
-
-TIER = "review"
 
 
 def edited(replies: Iterable[Completion], marks: Mapping[str, Mark]) -> Iterator[Completion]:
     """Yield each reply, with a reviewer's text where there is one; such a reply is complete, however it ended."""
     for reply in replies:
         mark = marks.get(reply.request)
-        is_edited = mark is not None and mark.action != "flag" and mark.text
-        yield replace(reply, text=mark.text, finish_reason="stop") if mark is not None and is_edited else reply
+        if mark is not None and mark.action != "flag" and mark.text:
+            reply = replace(reply, text=mark.text, finish_reason="stop")
+        yield reply
 
 
 def approved(answers: Iterable[Answer], marks: Mapping[str, Mark]) -> Iterator[Answer]:
@@ -29,5 +28,5 @@ def approved(answers: Iterable[Answer], marks: Mapping[str, Mark]) -> Iterator[A
         if mark is None or mark.action != "approve" or verdict is None or verdict.outcome == "correct":
             yield answer
         else:
-            verdict = replace(verdict, outcome="correct", grader=TIER, tier=TIER, reason=mark.words)
+            verdict = replace(verdict, outcome="correct", grader=REVIEW, tier=REVIEW, reason=mark.words)
             yield Answer(candidate=answer.candidate, verdict=verdict)

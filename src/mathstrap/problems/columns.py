@@ -118,7 +118,7 @@ def choices_in_columns(row: Row, columns: Columns) -> dict[str, str]:
 def gold_of(row: Row, columns: Columns) -> str:
     """Return the gold of a row as it is graded against, as `(C) its text` for a choice; empty without one.
 
-    What no answer can match, such as `N/A` or a proof, is no gold.
+    What no answer can match, such as `N/A` or a proof, is not a gold.
     """
     answer = text_of(row, columns.gold)
     if not answer or not answer.strip():

@@ -27,7 +27,7 @@ _NOTHING = re.compile(
 _ENTITY = re.compile(
     r"&(?:nbsp|lt|gt|le|ge|amp|quot|apos|times|divide|deg|minus|[np]dash|[lr][sd]quo|frac\d\d|#\d{1,6}|#x[0-9a-f]{1,5});"
 )
-# Tags of pages, with attributes as pages write them: `a<b and b>c` is no tag.
+# Tags of pages, with attributes as pages write them: `a<b and b>c` is not a tag.
 _TAG = re.compile(
     r"</?(?:p|br|div|span|strong|em|b|i|u|ul|ol|li|font|h[1-6]|center|small)(?:\s+[a-z-]+=(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>",
     re.IGNORECASE,
