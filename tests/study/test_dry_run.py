@@ -13,7 +13,7 @@ NEEDS_ANOTHER = ("study-incorrect", "study-length", "study-perplexity", "study-r
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["study-cpu", "study-gpu", "study-paper", "study-self", *NEEDS_ANOTHER])
+@pytest.mark.parametrize("name", ["study-cpu", "study-gpu", "study-paper", "study-self", "operators", *NEEDS_ANOTHER])
 def test_every_shipped_study_is_planned_from_a_folder_of_data(name, data_path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe(StudyRecipe, name, [f"split.data={data_path}", "out=NEW"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -17,6 +17,7 @@ from mathstrap.pipeline.curate import choose, graded, samples_of
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.problems.testsets import load_test_sets
 from mathstrap.share.export import finish_response
+from mathstrap.study.cost import ArmCost, arm_cost, buy, problem_costs
 from mathstrap.study.options import ArmOptions
 from mathstrap.types import Method, Problem, Sample, type_of
 
@@ -28,12 +29,17 @@ PAPER_SHARES: dict[Method, float] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """All a study may train on: samples by outcome, the seeds' own solutions among the correct ones."""
+    """All a study may train on: samples by outcome, the seeds' own solutions among the correct ones.
+
+    `bought` names the problems that each combination of methods could afford; one that is not in it has them all.
+    """
 
     correct: Sequence[Sample]
     wrong: Sequence[Sample]
     num_seeds: int
     num_unsolved_seeds: int
+    bought: Mapping[tuple[Method, ...], frozenset[str]] = field(default_factory=dict)
+    costs: Mapping[str, ArmCost] = field(default_factory=dict)
 
     def available(self, arm: ArmOptions) -> dict[Method, int]:
         """Return how many samples of each of an arm's methods there are."""
@@ -45,11 +51,21 @@ class Pool:
     def rows(self, arm: ArmOptions) -> list[Sample]:
         """Return all an arm may draw from; without a solution a seed has nothing to teach but its answer."""
         pool = self.wrong if arm.outcome == "wrong" else self.correct
-        return [sample for sample in pool if sample.method in arm.methods and (sample.response or arm.answer_only)]
+        bought = self.bought.get(arm.methods)
+        return [
+            sample
+            for sample in pool
+            if sample.method in arm.methods
+            and (sample.response or arm.answer_only)
+            and (bought is None or sample.method == "seed" or sample.problem in bought)
+        ]
 
 
-def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions]) -> Pool:
-    """Return what a finished run holds; raises InputError where an arm would be empty."""
+def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], teacher_tokens: int = 0) -> Pool:
+    """Return what a finished run holds, as far as each arm's `teacher_tokens` go (0 = all of it).
+
+    Raises InputError where an arm would be empty.
+    """
     problems = list(run.read_records("problems", Problem, strict=True))
     seeds = clean_seeds([problem for problem in problems if problem.method == "seed"], recipe)
     wrong: list[Sample] = []
@@ -60,13 +76,30 @@ def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions]) ->
         wrong=wrong,
         num_seeds=len(seeds), num_unsolved_seeds=sum(not seed.solution for seed in seeds),
     )  # fmt: skip
+    pool = with_costs(pool, run, problems, arms, teacher_tokens)
     for name, arm in arms.items():
         have = pool.available(arm)
         for method, count in have.items():
             if not count:
                 detail = " The seeds carry no worked solutions." if method == "seed" else ""
+                if teacher_tokens and method != "seed":
+                    detail = f" teacher_tokens={teacher_tokens} bought none; raise it, or set 0."
                 raise InputError(f"arms.{name}: the run has no {arm.outcome} sample of {method}.{detail}")
     return pool
+
+
+def with_costs(
+    pool: Pool, run: RunDir, problems: Sequence[Problem], arms: Mapping[str, ArmOptions], teacher_tokens: int
+) -> Pool:
+    """Return the pool with what each arm's problems cost, and only those that its tokens buy."""
+    spent = problem_costs(run, problems)
+    bought = {arm.methods: frozenset(buy(spent, arm.methods, teacher_tokens)) for arm in arms.values()}
+    costs = {
+        name: arm_cost(spent, arm.methods, bought[arm.methods], pool.correct)
+        for name, arm in arms.items()
+        if arm.methods != ("seed",)
+    }
+    return replace(pool, bought=bought if teacher_tokens else {}, costs=costs)
 
 
 def clean_seeds(seeds: Sequence[Problem], recipe: RunRecipe) -> list[Problem]:
@@ -126,7 +159,7 @@ def compose(pool: Pool, arm: ArmOptions, size: int, rng_seed: int) -> list[Sampl
     """
     have = pool.available(arm)
     size = size or sum(have.values())
-    shares = {method: arm.shares.get(method, PAPER_SHARES[method]) for method in arm.methods}
+    shares = {method: arm.shares.get(method, PAPER_SHARES.get(method, 1.0)) for method in arm.methods}
     counts = apportion(size, shares, have)
     targets = tuple(Target(where={"method": method}, count=count) for method, count in counts.items())
     samples = pool.rows(arm)

@@ -137,6 +137,10 @@ class StudyRecipe:
     keep         of a student after its evaluation: results only, its weights, or everything
     diversity    measure the diversity gain of each arm's questions over the seeds' own
     perplexity   rows per arm whose perplexity the untrained model tells; 0 = none
+    teacher_tokens  tokens of the teacher that each arm's rewritings and answers may cost, 0 = all that were paid for;
+                 the study then says what each arm cost and how many samples that gave
+    second_check  questions per arm that the teacher answers once more, greedily, to see whether the answer of the row
+                 comes again; 0 = none
     power        what the estimate before the run assumes
     speed        how fast this machine is, for the estimate of hours
     """
@@ -159,6 +163,8 @@ class StudyRecipe:
     keep: Literal["results", "weights", "everything"] = "results"
     diversity: bool = True
     perplexity: int = 0
+    teacher_tokens: int = 0
+    second_check: int = 0
     power: PowerOptions = field(default_factory=PowerOptions)
     speed: SpeedOptions = field(default_factory=SpeedOptions)
 
@@ -179,6 +185,8 @@ class StudyRecipe:
                 "train: data.path, data.limit, data.validation, max_steps and best.metric are the study's own to set; "
                 "leave them out."
             )
+        if self.teacher_tokens < 0 or self.second_check < 0:
+            raise RecipeError("teacher_tokens and second_check: expected 0 or more.")
         backend = self.evaluation.teacher.backend
         if backend not in (*READS_GGUF, *READS_FOLDER):
             raise RecipeError(f'evaluation.teacher.backend: found "{backend}", expected embedded, hf or vllm.')

@@ -77,6 +77,7 @@ def put_together(
         ],
         versions=first.versions if first else versions(),
         recipe=public(recipe_values(recipe)),
+        costs=dict(pool.costs) if recipe.teacher_tokens or recipe.second_check else {},
     )  # fmt: skip
 
 

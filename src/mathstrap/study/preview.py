@@ -21,7 +21,7 @@ from mathstrap.study.plan import StudyPlan, about_tokens, assumed, measured, pla
 from mathstrap.study.power import PowerEstimate, estimate_power
 from mathstrap.study.result import DIRECTIONS, direction_of
 from mathstrap.study.run import Study
-from mathstrap.types import Problem, root_of
+from mathstrap.types import METHODS, Problem, root_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,10 +125,16 @@ def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
             stage.name.partition(" ")[2]: stage.num_requests
             for stage in asked.stages
             if stage.name.startswith("solve ")
+        } | {
+            # Whose rows are computed is asked nothing, so no stage counts them.
+            name: (options.count or 1) * len(seeds)
+            for name in METHODS
+            if (options := run_recipe.methods.named(name)).enabled and not options.draws
         }
         measure = assumed(recipe, available, questions, DataSize(num_samples=len(solved), num_tokens=round(tokens)))
     else:
-        measure = measured(recipe, read_pool(RunDir.read(run_recipe.path), run_recipe, recipe.arms))
+        run = RunDir.read(run_recipe.path)
+        measure = measured(recipe, read_pool(run, run_recipe, recipe.arms, recipe.teacher_tokens))
     plan = plan_students(recipe, measure)
     tests = test_sizes(recipe) if recipe.students else []
     num_evaluations = len(plan.students) + recipe.base if recipe.students else 0

@@ -22,6 +22,7 @@ from mathstrap.evaluate import metrics
 from mathstrap.evaluate.compare import compare_scores, mcnemar_exact
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.stats.estimates import Estimate, ratio_of, t_quantile, two_sided_p
+from mathstrap.study.cost import ArmCost
 from mathstrap.study.power import ALPHA, Variance, add_up, detectable
 
 DIRECTIONS = ("forward", "backward")
@@ -134,6 +135,7 @@ class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
     protocol: list[str]
     versions: dict[str, str]
     recipe: dict[str, Any]
+    costs: dict[str, ArmCost] = {}
 
 
 def direction_of(benchmark: str) -> str:

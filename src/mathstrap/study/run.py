@@ -14,6 +14,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from mathstrap.engine.events import Listener
 from mathstrap.errors import InputError
 from mathstrap.files.private import plain_folder
@@ -23,6 +25,7 @@ from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import recipe_values, recipe_yaml
 from mathstrap.redact import public
 from mathstrap.study.arms import Pool, read_pool
+from mathstrap.study.cost import check_ids, check_recipe, check_rows, confirmed
 from mathstrap.study.done import digest, file_digest, is_done
 from mathstrap.study.options import READS_GGUF, Part, StudyRecipe
 from mathstrap.study.parts import (
@@ -128,10 +131,11 @@ class Study:
         if until == "bootstrap":
             return StudySummary(path=path, stopped="bootstrap")
         run = RunDir.read(run_recipe.path)
-        pool = read_pool(run, run_recipe, self.recipe.arms)
+        pool = read_pool(run, run_recipe, self.recipe.arms, self.recipe.teacher_tokens)
         plan = self.plan(pool)
         if until == "plan":
             return StudySummary(path=path, num_students=len(plan.students), stopped="plan")
+        pool = self.checked(run_recipe, pool)
         num_done, stopped = self.students(plan) if self.recipe.students else (len(plan.students), "")
         from mathstrap.study.outcome import write_outcome
 
@@ -178,6 +182,32 @@ class Study:
         plan = plan_students(self.recipe, measure)
         self.study.write_json("plan.json", plan)
         return plan
+
+    def checked(self, run_recipe: RunRecipe, pool: Pool) -> Pool:
+        """Return the pool with the share of each arm's questions whose answer comes again."""
+        if not self.recipe.second_check:
+            return pool
+        asked = {
+            name: check_rows(pool.rows(arm), self.recipe.second_check) for name, arm in self.recipe.arms.items()
+        }
+        ids = check_ids(asked)
+        self.study.write_records(
+            "check",
+            (
+                {"id": ids[arm, row.id], "question": row.query, "answer": row.answer}
+                for arm, rows in asked.items()
+                for row in rows
+            ),
+        )
+        recipe = check_recipe(run_recipe, str(self.recipe.path / "check.jsonl"), str(self.recipe.path))
+        summary = self.timed("bootstrap", recipe.name, lambda: bootstrap(recipe, events=self.events))
+        if not summary.is_complete:
+            raise InputError(f"{recipe.path}: the second check is not complete. The same command goes on with it.")
+        shares = confirmed(RunDir.read(recipe.path), asked)
+        costs = {
+            name: msgspec.structs.replace(cost, confirmed=shares.get(name)) for name, cost in pool.costs.items()
+        }
+        return replace(pool, costs=costs)
 
     def students(self, plan: StudyPlan) -> tuple[int, str]:
         """Train and evaluate the students that are left; returns how many are done and why it stopped, if it did."""

@@ -95,6 +95,21 @@ def cells_of(result: StudyResult, group: ArmGroup) -> list[CellResult]:
     return [cell for cell in result.cells if (cell.size, cell.match) == (group.size, group.match)]
 
 
+def cost_table(result: StudyResult) -> list[list[str]]:
+    """Return what each arm cost the teacher and what that gave, headings first; empty where it was not asked for."""
+    if not result.costs:
+        return []
+    named = ["data", "teacher's tokens", "rewritings (usable)", "answers", "kept", "kept per 1,000 tokens"]
+    is_checked = any(cost.confirmed is not None for cost in result.costs.values())
+    rows = [[*named, *(["answer came again"] if is_checked else [])]]
+    for arm, cost in result.costs.items():
+        share = "free" if cost.kept_per_1000 is None else f"{cost.kept_per_1000:.2f}"
+        rewritings = f"{cost.num_rewritings:,} ({cost.num_rewritten:,})" if cost.num_rewritings else "–"
+        line = [arm, f"{cost.tokens:,}", rewritings, f"{cost.num_answers:,}", f"{cost.num_kept:,}", share]
+        rows.append([*line, *([percent(cost.confirmed) if cost.confirmed else "–"] if is_checked else [])])
+    return rows
+
+
 def test_words(result: StudyResult) -> str:
     """Return how many questions were asked."""
     parts = []
@@ -177,7 +192,8 @@ def headline_table(result: StudyResult) -> str:
         shown = [percent(cell.accuracy[name].score) if name in cell.accuracy else "–" for name in asked]
         size = f"{cell.size:,}" if cell.size else "all"
         rows.append([cell.arm, size, cell.match, f"{cell.num_students}/{cell.num_planned}", *shown])
-    return "\n".join([*aligned(rows), "", base_words(result), *conclusions(result), ""])
+    cost = [*aligned(table), ""] if (table := cost_table(result)) else []
+    return "\n".join([*aligned(rows), "", *cost, base_words(result), *conclusions(result), ""])
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -206,6 +222,10 @@ def markdown(result: StudyResult) -> str:
                 lines += [f"{direction.capitalize()}: {comparison_note(group, direction)}", ""]
                 lines += [f"- {verdict(difference)}" for difference in differences]
                 lines.append("")
+    if table := cost_table(result):
+        head, *body = table
+        lines += ["## What the arms cost the teacher", "", f"| {' | '.join(head)} |", "|" + " --- |" * len(head)]
+        lines += [*(f"| {' | '.join(line)} |" for line in body), ""]
     lengths = [cell for cell in result.cells if len(cell.lengths) > 1]
     if lengths:
         thirds = list(lengths[0].lengths)

@@ -1,0 +1,153 @@
+"""What an arm's samples cost the teacher, which of them a budget of its tokens buys, and how many it confirms.
+
+A problem costs its rewriting and every answer it was given, kept or not; a rewriting that fell out costs itself.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from mathstrap.curate.mix import lottery_place
+from mathstrap.evaluate import metrics
+from mathstrap.files.rundir import RunDir
+from mathstrap.pipeline.again import AGAIN
+from mathstrap.pipeline.curate import graded
+from mathstrap.pipeline.options import (
+    BackwardOptions,
+    ContaminationOptions,
+    MethodOptions,
+    MethodsOptions,
+    RunRecipe,
+)
+from mathstrap.stats import method_of
+from mathstrap.stats.estimates import Estimate
+from mathstrap.types import Method, Problem, Sample, root_of
+
+
+@dataclass(kw_only=True)
+class ProblemCost:
+    """What was spent on one problem to come, or on a seed that was answered again."""
+
+    tokens: int = 0
+    num_rewritings: int = 0
+    num_answers: int = 0
+    is_problem: bool = False
+
+
+class ArmCost(msgspec.Struct, frozen=True, kw_only=True):
+    """What an arm cost the teacher: tokens of prompts and replies, rewritings and answers asked for, samples kept.
+
+    `num_rewritten` counts the rewritings that became problems. `confirmed` is the share of the arm's questions for
+    which the teacher, asked once more without chance, gives the answer of the row; None where nothing was asked.
+    """
+
+    tokens: int
+    num_rewritings: int
+    num_rewritten: int
+    num_answers: int
+    num_kept: int
+    confirmed: Estimate | None = None
+
+    @property
+    def kept_per_1000(self) -> float | None:
+        """Samples kept for each 1,000 tokens; None where the arm cost nothing."""
+        return 1000 * self.num_kept / self.tokens if self.tokens else None
+
+
+def problem_costs(run: RunDir, problems: Iterable[Problem]) -> dict[tuple[Method, str], ProblemCost]:
+    """Return what was spent on each problem of a run, by (method, id); computed problems cost nothing."""
+    costs: dict[tuple[Method, str], ProblemCost] = {}
+    for stage in ("rewrite", "solve"):
+        for usage in run.usages(stage):
+            name = usage.request.removesuffix(AGAIN).partition("#")[0]
+            cost = costs.setdefault((method_of(name), name), ProblemCost())
+            cost.tokens += usage.tokens_in + usage.tokens_out
+            if stage == "rewrite":
+                cost.num_rewritings += 1
+            else:
+                cost.num_answers += 1
+    for problem in problems:
+        if problem.method != "seed":
+            costs.setdefault((problem.method, problem.id), ProblemCost()).is_problem = True
+    return costs
+
+
+def buy(costs: Mapping[tuple[Method, str], ProblemCost], methods: Collection[Method], tokens: int) -> list[str]:
+    """Return the problems of these methods that so many tokens buy, 0 = all.
+
+    Every seed gives one problem before any gives a second, in the order of the lottery, until the next one costs more
+    than is left: picking cheaper ones behind it would favour short questions.
+    """
+    names = sorted(
+        (name for method, name in costs if method in methods), key=lambda name: (lottery_place(name, 0), name)
+    )
+    turns: Counter[str] = Counter()
+    turn_of = {}
+    for name in names:
+        turns[root_of(name)] += 1
+        turn_of[name] = turns[root_of(name)]
+    by_name = {name: cost for (method, name), cost in costs.items() if method in methods}
+    bought, left = [], tokens
+    for name in sorted(names, key=turn_of.__getitem__):
+        left -= by_name[name].tokens
+        if tokens and left < 0:
+            break
+        bought.append(name)
+    return bought
+
+
+def arm_cost(
+    costs: Mapping[tuple[Method, str], ProblemCost], methods: Collection[Method], bought: Collection[str],
+    samples: Iterable[Sample],
+) -> ArmCost:  # fmt: skip
+    """Return what the problems that were bought cost together, and how many samples they gave."""
+    within = frozenset(bought)
+    paid = [cost for (method, name), cost in costs.items() if method in methods and name in within]
+    return ArmCost(
+        tokens=sum(cost.tokens for cost in paid),
+        num_rewritings=sum(cost.num_rewritings for cost in paid),
+        num_rewritten=sum(cost.is_problem for cost in paid if cost.num_rewritings),
+        num_answers=sum(cost.num_answers for cost in paid),
+        num_kept=sum(sample.method in methods and sample.problem in within for sample in samples),
+    )
+
+
+def check_rows(rows: Iterable[Sample], most: int) -> list[Sample]:
+    """Return at most so many of an arm's rows, one a question, by the lottery."""
+    by_question = {sample.query: sample for sample in sorted(rows, key=lambda sample: sample.id)}
+    return sorted(by_question.values(), key=lambda sample: (lottery_place(sample.id, 0), sample.id))[:most]
+
+
+def check_ids(asked: Mapping[str, Sequence[Sample]]) -> dict[tuple[str, str], str]:
+    """Return the id under which each (arm, row) is asked once more; a row's own id would read as lineage."""
+    rows = ((arm, row.id) for arm, samples in asked.items() for row in samples)
+    return {row: f"check-{number:05d}" for number, row in enumerate(rows)}
+
+
+def check_recipe(recipe: RunRecipe, source: str, out: str) -> RunRecipe:
+    """Return the run that asks a file of questions once each, greedily, with the same teacher and prompts."""
+    return replace(
+        recipe, name="check", out=out,
+        seeds=replace(recipe.seed_sources[0], source=source, fields={}, offset=0, limit=None),
+        methods=MethodsOptions(
+            ans_aug=MethodOptions(draws=1), rephrase=MethodOptions(enabled=False),
+            self_verification=BackwardOptions(enabled=False), fobar=BackwardOptions(enabled=False),
+        ),
+        solving=msgspec.structs.replace(recipe.solving, temperature=0.0), dedup=None,
+        decontaminate=ContaminationOptions(), export=replace(recipe.export, formats=()),
+    )  # fmt: skip
+
+
+def confirmed(check: RunDir, asked: Mapping[str, Sequence[Sample]]) -> dict[str, Estimate]:
+    """Return the share of each arm's questions whose answer came again; clustered by seed."""
+    right = {root_of(candidate.problem) for candidate, verdict in graded(check) if verdict.outcome == "correct"}
+    ids = check_ids(asked)
+    return {
+        arm: metrics.score([float(ids[arm, row.id] in right) for row in rows], [row.seed for row in rows])
+        for arm, rows in asked.items()
+        if rows
+    }
