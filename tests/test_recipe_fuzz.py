@@ -87,6 +87,7 @@ def test_any_name_of_a_recipe_is_found_or_a_sentence(name: str) -> None:
         ("seeds: &a [*a]", "holds itself"),
         ("seeds: &a {limit: *a}", "holds itself"),
         ("[" * 1000, "nested too deep"),
+        ("[" * 65 + "]" * 65, "nested too deep"),
         ("{a: " * 1000, "nested too deep"),
         ("a: !!timestamp x", "could not determine a constructor"),
         ("a: !!int x", "cannot be read as what it claims to be"),

@@ -123,13 +123,20 @@ class YamlError(RecipeError):
     """A text is not YAML at all."""
 
 
+DEEPEST_BRACKETS = 64
+
+
 @lru_cache(maxsize=1)
 def yaml_loader() -> Any:
     """Return the safe loader without dates, sets and bytes, which no option takes: a date is the text that it is."""
     import yaml
 
     class Loader(yaml.SafeLoader):
-        pass
+        def fetch_flow_collection_start(self, token_class: Any) -> None:
+            # The scanner looks through all open brackets at every token: 2,700 of them cost two seconds.
+            if self.flow_level >= DEEPEST_BRACKETS:
+                raise RecursionError
+            super().fetch_flow_collection_start(token_class)
 
     gone = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value", "binary", "set", "omap", "pairs")}
     Loader.yaml_implicit_resolvers = {
