@@ -325,3 +325,26 @@ def test_a_full_disk_gives_the_room_kept_for_what_is_in_flight(tmp_path, monkeyp
         run.sink("solve")
         assert spare.exists()
     assert not spare.exists()
+
+
+def test_a_disk_that_is_full_when_the_lock_is_taken_is_a_sentence_and_leaves_no_lock(tmp_path, monkeypatch):
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(StorageError, match=r"run/lock: cannot be written.*Free some space"):
+        RunDir.open(tmp_path / "run")
+    monkeypatch.undo()
+    with RunDir.open(tmp_path / "run") as run:
+        assert run.path.is_dir()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+def test_a_full_disk_behind_any_output_is_a_sentence():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mathstrap", "recipes"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert "No space left on device. Free some space" in done.stderr
+    assert "Traceback" not in done.stderr

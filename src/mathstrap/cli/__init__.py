@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import logging
 import signal
 import sys
+from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -42,6 +45,9 @@ def show_version(value: bool) -> None:
         raise typer.Exit
 
 
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+
+
 @app.callback()
 def root(
     version: bool = typer.Option(
@@ -68,8 +74,20 @@ def main() -> None:
     try:
         app()
     except MathstrapError as error:
-        say("\n".join(printable(line) for line in f"error: {error}".split("\n")), err=True)
-        sys.exit(1)
+        refuse(error)
+    except OSError as error:
+        # Any write can meet a full disk; the parts that keep what was paid for have met theirs before this.
+        if error.errno not in DISK_ERRORS:
+            raise
+        from mathstrap.files.append_log import storage_error
+
+        refuse(storage_error(Path(error.filename or "the disk"), error))
+
+
+def refuse(error: MathstrapError) -> NoReturn:
+    """Print an error as one sentence and leave with exit code 1."""
+    say("\n".join(printable(line) for line in f"error: {error}".split("\n")), err=True)
+    sys.exit(1)
 
 
 class Warnings(logging.Handler):

@@ -287,10 +287,14 @@ class RunDir:
             raise
         remove_orphans(path)
         _LOCKS.add(lock)
-        lock.seek(0)
-        lock.truncate()
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}")
-        lock.flush()
+        try:
+            # Unbuffered: a buffer that a full disk refused would be refused again when the file is closed.
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
+        except OSError as error:
+            _LOCKS.discard(lock)
+            lock.close()
+            raise storage_error(path / "lock", error) from error
         return cls(path, lock)
 
     @classmethod
