@@ -9,11 +9,12 @@ from mathstrap.recipe import load_recipe
 from mathstrap.study import StudyRecipe
 from mathstrap.study.preview import preview_study
 
+WITH_A_RUN = ("study-cpu", "study-gpu", "study-paper", "study-self", "operators", "study-more")
 NEEDS_ANOTHER = ("study-incorrect", "study-length", "study-perplexity", "study-rft", "study-scaling")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["study-cpu", "study-gpu", "study-paper", "study-self", "operators", *NEEDS_ANOTHER])
+@pytest.mark.parametrize("name", [*WITH_A_RUN, *NEEDS_ANOTHER])
 def test_every_shipped_study_is_planned_from_a_folder_of_data(name, data_path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     recipe = load_recipe(StudyRecipe, name, [f"split.data={data_path}", "out=NEW"])

@@ -16,7 +16,7 @@ from mathstrap.stats.estimates import t_quantile, two_sided_p
 from mathstrap.study import ArmOptions, StudyRecipe
 from mathstrap.study.arms import Pool, apportion, compose
 from mathstrap.study.matching import DataSize, match_arms, schedule_of
-from mathstrap.study.plan import Rows, plan_students
+from mathstrap.study.plan import Rows, compared, plan_students
 from mathstrap.study.power import difference_variance, estimate_power
 from mathstrap.study.result import accuracy, compare_arms, direction_of, pooled, verdict, weigh, with_seeds
 from mathstrap.study.split import worked
@@ -51,6 +51,31 @@ def test_tokens_are_matched_by_more_steps_of_shorter_samples():
     assert found["large"].tokens_seen == 180_000
     assert found["small"].tokens_seen == 180_000
     assert found["small"].num_steps == 180
+
+
+def test_steps_are_those_of_the_largest_size_of_any_arm():
+    found = match_arms(ARMS, "steps", epochs=3, global_batch=20, largest=800)
+    assert {name: made.num_steps for name, made in found.items()} == {"small": 120, "large": 120}
+    assert found["small"].passes == 24
+
+
+def test_sizes_matched_by_steps_are_compared_with_the_reference_and_the_smallest_with_the_largest():
+    recipe = build_recipe(StudyRecipe, {
+        "name": "x", "match": ["steps"], "sizes": [100, 200, 400], "rng_seeds": [0],
+        "arms": {"sft": {"methods": ["seed"], "sizes": [0]}, "more": {"methods": ["ans_aug"]}},
+        "train": {"global_batch": 10, "epochs": 1}, "evaluation": {"teacher": {"backend": "hf"}},
+    }, "test")  # fmt: skip
+    plan = plan_students(
+        recipe,
+        lambda arm, size, seed: Rows(size=DataSize(num_samples=size or 90, num_tokens=5 * (size or 90)), methods={}),
+    )
+    assert {student.schedule.num_steps for student in plan.students} == {40}
+    (group,) = compared(plan.cells, "sft")
+    assert list(group.cells) == ["more 100", "more 200", "more 400", "sft"]
+    assert group.pairs == [("sft", "more 100"), ("sft", "more 200"), ("sft", "more 400"), ("more 100", "more 400")]
+    arms = {"sft": students([[False] * 20]), "more 100": students([[True] * 20])}
+    pairs = [(one.a, one.b) for one in compare_arms(arms, group.pairs)]
+    assert pairs == [("sft", "more 100")], "what nobody answered yet is left out"
 
 
 def test_passes_match_nothing_else():

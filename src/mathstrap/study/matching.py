@@ -48,14 +48,21 @@ def schedule_of(size: DataSize, passes: float, global_batch: int) -> Schedule:
 
 
 def match_arms(
-    sizes: Mapping[str, DataSize], match: Match, *, epochs: float, global_batch: int
+    sizes: Mapping[str, DataSize], match: Match, *, epochs: float, global_batch: int, largest: int = 0
 ) -> dict[str, Schedule]:
     """Return each arm's schedule.
 
     passes    `epochs` passes over its own data, whatever its size
     samples   as many samples seen as `epochs` passes of the largest arm make; a smaller arm repeats its own
     tokens    as many tokens seen as `epochs` passes of the arm with the most tokens make
+    steps     as many steps as `epochs` passes of `largest` samples make, the most that any arm has at any size
     """
+    if match == "steps":
+        num_steps = max(1, math.floor(epochs * steps_per_pass(largest, global_batch) + 0.5))
+        return {
+            name: schedule_of(size, num_steps / steps_per_pass(size.num_samples, global_batch), global_batch)
+            for name, size in sizes.items()
+        }
     most_samples = max((size.num_samples for size in sizes.values()), default=0)
     most_tokens = max((size.num_tokens for size in sizes.values()), default=0)
     found = {}

@@ -14,7 +14,7 @@ from mathstrap.train import TrainRecipe
 from mathstrap.types import Method, Outcome
 
 Part = Literal["split", "bootstrap", "plan"]
-Match = Literal["samples", "tokens", "passes"]
+Match = Literal["samples", "tokens", "passes", "steps"]
 PARTS: tuple[Part, ...] = get_args(Part)
 # Who can read a student: a GGUF file, or the folder of a Hugging Face model.
 READS_GGUF = ("embedded",)
@@ -127,7 +127,9 @@ class StudyRecipe:
     reference    the arm the others are compared with first
     sizes        samples per student; 0 = all that an arm has
     match        what students of one size have in common: samples (as many samples seen, repeats included), tokens (as
-                 many prompt and response tokens seen), passes (`train.epochs` passes over whatever the arm has)
+                 many prompt and response tokens seen), passes (`train.epochs` passes over whatever the arm has). steps:
+                 all sizes are trained as long as `train.epochs` passes of the largest one, and are compared with the
+                 reference and each arm's smallest with its largest size (paper, Fig. 2)
     rng_seeds    one student each; a seed draws its own samples and their order
     train        every student's training, but for data, steps and rng_seed
     evaluation   every student's evaluation

@@ -20,7 +20,7 @@ from mathstrap.study.arms import Pool
 from mathstrap.study.measures import diversity_gains, perplexities
 from mathstrap.study.options import StudyRecipe
 from mathstrap.study.page import write_pages
-from mathstrap.study.plan import Cell, StudyPlan
+from mathstrap.study.plan import Cell, StudyPlan, compared
 from mathstrap.study.result import (
     DIRECTIONS,
     Accuracy,
@@ -70,7 +70,7 @@ def put_together(
     return StudyResult(
         name=recipe.name, is_complete=not recipe.students or planned <= found.keys(), num_seeds=pool.num_seeds,
         num_samples=len(pool.correct), base=accuracies([found[BASE][1]]) if BASE in found else {},
-        cells=cells, groups=groups(plan, found), notes=notes(recipe, plan, pool, found),
+        cells=cells, groups=groups(plan, found, recipe.reference), notes=notes(recipe, plan, pool, found),
         protocol=[
             *setting(recipe),
             *(describe(style, provenance) for style, provenance in (first.provenance if first else {}).items()),
@@ -154,20 +154,21 @@ def mean_of(values: dict[str, float], names: Sequence[str]) -> float | None:
     return fmean(have) if have else None
 
 
-def groups(plan: StudyPlan, found: dict[str, Evaluated]) -> list[ArmGroup]:
-    """Return every pair of arms of one size and match compared, by direction."""
+def groups(plan: StudyPlan, found: dict[str, Evaluated], reference: str) -> list[ArmGroup]:
+    """Return the groups of students with their comparisons, by direction."""
     made = []
-    for size, match in dict.fromkeys((cell.size, cell.match) for cell in plan.cells):
-        cells = [cell for cell in plan.cells if (cell.size, cell.match) == (size, match)]
+    for group in compared(plan.cells, reference):
         arms = {
-            cell.arm: [split_directions(found[name][1]) for name in cell.students if name in found] for cell in cells
+            label: [split_directions(found[name][1]) for name in cell.students if name in found]
+            for label, cell in group.cells.items()
         }
         made.append(
             ArmGroup(
-                size=size, match=match,
+                size=group.size, match=group.match,
                 differences={
                     direction: compare_arms(
-                        {arm: [student[direction] for student in students] for arm, students in arms.items()}
+                        {arm: [student[direction] for student in students] for arm, students in arms.items()},
+                        group.pairs,
                     )
                     for direction in DIRECTIONS
                 },
@@ -186,7 +187,7 @@ def notes(recipe: StudyRecipe, plan: StudyPlan, pool: Pool, found: dict[str, Eva
         )
     if len(recipe.rng_seeds) == 1 and recipe.students:
         sentences.append("One seed: how far another training would move these numbers is not known.")
-    families = 2 * len({(cell.size, cell.match) for cell in plan.cells})
+    families = 2 * len(compared(plan.cells, recipe.reference))
     if families > 2 and recipe.students:
         sentences.append(
             f"P-values are adjusted within each size, match and direction, not between these {families} families: "

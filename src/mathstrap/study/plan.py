@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from mathstrap.errors import InputError
@@ -54,6 +56,16 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Cells by label that are compared, and in which pairs: of one size and match, or all that are matched by steps."""
+
+    size: int
+    match: Match
+    cells: dict[str, Cell]
+    pairs: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
 class StudyPlan:
     """Every student once, in the order they are trained, and the cells they answer for."""
 
@@ -78,6 +90,15 @@ def plan_students(recipe: StudyRecipe, measure: Measure) -> StudyPlan:
     students: dict[tuple[str, int, int, int], Student] = {}
     cells: dict[tuple[str, int, Match], list[str]] = {}
     for rng_seed in recipe.rng_seeds:
+        largest = max(
+            (
+                measure(arm, size, rng_seed).size.num_samples
+                for arm in recipe.arms
+                if "steps" in recipe.matches_of(arm)
+                for size in recipe.sizes_of(arm)
+            ),
+            default=0,
+        )
         for size, match in groups(recipe):
             arms = [name for name in recipe.arms if size in recipe.sizes_of(name) and match in recipe.matches_of(name)]
             rows = {arm: measure(arm, size, rng_seed) for arm in arms}
@@ -85,7 +106,7 @@ def plan_students(recipe: StudyRecipe, measure: Measure) -> StudyPlan:
                 check_batch(recipe, rows)
             schedules = match_arms(
                 {arm: found.size for arm, found in rows.items()}, match, epochs=recipe.train.epochs,
-                global_batch=recipe.train.global_batch,
+                global_batch=recipe.train.global_batch, largest=largest,
             )  # fmt: skip
             for arm in arms:
                 key = (arm, size, rng_seed, schedules[arm].num_steps)
@@ -101,6 +122,40 @@ def plan_students(recipe: StudyRecipe, measure: Measure) -> StudyPlan:
             Cell(arm=arm, size=size, match=match, students=tuple(ids)) for (arm, size, match), ids in cells.items()
         ],
     )  # fmt: skip
+
+
+def compared(cells: Sequence[Cell], reference: str) -> list[Comparison]:
+    """Return the groups of cells that are compared with each other."""
+    groups = []
+    for size, match in dict.fromkeys((0 if cell.match == "steps" else cell.size, cell.match) for cell in cells):
+        if match == "steps":
+            named = {label_of(cell.arm, cell.size, match): cell for cell in cells if cell.match == match}
+            pairs = pairs_by_steps(named, reference)
+        else:
+            named = {cell.arm: cell for cell in cells if (cell.size, cell.match) == (size, match)}
+            pairs = list(combinations(named, 2))
+        groups.append(Comparison(size=size, match=match, cells=named, pairs=pairs))
+    return groups
+
+
+def label_of(arm: str, size: int, match: str) -> str:
+    """Return what a cell is called in its group: sizes stand in it where the group has several."""
+    return f"{arm} {size:,}" if match == "steps" and size else arm
+
+
+def pairs_by_steps(named: Mapping[str, Cell], reference: str) -> list[tuple[str, str]]:
+    """Return the reference with each other label, then each arm's smallest size with its largest.
+
+    Not every pair: what more samples of one kind add is asked, and each further pair costs all of them power.
+    """
+    first = next((label for label, cell in named.items() if cell.arm == reference), None)
+    pairs = [(first, label) for label in named if first is not None and label != first]
+    for arm in dict.fromkeys(cell.arm for cell in named.values()):
+        labels = [label for label, cell in named.items() if cell.arm == arm]
+        labels.sort(key=lambda label: named[label].size or math.inf)
+        if len(labels) > 1:
+            pairs.append((labels[0], labels[-1]))
+    return list(dict.fromkeys(pairs))
 
 
 def groups(recipe: StudyRecipe) -> list[tuple[int, Match]]:

@@ -113,9 +113,9 @@ def found_in_most(spreads: Sequence[Variance], whole: float, *, num_comparisons:
 
 def estimate_power(
     direction: str, *, num_questions: int, num_originals: int, num_seeds: int, num_arms: int, accuracy: float,
-    correlation: float, seed_sd: float,
+    correlation: float, seed_sd: float, num_comparisons: int | None = None,
 ) -> PowerEstimate | None:
-    """Return what a study could find; None without questions."""
+    """Return what a study could find; None without questions. Every pair of arms is compared by default."""
     if not num_questions or not num_originals:
         return None
     vary = partial(
@@ -126,7 +126,8 @@ def estimate_power(
     spreads = spreads_seen(
         vary(seed_sd=0.0), whole, num_originals=num_originals, num_arms=num_arms, num_seeds=num_seeds
     )  # fmt: skip
-    num_comparisons = num_arms * (num_arms - 1) // 2
+    if num_comparisons is None:
+        num_comparisons = num_arms * (num_arms - 1) // 2
     return PowerEstimate(
         direction=direction, num_questions=num_questions, num_originals=num_originals, num_seeds=num_seeds,
         num_comparisons=num_comparisons, accuracy=accuracy, correlation=correlation, seed_sd=seed_sd,

@@ -17,7 +17,7 @@ from mathstrap.study.arms import read_pool, seed_sample
 from mathstrap.study.matching import DataSize
 from mathstrap.study.options import StudyRecipe
 from mathstrap.study.parts import bootstrap_recipe, evaluation_options, existing_run
-from mathstrap.study.plan import StudyPlan, about_tokens, assumed, measured, plan_students
+from mathstrap.study.plan import StudyPlan, about_tokens, assumed, compared, measured, plan_students
 from mathstrap.study.power import PowerEstimate, estimate_power
 from mathstrap.study.result import DIRECTIONS, direction_of
 from mathstrap.study.run import Study
@@ -181,16 +181,14 @@ def test_sizes(recipe: StudyRecipe) -> list[TestSize]:
 
 
 def powers_of(recipe: StudyRecipe, plan: StudyPlan, tests: list[TestSize]) -> list[PowerEstimate]:
-    """Return what the study could find in each direction, at its group with the most arms."""
-    sizes: dict[tuple[int, str], int] = {}
-    for cell in plan.cells:
-        sizes[cell.size, cell.match] = sizes.get((cell.size, cell.match), 0) + 1
-    most = max(sizes.values(), default=0)
+    """Return what the study could find in each direction, at its group with the most comparisons."""
+    counts = [(len(group.pairs), len(group.cells)) for group in compared(plan.cells, recipe.reference)]
+    num_pairs, most = max(counts, default=(0, 0))
     power = recipe.power
     estimates = [
         estimate_power(
             test.direction, num_questions=test.num_questions, num_originals=test.num_originals,
-            num_seeds=len(recipe.rng_seeds), num_arms=most,
+            num_seeds=len(recipe.rng_seeds), num_arms=most, num_comparisons=num_pairs,
             accuracy=power.backward if test.direction == "backward" else power.accuracy,
             correlation=power.correlation, seed_sd=power.seed_sd,
         )

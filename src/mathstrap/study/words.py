@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mathstrap.stats.estimates import Estimate
+from mathstrap.study.plan import label_of
 from mathstrap.study.power import ALPHA
 from mathstrap.study.result import DIRECTIONS, Accuracy, ArmDifference, ArmGroup, CellResult, StudyResult, verdict
 
 MATCH_WORDS = {
     "samples": "as many samples seen, repeats included",
     "tokens": "as many prompt and response tokens seen",
+    "steps": "trained for as many steps, whatever their size",
     "passes": "as many passes over what each has, nothing else matched",
 }
 NEVER_APART = "no question set them apart, so what could have been detected is not known"
@@ -26,6 +28,8 @@ def is_trained(result: StudyResult) -> bool:
 
 def heading(result: StudyResult, group: ArmGroup) -> str:
     """Return the name of a group of students."""
+    if group.match == "steps":
+        return "All sizes, trained for as many steps"
     amount = f"{group.size:,} samples" if group.size else "All samples"
     return f"{amount}, matched by {group.match}: {MATCH_WORDS[group.match]}" if is_trained(result) else amount
 
@@ -79,7 +83,7 @@ def columns(result: StudyResult) -> list[str]:
 def row(cell: CellResult, named: Sequence[str]) -> list[str]:
     """Return a cell's numbers under the headings; that of each seed is an accuracy's second line."""
     values = {
-        "data": cell.arm, "samples": f"{cell.num_samples:,.0f}",
+        "data": label_of(cell.arm, cell.size, cell.match), "samples": f"{cell.num_samples:,.0f}",
         "samples seen": f"{cell.samples_seen:,.0f}", "tokens seen": f"{cell.tokens_seen:,.0f}",
         "steps (passes)": f"{cell.steps:,.0f} ({cell.passes:.1f})",
         "diversity gain": "–" if cell.gain is None else f"{cell.gain:.3f}",
@@ -92,6 +96,8 @@ def row(cell: CellResult, named: Sequence[str]) -> list[str]:
 
 def cells_of(result: StudyResult, group: ArmGroup) -> list[CellResult]:
     """Return a group's cells, in the order of the arms."""
+    if group.match == "steps":
+        return [cell for cell in result.cells if cell.match == "steps"]
     return [cell for cell in result.cells if (cell.size, cell.match) == (group.size, group.match)]
 
 
@@ -143,6 +149,7 @@ def conclusions(result: StudyResult) -> list[str]:
     reference = result.recipe["reference"]
     lines = []
     for group in result.groups:
+        by_steps = group.match == "steps"
         for direction, differences in group.differences.items():
             pairs = [difference for difference in differences if reference in (difference.a, difference.b)]
             if not pairs:
@@ -164,8 +171,11 @@ def conclusions(result: StudyResult) -> list[str]:
                 ]
                 could = f"this study could have detected about {100 * max(known):.1f} points" if known else NEVER_APART
                 parts.append(f"no difference from {reference} was detected for {', '.join(neither)} ({could})")
-            amount = f"{group.size:,} samples" if group.size else "all samples"
+            amount = f"{group.size:,} samples" if group.size else "all sizes" if by_steps else "all samples"
             lines.append(f"{direction.capitalize()}, {amount}, matched by {group.match}: {'; '.join(parts)}.")
+            if by_steps:
+                within = [difference for difference in differences if difference not in pairs]
+                lines += [f"{direction.capitalize()}: {verdict(difference)}" for difference in within]
     return lines
 
 
