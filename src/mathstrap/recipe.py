@@ -404,21 +404,30 @@ def changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str,
 def recipe_yaml(recipe: Any, *, changes_only: bool = False) -> str:
     """Return the resolved recipe as YAML, keys in the order of the options, without what may be a secret.
 
-    With `changes_only`, what is not the default.
+    With `changes_only`, what is not the default, with short lists and mappings on one line each.
     """
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Writes line breaks other than a newline as escapes: in another style YAML would fold them away."""
+        """Writes lines as lines, and what would be lost or unreadable so (white space alone, odd breaks) as escapes."""
 
         def represent_text(self, text: str) -> Any:
-            odd = any(letter in text for letter in "\x85\u2028\u2029\ufeff")
-            return self.represent_scalar("tag:yaml.org,2002:str", text, style='"' if odd else None)
+            odd = any(letter in text for letter in "\x85\u2028\u2029\ufeff") or (text != "" and text.isspace())
+            style = '"' if odd else "|" if "\n" in text else None
+            return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+        def represent_short(self, value: Any) -> Any:
+            node = self.represent_list(value) if isinstance(value, list) else self.represent_dict(value)
+            node.flow_style = len(str(value)) < 72 and "\\n" not in str(value)
+            return node
 
     Dumper.add_representer(str, Dumper.represent_text)
     values = recipe_values(recipe)
-    values = public(changed(values, recipe_values(type(recipe)())) if changes_only else values)
-    return str(yaml.dump(values, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
+    if changes_only:
+        values = changed(values, recipe_values(type(recipe)()))
+        Dumper.add_representer(dict, Dumper.represent_short)
+        Dumper.add_representer(list, Dumper.represent_short)
+    return str(yaml.dump(public(values), Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def recipe_schema(kind: Any) -> dict[str, Any]:

@@ -192,6 +192,15 @@ def browser():
         yield found
 
 
+@pytest.mark.parametrize("width", [390, 1440])
+def test_the_page_is_short_enough_to_be_read_also_on_a_phone(browser, tmp_path, width):
+    path = synthetic_run(tmp_path / "plain", 60)
+    watched = Watched(browser, width=width)
+    watched.page.set_content(render_report(RunDir.read(path), measure=False))
+    assert watched.page.evaluate("document.documentElement.scrollHeight") < 8_000
+    assert watched.overflow() <= 0
+
+
 @pytest.mark.parametrize(("width", "scheme"), [(1200, "light"), (1200, "dark"), (360, "light"), (360, "dark")])
 def test_in_a_browser_nothing_runs_nothing_is_fetched_and_nothing_sticks_out(browser, html, tmp_path, width, scheme):
     path = tmp_path / "report.html"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from mathstrap.errors import MissingExtraError
 from mathstrap.files.rundir import RunDir
 from mathstrap.render import Budget
-from mathstrap.render.pages import TEMPLATES, environment, text_functions
+from mathstrap.render.pages import TEMPLATES, environment, method_name, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
 from mathstrap.report.analysis import Rereadable, analyse_run, read_recipe, read_text
 from mathstrap.report.extras import Extras, load_extras, quick_gains, quirks_of, read_certificate
@@ -19,6 +20,7 @@ from mathstrap.types import Problem, Reject, Sample, Verdict
 
 EXAMPLES = 10
 OPEN = 3  # of each kind; a page that shows all of them is one that nobody scrolls through
+REASONS_OPEN = 3  # with examples; the other reasons are one line each until they are clicked
 # The report's own diversity numbers come from a sample, so that the end of a run is not held up.
 QUICK_NEW, QUICK_BASE = 1_000, 5_000
 FORMULA_SECONDS = 20.0
@@ -57,6 +59,7 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
         "recipe_text": read_text(run, "recipe.yaml"),
         "recipe_changes": read_text(run, "recipe-changes.yaml"),
         "num_open": OPEN,
+        "num_reasons_open": REASONS_OPEN,
         "analysis": analysis,
         "funnel": FUNNEL,
         "methods": list(analysis.by_method),
@@ -64,6 +67,9 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
         "is_wrong_on_purpose": (recipe.get("curate") or {}).get("outcome") == "wrong",
         "short": short_of(manifest),
         "lengths": length_panels(analysis),
+        "by_method": [
+            (method_name(name), group, name) for name, group in analysis.by_method.items() if name in analysis.lengths
+        ],
         "extras": read_extras(run, samples) if measure else load_extras(run),
         "certificate": read_certificate(run),
         "quirks": quirks_of(run) if measure else None,
@@ -113,7 +119,7 @@ def all_rejects(analysis: Analysis) -> dict[str, dict[str, int]]:
 
 
 def length_panels(analysis: Analysis) -> list[dict[str, Any]]:
-    """Return one histogram per unit and method; methods of a unit share an axis that ends at the 99 % point."""
+    """Return one histogram per unit, of all methods and of each; they share an axis that ends at the 99 % point."""
     panels = []
     for unit in ("words", "tokens", "steps"):
         counts = {method: units[unit] for method, units in analysis.lengths.items() if units[unit]}
@@ -121,7 +127,9 @@ def length_panels(analysis: Analysis) -> list[dict[str, Any]]:
             continue
         low = min(min(values) for values in counts.values())
         high = max(int(quantile(values, 0.99)) for values in counts.values())
-        panels.append({"unit": unit, "low": low, "high": max(high, low + 1), "methods": counts})
+        everything = sum(counts.values(), Counter[int]())
+        high = max(high, low + 1)
+        panels.append({"unit": unit, "low": low, "high": high, "methods": counts, "everything": everything})
     return panels
 
 
