@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mathstrap.augment import AUGMENTATIONS
-from mathstrap.pipeline.solve import solve_request
+from mathstrap.pipeline.solve import solve_requests
 from mathstrap.problems.load import SeedsOptions, load_problems
 from mathstrap.prompts import choose_prompt
 from mathstrap.types import Method, Problem, Sampling
@@ -45,11 +45,12 @@ def main() -> None:
     def plan(problems: list[Problem], shape: str) -> None:
         prompt = choose_prompt("solve", "gsm8k", shape=shape)
         for number in range(arguments.requests):
-            solve_request(problems[number % len(problems)], number, prompt=prompt, model="teacher", sampling=sampling)
+            problem = problems[number % len(problems)]
+            next(solve_requests(problem, [number], prompt=prompt, model="teacher", sampling=sampling))
 
     def dump(problems: list[Problem], shape: str) -> None:
         prompt = choose_prompt("solve", "gsm8k", shape=shape)
-        one = solve_request(problems[0], 0, prompt=prompt, model="teacher", sampling=sampling)
+        one = next(solve_requests(problems[0], [0], prompt=prompt, model="teacher", sampling=sampling))
         body = {"model": one.model, "messages": [{"role": m.role, "content": m.content} for m in one.messages]}
         for _ in range(arguments.requests):
             json.dumps(body)

@@ -14,7 +14,7 @@ from mathstrap.augment.latex import find_zones
 from mathstrap.augment.masking import find_masks
 from mathstrap.augment.quantities import count_numbers
 from mathstrap.augment.sentences import find_question
-from mathstrap.pipeline.solve import cut_run_on, parse_solution, solve_request
+from mathstrap.pipeline.solve import cut_run_on, parse_solution, solve_requests
 from mathstrap.prompts import load_prompt
 from mathstrap.types import Candidate, Completion, Method, Problem, Reject, Sampling, Style
 
@@ -77,7 +77,7 @@ def test_any_reply_is_a_problem_or_a_reject(text: str, style: Style, method: Met
 @given(text=replies)
 def test_any_solution_is_a_candidate_or_a_reject(text: str) -> None:
     problem = SEEDS["math"]
-    asked = solve_request(problem, 0, prompt=load_prompt("solve.chat.math"), model="m", sampling=Sampling())
+    asked = next(solve_requests(problem, [0], prompt=load_prompt("solve.chat.math"), model="m", sampling=Sampling()))
     completion = Completion(request=asked.id, key=asked.key, text=text, finish_reason="stop")
     for mode in ("default", "metamath-2024"):
         result = parse_solution(problem, completion, mode=mode)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mathstrap.pipeline.solve import cut_run_on, parse_solution, solve_request
+from mathstrap.pipeline.solve import cut_run_on, parse_solution, solve_requests
 from mathstrap.prompts import choose_prompt, load_prompt
 from mathstrap.types import REASONS, Candidate, Completion, FinishReason, Method, Problem, Reject, Sampling, Style
 
@@ -21,7 +21,7 @@ def reply(text: str, finish_reason: FinishReason = "stop") -> Completion:
 
 def test_draws_of_a_problem_share_the_key_and_differ_in_id() -> None:
     prompt = load_prompt("solve.fewshot.gsm8k")
-    one, two = (solve_request(problem(), draw, prompt=prompt, model="m", sampling=Sampling()) for draw in (0, 1))
+    one, two = solve_requests(problem(), [0, 1], prompt=prompt, model="m", sampling=Sampling())
     assert (one.id, two.id, two.draw) == ("s/p.1#0", "s/p.1#1", 1)
     assert one.key == two.key
     assert one.sampling.stop == prompt.stop
@@ -101,6 +101,6 @@ def test_the_reference_mode_extracts_like_the_reference(method: Method, style: S
 
 def test_the_right_prompt_is_asked_of_a_backward_problem(tmp_path: Path) -> None:
     prompt = choose_prompt("backward", "gsm8k", shape="fewshot")
-    asked = solve_request(problem("fobar"), 0, prompt=prompt, model="m", sampling=Sampling())
+    asked = next(solve_requests(problem("fobar"), [0], prompt=prompt, model="m", sampling=Sampling()))
     assert "unknown variable x" in asked.messages[0].content
     assert "unknown variable $X$" not in asked.messages[0].content

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bounded import examples
 from mathstrap.augment import AUGMENTATIONS, Draft
 from mathstrap.errors import InputError
-from mathstrap.pipeline.solve import solve_request
+from mathstrap.pipeline.solve import solve_requests
 from mathstrap.prompts import choose_prompt, load_prompt, parse_prompt, prompt_names, render
 from mathstrap.train.prompt import WITH_INPUT, WITHOUT_INPUT, metamath_prompt
 from mathstrap.types import Problem, Sampling
@@ -50,11 +50,11 @@ def test_a_prompt_is_its_pieces_with_each_field_between_two(name: str, data: st.
 def test_a_question_stands_in_its_request_as_it_is(question: str, style, shape) -> None:
     problem = Problem(id="s", dataset="s", style=style, question=question, answer="1")
     prompt = choose_prompt("solve", style, shape=shape)
-    asked = solve_request(problem, 0, prompt=prompt, model="m", sampling=Sampling())
-    plain = solve_request(
-        Problem(id="s", dataset="s", style=style, question="QUESTION", answer="1"), 0, prompt=prompt, model="m",
+    asked = next(solve_requests(problem, [0], prompt=prompt, model="m", sampling=Sampling()))
+    plain = next(solve_requests(
+        Problem(id="s", dataset="s", style=style, question="QUESTION", answer="1"), [0], prompt=prompt, model="m",
         sampling=Sampling(),
-    )  # fmt: skip
+    ))  # fmt: skip
     for message, other in zip(asked.messages, plain.messages, strict=True):
         assert message.content == other.content.replace("QUESTION", question)
 

@@ -1,4 +1,4 @@
-"""Ask once more for rewritings that fell out, and say why they did. A request follows from the first reply alone."""
+"""Ask once more for rejected rewritings, with the reason. A request depends on the first reply alone."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mathstrap.pipeline.options import RunRecipe
 from mathstrap.prompts import load_prompt, render, request
 from mathstrap.types import Completion, Message, Problem, Reject, Request
 
-AGAIN = "~again"  # behind the id of a draft: its second request
+AGAIN = "~again"  # appended to the id of a draft: its second request
 PROMPT = "again"
-# What is shown of the first reply: a reply that ran on for pages costs its tokens once more.
+# The part of the first reply that is shown: a reply that ran on for pages would be paid for once more as input.
 MOST_CHARS = 2_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecondChance:
-    """A rewriting to ask for once more: the start of its first reply, and why that one fell out."""
+    """A rewriting to ask for once more: the start of its first reply, and the reason for its rejection."""
 
     planned: PlannedRewrite
     reply: str
@@ -36,7 +36,7 @@ class SecondChance:
 def second_chance(
     planned: PlannedRewrite, completion: Completion, reject: Reject, recipe: RunRecipe
 ) -> SecondChance | None:
-    """Return how to ask again after a reply fell out; None where asking again would not help."""
+    """Return the second chance of a rejected reply; None where asking again would not help."""
     if not recipe.method(planned.draft.method).second_chance:
         return None
     sentence = why(reject, planned.draft)
@@ -45,15 +45,15 @@ def second_chance(
 
 
 def turns_again(reply: str, sentence: str) -> tuple[Message, ...]:
-    """Return the turns that follow the first request: the reply, and what is wrong with it."""
+    """Return the turns that follow the first request: the reply, and the reason for its rejection."""
     return render(load_prompt(PROMPT), {"reply": reply or "(nothing)", "why": sentence})
 
 
 def again_request(chance: SecondChance, recipe: RunRecipe) -> Request:
-    """Return the request: the first one's turns, the reply, and what is wrong with it; of the same teacher."""
+    """Return the request to the same teacher: the turns of the first one, its reply, and the reason for rejection."""
     first = rewrite_request(chance.planned, recipe)
     turns = turns_again(chance.reply, chance.sentence)
-    if first.messages[0].role == "raw":  # a text without turns goes on
+    if first.messages[0].role == "raw":  # a completion prompt has no turns, so the text is continued
         texts = [first.messages[0].content, *(turn.content for turn in turns)]
         messages: tuple[Message, ...] = (Message("raw", "\n\n".join(texts) + "\n\n"),)
     else:
@@ -66,7 +66,7 @@ def again_request(chance: SecondChance, recipe: RunRecipe) -> Request:
 
 
 def parse_again(chance: SecondChance, completion: Completion, recipe: RunRecipe) -> Problem | Reject:
-    """Return what the second reply became; a problem keeps in a tag why its first reply fell out."""
+    """Return the problem or reject of the second reply; a problem's tag keeps why its first reply was rejected."""
     parsed = parse_rewrite(chance.planned, completion, recipe)
     if isinstance(parsed, Reject):
         return msgspec.structs.replace(parsed, detail=f"asked twice; {parsed.detail}")

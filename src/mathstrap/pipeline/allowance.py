@@ -1,4 +1,4 @@
-"""Say how many more calls a budget allows, and how many rewrites of each method are worth asking for. Pure."""
+"""Compute how many more calls a budget allows, and how many rewrites of each method to ask for. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Cost:
 
 
 def most_cost(requests: Sequence[Request]) -> Cost:
-    """Return the most that one of these calls can take, on average; there has to be one."""
+    """Return the mean of the most tokens that each of these calls can take; needs at least one."""
     reservations = [reservation_for([request]) for request in requests]
     return Cost(
         tokens_in=sum(reserved.tokens_in for reserved in reservations) / len(reservations),
@@ -31,8 +31,8 @@ def most_cost(requests: Sequence[Request]) -> Cost:
 def calls_left(budget: Budget, spent: Usage, cost_of_call: Callable[[], Cost], price: Price | None) -> int | None:
     """Return how many more calls of a cost the budget allows; None without a budget that counts calls or tokens.
 
-    The engine's meter holds the exact limit; this only shares what is left before it is reached. The cost of a call is
-    a function, because before the first reply it takes rendered prompts, and most runs have no budget that asks for it.
+    The engine's meter enforces the exact limit; this number only shares out the rest of the budget. The cost of a call
+    is a function, because before the first reply it needs rendered prompts, and most runs have no budget.
     """
     lefts: list[float] = []
     if budget.max_requests:
@@ -53,10 +53,10 @@ def calls_left(budget: Budget, spent: Usage, cost_of_call: Callable[[], Cost], p
 def rewrites_worth(
     rewrites: Mapping[str, int], answers: Mapping[str, int], calls: int | None, options: SamplingOptions
 ) -> dict[str, int]:
-    """Return how many rewrites of each method to ask for, when `calls` have to do for rewrites and answers together.
+    """Return how many rewrites of each method to ask for, when `calls` must cover rewrites and answers together.
 
-    A question nobody answers is worth nothing: each method's part of the calls is split between its rewrites and
-    their answers. `answers` counts those each method wants in all, also of methods that rewrite nothing.
+    An unanswered question is worth nothing, so each method's share of the calls is split between its rewrites and their
+    answers. `answers` counts all answers that each method wants, including methods that rewrite nothing.
     """
     wanted = {method: rewrites.get(method, 0) + count for method, count in answers.items()}
     if calls is None or calls >= sum(wanted.values()):

@@ -24,7 +24,7 @@ def solve(state: State, context: Context) -> State:
     """Label the questions that have no gold, and ask for the answers until nothing is wanted or left."""
     state = label_questions(state, context)
     recipe, run, teacher = context.recipe, context.run, context.teacher
-    run.forget("asked-solve")  # until the rounds are over, nobody knows which replies the run uses
+    run.forget("asked-solve")  # which replies the run uses is known only after the rounds
     spent = run.spent("rewrite", "filter") + state.labels
     if not recipe.methods.ans_aug.enabled:  # else a vote's draws are answers, and counted as those
         spent = spent + state.votes
@@ -38,7 +38,7 @@ def solve(state: State, context: Context) -> State:
         teacher.fill("solve", requests, sum(map(len, draws.values())))
         correct: Counter[str] = Counter()
         if recipe.sampling.policy != "fixed":
-            # What the next round asks depends on these grades, and so they are made here, once, and kept for `verify`.
+            # The next round depends on these grades, so they are computed here, once, and kept for `verify`.
             answers = run.scratch(Answer)
             replies = run.replies("solve", keys_of_draws(draws, keys))
             for answer in reviewed(replies, rounds.problems, recipe, marks, context.map_chunks):
@@ -55,7 +55,7 @@ def solve(state: State, context: Context) -> State:
 
 
 def verify(state: State, context: Context) -> State:
-    """Write every parsed answer beside its grade; wrong and undecided ones are kept beside the correct ones."""
+    """Write every candidate with its verdict, whatever the outcome, and add the rejects of replies."""
     rejects = list(state.rejects)
     with context.run.writer("candidates") as write_candidate, context.run.writer("verdicts") as write_verdict:
         for answer in graded_answers(state, context):
@@ -71,7 +71,7 @@ def graded_answers(state: State, context: Context) -> Iterator[Answer]:
     """Yield every answer with its grade, in the order of the problems and their draws."""
     asked, recipe = state.answers, context.recipe
     problems = {problem.id: problem for problem in state.problems}
-    # The rounds come in order, so of one problem the earlier draws come first.
+    # In the order of the rounds: the merge below keeps the earlier draws of a problem first.
     parts: list[Iterable[Answer]] = list(asked.graded)
     marks = context.run.marks()
     if not parts:
@@ -93,6 +93,6 @@ def reviewed(
     marks: Mapping[str, Mark],
     map_chunks: ChunkMap,
 ) -> Iterator[Answer]:
-    """Yield every answer with its grade, as reviewers edited and approved them."""
+    """Yield every graded answer after the edits and approvals of reviewers."""
     answers = grade_replies(edited(replies, marks), problems, recipe, map_chunks=map_chunks)
     return approved(answers, marks)

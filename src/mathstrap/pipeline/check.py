@@ -1,6 +1,6 @@
-"""Put voted answers back into their questions and ask for a number of these: FOBAR as a judge of the answers.
+"""Judge voted answers by FOBAR: state the answer, hide a number of the question, and ask for that number.
 
-A right answer gives the hidden number back more often than a wrong one does. No gold is needed for it.
+A right answer leads back to the hidden number more often than a wrong one does. No gold is needed.
 """
 
 from __future__ import annotations
@@ -23,15 +23,13 @@ from mathstrap.verify import answers_agree
 def check_answers(
     questions: Iterable[Problem], stated: Mapping[str, Sequence[str]], context: Context
 ) -> tuple[dict[str, dict[str, PutBack]], Usage, list[Asked]]:
-    """Return, by question and by answer, what putting the answer back came to; what that used, and what it asked.
+    """Return the check counts by question and answer, their usage, and the requests they asked.
 
-    A question of which a reply is missing is left out: it is labelled once all replies are there. One without a number
-    that can be hidden has no checks.
+    A question with a missing reply is left out: it is labelled once all replies are there. A question without a number
+    to hide has no checks.
     """
     recipe, run = context.recipe, context.run
-    backward = {
-        question.id: list(backward_questions(question, stated[question.id], recipe)) for question in questions
-    }
+    backward = {question.id: list(backward_questions(question, stated[question.id], recipe)) for question in questions}
     asked = [problem for problems in backward.values() for _, problem in problems]
     draws = {problem.id: range(recipe.vote.judge_draws) for problem in asked}
     keys: dict[str, str] = {}
@@ -42,18 +40,18 @@ def check_answers(
     for completion in run.replies("solve", keys_of_draws(draws, keys)):
         problem = by_id[problem_of(completion.request)]
         parsed = parse_solution(problem, completion, mode=recipe.mode)
-        said = isinstance(parsed, Candidate) and answers_agree(problem.answer, parsed.answer) == "correct"
-        given[problem.id].append(said)
+        is_hidden_number = isinstance(parsed, Candidate) and answers_agree(problem.answer, parsed.answer) == "correct"
+        given[problem.id].append(is_hidden_number)
     checks = {
-        name: counted(problems, given)
+        name: put_back_counts(problems, given)
         for name, problems in backward.items()
         if all(len(given[problem.id]) == recipe.vote.judge_draws for _, problem in problems)
     }
     return checks, run.usage_of("solve", keys_of_draws(draws, keys)), list(asked_of_draws(draws, keys))
 
 
-def counted(problems: Iterable[tuple[str, Problem]], given: Mapping[str, Sequence[bool]]) -> dict[str, PutBack]:
-    """Return by answer how many draws gave their hidden number back, over all numbers hidden for it."""
+def put_back_counts(problems: Iterable[tuple[str, Problem]], given: Mapping[str, Sequence[bool]]) -> dict[str, PutBack]:
+    """Return by answer how many draws gave back the hidden number, over all numbers hidden for that answer."""
     totals: dict[str, tuple[int, int]] = {}
     for answer, problem in problems:
         right, asked = totals.get(answer, (0, 0))
@@ -61,10 +59,8 @@ def counted(problems: Iterable[tuple[str, Problem]], given: Mapping[str, Sequenc
     return {answer: PutBack(given_back=right, asked=asked) for answer, (right, asked) in totals.items()}
 
 
-def backward_questions(
-    question: Problem, stated: Sequence[str], recipe: RunRecipe
-) -> Iterator[tuple[str, Problem]]:
-    """Yield each leading answer with the questions that state it and ask for a number; the same numbers for each."""
+def backward_questions(question: Problem, stated: Sequence[str], recipe: RunRecipe) -> Iterator[tuple[str, Problem]]:
+    """Yield each leading answer with its backward questions; every answer is judged on the same hidden numbers."""
     options: VoteOptions = recipe.vote
     for place, answer in enumerate(leading_answers(stated, options.judge_answers), start=1):
         parent = replace(question, answer=answer, solution="")

@@ -1,4 +1,4 @@
-"""Summarise a run in a few lines: what was made, what was lost most, and the one setting that changes that."""
+"""Summarise a run in a few lines: its samples, its biggest loss, and the one setting that reduces that loss."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mathstrap.types import REASONS
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What most of the loss is: how many were lost, of what, why, and what to set; `setting` may be empty."""
+    """The biggest loss of a run: its count, its reason code, a sentence, and the setting that reduces it."""
 
     count: int
     reason: str
@@ -21,7 +21,7 @@ class Loss:
     setting: str
 
 
-# A row that was left out on purpose is not a loss.
+# Rows that were left out on purpose are not a loss.
 _INTENDED = frozenset({"not_needed", "flagged", "too_hard", "too_easy", "too_few_draws", "same_path", "contaminated"})
 Remedy = Callable[[RunRecipe], str]
 
@@ -49,7 +49,7 @@ def _fixed(text: str) -> Remedy:
     return lambda _: text
 
 
-# One setting for each reason; where only another teacher helps, that is said.
+# One setting for each reason, or another teacher where no setting helps.
 REMEDIES: dict[str, Remedy] = {
     "wrong": _stronger,
     "undecided": _fixed("verify.mode=flexible, or look at the golds: mathstrap show ID"),
@@ -69,12 +69,12 @@ REMEDIES: dict[str, Remedy] = {
     "no_majority": _fixed("vote.draws, or a stronger teacher.model"),
     "bad_arithmetic": _fixed("a stronger teacher.model"),
 }
-# A rewrite that lost something: the prompts with examples, or another teacher, keep it.
+# The other reasons are rewrites that changed the question; prompts with examples, or another teacher, prevent that.
 _REWRITE = _fixed("prompts.shape=fewshot, or a stronger teacher.model")
 
 
 def biggest_loss(analysis: Analysis, recipe: RunRecipe) -> Loss | None:
-    """Return what was lost most, in questions or answers; None where nothing was."""
+    """Return the biggest loss, in questions or answers; None if nothing was lost."""
     lost = {
         reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items() if reason not in _INTENDED
     }
@@ -89,7 +89,7 @@ def biggest_loss(analysis: Analysis, recipe: RunRecipe) -> Loss | None:
         sentence = f"{count:,} of {counts['answered']:,} answers {what}"
     else:
         sentence = f"{'once' if count == 1 else f'{count:,} times'} {REASONS.get(reason, reason)}"
-    if reason == "truncated":  # counted by method alone: where answers lost few, it was rewrites that were cut off
+    if reason == "truncated":  # counted without the stage: if few answers were lost, the rewrites were cut off
         stage = "solving" if 2 * (counts["answered"] - counts["parsed"]) >= count else "rewriting"
         setting = _longer(stage)(recipe)
     elif reason == "wrong" and 10 * counts["correct"] < counts["answered"]:
@@ -100,7 +100,7 @@ def biggest_loss(analysis: Analysis, recipe: RunRecipe) -> Loss | None:
 
 
 def closing_sentences(analysis: Analysis, recipe: RunRecipe) -> list[str]:
-    """Return what was made and what was lost most, a sentence each; the second only where something was lost."""
+    """Return a sentence on the samples, and one on the biggest loss if there is any."""
     kept, seeds = analysis.everything.counts["kept"], analysis.seeds
     kind = "verified" if recipe.curate.outcome == "correct" else "wrong"
     sentence = f"{counted(kept, f'{kind} sample')} from {counted(seeds, 'seed')}"

@@ -1,4 +1,4 @@
-"""Compare a run's questions with test sets, drop what they ask too, and certify the rest beside the seeds."""
+"""Compare a run's questions with test sets, drop those that occur there, and certify the rest and the seeds."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mathstrap.problems.testsets import load_test_sets
 from mathstrap.prompts import load_prompt
 from mathstrap.types import Completion, Problem, Request, roots_of
 
-# Asks for the requests that have no reply yet and returns the replies that are there then.
+# Asks for the requests that have no reply yet and returns all replies that exist afterwards.
 Ask = Callable[[list[Request]], Iterator[Completion]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContaminationResult:
-    """The questions that have to go, each with its match, the certificate, and whether a judge's reply is missing."""
+    """The contaminated questions, each with its match, the certificate, and whether a judge's reply is missing."""
 
     dropped: dict[str, Match]
     certificate: Certificate
@@ -32,7 +32,7 @@ class ContaminationResult:
 def check_contamination(
     seeds: Sequence[Problem], problems: Sequence[Problem], recipe: RunRecipe, ask: Ask, *, map_chunks: ChunkMap = here
 ) -> ContaminationResult:
-    """Compare every question with every test set of the recipe; the judge, if wanted, is the teacher itself."""
+    """Compare every question with every test set of the recipe; the optional judge is the teacher itself."""
     options = recipe.decontaminate
     index = TestSetIndex.build(load_test_sets(options.against, data=options.data), options.matching)
     matches: list[Match] = []

@@ -1,6 +1,6 @@
 """Choose which questions are answered and which answers become samples, and write those.
 
-A run's answers are read twice, so that texts never pile up in memory.
+A run's answers are read from disk twice, so that texts never pile up in memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict,
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The answers that become samples, each with its false calculations, and why others of the outcome do not."""
+    """The answers that become samples, each with its false calculations, and rejects of the others of that outcome."""
 
     ids: dict[str, tuple[str, ...]]
     rejects: list[Reject] = field(default_factory=list)
@@ -56,7 +56,7 @@ def curate(state: State, context: Context) -> State:
     )  # fmt: skip
     hashes = {problem.id: solve_prompt(problem, recipe).hash for problem in state.problems}
     keys = label_keys(recipe.mix)
-    # Without targets an id says all that mixing needs, and the samples are made once instead of twice.
+    # Without targets, mixing needs only ids, and the samples are built once instead of twice.
     metas = (
         (meta_of(sample, keys) for sample in samples_of(graded(run), chosen.ids, problems, hashes, recipe, marks))
         if keys
@@ -80,7 +80,7 @@ def curate(state: State, context: Context) -> State:
 
 
 def write_exports(state: State, context: Context) -> None:
-    """Write the formats of the recipe, and those that were exported from this run before, split by seed.
+    """Write the recipe's formats, and those that were exported from this run before, split by seed.
 
     The reject file is written first: draws without an answer count in pass rates.
     """
@@ -96,7 +96,7 @@ def in_order(rejects: Iterable[Reject]) -> list[Reject]:
     return sorted(rejects, key=lambda reject: (reject.id, reject.stage))
 
 
-ANSWERS_PER_CHUNK = 300  # a tenth of a second
+ANSWERS_PER_CHUNK = 300  # the work of a tenth of a second on one core
 
 # Questions are compared within a kind: FOBAR and self-verification of one mask say nearly the same, on purpose.
 # A new problem that says what a seed or a rephrasing says is not new.
@@ -116,9 +116,9 @@ def repeated_questions(
     own = [(method,) for method in sorted(by_method) if method not in known]
     for kind in (*KINDS, *own):
         questions = (item for method in kind for item in by_method.get(method, []))
-        found = find_duplicates(questions, options, map_chunks=map_chunks)
-        dropped.update(found.dropped())
-        pairs += found.pairs
+        duplicates = find_duplicates(questions, options, map_chunks=map_chunks)
+        dropped.update(duplicates.dropped())
+        pairs += duplicates.pairs
     return dropped, pairs
 
 
@@ -160,17 +160,15 @@ def outside_window(
 BACKWARD = ("fobar", "self_verification")
 
 
-def undetermined(
-    pairs: Iterable[tuple[Candidate, Verdict]], problems: Mapping[str, Problem]
-) -> dict[str, str]:
-    """Return the backward problems whose hidden number is not the only one that fits, with the other one.
+def undetermined(pairs: Iterable[tuple[Candidate, Verdict]], problems: Mapping[str, Problem]) -> dict[str, str]:
+    """Return, by id of a backward problem, another value that fits its hidden number as well as the gold does.
 
-    What the draws of one backward question show holds for its twin that hides the same number in other words.
+    The finding also holds for the problem that hides the same number by the other backward method.
     """
-    found: dict[str, str] = {}
+    twins: dict[str, str] = {}
     asked = {name for name, problem in problems.items() if problem.style == "math" and problem.method in BACKWARD}
-    if not asked:  # the answers of a run without such questions need not be read once more
-        return found
+    if not asked:  # saves reading all answers of the run once more
+        return twins
     for name, group in groupby(pairs, key=lambda pair: pair[0].problem):
         if name not in asked:
             continue
@@ -180,8 +178,8 @@ def undetermined(
         if parent is None or len(answers) < 2 or not (twin := fitting_twin(problem, parent.answer, answers)):
             continue
         for method in BACKWARD:
-            found[name.replace(f"/{problem.method}.", f"/{method}.")] = twin
-    return found
+            twins[name.replace(f"/{problem.method}.", f"/{method}.")] = twin
+    return twins
 
 
 def choose(
@@ -196,8 +194,8 @@ def choose(
 ) -> Chosen:
     """Choose among the answers of each problem; `flags` maps a flagged sample, problem or seed to its note.
 
-    `approved` names answers that a reviewer wants kept: nothing but a flag takes them out. `outside` names the
-    problems that the difficulty window leaves out, with the reason; `twins` those that another value fits as well.
+    `approved` names answers that a reviewer wants kept: only a flag drops them. `outside` holds the problems outside
+    the difficulty window, with the side; `twins` the problems that another value fits as well.
     """
     whole = Chosen(ids={})
     for part in map_chunks(_choose, (options, flags, approved, dict(outside), dict(twins)), by_root(pairs)):
@@ -207,7 +205,7 @@ def choose(
 
 
 def by_root(pairs: Iterable[tuple[Candidate, Verdict]]) -> Iterator[list[tuple[Candidate, Verdict]]]:
-    """Yield the answers in lists that hold every answer of their seeds; answers come in id order."""
+    """Yield lists of answers in id order; all answers of a seed are in one list."""
     chunk: list[tuple[Candidate, Verdict]] = []
     for _, family in groupby(pairs, key=lambda pair: root_of(pair[0].id)):
         chunk += family
@@ -262,7 +260,7 @@ def _choose(
 
 
 def surplus(kept: Mapping[str, Candidate], options: CurateOptions) -> list[Candidate]:
-    """Return the answers of one problem that are too many: repeated paths, or beyond the most per problem."""
+    """Return the surplus answers of one problem: repeated paths, or those beyond `max_per_problem`."""
     if options.paths == "distinct":
         wanted = set(select_paths(((key, candidate.text) for key, candidate in kept.items()), options.max_per_problem))
     elif options.max_per_problem is not None:
@@ -273,12 +271,12 @@ def surplus(kept: Mapping[str, Candidate], options: CurateOptions) -> list[Candi
 
 
 def with_descendants(flags: Mapping[str, str], problems: Iterable[Problem]) -> dict[str, str]:
-    """Return the flags, and those of a seed for every problem of which it is a further parent: ids do not show that."""
-    found = dict(flags)
+    """Return the flags, with a seed's flag also on problems of which it is a further parent, which ids do not show."""
+    spread_flags = dict(flags)
     if flags:
         for problem in problems:
-            found.update((problem.id, flags[root]) for root in roots_of(problem)[1:] if root in flags)
-    return found
+            spread_flags.update((problem.id, flags[root]) for root in roots_of(problem)[1:] if root in flags)
+    return spread_flags
 
 
 def lineage(candidate_id: str) -> tuple[str, str, str]:
@@ -296,8 +294,7 @@ def samples_of(
 ) -> Iterator[Sample]:
     """Yield the training rows of the chosen answers, in order; `prompt_hashes` is keyed by problem id.
 
-    A solution with false calculations carries them in its tag `bad_arithmetic`, one that a reviewer edited or approved
-    the tag `review` with who did what.
+    The tag `bad_arithmetic` lists a solution's false calculations, the tag `review` what a reviewer did.
     """
     for candidate, verdict in pairs:
         if candidate.id in ids:

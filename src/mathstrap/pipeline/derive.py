@@ -1,4 +1,4 @@
-"""The pure middle of a run: what would be asked, and what follows from the replies. Touches no file and no network."""
+"""The pure middle of a run: plan its requests and derive records from replies. Touches no file and no network."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from mathstrap.types import (
 )
 from mathstrap.verify import Mode, grade
 
-# What a core does in about a tenth of a second.
+# The work of about a tenth of a second on one core.
 SEEDS_PER_CHUNK = 25
 REPLIES_PER_CHUNK = 1_000
 REVIEW = "review"  # the tier of a verdict that a reviewer gave
@@ -47,7 +47,7 @@ OWN_VOTE = "own_vote"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlannedRewrite:
-    """A question the teacher is asked to rewrite: the seed, and what to make of it. Small, for a run plans millions."""
+    """A rewrite to ask the teacher for. It has slots and no prompt, because a run plans millions of them."""
 
     parent: Problem
     draft: Draft
@@ -55,14 +55,14 @@ class PlannedRewrite:
 
 @dataclass(frozen=True, kw_only=True)
 class RewritePlan:
-    """The plan of the rewriting: the requests, and the questions that need none."""
+    """The rewrites to ask for, and the questions and rejects that need no request."""
 
     rewrites: list[PlannedRewrite]
     problems: list[Problem]
     rejects: list[Reject]
 
 
-# How many other seeds a method that takes several parents may choose from, for each one it needs.
+# Other seeds offered to a method with several parents, for each parent that it needs: some may not fit.
 CHOICE = 4
 
 
@@ -71,7 +71,7 @@ def plan_rewrites(
 ) -> RewritePlan:
     """Apply every enabled method to every seed, in id order.
 
-    `among` are all seeds of the run, where `seeds` are some of them: further parents are taken from there. Raises
+    `among` are all seeds of the run, where `seeds` are only some of them: further parents come from there. Raises
     InputError where a method needs more seeds than there are.
     """
     ordered = sorted(seeds, key=lambda problem: problem.id)
@@ -109,7 +109,7 @@ def with_others(
 def _plan_seeds(recipe: RunRecipe, families: list[tuple[Problem, list[Problem]]]) -> RewritePlan:
     plan = RewritePlan(rewrites=[], problems=[], rejects=[])
     for seed, others in families:
-        # What renumber makes comes first, because other methods may be applied to it.
+        # Renumbered problems come first, because other methods may be applied to them.
         renumbered = _plan_method(recipe, "renumber", seed, [], plan) if recipe.methods.renumber.enabled else []
         for method in recipe.method_names:
             if method == "renumber":
@@ -123,7 +123,7 @@ def _plan_seeds(recipe: RunRecipe, families: list[tuple[Problem, list[Problem]]]
 def _plan_method(
     recipe: RunRecipe, method: Method, parent: Problem, others: list[Problem], plan: RewritePlan
 ) -> list[Problem]:
-    """Add what a method makes of a parent to the plan, and return the finished problems among it."""
+    """Add the results of a method on one parent to the plan, and return the finished problems among them."""
     finished = []
     augmentation = recipe.augmentation(method)
     for result in augmentation.plan(
@@ -140,25 +140,25 @@ def _plan_method(
     return finished
 
 
-def check_descent(made: Draft | Problem | Reject, method: Method, seed: Problem, parents: int = 1) -> None:
-    """Raise InputError where a method of the user's own names what it made so that its lineage is lost."""
-    if parents > 1 and not isinstance(made, Reject):
-        named_parents = made.tags.get("parents")
+def check_descent(result: Draft | Problem | Reject, method: Method, seed: Problem, parents: int = 1) -> None:
+    """Raise InputError where a method of the user's own gives its result an id or a tag that loses the lineage."""
+    if parents > 1 and not isinstance(result, Reject):
+        named_parents = result.tags.get("parents")
         if not isinstance(named_parents, list) or len(set(named_parents)) < 2 or named_parents[0] != seed.id:
             raise InputError(
-                f'method "{method}" made "{made.id}" from several parents and names {named_parents!r} as these. '
+                f'method "{method}" made "{result.id}" from several parents and names {named_parents!r} as these. '
                 f'Expected the tag parents: a list of ids that begins with "{seed.id}".'
             )
-    named = method if isinstance(made, Reject) else made.method
-    if named != method or not made.id.startswith(f"{seed.id}/{method}"):
+    named = method if isinstance(result, Reject) else result.method
+    if named != method or not result.id.startswith(f"{seed.id}/{method}"):
         raise InputError(
-            f'method "{method}" made "{made.id}" with the method "{named}". '
+            f'method "{method}" made "{result.id}" with the method "{named}". '
             f'Expected the method "{method}" and an id like "{seed.id}/{method}.1".'
         )
 
 
 def rewrite_request(planned: PlannedRewrite, recipe: RunRecipe) -> Request:
-    """Render the prompt of one draft into its request; made when it is needed, because prompts are long."""
+    """Render one draft into its request; called when the request is needed, because prompts are long."""
     prompt = rewrite_prompt(planned.draft.method, planned.parent, recipe)
     member = recipe.panels["rewriting"].teacher_for(planned.draft.id)
     return draft_request(
@@ -168,7 +168,7 @@ def rewrite_request(planned: PlannedRewrite, recipe: RunRecipe) -> Request:
 
 
 def rewrite_prompt(method: Method, seed: Problem, recipe: RunRecipe) -> Prompt:
-    """Return the prompt that asks for a rewrite: the packaged one, or the one a method of the user's own brings."""
+    """Return the prompt that asks for a rewrite: a packaged one, or that of the user's own method."""
     if method in recipe.methods.own:
         return own_prompt(method, recipe.augmentation(method).template)
     stage = prompt_stage(method, rewriting=True)
@@ -178,7 +178,7 @@ def rewrite_prompt(method: Method, seed: Problem, recipe: RunRecipe) -> Prompt:
 
 @lru_cache(maxsize=64)
 def own_prompt(method: Method, template: str) -> Prompt:
-    """Read the prompt that comes with a method of the user's own."""
+    """Parse the prompt of a method of the user's own."""
     return parse_prompt(template, name=f"rewrite.{method}")
 
 
@@ -222,15 +222,15 @@ def parse_rewrite(planned: PlannedRewrite, completion: Completion, recipe: RunRe
 
 
 def is_solved(problem: Problem, recipe: RunRecipe) -> bool:
-    """Say whether a problem brings its own worked solution and the recipe asks for no other."""
+    """Say whether a problem carries its worked solution and the recipe asks for no other."""
     return bool(problem.tags.get("worked")) and recipe.method(problem.method).draws == 0
 
 
 def worked_replies(problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[Completion]:
-    """Yield the worked solution of each problem that brings one, in the form of a reply, so that it is graded as one.
+    """Yield the worked solution of each solved problem as a completion, so that it is graded like a reply.
 
-    The marks of GSM8K's solutions are for calculators and stay out of it. A solution that was read without its last
-    line gets that line back: the sentence before it may state the answer in any words, or a rounded one.
+    GSM8K's calculator marks are removed. A solution that was read without its last line (####) gets that line back: the
+    sentence before it may state the answer in any words, or rounded.
     """
     for problem in problems:
         if is_solved(problem, recipe):
@@ -241,19 +241,19 @@ def worked_replies(problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[C
 
 
 def draws_of(problem: Problem, recipe: RunRecipe) -> int:
-    """Return how many answers the recipe asks for, before any adaptive round; what was paid for a vote counts too."""
+    """Return how many answers the recipe asks for, before any adaptive round; draws of a vote are answers too."""
     draws = recipe.method(problem.method).draws
     return max(draws, recipe.vote.draws) if is_voted(problem) else draws
 
 
 def is_voted(problem: Problem) -> bool:
-    """Say whether the answers to this question are draws of a vote: its own, or that of the seed that it repeats."""
+    """Say whether the answers to this question are draws of a vote: its own, or its seed's where it asks the same."""
     repeats = problem.method == "ans_aug" and problem.tags.get("gold") == "voted"
     return repeats or draws_label(problem)
 
 
 def draws_label(problem: Problem) -> bool:
-    """Say whether the draws of this very question give its gold; one made from a labelled seed has its seed's."""
+    """Say whether the draws of this question vote its own gold; a rewrite of a labelled seed takes the seed's gold."""
     return not problem.answer or bool(problem.tags.get(OWN_VOTE))
 
 
@@ -262,7 +262,7 @@ def plan_solves(
 ) -> Iterator[Request]:
     """Yield the solving requests in problem order, draws of one problem together; lazily, so memory does not grow.
 
-    `draws` says which draws of which problem; without it, those of the recipe before any adaptive round.
+    `draws` names the draws by problem id; by default, those of the recipe before any adaptive round.
     """
     panel = recipe.panels["solving"]
     for problem in problems:
@@ -276,13 +276,13 @@ def plan_solves(
 
 
 def _dealt(problem_id: str, draws: Iterable[int], panel: Panel) -> list[tuple[StageTeacher, list[int]]]:
-    """Return the draws of a problem in order, those that follow each other and ask the same teacher together."""
+    """Return the draws of a problem in order, grouped where consecutive draws ask the same teacher."""
     runs = groupby(draws, key=lambda draw: panel.teacher_for(f"{problem_id}#{draw}"))
     return [(member, list(part)) for member, part in runs]
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What was read from a reply to a solving request: a candidate and its verdict, or the reject that says why not."""
+    """A parsed reply to a solving request: a candidate with its verdict, or a reject."""
 
     candidate: Candidate | None = None
     verdict: Verdict | None = None
@@ -303,7 +303,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Grading:
-    """How replies are parsed and graded: as much of a recipe as another process needs for it."""
+    """How replies are parsed and graded: the part of a recipe that is sent to worker processes."""
 
     mode: AugmentMode
     keeps_thoughts: bool
@@ -316,7 +316,7 @@ def grade_replies(
 ) -> Iterator[Answer]:
     """Parse and grade each reply to a solving request, in the order given.
 
-    Both are done on one trip to another process: the text of a reply is the large part of what travels.
+    Both happen in one round trip to a worker process: the text of a reply is most of what is transferred.
     """
     asked = ((problems[problem_of(completion.request)], completion) for completion in replies)
     how = Grading(
@@ -350,10 +350,10 @@ def make_sample(
     candidate: Candidate, verdict: Verdict, problem: Problem, seed: Problem, recipe: RunRecipe, prompt_hash: str
 ) -> Sample:
     """Return the training row of a graded candidate (published columns of MetaMathQA, then lineage)."""
-    # Who approves an answer that the checker called wrong says that the gold is wrong.
+    # A reviewer who approves an answer that the checker called wrong says that the gold is wrong.
     is_gold = verdict.outcome == "correct" and verdict.tier != REVIEW
     answer = problem.answer if is_gold else candidate.answer
-    labelled = next((one for one in (problem, seed) if one.tags.get("gold") == "voted"), None)
+    labelled = next((source for source in (problem, seed) if source.tags.get("gold") == "voted"), None)
     member = recipe.panels["solving"].teacher_for(candidate.id)
     is_mixed = len(recipe.panels["solving"].members) > 1
     return Sample(

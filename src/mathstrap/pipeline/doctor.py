@@ -1,7 +1,7 @@
-"""Find what is damaged in a run directory, say what mending it costs, and mend what can be derived. Sends nothing.
+"""Find damaged files in a run directory, estimate what repairing them costs, and repair them. Sends nothing.
 
-A damaged line of a paid file is set aside in `damaged-<file>`, byte for byte: its reply is gone, and its request is
-asked again by the next run. Derived files are made again from the replies.
+A damaged line of a paid file is moved to `damaged-<file>`, byte for byte: its reply is lost, and the next run asks its
+request again. Derived files are derived again from the replies.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from mathstrap.types import Asked, Candidate, Failure, Liability, Problem, Rejec
 
 ASIDE = "damaged-"
 Decode = Callable[[bytes], Any]
-# What cannot be derived, with what reads a line of it, and what a line is called.
+# The files that cannot be derived, each with the decoder of its lines and the name of a line in messages.
 PAID: dict[str, tuple[Decode, str]] = {
     "completions-*.jsonl": (decode_reply, "stored reply"),
     "failures.jsonl": (record_decoder(Failure), "record of a failure"),
@@ -48,9 +48,9 @@ RECORDS: dict[str, type[msgspec.Struct]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class DoctorFinding:
-    """Something damaged: one sentence on it, and one on what follows.
+    """A damaged file or line: a sentence on the damage, and one on its consequence.
 
-    damage   the line of a paid file; None for a derived file, and for a file that is not lines
+    damage   the line of a paid file; None for a derived file, and for a file without lines
     """
 
     name: str
@@ -62,7 +62,7 @@ class DoctorFinding:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What is damaged in a run, which requests the next run asks again, and an estimate of what those cost."""
+    """The damage of a run, the requests that the next run asks again, and an estimate of their cost."""
 
     path: Path
     findings: list[DoctorFinding] = field(default_factory=list)
@@ -82,7 +82,7 @@ class Diagnosis:
 
     @property
     def cost(self) -> str:
-        """Say what the next run asks again, and about what that costs by the run's own replies."""
+        """State what the next run asks again, and about what that costs, judged by the run's own replies."""
         if not self.asked_again:
             return "Nothing has to be asked again."
         usd = "; the price is not known" if self.usd is None else f", ${self.usd:,.4f}"
@@ -93,15 +93,15 @@ class Diagnosis:
 
 
 def examine(path: Path | str) -> Diagnosis:
-    """Read every file of a run and return what is damaged; takes no lock and writes nothing."""
+    """Read every file of a run and return its damage; takes no lock and writes nothing."""
     run = RunDir.read(path)
     findings: list[DoctorFinding] = []
     again: list[str] = []
     usage = Usage()
-    plan = quiet_plan(run)
+    plan = readable_plan(run)
     for file in files_of(run.path):
         name = file.name
-        paid = next((reader for pattern, reader in PAID.items() if fnmatch(name, pattern)), None)
+        reader = next((decode for pattern, decode in PAID.items() if fnmatch(name, pattern)), None)
         if name.startswith("completions-"):
             index = ReplyIndex()
             index.scan(file)
@@ -109,13 +109,15 @@ def examine(path: Path | str) -> Diagnosis:
                 consequence, lost = loss_of(damage, index, plan)
                 again += [request_in(damage.line) or f"{name}:{damage.number}"] if lost else []
                 usage = usage + lost if lost else usage
-                findings.append(DoctorFinding(name=name, sentence=said(damage), consequence=consequence, damage=damage))
-        elif paid is not None:
-            findings += [
-                DoctorFinding(name=name, sentence=said(damage), consequence=CONSEQUENCES[name.partition("-")[0]],
-                        damage=damage)
-                for damage in damage_in(file, *paid)
-            ]  # fmt: skip
+                findings.append(
+                    DoctorFinding(name=name, sentence=short_sentence(damage), consequence=consequence, damage=damage)
+                )
+        elif reader is not None:
+            consequence = CONSEQUENCES[name.partition("-")[0]]
+            findings += (
+                DoctorFinding(name=name, sentence=short_sentence(damage), consequence=consequence, damage=damage)
+                for damage in damage_in(file, *reader)
+            )
         else:
             findings += derived_findings(file)
     findings += out_of_step(run.path, findings)
@@ -135,13 +137,13 @@ CONSEQUENCES = {
 def files_of(path: Path) -> list[Path]:
     """Return the files of a run that doctor reads, paid ones first."""
     names = ("*.jsonl", "*.json", "*.parquet", "recipe.yaml")
-    found = {file for pattern in names for file in path.glob(pattern) if file.is_file()}
-    kept = [file for file in found if not file.name.startswith((".", ASIDE))]
+    files = {file for pattern in names for file in path.glob(pattern) if file.is_file()}
+    kept = [file for file in files if not file.name.startswith((".", ASIDE))]
     return sorted(kept, key=lambda file: (not any(fnmatch(file.name, pattern) for pattern in PAID), file.name))
 
 
-def said(damage: Damage) -> str:
-    """Return a damage's sentence with the file's name alone."""
+def short_sentence(damage: Damage) -> str:
+    """Return the sentence of a damage with its file's name in place of the path."""
     return damage.sentence.replace(f"{damage.path}:", f"{damage.path.name}:", 1)
 
 
@@ -153,8 +155,8 @@ def damage_in(file: Path, decode: Decode, what: str) -> list[Damage]:
     return damaged
 
 
-def quiet_plan(run: RunDir) -> PlannedDraws | None:
-    """Return what the run's present plan asks; None where the files that say so are damaged or not there."""
+def readable_plan(run: RunDir) -> PlannedDraws | None:
+    """Return the requests of the run's present plan; None where their files are damaged or missing."""
     try:
         return plan_of(run, strict=True)
     except MathstrapError:
@@ -162,7 +164,7 @@ def quiet_plan(run: RunDir) -> PlannedDraws | None:
 
 
 def loss_of(damage: Damage, index: ReplyIndex, plan: PlannedDraws | None) -> tuple[str, Usage | None]:
-    """Say what follows from a damaged reply, and what asking again uses; None where nothing is asked again."""
+    """Return the consequence of a damaged reply, and the usage of asking again; None if nothing is asked again."""
     request, key = request_in(damage.line), key_in(damage.line)
     if request and key and f"{request}\0{key}" in index.rows:
         return "The same request has another reply; mending costs nothing.", None
@@ -174,7 +176,7 @@ def loss_of(damage: Damage, index: ReplyIndex, plan: PlannedDraws | None) -> tup
 
 
 def derived_findings(file: Path) -> Iterator[DoctorFinding]:
-    """Yield what is damaged in a file that can be made again."""
+    """Yield the damage of a derived file."""
     consequence = "It is derived: mending it costs nothing."
     sentences: list[str] = []
     try:
@@ -182,7 +184,7 @@ def derived_findings(file: Path) -> Iterator[DoctorFinding]:
             kind = RECORDS.get(file.stem)
             decode = msgspec.json.Decoder(dict[str, Any]).decode if kind is None else record_decoder(kind)
             damaged = damage_in(file, decode, "row" if kind is None else kind.__name__)
-            sentences += [said(damage) for damage in damaged]
+            sentences += [short_sentence(damage) for damage in damaged]
             sentences += [] if kind is None or damaged else doubled_in(file, kind)
         elif file.suffix == ".json":
             read_json_file(file)
@@ -202,7 +204,7 @@ def derived_findings(file: Path) -> Iterator[DoctorFinding]:
 
 
 def doubled_in(file: Path, kind: type[msgspec.Struct]) -> list[str]:
-    """Return a sentence where an id stands twice in a derived file."""
+    """Return a sentence if an id occurs twice in a derived file."""
     name = {"Verdict": "candidate", "DuplicatePair": "", "Asked": "", "Reject": ""}.get(kind.__name__, "id")
     if not name:
         return []
@@ -210,22 +212,23 @@ def doubled_in(file: Path, kind: type[msgspec.Struct]) -> list[str]:
     for record, line in records_in(file, record_decoder(kind), lambda _: None, what="record"):
         value = hash(getattr(record, name))
         if value in seen:
-            return [f"{file.name}:{line.number}: a {kind.__name__} that stands in this file before."]
+            return [f"{file.name}:{line.number}: a {kind.__name__} that occurs earlier in this file."]
         seen.add(value)
     return []
 
 
 def out_of_step(path: Path, findings: list[DoctorFinding]) -> Iterator[DoctorFinding]:
-    """Yield a finding where candidates and verdicts are not one for one."""
+    """Yield a finding if candidates and verdicts are not paired line by line."""
     files = [path / "candidates.jsonl", path / "verdicts.jsonl"]
-    if not any(file.exists() for file in files) or {file.name for file in files} & {found.name for found in findings}:
+    damaged = {finding.name for finding in findings}
+    if not any(file.exists() for file in files) or any(file.name in damaged for file in files):
         return
     counts = []
     for file in files:
         with suppress(FileNotFoundError), open_file(file) as opened:
             counts.append(sum(1 for _ in lines_of(opened)))
     if len(set(counts)) != 1 or len(counts) != len(files):
-        sentence = "candidates.jsonl and verdicts.jsonl have not the same number of lines."
+        sentence = "candidates.jsonl and verdicts.jsonl do not have the same number of lines."
         consequence = "Both are derived: mending them costs nothing."
         yield DoctorFinding(name="verdicts.jsonl", sentence=sentence, consequence=consequence, is_derived=True)
 
@@ -234,30 +237,31 @@ def out_of_step(path: Path, findings: list[DoctorFinding]) -> Iterator[DoctorFin
 
 
 def mend(path: Path | str, *, own_code: bool = False) -> list[str]:
-    """Set damaged lines of paid files aside and derive the rest anew; returns a sentence on each thing done.
+    """Set damaged lines of paid files aside and derive the rest again; return a sentence on each repair.
 
-    Raises InputError where the run's recipe cannot be read or names files of the user's own and `own_code` is not set;
-    what was set aside until then stays so.
+    Raises InputError where the run's recipe cannot be read, or names files of the user's own without `own_code`; lines
+    set aside before the error stay there.
     """
-    found = examine(path)
+    diagnosis = examine(path)
     done: list[str] = []
     by_name: dict[str, list[Damage]] = {}
-    for damage in found.lines:
+    for damage in diagnosis.lines:
         by_name.setdefault(damage.path.name, []).append(damage)
     if by_name:
+        # The spending is noted first: a process killed in between counts it twice rather than losing it.
         with RunDir.open(path) as run:
-            note_spent(run, found.lines)
+            note_spent(run, diagnosis.lines)
         with RunDir.open(path) as run:
             for name, damaged in by_name.items():
                 set_aside(run.path / name, damaged)
                 done.append(f"{ASIDE}{name}: {len(damaged):,} damaged lines of {name} were set aside there.")
-    if found.derived or by_name:
-        done += derive_anew(Path(path), found.derived, own_code=own_code)
+    if diagnosis.derived or by_name:
+        done += derive_anew(Path(path), diagnosis.derived, own_code=own_code)
     return done
 
 
 def note_spent(run: RunDir, damaged: list[Damage]) -> None:
-    """Keep in the run's books what the replies used that are set aside: they were paid for."""
+    """Add the usage of the replies that are set aside to the run's spending: they were paid for."""
     usage = Usage()
     for stage in {stage_of(damage.path) for damage in damaged if damage.path.name.startswith("completions-")}:
         index = run.index(stage)
@@ -300,14 +304,14 @@ def set_aside(path: Path, damaged: list[Damage]) -> None:
 
 
 def copy(source: Any, target: Any, size: int) -> None:
-    """Copy `size` bytes, however many, in little memory."""
+    """Copy `size` bytes in pieces, so that a huge damaged line does not fill the memory."""
     while size > 0 and (part := source.read(min(size, 1 << 20))):
         target.write(part)
         size -= len(part)
 
 
 def derive_anew(path: Path, damaged: list[str], *, own_code: bool) -> list[str]:
-    """Make the derived files of a run again from its replies, asking nobody; returns what was done, or what to do."""
+    """Derive the files of a run again from its replies without asking the teacher; return what was done, or to do."""
     from mathstrap.pipeline.run import bootstrap
 
     run = RunDir.read(path)
@@ -324,7 +328,7 @@ def derive_anew(path: Path, damaged: list[str], *, own_code: bool) -> list[str]:
         if recipe.methods.own and not own_code:
             files = ", ".join(own.code for own in recipe.methods.own.values())
             raise InputError(f"{path}: deriving this run anew would execute {files}. If that is yours, add --own-code.")
-        for name in damaged:  # what is to be written again is not read before
+        for name in damaged:  # a damaged JSON file would stop the run that is to replace it
             if name.endswith(".json") and name != "manifest.json":
                 (path / name).unlink(missing_ok=True)
         bootstrap(recipe, only="export", may_replace=lambda _: False)

@@ -22,7 +22,7 @@ from mathstrap.recipe import load_recipe
 from mathstrap.redact import bare_url
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Verdict, problem_of, root_of
 
-# A stored id may be damaged or forged; a run of a million draws of one question is not ours.
+# A stored id may be damaged or forged: a draw number with more digits would plan millions of requests.
 MOST_DRAW_DIGITS = 6
 
 
@@ -38,7 +38,7 @@ class Exchange:
 
     @property
     def outcome(self) -> str:
-        """Say in a few words what became of the request."""
+        """Return the state of the request in a few words."""
         if self.reject is not None:
             return f"rejected: {self.reject.reason.replace('_', ' ')}"
         if self.verdict is not None:
@@ -73,7 +73,7 @@ class Family:
 
 
 def shown_exchange(exchange: Exchange) -> dict[str, str]:
-    """Return what a page shows of an exchange."""
+    """Return the fields of an exchange that a page shows."""
     completion, outcome = exchange.completion, exchange.outcome
     return {
         "id": exchange.request.id,
@@ -93,7 +93,7 @@ def records_of(root: str, run: RunDir, name: str, kind: type[R], id_of: Callable
     return [row for row in run.read_records(name, kind) if root_of(id_of(row)) == root] if run.has(name) else []
 
 
-def draws_held(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[str, range]:
+def known_draws(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[str, range]:
     """Return the draws of each problem: the recipe's, and those that adaptive rounds added."""
     most = {problem.id: draws_of(problem, recipe) for problem in problems}
     for request_id in run.request_ids("solve"):
@@ -104,9 +104,9 @@ def draws_held(problems: list[Problem], recipe: RunRecipe, run: RunDir) -> dict[
 
 
 def prompt_of(path: Path, problems: Sequence[Problem], request_id: str) -> AskedPrompt:
-    """Return the prompt of a request, made again from a run's recipe and the questions of its family.
+    """Return the prompt of a request, rendered again from a run's recipe and the questions of its family.
 
-    Raises InputError where there is no such request, or where making it would run code that the recipe names.
+    Raises InputError for an unknown request, and where rendering would execute code that the recipe names.
     """
     run = RunDir.read(path)
     recipe = keyed_recipe(load_recipe(RunRecipe, str(path / "recipe.yaml")), run)
@@ -187,6 +187,6 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
         seed=seed,
         problems=derived,
         rewrites=rewrites,
-        solves=list(exchanges("solve", list(plan_solves(derived, recipe, draws_held(derived, recipe, run))))),
+        solves=list(exchanges("solve", list(plan_solves(derived, recipe, known_draws(derived, recipe, run))))),
         rejects=rejects,
     )

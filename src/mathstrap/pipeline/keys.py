@@ -1,7 +1,7 @@
-"""What a run's keys cover, and what has changed since it was last started. Sends nothing.
+"""Decide what a run's keys cover, and find what has changed since the run was last started. Sends nothing.
 
-A key is the hash of all that is asked. Runs of the first version left `teacher.extra_body` out of it: their replies
-stay valid for as long as that body is the one they were made with.
+A key is the hash of everything a request asks. Runs of the first version left `teacher.extra_body` out of it: their
+replies stay valid as long as that body is the one they were made with.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from mathstrap.redact import public
 
 OLDER_BODY = "older_body"  # in the manifest: the body that keys of this run leave out
 SHOWN_CHANGES = 6
-# What the replies of a run depend on, besides the questions.
+# The sections of a recipe that replies depend on, besides the questions.
 _ASKED = ("mode", "teacher", "teachers", "rewriting", "solving", "prompts")
+# Options inside these sections that say how a teacher is reached, not what it is asked.
 _NOT_ASKED = ("timeout_seconds", "max_in_flight", "api_key_env", "api_key_command", "threads", "supports_n", "weight")
 
 
 def start_run(recipe: RunRecipe, run: RunDir) -> tuple[RunRecipe, list[str]]:
-    """Write the recipe into its run; returns it as its requests are keyed, and what is asked otherwise than before."""
+    """Write the recipe into its run; return it as its requests are keyed, and the changes since the last start."""
     before = recipe_before(run)
-    if OLDER_BODY not in run.manifest:  # before anything is asked: what is paid for from here on is keyed with its body
+    if OLDER_BODY not in run.manifest:  # before anything is asked: later replies are keyed with their body
         run.update_manifest(**{OLDER_BODY: older_body(run, before)})
     run.write_text("recipe.yaml", recipe_yaml(recipe))
     return keyed_recipe(recipe, run), changes_since(before, recipe)
@@ -36,9 +37,9 @@ def start_run(recipe: RunRecipe, run: RunDir) -> tuple[RunRecipe, list[str]]:
 def older_body(run: RunDir, before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the body that this run's keys leave out; `before` is the recipe it was last started with.
 
-    Decided once, when a run is first opened by a version that hashes bodies: only replies that were there then were
-    asked for under keys without one. Where the manifest was lost since, `spending.jsonl`, which only these versions
-    write, says that the run is not an old one.
+    Decided once, when a version that hashes bodies first opens the run: only the replies present at that time have keys
+    without a body. If the manifest was lost since, `spending.jsonl`, which only these versions write, shows that the
+    run is not an old one.
     """
     known = run.manifest.get(OLDER_BODY)
     if isinstance(known, dict):
@@ -71,15 +72,15 @@ def keyed_recipe(recipe: RunRecipe, run: RunDir | None) -> RunRecipe:
 
 
 def changes_since(before: Mapping[str, Any], recipe: RunRecipe) -> list[str]:
-    """Return what is asked otherwise than when the run was last started, each as `key: old -> new`."""
+    """Return the changes to what is asked since the run was last started, each as `key: old -> new`."""
     if not before:
         return []
     now = public(recipe_values(recipe))
-    found: list[str] = []
+    changes: list[str] = []
     for section in _ASKED:
         if section in before:
-            found += _changes(section, before[section], now.get(section))
-    return found
+            changes += _changes(section, before[section], now.get(section))
+    return changes
 
 
 def _changes(key: str, old: Any, new: Any) -> list[str]:
@@ -93,7 +94,7 @@ def _changes(key: str, old: Any, new: Any) -> list[str]:
 
 
 def change_sentence(changes: list[str]) -> str:
-    """Say that a request which was answered before is asked again, and for which changes of the recipe."""
+    """Say that an answered request is asked again, and which changes of the recipe are the reason."""
     shown = "; ".join(change[:120] for change in changes[:SHOWN_CHANGES])
     why = f" ({shown}{'; ...' if len(changes) > SHOWN_CHANGES else ''})" if shown else ""
     return (

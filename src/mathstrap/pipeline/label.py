@@ -1,4 +1,4 @@
-"""Label questions that have no answer by the majority of the teacher's draws: seeds, and what methods made of them."""
+"""Label questions without an answer, seeds or rewrites, by the majority of the teacher's draws."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mathstrap.types import Asked, Candidate, Completion, Problem, Reject, Usage
 
 
 def label(state: State, context: Context) -> State:
-    """Give seeds without an answer the majority of their draws; those without a majority fall out."""
+    """Label seeds without an answer by the majority of their draws; seeds without a majority are rejected."""
     recipe, seeds = context.recipe, state.seeds.problems
     questions = [question for seed in seeds if not seed.answer for question in question_of(seed, recipe)]
     if not questions:
@@ -40,7 +40,7 @@ def label(state: State, context: Context) -> State:
 
 @dataclass(frozen=True, kw_only=True)
 class Voted:
-    """The votes on some questions, none for one with missing replies; the draws, and what checking answers took."""
+    """The votes on some questions (none for one with missing replies), their draws, and the checks of the answers."""
 
     votes: dict[str, Vote]
     draws: dict[str, range]
@@ -49,18 +49,19 @@ class Voted:
     checks_asked: list[Asked]
 
     def usage_of(self, context: Context, *, of: Collection[str] | None = None) -> Usage:
-        """Return what the draws used, or those of some questions."""
-        draws = {name: wanted for name, wanted in self.draws.items() if of is None or name in of}
-        return context.run.usage_of("solve", keys_of_draws(draws, self.keys))
+        """Return the usage of all draws, or of those of some questions."""
+        return context.run.usage_of("solve", keys_of_draws(self._draws_of(of), self.keys))
 
     def asked(self, *, of: Collection[str] | None = None) -> list[Asked]:
-        """Return what the draws ask, or those of some questions."""
-        draws = {name: wanted for name, wanted in self.draws.items() if of is None or name in of}
-        return list(asked_of_draws(draws, self.keys))
+        """Return the requests of all draws, or of those of some questions."""
+        return list(asked_of_draws(self._draws_of(of), self.keys))
+
+    def _draws_of(self, ids: Collection[str] | None) -> dict[str, range]:
+        return {name: draws for name, draws in self.draws.items() if ids is None or name in ids}
 
 
 def vote_on(questions: Sequence[Problem], context: Context) -> Voted:
-    """Ask for the draws of questions without an answer, put the answers back where the recipe wants that, and vote."""
+    """Ask for the draws of questions without an answer, check the answers by FOBAR if the recipe says so, and vote."""
     recipe, run = context.recipe, context.run
     draws = {question.id: range(recipe.vote.draws) for question in questions}
     keys: dict[str, str] = {}
@@ -72,12 +73,12 @@ def vote_on(questions: Sequence[Problem], context: Context) -> Voted:
     usage, asked = Usage(), list[Asked]()
     if recipe.vote.judge == "fobar":
         checks, usage, asked = check_answers(whole, answers, context)
-    votes = {name: vote(answers[name], recipe.vote, checks=found) for name, found in checks.items()}
+    votes = {name: vote(answers[name], recipe.vote, checks=answer_checks) for name, answer_checks in checks.items()}
     return Voted(votes=votes, draws=draws, keys=keys, checks_usage=usage, checks_asked=asked)
 
 
 def question_of(seed: Problem, recipe: RunRecipe) -> list[Problem]:
-    """Return the seed's own question as answer augmentation asks it, so that a vote's draws serve there too."""
+    """Return the seed's question as answer augmentation asks it, so that the draws of a vote serve as its answers."""
     rewritten = AUGMENTATIONS["ans_aug"].rewrite(seed, 1, mode=recipe.mode, rng_seed=recipe.rng_seed)
     return [problem for problem in rewritten if isinstance(problem, Problem)]
 
@@ -85,13 +86,13 @@ def question_of(seed: Problem, recipe: RunRecipe) -> list[Problem]:
 def label_seeds(
     seeds: Sequence[Problem], questions: Iterable[Problem], votes: Mapping[str, Vote], recipe: RunRecipe
 ) -> tuple[list[Problem], list[Reject]]:
-    """Return the seeds, labelled, and those without a majority; a seed without a vote waits for the next run."""
+    """Return the labelled seeds, and a reject of each without a majority; one without a vote waits for the next run."""
     by_seed = {question.parent or question.id: votes.get(question.id) for question in questions}
     labelled: list[Problem] = []
     rejects: list[Reject] = []
     for seed in seeds:
-        found = by_seed.get(seed.id)
-        labelled_seed = seed if seed.answer else None if found is None else label_of(seed, found, recipe)
+        seed_vote = by_seed.get(seed.id)
+        labelled_seed = seed if seed.answer else None if seed_vote is None else label_of(seed, seed_vote, recipe)
         if isinstance(labelled_seed, Reject):
             rejects.append(labelled_seed)
         elif labelled_seed is not None:
@@ -100,30 +101,28 @@ def label_seeds(
 
 
 def label_questions(state: State, context: Context) -> State:
-    """Give questions that a method made without a gold the majority of their draws, and write the questions again.
+    """Label rewritten questions without a gold by the majority of their draws, and write the questions again.
 
-    The draws serve as answers too. A question without a majority falls out; one with missing replies waits for the next
-    run. Labels are made from the replies each time, also where a former run has written them down.
+    The draws serve as answers too. A question without a majority is rejected; one with missing replies waits for the
+    next run. Labels are derived from the replies each time, even if an earlier run has written them.
     """
     recipe, run = context.recipe, context.run
-    questions = {
-        problem.id: replace(problem, answer="") for problem in state.problems if draws_label(problem)
-    }  # fmt: skip
+    questions = {problem.id: replace(problem, answer="") for problem in state.problems if draws_label(problem)}
     if not questions:
         return state
     voted = vote_on(list(questions.values()), context)
-    labels = {name: label_of(questions[name], found, recipe) for name, found in voted.votes.items()}
+    labels = {name: label_of(questions[name], question_vote, recipe) for name, question_vote in voted.votes.items()}
     problems = [labels.get(problem.id, questions.get(problem.id, problem)) for problem in state.problems]
-    written = [questions[one.id] if isinstance(one, Reject) else one for one in problems]
+    written = [questions[problem.id] if isinstance(problem, Reject) else problem for problem in problems]
     run.write_records("problems", chain(state.seeds.problems, written))
     note_labels(run)
-    labelled = tuple(one for one in problems if isinstance(one, Problem) and one.answer)
+    labelled = tuple(problem for problem in problems if isinstance(problem, Problem) and problem.answer)
     kept = {problem.id for problem in labelled}
     unlabelled = questions.keys() - kept
     return with_fields(
         state,
         problems=labelled,
-        rejects=(*state.rejects, *(one for one in labels.values() if isinstance(one, Reject))),
+        rejects=(*state.rejects, *(reject for reject in labels.values() if isinstance(reject, Reject))),
         voted=(*state.voted, *voted.asked(of=unlabelled), *voted.checks_asked),
         labels=state.labels + voted.usage_of(context, of=unlabelled) + voted.checks_usage,
     )
@@ -132,7 +131,7 @@ def label_questions(state: State, context: Context) -> State:
 def stated_answers(
     questions: Iterable[Problem], replies: Iterable[Completion], recipe: RunRecipe
 ) -> dict[str, list[str]]:
-    """Return what each reply to each question states as its answer, empty where it states none."""
+    """Return the answers that the replies to each question state; empty for a reply that states none."""
     by_id = {question.id: question for question in questions}
     answers: dict[str, list[str]] = {name: [] for name in by_id}
     for completion in replies:
@@ -142,21 +141,22 @@ def stated_answers(
     return answers
 
 
-def label_of(problem: Problem, found: Vote, recipe: RunRecipe) -> Problem | Reject:
-    """Return a problem with the answer that its draws agree on as gold, or the Reject of one without a majority.
+def label_of(problem: Problem, result: Vote, recipe: RunRecipe) -> Problem | Reject:
+    """Return a problem with its voted answer as gold, or a reject if it has no majority.
 
-    A label carries the tags `gold: voted` and `confidence`: the share of draws that state it (OpenMathInstruct-2), or
-    that and what putting it back came to, taken together; then `given_back` says the latter alone.
+    A labelled problem has the tags `gold: voted` and `confidence`: the share of draws that state the answer
+    (OpenMathInstruct-2), or, where FOBAR checked it, that share and the checks together; `given_back` is the share of
+    checks that gave the hidden number back.
     """
-    if found.answer is None:
-        detail = f"{found.num_votes} of {found.num_draws} draws agree ({found.reason})"
-        if found.given_back is not None:
-            detail += f", and {100 * found.given_back:.0f} % of the checks give the hidden number back"
+    if result.answer is None:
+        detail = f"{result.num_votes} of {result.num_draws} draws agree ({result.reason})"
+        if result.given_back is not None:
+            detail += f", and {100 * result.given_back:.0f} % of the checks give the hidden number back"
         return Reject(id=problem.id, stage="solve", reason="no_majority", detail=detail)
-    tags = {**problem.tags, "gold": "voted", "confidence": found.confidence}
-    if found.given_back is not None:
-        agreement = round(found.num_votes / found.num_draws, 4)
-        tags |= {"agreement": agreement, "given_back": found.given_back, "calibrated": bool(recipe.vote.calibration)}
+    tags = {**problem.tags, "gold": "voted", "confidence": result.confidence}
+    if result.given_back is not None:
+        agreement = round(result.num_votes / result.num_draws, 4)
+        tags |= {"agreement": agreement, "given_back": result.given_back, "calibrated": bool(recipe.vote.calibration)}
     if problem.method != "seed":
         tags[OWN_VOTE] = True
-    return replace(problem, answer=found.answer, tags=tags)
+    return replace(problem, answer=result.answer, tags=tags)

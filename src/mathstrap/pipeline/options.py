@@ -43,7 +43,7 @@ class MethodOptions:
             (as in the paper), for rephrasing `null` = 1
     draws   answers asked for per resulting problem; 0, for renumber and compose, takes the worked solution they compute
     of      what it is applied to: the seeds, and for FOBAR and self-verification also what renumber made of them
-    second_chance   whether a rewriting that falls out is asked for once more, with the reason why it fell out
+    second_chance   whether a rewriting that is rejected is asked for once more, with the reason for the rejection
     """
 
     enabled: bool = True
@@ -66,8 +66,8 @@ class MethodOptions:
 class BackwardOptions(MethodOptions):
     """How often numbers of the question are hidden, and which.
 
-    masks   "sound" hides the numbers that the worked solution proves to matter, then those that nothing speaks against,
-            "proved" the former alone, "all" every number; the mode "metamath-2024" has its own rule
+    masks   "sound" hides the numbers that the worked solution proves to matter, then those with nothing against them,
+            "proved" only the former, "all" every number; the mode "metamath-2024" has its own rule
     """
 
     count: int | None = 2
@@ -117,11 +117,11 @@ class MoreOptions(MethodOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class ComposeOptions(MoreOptions):
-    """How often two seeds are made one question, and how.
+    """How often two seeds become one question, and how.
 
-    draws    answers asked for per resulting problem; 0, with `wording: rule`, takes the solution that is computed
-    wording  "teacher" has both told as one story, "rule" puts a letter between the two and asks the teacher for nothing
-    votes    whether pairs are taken, too, whose gold cannot be computed; the draws vote for it
+    draws    answers asked for per resulting problem; 0, with `wording: rule`, takes the computed solution
+    wording  "teacher" asks for one story that combines both, "rule" joins the two by a letter without the teacher
+    votes    whether pairs whose gold cannot be computed are used too; their draws vote for it
     """
 
     wording: Wording = "teacher"
@@ -147,7 +147,7 @@ class MethodsOptions:
     compose             the answer of one seed in place of a number of another; computed or voted; off by default
     new_problem         another problem with the concepts of three seeds; the gold is voted; off by default
     reopen              a multiple-choice question without its choices; off by default
-    persona             the same problem in somebody else's world; off by default
+    persona             the same problem set in another person's world; off by default
     explain             the question as it is, answered with long reasoning apart from the solution; off by default
     own                 methods of your own by name; ids and samples carry the name
     """
@@ -201,15 +201,15 @@ class PromptsOptions:
     def __post_init__(self) -> None:
         known = ["auto", *LANGUAGE_NAMES]
         if self.language not in known:
-            found = f'language: no such language "{self.language}".{suggest(self.language, known)}'
-            raise RecipeError(f"{found} Known: {', '.join(known)}.")
+            sentence = f'language: no such language "{self.language}".{suggest(self.language, known)}'
+            raise RecipeError(f"{sentence} Known: {', '.join(known)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyOptions:
     """How answers are compared with the gold.
 
-    grader   a name of GRADERS, or a Grader of your own as `path/to/file.py:object`
+    grader   one of GRADERS, or a Grader of your own as `path/to/file.py:object`
     mode     "flexible" lets a bare last number count
     """
 
@@ -231,7 +231,7 @@ class ContaminationOptions:
     against    names of benchmarks (gsm8k, math, math500, svamp, asdiv, mawps, gsm-hard), `name=path`, or files
     data       the folder with the named sets; empty = the folder MATHSTRAP_DATA, else the hub
     matching   what counts as overlap
-    descend    whether everything derived from a seed that a test set asks too goes with it: word runs miss rephrasings
+    descend    whether everything derived from a contaminated seed is dropped with it: word runs miss rephrasings
     judge      whether the teacher decides on the nearest neighbours; needs `matching.embedding`
     judging    how the judge's replies are drawn; a reasoning model needs more tokens than the default
     """
@@ -286,7 +286,7 @@ class RunRecipe:
     rewriting  how the replies to rewriting requests are drawn
     solving   how answers are drawn
     dedup     drops repeated questions before they are answered; null or the mode "metamath-2024" keeps them
-    decontaminate  drops questions that test sets ask too, and certifies the rest
+    decontaminate  drops questions that also occur in test sets, and certifies the rest
     sampling  whether draws are fixed, as under `methods`, or go where they are needed
     vote      labels seeds without a gold answer
     mix       counts or shares of the samples
@@ -410,8 +410,8 @@ class RunRecipe:
 def read_named_files(recipe: RunRecipe) -> None:
     """Load the prompts, the methods and the grader that a recipe names by path; raises InputError for a bad file.
 
-    A run does so before it pays for anything. A recipe does not when it is built: to show somebody's run must not run
-    the code that its recipe names.
+    A run does so before it pays for anything. Building a recipe does not: showing a stranger's run must not execute the
+    code that its recipe names.
     """
     from mathstrap.prompts import check_prompt_files
     from mathstrap.verify import grader_named

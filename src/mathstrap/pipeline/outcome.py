@@ -1,4 +1,4 @@
-"""Write the results of a run: metrics, manifest, data card, report. Every number is read off the run's own records."""
+"""Write the results of a run: metrics, manifest, data card, report. Every number comes from the run's own records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from mathstrap.version import __version__
 
 
 def short_of(shortfall: Iterable[Shortfall], parts: Iterable[Part]) -> list[Shortfall | Part]:
-    """Return what methods and the mix did not get."""
+    """Return the shortfalls of the methods and of the mix."""
     return [*shortfall, *(part for part in parts if part.shortfall)]
 
 
@@ -108,7 +108,7 @@ def card_facts(
 
 
 def public_name(source: str) -> str:
-    """Return where seeds came from as a card may say it: an absolute path is its file's name alone."""
+    """Return the source of seeds as a public card may name it: of an absolute path, only the file's name."""
     return Path(source).name if Path(source).expanduser().is_absolute() else source
 
 

@@ -1,7 +1,7 @@
-"""Which teacher answers which stage: the run's one, a stage's own, or a weighted mix of several. Opens none of them.
+"""Choose the teacher of each request: the run's, a stage's own, or one of a weighted mix. Opens no teacher.
 
-Which teacher of a mix is asked depends on the run's seed and the request's id alone, so order, sharding and restarts
-change nothing; a changed weight moves only the requests that it has to move.
+The choice within a mix depends only on the run's rng_seed and the request's id, so order, sharding and restarts change
+nothing; a changed weight moves only the requests that it has to move.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from mathstrap.errors import RecipeError
 from mathstrap.types import Sampling
 
 PanelStage = Literal["rewriting", "solving", "judging"]
-# What says where a teacher is; one that names none of it is another model of the recipe's own.
+# The options that locate a teacher; a teacher without any of them is another model at the recipe's address.
 _ADDRESS = ("backend", "base_url", "endpoints", "model_path")
 
 
 class StageOptions(Sampling, frozen=True, kw_only=True):
-    """How the replies of one stage are drawn, and by whom.
+    """How the replies of one stage are drawn, and from which teacher.
 
     teacher   this stage's own teacher; without an address of its own (backend, base_url, endpoints, model_path) it is
-              another model where the recipe's `teacher` is; null = the recipe's `teacher`, or its `teachers`
+              another model at the address of the recipe's `teacher`; null = the recipe's `teacher`, or its `teachers`
     """
 
     teacher: TeacherOptions | None = None
@@ -49,7 +49,7 @@ class StageOptions(Sampling, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class MixedTeacher(TeacherOptions):
-    """One teacher of a mix; without an address of its own it is another model where the recipe's `teacher` is.
+    """One teacher of a mix; without an address of its own it is another model at that of the recipe's `teacher`.
 
     weight   its share of the requests, relative to the others'
     """
@@ -63,9 +63,9 @@ class MixedTeacher(TeacherOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class StageTeacher:
-    """A teacher as one stage asks it: its label in the recipe, what its requests carry, and how to reach it.
+    """A teacher of one stage: its label in the recipe, the model and sampling of its requests, and its options.
 
-    `label` is empty for the recipe's `teacher`, the stage's name for a stage's own.
+    `label` is empty for the recipe's `teacher`, and the stage's name for a stage's own teacher.
     """
 
     label: str
@@ -75,7 +75,7 @@ class StageTeacher:
 
     @property
     def name(self) -> str:
-        """Return what a reader calls the teacher: its label in a mix, else its model."""
+        """Return the name that reports show: the label in a mix, else the model."""
         return self.label if self.label not in ("", "rewriting", "solving", "judging") else teacher_name(self.options)
 
 
@@ -88,7 +88,7 @@ class Panel:
     rng_seed: int
 
     def teacher_for(self, request_id: str) -> StageTeacher:
-        """Return who is asked for this request."""
+        """Return the teacher of this request."""
         if len(self.members) == 1:
             return self.members[0]
         name = f"{self.rng_seed}\x1fteacher\x1f{request_id}".encode()
@@ -102,7 +102,7 @@ class Panel:
 def panel_of(
     stage: PanelStage, options: StageOptions, teacher: TeacherOptions, mix: Mapping[str, MixedTeacher], rng_seed: int
 ) -> Panel:
-    """Return who answers a stage: its own teacher, else the mix, else the recipe's; the judge is never a mix."""
+    """Return the teachers of a stage: its own one, else the mix, else the recipe's; the judge is never a mix."""
     members: tuple[StageTeacher, ...]
     if options.teacher is not None:
         own = completed(options.teacher, teacher)
@@ -119,24 +119,24 @@ def panel_of(
 
 
 def completed(own: TeacherOptions, base: TeacherOptions) -> TeacherOptions:
-    """Return a teacher with what it does not say taken from `base`, where it names no address of its own.
+    """Return a teacher with its unset options taken from `base`, unless it names an address of its own.
 
-    A key belongs to an address: it is never taken over to another one.
+    An API key belongs to an address and is never sent to another one.
     """
     default = TeacherOptions()
     plain = TeacherOptions(**{field.name: getattr(own, field.name) for field in fields(TeacherOptions)})
     if any(getattr(own, name) != getattr(default, name) for name in _ADDRESS):
         return plain
-    said = {
+    changed = {
         field.name: getattr(own, field.name)
         for field in fields(TeacherOptions)
         if getattr(own, field.name) != getattr(default, field.name)
     }
-    return replace(base, **said)
+    return replace(base, **changed)
 
 
 def stage_teacher(label: str, teacher: TeacherOptions, options: StageOptions) -> StageTeacher:
-    """Return a teacher as a stage asks it; the body of the recipe's own one (no label) is in the stage's already."""
+    """Return a teacher of a stage; the recipe's own teacher (no label) has its body in the stage's options already."""
     body: dict[str, Any] = dict(options.extra_body) if not label else {**teacher.extra_body, **options.extra_body}
     values = {name: getattr(options, name) for name in Sampling.__struct_fields__}
     models = sorted({endpoint.model or teacher.model for endpoint in teacher.endpoints})

@@ -24,8 +24,8 @@ from mathstrap.types import Message, Problem, Request
 CHARS_PER_TOKEN = 3.3
 # Chains of thought seldom fill their limit: the expected reply is this share of max_tokens.
 EXPECTED_SHARE = 0.5
-# Above MOST_EXACT seeds of a new run, SAMPLED of them, evenly spread, are planned and the counts scaled: hiding numbers
-# and judging them costs milliseconds a seed, and a plan is wanted at once.
+# Hiding and judging numbers costs milliseconds a seed, and users wait for a plan: above MOST_EXACT seeds of a new run,
+# SAMPLED evenly spaced seeds are planned and the counts scaled.
 MOST_EXACT = 2_000
 SAMPLED = 300
 
@@ -57,7 +57,7 @@ class StagePreview:
         self.tokens_out_most += request.sampling.max_tokens
 
     def allow(self, request: Request, *turns: Message, number: int = 1) -> None:
-        """Count requests that may have to be asked, like this one and these turns: at most, none of them expected."""
+        """Count requests that may be needed, like this one with these turns, in the upper bound alone."""
         self.num_requests += number
         characters = sum(len(message.content) for message in (*request.messages, *turns))
         self.tokens_in_again += number * (round(characters / CHARS_PER_TOKEN) + request.sampling.max_tokens)
@@ -65,7 +65,7 @@ class StagePreview:
         self.first = self.first or (*request.messages, *turns)
 
     def scale(self, factor: float) -> None:
-        """Count for all seeds what was counted for some."""
+        """Scale the counts from the planned seeds to all seeds."""
         for name in ("num_requests", "tokens_in", "tokens_out_expected", "tokens_out_most", "tokens_in_again"):
             setattr(self, name, round(getattr(self, name) * factor))
 
@@ -92,7 +92,7 @@ class Preview:
 
     @property
     def cost_sentence(self) -> str:
-        """Say what the rest would cost."""
+        """State what the unanswered requests would cost."""
         if self.usd_most is None or self.usd_expected is None:
             return "cost: no price is known for this model; set budget.usd_per_million_tokens_in and _out"
         return f"cost: about ${self.usd_expected:,.2f}, at most ${self.usd_most:,.2f} ({self.price_source})"
@@ -111,15 +111,15 @@ class Preview:
 def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None) -> Preview:
     """Plan every request of a recipe without sending one; rewrites are assumed to succeed.
 
-    An adaptive policy is counted at its most: `max_tries` draws for every question.
-    Replies that the run directory already holds are counted as paid and cost nothing more. A new run of more than
-    MOST_EXACT seeds is planned from a sample. `progress` receives a line on how far it is.
+    An adaptive policy is counted at its upper bound: `max_tries` draws for every question. Replies already in the run
+    directory count as paid. A new run of more than MOST_EXACT seeds is planned from a sample. `progress` receives lines
+    of progress.
     """
     read_named_files(recipe)
     tell = progress or (lambda _: None)
     seeds = load_seeds(recipe, progress=lambda rows: tell(f"reading seeds: {rows:,} rows"))
     existing = RunDir.read(recipe.path) if recipe.path.is_dir() else None
-    # A seed that a vote will label is planned as one with an answer: methods then make what they will make of it.
+    # A seed that a vote will label is planned with a stand-in answer, so that every method applies to it.
     everyone = [seed if seed.answer else msgspec.structs.replace(seed, answer="0") for seed in seeds.problems]
     chosen = everyone
     if existing is None and len(chosen) > MOST_EXACT:
@@ -172,7 +172,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
 
 
 def expected_question(planned: PlannedRewrite) -> str:
-    """Return a question like the one to come: the seed's, two joined, or the masked one of self-verification."""
+    """Return a question of about the expected length: the seed's, two joined, or self-verification's masked one."""
     masked = planned.draft.masked
     if masked:
         return f"{masked} What is the value of unknown variable x?"

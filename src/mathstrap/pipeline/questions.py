@@ -1,4 +1,4 @@
-"""Make the questions of a run: rewrites of the seeds, less what repeats another one or what a test set asks too."""
+"""Make the questions of a run: rewrites of the seeds, minus duplicates and questions that are in a test set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from mathstrap.types import Asked, Completion, Problem, Reject, Request
 
 @dataclass(frozen=True, kw_only=True)
 class Filtered:
-    """Why questions fall out, what a judge was asked for that, and whether a reply is missing on which it depends."""
+    """The rejected questions, the judge's requests, and whether one of the judge's replies is missing."""
 
     rejects: list[Reject]
     asked: list[Asked]
@@ -61,13 +61,13 @@ def make_questions(state: State, context: Context) -> State:
     asked = (Asked(id=request_id, key=key) for request_id, key in keys.items())
     run.write_records("asked-rewrite", chain(asked, filtered.asked))
     if not is_waiting and not filtered.is_waiting:
-        # The judge's replies of this run are among what the questions were made of.
+        # Hashed again: the judge's replies of this run are among the inputs of the questions.
         remember(run, inputs_of(seeds, prompts, recipe, run), rewritten.planned)
     return replace(rewritten, problems=problems, rejects=rejects)
 
 
 def rewrite(state: State, context: Context, plan: RewritePlan, keys: dict[str, str]) -> tuple[State, bool]:
-    """Ask for the rewrites, round by round; return the questions that come of them and whether a reply is missing.
+    """Ask for the rewrites, round by round; return the resulting questions and whether a reply is missing.
 
     The key of every rewrite is noted in `keys`.
     """
@@ -96,7 +96,7 @@ def rewrite(state: State, context: Context, plan: RewritePlan, keys: dict[str, s
     left = calls_left(recipe.budget, rounds.all_spent, rounds.mean_cost, teacher.meter.price)
     num_asked = len(chances)
     if left is not None:
-        # A question that nobody answers is worth nothing: those that are there, and those to come, are answered too.
+        # An unanswered question is worth nothing: keep calls for the answers of the present and the coming questions.
         left -= sum(draws_of(problem, recipe) for problem in problems)
         costs = accumulate(1 + recipe.method(chance.planned.draft.method).draws for chance in chances)
         num_asked = sum(cost <= left for cost in costs)
@@ -115,10 +115,10 @@ def ask_again(
     chances: Sequence[SecondChance], num_asked: int, context: Context, keys: dict[str, str],
     problems: list[Problem], rejects: list[Reject],
 ) -> bool:  # fmt: skip
-    """Ask once more for the first `num_asked` rewritings that fell out, and add what came of all of them.
+    """Ask once more for the first `num_asked` rejected rewritings, and add the problems and rejects of all of them.
 
     Returns whether one of these has no reply yet. A second chance that an earlier run paid for counts whatever the
-    budget is now; one without a reply stays what its first reply was.
+    budget is now; without a second reply, the reject of the first one stands.
     """
     run, recipe = context.run, context.recipe
     by_id = {chance.id: chance for chance in chances}
@@ -152,7 +152,7 @@ def keys_of(rewrites: Iterable[PlannedRewrite], keys: Mapping[str, str]) -> Iter
 
 
 def filter_questions(state: State, context: Context) -> Filtered:
-    """Say what should not be paid for again: repeated questions, and those a test set asks too."""
+    """Return the questions that are not worth answers: duplicates, and questions that are in a test set."""
     recipe, run = context.recipe, context.run
     reasons: dict[str, tuple[str, str]] = {}
     is_waiting = False

@@ -1,8 +1,8 @@
-"""Read a resumed run's questions back instead of deriving them again, where none of their inputs has changed.
+"""Read a resumed run's questions back instead of deriving them again, if none of their inputs has changed.
 
 A run of a million replies resumes after 4 s of processor time instead of 66 (docs/scale.md): masks, rewrites and
-comparisons take a minute. What was derived is used again only where the same sources, options, seeds, prompts, replies
-and test sets went into it; else it is derived anew, as it is where one of its files is gone.
+comparisons take a minute. The inputs are the source files, options, seeds, prompts, replies and test sets. If one of
+them changed, or a file of the questions is gone, the questions are derived again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ STAGES: tuple[Stage, ...] = ("rewrite", "filter")
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """What the questions were made of, the size of the files they were written to, and what `Recalled` says besides."""
+    """The hash of the questions' inputs, the sizes of their files, and the `planned` of `Recalled`."""
 
     inputs: str
     sizes: dict[str, int]
@@ -36,7 +36,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Recalled:
-    """The questions, what fell out on the way to them, and how many answers each method planned to ask for."""
+    """The questions, the rejects of their stages, and how many answers each method planned to ask for."""
 
     problems: list[Problem]
     rejects: list[Reject]
@@ -46,7 +46,7 @@ class Recalled:
 def inputs_of(seeds: Sequence[Problem], prompts: Iterable[str], recipe: RunRecipe, run: RunDir) -> str:
     """Return 32 hexadecimal digits that change with anything the questions depend on; `prompts` are their hashes.
 
-    Empty where a method is of the user's own: what its file reads and imports is not known.
+    Empty if the recipe has a method of the user's own: the files that its code reads and imports are unknown.
     """
     if recipe.methods.own:
         return ""
@@ -65,13 +65,13 @@ def inputs_of(seeds: Sequence[Problem], prompts: Iterable[str], recipe: RunRecip
 
 
 def asked_of(recipe: RunRecipe, stage: PanelStage) -> tuple[Any, ...]:
-    """Return who is asked in a stage, and how; where the servers are does not matter."""
+    """Return the teachers of a stage and their sampling; the addresses of their servers do not matter."""
     panel = recipe.panels[stage]
     return (panel.bounds, *((member.label, member.model, member.sampling) for member in panel))
 
 
 def source_states() -> Iterator[bytes]:
-    """Yield the name, size and time of every file of this package: a changed parser or prompt derives anew."""
+    """Yield name, size and time of every file of this package: a changed parser or prompt counts as an input."""
     package = Path(__file__).parents[1]
     for path in sorted(package.rglob("*")):
         if path.suffix in (".py", ".txt"):
@@ -80,20 +80,20 @@ def source_states() -> Iterator[bytes]:
 
 
 def remember(run: RunDir, inputs: str, planned: Mapping[str, int]) -> None:
-    """Note what the questions just written were made of."""
+    """Note the inputs of the questions that were just written."""
     if inputs:
         run.write_json(FILE, Note(inputs=inputs, sizes=sizes_of(run), planned=dict(planned)))
 
 
 def note_labels(run: RunDir) -> None:
-    """Note the size of the questions once more, after some of them were written with the labels of a vote."""
+    """Note the file sizes again, after questions were rewritten with the labels of a vote."""
     note = run.read_json(FILE)
     if note is not None:
         run.write_json(FILE, {**note, "sizes": sizes_of(run)})
 
 
 def recall(run: RunDir, inputs: str, seeds: Iterable[Problem]) -> Recalled | None:
-    """Return what was derived before, or None where it has to be derived anew."""
+    """Return the questions of the last run, or None where they have to be derived again."""
     known = run.read_value(FILE, Note)
     if not inputs or known is None or (known.inputs, known.sizes) != (inputs, sizes_of(run)):
         return None
@@ -103,12 +103,12 @@ def recall(run: RunDir, inputs: str, seeds: Iterable[Problem]) -> Recalled | Non
         problems = [with_shared_text(problem, wordings) for problem in read if problem.parent]
         rejects = [reject for reject in run.read_records("rejects", Reject, strict=True) if reject.stage in STAGES]
     except InputError:
-        return None  # a damaged line: all of it is derived anew
+        return None  # a damaged line: derive everything again
     return Recalled(problems=problems, rejects=rejects, planned=known.planned)
 
 
 def with_shared_text(problem: Problem, wordings: dict[str, str]) -> Problem:
-    """Let a question's tags hold its seed's own text instead of a copy: half the memory of a large run."""
+    """Share the seed's text with the question's tags instead of a copy: this halves the memory of a large run."""
     original = problem.tags.get("original_question")
     if original not in wordings:
         return problem
@@ -120,5 +120,5 @@ def sizes_of(run: RunDir) -> dict[str, int]:
     names = ["problems.jsonl", "pairs.jsonl", "contamination.json", "asked-rewrite.jsonl"]
     paths = {name: run.path / name for name in names}
     return {name: path.stat().st_size if path.exists() else -1 for name, path in paths.items()} | {
-        "rejects.jsonl": 0 if run.has("rejects") else -1  # later stages add to it
+        "rejects.jsonl": 0 if run.has("rejects") else -1  # its size changes: later stages add to it
     }

@@ -1,4 +1,4 @@
-"""Count the samples of a run that would go because their seeds are not in the recipe any more. Writes nothing."""
+"""Count the samples that a run would lose because their seeds are no longer in the recipe. Writes nothing."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mathstrap.types import Problem, Sample
 
 
 def samples_that_go(run: RunDir, seeds: Seeds) -> str:
-    """Return a sentence on the samples that a run with these seeds would take away; empty where it takes none.
+    """Return a sentence on the samples that a run with these seeds would remove; empty if it removes none.
 
-    More seeds than before take nothing away, nor do fewer of which none had a sample. Samples are read only where the
-    seeds are others than those the run was last made with.
+    Added seeds remove nothing, nor do removed seeds without samples. Samples are read only if the seeds differ from
+    those of the last run.
     """
     before = run.manifest.get("seeds")
     is_same = isinstance(before, dict) and before.get("hash") == seeds.hash
@@ -22,7 +22,7 @@ def samples_that_go(run: RunDir, seeds: Seeds) -> str:
     lost = {
         problem.id
         for problem in run.read_records("problems", Problem)
-        # A vote gave such a seed its answer; its own is empty.
+        # A seed labelled by a vote is stored with its label; in the recipe its answer is empty.
         if problem.method == "seed"
         and (problem.id, problem.question, problem.answer) not in present
         and (problem.id, problem.question, "") not in present

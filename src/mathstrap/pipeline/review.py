@@ -1,4 +1,4 @@
-"""What reviewers decided on answers: an edited text is graded in its reply's place, an approved answer is correct."""
+"""Apply the decisions of reviewers: an edited text is graded in place of its reply, an approved answer is correct."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mathstrap.types import Completion
 
 
 def edited(replies: Iterable[Completion], marks: Mapping[str, Mark]) -> Iterator[Completion]:
-    """Yield each reply, with a reviewer's text where there is one; such a reply is complete, however it ended."""
+    """Yield each reply, with a reviewer's text where there is one; an edited reply counts as complete."""
     for reply in replies:
         mark = marks.get(reply.request)
         if mark is not None and mark.action != "flag" and mark.text:
@@ -21,7 +21,7 @@ def edited(replies: Iterable[Completion], marks: Mapping[str, Mark]) -> Iterator
 
 
 def approved(answers: Iterable[Answer], marks: Mapping[str, Mark]) -> Iterator[Answer]:
-    """Yield each answer; one that a reviewer approved is correct, and says by whom where the checker said otherwise."""
+    """Yield each answer; an approved one is correct, and names its reviewer where the checker disagreed."""
     for answer in answers:
         mark = marks.get(answer.id)
         verdict = answer.verdict

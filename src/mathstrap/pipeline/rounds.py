@@ -1,6 +1,6 @@
 """Decide, round by round, which rewrites and which answers are asked for.
 
-What a round asks depends on the replies before it alone, so a resumed run takes the same rounds.
+A round depends only on the replies of the rounds before it, so a resumed run takes the same rounds.
 """
 
 from __future__ import annotations
@@ -17,14 +17,15 @@ from mathstrap.pipeline.derive import PlannedRewrite, RewritePlan, draws_of, pla
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.types import Problem, Usage
 
-# Requests from which the most that a call can cost is averaged.
-SOME = 50
+# Rendering prompts is slow, and the mean of the most that a call can cost settles after a few dozen requests.
+NUM_PRICED = 50
 
 
 class RewriteRounds:
     """The rewrites of a run, as many of each method as its share of the budget can also answer.
 
-    Without a budget they are one round. Every seed's first rewrite comes before the second of any.
+    Without a budget there is one round. The first rewrite of every seed comes before the second of any seed, so that a
+    budget that ends early covers all seeds.
     """
 
     def __init__(self, plan: RewritePlan, recipe: RunRecipe, *, spent: Usage, price: Price | None = None) -> None:
@@ -48,7 +49,7 @@ class RewriteRounds:
             self.answers[planned.draft.method] += adaptive or wanted
         for problem in plan.problems:
             self.answers[problem.method] += adaptive or draws_of(problem, recipe)
-        self.first = plan.rewrites[:SOME]
+        self.first = plan.rewrites[:NUM_PRICED]
 
     def next(self) -> list[PlannedRewrite]:
         """Return the rewrites of the next round; empty when nothing is left, allowed, or possible."""
@@ -65,20 +66,20 @@ class RewriteRounds:
         return chosen
 
     def take(self, num_asked: int, used: Usage) -> None:
-        """Count what a round used; where a reply is missing, no further round is planned until it is there."""
+        """Add the usage of a round; if a reply is missing, no further round is planned in this run."""
         self.is_stuck = used.requests < num_asked
         self.used = self.used + used
 
     @property
     def all_spent(self) -> Usage:
-        """What was used before and by the rewrites so far."""
+        """The usage before the rewrites plus that of the rewrites so far."""
         return self.before + self.used
 
     def mean_cost(self) -> Cost:
         """Return what a call costs on average so far; before the first reply, what it can cost at most."""
         used = self.used
         if not used.requests:
-            if not self.first:  # no question is to be rewritten: nothing is left to be shared out
+            if not self.first:  # nothing to rewrite, so there is nothing to share out
                 return Cost(tokens_in=0, tokens_out=0)
             return most_cost([rewrite_request(planned, self.recipe) for planned in self.first])
         return Cost(tokens_in=used.tokens_in / used.requests, tokens_out=used.tokens_out / used.requests)
@@ -100,11 +101,11 @@ def place_of(request_id: str) -> tuple[int, str]:
 
 
 class Rounds:
-    """The adaptive draws of a run: what was tried per problem, and what the budget still allows.
+    """The adaptive draws of a run: the tries of each problem, and what the budget still allows.
 
-    `spent` is what came before the answers (the rewrites), `price` turns tokens into money. `planned` is how many
-    answers each method wanted before its rewrites were cut to the budget; by it the rest is shared where the rule is
-    "wanted", else a method that lost rewrites would lose as many answers again.
+    `spent` is the usage before the answers (the rewrites), `price` turns tokens into money. `planned` is how many
+    answers each method wanted before its rewrites were cut to the budget. The rule "wanted" shares the rest by these
+    numbers, because a method that lost rewrites would otherwise lose as many answers again.
     """
 
     def __init__(
@@ -141,9 +142,9 @@ class Rounds:
         }
 
     def take(self, draws: Mapping[str, range], used: Usage, correct: Mapping[str, int]) -> None:
-        """Count what a round used and how many answers of each problem are correct, where the policy asks for that.
+        """Add the usage of a round and, for adaptive policies, the correct answers of each problem.
 
-        Where a reply is missing, no further round is planned until it is there.
+        If a reply is missing, no further round is planned in this run.
         """
         for problem_id, wanted in draws.items():
             tries, num_correct = self.tried[problem_id]
@@ -160,7 +161,7 @@ class Rounds:
         return not self.is_stuck and self.draws_left() == 0
 
     def draws_left(self) -> int | None:
-        """Return how many more draws the budget allows: at their mean cost so far, before that at their most."""
+        """Return how many more draws the budget allows, at the mean cost so far, or the highest before the first."""
         if not self.problems:
             return None
         spent = self.before + Usage(requests=self.draws, tokens_in=self.tokens_in, tokens_out=self.tokens_out)
@@ -170,7 +171,7 @@ class Rounds:
         """Return what an answer costs on average so far; before the first one, what it can cost at most."""
         if self.draws:
             return Cost(tokens_in=self.tokens_in / self.draws, tokens_out=self.tokens_out / self.draws)
-        first = dict(islice(self.problems.items(), SOME))
+        first = dict(islice(self.problems.items(), NUM_PRICED))
         return most_cost(list(plan_solves(first.values(), self.recipe, dict.fromkeys(first, range(1)))))
 
     def method_of(self, problem_id: str) -> str:

@@ -1,4 +1,4 @@
-"""A bootstrapping run: a list of stages. All but the replies can be thrown away and comes back."""
+"""Run a recipe as a list of stages. Everything but the replies can be thrown away and is derived again."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from mathstrap.pipeline.teacher import Teacher
 from mathstrap.stats import Analysis
 from mathstrap.types import Stage
 
-# In order, each under the last of the names by which `only` calls it. A stage plans its requests, has the teacher
-# fill in what has no reply yet, and derives the rest from the replies; it returns a new state and keeps nothing.
+# In order; where `only` has several names for a stage, the last one. A stage plans its requests, has the teacher answer
+# those without a reply, and derives the rest from the replies; it returns a new state and keeps nothing.
 STAGES: tuple[tuple[Stage, StageFunction], ...] = (
     ("seeds", label),
     ("filter", make_questions),
@@ -39,11 +39,11 @@ STAGES: tuple[tuple[Stage, StageFunction], ...] = (
     ("verify", verify),
     ("curate", curate),
 )
-# Questions are derived whole: rewritten and filtered.
 WORK: dict[Stage, str] = {
     "seeds": "looking at the seeds", "filter": "planning the questions", "solve": "planning the answers",
     "verify": "grading the answers", "curate": "choosing the samples",
 }  # fmt: skip
+# Where `only` stops, if not at the stage of that name: rewriting and filtering questions are one stage.
 LAST_STAGE: dict[Stage, Stage] = {"seeds": "filter", "rewrite": "filter", "export": "curate"}
 
 
@@ -51,8 +51,7 @@ LAST_STAGE: dict[Stage, Stage] = {"seeds": "filter", "rewrite": "filter", "expor
 class RunSummary:
     """The result of a run: where it is, what each paid stage did, and whether anything is left to do.
 
-    `shortfall` says what each method did not get of its rewrites, draws or correct answers, `parts` what became of the
-    mix.
+    `shortfall` lists the rewrites, draws or correct answers that each method lacks, `parts` how the mix was filled.
     """
 
     path: Path
@@ -88,13 +87,13 @@ def bootstrap(
     may_replace: Callable[[str], bool] | None = None,
     stop: Stop | None = None,
 ) -> RunSummary:
-    """Run a recipe to its end, or from where it was left; the same recipe and replies give the same bytes.
+    """Run a recipe to its end, or from where it stopped; the same recipe and replies give the same bytes.
 
-    With `only`, no other stage is paid for: stages before it are derived from what is there, stages after it are left.
-    Where samples of this run come from seeds that the recipe no longer has, `may_replace` is asked with a sentence that
-    counts them before anything is written; it raises InputError with that sentence where the answer is no. Pressing
-    `stop`, from any thread, ends the asking as Ctrl-C does. Raises what loading, the teacher and the disk raise;
-    everything paid for until then is kept.
+    With `only`, no other stage is paid for: earlier stages are derived from the replies in the run directory, later
+    ones are skipped. Where samples of this run come from seeds that the recipe no longer has, `may_replace` receives a
+    sentence that counts them before anything is written; if it returns False, InputError with that sentence is raised.
+    Pressing `stop`, from any thread, ends the requests as Ctrl-C does. Raises what loading, the teacher and the disk
+    raise; everything paid for until then is kept.
     """
     read_named_files(recipe)
     tell(events, "reading the seeds")

@@ -1,4 +1,4 @@
-"""Load the seeds of a recipe: every source, one list, no id twice."""
+"""Load the seeds of a recipe from all sources into one list with unique ids."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mathstrap.types import Problem, Reject, to_json
 
 @dataclass(frozen=True, kw_only=True)
 class Seeds:
-    """The checked seeds of all sources, in id order, what fell out of them, and what to print of each source."""
+    """The checked seeds of all sources, in id order, the rejected rows, and the lines to print about each source."""
 
     problems: list[Problem]
     rejects: list[Reject]

@@ -1,4 +1,4 @@
-"""Answer a problem: its prompt, its request, and what a reply says. Decides nothing about right or wrong."""
+"""Make the requests that ask for solutions and parse the replies. Does not decide which answers are right."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mathstrap.thought import is_unfinished, tag_of
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sampling
 from mathstrap.verify import extract_answer
 
-# A reply to a few-shot prompt may run on into a next example of the model's own making.
+# A reply to a few-shot prompt may run on into a next example that the model invents.
 _RUN_ON = re.compile(
     r"\n[ \t]*(?:\#{2,}[ \t]*)?(?:\*\*)?(?:Question|Problem|Q|Next question|New question)(?:[ \t]*\d+)?(?:\*\*)?[ \t]*:"
     r"|<\|im_(?:start|end)\|>|<\|(?:eot_id|endoftext|end)\|>|</s>",
@@ -20,15 +20,10 @@ _RUN_ON = re.compile(
 )
 
 
-def solve_request(problem: Problem, draw: int, *, prompt: Prompt, model: str, sampling: Sampling) -> Request:
-    """Return the request for one draw of an answer; its id is `problem#draw`, and draws share their key."""
-    return next(solve_requests(problem, (draw,), prompt=prompt, model=model, sampling=sampling))
-
-
 def solve_requests(
     problem: Problem, draws: Iterable[int], *, prompt: Prompt, model: str, sampling: Sampling, teacher: str = ""
 ) -> Iterator[Request]:
-    """Yield the request of each draw; the prompt is filled in and hashed once."""
+    """Yield the request of each draw, with the id `problem#draw`; draws share one key, so the prompt is hashed once."""
     first: Request | None = None
     for draw in draws:
         if first is None:
@@ -45,9 +40,9 @@ def parse_solution(
 ) -> Candidate | Reject:
     """Return the solution with its final answer, or why there is none.
 
-    The default mode cuts an invented next question off, also where it is what ran into the token limit, and takes an
-    answer only where the reply states one. The mode metamath-2024 keeps the reply whole and falls back to its last
-    number, as the reference does.
+    The default mode cuts off an invented next question, even if that question ran into the token limit, and takes an
+    answer only if the reply states one. The mode metamath-2024 keeps the whole reply and falls back to its last number,
+    as the reference does.
     """
     record_id = completion.request
     text = completion.text if mode == "metamath-2024" else cut_run_on(completion.text)
@@ -60,14 +55,14 @@ def parse_solution(
     if mode == "metamath-2024":
         answer = _reference_answer(problem, text)
     else:
-        found = extract_answer(text, question=problem.question)
-        answer = found.answer if found else ""
+        statement = extract_answer(text, question=problem.question)
+        answer = statement.answer if statement else ""
     if not answer:
         return Reject(id=record_id, stage="solve", reason="no_answer", detail=text[-200:])
     if problem.method == "explain":
         if not completion.has_thought:
             return Reject(id=record_id, stage="solve", reason="no_reasoning", detail=text[:200])
-        keeps_thoughts = True  # the thought is what an explanation is asked for
+        keeps_thoughts = True  # the method asks for the reasoning, so the sample carries it whatever the recipe exports
     return Candidate(
         id=record_id, problem=problem.id, text=text, answer=answer, model=completion.model,
         teacher=completion.teacher,
@@ -77,7 +72,7 @@ def parse_solution(
 
 
 def cut_run_on(text: str) -> str:
-    """Return a reply without the next question it may invent behind its answer, and without white space around it."""
+    """Return a reply without a next question invented after its answer, and without surrounding white space."""
     text = text.strip()
     match = _RUN_ON.search(text)
     return text[: match.start()].rstrip() if match else text

@@ -1,4 +1,4 @@
-"""Say what a run starts from: a recipe by name or path, or questions, which get the recipe that `init` writes."""
+"""Resolve what a run starts from: a recipe by name or path, or questions, which get the recipe that `init` writes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def holds_questions(source: str) -> bool:
 
 
 def values_of(source: str) -> tuple[dict[str, Any], str]:
-    """Return the values of a recipe file or a shipped recipe, and where they stand; raises RecipeError."""
+    """Return the values of a recipe file or a shipped recipe, and its path; raises RecipeError."""
     where, text = recipe_text(source)
     values = parse_yaml(text, where)
     if not values.get("name"):
@@ -40,15 +40,15 @@ def starter_values(source: str) -> dict[str, Any]:
 
 
 def set_teacher(values: dict[str, Any], teacher: str | Mapping[str, Any]) -> None:
-    """Set who answers, in place, with the limits that a model of its kind needs.
+    """Set the teacher, in place, with the limits that a model of its kind needs.
 
-    A text is read as `teacher_named` reads it. The tiny model of the package gets the prompts and lengths of the demo.
+    A string is read by `teacher_named`. The embedded model gets the prompts and lengths of the demo.
     """
     chosen = teacher_named(teacher) if isinstance(teacher, str) else dict(teacher)
     is_other = chosen.get("model") != (values.get("teacher") or {}).get("model")
     values["teacher"] = chosen
     stages = [values.setdefault(stage, {}) for stage in ("rewriting", "solving")]
-    for stage in stages:  # a recipe may tell its own model not to think, and says nothing of another model
+    for stage in stages:  # "none" was chosen for the recipe's own model; another model may refuse it
         if is_other and stage.get("reasoning_effort") == "none":
             del stage["reasoning_effort"]
     if is_other and thinks(str(chosen.get("model") or "")):

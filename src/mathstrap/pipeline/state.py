@@ -21,7 +21,8 @@ from mathstrap.types import Asked, Problem, Reject, Request, Usage, problem_of
 class Context:
     """What every stage may use.
 
-    `map_chunks` computes what is plain Python, `map_searches` what searches with compiled libraries.
+    `map_chunks` runs plain Python in several processes, `map_searches` runs searches in compiled libraries, whose
+    threads do not survive a fork.
     """
 
     recipe: RunRecipe
@@ -35,7 +36,7 @@ class Context:
 class Answers:
     """Which answers were asked for: the draws of each problem, and the key of what its prompt asks.
 
-    `graded` holds the answers of each round where the rounds had to grade them to go on; empty where nothing did.
+    `graded` holds the answers of each round if an adaptive policy had to grade them; else it is empty.
     """
 
     draws: Mapping[str, range] = field(default_factory=dict)
@@ -45,14 +46,14 @@ class Answers:
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The results of the stages so far; a stage returns another one and changes nothing in place.
+    """The results of the stages so far; a stage returns a new state and changes nothing in place.
 
     problems   the questions to answer, in id order
-    votes      what the draws used that label seeds without an answer
-    voted      what these draws ask, and what checks their answers
-    labels     what labels used beyond the draws that serve as answers
+    votes      usage of the draws that label seeds without an answer
+    voted      the requests of these draws and of the checks of their answers
+    labels     usage of labelling beyond the draws that also serve as answers
     planned    how many answers each method wanted before its rewrites were cut to the budget
-    parts      what became of the mix, where the recipe names parts or a total
+    parts      how the mix was filled, where the recipe names parts or a total
     """
 
     seeds: Seeds
@@ -72,11 +73,11 @@ StageFunction = Callable[[State, Context], State]
 
 
 def noting_keys(requests: Iterable[Request], keys: dict[str, str]) -> Iterator[Request]:
-    """Yield the requests and note under each one's question what it asks.
+    """Yield the requests and note each one's key under the id of its question.
 
-    A prompt is rendered and hashed on its way to the teacher; with its key its reply is found again without doing
-    either a second time. Draws of one question mostly share the key, so a million of them are noted in little memory;
-    one that asks something else (of another teacher) is noted under its own id.
+    A prompt is rendered and hashed on its way to the teacher; the noted key finds its reply again without doing either
+    a second time. Draws of one question mostly share a key, so a million of them take little memory; a draw with
+    another key (it asks another teacher) is noted under its own id.
     """
     for request in requests:
         if keys.setdefault(problem_of(request.id), request.key) != request.key:
@@ -93,7 +94,7 @@ def keys_of_draws(draws: Mapping[str, range], keys: Mapping[str, str]) -> Iterat
 
 
 def asked_of_draws(draws: Mapping[str, range], keys: Mapping[str, str]) -> Iterator[Asked]:
-    """Yield what these draws ask, a record for each question and one for each draw that asks something else."""
+    """Yield a record of the key of each question, and one of each draw whose key differs."""
     for problem_id, wanted in draws.items():
         if not wanted:
             continue

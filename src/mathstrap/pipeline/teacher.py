@@ -1,4 +1,4 @@
-"""The teacher of a run: opened when there is something to ask, with one budget over all stages."""
+"""Ask the teachers of a run, which are opened for the first request, with one budget over all stages."""
 
 from __future__ import annotations
 
@@ -23,12 +23,13 @@ from mathstrap.types import Request, Stage
 
 PAID_STAGES: tuple[Stage, ...] = ("rewrite", "filter", "solve")
 PANEL_STAGES: dict[Stage, PanelStage] = {"rewrite": "rewriting", "filter": "judging", "solve": "solving"}
-# The stages whose first replies are judged, with the recipe's key of their sampling; a judge's "yes" may be short.
+# The stages that pause on bad first replies, with the recipe's key of their sampling. Not "filter": a judge's "yes" is
+# short by design.
 WATCHED: dict[Stage, str] = {"rewrite": "rewriting", "solve": "solving"}
 
 
 class Teacher:
-    """The backends, opened when there is something to ask, and one budget over all stages.
+    """The backends, opened for their first request, and one budget over all stages.
 
     With `only`, no other stage is paid for.
     """
@@ -49,14 +50,14 @@ class Teacher:
         self.events = events
         self.only = only
         self.open_teacher = open_teacher
-        self.stop = stop or Stop()  # one for all stages: a stage that begins after it was pressed asks nothing
+        self.stop = stop or Stop()  # shared, so that a stage that begins after it was pressed asks nothing
         self.reports: list[AskReport] = []
         self.meter = Meter(
             recipe.budget, price=dearest_price(recipe), spent=run.spent(*PAID_STAGES), log=run.spending(),
             prices=own_prices(recipe),
         )  # fmt: skip
         self._backends: dict[tuple[str, ...], Backend] = {}
-        self._changes: list[str] | None = list(changes)  # None once they were said
+        self._changes: list[str] | None = list(changes)  # None once the warning was given
 
     def __enter__(self) -> Teacher:
         return self
@@ -66,14 +67,14 @@ class Teacher:
             run_now(backend.close())
 
     def may_ask(self, stage: Stage) -> bool:
-        """Say whether this stage may ask; after an interrupted or spent stage nothing more is asked."""
+        """Say whether this stage may ask: not after an interrupted stage or a spent budget."""
         return self.only in (None, stage) and all(report.stopped == "done" for report in self.reports)
 
     def fill(self, stage: Stage, requests: Iterable[Request], num_requests: int) -> None:
         """Ask for the requests that have no reply; opens the teacher only if there is one.
 
-        `requests` is always gone through to its end, also where nothing may be asked or the budget ends in between:
-        whoever made them notes their keys on the way, and replies of an earlier run may lie behind.
+        `requests` is always consumed to its end, even if nothing may be asked or the budget ends on the way: its
+        generator notes the keys by which replies of an earlier run are found.
         """
         requests = iter(requests)
         if self.may_ask(stage):
@@ -81,7 +82,7 @@ class Teacher:
         deque(requests, maxlen=0)
 
     def note_spent_budget(self, stage: Stage) -> None:
-        """Say in the last report that the budget ended the run, where a round was planned smaller because of it."""
+        """Mark the last report as ended by the budget, if a round was planned smaller because of it."""
         if self.may_ask(stage) and self.reports:
             message = self.meter.sentence(self.meter.tightest)
             self.reports[-1] = replace(self.reports[-1], stopped="budget", message=message)
@@ -93,7 +94,7 @@ class Teacher:
             return AskReport(stage=stage)
         backend = self.open(stage)
         limits = self.recipe.limits
-        # Copies of a loaded model are asked at once.
+        # `max_in_flight` is the limit of one model; copies of it work side by side.
         limits = replace(limits, max_in_flight=limits.max_in_flight * getattr(backend, "num_models", 1))
         return ask_all(
             self.warning_of_changes(stage, chain([first], todo)), self.run.sink(stage), backend=backend, limits=limits,
@@ -102,7 +103,7 @@ class Teacher:
         )  # fmt: skip
 
     def open(self, stage: Stage) -> Backend:
-        """Return the teachers of a stage, opened once; stages that ask the same ones share them."""
+        """Return the backend of a stage; stages with the same teachers share it, so that a model is loaded once."""
         asked = {member.label: member.options for member in self.recipe.panels[PANEL_STAGES[stage]]}
         labels = tuple(asked)
         if labels not in self._backends:
@@ -110,7 +111,7 @@ class Teacher:
         return self._backends[labels]
 
     def warning_of_changes(self, stage: Stage, requests: Iterable[Request]) -> Iterator[Request]:
-        """Yield the requests; say it at the first one that was answered before, under settings that have changed."""
+        """Yield the requests; warn at the first one that was answered before under other settings."""
         if self._changes is None or not self.run.num_done(stage):
             yield from requests
             return
@@ -125,7 +126,7 @@ class Teacher:
 
 
 def dearest_price(recipe: RunRecipe) -> Price | None:
-    """Return the price of the teacher's tokens, the dearest of several; None where the price of one is unknown."""
+    """Return the price of the teacher's tokens, or the highest of several teachers; None if one is unknown."""
     prices = prices_of(recipe)
     known = [price for price in prices.values() if price is not None]
     if len(known) < len(prices):
@@ -140,7 +141,7 @@ def dearest_price(recipe: RunRecipe) -> Price | None:
 
 
 def prices_of(recipe: RunRecipe) -> dict[str, Price | None]:
-    """Return what the tokens of each teacher cost, by its label; only the judge's where there is a judge."""
+    """Return the price of each teacher's tokens by its label; the judge is included if the recipe has one."""
     stages: list[PanelStage] = ["rewriting", "solving", *(["judging"] if recipe.decontaminate.judge else [])]  # type: ignore[list-item]
     return {
         member.label: price_of(member.options, recipe.budget) for stage in stages for member in recipe.panels[stage]
@@ -148,6 +149,6 @@ def prices_of(recipe: RunRecipe) -> dict[str, Price | None]:
 
 
 def own_prices(recipe: RunRecipe) -> dict[str, Price]:
-    """Return the prices of several teachers that differ, by label; empty where one price is everybody's."""
+    """Return the prices by label if teachers differ in price; empty if one price holds for all."""
     prices = {label: price for label, price in prices_of(recipe).items() if price is not None}
     return prices if len(set(prices.values())) > 1 or len(prices) < len(prices_of(recipe)) else {}
