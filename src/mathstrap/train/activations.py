@@ -32,10 +32,10 @@ def bytes_per_token(
     kept_response = max(1, round((len(ids) - start) * cut / len(ids)))
     short = (ids[-cut:], cut - kept_response)
     with torch.random.fork_rng():  # dropout draws; the training's own numbers stay as they were
-        once = saved_bytes(model, [short], layout, autocast, device)
-        twice = saved_bytes(model, [short, short], layout, autocast, device)
+        bytes_of_one = saved_bytes(model, [short], layout, autocast, device)
+        bytes_of_two = saved_bytes(model, [short, short], layout, autocast, device)
     # Weights that are cast to multiply are saved once whatever the samples: the difference leaves them out.
-    per_token = max(twice - once, 1) / cut
+    per_token = max(bytes_of_two - bytes_of_one, 1) / cut
     if recomputed_layers:
         hidden = model.get_input_embeddings().weight.shape[1]
         per_token = per_token / recomputed_layers + 4 * hidden * recomputed_layers

@@ -29,7 +29,7 @@ def register(*, longest_dense: int = LONGEST_DENSE, find_kernel: FindKernel | No
 
 
 def no_mask(*_: Any, **__: Any) -> None:
-    """Return no mask: each sample is attended to on its own, causally."""
+    """Return None, no mask: each sample is attended to on its own, causally."""
 
 
 @functools.cache
@@ -53,10 +53,10 @@ def kernel_of_rows() -> Callable[..., Any] | None:
 def packed_attention(*, longest_dense: int, find_kernel: FindKernel) -> Any:
     """Return the attention function transformers calls per layer: query (1, heads, tokens, width) and so on.
 
-    On a CPU, samples up to `longest_dense` tokens are multiplied out; `find_kernel` is asked in each call, as a row may
-    be on a GPU or not. A layer's window, soft cap and sinks come with the call, so one function serves every family
-    that asks through transformers' attention interface; whether a family does is measured before a training
-    (`packing.probe`).
+    On a CPU, samples up to `longest_dense` tokens use `dense_attention`; `find_kernel` is called each time, because one
+    row may be on a GPU and the next on the CPU. A layer's window, soft cap and sinks come with the call, so one
+    function serves every family that calls transformers' attention interface; `packing.choose_packing` measures before
+    a training whether a family does.
     """
     import torch
     from torch.nn.functional import scaled_dot_product_attention
@@ -90,12 +90,12 @@ def packed_attention(*, longest_dense: int, find_kernel: FindKernel) -> Any:
         ):  # fmt: skip
             rows = (part[0].transpose(0, 1) for part in (query, key, value))
             left = -1 if window is None else window - 1
-            seen = kernel(
+            attended = kernel(
                 *rows, cu_seq_lens_k, cu_seq_lens_k, max_length_q, max_length_q, scale=scaling, window_size=(left, 0)
             )
-            return seen[None], None
+            return attended[None], None
         shared, *ends = cu_seq_lens_q.tolist()
-        # One split, whose gradient is one concatenation; the first piece holds the shared opening too.
+        # One split, because its gradient is one concatenation; the first piece holds the shared opening too.
         sizes = [high - low for low, high in itertools.pairwise([0, *ends])]
         queries, keys, values = (part.split(sizes, dim=2) for part in (query, key, value))
         opening = [pieces[0][:, :, :shared] for pieces in (queries, keys, values)]
@@ -109,21 +109,21 @@ def packed_attention(*, longest_dense: int, find_kernel: FindKernel) -> Any:
                     q, k, v, scale=scale, dropout=rate, window=window, softcap=softcap, sinks=s_aux
                 ))  # fmt: skip
                 continue
-            # Causal here means that as many queries as keys start together; those of the opening are left out again.
+            # The kernel's causal mask aligns first query and first key, so the opening's queries go in and are cut off.
             whole = torch.cat([opening[0], q], dim=2) if index and shared else q
             near = None if window is None else ~hidden_places(k.shape[2], k.shape[2], window, k.device)
-            seen = scaled_dot_product_attention(
+            attended = scaled_dot_product_attention(
                 whole, k, v, attn_mask=near, dropout_p=rate, is_causal=near is None, scale=scaling,
                 enable_gqa=query.shape[1] != key.shape[1],
             )  # fmt: skip
-            parts.append(seen[:, :, seen.shape[2] - q.shape[2] :])
+            parts.append(attended[:, :, attended.shape[2] - q.shape[2] :])
         return torch.cat(parts, dim=2).transpose(1, 2), None
 
     return attend
 
 
 def hidden_places(rows: int, tokens: int, window: int | None, device: Any) -> Any:
-    """Return (rows, tokens): true where the last `rows` of a sample's tokens may not look."""
+    """Return a (rows, tokens) mask, true at the tokens that the last `rows` tokens of a sample may not attend to."""
     import torch
 
     hidden = torch.ones((rows, tokens), dtype=torch.bool, device=device).triu_(1 + tokens - rows)

@@ -58,6 +58,6 @@ def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations
 
 def base_model(name: str) -> list[str]:
     """Return the header's line on the base model, nothing for a folder: the hub reads it as a name of its own."""
-    found = EMBEDDED_ON_HUB if name == "embedded" else name
-    is_named = re.fullmatch(r"\w[\w.-]*/[\w.-]+", found) and not Path(found).exists()
-    return [f"base_model: {found}"] if is_named else []
+    hub_name = EMBEDDED_ON_HUB if name == "embedded" else name
+    is_named = re.fullmatch(r"\w[\w.-]*/[\w.-]+", hub_name) and not Path(hub_name).exists()
+    return [f"base_model: {hub_name}"] if is_named else []

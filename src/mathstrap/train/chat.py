@@ -111,8 +111,8 @@ def token_texts(tokenizer: Any) -> list[str]:
     Many tokenizers name no more than eos and bos and keep the marks of a turn in `added_tokens`.
     """
     added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-    found = [str(token.content) for token in added if token.special]
-    return list(dict.fromkeys([*found, *map(str, tokenizer.all_special_tokens)]))
+    special_added = [str(token.content) for token in added if token.special]
+    return list(dict.fromkeys([*special_added, *map(str, tokenizer.all_special_tokens)]))
 
 
 def find_closing(apply: Callable[..., str], specials: Sequence[str], *, eos: str = "") -> Closing:

@@ -25,8 +25,8 @@ def step_of(path: Path) -> int:
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the complete checkpoints, oldest first."""
-    found = [path for path in folder.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdigit()]
-    return sorted(found, key=step_of)
+    checkpoints = [path for path in folder.glob(f"{PREFIX}*") if path.name.removeprefix(PREFIX).isdigit()]
+    return sorted(checkpoints, key=step_of)
 
 
 def last_checkpoint(folder: Path) -> Path | None:
@@ -60,7 +60,7 @@ def weights_bytes(folder: Path) -> int:
 
 
 def clear_staging(folder: Path) -> None:
-    """Remove what a killed run left half written."""
+    """Remove the incomplete checkpoint of a run that was killed."""
     shutil.rmtree(folder / STAGING, ignore_errors=True)
 
 
@@ -84,7 +84,7 @@ def check_room(folder: Path, needed: int) -> None:
 
 @contextlib.contextmanager
 def storage_errors(folder: Path) -> Iterator[None]:
-    """Turn a failed write into a StorageError that says what is safe."""
+    """Turn a failed write into a StorageError that names the checkpoint that is complete."""
     from safetensors import SafetensorError
 
     try:
@@ -98,14 +98,14 @@ def storage_errors(folder: Path) -> Iterator[None]:
             raise
         raise failed_write(folder, "write failed, probably the disk is full") from None
     except RuntimeError as error:
-        # torch.save reports a short write in its own words.
+        # torch.save reports a short write as a plain RuntimeError, known only by its text.
         if not any(words in str(error) for words in TORCH_WRITE_ERRORS):
             raise
         raise failed_write(folder, "write failed, probably the disk is full") from None
 
 
 def failed_write(folder: Path, reason: str) -> StorageError:
-    """Return the sentence for a write that failed, with the checkpoint that a next run resumes from."""
+    """Return the error for a write that failed; it names the checkpoint that the next run resumes from."""
     last = last_checkpoint(folder)
     kept = f"{last.name} is whole: the same command goes on from it" if last else "no checkpoint was written yet"
     clear_staging(folder)

@@ -34,7 +34,7 @@ class Samples:
 def pack(samples: Sequence[tuple[Any, int]], *, share_opening: bool = False) -> dict[str, Any]:
     """Return one row of samples: input_ids and position_ids (1, row tokens), borders (samples + 1), rows and targets.
 
-    `rows` are the places whose next token is learnt and `targets` those tokens; positions restart with every sample.
+    `rows` are the positions whose next token is learnt and `targets` those tokens; positions restart with every sample.
     `tokens` counts those of the samples. With `share_opening`, the tokens with which all prompts open (the template's
     first words) lie in the row once and borders[0] is their number: their states do not depend on what follows.
     """
@@ -56,7 +56,7 @@ def pack(samples: Sequence[tuple[Any, int]], *, share_opening: bool = False) -> 
 
 
 def one_a_row(samples: Sequence[tuple[Any, int]]) -> dict[str, Any]:
-    """Return the same samples as rows of their own: for models whose layers carry a state from sample to sample."""
+    """Return one row per sample, for models whose layers carry state across the samples of a row."""
     import torch
 
     rows = [pack([sample]) for sample in samples]

@@ -74,18 +74,19 @@ def load_pairs(options: DataOptions, *, rng_seed: int) -> Pairs:
         for where, row in numbered_rows(path):
             if options.limit and len(pairs) >= options.limit:
                 break
-            found = to_pairs(row, where)
-            if not isinstance(found, str):
-                pairs += found
+            row_pairs = to_pairs(row, where)
+            if not isinstance(row_pairs, str):
+                pairs += row_pairs
                 continue
             if options.on_bad == "stop":
-                raise InputError(f"{where}: {found}. Fix the row or set data.on_bad=skip.")
-            reason = found.partition(":")[0].partition(" (")[0]
+                raise InputError(f"{where}: {row_pairs}. Fix the row or set data.on_bad=skip.")
+            reason = row_pairs.partition(":")[0].partition(" (")[0]
             skipped[reason] = skipped.get(reason, 0) + 1
     if not pairs:
         reasons = "; ".join(f"{count:,} skipped: {reason}" for reason, count in skipped.items())
-        found = f"{', '.join(paths)}: no usable row ({reasons or 'empty'})"
-        raise InputError(f"{found}. Expected columns query and response.")
+        raise InputError(
+            f"{', '.join(paths)}: no usable row ({reasons or 'empty'}). Expected columns query and response."
+        )
     train, held_out = split_by_seed(pairs, options.validation, rng_seed)
     return Pairs(train, held_out, skipped)
 
@@ -103,7 +104,7 @@ def numbered_rows(path: str) -> Iterator[tuple[str, Row]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """One turn of a conversation: who speaks, the text, the thought before it, and whether the row wants it learnt."""
+    """One turn of a conversation: the role, the text, the thought before it, and whether the model learns it."""
 
     role: str
     content: Any
@@ -114,22 +115,22 @@ class Spoken:
 def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
     """Return the pairs a row holds, one for every answer of its conversation, or what is wrong with the row.
 
-    Each answer of a conversation is learnt once, after the turns before it, as it would be asked for later: templates
-    take the reasoning out of earlier turns.
+    Each answer of a conversation is learnt once, after the turns before it, in the form in which it will be asked for:
+    templates take the reasoning out of earlier turns.
     """
     turns = row.get("messages") or row.get("conversations")
     if isinstance(turns, list):
-        found = from_turns(turns)
+        spoken = from_turns(turns)
     elif isinstance(turns, str):
         return "the turns are text, expected a list of objects with role and content"
     elif "instruction" in row and "output" in row:
-        # Alpaca: the two parts of the prompt were one question that a newline divides.
+        # Alpaca splits one question into instruction and input at a newline; joining them restores it.
         parts = [row["instruction"], row.get("input")]
         question = "\n".join(part for part in parts if isinstance(part, str) and part.strip())
-        found = exchange(question, row["output"], row)
+        spoken = exchange(question, row["output"], row)
         if row.get("history"):
             earlier = from_history(row["history"])
-            found = earlier if isinstance(earlier, str) else [*earlier, *found]
+            spoken = earlier if isinstance(earlier, str) else [*earlier, *spoken]
     else:
         names = next((names for names in COLUMNS if names[0] in row and names[1] in row), None)
         if names is None:
@@ -138,12 +139,12 @@ def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
         # TRL's prompt and completion may each be a list of turns.
         asked, answered = (row[name] for name in names)
         if isinstance(asked, list) and isinstance(answered, list):
-            found = from_turns([*asked, *answered])
+            spoken = from_turns([*asked, *answered])
         else:
-            found = exchange(asked, answered, row)
-    if isinstance(found, str):
-        return found
-    for turn in found:
+            spoken = exchange(asked, answered, row)
+    if isinstance(spoken, str):
+        return spoken
+    for turn in spoken:
         name = {"user": "question", "assistant": "response"}.get(turn.role, "system turn")
         if not isinstance(turn.content, str):
             return f"the {name} is not text: found {type(turn.content).__name__}"
@@ -153,15 +154,15 @@ def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
             return f"the reasoning is not text: found {type(turn.reasoning).__name__}"
         if turn.role == "assistant" and is_cut_off(turn.content):
             return "the response ends in its thought: found <think> and no answer behind </think>"
-    if isinstance(row.get("system"), str) and row["system"].strip() and found[0].role != "system":
-        found = [Spoken(role="system", content=row["system"]), *found]
-    if not any(turn.is_learnt for turn in found if turn.role == "assistant"):
-        return "no response is to be learnt: every weight is 0, or train is false"
-    return pairs_of(found, row, where)
+    if isinstance(row.get("system"), str) and row["system"].strip() and spoken[0].role != "system":
+        spoken = [Spoken(role="system", content=row["system"]), *spoken]
+    if not any(turn.is_learnt for turn in spoken if turn.role == "assistant"):
+        return "no response is trained on: every turn has weight 0 or train false"
+    return pairs_of(spoken, row, where)
 
 
 def is_cut_off(response: str) -> bool:
-    """Say whether a response breaks off inside its thought or behind it."""
+    """Say whether a response breaks off inside its thought or right after it."""
     _, opened, inside = response.rpartition(OPEN)
     _, closed, answer = response.rpartition(CLOSE)
     return bool(opened and CLOSE not in inside) or bool(closed and not answer.strip())
@@ -179,13 +180,13 @@ def from_history(history: Any) -> list[Spoken] | str:
 
 
 def exchange(question: Any, response: Any, row: Row) -> list[Spoken]:
-    """Return a question and a response that stand in columns of their own as turns."""
+    """Return the two turns of a row that has a question column and a response column."""
     thought = row.get("reasoning_content")
     return [Spoken(role="user", content=question), Spoken(role="assistant", content=response, reasoning=thought or "")]
 
 
 def pairs_of(turns: list[Spoken], row: Row, where: str) -> list[TrainingPair]:
-    """Return one pair for every answer among checked turns; the row's final answer belongs to the last one."""
+    """Return one pair for every answer among checked turns; the row's gold answer belongs to the last pair."""
     system = turns.pop(0).content if turns[0].role == "system" else ""
     gold, last = row.get("answer"), turns[-1].content
     seed = seed_of(row, turns[0].content)
@@ -219,7 +220,7 @@ def from_turns(turns: list[Any]) -> list[Spoken] | str:
             if isinstance(parts, str):
                 return parts
             content, thought = parts[0], thought or parts[1]
-        # OpenAI's and Axolotl's ways to keep an answer as context alone.
+        # OpenAI writes weight 0, Axolotl train: false, for an answer that is context and not a target.
         is_learnt = turn.get("weight") not in (0, "0") and turn.get("train") is not False
         reasoning = thought if role == "assistant" else ""
         spoken.append(Spoken(role=role, content=content, reasoning=reasoning, is_learnt=is_learnt))
@@ -248,7 +249,7 @@ def seed_of(row: Row, question: str) -> str:
     """Return what groups a row with its siblings: its seed's id, else the original question, else its own question."""
     for name in ("seed", "problem", "id"):
         value = row.get(name)
-        # MATH calls its question "problem": an id carries no spaces.
+        # MATH's question column is called "problem" too; a value with a space is a question, not an id.
         if isinstance(value, str) and value and " " not in value:
             return root_of(value)
     original = row.get("original_question")
@@ -258,7 +259,7 @@ def seed_of(row: Row, question: str) -> str:
 def split_by_seed(
     pairs: list[TrainingPair], share: float, rng_seed: int
 ) -> tuple[list[TrainingPair], list[TrainingPair]]:
-    """Return (train, held out): whole seeds move together, decided by a hash, so that more rows move no seed."""
+    """Return (train, held out); all samples of a seed go to one side, and rows added later never move a seed."""
     if not share:
         return pairs, []
     train: list[TrainingPair] = []

@@ -1,6 +1,6 @@
-"""Write what another trainer needs to make our training run: a config file, and the rows in its own shape.
+"""Write the config file and the rows with which another trainer makes the same training run.
 
-The data are read, checked and split as `mathstrap train` does it. A trainer is one entry of TRAINERS.
+The data are read, checked and split exactly as `mathstrap train` does. A trainer is one entry of TRAINERS.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from mathstrap.train.prompt import metamath_prompt
 
 Row = dict[str, Any]
 MAX_MICRO_BATCH = 8
-# What no other trainer's config can say; a recipe that sets one of these gets a comment at the head of the config.
+# Options that no other trainer's config has; a recipe that sets one of these gets a comment at the head of the config.
 NOT_CARRIED = ("best", "artefacts", "divergence", "attention", "shard", "compile", "micro_tokens", "liger")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConfigFacts:
-    """What a config states: the recipe, and what follows from it and the data."""
+    """The recipe, and the values of a config that follow from the recipe and the data."""
 
     recipe: TrainRecipe
     has_held_out: bool
@@ -42,7 +42,7 @@ class ConfigFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Trainer:
-    """Another trainer: the name of its config, the command to run beside it, its rows and what the config says."""
+    """Another trainer: the name of its config, the command that runs it, and how to write its rows and settings."""
 
     about: str
     config: str
@@ -54,7 +54,7 @@ class Trainer:
 
 @dataclass(frozen=True, kw_only=True)
 class Emitted:
-    """What was written: the folder, its files, and how to train."""
+    """The folder that was written, its files, and the command that trains."""
 
     folder: Path
     files: tuple[str, ...]
@@ -98,7 +98,7 @@ def emit(trainer: str, recipe: TrainRecipe, folder: Path) -> Emitted:
 
 
 def facts_of(recipe: TrainRecipe, *, num_train: int, has_held_out: bool) -> ConfigFacts:
-    """Return how a global batch is cut for one process, and how many steps the rate climbs."""
+    """Return the config's facts: how a global batch is cut for one process, and the number of warm-up steps."""
     micro = max(size for size in range(1, MAX_MICRO_BATCH + 1) if recipe.global_batch % size == 0)
     steps = recipe.max_steps or math.ceil(math.ceil(num_train / recipe.global_batch) * recipe.epochs)
     return ConfigFacts(
@@ -165,7 +165,7 @@ def trl_row(pair: TrainingPair, options: DataOptions) -> Row:
 
 
 def schedule(facts: ConfigFacts) -> Row:
-    """Return the settings that carry one name in every trainer, for they hand them to the same Trainer."""
+    """Return the settings that every trainer calls by the same name, because each passes them to transformers."""
     recipe = facts.recipe
     return {
         "learning_rate": recipe.lr,

@@ -14,10 +14,10 @@ from mathstrap.train.options import DataOptions
 
 
 def set_end(model: Any, tokenizer: Any, end: int, data: DataOptions) -> None:
-    """Write the end mark into a model's generation config and configuration, and into the tokenizer.
+    """Write the end mark into a model's generation config and into the tokenizer.
 
-    The tokens that ended a reply before still do. The tokenizer keeps its own EOS where the chat template writes EOS
-    for another purpose than the end of a turn (Phi-3).
+    Tokens that already ended a reply still do. The tokenizer keeps its own EOS where the chat template uses EOS for
+    something other than the end of a turn (Phi-3).
     """
     set_tokenizer_end(tokenizer, end, data)
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -37,7 +37,7 @@ def with_end(generation: Any, end: int) -> Any:
     try:
         generation.validate(strict=True)
     except ValueError:
-        # Others with settings of beam search and one beam. What says where to start and stop is kept.
+        # Others with beam-search settings and one beam. Only the tokens that start and stop a reply are kept.
         ids = ("bos_token_id", "eos_token_id", "pad_token_id")
         return type(generation)(**{name: getattr(generation, name) for name in ids})
     return generation
@@ -56,7 +56,7 @@ def set_tokenizer_end(tokenizer: Any, end: int, data: DataOptions) -> None:
 
 
 def sample_of(tokenizer: Any, data: DataOptions) -> str:
-    """Return two rendered exchanges, by which a change of the template's output shows; "" without a template."""
+    """Return two rendered exchanges, which show whether the template's output changed; "" without a template."""
     if not getattr(tokenizer, "chat_template", None):
         return ""
     turns = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}] * 2

@@ -1,4 +1,4 @@
-"""Write what a finished run leaves: the chosen model or adapter, the artefacts, the curve and the model card."""
+"""Write the outputs of a finished run: the chosen model or adapter, the artefacts, the curve and the model card."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from mathstrap.train.watch import Watch
 MODEL = "model"
 ADAPTER = "adapter"
 WEIGHTS = "adapter_model.safetensors"
-# What a PiSSA adapter started from, beside the checkpoints.
+# The weights a PiSSA adapter started from, stored beside the checkpoints.
 START = "start.safetensors"
-# Of a checkpoint: what resuming needs and nobody else.
+# Files of a checkpoint that only resuming needs.
 STATE_FILES = ("optimizer", "scheduler", "scaler", "rng_state", "trainer_state", "training_args")
 
 
@@ -48,7 +48,7 @@ def write_outputs(recipe: TrainRecipe, out: Path, checkpoint: Path, base: str, w
     for kind in ("model", "adapter"):
         if kind in files:
             write_atomically(files[kind] / "README.md", [text])
-            # The library writes weights that their owner alone can read.
+            # safetensors creates files that only their owner can read; a server under another user could not load them.
             for weights in files[kind].glob("*.safetensors"):
                 weights.chmod(files["card"].stat().st_mode)
     return {kind: str(path) for kind, path in files.items()}
@@ -65,7 +65,7 @@ def copy_weights(checkpoint: Path, target: Path) -> Path:
 
 
 def plain_from_pissa(adapter: Path, start: Path) -> None:
-    """Rewrite a PiSSA adapter as plain LoRA of twice the rank, which fits the weights as they are published.
+    """Rewrite a PiSSA adapter as plain LoRA of twice the rank, which applies to the published weights.
 
     PiSSA takes its start A0 B0 out of the weights, so what it learnt is A B - A0 B0.
     """
@@ -88,7 +88,7 @@ def plain_from_pissa(adapter: Path, start: Path) -> None:
 def merge_adapter(base: str, adapter: Path, target: Path, end: int, *, quantised: bool) -> Path:
     """Fold an adapter into the weights it was trained on and write a plain model.
 
-    A QLoRA adapter was trained on the weights as NF4 rounds them, so those are what it is folded into.
+    A QLoRA adapter was trained on weights rounded to NF4, so it is folded into the rounded weights.
     """
     import torch
 

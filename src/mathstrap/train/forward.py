@@ -18,7 +18,7 @@ def attention_name(model: Any) -> str:
 
 
 def attention_inputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
-    """Return the borders of the samples in the words of the attention in use; sdpa and eager read the positions."""
+    """Return the samples' borders as the attention in use expects them; sdpa and eager read the positions instead."""
     import torch
 
     name = attention_name(model)
@@ -28,7 +28,7 @@ def attention_inputs(model: Any, batch: dict[str, Any]) -> dict[str, Any]:
     on_device = torch.tensor(borders, dtype=torch.int32, device=batch["input_ids"].device)
     longest = max(high - low for low, high in itertools.pairwise(borders))
     return {
-        # Ours reads the numbers in each layer: they stay on the CPU, since a GPU would have to be waited for.
+        # Our attention reads the numbers in each layer: they stay on the CPU, or every layer would wait for the GPU.
         "cu_seq_lens_q": torch.tensor(borders) if name == attention.NAME else on_device,
         "cu_seq_lens_k": on_device, "max_length_q": longest, "max_length_k": longest,
     }  # fmt: skip
@@ -53,7 +53,7 @@ def logits_of(model: Any, plain: Any, batch: dict[str, Any]) -> Any:
     if "logits_to_keep" in accepted:
         more["logits_to_keep"] = batch["rows"]
     if "token_type_ids" in accepted:
-        # Gemma 3 with a vision tower asks which tokens are an image's when it is trained: none are.
+        # Gemma 3 with a vision tower demands in training which tokens belong to an image: none do.
         more["token_type_ids"] = torch.zeros_like(batch["input_ids"])
     logits = model(
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False, **more
@@ -70,7 +70,7 @@ def sum_of_losses(model: Any, plain: Any, batch: dict[str, Any]) -> Any:
 
 
 def autocast_of(device: str, precision: str, *, is_sharded: bool) -> contextlib.AbstractContextManager[Any]:
-    """Return the context in which products are made; FSDP casts by itself."""
+    """Return the context for the forward pass: autocast to bf16 where asked for; FSDP casts by itself."""
     import torch
 
     if precision != "bf16" or is_sharded:

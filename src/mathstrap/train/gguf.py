@@ -30,7 +30,7 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """A tokenizer in GGUF's words: `scores` for SentencePiece ("llama"), `merges` and `splitter` for byte-level BPE."""
+    """A tokenizer as GGUF stores it: `scores` for SentencePiece ("llama"), `merges` and `splitter` for byte-level BPE."""
 
     kind: Literal["llama", "gpt2"]
     splitter: str
@@ -77,7 +77,7 @@ def write_gguf(folder: Path, path: Path, *, kind: Literal["f16", "q8_0", "f32"] 
 
 
 def check_family(config: Any) -> None:
-    """Raise InputError for a model GGUF's llama architecture cannot say."""
+    """Raise InputError for a model that GGUF's llama architecture cannot represent."""
     rope = getattr(config, "rope_parameters", None) or {}
     if config.model_type not in FAMILIES:
         raise InputError(
@@ -197,7 +197,7 @@ def weights_of(folder: Path, config: Any) -> Iterator[tuple[str, Any]]:
     heads, heads_kv = config.num_attention_heads, config.num_key_value_heads
     for file in sorted(folder.glob("*.safetensors")):
         with safe_open(file, framework="pt") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - a safetensors handle, no dict
+            for name in tensors.keys():  # noqa: SIM118 - a safetensors handle, not a dict
                 weight = tensors.get_tensor(name).to(torch.float32).numpy()
                 if name in PLACES:
                     if name == "lm_head.weight" and config.tie_word_embeddings:

@@ -1,4 +1,4 @@
-"""Say what this process runs on and how many tokens fit into one forward pass."""
+"""Find out what this process runs on and how many tokens fit into one forward pass."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Literal
 
 from mathstrap.errors import InputError
 
-# Beyond these a micro-batch gains no speed: a CPU's products are saturated (bench/train.py), a GPU's nearly so.
+# Larger micro-batches gain no speed: a CPU's matrix products are saturated (bench/train.py), a GPU's nearly so.
 ENOUGH_TOKENS = {"cpu": 1024, "cuda": 16384}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One process of a run: which of how many, on what device, and how many share its machine."""
+    """One process of a run: its rank, the number of processes, its device, and the number on its machine."""
 
     device: Literal["cpu", "cuda"]
     rank: int
@@ -30,14 +30,14 @@ class Setting:
 def find_setting() -> Setting:
     """Return the setting that torchrun or accelerate put into the environment, or a single process.
 
-    Raises InputError where accelerate's configuration asks for a way of sharding that is not ours.
+    Raises InputError where accelerate's configuration asks for sharding that the recipe does not control.
     """
     import torch
 
     for name, way in (("ACCELERATE_USE_FSDP", "FSDP"), ("ACCELERATE_USE_DEEPSPEED", "DeepSpeed")):
         if os.environ.get(name, "").lower() in ("1", "true"):
             raise InputError(
-                f"accelerate's configuration asks for {way}, but the recipe says how weights are spread: "
+                f"accelerate's configuration asks for {way}, but the recipe decides how weights are sharded: "
                 "shard=full_shard is FSDP2, and DeepSpeed is not supported. Launch with accelerate launch --multi_gpu "
                 "or torchrun."
             )
@@ -62,7 +62,7 @@ def free_memory(setting: Setting) -> int:
 class Footprint:
     """The parts of a model that decide memory: parameters, and the bytes that one token's activations hold.
 
-    `bytes_to_move` are weights that are not yet where they will be multiplied, `bytes_copied` what is cast to multiply.
+    `bytes_to_move` are weights that are not on their device yet, `bytes_copied` the bf16 copies that autocast makes.
     """
 
     num_parameters: int
@@ -86,13 +86,13 @@ def footprint(model: Any, bytes_per_token: int, *, precision: str = "bf16", devi
 
 
 def derive_micro_tokens(
-    found: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int, optimizer: str = "adamw"
+    measured: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int, optimizer: str = "adamw"
 ) -> int:
-    """Return the tokens of one forward pass: what fits beside gradients and optimiser, at most what helps."""
+    """Return the tokens of one forward pass: as many as fit beside gradients and optimiser, up to ENOUGH_TOKENS."""
     # fp32 gradient and two moments per trained weight, of 4 bytes or of 1.
     moments = 8 if optimizer == "adamw" else 2
-    states = ((4 + moments) * found.num_trained + found.bytes_copied) // num_shards
-    fits = int(0.8 * free_bytes - states - found.bytes_to_move) // max(found.bytes_per_token, 1)
+    states = ((4 + moments) * measured.num_trained + measured.bytes_copied) // num_shards
+    fits = int(0.8 * free_bytes - states - measured.bytes_to_move) // max(measured.bytes_per_token, 1)
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
 
 

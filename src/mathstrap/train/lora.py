@@ -76,7 +76,7 @@ def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
 
 
 def words(targets: str | tuple[str, ...]) -> tuple[str, ...]:
-    """Return targets as several names."""
+    """Return the layer names of `targets`, which may be one comma-separated string."""
     return tuple(part.strip() for part in targets.split(",")) if isinstance(targets, str) else targets
 
 
@@ -93,7 +93,7 @@ def drop_inputs(adapted: Any, rate: float) -> None:
 
 
 def cover(model: Any, lora: LoraOptions, *, is_quantised: bool = False) -> Coverage:
-    """Return which weights of this model the options' targets select."""
+    """Return the weights of this model that the options' targets select."""
     linear = linear_layers(model)
     decoder = decoder_prefix(model)
     banks = expert_banks(model, decoder)
@@ -182,7 +182,7 @@ def reason_against(model: Any, name: str, module: Any, decoder: str) -> str:
         return "a router"
     parent = model.get_submodule(owner)
     if leaf in MAMBA_WEIGHTS and hasattr(parent, "A_log") and hasattr(parent, "D"):
-        return "read by a fused kernel that would pass the adapter by"
+        return "read by a fused kernel that would bypass the adapter"
     return ""
 
 
@@ -192,7 +192,7 @@ def ends_in(name: str, named: tuple[str, ...]) -> bool:
 
 
 def check_names(named: tuple[str, ...], linear: dict[str, Any], banks: tuple[str, ...]) -> None:
-    """Raise InputError for names that no linear layer of the model has: they would be left out without a word."""
+    """Raise InputError for names that no linear layer of the model has: peft would ignore them silently."""
     leaves = sorted({name.rpartition(".")[2] for name in [*linear, *banks]})
     for target in named:
         if not any(ends_in(name, (target,)) for name in [*linear, *banks]):
@@ -203,9 +203,9 @@ def check_names(named: tuple[str, ...], linear: dict[str, Any], banks: tuple[str
 
 
 def similar(target: str, leaves: list[str]) -> str:
-    """Return the question whether a name like this one was meant, or ""."""
-    found = suggest(target, [ALL_LINEAR, *leaves])
-    return found if "Did you mean" in found else ""
+    """Return a "Did you mean" hint for a misspelt layer name, or ""."""
+    hint = suggest(target, [ALL_LINEAR, *leaves])
+    return hint if "Did you mean" in hint else ""
 
 
 def check_tied(model: Any, chosen: dict[str, Any]) -> None:
@@ -222,8 +222,8 @@ def check_tied(model: Any, chosen: dict[str, Any]) -> None:
 def moved_by_peft(model: Any, modules: tuple[str, ...]) -> tuple[str, ...]:
     """Return the linear layers whose names peft takes for the experts' names of an older transformers.
 
-    In families whose experts were layers once, peft rewrites `gate_proj` to the bank of experts, and the dense layers
-    and shared experts of that name would get no adapter. Their weights are named instead.
+    In families whose experts used to be separate layers, peft rewrites `gate_proj` to the bank of experts, and the
+    dense layers and shared experts of that name would get no adapter. They are targeted by their weights instead.
     """
     import peft
     from peft.utils import transformers_weight_conversion as conversion
@@ -247,7 +247,7 @@ def suffixes(banks: tuple[str, ...]) -> list[str]:
 
 
 def shortest(model: Any, chosen: tuple[str, ...]) -> list[str]:
-    """Return the last parts of the names where they say no more than the names, else the names.
+    """Return the last parts of the names where these select exactly the same modules, else the full names.
 
     Other tools (vLLM, llama.cpp) expect an adapter's targets as last parts.
     """
@@ -257,21 +257,21 @@ def shortest(model: Any, chosen: tuple[str, ...]) -> list[str]:
 
 
 def doubts(recipe: TrainRecipe) -> list[str]:
-    """Return what is unusual about the strength of an adapter, or about the rate of a full fine-tuning."""
-    lora, found = recipe.lora, []
+    """Return warnings about an unusual adapter scale or learning rate."""
+    lora, sentences = recipe.lora, []
     if recipe.method == "full":
         if recipe.lr > FULL_RATE:
-            found.append(f"lr={recipe.lr:g}: full fine-tunings are published with {FULL_RATE:g} or less.")
-        return found
+            sentences.append(f"lr={recipe.lr:g}: full fine-tunings are published with {FULL_RATE:g} or less.")
+        return sentences
     scale = lora.alpha / (math.sqrt(lora.r) if lora.variant == "rslora" else lora.r)
     if lora.variant != "rslora" and not SCALES[0] <= scale <= SCALES[1]:
-        found.append(
+        sentences.append(
             f"lora.alpha / lora.r = {scale:.3g}: published adapters lie between {SCALES[0]:g} and {SCALES[1]:g}, most "
             "at 1 or 2 (the MetaMath paper's 16 / 96 = 0.167 stands alone). A smaller scale learns more slowly."
         )
     if not RATES[0] <= recipe.lr <= RATES[1]:
-        found.append(
+        sentences.append(
             f"lr={recipe.lr:g}: adapters are published with {RATES[0]:g} to {RATES[1]:g}, about ten times the rate of "
             "a full fine-tuning."
         )
-    return found
+    return sentences

@@ -1,4 +1,4 @@
-"""Load the model and the tokenizer, and make full, LoRA or QLoRA of them: they differ in `METHODS` and nowhere else."""
+"""Load the model and the tokenizer for full, LoRA or QLoRA training; the three differ only in `METHODS`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 @dataclass(frozen=True, kw_only=True)
 class Way:
-    """What sets one method apart: how the weights are kept, and what is put on top of them."""
+    """How one method stores the weights, what it adds to them, and whether they can be sharded."""
 
     quantization: Callable[[str], Any]
     wrap: Callable[[Any, TrainRecipe], Any]
@@ -72,7 +72,7 @@ def has_bf16() -> bool:
 
 
 def choose_precision(asked: str, supported: bool) -> Literal["bf16", "fp32"]:
-    """Return what to multiply in; raises InputError for bf16 where the hardware would only emulate it."""
+    """Return the precision of the products; raises InputError for bf16 where the hardware would only emulate it."""
     if asked == "bf16" and not supported:
         raise InputError(
             "precision=bf16: no native bf16 here (a CPU needs AMX or AVX-512 bf16, a GPU Ampere or later). "
@@ -92,10 +92,10 @@ def resolve_model(name: str) -> str:
             "it, or name the model it was trained on."
         )
     if path.exists() and not (path / "config.json").exists():
-        found = "a file" if path.is_file() else "a folder without config.json"
-        raise InputError(f"model: {name} is {found}. Expected a Hugging Face model folder or name.")
+        kind = "a file" if path.is_file() else "a folder without config.json"
+        raise InputError(f"model: {name} is {kind}. Expected a Hugging Face model folder or name.")
     if not path.exists() and not HUB_NAME.fullmatch(name):
-        raise InputError(f'model: no folder {name}, nor is that a name on the hub. Expected either, or "embedded".')
+        raise InputError(f'model: {name} is neither a folder nor a name on the hub. Expected either, or "embedded".')
     return str(path) if path.exists() else name
 
 
@@ -103,13 +103,14 @@ def dequantise_embedded() -> Path:
     """Return the folder of the embedded package's model in fp32, written once from its GGUF."""
     import torch
     from tokenizers import pre_tokenizers
+
     source = bundled_model_path()
     folder = cache_folder() / "models" / f"{source.stem}-fp32"
     if (folder / "config.json").exists():
         return folder
     log.info("dequantising %s into %s", source.name, folder)
     model = load_causal_model(str(source.parent), gguf_file=source.name, dtype=torch.float32)
-    # The weights are plain fp32 by this point; the quantiser would only refuse to save them.
+    # The weights are plain fp32 here, but a model that carries its quantiser refuses to be saved.
     model.hf_quantizer = None
     del model.config.quantization_config
     tokenizer = load_tokenizer_of(str(source.parent), gguf_file=source.name)
@@ -120,7 +121,7 @@ def dequantise_embedded() -> Path:
     staged = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     model.save_pretrained(staged)
     tokenizer.save_pretrained(staged)
-    with contextlib.suppress(OSError):  # another process was first
+    with contextlib.suppress(OSError):  # another process wrote the same folder first
         staged.rename(folder)
     shutil.rmtree(staged, ignore_errors=True)
     return folder
@@ -142,7 +143,7 @@ def model_errors(name: str) -> Iterator[None]:
 
 
 def model_positions(name: str) -> int:
-    """Return how many positions a model was made for, 0 where its configuration does not say; scaling counts."""
+    """Return how many positions a model supports, rotary scaling included; 0 where its configuration does not say."""
     with model_errors(name):
         config = load_config_of(name).get_text_config()
     positions = getattr(config, "max_position_embeddings", None) or 0
@@ -159,7 +160,7 @@ def load_tokenizer(path: str) -> Any:
     with model_errors(path):
         tokenizer = load_tokenizer_of(path)
     if not tokenizer("1", add_special_tokens=False).input_ids:
-        # transformers makes an empty tokenizer of a folder that has none.
+        # For a folder without tokenizer files transformers returns an empty tokenizer instead of raising.
         raise InputError(
             f"model: {path} has no tokenizer (no tokenizer.json or tokenizer.model). Copy the tokenizer's files of the "
             "model it was made from into the folder."
@@ -205,13 +206,13 @@ def load_model(path: str, recipe: TrainRecipe, *, device: str, precision: str, n
     if precision == "bf16" and num_shards <= 1:
         keep_stream_in_bf16(model)
     if quantization is None and num_shards <= 1:
-        # The Trainer would do so later; the probe and the measure of its activations run before.
+        # The Trainer would move it later, but the packing probe and the activation measurement run before.
         model.to(local)
     return model
 
 
 def load_with_attention(path: str, asked: str, device: str, **settings: Any) -> Any:
-    """Return the model with the attention asked for; "auto" takes ours where a package's does not fit the model."""
+    """Return the model with the attention asked for; "auto" falls back to packed attention where another is refused."""
     chosen = choose_attention(asked, device)
     try:
         return load_causal_model(path, attn_implementation=chosen, **settings)
@@ -228,13 +229,13 @@ def load_with_attention(path: str, asked: str, device: str, **settings: Any) -> 
 
 
 def recompute_layers(model: Any) -> None:
-    """Let the backward pass compute activations again, after they were measured."""
+    """Turn on activation checkpointing; call it after the activations were measured."""
     model.enable_input_require_grads()
     model.activation_checkpointing_enable({"use_reentrant": False})
 
 
 def compile_blocks(model: Any) -> None:
-    """Compile each transformer block, after the probe: its short rows would be compiled too."""
+    """Compile each transformer block; call it after the packing probe, whose short rows would be compiled too."""
     for block in blocks_of(model):
         block.compile(dynamic=True)
 

@@ -13,14 +13,14 @@ Artefact = Literal["merged", "gguf"]
 
 
 def check_least(options: object, **least: int) -> None:
-    """Raise RecipeError at the first option below its least value."""
+    """Raise RecipeError at the first option below its minimum."""
     for name, bound in least.items():
         if getattr(options, name) < bound:
             raise RecipeError(f"{name}: found {getattr(options, name)}, expected {bound} or more.")
 
 
 def check_share(options: object, **top: float) -> None:
-    """Raise RecipeError at the first option that is not a share from 0 to its top."""
+    """Raise RecipeError at the first option that is not a share from 0 to its maximum."""
     for name, bound in top.items():
         if not 0 <= getattr(options, name) <= bound:
             raise RecipeError(f"{name}: found {getattr(options, name)}, expected a share between 0 and {bound:g}.")
@@ -174,7 +174,7 @@ class TrainRecipe:
     divergence: float = 5.0
 
     def __post_init__(self) -> None:
-        # A list of one is written without brackets: report_to=wandb.
+        # A single value may be written without brackets: report_to=wandb.
         for name in ("report_to", "artefacts"):
             value = getattr(self, name)
             object.__setattr__(self, name, (value,) if isinstance(value, str) and value else tuple(value))

@@ -1,7 +1,7 @@
 """Measure, on the model in hand, whether samples in one row see each other, and choose how batches are laid out.
 
-A list of model names would go out of date with the next family: recurrent and convolutional layers carry a state across
-a border, attention functions drop what they do not know. So two short samples are run before every training.
+A list of model names would go out of date with the next family: recurrent and convolutional layers carry state across
+a border, and attention functions ignore arguments they do not know. So two short samples are run before every training.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from mathstrap.train.options import TrainRecipe
 log = logging.getLogger(__name__)
 
 SHORT = 24
-# How far two logits may lie apart and be equal but for rounding, as a share of their spread, by bytes a number. SAME is
-# for other tokens in a neighbour of the same length: the same products are made, so a sample that does not see its
-# neighbour comes out bit for bit (a fresh LFM2 moves by 1e-4). OTHER is for another attention or another row.
+# How far logits may differ by rounding alone, in standard deviations of the logits, by bytes per number. SAME compares
+# two runs whose neighbour has other tokens but the same length: the products are the same, so a sample that does not
+# see its neighbour comes out bit for bit (a fresh LFM2 moves by 1e-4). OTHER compares two attentions or row layouts.
 SAME = {4: 2e-6, 2: 2e-3}
 OTHER = {4: 1e-3, 2: 0.06}
-# What a model raises in its forward pass when it cannot do what it is asked; memory that runs out is another matter.
+# What a forward pass raises when the model does not support an attention. Running out of memory is not among them.
 REFUSALS = (ValueError, TypeError, NotImplementedError, RuntimeError, AttributeError, KeyError, AssertionError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Packing:
-    """How the samples of a training are laid out, with which attention, and why not packed where they are not."""
+    """The layout of a training's samples, its attention, and the reason where the samples are not packed."""
 
     layout: Layout
     attention: str
@@ -45,7 +45,7 @@ def choose_packing(
     """Return the layout of the batches, and leave the model with its attention: packed where the probe allows it.
 
     The attention the recipe names is kept; with "auto" every one the model can load is tried, fastest first. Raises
-    InputError where the model computes something else than with its own attention, and says which ones it can use.
+    InputError where the model's results differ from those of its own attention, and names the ones it can use.
     """
     base = model.get_base_model() if hasattr(model, "get_base_model") else model
     loaded = attention_name(base)
@@ -56,16 +56,16 @@ def choose_packing(
         base.set_attn_implementation(loaded)
         raise InputError(f"model: it cannot run a single sample of {probe.length} tokens: {reference}")
     if not bool(reference.isfinite().all()):
-        # Weights that are not numbers prove nothing here; the first step's loss names them.
+        # Logits that are not finite cannot be compared; the first step's loss reports them.
         base.set_attn_implementation(loaded)
         return Packing(layout="alone", attention=loaded, reason="the model's logits are not finite")
     candidates = [loaded] if recipe.attention != "auto" else list(dict.fromkeys([loaded, "sdpa", "eager"]))
     reasons: dict[str, str] = {}
     exact: list[str] = []
     for name in candidates:
-        found = probe.alone(name)
-        if isinstance(found, str) or not probe.agree(found, reference):
-            reasons[name] = found if isinstance(found, str) else "not what the model's own attention computes"
+        logits = probe.alone(name)
+        if isinstance(logits, str) or not probe.agree(logits, reference):
+            reasons[name] = logits if isinstance(logits, str) else "not what the model's own attention computes"
             continue
         exact.append(name)
         leak = probe.leak(name, share_opening=shares_opening(name, device))
@@ -78,7 +78,7 @@ def choose_packing(
         base.set_attn_implementation(loaded)
         why = "; ".join(f"{plain_name(name)}: {reason}" for name, reason in reasons.items())
         raise InputError(f"attention={recipe.attention}: {why}. This model can use attention={' or '.join(usable)}.")
-    # One sample a row needs no borders, so the model's own function is the natural one; the first exact one otherwise.
+    # One sample a row needs no borders, so the model's own attention serves; otherwise the first exact one.
     chosen = own if own in exact else exact[0]
     base.set_attn_implementation(chosen)
     reason = reasons[chosen] if chosen in reasons else next(iter(reasons.values()))
@@ -87,17 +87,17 @@ def choose_packing(
 
 
 def shares_opening(name: str, device: str) -> bool:
-    """Say whether the opening of all prompts lies in a row once: on a GPU one kernel attends to whole samples."""
+    """Say whether a row stores the prompts' common opening once; on a GPU one kernel needs whole samples."""
     return device == "cpu" and name == attention.NAME
 
 
 def plain_name(name: str) -> str:
-    """Return the recipe's word for an attention."""
+    """Return an attention's name in the recipe."""
     return "packed" if name == attention.NAME else name
 
 
 def probe_length(base: Any, longest: int) -> int:
-    """Return how many tokens the probe's samples have: few, but more than a window that the data will exceed."""
+    """Return the length of the probe's samples: short, but longer than an attention window that the data exceeds."""
     config = base.config.get_text_config()
     windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
     exceeded = [window + 8 for window in windows if isinstance(window, int) and 0 < window < longest]
@@ -140,7 +140,7 @@ class Probe:
         return all_logits[-(self.length - samples[-1][1]) :].float()
 
     def tried(self, name: str, samples: Sequence[tuple[Any, int]], *, share_opening: bool = False) -> Any:
-        """Return the logits under an attention, or the sentence with which the model refuses."""
+        """Return the logits under an attention, or the model's error message."""
         import torch
 
         try:
@@ -153,11 +153,11 @@ class Probe:
             return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
     def alone(self, name: str) -> Any:
-        """Return the logits of the second sample alone, or why there are none."""
+        """Return the logits of the second sample alone, or the model's error message."""
         return self.tried(name, [self.sample(2)])
 
     def leak(self, name: str, *, share_opening: bool) -> str:
-        """Return what is wrong with the second sample behind the first, or "" where nothing is."""
+        """Return why the second sample's logits depend on the first sample, or "" where they do not."""
         rows = [
             self.tried(name, [self.sample(before), self.sample(2)], share_opening=share_opening) for before in (0, 1)
         ]
@@ -171,17 +171,17 @@ class Probe:
         return ""
 
     def can(self, name: str, reference: Any) -> bool:
-        """Say whether an attention computes for one sample what the model's own does."""
-        found = self.alone(attention.register() if name == "packed" else name)
-        return not isinstance(found, str) and self.agree(found, reference)
+        """Say whether an attention computes the same logits for one sample as the model's own."""
+        logits = self.alone(attention.register() if name == "packed" else name)
+        return not isinstance(logits, str) and self.agree(logits, reference)
 
-    def agree(self, one: Any, other: Any, tolerance: dict[int, float] = OTHER) -> bool:
-        """Say whether two logits are equal but for rounding."""
+    def agree(self, logits: Any, other: Any, tolerance: dict[int, float] = OTHER) -> bool:
+        """Say whether two sets of logits differ by rounding alone."""
         import torch
 
         weights = {weight.dtype.itemsize for weight in self.base.parameters() if weight.is_floating_point()}
         with self.autocast:
             casts = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
             is_half = casts or min(weights, default=4) < 4
-        spread = float(other.std().clamp_min(1e-6))
-        return bool(((one - other).abs().max() / spread) <= tolerance[2 if is_half else 4])
+        deviation = float(other.std().clamp_min(1e-6))
+        return bool(((logits - other).abs().max() / deviation) <= tolerance[2 if is_half else 4])

@@ -29,16 +29,16 @@ WITH_INPUT = (
 )
 
 
-# The opening mark is missing where the chat template that the reply came from had written it (DeepSeek-R1, QwQ).
+# The opening mark is absent from a reply whose chat template already wrote it in the prompt (DeepSeek-R1, QwQ).
 THOUGHT = re.compile(r"\s*(?:<think>)?(?P<thought>(?:(?!<think>).)*?)</think>\s*(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class RenderedSample:
-    """What the model reads and what it learns; the end mark is not text and follows as a token.
+    """The prompt and the response the model learns; the end mark is not text and follows as a token.
 
-    `written` are the row's own words in the response: a template's marks around them may spell special tokens, the
-    row's words may not. None stands for the whole response.
+    `written` is the row's own part of the response: the template's marks around it may spell special tokens, the
+    row's text may not. None stands for the whole response.
     """
 
     prompt: str
@@ -85,10 +85,10 @@ def render(
 
 
 def render_reasoned(template: Template, turns: list[Turn], pair: TrainingPair) -> RenderedExchange:
-    """Return the exchange of a pair whose reasoning stands apart, or at the head of its response in <think> marks.
+    """Return the exchange of a pair whose reasoning is a field of its own, or opens its response in <think> marks.
 
-    Such a head, whose opening mark may be missing, goes where the template puts reasoning; where it puts it nowhere,
-    the response is kept as it is written.
+    Reasoning inside the response, whose opening mark may be missing, moves to the template's place for reasoning;
+    where the template has none, the response stays as it is.
     """
     inline = THOUGHT.fullmatch(pair.response) if not pair.reasoning else None
     if inline is not None and inline["rest"].strip():
@@ -98,7 +98,7 @@ def render_reasoned(template: Template, turns: list[Turn], pair: TrainingPair) -
         try:
             return render_exchange(template, turns, pair.response)
         except InputError:
-            # The template moves the thought to a place that its prompt has closed (enable_thinking=false).
+            # The template moves the thought into a block that its prompt already closed (enable_thinking=false).
             return rendered
     return render_exchange(template, turns, pair.response, pair.reasoning)
 

@@ -44,7 +44,7 @@ def is_right(pair: TrainingPair, reply: str) -> bool:
 def generate(
     model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], end: int, max_tokens: int, precision: str
 ) -> list[str]:
-    """Return greedy replies to token prompts, in order; similar lengths are asked together, padded on the left."""
+    """Return greedy replies to token prompts, in order; similar lengths share a batch, padded on the left."""
     import torch
 
     trained_with = model.config.get_text_config()._attn_implementation

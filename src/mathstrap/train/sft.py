@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 CURVE = "curve.jsonl"
 CHECKPOINTS = "checkpoints"
-# What may change between a run and its resumption: how fast and how visibly, not what is computed.
+# Keys that may change when a run resumes: they affect speed and logging, not what is computed.
 FREE_KEYS = {"out", "report_to", "artefacts", "keep_checkpoints", "log_every", "compile", "divergence", "liger"}
 
 
@@ -68,7 +68,7 @@ class TrainReport:
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What a run knows before it loads the model."""
+    """Everything a run needs before it loads the model."""
 
     recipe: TrainRecipe
     setting: hardware.Setting
@@ -116,16 +116,15 @@ def train(recipe: TrainRecipe, *, listener: Listener | None = None) -> TrainRepo
 
 
 def is_finished(ready: Prepared, watch: Watch) -> bool:
-    """Say whether the last checkpoint is the end of the run: of its steps, or where it stopped early."""
+    """Say whether the last checkpoint ends the run: it has all steps, or the run stopped early."""
     if ready.last is None:
         return False
-    best = ready.recipe.best
-    stopped = bool(best.patience) and watch.validations_since_best(best) >= best.patience
-    return stopped or checkpoints.step_of(ready.last) >= num_steps(ready.recipe, len(ready.table))
+    is_complete = checkpoints.step_of(ready.last) >= num_steps(ready.recipe, len(ready.table))
+    return is_complete or watch.is_out_of_patience(ready.recipe.best)
 
 
 def prepare(recipe: TrainRecipe) -> Prepared:
-    """Check what can be checked and tokenise, before the model is loaded."""
+    """Check the recipe and the data and tokenise, before the model is loaded."""
     for package in ("torch", "transformers", "accelerate", "peft"):
         if find_spec(package) is None:
             raise missing_extra(package, "train")
@@ -172,7 +171,7 @@ def prepare(recipe: TrainRecipe) -> Prepared:
 
 
 def fit(ready: Prepared, watch: Watch) -> None:
-    """Load the model, look at how it packs and what it holds, cut the batch and train to the last step."""
+    """Load the model, probe packing, measure memory, cut the batch and train to the last step."""
     import transformers
 
     from mathstrap.train.trainer import TrainingPlan, build_trainer
@@ -187,7 +186,7 @@ def fit(ready: Prepared, watch: Watch) -> None:
     check_vocabulary(model, ready.table, ready.held_out)
     set_end(model, ready.tokenizer, ready.end, recipe.data)
     packing = look_at_packing(ready, model)
-    found = measure(ready, model, packing)
+    footprint = measure(ready, model, packing)
     if recipe.checkpoint_layers:
         recompute_layers(model)
     if recipe.compile:
@@ -195,7 +194,7 @@ def fit(ready: Prepared, watch: Watch) -> None:
     cut = resumed_cut(out) if last is not None else None
     if cut is None or cut.processes != setting.processes:
         fitting = recipe.micro_tokens or hardware.derive_micro_tokens(
-            found, free_bytes=hardware.free_memory(setting), device=setting.device, num_shards=num_shards,
+            footprint, free_bytes=hardware.free_memory(setting), device=setting.device, num_shards=num_shards,
             max_length=recipe.data.max_length, optimizer=recipe.optimizer,
         )  # fmt: skip
         cut = cut_batch(
@@ -203,9 +202,9 @@ def fit(ready: Prepared, watch: Watch) -> None:
             micro_tokens=agreed(ready.args, fitting),
         )  # fmt: skip
     if setting.is_first:
-        weights = found.num_parameters if recipe.method == "full" else found.num_trained
-        checkpoints.check_room(ready.folder, 4 * weights + 8 * found.num_trained)
-        write_manifest(ready, cut, found, packing, getattr(model, "mathstrap_coverage", None))
+        weights = footprint.num_parameters if recipe.method == "full" else footprint.num_trained
+        checkpoints.check_room(ready.folder, 4 * weights + 8 * footprint.num_trained)
+        write_manifest(ready, cut, footprint, packing, getattr(model, "mathstrap_coverage", None))
         if recipe.lora.variant == "pissa" and recipe.method == "lora" and last is None:
             save_start(model, out)
     ready.args.gradient_accumulation_steps = cut.accumulation
@@ -231,14 +230,14 @@ def look_at_packing(ready: Prepared, model: Any) -> Packing:
     """Return the layout of this training's batches, the same on all processes."""
     setting, longest = ready.setting, int(ready.table.lengths.max())
     autocast = autocast_of(setting.device, ready.precision, is_sharded=ready.is_sharded)
-    found = choose_packing(model, ready.recipe, device=setting.device, autocast=autocast, longest=longest)
-    # One process that must not pack is enough: all run the same layout.
-    packs = bool(agreed(ready.args, int(found.layout != "alone")))
-    return found if packs or found.layout == "alone" else replace(found, layout="alone", reason="another process")
+    packing = choose_packing(model, ready.recipe, device=setting.device, autocast=autocast, longest=longest)
+    # All processes must run the same layout, so one that cannot pack decides for all.
+    packs = bool(agreed(ready.args, int(packing.layout != "alone")))
+    return packing if packs or packing.layout == "alone" else replace(packing, layout="alone", reason="another process")
 
 
 def measure(ready: Prepared, model: Any, packing: Packing) -> hardware.Footprint:
-    """Return the model's weights and what a token's activations hold, by a sample of the longest tenth."""
+    """Return the model's footprint; activations are measured on the sample at the 90th percentile of length."""
     import numpy as np
 
     order = np.argsort(ready.table.lengths)
@@ -253,7 +252,7 @@ def measure(ready: Prepared, model: Any, packing: Packing) -> hardware.Footprint
 
 
 def save_start(model: Any, out: Path) -> None:
-    """Keep the adapter a PiSSA training starts from: what was learnt is the difference to it."""
+    """Save the adapter a PiSSA training starts from; the update is the difference from it."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
@@ -269,7 +268,7 @@ def num_steps(recipe: TrainRecipe, num_samples: int) -> int:
 def tokenise(
     pairs: list[Any], tokenizer: Any, recipe: TrainRecipe, *, day: datetime.date | None = None
 ) -> TokenTable:  # fmt: skip
-    """Return the tokens of pairs, from the cache where they were made before."""
+    """Return the tokens of pairs, from the cache where an earlier run made them."""
     texts = render(pairs, recipe.data, tokenizer, day=day)
     ends = find_ends(tokenizer, recipe.data)
     table = encode_cached(texts, tokenizer, ends, recipe.data.max_length, cache_folder())
@@ -277,7 +276,7 @@ def tokenise(
 
 
 def first_day(out: Path) -> datetime.date:
-    """Return the day a run started, which templates that write a date must go on showing."""
+    """Return the day a run started; chat templates that write a date must keep writing this one."""
     day = read_manifest(out).get("started")
     return datetime.date.fromisoformat(day) if day else datetime.datetime.now(tz=datetime.UTC).date()
 
@@ -306,7 +305,7 @@ def check_vocabulary(model: Any, table: TokenTable, held_out: TokenTable | None)
 
 
 def scorer(ready: Prepared) -> Any:
-    """Return what measures accuracy at a validation, or None where it was not asked for."""
+    """Return the function that measures accuracy at a validation, or None where the recipe does not ask for it."""
     if ready.recipe.best.metric != "accuracy":
         return None
     if ready.is_sharded:
@@ -316,7 +315,7 @@ def scorer(ready: Prepared) -> Any:
 
 
 def choose_sharding(recipe: TrainRecipe, processes: int) -> bool:
-    """Say whether the weights are spread over the processes."""
+    """Say whether the weights are sharded over the processes."""
     can = METHODS[recipe.method].can_shard
     if recipe.shard == "full_shard" and not can:
         raise InputError(f"shard=full_shard: {recipe.method} keeps the frozen weights on each process. Set shard=auto.")
@@ -324,14 +323,14 @@ def choose_sharding(recipe: TrainRecipe, processes: int) -> bool:
 
 
 def agreed(args: Any, micro_tokens: int) -> int:
-    """Return the smallest of all processes' numbers, so that all cut alike."""
+    """Return the smallest number of all processes, so that every process cuts the batch alike."""
     if args.world_size == 1:
         return micro_tokens
     import torch
 
-    found = torch.tensor(micro_tokens, device=args.device)
-    torch.distributed.all_reduce(found, op=torch.distributed.ReduceOp.MIN)
-    return int(found)
+    smallest = torch.tensor(micro_tokens, device=args.device)
+    torch.distributed.all_reduce(smallest, op=torch.distributed.ReduceOp.MIN)
+    return int(smallest)
 
 
 def prepare_folder(out: Path) -> None:
@@ -350,7 +349,7 @@ def data_hash(table: TokenTable) -> str:
 
 
 def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_sharded: bool) -> None:
-    """Raise InputError where the folder's checkpoints were made by another recipe, from other data, or sharded."""
+    """Raise InputError where the folder's checkpoints have another recipe, other data or other sharding."""
     manifest = read_manifest(out)
     if "recipe" not in manifest:
         raise InputError(
@@ -360,15 +359,15 @@ def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_shar
     was_sharded = manifest.get("hardware", {}).get("sharded", False)
     if was_sharded != is_sharded:
         raise InputError(
-            f"{out}: its checkpoints are {'sharded' if was_sharded else 'not sharded'}, this run's would not match. "
-            "Start it with as many processes and the same shard= as before, or name another out=."
+            f"{out}: its checkpoints are {'sharded' if was_sharded else 'not sharded'}, unlike this run's. "
+            "Start with the same number of processes and the same shard= as before, or name another out=."
         )
     before, after = manifest.get("recipe", {}), json.loads(json.dumps(public(asdict(recipe))))
     changed = [key for key in after if key not in FREE_KEYS and after[key] != before.get(key)]
     if changed:
-        found = ", ".join(f"{key}={before.get(key)}" for key in changed)
+        old_settings = ", ".join(f"{key}={before.get(key)}" for key in changed)
         raise InputError(
-            f"{out}: holds a run with other settings ({found}). Its checkpoints cannot be continued with this recipe. "
+            f"{out}: holds a run with other settings ({old_settings}). Its checkpoints cannot be continued with this recipe. "
             "Name another out=, or delete the folder."
         )
     if manifest.get("data", {}).get("hash") != data_hash(table):
@@ -386,16 +385,16 @@ def read_manifest(out: Path) -> dict[str, Any]:
 
 
 def resumed_cut(out: Path) -> Cut | None:
-    """Return the cut of the run that is being resumed: the memory free today must not change its batches."""
+    """Return the cut of the run that is being resumed; today's free memory must not change its batches."""
     values = read_manifest(out).get("batch")
     names = ("global_batch", "processes", "accumulation", "micro_tokens")
     return Cut(**{name: values[name] for name in names}) if values else None
 
 
 def write_manifest(
-    ready: Prepared, cut: Cut, found: hardware.Footprint, packing: Packing, coverage: Coverage | None
+    ready: Prepared, cut: Cut, footprint: hardware.Footprint, packing: Packing, coverage: Coverage | None
 ) -> None:  # fmt: skip
-    """Write what the run is: recipe, data, the cut of the batch, layout, what is trained, precision, versions."""
+    """Write the run's manifest: recipe, data, the cut of the batch, layout, trained weights, precision, versions."""
     import accelerate
     import peft
     import torch
@@ -414,9 +413,9 @@ def write_manifest(
             "lost_reasoning": table.lost_reasoning,
         },
         "started": ready.day.isoformat(),
-        "model": {"parameters": found.num_parameters, "trained": found.num_trained},
+        "model": {"parameters": footprint.num_parameters, "trained": footprint.num_trained},
         "end": {"id": ready.end, "text": ready.tokenizer.convert_ids_to_tokens(ready.end)},
-        "packing": asdict(packing), "bytes_per_token": found.bytes_per_token,
+        "packing": asdict(packing), "bytes_per_token": footprint.bytes_per_token,
         **({"adapter": asdict(coverage), "doubts": doubts(ready.recipe)} if coverage else {}),
         "hardware": {
             "device": setting.device, "machine": platform.machine(), "precision": ready.precision,

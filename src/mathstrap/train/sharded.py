@@ -1,6 +1,6 @@
-"""Save and load the optimiser of a model whose weights are spread over the processes (FSDP).
+"""Save and load the optimiser of a model whose weights are sharded over the processes (FSDP).
 
-The Trainer would write the first process's share and give it to all on resume; here the whole state is gathered.
+The Trainer saves the first process's shard and hands it to every process on resume; here the whole state is gathered.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def load_optimizer(model: Any, optimizer: Any, schedule: Any, folder: Path, *, i
     schedule.load_state_dict(torch.load(folder / SCHEDULE, map_location="cpu", weights_only=True))
 
 
-def is_spread(model: Any) -> bool:
-    """Say whether the weights really are spread: every trained one a DTensor under torch's FSDP."""
+def is_sharded_model(model: Any) -> bool:
+    """Say whether the weights really are sharded: every one is a DTensor under torch's FSDP."""
     from torch.distributed.fsdp import FSDPModule
     from torch.distributed.tensor import DTensor
 

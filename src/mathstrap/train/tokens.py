@@ -1,7 +1,7 @@
 """Turn texts into token ids with an exact border between prompt and response, once, and keep them in a cache.
 
-The border: a model is prompted with the tokens of the prompt alone, so every sample starts with exactly those, whatever
-the tokenizer would merge across the border when it sees prompt and response as one text.
+A model is prompted with the tokens of the prompt alone, so every sample starts with exactly those tokens, even where
+the tokenizer would merge characters across the border when it tokenises prompt and response as one text.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 CACHE_VERSION = 2
 CHUNK = 4096
-# Texts that no tokenizer merges with what follows; the first that leaves the response intact is taken.
+# Texts that tokenizers rarely merge with what follows; the first that leaves the response intact is used.
 FENCES = ("\n", "\n\n", "\t", ".", "#")
 
 
@@ -31,9 +31,9 @@ FENCES = ("\n", "\n\n", "\t", ".", "#")
 class TokenTable:
     """Token ids of many samples, end to end: sample i is ids[offsets[i]:offsets[i+1]], its prompt the first starts[i].
 
-    `kept` maps samples to the texts they came from; `dropped` counts the others by reason; `merged` counts the samples
-    whose prompt's last token would have melted into the response if both had been tokenised as one text, and
-    `lost_reasoning` those whose prompt has no place for the reasoning they came with.
+    `kept` maps samples to the texts they came from; `dropped` counts the other texts by reason; `merged` counts the
+    samples whose prompt's last token would have merged with the response if both had been tokenised as one text;
+    `lost_reasoning` counts those whose prompt has no place for their reasoning.
     """
 
     ids: Any
@@ -89,11 +89,12 @@ def opening_ids(tokenizer: Any) -> tuple[int, ...]:
 def encode(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int) -> TokenTable:
     """Tokenise all texts; samples over `max_length` tokens, end mark included, are dropped and counted, never cut.
 
-    One that no tokens could spell in so few is dropped unread: ten megabytes without a space would take minutes.
+    A text too long even for the vocabulary's longest tokens is dropped before it is tokenised: ten megabytes without
+    a space would take minutes.
     """
     import numpy as np
 
-    # The end mark too: some tokenizers do not call theirs special.
+    # The end mark is added because some tokenizers do not mark theirs as special.
     end = str(tokenizer.convert_ids_to_tokens(ends.end))
     specials = [token for token in {*token_texts(tokenizer), end} if len(token) > 2]
     pieces: list[Any] = []
@@ -138,7 +139,7 @@ def encode(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_leng
 def continuation(tokenizer: Any, response: str) -> list[int]:
     """Return the ids of a response as it follows other text, independent of the prompt's last token.
 
-    Tokenised on its own, SentencePiece would open it with a space that is not there; behind a fence it does not.
+    SentencePiece opens a text of its own with a space that is not in the response; after a fence it does not.
     """
     for fence in FENCES:
         opening = tokenizer(fence, add_special_tokens=False).input_ids
@@ -149,15 +150,15 @@ def continuation(tokenizer: Any, response: str) -> list[int]:
 
 
 def cache_folder() -> Path:
-    """Return where token tables are kept: MATHSTRAP_CACHE, else the user's cache folder."""
-    given = os.environ.get("MATHSTRAP_CACHE")
-    return Path(given) if given else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mathstrap"
+    """Return the folder of cached token tables: MATHSTRAP_CACHE, else the user's cache folder."""
+    override = os.environ.get("MATHSTRAP_CACHE")
+    return Path(override) if override else Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mathstrap"
 
 
 def encode_cached(
     texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int, folder: Path
 ) -> TokenTable:
-    """Return `encode`'s table from the cache where the same texts met the same tokenizer before."""
+    """Return `encode`'s table, from the cache where the same texts and tokenizer were encoded before."""
     path = folder / "tokens" / f"{table_key(texts, tokenizer, ends, max_length)}.safetensors"
     if path.exists():
         return read_table(path)

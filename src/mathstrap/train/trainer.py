@@ -1,4 +1,4 @@
-"""The Hugging Face Trainer with our batches, loss, checkpoints and watch; loop, optimiser and processes are its own.
+"""The Hugging Face Trainer with our batches, loss, checkpoints and curve; it keeps its loop, optimiser and processes.
 
 Imports torch and transformers, so it is imported inside the function that trains and nowhere else.
 """
@@ -21,23 +21,23 @@ from mathstrap.train.collate import EpochPlan, Layout, Samples, collate, train_l
 from mathstrap.train.forward import autocast_of, on_device, sum_of_losses
 from mathstrap.train.hardware import Setting
 from mathstrap.train.options import TrainRecipe
-from mathstrap.train.sharded import is_spread, load_optimizer, save_optimizer
+from mathstrap.train.sharded import is_sharded_model, load_optimizer, save_optimizer
 from mathstrap.train.tokens import TokenTable
 from mathstrap.train.watch import Validation, Watch, best_of
 
 # What we override although transformers keeps it private, and why no public hook will do. tests/train/test_trainer.py
 # fails when a release renames one; pyproject.toml bounds the releases.
 PRIVATE_HOOKS = {
-    "_get_grad_norm": "the norm before the optimiser's step decides whether to take it; callbacks see it afterwards",
-    "_save_optimizer_and_scheduler": "with FSDP the Trainer writes the first process's share alone",
-    "_load_optimizer_and_scheduler": "with FSDP the Trainer hands the first process's share to all",
-    "_load_from_checkpoint": "a sharded model is loaded from the checkpoint to begin with",
+    "_get_grad_norm": "the norm must be checked before the optimiser's step; callbacks see it afterwards",
+    "_save_optimizer_and_scheduler": "with FSDP the Trainer saves only the first process's shard",
+    "_load_optimizer_and_scheduler": "with FSDP the Trainer gives the first process's shard to every process",
+    "_load_from_checkpoint": "a sharded model was already loaded from the checkpoint",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """Everything a trainer is built from, beside the model and the tokenizer."""
+    """Everything a trainer is built from besides the model and the tokenizer."""
 
     recipe: TrainRecipe
     setting: Setting
@@ -57,7 +57,7 @@ def arguments(recipe: TrainRecipe, setting: Setting, folder: Path) -> TrainingAr
 
     The Trainer writes into a staging folder; `Cadence` moves what is complete into its place.
     """
-    made = TrainingArguments(
+    settings = TrainingArguments(
         output_dir=str(folder / checkpoints.STAGING), use_cpu=setting.device == "cpu", seed=recipe.rng_seed,
         data_seed=recipe.rng_seed,
         ddp_backend="gloo" if setting.device == "cpu" and setting.processes > 1 else None,
@@ -71,9 +71,9 @@ def arguments(recipe: TrainRecipe, setting: Setting, folder: Path) -> TrainingAr
         report_to=list(recipe.report_to) or "none", disable_tqdm=True, remove_unused_columns=False,
         use_liger_kernel=recipe.liger,
     )  # fmt: skip
-    # One process drives one GPU: of several visible ones the Trainer would make a DataParallel, which cuts our one row.
-    made._n_gpu = min(made.n_gpu, 1)
-    return made
+    # One process drives one GPU: for several visible GPUs the Trainer would use DataParallel, which splits our one row.
+    settings._n_gpu = min(settings.n_gpu, 1)
+    return settings
 
 
 OPTIMIZERS = {"adamw": "adamw_torch_fused", "adamw-8bit": "adamw_bnb_8bit", "adamw-paged-8bit": "paged_adamw_8bit"}
@@ -96,7 +96,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
 
     @property
     def plain_model(self) -> Any:
-        """The model inside what wraps it for several processes."""
+        """The model without the wrapper for several processes."""
         return self.accelerator.unwrap_model(self.model)
 
     def get_train_dataloader(self) -> Any:
@@ -112,7 +112,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         return batches, totals[0]
 
     def compute_loss_context_manager(self) -> contextlib.AbstractContextManager[Any]:
-        """Return the context in which the products of this training are made."""
+        """Return the precision context of this training's forward passes."""
         return autocast_of(self.job.setting.device, self.job.precision, is_sharded=self.job.is_sharded)
 
     def compute_loss(
@@ -121,19 +121,19 @@ class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         """Return a micro-batch's share of its step's mean loss in nats per response token."""
         assert not return_outputs, "only the loss is computed"
         total = sum_of_losses(model, self.plain_model, inputs)
-        # Processes average their gradients, so each loss counts once per process.
+        # DDP and FSDP average gradients over processes; this product makes the average a sum.
         loss = total / num_items_in_batch * self.job.setting.processes
         self.step_loss = self.step_loss + loss.detach()
         return loss
 
     def check_step(self) -> None:
-        """Raise DivergedError before the optimiser's step where this step's loss or gradient forbids it."""
+        """Raise DivergedError before the optimiser's step where the loss or the gradient is not usable."""
         loss = self.accelerator.reduce(self.step_loss, "mean")
         self.step_loss = 0.0
         self.job.watch.check(self.state.global_step + 1, float(loss), self.grad_norm)
 
     def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
-        """Log as the Trainer does, and keep the point of the curve."""
+        """Log as the Trainer does, and record a point of the curve."""
         super().log(logs, *rest, **named)
         if "loss" in logs and self.job.setting.is_first:
             self.job.watch.point(
@@ -169,7 +169,7 @@ class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
         return metrics
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        # Called with the norm that clipping found, and without one where nothing is clipped.
+        # grad_norm comes from clipping; it is None where gradients are not clipped.
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         self.grad_norm = float(norm)
         return norm
@@ -194,21 +194,21 @@ class PackedTrainer(Trainer):  # type: ignore[misc, unused-ignore]
 
 
 class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
-    """When a run checks, validates, saves and stops; and the move of a complete checkpoint into its place."""
+    """Decide when a run checks, validates, saves and stops, and move complete checkpoints into place."""
 
     def __init__(self) -> None:
         self.saved = -1
-        # Set once the Trainer exists, which takes its callbacks when it is made.
+        # Set after the Trainer exists: the Trainer takes its callbacks in its constructor.
         self.trainer: PackedTrainer | None = None
 
     @property
     def job(self) -> TrainingPlan:
-        """What the trainer was built from."""
+        """The plan the trainer was built from."""
         return self.running.job
 
     @property
     def running(self) -> PackedTrainer:
-        """The trainer that calls."""
+        """The trainer that calls this callback."""
         assert self.trainer is not None, "the callback knows its trainer before the training starts"
         return self.trainer
 
@@ -227,12 +227,12 @@ class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self.mark(step, control, (bool(every) and step % every == 0) or step >= state.max_steps)
 
     def on_epoch_end(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Save at the end of an epoch where no other rhythm is asked for."""
+        """Save at the end of an epoch where save_every is 0."""
         is_due = not self.job.recipe.save_every and state.global_step != self.saved
         self.mark(state.global_step, control, is_due, ended_epoch=True)
 
     def mark(self, step: int, control: Any, should_save: bool, *, ended_epoch: bool = False) -> None:
-        """Set the Trainer's control flags; a run that no longer gets better saves and stops."""
+        """Set the Trainer's control flags for validation and saving after a step."""
         recipe, job = self.job.recipe, self.job
         is_due = bool(recipe.eval_every) and step % recipe.eval_every == 0 and not ended_epoch
         at_save = should_save and (not recipe.eval_every or bool(recipe.best.metric))
@@ -243,8 +243,8 @@ class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
             self.clear_staging()
 
     def on_evaluate(self, _args: Any, state: Any, control: Any, **_: Any) -> None:
-        """End the run early where the best validation lies `best.patience` validations back."""
-        if job_is_over(self.job) and not control.should_training_stop:
+        """Save and end the run early where the best validation lies `best.patience` validations back."""
+        if self.job.watch.is_out_of_patience(self.job.recipe.best) and not control.should_training_stop:
             control.should_training_stop = True
             if self.saved != state.global_step:
                 control.should_save = True
@@ -252,7 +252,7 @@ class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
                 self.clear_staging()
 
     def clear_staging(self) -> None:
-        """Remove what a killed run left half written, before the Trainer writes there again."""
+        """Remove a killed run's incomplete checkpoint before the Trainer writes there again."""
         if self.job.setting.is_first:
             checkpoints.clear_staging(self.job.folder)
         self.running.accelerator.wait_for_everyone()
@@ -268,12 +268,6 @@ class Cadence(TrainerCallback):  # type: ignore[misc, unused-ignore]
         self.running.accelerator.wait_for_everyone()
 
 
-def job_is_over(job: TrainingPlan) -> bool:
-    """Say whether a run that stops early has stopped getting better."""
-    best = job.recipe.best
-    return bool(best.patience) and job.watch.validations_since_best(best) >= best.patience
-
-
 def build_trainer(model: Any, tokenizer: Any, job: TrainingPlan, args: TrainingArguments) -> PackedTrainer:
     """Return a Trainer for the job; raises InputError for a logger that does not exist."""
     cadence = Cadence()
@@ -282,7 +276,7 @@ def build_trainer(model: Any, tokenizer: Any, job: TrainingPlan, args: TrainingA
     except (RuntimeError, ValueError) as error:
         if not job.recipe.report_to:
             raise
-        # The loggers' own checks: a name transformers does not know, or a package that is absent.
+        # The loggers check themselves: a name transformers does not know, or a package that is not installed.
         raise InputError(f"report_to={', '.join(job.recipe.report_to)}: {error}") from None
     cadence.trainer = trainer
     trainer.remove_callback(PrinterCallback)
@@ -290,9 +284,9 @@ def build_trainer(model: Any, tokenizer: Any, job: TrainingPlan, args: TrainingA
 
 
 def check_wrapper(model: Any, job: TrainingPlan) -> None:
-    """Assert that the model is spread as asked: on a CPU the Trainer's own `fsdp=` runs as DDP without a word."""
+    """Assert that the model is wrapped as asked: on a CPU the Trainer's own `fsdp=` silently runs as DDP."""
     if job.is_sharded:
-        assert is_spread(model), f"the weights were to be sharded, but the model is a {type(model).__name__}"
+        assert is_sharded_model(model), f"the weights were to be sharded, but the model is a {type(model).__name__}"
     elif job.setting.processes > 1:
         from torch.nn.parallel import DistributedDataParallel
 

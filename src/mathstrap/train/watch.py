@@ -17,6 +17,7 @@ from mathstrap.files.tables import write_atomically
 from mathstrap.train.options import BestOptions
 
 SMOOTH = 0.9
+# The running mean starts at the first loss, so divergence is judged only after this many steps.
 SETTLED_STEPS = 10
 
 
@@ -71,7 +72,7 @@ class Watch:
     started_step: int = 0
 
     def resume(self, step: int, *, rewrite: bool) -> None:
-        """Read back the curve up to the step a checkpoint was taken at; later points are about to be made again."""
+        """Read back the curve up to a checkpoint's step; the steps after it will run again."""
         points, validations = read_curve(self.path)
         self.points = [point for point in points if point.step <= step]
         self.validations = [validation for validation in validations if validation.step <= step]
@@ -81,7 +82,7 @@ class Watch:
             write_curve(self.path, [*self.points, *self.validations])
 
     def smooth(self, loss: float) -> None:
-        """Take a loss into the running mean and its lowest value."""
+        """Update the running mean of the loss and its lowest value."""
         self.smoothed = loss if math.isnan(self.smoothed) else SMOOTH * self.smoothed + (1 - SMOOTH) * loss
         self.num_losses += 1
         self.lowest = min(self.lowest, self.smoothed)
@@ -106,42 +107,46 @@ class Watch:
             )
 
     def point(self, *, step: int, num_steps: int, epoch: float, loss: float, lr: float, grad_norm: float) -> Point:
-        """Make a point of the curve, keep it, and call the listener."""
+        """Record a point of the curve and call the listener."""
         seconds = max(time.monotonic() - self.started, 1e-9)
         done = max(step - self.started_step, 1)
-        made = Point(
+        point = Point(
             step=step, num_steps=num_steps, epoch=epoch, loss=loss, lr=lr, grad_norm=grad_norm,
             tokens=self.tokens, tokens_per_second=self.tokens / seconds,
             seconds_left=seconds / done * (num_steps - step),
         )  # fmt: skip
-        self.points.append(made)
-        self.keep(made)
-        return made
+        self.points.append(point)
+        self.keep(point)
+        return point
 
-    def validation(self, made: Validation) -> None:
-        """Keep a validation, and call the listener."""
-        self.validations.append(made)
-        self.keep(made)
+    def validation(self, validation: Validation) -> None:
+        """Record a validation and call the listener."""
+        self.validations.append(validation)
+        self.keep(validation)
 
     def validations_since_best(self, best: BestOptions) -> int:
-        """Return how many validations there were since the best one by a metric; 0 where the last one is the best."""
+        """Return the number of validations after the best one by a metric; 0 where the last one is the best."""
         scores = scores_of(best, self.validations)
         if not scores:
             return 0
         steps = list(scores)
         return len(steps) - 1 - steps.index(best_step(scores, lower_is_better=best.metric != "accuracy"))
 
-    def keep(self, made: Point | Validation) -> None:
+    def is_out_of_patience(self, best: BestOptions) -> bool:
+        """Say whether the run should stop early: `best.patience` validations passed without a better one."""
+        return bool(best.patience) and self.validations_since_best(best) >= best.patience
+
+    def keep(self, entry: Point | Validation) -> None:
         """Append a line to the curve file and call the listener."""
         descriptor = open_for_writing(self.path, os.O_WRONLY | os.O_APPEND)
         with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(made)) + "\n")
+            file.write(json.dumps(asdict(entry)) + "\n")
         if self.listener:
-            self.listener(made)
+            self.listener(entry)
 
 
 def scores_of(best: BestOptions, validations: Sequence[Validation]) -> dict[int, float]:
-    """Return the scores by step that a metric chooses by; without a metric the loss is one for stopping early."""
+    """Return a metric's scores by step; without a metric early stopping uses the loss."""
     if best.metric == "accuracy":
         return {validation.step: validation.accuracy for validation in validations if validation.accuracy is not None}
     return {validation.step: validation.eval_loss for validation in validations}
@@ -154,7 +159,7 @@ def best_step(scores: Mapping[int, float], *, lower_is_better: bool) -> int:
 
 
 def best_of(best: BestOptions, watch: Watch, kept: Collection[int]) -> int | None:
-    """Return the best of the kept checkpoints' steps by the recipe's metric, or None where the last one counts."""
+    """Return the best kept checkpoint's step by the recipe's metric, or None where the last one is chosen."""
     scores = scores_of(best, [validation for validation in watch.validations if validation.step in kept])
     return best_step(scores, lower_is_better=best.metric == "loss") if best.metric and scores else None
 
@@ -177,5 +182,5 @@ def read_curve(path: Path) -> tuple[list[Point], list[Validation]]:
 
 
 def write_curve(path: Path, lines: list[Point | Validation]) -> None:
-    """Write the curve anew, in one move."""
+    """Replace the curve file atomically."""
     write_atomically(path, (json.dumps(asdict(line)).encode() + b"\n" for line in lines))
