@@ -30,7 +30,7 @@ NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = 1, 2, 3, 4, 5, 6
 
 @dataclass(frozen=True, kw_only=True)
 class Vocabulary:
-    """A tokenizer as GGUF stores it: `scores` for SentencePiece ("llama"), `merges` and `splitter` for byte-level BPE."""
+    """A tokenizer as GGUF stores it: `scores` for SentencePiece ("llama"), `merges` and `splitter` for byte BPE."""
 
     kind: Literal["llama", "gpt2"]
     splitter: str

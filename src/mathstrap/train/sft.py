@@ -367,8 +367,8 @@ def check_same_run(out: Path, recipe: TrainRecipe, table: TokenTable, *, is_shar
     if changed:
         old_settings = ", ".join(f"{key}={before.get(key)}" for key in changed)
         raise InputError(
-            f"{out}: holds a run with other settings ({old_settings}). Its checkpoints cannot be continued with this recipe. "
-            "Name another out=, or delete the folder."
+            f"{out}: holds a run with other settings ({old_settings}). Its checkpoints cannot be continued with this "
+            "recipe. Name another out=, or delete the folder."
         )
     if manifest.get("data", {}).get("hash") != data_hash(table):
         raise InputError(f"{out}: holds a run on other data. Name another out=, or delete the folder.")
