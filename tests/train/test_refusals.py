@@ -113,7 +113,7 @@ def turns_of(*contents, **last):
 @pytest.mark.parametrize(("row", "reason"), [
     ({"query": QUESTION, "response": "<think>\nhm"}, "ends in its thought"),
     ({"query": QUESTION, "response": "<think>\nhm\n</think>\n"}, "ends in its thought"),
-    ({"messages": turns_of(QUESTION, ANSWER, weight=0)}, "every weight is 0"),
+    ({"messages": turns_of(QUESTION, ANSWER, weight=0)}, "every turn has weight 0"),
     ({"messages": json.dumps(turns_of(QUESTION, ANSWER))}, "the turns are text"),
     ({"instruction": "q", "output": "a", "history": [["q"]]}, "history is not a list"),
 ])  # fmt: skip

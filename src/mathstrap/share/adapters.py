@@ -1,6 +1,6 @@
-"""The reward as trainers call it: TRL, verl, OpenRLHF's function, verifiers. Each by its own signature, old and new.
+"""Reward functions with the signatures of TRL, verl, OpenRLHF and verifiers, of their old and current releases.
 
-Every function takes whatever else a trainer passes and ignores it; none raises into a training loop.
+Every function ignores the other arguments a trainer passes, and none raises into a training loop.
 """
 
 from __future__ import annotations
@@ -8,10 +8,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence, Sized
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from mathstrap.errors import InputError, missing_extra
 from mathstrap.share.foreign import Raised, call_foreign
@@ -44,16 +43,12 @@ class MathReward:
     def __init__(self, **options: Any) -> None:
         self.options = options_of(tuple(sorted(options.items())))
 
-    def __reduce__(self) -> tuple[Callable[..., MathReward], tuple[dict[str, Any]]]:
-        return _remade, ({name: getattr(self.options, name) for name in sorted(_OPTIONS)},)
+    def __reduce__(self) -> tuple[Callable[..., MathReward], tuple[()]]:
+        return partial(MathReward, **{name: getattr(self.options, name) for name in sorted(_OPTIONS)}), ()
 
     def __call__(self, completions: Sequence[Any], solution: Any = None, **kwargs: Any) -> list[float | None]:
         """Return one reward for each completion."""
         return [each.reward for each in score_all(completions, solution, self.options, **kwargs)]
-
-
-def _remade(options: dict[str, Any]) -> MathReward:
-    return MathReward(**options)
 
 
 def reward(completions: Sequence[Any], solution: Any = None, **kwargs: Any) -> list[float | None]:
@@ -86,7 +81,7 @@ def score_all(
     scorer: Callable[..., Scored] = score,
     **columns: Any,
 ) -> list[Scored]:
-    """Score a batch; the reason, the outcome and the answer read go to the trainer's log columns where it has them."""
+    """Score a batch; outcome, extracted answer and reason also go to the trainer's log where it passes a logger."""
     completions = batch_of(completions, "completions")
     golds = gold_column(solution, columns, options, len(completions))
     prompts = columns.get("prompts")
@@ -110,22 +105,22 @@ def gold_column(solution: Any, columns: dict[str, Any], options: RewardOptions, 
     """Return one gold for each completion: the column named in the options, `solution`, or another usual one."""
     if type(solution) is list and len(solution) == count and not options.gold_column:  # what TRL passes
         return solution
-    found = columns.get(options.gold_column) if options.gold_column else solution
+    values = columns.get(options.gold_column) if options.gold_column else solution
     if options.gold_column == "solution":
-        found = solution
-    if found is None and not options.gold_column:
-        found = next((columns[name] for name in GOLD_COLUMNS if columns.get(name) is not None), None)
-    if found is None:
+        values = solution
+    if values is None and not options.gold_column:
+        values = next((columns[name] for name in GOLD_COLUMNS if columns.get(name) is not None), None)
+    if values is None:
         wanted = options.gold_column or ", ".join(GOLD_COLUMNS)
-        say_once(f"the trainer passes no gold answers: none of these columns is there: {wanted}. Every reward is None.")
+        say_once(f"the trainer passes no gold answers: expected one of the columns {wanted}. Every reward is None.")
         return [None] * count
-    golds = column_of(found, count)
+    golds = column_of(values, count)
     if len(golds) != count:
         say_once(f"{count} completions came with {len(golds)} gold answers; those without one get no reward.")
     return (golds + [None] * count)[:count]
 
 
-# What stands for a whole column: one value, the same for every row.
+# Values of these types are one gold for every row, although most of them have a length.
 _SINGLE = (str, bytes, bytearray, memoryview, int, float, Mapping, set, frozenset)
 
 
@@ -134,7 +129,7 @@ def column_of(values: Any, count: int) -> list[Any]:
     if isinstance(values, list | tuple):
         return list(values)
     is_column = hasattr(values, "__len__") and hasattr(values, "__iter__") and not isinstance(values, _SINGLE)
-    if not is_column or getattr(values, "ndim", 1) == 0:  # an array without a dimension is one value, and has no length
+    if not is_column or getattr(values, "ndim", 1) == 0:  # a 0-dimensional array is one value; len() of it raises
         return [values] * count
     return list(values)
 
@@ -152,7 +147,7 @@ def batch_of(replies: Any, name: str) -> list[Any]:
 
 
 def say_once(sentence: str) -> None:
-    """Log a warning the first time it is met, not once for every batch."""
+    """Log a warning once per process instead of once per batch."""
     if sentence not in _said:
         _said.add(sentence)
         log.warning("%s", sentence)
@@ -174,8 +169,8 @@ class FormatReward:
 
     def __call__(self, completions: Sequence[Any], **kwargs: Any) -> list[float | None]:
         """Return one reward for each completion; None where there is no text."""
-        found = [call_foreign(self._one, completion) for completion in batch_of(completions, "completions")]
-        return [None if isinstance(each, Raised) else each for each in found]
+        rewards = [call_foreign(self._one, completion) for completion in batch_of(completions, "completions")]
+        return [None if isinstance(each, Raised) else each for each in rewards]
 
     def _one(self, completion: Any) -> float | None:
         text = text_of_reply(completion)
@@ -201,9 +196,9 @@ def compute_score(
 ) -> dict[str, Any] | float:  # fmt: skip
     """Return verl's score of one reply: `score` and `acc`, with the answer read, the outcome and the reason.
 
-    verl cannot leave a row out, so what nothing can be proven of scores `undecided`, else 0.0. Every call gives the
-    same keys. With `detail=False` the score alone, which verl's `prime` manager needs. Other options are those of
-    RewardOptions, from `reward_kwargs`.
+    verl cannot leave a row out, so an undecided reply scores the option `undecided`, by default 0.0. Every call returns
+    the same keys. With `detail=False` it returns the score alone, as verl's `prime` manager needs. Other keyword
+    arguments are options of RewardOptions, from verl's `reward_kwargs`.
     """
     options = verl_options(kwargs)
     question = extra_info.get("question") if isinstance(extra_info, Mapping) else None
@@ -240,12 +235,12 @@ async def async_compute_score(
 
 
 def verl_options(kwargs: dict[str, Any]) -> RewardOptions:
-    """Return the options among a manager's keyword arguments; the manager's own are of no use here."""
+    """Return the reward options among a manager's keyword arguments; the others are ignored."""
     chosen = {name: value for name, value in kwargs.items() if name in _OPTIONS}
     try:
         return options_of(tuple(sorted(chosen.items())))
     except (InputError, TypeError) as error:
-        say_once(f"reward_kwargs cannot be used, so the defaults are: {error}")
+        say_once(f"reward_kwargs: {error} The default options are used instead.")
         return RewardOptions()
 
 
@@ -255,7 +250,7 @@ def verl_options(kwargs: dict[str, Any]) -> RewardOptions:
 def reward_func(queries: Sequence[Any], prompts: Sequence[Any], labels: Sequence[Any], **kwargs: Any) -> dict[str, Any]:
     """Return OpenRLHF's rewards for whole texts (prompt and reply), as its `--reward.remote_url file.py` calls it.
 
-    Rewards and scores are float tensors, `extra_logs` says which rewards nothing could be proven of.
+    Rewards and scores are float tensors; `extra_logs` marks the rewards that are missing because nothing was decided.
     """
     import torch
 
@@ -268,7 +263,7 @@ def reward_func(queries: Sequence[Any], prompts: Sequence[Any], labels: Sequence
 def score_queries(
     queries: Sequence[Any], prompts: Sequence[Any], labels: Sequence[Any], options: RewardOptions
 ) -> list[Scored]:
-    """Score whole texts: what stands before the reply is the prompt, and states no answer of the model's."""
+    """Score whole texts: the prompt at their beginning is cut off, because an answer in it is not the model's."""
     scored = []
     queries = batch_of(queries, "queries")
     prompts, labels = column_of(prompts, len(queries)), column_of(labels, len(queries))
@@ -293,8 +288,8 @@ def load_environment(
     """Return a verifiers environment over the questions of a run, or of a file of rows, with our rubric.
 
     `data` is a run directory or a file; `fields` maps query and gold to its columns. The rubric's rewards are the
-    answer (weight 1) and the layout (`format_weight`); how many rewards are missing is a metric. Raises InputError for
-    data without questions.
+    answer (weight 1) and the layout (`format_weight`); the number of missing rewards is a metric. Raises InputError
+    for data without questions.
     """
     try:
         import verifiers as vf
@@ -303,41 +298,24 @@ def load_environment(
         raise missing_extra("verifiers", "rl") from None
     rows = environment_rows(data, fields or {}, limit)
     settings = options_of(tuple(sorted(options.items())))
-    answer = VerifiersReward(settings)
     layouts = FormatReward(layout)
 
     def math_answer(completion: Any, answer: Any = None, state: Any = None, **kwargs: Any) -> float:
-        return score_state(completion, answer, state)
+        scored = score(completion, answer, settings)
+        if isinstance(state, dict):
+            state["reward_reason"] = scored.reason
+        return scored.reward if scored.reward is not None else 0.0
 
     def answer_layout(completion: Any, **kwargs: Any) -> float:
         return layouts([completion])[0] or 0.0
 
     def reward_missing(completion: Any, answer: Any = None, **kwargs: Any) -> float:
-        return float(score_one(completion, answer).outcome == "undecided")
+        return float(score(completion, answer, settings).outcome == "undecided")
 
-    score_state, score_one = answer.in_state, answer.one
     rubric = vf.Rubric(funcs=[math_answer, answer_layout, reward_missing], weights=[1.0, format_weight, 0.0])
     return vf.SingleTurnEnv(
         dataset=Dataset.from_list(rows), rubric=rubric, **({"system_prompt": system_prompt} if system_prompt else {})
     )
-
-
-class VerifiersReward:
-    """The reward of one rollout of a verifiers environment."""
-
-    def __init__(self, options: RewardOptions) -> None:
-        self.options = options
-
-    def one(self, completion: Any, answer: Any) -> Scored:
-        """Score a rollout."""
-        return score(completion, answer, self.options)
-
-    def in_state(self, completion: Any, answer: Any, state: Any) -> float:
-        """Return the reward as the number verifiers needs, and leave the reason in the rollout's state."""
-        scored = self.one(completion, answer)
-        if isinstance(state, dict):
-            state["reward_reason"] = scored.reason
-        return scored.reward if scored.reward is not None else 0.0
 
 
 def environment_rows(data: str, fields: dict[str, str], limit: int | None) -> list[dict[str, Any]]:
@@ -350,7 +328,11 @@ def environment_rows(data: str, fields: dict[str, str], limit: int | None) -> li
         raise InputError("load_environment: name a run directory or a file of questions: data=runs/demo.")
     groups = islice(groups_in(Path(data), fields), limit)
     rows = [
-        {"question": ask_in("boxed", group.question), "answer": group.gold, "info": msgspec.to_builtins(group.facts())}
+        {
+            "question": ask_in("boxed", group.question),
+            "answer": group.gold,
+            "info": {name: value for name, value in group.columns().items() if name != "gold"},
+        }
         for group in groups
     ]
     if not rows:

@@ -16,7 +16,7 @@ Row = dict[str, Any]
 Ending = Literal["paper", "answer", "boxed", "keep"]
 Reasoning = Literal["drop", "keep", "column"]
 
-# A final answer a teacher already stated at the very end; bounded so that no text makes it backtrack.
+# A final answer that the teacher already stated at the very end. The lengths are bounded against backtracking.
 STATED_ENDING = re.compile(
     r"(?:^|\s)(?:####[ \t]*[^\n]{1,200}"
     r"|(?:[Tt]herefore, |[Ss]o,? |[Tt]hus, )?[Tt]he (?:final )?answer is:?[ \t]*[^\n]{1,200})\s*\Z"
@@ -26,7 +26,7 @@ STATED_ENDING = re.compile(
 def finish_response(text: str, answer: str, style: Style, ending: Ending) -> str:
     """Return the solution with exactly one final answer in the chosen form (paper, App. B and the released rows).
 
-    The teacher's own closing statement of the answer is taken off first, so that it is not stated twice.
+    The teacher's own closing statement of the answer is removed first, so that the answer is not stated twice.
     """
     if ending == "keep":
         return text.strip()
@@ -62,11 +62,6 @@ def chat_row(sample: Sample) -> Row:
     return {"messages": [{"role": "user", "content": sample.query}, {"role": "assistant", "content": sample.response}]}
 
 
-def openai_row(sample: Sample) -> Row:
-    """Return the row of an OpenAI fine-tuning file: messages and no other field, which its upload refuses."""
-    return chat_row(sample)
-
-
 def sharegpt_row(sample: Sample) -> Row:
     """Return the row of a ShareGPT file: the same two turns in its older field names."""
     return {"conversations": [{"from": "human", "value": sample.query}, {"from": "gpt", "value": sample.response}]}
@@ -81,16 +76,16 @@ FORMATS: dict[str, Callable[[Sample], Row]] = {
     "metamathqa": metamathqa_row,
     "alpaca": alpaca_row,
     "chat": chat_row,
-    "openai": openai_row,
+    "openai": chat_row,  # OpenAI's upload refuses every field but messages, see sample_row
     "sharegpt": sharegpt_row,
     "prompt-completion": prompt_completion_row,
 }
 
 
 def sample_row(name: str, sample: Sample, reasoning: Reasoning = "drop", *, with_votes: bool = False) -> Row:
-    """Return a sample's row in a format; its thought is left out, stands before the response, or in its own column.
+    """Return a sample's row in a format; its thought is dropped, kept before the response, or put in its own column.
 
-    Kept thoughts stand in the model's own marks; where messages may have a field for it (`chat`) they stand in
+    A kept thought stands before the response in the model's own marks; in `chat` it goes to the message's
     `reasoning_content`, for the chat template to place. `with_votes` adds the columns `gold_source` and `confidence`,
     so that a reader of the file can tell a vote from a given gold; `openai` takes no further column.
     """
@@ -108,14 +103,14 @@ def sample_row(name: str, sample: Sample, reasoning: Reasoning = "drop", *, with
     return row
 
 
-# A sample that says which columns a format has, also where a run made no sample.
+# Defines the columns of a format, also for a run without samples.
 EXAMPLE = Sample(
     id="", type="", query="", original_question="", response="", problem="", seed="", dataset="", method="seed",
     answer="",
 )  # fmt: skip
 
 
-# What a card says of the answers, by the outcome that became samples.
+# The card's sentence on the answers, by the outcome of the samples.
 OUTCOMES = {
     "correct": "Every sample's final answer was compared with the gold answer of its question and agreed; wrong and"
     " undecided answers are kept apart in `candidates.jsonl` and `verdicts.jsonl`.",
@@ -134,7 +129,7 @@ VOTED = (
 
 @dataclass(frozen=True, kw_only=True)
 class CardFacts:
-    """What a data card states; every value is counted by the run, none is typed in."""
+    """The facts of a data card; the run counts every value, so none is typed by hand."""
 
     name: str
     mode: str
@@ -215,7 +210,7 @@ def data_card(facts: CardFacts) -> str:
 
 
 def count_table(heading: str, counts: dict[str, int]) -> list[str]:
-    """Return the lines of a two-column Markdown table, sorted by name; one sentence where there is nothing."""
+    """Return the lines of a two-column Markdown table, sorted by name; "None." for no counts."""
     if not counts:
         return ["None."]
     rows = [f"| {name} | {count:,} |" for name, count in sorted(counts.items())]

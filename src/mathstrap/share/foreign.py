@@ -1,6 +1,6 @@
-"""Call code that is not ours: a user's reward or grader, or an object that a trainer handed over.
+"""Call code that is not ours: a user's reward or grader, or an object from a trainer.
 
-Whatever such code raises becomes a reason, so that neither a training loop nor a check of a file ends by it.
+An exception of such code becomes a value, so that it ends neither a training loop nor the check of a file.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ T = TypeVar("T")
 
 
 class Raised(msgspec.Struct, frozen=True):
-    """What foreign code raised, as one line: the name of the exception and its message."""
+    """An exception of foreign code as one line: its name and its message."""
 
     reason: str
 
 
 def call_foreign(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T | Raised:
-    """Return what a function returns, or what it raised. An interrupt and an exit pass."""
+    """Return a function's result, or the exception it raised as Raised. KeyboardInterrupt and SystemExit propagate."""
     try:
         return function(*args, **kwargs)
-    except Exception as error:  # noqa: BLE001  the one place: nothing is known of what foreign code raises
-        # Not str(error), which may raise as well.
+    except Exception as error:  # noqa: BLE001  foreign code may raise anything
+        # Not str(error): foreign code's __str__ may raise too.
         return Raised(traceback.format_exception_only(error)[-1].strip())

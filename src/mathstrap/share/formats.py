@@ -1,6 +1,6 @@
 """Turn a question with its graded draws into the rows of reward and preference formats. Reads and writes no file.
 
-The formats of samples alone stand in `export.py`.
+`export.py` has the formats that need samples alone.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from mathstrap.share.export import FORMATS, Ending, Reasoning, Row, finish_respo
 from mathstrap.share.groups import Draw, DrawGroup, Instruction, ask_in
 from mathstrap.types import Style
 
-MAX_PER_SIDE = 64  # right and wrong draws of one question that are looked at for pairs
+MAX_PER_SIDE = 64  # right and wrong draws of one question that are paired: their product is compared
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormatOptions:
-    r"""How the rows of the reward and preference formats look.
+    r"""The shape of the rows of the reward and preference formats.
 
     instruction   how the prompt asks for the final answer: "boxed" (`\boxed{X}`), "answer" (`The answer is: X`), "hash"
-                  (`#### X`), or "none"; "auto" = boxed where replies are still to be written, and what `ending` makes
-                  of the replies that are there
+                  (`#### X`), or "none"; "auto" = boxed where the model is to write the reply, and the layout that
+                  `ending` gives where the row holds the reply
     system        a system message before the question; empty = none
     turns         prompts and replies as chat turns, or as plain texts
     ending        how a reply ends, as in `export.ending`; "keep" = as the teacher wrote it
-    gold_in_dollars  a gold in LaTeX stands in dollar signs, without which TRL's own reward reads few of them
-    data_source   verl's column of that name; empty = `mathstrap/` and the name of the seeds
+    gold_in_dollars  put a LaTeX gold in dollar signs, without which TRL's own reward parses few of them
+    data_source   the value of verl's column data_source; empty = `mathstrap/` and the name of the seeds
     pairs         "length-matched": right and wrong replies of a question that are nearest in length, or "first": in
                   the order they were drawn
     max_pairs     most pairs of one question
@@ -62,7 +62,7 @@ class FormatOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions:
-    r"""What to write beside samples.jsonl.
+    r"""The files to write beside samples.jsonl.
 
     formats   any of metamathqa, alpaca, chat, openai, sharegpt, prompt-completion, and for rewards and preferences
               verl, grpo, dpo, kto, orm, steps
@@ -72,7 +72,7 @@ class ExportOptions:
     reasoning   "drop" leaves the teacher's thoughts out, "keep" puts each in front of its response in the model's own
               marks (`chat`: in the field `reasoning_content`), "column" writes them beside it
     validation_share   this share of the seeds, with all that descends from them, goes to a file of its own
-    rewards   how the rows of the reward and preference formats look
+    rewards   the shape of the rows of the reward and preference formats
     """
 
     formats: tuple[str, ...] = ("metamathqa",)
@@ -100,21 +100,12 @@ class ExportOptions:
 
     @property
     def format_options(self) -> FormatOptions:
-        """Return how rows look, with what is said of thoughts above."""
+        """Return the row options, with this class's `reasoning` where it is set."""
         return self.rewards if self.reasoning == "drop" else replace(self.rewards, reasoning=self.reasoning)
 
 
-@dataclass(kw_only=True)
-class LeftOut:
-    """Why questions and draws gave no row, counted."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-
-    def add(self, reason: str, number: int = 1) -> None:
-        """Count one reason."""
-        if number:
-            self.counts[reason] += number
-
+# Why questions and draws gave no row: reason -> count.
+LeftOut = Counter[str]
 
 WINDOW_REASONS = {
     "too_hard": "question solved less often than the window allows",
@@ -131,7 +122,7 @@ def is_wanted(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> bo
     num_correct = (group.pass_rate or 0.0) * decided
     place = place_in_window(round(num_correct), decided, options.window)
     if place != "inside":
-        left_out.add(WINDOW_REASONS[place])
+        left_out[WINDOW_REASONS[place]] += 1
     return place == "inside"
 
 
@@ -140,12 +131,12 @@ def turn(role: str, text: str, options: FormatOptions) -> Any:
     return [{"role": role, "content": text}] if options.turns == "chat" else text
 
 
-# What a prompt asks for where the replies are there already: the ending they have.
+# The instruction that matches each ending, for rows that already hold the reply.
 _ENDING_ASKS: dict[Ending, Instruction] = {"paper": "answer", "answer": "answer", "boxed": "boxed", "keep": "none"}
 
 
 def asked(group: DrawGroup, options: FormatOptions, *, has_reply: bool) -> str:
-    """Return the question with the instruction of the options; a prompt asks for nothing that its reply is not."""
+    """Return the question with the instruction of the options; it never asks for a layout that its reply lacks."""
     chosen = options.instruction
     if chosen == "auto":
         chosen = _ENDING_ASKS[options.ending] if has_reply else "boxed"
@@ -170,26 +161,16 @@ def reply_of(draw: Draw, group: DrawGroup, options: FormatOptions) -> str:
 
 
 def gold_for_trl(gold: str, options: FormatOptions) -> str:
-    """Return a gold as TRL's column `solution` holds it: LaTeX in dollar signs, plain numbers and words as they are."""
+    """Return a gold for TRL's column `solution`: LaTeX in dollar signs, plain numbers and words unchanged."""
     is_latex = any(sign in gold for sign in "\\^_{(=+*/") and "$" not in gold and "\n" not in gold
     return f"${gold}$" if options.gold_in_dollars and is_latex else gold
 
 
-def question_columns(group: DrawGroup) -> Row:
-    """Return the columns that describe a question, the same in every format."""
-    facts = group.facts()
-    return {
-        "id": facts.id, "seed": facts.seed, "dataset": facts.dataset, "type": facts.type, "gold": group.gold,
-        "gold_source": facts.gold_source, "pass_rate": facts.pass_rate, "num_draws": facts.num_draws,
-        "num_correct": facts.num_correct, "teacher": facts.teacher, "pass_rate_by_teacher": facts.pass_rate_by_teacher,
-    }  # fmt: skip
-
-
 def verl_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
-    """Yield verl's row of a question: the rule it is scored by, and all that is known of it in `extra_info`."""
+    """Yield verl's row of a question: its rule and gold, and the question's columns in `extra_info`."""
     if not has_gold(group, left_out):
         return
-    columns = question_columns(group)
+    columns = group.columns()
     extra = {"split": "train", "index": group.id, "question": group.question, **columns}
     yield {
         "data_source": options.data_source or f"mathstrap/{group.dataset}",
@@ -199,27 +180,27 @@ def verl_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> It
 
 
 def grpo_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
-    """Yield TRL's row of a question: the prompt, the gold as `solution`, and what is known of its difficulty."""
+    """Yield TRL's row of a question: the prompt, the gold as `solution`, and the question's columns."""
     if has_gold(group, left_out):
         solution = gold_for_trl(group.gold, options)
-        yield {"prompt": prompt_of(group, options, has_reply=False), "solution": solution, **question_columns(group)}
+        yield {"prompt": prompt_of(group, options, has_reply=False), "solution": solution, **group.columns()}
 
 
 def has_gold(group: DrawGroup, left_out: LeftOut) -> bool:
     """Say whether a question has a gold, and count it where it has none."""
     if not group.gold:
-        left_out.add("question without a gold answer")
+        left_out["question without a gold answer"] += 1
     return bool(group.gold)
 
 
 def dpo_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
-    """Yield pairs of a right and a wrong reply to one question; no reply stands in two pairs."""
+    """Yield pairs of a right and a wrong reply to one question; no reply is in two pairs."""
     right, wrong = replies(group, "correct", left_out), replies(group, "wrong", left_out)
     count_undecided(group, left_out)
     if not right or not wrong:
-        left_out.add("question without a right reply" if not right else "question without a wrong reply")
+        left_out["question without a right reply" if not right else "question without a wrong reply"] += 1
         return
-    columns = question_columns(group)
+    columns = group.columns()
     for chosen, rejected in pair_up(right[:MAX_PER_SIDE], wrong[:MAX_PER_SIDE], options):
         yield {
             "prompt": prompt_of(group, options),
@@ -237,7 +218,7 @@ def pair_up(right: list[Draw], wrong: list[Draw], options: FormatOptions) -> lis
     most = min(options.max_pairs, len(right), len(wrong))
     if options.pairs == "first":
         return list(zip(right, wrong, strict=False))[:most]
-    if most == 1:  # most questions, and a sort of all pairs is the costly part
+    if most == 1:  # the default; the minimum spares a sort of up to 4,096 pairs
         return [min(((r, w) for r in right for w in wrong), key=_distance)]
     pairs: list[tuple[Draw, Draw]] = []
     used: set[str] = set()
@@ -260,14 +241,15 @@ def replies(group: DrawGroup, outcome: str, left_out: LeftOut) -> list[Draw]:
     for draw in group.draws:
         if draw.outcome == outcome:
             if draw.text in seen:
-                left_out.add("reply that repeats another draw of its question")
+                left_out["reply that repeats another draw of its question"] += 1
             seen.setdefault(draw.text, draw)
     return list(seen.values())
 
 
 def count_undecided(group: DrawGroup, left_out: LeftOut) -> None:
     """Count the draws that are neither right nor wrong."""
-    left_out.add("reply that could not be decided", sum(draw.outcome == "undecided" for draw in group.draws))
+    if number := sum(draw.outcome == "undecided" for draw in group.draws):
+        left_out["reply that could not be decided"] += number
 
 
 def labelled(group: DrawGroup, left_out: LeftOut) -> Iterator[Draw]:
@@ -286,8 +268,8 @@ def draw_columns(draw: Draw) -> Row:
 
 
 def kto_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
-    """Yield every right and wrong reply with its label, as KTO needs them: not in pairs."""
-    columns = question_columns(group)
+    """Yield every right and wrong reply with its label, for KTO, which needs no pairs."""
+    columns = group.columns()
     for draw in labelled(group, left_out):
         yield {
             "prompt": prompt_of(group, options),
@@ -298,7 +280,7 @@ def kto_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Ite
 
 def orm_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
     """Yield every right and wrong path as text with its label, for an outcome reward model."""
-    columns = question_columns(group)
+    columns = group.columns()
     for draw in labelled(group, left_out):
         yield {
             "question": group.question, "path": reply_of(draw, group, options),
@@ -307,17 +289,17 @@ def orm_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Ite
 
 
 def step_rows(group: DrawGroup, options: FormatOptions, left_out: LeftOut) -> Iterator[Row]:
-    """Yield paths cut in steps: true up to the first false equation, false at it, and nothing after it.
+    """Yield paths as steps: labelled true before the first false equation, false at it; later steps are cut off.
 
-    A path without a false equation is all true if its answer is right. If its answer is wrong, nothing says which step
-    is, so it gives no row.
+    A path without a false equation is labelled all true if its answer is right. If its answer is wrong, nothing shows
+    which step is wrong, so it gives no row.
     """
-    columns = question_columns(group)
+    columns = group.columns()
     for draw in labelled(group, left_out):
         steps = steps_of(draw.text, group.style)
         place, equation = (None, "") if draw.is_true else first_false(steps, draw.text)
         if place is None and draw.outcome == "wrong":
-            left_out.add("wrong path in which no false equation is proven")
+            left_out["wrong path in which no false equation is proven"] += 1
             continue
         shown = steps if place is None else steps[: place + 1]
         yield {
@@ -338,7 +320,7 @@ def steps_of(text: str, style: Style) -> list[str]:
 
 def first_false(steps: list[str], text: str) -> tuple[int | None, str]:
     """Return the first step with an equation that is false, and that equation; None and "" where none is proven."""
-    # The whole text first: few paths hold a false equation, and a step is read only where one does.
+    # The whole text is checked first: few paths hold a false equation, so few need a check of every step.
     if "=" not in text or not false_equations(text):
         return None, ""
     for place, step in enumerate(steps):
@@ -356,7 +338,7 @@ GROUP_FORMATS: dict[str, Callable[[DrawGroup, FormatOptions, LeftOut], Iterator[
     "steps": step_rows,
 }
 
-# What a data card says of each format.
+# The data card's sentence on each format.
 ABOUT = {
     "metamathqa": "the four published columns of MetaMathQA",
     "alpaca": "instruction, empty input, output",
@@ -374,7 +356,7 @@ ABOUT = {
 
 
 def example_group() -> DrawGroup:
-    """Return a group whose rows say which columns each format has and of which types."""
+    """Return a group whose rows define the columns of each format and their types."""
     reply = {"answer": "2", "tokens": 1, "reasoning": "r", "teacher": "t"}
     draws = (
         Draw(id="a#0", text="1+1=2.\nSo 2.", outcome="correct", **reply),  # type: ignore[arg-type]

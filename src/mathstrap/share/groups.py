@@ -1,4 +1,4 @@
-"""Read questions with their graded draws: of a run, or of any file of rows. One question is in memory at a time.
+"""Read questions with their graded draws from a run or from any file of rows, one question in memory at a time.
 
 Knows nothing of training formats.
 """
@@ -40,14 +40,14 @@ from mathstrap.types import (
 
 Instruction = Literal["boxed", "answer", "hash", "none"]
 
-# How a prompt asks for the final answer. A reward reads only what the prompt asks for, so every layout is readable.
+# The sentence that asks for the final answer; the reward reads each of these layouts.
 INSTRUCTIONS: dict[Instruction, str] = {
     "boxed": "Reason step by step, and put the final answer in \\boxed{}.",
     "answer": "Reason step by step, and end with the line `The answer is: X`.",
     "hash": "Reason step by step, and end with the line `#### X`, where X is the final answer.",
     "none": "",
 }
-# Columns of files made elsewhere beyond those of problems/columns.py, likeliest names first.
+# Further columns of files from other tools, beyond those of problems/columns.py; the likeliest names come first.
 MORE_COLUMNS: dict[str, tuple[str, ...]] = {
     "label": ("label", "correct", "is_correct", "score", "reward"),
     "pass_rate": ("pass_rate", "solve_rate", "accuracy"),
@@ -56,14 +56,15 @@ MORE_COLUMNS: dict[str, tuple[str, ...]] = {
     "reasoning": ("reasoning", "reasoning_content", "thinking"),
     "teacher": ("teacher", "model", "generator"),
 }
+# A line's offset and length share one integer, which takes a third of a tuple's memory; lines may have 256 MiB.
 _LENGTH_BITS = 28
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 
 
 class Draw(msgspec.Struct, frozen=True, kw_only=True):
-    """One reply to a question: its text as curated, the answer it states and what grading came to.
+    """One reply to a question: its curated text, the answer it states and its verdict.
 
-    `is_true` says that curation read its equations and found none that is false; otherwise nothing is known of them.
+    `is_true` means that curation checked its equations and all are true; if false, they may not have been checked.
     """
 
     id: str
@@ -76,26 +77,11 @@ class Draw(msgspec.Struct, frozen=True, kw_only=True):
     is_true: bool = False
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of a question beside its text: columns that exports carry."""
-
-    id: str
-    seed: str
-    dataset: str
-    type: str
-    gold_source: str
-    pass_rate: float | None
-    num_draws: int
-    num_correct: int
-    teacher: str
-    pass_rate_by_teacher: list[dict[str, Any]]
-
-
 class DrawGroup(msgspec.Struct, frozen=True, kw_only=True):
     """A question with its gold and its draws; `num_silent` draws stated no answer, or were cut off.
 
-    `known_rate` and `known_draws` are what a file made elsewhere says where it holds no draws. `more_seeds` are the
-    seeds of its further parents.
+    `known_rate` and `known_draws` come from the columns of a file that holds no draws. `more_seeds` are the seeds of
+    further parents.
     """
 
     id: str
@@ -133,18 +119,18 @@ class DrawGroup(msgspec.Struct, frozen=True, kw_only=True):
         """The share of decided draws that are correct; None where there are none."""
         return self.known_rate if self.known_rate is not None else pass_rate(self.num_correct, self.num_decided)
 
-    def facts(self) -> Facts:
-        """Return what is known of the question, as columns."""
+    def columns(self) -> Row:
+        """Return the columns that describe the question, the same in every format."""
         teachers = sorted({draw.teacher for draw in self.draws})
-        return Facts(
-            id=self.id, seed=self.seed, dataset=self.dataset, type=type_of(self.style, self.method),
-            gold_source=self.gold_source, pass_rate=self.pass_rate,
-            num_draws=self.known_draws or len(self.draws) + self.num_silent,
-            num_correct=self.num_correct if self.draws or self.known_rate is None
+        return {
+            "id": self.id, "seed": self.seed, "dataset": self.dataset, "type": type_of(self.style, self.method),
+            "gold": self.gold, "gold_source": self.gold_source, "pass_rate": self.pass_rate,
+            "num_draws": self.known_draws or len(self.draws) + self.num_silent,
+            "num_correct": self.num_correct if self.draws or self.known_rate is None
             else round(self.known_rate * self.known_draws),
-            teacher=", ".join(name for name in teachers if name),
-            pass_rate_by_teacher=[self._rate_of(name) for name in teachers],
-        )  # fmt: skip
+            "teacher": ", ".join(name for name in teachers if name),
+            "pass_rate_by_teacher": [self._rate_of(name) for name in teachers],
+        }  # fmt: skip
 
     def _rate_of(self, teacher: str) -> dict[str, Any]:
         own = [draw for draw in self.draws if draw.teacher == teacher and draw.outcome != "undecided"]
@@ -153,7 +139,7 @@ class DrawGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ask_in(instruction: Instruction, question: str) -> str:
-    """Return the question with the sentence that says how the final answer is to be written."""
+    """Return the question with the sentence that asks for the layout of the final answer."""
     sentence = INSTRUCTIONS[instruction]
     return f"{question}\n\n{sentence}" if sentence else question
 
@@ -162,7 +148,7 @@ def groups_in(path: Path, fields: Mapping[str, str], *, left_out: Counter[str] |
     """Yield the questions of a run directory, or of a file of rows; `left_out` counts the rows that cannot be used."""
     if path.is_dir():
         if fields:
-            raise InputError(f"{path}: a run's records have their own columns; --field is for files made elsewhere.")
+            raise InputError(f"{path}: a run's records have their own columns; --field is for files of other tools.")
         return groups_of_run(RunDir.read(path))
     return groups_of_file(path, fields, left_out=Counter() if left_out is None else left_out)
 
@@ -173,7 +159,7 @@ def groups_in(path: Path, fields: Mapping[str, str], *, left_out: Counter[str] |
 def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[DrawGroup]:
     """Yield every question of a run that was answered, in id order, with all its draws; flagged ones are left out.
 
-    `with_checks` says of each draw whether curation found all its equations true, which costs a look at the samples.
+    `with_checks` fills each draw's `is_true`, which costs a pass over the samples.
     """
     for name in ("problems", "candidates", "verdicts"):
         if not run.has(name):
@@ -203,7 +189,7 @@ def groups_of_run(run: RunDir, *, with_checks: bool = False) -> Iterator[DrawGro
 def _graded(run: RunDir) -> Iterator[tuple[Candidate, Verdict]]:
     """Yield each candidate with its verdict; one whose partner is missing or cannot be read is left out.
 
-    Both files have one order. What waits for its partner is as much as lines are missing.
+    Both files have the same order, so at most as many records wait for a partner as lines are missing.
     """
     candidates: dict[str, Candidate] = {}
     verdicts: dict[str, Verdict] = {}
@@ -268,7 +254,7 @@ class ProblemFile:
         self.file.close()
 
     def read(self, problem_id: str) -> Problem | None:
-        """Return a problem, or None where the run holds none of that id."""
+        """Return a problem, or None where the run has no problem of that id."""
         place = self.places.get(problem_id)
         if place is None:
             return None
@@ -285,26 +271,26 @@ def silent_draws(run: RunDir) -> Counter[str]:
     return silent
 
 
-class _Checked(msgspec.Struct):
+class _SampleTags(msgspec.Struct):
     id: str
     tags: dict[str, Any] = {}
 
 
 def true_samples(run: RunDir) -> frozenset[str]:
-    """Return the samples whose equations curation read and found true: those without its tag."""
-    if not run.has("samples") or "mathstrap" not in run.manifest:  # samples that no run of ours wrote have no tags
+    """Return the ids of samples whose equations curation found true: those without the tag `bad_arithmetic`."""
+    if not run.has("samples") or "mathstrap" not in run.manifest:  # samples of other tools were never checked
         return frozenset()
-    checked = run.read_records("samples", _Checked)
+    checked = run.read_records("samples", _SampleTags)
     return frozenset(sample.id for sample in checked if "bad_arithmetic" not in sample.tags)
 
 
 def reply_rows(run: RunDir) -> dict[str, int]:
-    """Return the index row of each draw's reply; of a draw paid for twice (its prompt changed), the later one."""
+    """Return the index row of each draw's reply; the later one where a changed prompt was asked again."""
     return {name.partition("\0")[0]: row for name, row in run.index("solve").rows.items()}
 
 
-class _Reply(msgspec.Struct):
-    """What is asked of a Completion here; its text, the longest part, is not decoded."""
+class _PaidReply(msgspec.Struct):
+    """The fields of a Completion that exports need; its text, the longest field, is not decoded."""
 
     tokens_out: int = 0
     reasoning: str = ""
@@ -312,14 +298,14 @@ class _Reply(msgspec.Struct):
 
 
 class Replies:
-    """The paid replies of a run: tokens, reasoning and model of a draw, read as they are needed."""
+    """The paid replies of a run: tokens, reasoning and model of a draw, read from disk one at a time."""
 
     def __init__(self, run: RunDir, rows: Mapping[str, int]) -> None:
         path = run.path / "completions-solve.jsonl"
         self.rows = rows
         self.index = run.index("solve")
         self.file: IO[bytes] | None = open_file(path) if rows and path.exists() else None
-        self.decode = msgspec.json.Decoder(_Reply).decode
+        self.decode = msgspec.json.Decoder(_PaidReply).decode
         self.teacher = str((run.manifest.get("teacher") or {}).get("model", ""))
         self.true: frozenset[str] = frozenset()
 
@@ -331,7 +317,7 @@ class Replies:
             self.file.close()
 
     def draw(self, candidate: Candidate, verdict: Verdict) -> Draw:
-        """Return a draw with what its reply says of it; a run whose replies are gone still has texts and verdicts."""
+        """Return a draw; tokens, reasoning and model stay empty where the run's replies were deleted."""
         reply = None
         row = self.rows.get(candidate.id)
         if self.file is not None and row is not None:
@@ -345,10 +331,10 @@ class Replies:
         )  # fmt: skip
 
 
-# A file made elsewhere
+# A file of another tool
 
 
-class _Spooled(msgspec.Struct, frozen=True):
+class _FileRow(msgspec.Struct, frozen=True):
     question: str
     gold: str
     original: str
@@ -358,29 +344,28 @@ class _Spooled(msgspec.Struct, frozen=True):
 
 
 def groups_of_file(path: Path, fields: Mapping[str, str], *, left_out: Counter[str]) -> Iterator[DrawGroup]:
-    """Yield the questions of a file of rows, in order, the rows of one question together wherever they stand.
+    """Yield the questions of a file of rows in order of first appearance, with all rows of each question.
 
-    Rows are graded against their gold; without one, a label column says what is right. The texts wait in a temporary
-    file, so memory holds a few bytes for each row.
+    Rows are graded against their gold; without a gold, the label column decides. The texts wait in a temporary file,
+    so memory holds a few bytes for each row.
     """
     with tempfile.TemporaryFile() as spool:
         offsets: dict[bytes, array[int]] = {}
         size = 0
-        for number, spooled in _spooled_rows(path, fields, left_out):
-            del number
-            line = msgspec.json.encode(spooled)
-            digest = hashlib.blake2b(" ".join(spooled.question.split()).encode("utf-8", "replace"), digest_size=12)
+        for row in _file_rows(path, fields, left_out):
+            line = msgspec.json.encode(row)
+            digest = hashlib.blake2b(" ".join(row.question.split()).encode("utf-8", "replace"), digest_size=12)
             offsets.setdefault(digest.digest(), array("q")).append(size << _LENGTH_BITS | len(line))
             spool.write(line)
             size += len(line)
         spool.flush()
-        decode = msgspec.json.Decoder(_Spooled).decode
+        decode = msgspec.json.Decoder(_FileRow).decode
         for number, places in enumerate(offsets.values()):
             rows = [decode(os.pread(spool.fileno(), p & _LENGTH_MASK, p >> _LENGTH_BITS)) for p in places]
             yield _group_of_rows(rows, f"{path.stem}-{number:06d}", path.stem)
 
 
-def _group_of_rows(rows: list[_Spooled], group_id: str, dataset: str) -> DrawGroup:
+def _group_of_rows(rows: list[_FileRow], group_id: str, dataset: str) -> DrawGroup:
     first = rows[0]
     draws = tuple(
         msgspec.structs.replace(row.draw, id=row.draw.id or f"{group_id}#{place}")
@@ -395,7 +380,7 @@ def _group_of_rows(rows: list[_Spooled], group_id: str, dataset: str) -> DrawGro
     )  # fmt: skip
 
 
-def _spooled_rows(path: Path, fields: Mapping[str, str], left_out: Counter[str]) -> Iterator[tuple[int, _Spooled]]:
+def _file_rows(path: Path, fields: Mapping[str, str], left_out: Counter[str]) -> Iterator[_FileRow]:
     columns: Columns | None = None
     more: dict[str, str] = {}
 
@@ -403,24 +388,24 @@ def _spooled_rows(path: Path, fields: Mapping[str, str], left_out: Counter[str])
         del number, reason
         left_out["row cannot be read"] += 1
 
-    for number, row in iter_rows(path, bad=bad):
+    for _, row in iter_rows(path, bad=bad):
         if columns is None:
             more = _more_columns(row, fields, str(path))
             given = {part: column for part, column in fields.items() if part not in MORE_COLUMNS}
             columns = find_columns(row, given, where=str(path))
             taken = {columns.gold, columns.response, columns.query}
             more = {part: column for part, column in more.items() if column not in taken or part in fields}
-        spooled = _spooled(row, columns, more)
-        if isinstance(spooled, str):
-            left_out[spooled] += 1
+        file_row = _file_row(row, columns, more)
+        if isinstance(file_row, str):
+            left_out[file_row] += 1
         else:
-            yield number, spooled
+            yield file_row
     if columns is None and not left_out:
         raise InputError(f"{path}: holds no rows.")
 
 
 def _more_columns(row: Row, fields: Mapping[str, str], where: str) -> dict[str, str]:
-    found = {}
+    columns = {}
     for part, names in MORE_COLUMNS.items():
         column = fields.get(part) or next((name for name in names if name in row), "")
         if column and column not in row:
@@ -428,11 +413,11 @@ def _more_columns(row: Row, fields: Mapping[str, str], where: str) -> dict[str, 
                 f'{where}: no column "{column}" for the {part}. The rows have: {", ".join(map(str, row))}.'
             )
         if column:
-            found[part] = column
-    return found
+            columns[part] = column
+    return columns
 
 
-def _spooled(row: Row, columns: Columns, more: Mapping[str, str]) -> _Spooled | str:
+def _file_row(row: Row, columns: Columns, more: Mapping[str, str]) -> _FileRow | str:
     question = question_of(row, columns)
     if question is None and columns.query and isinstance(row.get(columns.query), list):
         question = chat_text(row, columns.query, ("user", "human"), last=True)
@@ -455,7 +440,7 @@ def _spooled(row: Row, columns: Columns, more: Mapping[str, str]) -> _Spooled | 
     elif not gold:
         return "row has neither a gold answer nor a response"
     rate = _number_of(row, more.get("pass_rate"))
-    return _Spooled(
+    return _FileRow(
         question, gold, text_of(row, columns.original) or "", draw, rate if rate is None or 0 <= rate <= 1 else None,
         _int_of(row, more.get("draws")) or 0,
     )  # fmt: skip

@@ -1,7 +1,7 @@
-r"""Check a training file before a GPU is paid for: every gold is graded in the very layout the trainer will see.
+r"""Check a training file before a training: every gold is graded in the layout that the prompt asks the model for.
 
-Says which rewards can never be 1, which golds cannot be read, which prompts are too long, and which questions every
-draw solves or none. Knows the formats of `mathstrap export` by their columns, whoever wrote the file.
+Reports rewards that can never be 1, golds that cannot be read, prompts that are too long, and questions that all draws
+solve or none. Works for any file with the columns of a format of `mathstrap export`.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ ROWS_PER_BATCH = 256
 MAX_EXAMPLES = 5
 MIN_OPENAI_ROWS = 10
 
-# Code -> (is an error, sentence). Errors stop a training run or make it learn nothing; the others are worth knowing.
+# Code -> (is an error, sentence). Errors stop a training run or make it learn nothing; the others are notes.
 FINDINGS: dict[str, tuple[bool, str]] = {
     "no_prompt": (True, "the row has no prompt"),
-    "other_column": (True, "the trainer reads the column `prompt`, and the question stands in another"),
+    "other_column": (True, "the trainer reads the column `prompt`, and the question is in another column"),
     "no_gold": (True, "the row has no gold answer, so it never gets a reward"),
-    "gold_unreadable": (True, "the checker cannot read the gold, so at most a literal copy of it is right"),
+    "gold_unreadable": (True, "the checker cannot read the gold, so only a literal copy of it can be right"),
     "never_one": (True, "the gold itself, written as the prompt asks, gets no reward of 1"),
     "reward_raised": (True, "the reward raised an exception on the gold itself"),
     "conflicting_golds": (True, "an earlier row asks the same with another gold"),
@@ -66,7 +66,7 @@ FINDINGS: dict[str, tuple[bool, str]] = {
     "kto_weights": (False, "right and wrong replies weigh the same, and KTO wants 1 to 4/3 of right ones"),
 }  # fmt: skip
 
-# The layouts a prompt can ask for, by what it says.
+# The layouts a prompt can ask for, and the words that ask.
 _ASKS: tuple[tuple[Layout, re.Pattern[str]], ...] = (
     ("boxed", re.compile(r"\\boxed|\bbox(?:ed)?\b")),
     ("hash", re.compile(r"####")),
@@ -83,7 +83,7 @@ _NEXT = re.compile(r"\n\s{0,4}(?:\*\*)?(?:Q|Question|Problem|User|Human|### Inst
 
 @dataclass(frozen=True, kw_only=True)
 class PreflightOptions:
-    """What is checked.
+    """The file's format and the checks.
 
     format      the format of the file
     reward      "mathstrap", or another reward to try, called as the trainer calls it: `path/to/file.py:function` or
@@ -106,7 +106,7 @@ class PreflightOptions:
 
 @dataclass(kw_only=True)
 class Preflight:
-    """What was found: how often each finding, and the first rows that have it with what was found there."""
+    """The findings of a check: the count of each, and the first rows that have it with a detail."""
 
     num_rows: int = 0
     counts: Counter[str] = field(default_factory=Counter)
@@ -115,7 +115,7 @@ class Preflight:
     unit: str = "characters"
 
     def add(self, code: str, row: int, detail: str = "") -> None:
-        """Note a finding of a row."""
+        """Count a finding of a row."""
         self.counts[code] += 1
         shown = self.examples.setdefault(code, [])
         if len(shown) < MAX_EXAMPLES:
@@ -131,26 +131,26 @@ def preflight(path: Path, options: PreflightOptions) -> Preflight:
     """Check every row of a file, streaming; raises InputError for a file or an option that cannot be used."""
     if options.format not in FORMATS_CHECKED:
         raise InputError(f'--format: found "{options.format}".{suggest(options.format, list(FORMATS_CHECKED))}')
-    found = Preflight()
-    measure, found.unit = length_measure(options)
-    check = CHECKS[options.format](options, found, measure)
+    result = Preflight()
+    measure, result.unit = length_measure(options)
+    check = CHECKS[options.format](options, result, measure)
 
     def bad(number: int, reason: str) -> None:
-        found.num_rows += 1
-        found.add("broken_row", number, reason)
+        result.num_rows += 1
+        result.add("broken_row", number, reason)
 
     rows = islice(iter_rows(path, bad=bad), options.limit)
     while batch := list(islice(rows, ROWS_PER_BATCH)):
-        found.num_rows += len(batch)
+        result.num_rows += len(batch)
         check.rows(batch)
     check.end()
-    if not found.num_rows:
+    if not result.num_rows:
         raise InputError(f"{path}: holds no rows.")
-    return found
+    return result
 
 
 def length_measure(options: PreflightOptions) -> tuple[Callable[[Any], int], str]:
-    """Return what measures a prompt, and the unit it counts in."""
+    """Return the function that measures a prompt, and its unit."""
     if not options.tokenizer:
         return lambda prompt: len(prompt_text(prompt)), "characters"
     from mathstrap.hub.weights import load_tokenizer_of
@@ -172,12 +172,12 @@ def length_measure(options: PreflightOptions) -> tuple[Callable[[Any], int], str
     return tokens, "tokens"
 
 
-# Where a question stands in a file that no trainer reads as it is.
+# Columns that may hold the question of a file whose prompt column is missing.
 _QUESTIONS = ("question", "problem", "query", "instruction", "input")
 
 
-def prompt_in(number: int, row: Row, options: PreflightOptions, found: Preflight) -> Any:
-    """Return a row's prompt as it stands, None where it has none, and note what keeps a trainer from reading it."""
+def prompt_in(number: int, row: Row, options: PreflightOptions, result: Preflight) -> Any:
+    """Return a row's prompt unchanged, or None, and report a prompt that a trainer would not find."""
     name = options.prompt or ("question" if options.format == "orm" else "prompt")
     prompt = row.get(name)
     if prompt is None and options.format == "dpo":
@@ -185,18 +185,18 @@ def prompt_in(number: int, row: Row, options: PreflightOptions, found: Preflight
     if prompt is None and not options.prompt:
         other = next((each for each in _QUESTIONS if isinstance(row.get(each), str) and row[each].strip()), "")
         if other:
-            found.add("other_column", number, f"in `{other}`; once it is mapped: --prompt {other}")
+            result.add("other_column", number, f"in `{other}`; once it is mapped: --prompt {other}")
             return row[other]
     if not prompt_text(prompt).strip():
         columns = ", ".join(map(str, list(row)[:12]))
         is_there = name in row and prompt is not None
-        found.add("no_prompt", number, f"{name}: a {type(prompt).__name__}" if is_there else f"the row has: {columns}")
+        result.add("no_prompt", number, f"{name}: a {type(prompt).__name__}" if is_there else f"the row has: {columns}")
         return None
     return prompt
 
 
 def shared_turns(chosen: Any, rejected: Any) -> list[Any] | None:
-    """Return the turns that two conversations begin with: TRL takes them for the prompt. None where there are none."""
+    """Return the turns that two conversations begin with, which TRL takes for the prompt; None where there are none."""
     if not isinstance(chosen, list) or not isinstance(rejected, list):
         return None
     pairs = zip(chosen, rejected, strict=False)
@@ -205,7 +205,7 @@ def shared_turns(chosen: Any, rejected: Any) -> list[Any] | None:
 
 
 def prompt_text(prompt: Any) -> str:
-    """Return all that a prompt says: its text, or the texts of its turns."""
+    """Return a prompt's text, or the joined texts of its turns."""
     if isinstance(prompt, str):
         return prompt
     turns = prompt if isinstance(prompt, list) else []
@@ -234,7 +234,7 @@ def shots_of(prompt: Any) -> Iterator[str]:
     starts = list(_TURN.finditer(prompt))
     for match in starts:
         after = _NEXT.search(prompt, match.end())
-        if after is not None:  # the last one has no question behind it: it is what the model is to write
+        if after is not None:  # the last answer has no question after it: the model is to write that one
             yield prompt[match.end() : after.start()]
 
 
@@ -252,47 +252,42 @@ def load_reward(name: str) -> Callable[..., Any]:
             raise InputError(
                 f"--reward {name}: cannot be imported ({error}). Expected file.py:function or package.module:function."
             ) from None
-    found = getattr(module, attribute, None)
-    if not callable(found):
+    function = getattr(module, attribute, None)
+    if not callable(function):
         raise InputError(f"--reward {name}: {module_name} has no function {attribute}.")
-    return found  # type: ignore[no-any-return]
+    return function  # type: ignore[no-any-return]
 
 
 def tried_as_trl(**arguments: Any) -> list[float | None]:
-    """Return what `mathstrap.reward.reward` would; uncounted, because no model wrote these replies."""
+    """Return what `mathstrap.reward.reward` returns, without counting: no model wrote these replies."""
     completions, solution = arguments.pop("completions"), arguments.pop("solution", None)
     return [each.reward for each in score_all(completions, solution, RewardOptions(), scorer=assess, **arguments)]
 
 
 def tried_as_verl(*, solution_str: Any, ground_truth: Any, **_: Any) -> float:
-    """Return what `mathstrap.reward.compute_score` would; uncounted."""
+    """Return what `mathstrap.reward.compute_score` returns, without counting."""
     return assess(solution_str, ground_truth).reward or 0.0
 
 
 class RewardRows:
     """The rows of a format whose replies are rewarded in training: grpo, verl."""
 
-    def __init__(self, options: PreflightOptions, found: Preflight, measure: Callable[[Any], int]) -> None:
-        self.options, self.found, self.measure = options, found, measure
+    def __init__(self, options: PreflightOptions, result: Preflight, measure: Callable[[Any], int]) -> None:
+        self.options, self.result, self.measure = options, result, measure
         self.is_verl = options.format == "verl"
         self.golds: dict[bytes, str] = {}
-        self.call = self.own_reward()
-
-    def own_reward(self) -> Callable[..., Any]:
-        """Return the reward that is tried."""
-        if self.options.reward != "mathstrap":
-            return load_reward(self.options.reward)
-        return tried_as_verl if self.is_verl else tried_as_trl
+        own = tried_as_verl if self.is_verl else tried_as_trl
+        self.call: Callable[..., Any] = own if options.reward == "mathstrap" else load_reward(options.reward)
 
     def rows(self, batch: Sequence[tuple[int, Row]]) -> None:
         """Check some rows."""
         by_layout: dict[Layout, list[tuple[int, Row, Any, str]]] = {}
         for number, row in batch:
-            prompt = prompt_in(number, row, self.options, self.found)
+            prompt = prompt_in(number, row, self.options, self.result)
             if prompt is None:
                 continue
             if self.is_verl and not isinstance(prompt, list):
-                self.found.add("broken_row", number, "prompt: a text, expected a list of chat turns for the template")
+                self.result.add("broken_row", number, "prompt: a text, expected a list of chat turns for the template")
             text = prompt_text(prompt)
             self.difficulty(number, row)
             layouts = asked_layouts(prompt)
@@ -302,7 +297,7 @@ class RewardRows:
                 continue
             self.repeats(number, text, gold)
             if not layouts:
-                self.found.add("no_layout", number, text[-80:])
+                self.result.add("no_layout", number, text[-80:])
             for layout in layouts or tuple(WRITTEN):
                 by_layout.setdefault(layout, []).append((number, row, prompt, gold))
         missed: dict[int, str] = {}
@@ -310,23 +305,23 @@ class RewardRows:
             written = [WRITTEN[layout].format(gold=gold) for *_, gold in rows]
             for (number, *_), text, value in zip(rows, written, self.values(rows, written), strict=True):
                 if isinstance(value, str):
-                    self.found.add("reward_raised", number, value)
+                    self.result.add("reward_raised", number, value)
                 elif value is None or value < 1:
                     missed.setdefault(number, f"{value!r} for {text.splitlines()[-1]}")
         for number, detail in sorted(missed.items()):
-            self.found.add("never_one", number, detail)
+            self.result.add("never_one", number, detail)
 
     def values(self, rows: Sequence[tuple[int, Row, Any, str]], written: Sequence[str]) -> list[float | str | None]:
-        """Return the reward of each gold as it is written, called as the trainer calls it; a text is an exception."""
+        """Return the reward of each written gold, called as the trainer calls it; a text is an exception's message."""
         if self.is_verl:
             return [self.verl_value(row, text) for (_, row, _, _), text in zip(rows, written, strict=True)]
-        together = call_foreign(self.trl_values, rows, written)
-        if not isinstance(together, Raised):
-            return together
+        rewards = call_foreign(self.trl_values, rows, written)
+        if not isinstance(rewards, Raised):
+            return rewards
         values: list[float | str | None] = []
-        for each, text in zip(rows, written, strict=True):  # one row may be at fault: each is tried by itself
-            alone = call_foreign(self.trl_values, [each], [text])
-            values += [alone.reason] if isinstance(alone, Raised) else alone
+        for each, text in zip(rows, written, strict=True):  # one bad row fails a whole batch, so each is tried alone
+            reward = call_foreign(self.trl_values, [each], [text])
+            values += [reward.reason] if isinstance(reward, Raised) else reward
         return values
 
     def trl_values(self, rows: Sequence[tuple[int, Row, Any, str]], written: Sequence[str]) -> list[float | str | None]:
@@ -363,7 +358,7 @@ class RewardRows:
         return value.reason if isinstance(value, Raised) else value
 
     def gold_value(self, row: Row) -> Any:
-        """Return a row's gold as it stands."""
+        """Return a row's gold unchanged."""
         if self.options.gold:
             return row.get(self.options.gold)
         if self.is_verl:
@@ -372,14 +367,14 @@ class RewardRows:
         return next((row[name] for name in GOLD_COLUMNS if row.get(name) is not None), None)
 
     def gold(self, number: int, row: Row) -> str | None:
-        """Return a row's gold as a bare answer, and note where there is none or it cannot be read."""
+        """Return a row's gold as a bare answer, and report a gold that is missing or cannot be read."""
         golds = golds_of(self.gold_value(row))
         if isinstance(golds, Missing):
-            self.found.add("no_gold", number, golds.reason)
+            self.result.add("no_gold", number, golds.reason)
             return None
         bare = golds[0]
         if not any(map(gold_is_readable, golds)):
-            self.found.add("gold_unreadable", number, bare)
+            self.result.add("gold_unreadable", number, bare)
         return bare
 
     def prompt(self, number: int, prompt: Any, layouts: Sequence[Layout]) -> None:
@@ -387,26 +382,26 @@ class RewardRows:
         if self.options.max_prompt is not None:
             length = self.measure(prompt)
             if length > self.options.max_prompt:
-                self.found.add("prompt_too_long", number, f"{length:,} {self.found.unit}")
+                self.result.add("prompt_too_long", number, f"{length:,} {self.result.unit}")
         for shot in shots_of(prompt):
             if not layout_of(shot, "any"):
-                self.found.add("fewshot_unreadable", number, shot.strip()[-80:])
+                self.result.add("fewshot_unreadable", number, shot.strip()[-80:])
             elif layouts and not any(layout_of(shot, layout) for layout in layouts):
-                self.found.add("fewshot_other_layout", number, shot.strip()[-80:])
+                self.result.add("fewshot_other_layout", number, shot.strip()[-80:])
 
     def difficulty(self, number: int, row: Row) -> None:
-        """Note a question whose draws all end alike, where the row says so."""
+        """Report a question that all draws solve, or none, where the row has a pass rate."""
         extra = row.get("extra_info")
         rate = row.get("pass_rate", extra.get("pass_rate") if isinstance(extra, dict) else None)
         if isinstance(rate, int | float) and not isinstance(rate, bool):
-            self.found.num_rated += 1
+            self.result.num_rated += 1
             if rate >= 1:
-                self.found.add("always_solved", number)
+                self.result.add("always_solved", number)
             elif rate <= 0:
-                self.found.add("never_solved", number)
+                self.result.add("never_solved", number)
 
     def repeats(self, number: int, text: str, gold: str) -> None:
-        """Note a prompt that came before, with the same gold or another."""
+        """Report a prompt that an earlier row has, with the same gold or another."""
         key = hashlib.blake2b(" ".join(text.split()).encode("utf-8", "replace"), digest_size=12).digest()
         before = self.golds.get(key)
         if before is None:
@@ -414,41 +409,41 @@ class RewardRows:
         else:
             is_same = assess(f"The answer is: {gold}", before).outcome != "wrong"
             code = "repeated_prompt" if is_same else "conflicting_golds"
-            self.found.add(code, number, f"{before} and {gold}")
+            self.result.add(code, number, f"{before} and {gold}")
 
     def end(self) -> None:
-        """Note what only the whole file shows."""
+        """Do nothing: no finding of this format needs the whole file."""
 
 
 class LabelledRows:
     """The rows of a format whose replies carry labels: dpo, kto, orm, steps."""
 
-    def __init__(self, options: PreflightOptions, found: Preflight, measure: Callable[[Any], int]) -> None:
-        self.options, self.found, self.measure = options, found, measure
+    def __init__(self, options: PreflightOptions, result: Preflight, measure: Callable[[Any], int]) -> None:
+        self.options, self.result, self.measure = options, result, measure
         self.labels: Counter[bool] = Counter()
 
     def rows(self, batch: Sequence[tuple[int, Row]]) -> None:
         """Check some rows."""
         check = {"dpo": self.pair, "kto": self.reply, "orm": self.path, "steps": self.steps}[self.options.format]
         for number, row in batch:
-            prompt = prompt_in(number, row, self.options, self.found)
+            prompt = prompt_in(number, row, self.options, self.result)
             if prompt is None:
                 continue
             if self.options.max_prompt is not None and (length := self.measure(prompt)) > self.options.max_prompt:
-                self.found.add("prompt_too_long", number, f"{length:,} {self.found.unit}")
+                self.result.add("prompt_too_long", number, f"{length:,} {self.result.unit}")
             check(number, row)
 
     def outcome(self, row: Row, reply: str) -> str:
-        """Return what a reply is by the row's own gold; "undecided" where there is none."""
+        """Return a reply's outcome by the row's own gold; "undecided" where the row has none."""
         gold = next((row[name] for name in (self.options.gold, "gold", "ground_truth") if row.get(name)), None)
         return assess(reply, gold, RewardOptions()).outcome if gold is not None else "undecided"
 
     def text(self, number: int, row: Row, column: str) -> str | None:
-        """Return a reply's text, and note where there is none."""
+        """Return a reply's text, and report a missing one."""
         text = text_of_reply(row.get(column))
         if isinstance(text, Missing) or not text.strip():
             reason = text.reason if isinstance(text, Missing) else "it is empty"
-            self.found.add("broken_row", number, f"{column}: {reason}")
+            self.result.add("broken_row", number, f"{column}: {reason}")
             return None
         return text
 
@@ -458,11 +453,11 @@ class LabelledRows:
         if chosen is None or rejected is None:
             return
         if chosen.strip() == rejected.strip():
-            self.found.add("same_reply", number)
+            self.result.add("same_reply", number)
         if self.outcome(row, chosen) == "wrong":
-            self.found.add("chosen_wrong", number, chosen[-80:])
+            self.result.add("chosen_wrong", number, chosen[-80:])
         if self.outcome(row, rejected) == "correct":
-            self.found.add("rejected_right", number, rejected[-80:])
+            self.result.add("rejected_right", number, rejected[-80:])
 
     def reply(self, number: int, row: Row) -> None:
         """Check a row of a reply and a label."""
@@ -476,61 +471,61 @@ class LabelledRows:
         """Check a reply against its label."""
         text, label = self.text(number, row, column), row.get("label")
         if not isinstance(label, bool | int) or (kind is bool and not isinstance(label, bool)):
-            self.found.add("broken_row", number, f"label: a {type(label).__name__}, expected a {kind.__name__}")
+            self.result.add("broken_row", number, f"label: a {type(label).__name__}, expected a {kind.__name__}")
             return
         self.labels[bool(label)] += 1
         if text is not None and self.outcome(row, text) == ("wrong" if label else "correct"):
-            self.found.add("label_wrong", number, text[-80:])
+            self.result.add("label_wrong", number, text[-80:])
 
     def steps(self, number: int, row: Row) -> None:
         """Check a row of steps: as many labels as steps, all of them true or false."""
         steps, labels = row.get("completions"), row.get("labels")
         if not isinstance(steps, list) or not isinstance(labels, list) or len(steps) != len(labels) or not steps:
-            self.found.add("broken_row", number, "completions and labels: expected two lists of one length")
+            self.result.add("broken_row", number, "completions and labels: expected two lists of one length")
         elif not all(isinstance(step, str) for step in steps) or not all(isinstance(each, bool) for each in labels):
-            self.found.add("broken_row", number, "completions and labels: expected texts, and true or false")
+            self.result.add("broken_row", number, "completions and labels: expected texts, and true or false")
         else:
             self.labels.update(labels)
 
     def end(self) -> None:
-        """Note labels that are all alike, or nearly."""
+        """Report labels that are all alike, or nearly."""
         if self.options.format == "dpo" or not self.labels:
             return
         few, many = sorted((self.labels[True], self.labels[False]))
         if not few:
-            self.found.add("one_label", 0, f"{many:,} of {many:,}")
+            self.result.add("one_label", 0, f"{many:,} of {many:,}")
         elif self.options.format != "steps" and many > 10 * few:
-            self.found.add("labels_unbalanced", 0, f"{many:,} and {few:,}")
+            self.result.add("labels_unbalanced", 0, f"{many:,} and {few:,}")
         if self.options.format == "kto" and few:
             self.weights(self.labels[True], self.labels[False])
 
     def weights(self, right: int, wrong: int) -> None:
-        """Note the weight that brings right and wrong replies to what TRL's KTO trainer asks for, 1:1 to 4:3."""
+        """Report the weight that balances right and wrong replies as TRL's KTO trainer recommends, 1:1 to 4:3."""
         if right < wrong:
             low, high, name = wrong / right, wrong / right * 4 / 3, "desirable_weight"
         elif right > wrong * 4 / 3:
             low, high, name = right / wrong * 3 / 4, right / wrong, "undesirable_weight"
         else:
             return
-        self.found.add("kto_weights", 0, f"{right:,} true, {wrong:,} false: set {name} to {low:.2f} to {high:.2f}")
+        self.result.add("kto_weights", 0, f"{right:,} true, {wrong:,} false: set {name} to {low:.2f} to {high:.2f}")
 
 
 class ChatRows:
     """The rows of an OpenAI fine-tuning file."""
 
-    def __init__(self, options: PreflightOptions, found: Preflight, measure: Callable[[Any], int]) -> None:
-        self.options, self.found, self.measure = options, found, measure
+    def __init__(self, options: PreflightOptions, result: Preflight, measure: Callable[[Any], int]) -> None:
+        self.options, self.result, self.measure = options, result, measure
 
     def rows(self, batch: Sequence[tuple[int, Row]]) -> None:
         """Check some rows."""
         for number, row in batch:
             reason = self.fault(row)
             if reason:
-                self.found.add("broken_row", number, reason)
+                self.result.add("broken_row", number, reason)
             elif self.options.max_prompt is not None:
                 length = self.measure(row["messages"][:-1])
                 if length > self.options.max_prompt:
-                    self.found.add("prompt_too_long", number, f"{length:,} {self.found.unit}")
+                    self.result.add("prompt_too_long", number, f"{length:,} {self.result.unit}")
 
     @staticmethod
     def fault(row: Row) -> str:
@@ -553,9 +548,9 @@ class ChatRows:
         return ""
 
     def end(self) -> None:
-        """Note a file that is too small."""
-        if 0 < self.found.num_rows < MIN_OPENAI_ROWS:
-            self.found.add("too_few_rows", 0, f"{self.found.num_rows} rows")
+        """Report a file that is too small."""
+        if 0 < self.result.num_rows < MIN_OPENAI_ROWS:
+            self.result.add("too_few_rows", 0, f"{self.result.num_rows} rows")
 
 
 CHECKS: dict[str, Callable[[PreflightOptions, Preflight, Callable[[Any], int]], Any]] = {
@@ -564,16 +559,16 @@ CHECKS: dict[str, Callable[[PreflightOptions, Preflight, Callable[[Any], int]], 
 }  # fmt: skip
 
 
-def report_lines(found: Preflight) -> list[str]:
-    """Return what was found as lines for a terminal, errors first."""
-    lines = [f"{found.num_rows:,} rows"]
-    order = sorted(found.counts.items(), key=lambda item: (not FINDINGS[item[0]][0], -item[1]))
+def report_lines(result: Preflight) -> list[str]:
+    """Return the findings as lines for a terminal, errors first."""
+    lines = [f"{result.num_rows:,} rows"]
+    order = sorted(result.counts.items(), key=lambda item: (not FINDINGS[item[0]][0], -item[1]))
     for code, number in order:
         is_error, sentence = FINDINGS[code]
         lines.append(f"{'error' if is_error else 'note':<6}{number:>9,}  {code}: {sentence}")
-        for row, detail in found.examples[code]:
+        for row, detail in result.examples[code]:
             where = f"row {row:,}" if row else "the file"
             lines.append(f"{'':17}{where}{f': {detail}' if detail else ''}")
-    if not found.counts:
+    if not result.counts:
         lines.append("Nothing found.")
     return lines

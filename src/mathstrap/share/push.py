@@ -1,4 +1,4 @@
-"""Publish a run as a dataset on the Hugging Face hub: what goes there, what must not, and the upload itself."""
+"""Publish a run as a dataset on the Hugging Face hub: choose the files, refuse private contents, upload."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from mathstrap.redact import Private, find_leak, private_here, redact
 from mathstrap.types import Sample
 
 CARD = "README.md"
-# The card, the tables it names, and what says how they were made. Replies and rejects stay here unless asked for.
+# The card, the tables it names, and the files that reproduce them. Replies and rejects stay local unless included.
 PUBLISHED = (CARD, "samples.parquet", "recipe.yaml", "manifest.json", "metrics.json")
 _TABLE = re.compile(r"(?:path|data_files): (export-[\w-]+\.parquet)")
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
-MAX_LEAKS = 5
+MAX_SHOWN_LEAKS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class PushFile:
-    """A file of the run that goes to the hub; `size` in bytes."""
+    """A file of the run to upload; `size` in bytes."""
 
     name: str
     size: int
@@ -33,7 +33,7 @@ class PushFile:
 
 @dataclass(frozen=True, kw_only=True)
 class PushPlan:
-    """What a push would do: the repository, its files, the card and the commit's message."""
+    """A push before it happens: the repository, its files, the card and the commit's message."""
 
     repo: str
     path: Path
@@ -49,8 +49,8 @@ def plan_push(
 ) -> PushPlan:  # fmt: skip
     """Return what would be uploaded; sends nothing.
 
-    Raises InputError for a name that is not owner/name, a run without samples, a file that is not there, and wherever a
-    file holds a key or names a folder of this machine.
+    Raises InputError for a name that is not owner/name, a run without samples, a missing file, and for a file that
+    contains a key or a folder name of this machine.
     """
     if not _REPO.fullmatch(repo):
         raise InputError(f'"{repo}": expected owner/name, for example ada/my-maths.')
@@ -77,7 +77,7 @@ def plan_push(
         raise InputError(f"{path / absent}: there is no such file. Run the recipe again; nothing is paid twice.")
     linked = next((name for name in kept if (path / name).is_symlink()), None)
     if linked:
-        raise InputError(f"{path / linked}: is a symbolic link; what it points to is not uploaded. Put the file here.")
+        raise InputError(f"{path / linked}: is a symbolic link, and links are not uploaded. Put the file itself here.")
     check_private(path, kept, private_here())
     return PushPlan(
         repo=repo,
@@ -90,19 +90,19 @@ def plan_push(
 
 
 def check_private(path: Path, names: Sequence[str], private: Private) -> None:
-    """Raise InputError naming file, line and kind of everything found that must not be published."""
-    found = []
+    """Raise InputError naming file, line and kind of every text that must not be published."""
+    leaks = []
     for name in names:
-        # Texts of the run's own making name no folder at all; samples may speak of one.
+        # Recipes and manifests must not name any folder; a sample's text may mention one, so only ours count there.
         is_data = name.endswith((".parquet", ".jsonl"))
         for number, text in numbered_texts(path / name):
             if leak := find_leak(text, private, any_path=not is_data):
-                found.append(f"  {name}:{number}: {leak}")
-    if found:
-        more = f"\n  and {len(found) - MAX_LEAKS} more" if len(found) > MAX_LEAKS else ""
+                leaks.append(f"  {name}:{number}: {leak}")
+    if leaks:
+        more = f"\n  and {len(leaks) - MAX_SHOWN_LEAKS} more" if len(leaks) > MAX_SHOWN_LEAKS else ""
         raise InputError(
             f"{path}: nothing was uploaded, because these would be published:\n"
-            + "\n".join(found[:MAX_LEAKS])
+            + "\n".join(leaks[:MAX_SHOWN_LEAKS])
             + f"{more}\nName seeds and prompts relative to the folder you work in, or leave the file out: "
             "--without recipe.yaml."
         )
@@ -119,10 +119,10 @@ def numbered_texts(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def push(plan: PushPlan) -> str:
-    """Upload a plan in one commit and return the dataset's address; the repository is made where it is not there.
+    """Upload a plan in one commit and return the dataset's address; a missing repository is created.
 
-    The token is the hub library's own: HF_TOKEN, or what `hf auth login` stored. An existing repository keeps its
-    visibility. Raises InputError with what the hub said.
+    The token is the hub library's own: HF_TOKEN, or the one that `hf auth login` stored. An existing repository keeps
+    its visibility. Raises InputError with the hub's message.
     """
     try:
         import huggingface_hub

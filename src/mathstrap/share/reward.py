@@ -1,7 +1,7 @@
-r"""Turn a reply and a gold answer into a reward. Never raises for what a model or a dataset holds; starts no process.
+r"""Turn a reply and a gold answer into a reward. Never raises for any reply or gold; starts no process.
 
-A reply whose answer is right is worth 1, a wrong one 0, and one that nothing can be proven of is worth None, with a
-reason. What every trainer calls by its own signature stands in `adapters.py`.
+A right answer is worth 1, a wrong answer 0, and an undecided one None, with a reason. `adapters.py` has the functions
+with each trainer's signature.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ Code = Literal[
 ]  # fmt: skip
 Layout = Literal["stated", "boxed", "hash", "think", "any"]
 
-# What a data set calls its gold answers, likeliest first.
+# The columns in which datasets keep gold answers, likeliest first.
 GOLD_COLUMNS = (
     "solution", "answer", "ground_truth", "gold", "expected_answer", "final_answer", "target", "label", "reward_model",
 )  # fmt: skip
-# The end of a reply, where an answer stands, and its beginning, where a thought opens: marks in between cost a second.
+# Of a longer reply only the end, where the answer is, and the beginning, where a thought opens, are read: the thought
+# marks of a megabyte take a second to match.
 MAX_CHARS = 100_000
 HEAD_CHARS = 1_000
 MAX_GOLD_CHARS = 20_000
@@ -46,24 +47,24 @@ MAX_PROMPT_CHARS = 20_000
 MAX_TURNS = 50
 MAX_SHOWN = 200
 MAX_GOLDS = 50
-MAX_PARTS = 100_000  # of a reply in parts, its last ones: even parts of one character fill MAX_CHARS
+MAX_PARTS = 100_000  # the last parts of a reply: even parts of one character fill MAX_CHARS
 ASSISTANT = ("assistant", "gpt", "model", "ai")
 
 
 @dataclass(frozen=True, kw_only=True)
 class RewardOptions:
-    """What a reply is worth.
+    """The reward of each outcome, and how a reply is graded.
 
     correct         the reward of a right answer
     wrong           the reward of a wrong answer, and of a reply that states none
-    undecided       the reward where neither can be proven; None leaves the row out where the trainer can do so
+    undecided       the reward where neither right nor wrong is proven; None leaves the row out where the trainer can
     grader          a name of `mathstrap verify --grader`, or a Grader of your own as `path/to/file.py:object`
     mode            "strict", or "flexible": the last number of a reply that states no answer may count
-    gold_column     the column of the gold answers; empty = the first of the usual names that is there
-    length_penalty  the part of a right answer's reward that a long reply loses, from 0 (off) to 1
-    length_start    the length from which a reply loses
-    length_end      the length at which it has lost all of `length_penalty`; between the two in proportion
-    length_unit     what lengths count; "tokens" needs a trainer that passes `completion_ids`, else nothing is lost
+    gold_column     the column of the gold answers; empty = the first of the usual names that the data has
+    length_penalty  the share of a right answer's reward that a long reply loses, from 0 (off) to 1
+    length_start    the length from which a reply loses reward
+    length_end      the length at which the whole `length_penalty` is lost; linear between the two
+    length_unit     the unit of lengths; "tokens" needs a trainer that passes `completion_ids`, else nothing is lost
     """
 
     correct: float = 1.0
@@ -79,9 +80,9 @@ class RewardOptions:
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
-    """The reward of one reply: `code` says what happened, `reason` says it in a sentence for a log.
+    """The reward of one reply: `code` is the outcome in detail, `reason` a sentence for a log.
 
-    `reward` is None where nothing could be proven; `got` and `expected` are the answers that were compared, printable
+    `reward` is None where the reply is undecided; `got` and `expected` are the answers that were compared, printable
     and cut to 200 characters.
     """
 
@@ -93,14 +94,14 @@ class Scored(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def outcome(self) -> Outcome:
-        """Return the outcome in the three words of every verdict."""
+        """The outcome: correct, wrong or undecided."""
         if self.code == "correct":
             return "correct"
         return "wrong" if self.code in ("wrong", "no_answer", "unfinished_thought") else "undecided"
 
 
 def check_reward_options(options: RewardOptions) -> None:
-    """Raise InputError for options that cannot work: found when a reward is made, never inside a training loop."""
+    """Raise InputError for invalid options; called when a reward is created, never inside a training loop."""
     if options.mode not in get_args(Mode):
         raise InputError(f'mode: found "{options.mode}", expected strict or flexible.')
     if not 0 <= options.length_penalty <= 1:
@@ -121,7 +122,7 @@ def check_reward_options(options: RewardOptions) -> None:
 
 @lru_cache(maxsize=64)
 def options_of(items: tuple[tuple[str, Any], ...]) -> RewardOptions:
-    """Return the options that keyword arguments name; made and checked once per combination. Raises InputError."""
+    """Return the options of keyword arguments, checked and cached per combination. Raises InputError."""
     known = [field.name for field in fields(RewardOptions)]
     for name, _ in items:
         if name not in known:
@@ -134,11 +135,11 @@ def options_of(items: tuple[tuple[str, Any], ...]) -> RewardOptions:
 def score(
     reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None, prompt: Any = None
 ) -> Scored:
-    """Return the reward of a reply against its gold answer, and count it. Never raises, whatever the two are.
+    """Return the reward of a reply against its gold answer, and count it. Never raises for any reply or gold.
 
     `reply` is a text, a message, or a list of messages or content parts: the last assistant message counts. `gold` is a
-    text, a number, a whole solution, or a list of answers of which any will do. With the `prompt`, a text or messages,
-    a reply that only repeats a sentence of it states nothing. Takes milliseconds for any length.
+    text, a number, a whole solution, or a list of answers of which any is right. With the `prompt`, a text or messages,
+    an answer that only repeats a sentence of the prompt does not count. Takes milliseconds for any length.
     """
     scored = assess(reply, gold, options, num_tokens=num_tokens, prompt=prompt)
     _count(scored.code)
@@ -148,7 +149,7 @@ def score(
 def assess(
     reply: Any, gold: Any, options: RewardOptions | None = None, *, num_tokens: int | None = None, prompt: Any = None
 ) -> Scored:
-    """Return what `score` returns, uncounted: for files that are read, not for replies that are trained on."""
+    """Return what `score` returns without counting it: for checks of files, not for replies in a training."""
     options = options or DEFAULT
     scored = call_foreign(_score, reply, gold, options, num_tokens, prompt)
     if isinstance(scored, Raised):
@@ -174,7 +175,7 @@ def _score(reply: Any, gold: Any, options: RewardOptions, num_tokens: int | None
     asked = text_of_prompt(prompt)
     best = grade(golds[0], text, grader=options.grader, form="completion", mode=options.mode, question=asked)
     if len(golds) > 1:
-        # Any of several golds will do; one that cannot be decided hides no other's "wrong".
+        # Any of several golds may match. "undecided" beats "wrong": that gold may be the one that matches.
         mode, grader = options.mode, options.grader
         more = (grade(each, text, grader=grader, form="completion", mode=mode, question=asked) for each in golds[1:])
         verdicts = [best, *more]
@@ -201,7 +202,7 @@ def _shown(text: str) -> str:
 
 
 def _shortened(options: RewardOptions, length: int, num_tokens: int | None, reason: str) -> tuple[float, str]:
-    """Return the reward of a right answer less the part its length loses, and the reason with that part."""
+    """Return the reward of a right answer less its length penalty, and the reason with that penalty."""
     if not options.length_penalty:
         return options.correct, reason
     if options.length_unit == "tokens":
@@ -215,18 +216,18 @@ def _shortened(options: RewardOptions, length: int, num_tokens: int | None, reas
     return options.correct * (1 - lost), f"{reason}; {length:,} {options.length_unit} cost {lost:.0%}"
 
 
-_OTHER = "7919.25"  # an answer that hardly any question has
+_OTHER = "7919.25"  # hardly any question has this answer, so a readable gold must grade it as wrong
 
 
 @lru_cache(maxsize=20_000)
 def gold_is_readable(gold: str, grader: str = "math") -> bool:
-    """Say whether the checker can tell right from wrong by this gold; else at most a literal copy of it is right."""
+    """Say whether the checker can tell right from wrong by this gold; else only a literal copy of it can be right."""
     is_itself = grade(gold, gold, grader=grader).outcome == "correct"
     return is_itself and grade(gold, _OTHER, grader=grader).outcome != "undecided"
 
 
 class Missing(msgspec.Struct, frozen=True):
-    """Why there is no text or no gold to compare."""
+    """The reason why there is no text or no gold to compare."""
 
     code: Code
     reason: str
@@ -250,7 +251,7 @@ def text_of_reply(reply: Any) -> str | Missing:
 
 
 def text_of_prompt(prompt: Any) -> str:
-    """Return what a model was asked: a text, or the last message of a list that is not the assistant's; else ""."""
+    """Return a prompt's text: itself, or the last message of a list that is not the assistant's; else ""."""
     if isinstance(prompt, str):
         return prompt[-MAX_PROMPT_CHARS:]
     if isinstance(prompt, list | tuple) or type(prompt).__name__ == "ndarray":
@@ -262,7 +263,7 @@ def text_of_prompt(prompt: Any) -> str:
 
 
 def _text_of_list(items: Sequence[Any]) -> str | Missing:
-    if len(items) == 1 and type(items[0]) is dict:  # what TRL hands over nearly always
+    if len(items) == 1 and type(items[0]) is dict:  # a shortcut for what TRL nearly always passes
         content = items[0].get("content")
         if type(content) is str and content and items[0].get("role") == "assistant":
             return content
@@ -315,7 +316,7 @@ def _joined(parts: Sequence[Any]) -> str | Missing:
 
 
 def _field(item: Any, *names: str) -> Any:
-    """Return the first of several fields that a mapping or an object has and that is not None."""
+    """Return the first of several fields of a mapping or object that is not None."""
     for name in names:
         is_mapping = type(item) is dict or isinstance(item, Mapping)
         value = item.get(name) if is_mapping else getattr(item, name, None)
@@ -325,12 +326,12 @@ def _field(item: Any, *names: str) -> Any:
 
 
 def ends_of(text: str) -> str:
-    """Return a reply without the middle of one that is far too long."""
+    """Return a reply; one that is far too long loses its middle."""
     return text if len(text) <= MAX_CHARS else f"{text[:HEAD_CHARS]}\n{text[HEAD_CHARS:][-MAX_CHARS:]}"
 
 
 def golds_of(gold: Any) -> tuple[str, ...] | Missing:
-    """Return the gold answers of a row as bare answers: a whole solution gives the answer that it states."""
+    """Return the gold answers of a row as bare answers; a whole solution counts as the answer it states."""
     if isinstance(gold, str):
         text = _bare_gold(gold if len(gold) <= MAX_GOLD_CHARS else gold[-MAX_GOLD_CHARS:])
         if len(gold) > MAX_GOLD_CHARS and len(text) > MAX_GOLD_CHARS // 2:
@@ -365,26 +366,26 @@ def golds_of(gold: Any) -> tuple[str, ...] | Missing:
 
 
 def _any_gold(golds: list[Any]) -> tuple[str, ...] | Missing:
-    found: list[str] = []
+    answers: list[str] = []
     for gold in golds:
         inner = golds_of(gold) if not isinstance(gold, list | tuple) else Missing("no_gold", "")
         if not isinstance(inner, Missing):
-            found += inner
-    return tuple(found) or Missing("no_gold", "the list of ground truths is empty")
+            answers += inner
+    return tuple(answers) or Missing("no_gold", "the list of ground truths is empty")
 
 
 @lru_cache(maxsize=20_000)
 def _bare_gold(gold: str) -> str:
-    """Return a gold as a bare answer. GSM8K's column holds the whole solution, and MATH's its boxed answer in text."""
+    """Return a gold as a bare answer: GSM8K's column is a whole solution, MATH's a text with a boxed answer."""
     text = gold.strip()
     if "\n" in text or "####" in text or "\\boxed" in text or "nswer" in text:
-        found = extract_answer(text)
-        if found is not None:
-            return found.answer.strip()
+        stated = extract_answer(text)
+        if stated is not None:
+            return stated.answer.strip()
     return text
 
 
-# Each thread counts for itself: no lock that a fork could copy while it is held.
+# Each thread has its own counter: a shared lock could be copied in its locked state by a fork.
 _tallies: list[Counter[str]] = []
 _own = threading.local()
 
@@ -398,7 +399,7 @@ def _count(code: Code) -> None:
 
 
 def counts() -> dict[str, int]:
-    """Return how many replies this process scored, by code; those of all its threads."""
+    """Return how many replies all threads of this process scored, by code."""
     total: Counter[str] = Counter()
     for tally in _tallies:
         total.update(dict(tally))
@@ -406,20 +407,20 @@ def counts() -> dict[str, int]:
 
 
 def reset_counts() -> None:
-    """Start counting again; what a child process does after a fork."""
+    """Set all counts to zero, as a child process does after a fork."""
     for tally in _tallies:
         tally.clear()
 
 
-def count_sentence(found: Mapping[str, int] | None = None) -> str:
-    """Return what was scored as one sentence, and why rewards are missing; empty where nothing was."""
-    found = counts() if found is None else found
-    total = sum(found.values())
+def count_sentence(tally: Mapping[str, int] | None = None) -> str:
+    """Return the counts as one sentence, with the reasons for missing rewards; empty where nothing was scored."""
+    tally = counts() if tally is None else tally
+    total = sum(tally.values())
     if not total:
         return ""
     graded = {"correct": "right", "wrong": "wrong", "no_answer": "without an answer", "unfinished_thought": "cut off"}
-    parts = [f"{found[code]:,} {words}" for code, words in graded.items() if found.get(code)]
-    rest = {code: number for code, number in sorted(found.items()) if code not in graded}
+    parts = [f"{tally[code]:,} {words}" for code, words in graded.items() if tally.get(code)]
+    rest = {code: number for code, number in sorted(tally.items()) if code not in graded}
     if rest:
         reasons = ", ".join(f"{code} {number:,}" for code, number in rest.items())
         parts.append(f"{sum(rest.values()):,} without a reward ({reasons})")
@@ -427,9 +428,9 @@ def count_sentence(found: Mapping[str, int] | None = None) -> str:
 
 
 def _say_at_the_end() -> None:
-    found = counts()
-    if any(Scored(reward=None, code=code, reason="").outcome == "undecided" for code in found):  # type: ignore[arg-type]
-        log.warning("%s", count_sentence(found))
+    tally = counts()
+    if any(Scored(reward=None, code=code, reason="").outcome == "undecided" for code in tally):  # type: ignore[arg-type]
+        log.warning("%s", count_sentence(tally))
 
 
 os.register_at_fork(after_in_child=reset_counts)
@@ -438,14 +439,14 @@ DEFAULT = RewardOptions()
 
 
 def layout_of(text: str, layout: Layout) -> bool:
-    """Say whether a reply states its answer in a layout: one thought before it, a box, `####`, `The answer is`."""
+    """Say whether a reply states its answer in a layout: after one thought, in a box, by `####`, `The answer is`."""
     split = split_reply(ends_of(text))
     if not split.is_finished or (layout == "think" and not (split.thought.strip() and split.text.strip())):
         return False
-    found = extract_answer(split.text)
+    stated = extract_answer(split.text)
     if layout == "think":
-        return found is not None
-    if found is None or not found.answer:
+        return stated is not None
+    if stated is None or not stated.answer:
         return False
     rules = {"stated": ("stated", "value_of"), "boxed": ("boxed",), "hash": ("hash",)}
-    return found.extractor in rules.get(layout, ("stated", "value_of", "boxed", "hash"))
+    return stated.extractor in rules.get(layout, ("stated", "value_of", "boxed", "hash"))

@@ -1,6 +1,6 @@
-"""Serve the reward over HTTP: for OpenRLHF, NeMo-Gym, and whatever can send JSON. Grades in threads of this process.
+"""Serve the reward over HTTP, for OpenRLHF, NeMo-Gym and any client that sends JSON. Grades in threads.
 
-GET  /health         what was scored so far
+GET  /health         the counts so far
 POST /reward         {"completions": [...], "golds": [...]}; a single pair by "completion" and "gold"
 POST /get_reward     OpenRLHF: {"query": [...], "prompts": [...], "labels": [...]}
 POST /verify         NeMo-Gym's resources server, with /seed_session, /aggregate_metrics and /reverify_mode
@@ -22,22 +22,22 @@ from mathstrap.share.reward import GOLD_COLUMNS, RewardOptions, Scored, count_se
 from mathstrap.version import __version__
 
 MAX_ITEMS = 100_000
-# What a thread grades before another request has its turn.
+# Replies that a thread grades before it takes another request's replies: a large batch must not delay a small one.
 CHUNK = 64
-OPEN_HOSTS = ("0.0.0.0", "::")  # noqa: S104  named to warn of them
+OPEN_HOSTS = ("0.0.0.0", "::")  # noqa: S104  named to warn about them
 _REPLIES = ("completions", "responses", "replies", "solution_strs")
 _GOLDS = ("golds", "ground_truths", "solutions", "labels", *GOLD_COLUMNS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServeOptions:
-    """Where the server listens and how it grades.
+    """The server's address and how it grades.
 
-    host      the address; only this machine by default, since nobody is asked for a key
+    host      the address; this machine alone by default, because the server asks for no key
     port      the port; 0 = any free one
     threads   threads that grade
     max_mib   largest body of a request
-    reward    what a reply is worth
+    reward    how replies are rewarded
     """
 
     host: str = "127.0.0.1"
@@ -48,7 +48,7 @@ class ServeOptions:
 
 
 class BadRequest(ValueError):
-    """What is wrong with a request, in one sentence for its sender."""
+    """A request that cannot be answered; the message is one sentence for its sender."""
 
 
 def make_app(options: ServeOptions) -> Any:
@@ -78,7 +78,7 @@ def make_app(options: ServeOptions) -> Any:
                 return answer(await work(sent))
             except BadRequest as error:
                 return answer({"error": str(error)}, 400)
-            except web.RequestPayloadError as error:  # packed by another method than its header says, or cut off
+            except web.RequestPayloadError as error:  # cut off, or compressed by another method than its header says
                 return answer({"error": f"the body cannot be received: {' '.join(str(error).split())}"}, 400)
             except web.HTTPRequestEntityTooLarge:
                 return answer({"error": f"the body is larger than {options.max_mib} MiB; send smaller batches"}, 413)
@@ -98,7 +98,7 @@ def make_app(options: ServeOptions) -> Any:
 
     async def openrlhf(sent: dict[str, Any]) -> Any:
         queries = listed(sent.get("query"), "query")
-        # One label, or one prompt, stands for every query; a list is taken as it is.
+        # A single label or prompt applies to every query.
         prompts, labels = (column_of(sent.get(name), len(queries)) for name in ("prompts", "labels"))
         scored: list[Scored] = []
         for start in range(0, len(queries), CHUNK):
@@ -157,7 +157,7 @@ def decode_body(body: bytes) -> dict[str, Any]:
     try:
         sent = msgspec.json.decode(body or b"{}")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        # Python's json writes NaN, half a surrogate pair and numbers without a bound: one such row fails no batch.
+        # Python clients send NaN, lone surrogates and huge integers, which msgspec refuses and json accepts.
         try:
             sent = json.loads(body)
         except (ValueError, RecursionError):
@@ -168,7 +168,7 @@ def decode_body(body: bytes) -> dict[str, Any]:
 
 
 def encode_body(value: Any) -> bytes:
-    """Return a value as JSON; what came in with half a surrogate pair goes out as it came."""
+    """Return a value as JSON; a lone surrogate, which msgspec cannot encode, is escaped."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -186,7 +186,7 @@ def listed(value: Any, name: str) -> list[Any]:
 
 
 def pairs_of(sent: dict[str, Any]) -> tuple[bool, list[Any], list[Any]]:
-    """Return whether one pair was sent, the replies, and as many golds. Raises BadRequest."""
+    """Return whether the request is a single pair, the replies, and one gold per reply. Raises BadRequest."""
     for name in ("completion", "response", "reply", "solution_str"):
         if name in sent:
             return True, [sent[name]], [gold_in(sent)]
@@ -213,7 +213,7 @@ def gold_in(sent: dict[str, Any]) -> Any:
 
 
 def gym_reply(output: Any) -> Any:
-    """Return the messages of a Responses API output: reasoning and calls are other items, and state no answer."""
+    """Return the messages of a Responses API output; its reasoning and tool calls are other items."""
     if not isinstance(output, list):
         return output
     messages = [item for item in output if isinstance(item, dict) and item.get("type", "message") == "message"]
@@ -240,7 +240,7 @@ def columns_of(scored: Sequence[Scored]) -> dict[str, list[Any]]:
 
 
 async def serve(options: ServeOptions, announce: Callable[[str], None]) -> None:
-    """Serve until cancelled; `announce` is called with the address once it is open. Raises InputError."""
+    """Serve until cancelled; `announce` gets the address once the port is open. Raises InputError."""
     from aiohttp import web
 
     from mathstrap.errors import InputError

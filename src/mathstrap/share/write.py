@@ -1,6 +1,6 @@
-"""Write exports: JSON Lines and a Parquet twin for each format, in one pass over the questions, and their data card.
+"""Write exports in one pass over the questions: each format as JSON Lines and Parquet, and the data card.
 
-What was exported and how stands in `exports.json` beside the files, so that the next run writes it again.
+`exports.json` beside the files records the formats and options, so that the next run writes them again.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -41,7 +41,7 @@ _NEXT_HEADINGS = ("## Licence and terms",)
 
 @dataclass(kw_only=True)
 class Exported:
-    """One format as it was written: rows for training and for validation, and why questions or draws gave none."""
+    """The result of one format: rows for training and validation, and why other questions or draws gave no row."""
 
     name: str
     num_rows: int = 0
@@ -50,9 +50,9 @@ class Exported:
 
 
 class RowFile:
-    """A file of rows being written: JSON Lines and Parquet, each under its name when it is whole.
+    """A file of rows being written as JSON Lines and Parquet; each gets its name only when it is complete.
 
-    `ranked` rows wait in a temporary file and are written by rank, ties in the order they came.
+    `ranked` rows wait in a temporary file and are written by rank, ties in their original order.
     """
 
     def __init__(self, stack: ExitStack, stem: Path, like: Row, *, ranked: bool = False) -> None:
@@ -96,7 +96,7 @@ class RowFile:
             self.batch = []
 
     def close(self) -> None:
-        """Write what is left."""
+        """Write the remaining rows, the ranked ones in order, and close the Parquet file."""
         if self.spool is not None:
             self.spool.flush()
             decode = msgspec.json.Decoder().decode
@@ -109,6 +109,29 @@ class RowFile:
         self.table.close()
 
 
+def open_files(
+    stack: ExitStack, folder: Path, likes: Mapping[str, Row], *, with_validation: bool, ranked: Collection[str] = ()
+) -> dict[tuple[str, bool], RowFile]:
+    """Open the files of every format by (name, whether it holds the validation rows); `likes` defines the columns."""
+    return {
+        (name, is_validation): RowFile(
+            stack, folder / f"export-{name}{'-validation' if is_validation else ''}", like, ranked=name in ranked
+        )
+        for name, like in likes.items()
+        for is_validation in ((False, True) if with_validation else (False,))
+    }
+
+
+def close_files(files: Mapping[tuple[str, bool], RowFile], exported: Mapping[str, Exported]) -> None:
+    """Complete every file and record its number of rows."""
+    for (name, is_validation), file in files.items():
+        file.close()
+        if is_validation:
+            exported[name].num_held_out = file.num_rows
+        else:
+            exported[name].num_rows = file.num_rows
+
+
 def write_groups(
     groups: Iterable[DrawGroup], plans: Mapping[str, FormatOptions], folder: Path, *,
     held_out: frozenset[str] = frozenset(),
@@ -117,42 +140,32 @@ def write_groups(
     exported = {name: Exported(name=name) for name in plans}
     left_out = {name: LeftOut() for name in plans}
     with ExitStack() as stack:
-        files = {
-            (name, is_held): RowFile(
-                stack, folder / f"export-{name}{'-validation' if is_held else ''}", like_row(name, options),
-                ranked=options.order == "hardest-first",
-            )
-            for name, options in plans.items()
-            for is_held in ((False, True) if held_out else (False,))
-        }  # fmt: skip
+        likes = {name: like_row(name, options) for name, options in plans.items()}
+        ranked = {name for name, options in plans.items() if options.order == "hardest-first"}
+        files = open_files(stack, folder, likes, with_validation=bool(held_out), ranked=ranked)
         for group in groups:
-            is_held = is_held_out(group.seeds, held_out)
+            is_validation = is_held_out(group.seeds, held_out)
             for name, options in plans.items():
-                if is_held is None:
-                    left_out[name].add(MIXED)
+                if is_validation is None:
+                    left_out[name][MIXED] += 1
                 elif is_wanted(group, options, left_out[name]):
-                    file = files[name, is_held]
+                    file = files[name, is_validation]
                     rank = 2.0 if group.pass_rate is None else group.pass_rate
                     for row in rows_of(name)(group, options, left_out[name]):
                         file.add(row, rank)
-        for (name, is_held), file in files.items():
-            file.close()
-            if is_held:
-                exported[name].num_held_out = file.num_rows
-            else:
-                exported[name].num_rows = file.num_rows
+        close_files(files, exported)
     for name, counts in left_out.items():
-        exported[name].left_out = dict(counts.counts.most_common())
+        exported[name].left_out = dict(counts.most_common())
     return exported
 
 
 def like_row(name: str, options: FormatOptions) -> Row:
-    """Return a row that says which columns a format has and of which types."""
+    """Return a row that defines a format's columns and their types."""
     return example_row(name, options) if name in GROUP_FORMATS else sample_row(name, EXAMPLE, options.reasoning)
 
 
 def rows_of(name: str) -> Callable[[DrawGroup, FormatOptions, LeftOut], Iterator[Row]]:
-    """Return what turns a question into rows; a format of samples takes the right draws alone."""
+    """Return the function that turns a question into rows; a format of samples takes only the right draws."""
     if name in GROUP_FORMATS:
         return GROUP_FORMATS[name]
 
@@ -160,7 +173,7 @@ def rows_of(name: str) -> Callable[[DrawGroup, FormatOptions, LeftOut], Iterator
         seen: set[str] = set()
         for draw in group.draws:
             if draw.outcome != "correct" or draw.text in seen:
-                left_out.add("reply that is not right" if draw.outcome != "correct" else "reply that repeats another")
+                left_out["reply that is not right" if draw.outcome != "correct" else "reply that repeats another"] += 1
                 continue
             seen.add(draw.text)
             answer = group.gold or draw.answer
@@ -179,7 +192,7 @@ MIXED = "question made from a validation seed and a training seed"
 
 
 def is_held_out(seeds: Sequence[str], held_out: frozenset[str]) -> bool | None:
-    """Say on which side of the split a row of these seeds stands; None where they stand on both, so it has no side."""
+    """Say whether a row with these seeds belongs to validation; None where its seeds are on both sides of the split."""
     sides = {seed in held_out for seed in seeds}
     return sides.pop() if len(sides) == 1 else None
 
@@ -191,36 +204,27 @@ class _GoldSource(msgspec.Struct):
 def write_samples(
     run: RunDir, plans: Mapping[str, FormatOptions], folder: Path, *, held_out: frozenset[str]
 ) -> dict[str, Exported]:
-    """Write formats of samples from the samples of a run as curated; an ending other than "keep" replaces theirs."""
+    """Write formats of samples from a run's curated samples; an ending other than "keep" replaces theirs."""
     exported = {name: Exported(name=name) for name in plans}
     if not plans:
         return exported
     with_votes = any(row.gold_source == "voted" for row in run.read_records("samples", _GoldSource))
     with ExitStack() as stack:
-        files = {
-            (name, is_held): RowFile(
-                stack, folder / f"export-{name}{'-validation' if is_held else ''}",
-                sample_row(name, EXAMPLE, options.reasoning, with_votes=with_votes),
-            )
-            for name, options in plans.items()
-            for is_held in ((False, True) if held_out else (False,))
-        }  # fmt: skip
+        likes = {
+            name: sample_row(name, EXAMPLE, options.reasoning, with_votes=with_votes) for name, options in plans.items()
+        }
+        files = open_files(stack, folder, likes, with_validation=bool(held_out))
         for sample in run.read_records("samples", Sample):
-            is_held = is_held_out(roots_of(sample), held_out)
+            is_validation = is_held_out(roots_of(sample), held_out)
             for name, options in plans.items():
-                if is_held is None:
+                if is_validation is None:
                     exported[name].left_out[MIXED] = exported[name].left_out.get(MIXED, 0) + 1
                     continue
                 row = sample_row(
                     name, with_ending(sample, options.ending), options.reasoning, with_votes=with_votes
                 )
-                files[name, is_held].add(row)
-        for (name, is_held), file in files.items():
-            file.close()
-            if is_held:
-                exported[name].num_held_out = file.num_rows
-            else:
-                exported[name].num_rows = file.num_rows
+                files[name, is_validation].add(row)
+        close_files(files, exported)
     return exported
 
 
@@ -236,7 +240,7 @@ def with_ending(sample: Sample, ending: Ending) -> Sample:
 def export_run(
     run: RunDir, plans: Mapping[str, FormatOptions], *, held_out: frozenset[str] = frozenset()
 ) -> dict[str, Exported]:
-    """Write formats of a finished run into its directory, and note them in `exports.json` and the data card."""
+    """Write formats of a finished run into its directory, and record them in `exports.json` and the data card."""
     of_samples = {name: options for name, options in plans.items() if name in FORMATS}
     exported = write_samples(run, of_samples, run.path, held_out=held_out)
     grouped = {name: options for name, options in plans.items() if name in GROUP_FORMATS}
@@ -256,7 +260,7 @@ def export_file(
     path: Path, plans: Mapping[str, FormatOptions], folder: Path, *, fields: Mapping[str, str],
     validation_share: float = 0.0, rng_seed: int = 0,
 ) -> dict[str, Exported]:  # fmt: skip
-    """Write formats of a file of rows made elsewhere into a folder, with a data card; raises InputError."""
+    """Write formats of another tool's file of rows into a folder, with a data card; raises InputError."""
     from collections import Counter
 
     skipped: Counter[str] = Counter()
@@ -278,10 +282,10 @@ def export_file(
     return exported
 
 
-def record_of(made: Exported, options: FormatOptions) -> dict[str, Any]:
-    """Return what `exports.json` says of a format: counts, reasons, and the options that make it again."""
+def record_of(export: Exported, options: FormatOptions) -> dict[str, Any]:
+    """Return a format's entry of `exports.json`: counts, reasons, and the options that reproduce it."""
     return {
-        "rows": made.num_rows, "validation_rows": made.num_held_out, "left_out": made.left_out,
+        "rows": export.num_rows, "validation_rows": export.num_held_out, "left_out": export.left_out,
         "options": asdict(options),
     }  # fmt: skip
 
@@ -293,17 +297,17 @@ def write_record(folder: Path, noted: Mapping[str, Any]) -> None:
 
 
 def exports_of(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what was exported before; empty where nothing was, or where the note cannot be read."""
+    """Return the earlier exports; empty where there are none or `exports.json` cannot be read."""
     path = folder / RECORD
     try:
-        found = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
+        records = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
     except (OSError, msgspec.DecodeError):
         return {}
-    return {name: record for name, record in found.items() if name in FORMATS or name in GROUP_FORMATS}
+    return {name: record for name, record in records.items() if name in FORMATS or name in GROUP_FORMATS}
 
 
 def plans_of(folder: Path) -> dict[str, FormatOptions]:
-    """Return the formats that were exported before with their options; those of an older version are left out."""
+    """Return the earlier exports' options by format, without those of an incompatible version."""
     plans = {}
     for name, record in exports_of(folder).items():
         try:
@@ -314,7 +318,7 @@ def plans_of(folder: Path) -> dict[str, FormatOptions]:
 
 
 def with_exports(card: str, noted: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return a data card whose head names the exported files and whose section says what each holds."""
+    """Return a data card whose header names the exported files and whose section describes them."""
     head, marker, body = card.removeprefix("---\n").partition("\n---\n")
     if not marker:
         head, body = "configs:", card
@@ -325,7 +329,7 @@ def with_exports(card: str, noted: Mapping[str, Mapping[str, Any]]) -> str:
         if record.get("validation_rows"):
             lines += ["  - split: validation", f"    path: export-{name}-validation.parquet"]
     before, section, after = body.partition(f"\n{CARD_HEADING}\n")
-    if section:  # an earlier export's section goes, up to the next heading
+    if section:  # an earlier export's section is replaced, up to the next heading
         rest = after.find("\n## ")
         body = before + (after[rest:] if rest >= 0 else "\n")
     place = next((body.index(f"\n{heading}\n") for heading in _NEXT_HEADINGS if f"\n{heading}\n" in body), len(body))
@@ -341,7 +345,7 @@ def with_exports(card: str, noted: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def without_configs(lines: list[str], names: set[str]) -> list[str]:
-    """Return the head of a card without the entries of these configurations."""
+    """Return the header of a card without the entries of these configurations."""
     kept: list[str] = []
     is_dropped = False
     for line in lines:
@@ -355,7 +359,7 @@ def without_configs(lines: list[str], names: set[str]) -> list[str]:
 
 
 def formats_section(noted: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the card's section on formats: what each holds, how many rows, how it was made, and what gave no row."""
+    """Return the card's section on formats: contents, row counts, options, and what gave no row."""
     lines = [CARD_HEADING, "", "| format | rows | validation | what a row is |", "| --- | ---: | ---: | --- |"]
     for name, record in noted.items():
         validation = f"{record.get('validation_rows', 0):,}"
