@@ -16,6 +16,7 @@ from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine.ask import ask_all
 from mathstrap.engine.budget import Budget, Meter, reservation_for
 from mathstrap.engine.prices import Price
+from mathstrap.errors import TeacherError
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request as prompt_request
 from mathstrap.types import Completion, Liability, Message, Request, Sampling
@@ -103,6 +104,30 @@ def test_usage_that_is_missing_understated_or_impossible_breaks_no_budget(tmp_pa
             report = ask_again(server, tmp_path / "run", Budget(**{name: most / 4}))
             assert report.stopped == "budget"
             assert 0 < counted(server)[name] <= most / 4
+
+
+def test_calls_with_a_key_that_was_refused_count_in_the_runs_after(tmp_path, monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "key-of-monday")
+    with FakeServer(Script(latency=0.05, key="key-of-tuesday")).running() as server:
+        with pytest.raises(TeacherError, match="401"):
+            ask_again(server, tmp_path / "run", Budget(max_requests=400))
+        refused = server.calls
+        assert refused > 1
+        server.script.key = "key-of-monday"
+        assert ask_again(server, tmp_path / "run", Budget(max_requests=400)).stopped == "budget"
+        assert refused < server.calls <= 400
+
+
+def test_prompts_that_a_server_refuses_hide_no_call_that_broke(tmp_path):
+    refusal = (400, {"error": {"message": "content policy", "code": "content_policy_violation"}})
+    refused = {f"p{number}": [refusal] * 9 for number in range(0, 1000, 5)}
+    with FakeServer(Script(latency=0.01, faults={"server": 0.2}, answers=refused)).running() as server:
+        for most in (40, 60, 80):
+            assert ask_again(server, tmp_path / "run", Budget(max_requests=most)).stopped == "budget"
+            assert server.calls <= most
+        report = ask_again(server, tmp_path / "run", Budget(max_requests=400), count=60)
+        assert report.stopped == "done"
+        assert server.calls <= 400
 
 
 def test_time_is_one_budget_for_all_stages_and_ends_a_run_that_waits(tmp_path):

@@ -264,8 +264,8 @@ class Ledger:
                 self._meter.reserve_anyway(job.reserved)
             self._meter.release(job.reserved, uncertain=True, answered=answered)
         elif job.reserved is not NOTHING_RESERVED:
-            answered = len(job.requests) if kind == "refused" else 0  # stored as what they are, and free
-            self._meter.release(job.reserved, unsent=kind == "unavailable", answered=answered)
+            # A refused call was sent, so it counts; once its refusal is stored, that line counts for it instead.
+            self._meter.release(job.reserved, unsent=kind == "unavailable")
         job.reserved = NOTHING_RESERVED
 
     async def save_again(self) -> None:
