@@ -15,7 +15,8 @@ import msgspec
 
 from mathstrap.verify.find.boxes import boxed_answer, braced_group, last_box
 from mathstrap.verify.find.languages import foreign_closing, foreign_statement, is_foreign_prose
-from mathstrap.verify.find.reply import next_question_starts, only_repeats, reply_text, without_courtesy
+from mathstrap.verify.find.remarks import split_remarks
+from mathstrap.verify.find.reply import next_question_starts, only_repeats, reply_text
 from mathstrap.verify.find.sentence import (
     answer_span,
     bare_answer,
@@ -42,7 +43,7 @@ REPEATED = "the reply only repeats its question"
 _STATED = re.compile(
     r"(?i:nswers?)\"?\*{0,2}\s{0,3}"
     r"(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}(?:\*{0,2}:)?"
-    r"|(?:#?\d{1,2})?\*{0,2}\s?(?:[:：=]|[-=]*>|→|⇒)|\*{0,2}(?=\n\s{0,9}[^\s\w]{0,4}[\d\\$-]))(?:\*\*(?=\s))?"
+    r"|(?:#?\d{1,2})?\*{0,2}\s?(?:[:：=]|[-=]*>|→|⇒)|\*{0,2}(?=\n\s{0,9}(?:[^\s\w]{0,4}[\d\\$-]|[(*]{0,3}[A-J][)*.]{0,3}\s*(?:\n|$))))(?:\*\*(?=\s))?"
 )
 _TAG = re.compile(r"(?i:nswer)(?P<closing>[\]>])")
 _TAG_END = re.compile(r"[\[<]/(?:final[_ ]?)?answer[\]>]", re.IGNORECASE)
@@ -53,8 +54,9 @@ _ENDS = re.compile(
     r"(?i:nswers?)(?:\s+(?:to|for|of)\s+(?:the|this|your)\s+(?:question|problem|puzzle"
     r"|exercise))?\*{0,2}\s{0,3}(?:[.!,;\n]|$)"
 )
+_REFERS_BACK = re.compile(r",?\s+(?:which|that|this|and that)$", re.IGNORECASE)
 _LEADS = re.compile(
-    r"^[\s*#>-]{0,4}(?:(?:so|thus|hence|therefore|then|and|finally|clearly|now|we (?:see|find|get|conclude|know)"
+    r"^(?:[\s*#>]|-\s){0,4}(?:(?:so|thus|hence|therefore|then|and|finally|clearly|now|we (?:see|find|get|conclude|know)"
     r"|it follows|I (?:think|believe|conclude)"
     r"|this (?:means|shows)|that)[,:]?\s+(?:that\s+)?){0,3}",
     re.IGNORECASE,
@@ -64,7 +66,9 @@ _VALUE_OF = re.compile(
 )
 _NO_STATEMENT = re.compile(
     r"\s{0,3}(?:(?:indeed|actually|in fact|still|definitely|therefore|thus|also|probably|clearly)\s+)*(?:not|n't"
-    r"|never|(?:in)?correct|right|wrong|valid|reasonable|as follows|given by|found|obtained|clear|unknown|below"
+    r"|never|(?:in)?correct|right|wrong|valid|reasonable|verified|confirmed|checked|consistent|plausible|sensible"
+    r"|complete|final|justified|supported|as expected|in (?:its |the )?(?:simplest|lowest)"
+    r"|as follows|given by|found|obtained|clear|unknown|below"
     r"|above"
     r"|to (?:the|this|your|find)\b)\b"
 )
@@ -159,10 +163,10 @@ def extract_all(text: str) -> tuple[Extraction, ...]:
     reply = _own_reply(text) or ""
     found = sorted(_explicit(reply), key=lambda each: -each.position)
     rules = [Extraction(each.answer, each.extractor) for each in found]
-    text = without_courtesy(reply)
+    text, _ = split_remarks(reply)
     for name, answer in (
         ("bare", None if found else bare_answer(text)),
-        ("closing", _closing(text)),
+        ("closing", _closing(reply)),
         ("last_number", last_number(text)),
     ):
         if answer:
@@ -244,15 +248,17 @@ def _find(text: str, mode: Mode) -> Extraction | str:
         found = [Found(foreign[0], foreign[1], foreign[2], "stated")] if foreign else []
     if found:
         return _last_statement(text, found)
-    text = without_courtesy(text)
     withdrawn = withdrawn_at(text, max(0, text.rfind("\n\n")))
-    bare = None if "\n" in text.strip() and last_line_value(text) else bare_answer(text)
+    before, remarks = split_remarks(text)
+    bare = None if "\n" in before.strip() and last_line_value(before) else bare_answer(before)
+    if bare and remarks and withdrawn_at(text, len(before), bare) is not None:
+        bare = None
     if bare:
         return Extraction(bare, "bare")
     closing = None if withdrawn is not None else _closing(text)
     if closing:
         return Extraction(closing, "closing")
-    number = last_number(text) if mode == "flexible" else None
+    number = last_number(before) if mode == "flexible" else None
     return Extraction(number, "last_number") if number else NOT_STATED
 
 
@@ -277,6 +283,15 @@ def _plain_ending(text: str) -> Extraction | None:
 
 
 def _closing(text: str) -> str | None:
+    """Return what the end of a text concludes, read without the remarks that follow the conclusion."""
+    before, remarks = split_remarks(text)
+    value = _conclusion(before)
+    if remarks and value is None:
+        return _conclusion(text)  # a remark may be all that is said: "This is the number 12."
+    return None if value and remarks and withdrawn_at(text, len(before), value) is not None else value
+
+
+def _conclusion(text: str) -> str | None:
     marked = last_line_value(text)
     if marked:
         return marked
@@ -425,10 +440,11 @@ def _value_before(text: str, end: int) -> str | None:
     if verb is None:
         return None
     sentence = re.split(r"(?<=[.!?])\s+|\n", head[: verb.start()].rstrip())[-1]
-    value = re.sub(r",?\s+(?:which|that|this|and that)$", "", _LEADS.sub("", sentence)).strip().strip("*,").strip()
+    value = _REFERS_BACK.sub("", _LEADS.sub("", sentence)).strip().strip("*,").strip()
     if (
         not value
         or "\\boxed" in value
+        or "nswer" in value.replace("NSWER", "nswer")  # "Answer: 5. This is our answer": the statement stands before
         or len(value) > 120
         or value.lower() in ("this", "that", "it", "which", "here", "what", "below", "above")
     ):

@@ -1,4 +1,4 @@
-"""Cut a completion down to the words that may hold its answer: no thought, no chat markers, no closing courtesy.
+"""Cut a completion down to the words that may hold its answer: no thought, no chat markers.
 
 Knows nothing of answers; where an invented next question begins is said here, whether to cut there is not.
 """
@@ -20,11 +20,6 @@ _ECHO = re.compile(
     r"\s*(?:<s>\s*)?\[INST\].*?\[/INST\]|\s*<\|im_start\|>(?:system|user)\b.*?<\|im_start\|>assistant\b", re.DOTALL
 )
 _POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
-_COURTESY = re.compile(
-    r"\n\s*(?:I hope|Hope (?:this|that)|Let me know|Please let|Feel free|If you (?:have|need|would)|Is there anything"
-    r"|Do you (?:have|need|want)|Would you like|Have a (?:nice|great)|Good luck|Thank you|Thanks|Great job"
-    r"|Keep (?:up|practi))[^\n]{0,300}\s*$"
-)
 _NEXT = re.compile(
     r"\n[#>*_=~ \t-]*+"  # possessive: a rule of many dashes must not be tried in every way it can be cut
     r"(?:(?:(?:here(?:['’]s|\s+is)|now|next|try|let['’]s\s+(?:try|do|solve))\s+(?:an?\s+|one\s+)?"
@@ -121,14 +116,3 @@ def only_repeats(reply: str, question: str) -> bool:
 
 def _bare_words(text: str) -> str:
     return " ".join(_NO_WORDS.sub(" ", text.lower()).split())
-
-
-def without_courtesy(text: str) -> str:
-    """Return the text without closing lines such as "Let me know if you have questions!"."""
-    for _ in range(3):
-        start = max(0, len(text) - 400)
-        match = _COURTESY.search(text, start)
-        if match is None:
-            return text
-        text = text[: match.start()].rstrip()
-    return text

@@ -54,6 +54,11 @@ _HEDGED = re.compile(
     re.IGNORECASE,
 )
 _REFUSED = re.compile(r"\W*(?:no|nope|wrong|false|incorrect|(?:not|just)\s+\w+)\W*", re.IGNORECASE)
+_AT_ODDS = re.compile(
+    r"\b(?:makes? no sense|contradicts|violates|fails|but|however|(?:does not|doesn['’]t|do not|don['’]t)"
+    r" (?:make sense|satisfy|work|hold|fit|match))\b",
+    re.IGNORECASE,
+)
 _REFUTED = re.compile(
     r"[0-9)}\]$%]\*{0,2}\s+(?:is|was)\s+(?:\w+ly\s+)?(?:wrong|incorrect|mistaken|not\s+(?:right|correct|the\b))",
     re.IGNORECASE,
@@ -337,7 +342,7 @@ def _exclaims(line: str, end: int, above: str) -> bool:
     rest = line[end:]
     if rest.strip() and not (rest[0].isspace() and rest.strip()[0].isupper()):
         return False
-    return _FORMULA.search(line[:end]) is None and _FACTORIAL.search(above) is None
+    return _FORMULA.search(line[:end].replace("\\$", "")) is None and _FACTORIAL.search(above) is None
 
 
 def value_of_sentence(span: str) -> str:
@@ -382,7 +387,7 @@ def closing_value(text: str) -> str | None:
     if sentences and _is_question(sentences[-1]) and not _OPTION.fullmatch(sentences[-1]):
         return None
     if len(sentences) > 1 and not (any(char.isdigit() for char in sentences[-1]) or "$" in sentences[-1]):
-        if _REFUSED.fullmatch(sentences[-1]):
+        if _REFUSED.fullmatch(sentences[-1]) or _AT_ODDS.search(sentences[-1]):
             return None
         sentences.pop()  # "This completes the solution."
     sentence = sentences[-1] if sentences else ""

@@ -30,7 +30,7 @@ _BEING = (
 )
 # Tried at the starts of words with one of these letters alone, not at every place of a long text.
 _WITHDRAWS = re.compile(
-    r"\b(?=[acdefijklmnostw])(?:"
+    r"\b(?=[acdefijklmnostvw])(?:"
     rf"{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
     rf"|{_THAT}\s+(?:isn|wasn)['’]t\s+(?:quite\s+)?(?:right|correct)\b"
     rf"|{_THAT}\s+(?:does(?:\s+not|n['’]t)|can(?:not|['’]t))\s+(?:really\s+|quite\s+)?(?:seem|look|sound|feel)"
@@ -44,6 +44,7 @@ _WITHDRAWS = re.compile(
     r"|something\s+(?:is|was|went|must\s+be|seems|looks)\s+(?:wrong|off|amiss)\b"
     r"|(?:I|we)\s+(?:got|did|had)\s+(?:it|this|that)\s+(?:all\s+)?wrong\b|(?:just\s+)?kidding\b|nope\b"
     r"|check\w*:?[^.!?\n]{0,80}\b(?:this|that|it)\s+fails\b"
+    r"|(?:check|verif|substitut)\w*:?[^.!?\n]{0,80},\s+which\s+is\s+(?:false|not\s+true|wrong|a\s+contradiction|impossible)\b"
     r"|(?:scratch|strike)\s+that\b|I\s+take\s+(?:that|it|this)\s+back\b"
     r"|(?:I\s+(?:was|am)|I['’]m)\s+(?:wrong|mistaken)\b|I\s+(?:retract|withdraw|revise|need\s+to\s+revise)\b"
     r"|(?:I|we)\s+(?:have\s+|must\s+have\s+|may\s+have\s+)?(?:miscounted|misread|miscalculated|misinterpreted"
@@ -73,7 +74,8 @@ _CORRECTS = re.compile(
     r"\b(?=[amoti])(?:(?:the|my|our|a)\s+(?:correct(?:ed)?|right|actual|true|revised|updated|real)\s+(?:result"
     r"|value|solution"
     r"|number|total|count|sum|amount|choice|option)\s+(?:is|should\s+be|would\s+be|must\s+be|was)\b"
-    r"|(?:it|that|this)\s+should(?:\s+actually|\s+really)?\s+(?:be|have\s+been)\s+(?=[$\\(*]{0,3}-?[0-9]))"
+    r"|(?:(?:the|my|our)\s+(?:\w+\s+)?(?:answer|result|value|solution|total|number|count)|it|that|this)"
+    r"\s+should(?:\s+actually|\s+really)?\s+(?:be|have\s+been)\s+(?=[$\\(*]{0,3}-?[0-9]))"
     r"|(?:^[ \t.*$)\]}]{0,6}|[.!?\n–—]\s*)"
     r"(?:wait|no|actually|oh|oops|hmm+|rather|instead|kidding)[,.:!]?\s+(?:(?:no|wait|so|then)[,.:!]?\s+)?"
     r"(?:it|that|this)(?:['’]s|\s+(?:is|should\s+be|would\s+be|must\s+be|has\s+to\s+be))\s+(?:actually\s+)?"
@@ -96,7 +98,22 @@ _TURNS = re.compile(
     rf"|\b{_THAT}\s+(?:violates|contradicts|fails|exceeds)\b|\b{_THAT}\s+would\s+(?:violate|contradict))",
     re.IGNORECASE,
 )
-_CALLED_WRONG = rf"[$)\]*}}]{{0,3}}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"  # "So 6 is wrong."
+# "So 6 is wrong", "but 6 is too large", "x = 6 does not work": said of the very value.
+_CALLED_WRONG = (
+    rf"[$)\]*}}]{{0,3}}(?:{_BEING}\s+(?:{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
+    r"|(?:impossible|invalid|extraneous|excluded|rejected|inadmissible|too\s+(?:large|small|high|low|big|many|few)"
+    r"|not\s+(?:possible|valid|allowed|permitted|admissible|acceptable|in\s+the\s+domain"
+    r"|an?\s+(?:valid\s+|real\s+)?(?:solution|root|answer)))\b)"
+    r"|\s+(?:does(?:\s+not|n['’]t)\s+(?:work|satisfy|fit)|fails|violates|contradicts)\b)"
+)
+# "We reject x = 6", "discard 6": the words before the value.
+_DROPPED = r"\b(?:reject|discard|exclude|rule\s+out|throw\s+out|eliminate)(?:s|ed)?\s+(?:[A-Za-z]\s?=\s?)?[$(*]{0,2}"
+# A sentence of its own right behind the statement that finds it at odds with the question.
+_FAILS = re.compile(
+    rf"[ \t.*$)\]}}]{{0,6}}\s{{0,4}}(?:(?:verif\w+|check\w*)[:,]?\s+)?{_THAT}\s+(?:(?:does(?:\s+not|n['’]t)"
+    r"\s+(?:satisfy|work|make\s+sense|hold|add\s+up)|contradicts|violates)\b|makes\s+no\s+sense\b)",
+    re.IGNORECASE,
+)
 # "Tell me if I made a mistake" takes nothing back.
 _SUPPOSED = re.compile(r"\b(?:if|whether|unless|in case)\s+(?:\w+\s+)?$", re.IGNORECASE)
 # A sentence of its own right behind the statement, and not the reply to a question.
@@ -134,7 +151,7 @@ def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
     rest = text[start : start + MAX_CHARS]
     if _HAS_WORD.search(rest) is None:  # nothing but a full stop, as nearly always
         return None
-    at_once = _AT_ONCE.match(rest) or _REFUSES.match(rest)
+    at_once = _AT_ONCE.match(rest) or _REFUSES.match(rest) or _FAILS.match(rest)
     last: int | None = at_once.end() if at_once else None
     for match in _WITHDRAWS.finditer(rest):
         if _SUPPOSED.search(rest, max(0, match.start() - 24), match.start()) is None:
@@ -149,8 +166,9 @@ def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
         for pattern in (_CORRECTS, _REPLACES):
             for match in pattern.finditer(rest):
                 last = max(last or 0, match.end())
-    if 0 < len(answer) <= 40 and answer in rest:
-        for match in re.finditer(rf"(?<![\w.]){re.escape(answer)}{_CALLED_WRONG}", rest):
+    if 0 < len(answer) <= 40 and answer.rpartition("=")[2].strip("$ ") in rest:
+        value = re.escape(answer.rpartition("=")[2].strip("$ ") or answer)
+        for match in re.finditer(rf"(?<![\w.]){value}{_CALLED_WRONG}|{_DROPPED}{value}(?![\w.]*\w)", rest):
             last = max(last or 0, match.end())
     if last is None:
         match_end = _TRAILS_OFF.search(rest[-80:])
