@@ -33,7 +33,8 @@ QUIZ = {
     "id": "quiz-7", "question": "A jacket costs $60 and is sold with 25% off. Its price in dollars is now",
     "choices": ["15", "35", "45", "75"], "answer": "C",
 }  # fmt: skip
-SAMPLES_OF = ("ans_aug", "evolve", "explain")  # whose sample shows columns that those of the others do not
+SAMPLE_OF = "ans_aug"  # the samples of the others have the same columns
+ANSWERS_ONLY = ("ans_aug", "explain")  # the question is the seed's, which the page has quoted
 OFF = {name: {"enabled": False} for name in PAPER_METHODS}
 ON = {"enabled": True}
 REPLIES = {
@@ -119,42 +120,56 @@ def make_examples(folder: Path) -> dict[str, str]:
 
 
 def example(run: RunDir, method: str) -> str:
-    """Return one method's example as Markdown: what is asked, said, made of it, and kept."""
-    problems = [
-        problem for problem in run.read_records("problems", Problem)
+    """Return one method's example as Markdown: what is said, and what is made of it; of `SAMPLE_OF` a whole sample."""
+    problems = {
+        problem.id: problem for problem in run.read_records("problems", Problem)
         if problem.method == method and root_of(problem.id) in (SEED, QUIZ["id"])
-    ]  # fmt: skip
+    }  # fmt: skip
     rejects = {reject.id: reject for reject in run.read_records("rejects", Reject)}
-    verdicts = {verdict.candidate: verdict for verdict in run.read_records("verdicts", Verdict)}
-    samples = [sample for sample in run.read_records("samples", Sample) if sample.method == method]
     lines = ["```text"]
-    for request_id, text in rewrites(run, method):
-        if root_of(request_id) not in (SEED, QUIZ["id"]):
-            continue
-        became = rejects[request_id].reason + ": " + rejects[request_id].detail if request_id in rejects else "problem"
-        lines += [f"{request_id}   the teacher rewrites", *indent(text), f"    => {became}", ""]
-    for problem in problems:
-        lines += [f"{problem.id}   {gold_of(problem)}", *indent(problem.question), ""]
-        for candidate in run.read_records("candidates", Candidate):
-            if candidate.problem == problem.id:
-                verdict = verdicts[candidate.id]
-                if candidate.reasoning:
-                    lines += [f"{candidate.id}   the teacher thinks", *indent(candidate.reasoning), ""]
-                lines += [f"{candidate.id}   the teacher answers", *indent(candidate.text)]
-                lines += [f"    => {verdict.outcome}: {verdict.got}, expected {verdict.expected} ({verdict.tier})", ""]
-    if method not in SAMPLES_OF:
-        return "\n".join([*lines[:-1], "```"])
-    lines = [*lines[:-1], "```", "", f"The sample `{samples[0].id}`:", "", "```json", "{"]
-    row = samples[0]
-    pairs: dict[str, str | float] = {
+    written = [(name, text) for name, text in rewrites(run, method) if root_of(name) in (SEED, QUIZ["id"])]
+    for name, text in written:
+        lines += [f"{name}   the teacher writes", *indent(text)]
+        if name in rejects:
+            lines += [f"    => {rejects[name].reason}: {rejects[name].detail}"]
+        elif problems[name].question == text:
+            lines += [f"    => {gold_of(problems[name])}"]
+        else:
+            lines += [*indent("=> " + problems[name].question), f"       {gold_of(problems[name])}"]
+    for problem in problems.values():
+        if problem.id not in dict(written):
+            shown = [] if method in ANSWERS_ONLY else indent(problem.question)
+            lines += [f"{problem.id}   {gold_of(problem)}", *shown]
+        lines += answers(run, problem.id, in_full=not written)
+    lines = [*lines, "```"]
+    return "\n".join([*lines, "", *sample(run, method)] if method == SAMPLE_OF else lines)
+
+
+def answers(run: RunDir, problem: str, *, in_full: bool) -> list[str]:
+    """Return the answers to a problem with their verdicts; not `in_full`, what they come to, where they differ."""
+    verdicts = {verdict.candidate: verdict for verdict in run.read_records("verdicts", Verdict)}
+    found = [candidate for candidate in run.read_records("candidates", Candidate) if candidate.problem == problem]
+    if not in_full:
+        got = [verdicts[candidate.id].got for candidate in found]
+        return [f"       the draws say {', '.join(got)}"] if len(set(got)) > 1 else []
+    lines = []
+    for candidate in found:
+        if candidate.reasoning:
+            lines += [f"{candidate.id}   the teacher thinks", *indent(candidate.reasoning)]
+        verdict = verdicts[candidate.id]
+        lines += [f"{candidate.id}   the teacher answers", *indent(candidate.text)]
+        lines += [f"    => {verdict.outcome}"]
+    return lines
+
+
+def sample(run: RunDir, method: str) -> list[str]:
+    """Return the published columns of a method's first sample as a block of JSON."""
+    row = next(sample for sample in run.read_records("samples", Sample) if sample.method == method)
+    pairs = {
         "type": row.type, "query": row.query, "original_question": row.original_question, "response": row.response,
     }  # fmt: skip
-    if row.gold_source == "voted":
-        pairs |= {"gold_source": row.gold_source, "confidence": row.confidence}
-    if row.reasoning:
-        pairs["reasoning"] = row.reasoning
-    lines += [",\n".join(f'  "{key}": {to_text(value)}' for key, value in pairs.items()), "}", "```"]
-    return "\n".join(lines)
+    shown = ",\n".join(f'  "{key}": {json.dumps(value, ensure_ascii=False)}' for key, value in pairs.items())
+    return [f"Its sample `{row.id}`:", "", "```json", "{", shown, "}", "```"]
 
 
 def gold_of(problem: Problem) -> str:
@@ -173,11 +188,6 @@ def rewrites(run: RunDir, method: str) -> list[tuple[str, str]]:
 def indent(text: str) -> list[str]:
     """Return the lines of a text, each set in."""
     return [f"    {line}" for line in text.splitlines()]
-
-
-def to_text(value: str | float) -> str:
-    """Return a string or a number as JSON."""
-    return json.dumps(value, ensure_ascii=False)
 
 
 def made_page(text: str) -> str:
