@@ -137,5 +137,6 @@ def test_the_command_line_starts_without_heavy_libraries():
 
 def test_the_layers_that_architecture_draws_are_these():
     page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
-    drawn = page.partition("Lowest first:\n\n")[2].partition("\n\n")[0].splitlines()
-    assert [line.strip().split("  ")[0].split() for line in drawn] == LAYERS[:-1]  # __main__ is a line that calls cli
+    drawn = page.partition("## Layers")[2].partition("```text\n")[2].partition("```")[0].splitlines()
+    layers = [line.split() for line in reversed(drawn) if line.strip() not in ("", "▼")]
+    assert layers == LAYERS[:-1]  # __main__ is a line that calls cli
