@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,7 +57,9 @@ def test_run_prints_the_funnel_and_what_to_do_next(made):
     assert f"Report: {Path('runs/small/report.html')}" in printed.replace(f"{folder}/", "")
     assert "mathstrap init" in printed  # the bundled questions are not the reader's own
     again = mathstrap("run", "small.yaml", "--dry-run", cwd=folder)
-    assert "rewrite rephrase" in again.stdout
+    planned = re.findall(r"^ *(?:rewrite|solve) \w+ +([\d,]+) +([\d,]+)", again.stdout, re.MULTILINE)
+    assert len(planned) == 6
+    assert all(requests == paid for requests, paid in planned), "a finished run has nothing left to ask"
 
 
 def test_an_unknown_teacher_leaves_the_recipe_of_a_finished_run_alone(made):
@@ -149,8 +152,10 @@ def test_show_takes_the_newest_run(tmp_path):
     [
         (["run", "demmo"], 'Did you mean "demo"'),
         (["run", "small.yaml", "sovling.temperature=1"], 'Did you mean "solving"'),
+        (["run", "nope.csv"], "nope.csv: no such file"),
         (["run", "small.yaml", "--only", "slove"], 'Did you mean "solve"'),
         (["run", "small.yaml", "seeds.0=3"], "seeds"),
+        (["explore", "nowhere"], "nowhere: no run lies here. Make one: mathstrap run demo"),
         (["show", "x", "--run", "nowhere"], "nowhere: there is no run directory here"),
         (["run", "small.yaml", "teacher.backend=opneai"], 'Did you mean "openai"'),
         (["run", "small.yaml", "teacher={backend: openai, model: m, base_url: 'http://127.0.0.1:9'}"], "127.0.0.1:9"),
@@ -264,3 +269,20 @@ def test_a_sentence_is_broken_between_words_on_a_terminal_and_a_command_is_not()
     lines = wrapped("a sentence with a/long/path/that/stays/whole in the middle of it", 20).split("\n")
     assert "a/long/path/that/stays/whole" in lines
     assert " ".join(lines) == "a sentence with a/long/path/that/stays/whole in the middle of it"
+
+
+def test_a_table_is_printed_in_parts_where_the_terminal_is_too_narrow(monkeypatch):
+    from mathstrap.cli.see import parts_that_fit
+
+    assert parts_that_fit([19, 10, 10, 10]) == [[1, 2, 3]], "what is piped on is one table"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    for columns, parts in (("80", [[1, 2, 3]]), ("46", [[1, 2], [3]]), ("5", [[1], [2], [3]])):
+        monkeypatch.setenv("COLUMNS", columns)
+        assert parts_that_fit([19, 10, 10, 10]) == parts
+
+
+@pytest.mark.parametrize("name", ["a b.csv", "Lösung: 1.csv", "x #1.csv", "- y.csv", "{z}.csv", '"q".csv', "no"])
+def test_a_file_of_any_name_is_read_back_from_a_recipe(name):
+    from mathstrap.cli.run import in_yaml
+
+    assert yaml.safe_load(f"source: {in_yaml(name)}   # a comment") == {"source": name}

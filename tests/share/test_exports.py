@@ -286,6 +286,27 @@ def test_a_recipe_exports_them_and_another_run_writes_earlier_ones_again(tmp_pat
     assert [each["config_name"] for each in card["configs"]] == ["default", "chat", "grpo", "kto"]
 
 
+def test_an_export_made_with_other_options_says_so_and_leaves_no_validation_rows_behind(tmp_path):
+    done = bootstrap(small_recipe(tmp_path)).path
+    assert "replaces" not in run_verb("export", str(done), "--format", "kto", "--validation", "0.5")
+    held = (done / "export-kto-validation.jsonl").read_bytes()
+    assert held
+    bootstrap(small_recipe(tmp_path))
+    assert (done / "export-kto-validation.jsonl").read_bytes() == held, "the next run holds out the same seeds"
+    said = run_verb("export", str(done), "--format", "kto", "--system", "Be brief.")
+    assert "replaces the earlier one, which was made with system=none, validation=0.5" in " ".join(said.split())
+    assert not list(done.glob("export-kto-validation.*")), "its rows are among the training rows again"
+
+
+def test_a_page_of_somebody_elses_is_never_replaced_by_a_data_card(tmp_path):
+    (tmp_path / "rows.jsonl").write_text('{"question": "What is 2 + 3?", "answer": "5"}\n')
+    (tmp_path / "README.md").write_text("# My project\n")
+    said = run_verb("export", str(tmp_path / "rows.jsonl"), "--format", "verl", "--out", str(tmp_path))
+    assert "stays as it is" in " ".join(said.split())
+    assert (tmp_path / "README.md").read_text() == "# My project\n"
+    assert "1 row\n" in said
+
+
 def test_flagged_questions_and_draws_are_left_out(tmp_path):
     path = synthetic_run(tmp_path / "run", 6)
     first = next(iter(groups_of_run(RunDir.read(path))))

@@ -268,7 +268,7 @@ def print_duplicates(found: Duplicates, sifted: Sifted, threshold: float) -> Non
     kinds = {"exact": 0, "near": 0}
     for pair in found.pairs:
         kinds[pair.kind] += 1
-    typer.echo(f"{sifted.num_rows:,} rows: {sifted.kept:,} kept, {sifted.dropped:,} dropped", nl=False)
+    typer.echo(f"{counted(sifted.num_rows, 'row')}: {sifted.kept:,} kept, {sifted.dropped:,} dropped", nl=False)
     typer.echo(f" ({sifted.bad_rows:,} of them without a question)" if sifted.bad_rows else "")
     typer.echo(f"{kinds['exact']:,} repeat an earlier question exactly; {kinds['near']:,} pairs are alike")
     for other in sorted({0.5, 0.6, 0.7, 0.8, 0.9, 1.0, threshold}):
@@ -299,7 +299,7 @@ def print_certificate(record: Certificate, sifted: Sifted) -> None:
         console.print(
             f"  {match.id} ~ {match.test_set} {match.test_id} ({match.score:.2f}): {match.span}", markup=False
         )
-    typer.echo(f"{sifted.num_rows:,} rows: {sifted.kept:,} kept, {sifted.dropped:,} dropped")
+    typer.echo(f"{counted(sifted.num_rows, 'row')}: {sifted.kept:,} kept, {sifted.dropped:,} dropped")
 
 
 def print_report(report: AuditReport, out: Path | None) -> None:
@@ -314,7 +314,8 @@ def print_report(report: AuditReport, out: Path | None) -> None:
     for row in table(report):
         shown.add_row(*row)
     console.print(shown)
-    typer.echo(f"{report.num_rows:,} rows: {report.kept:,} sound, {report.dropped:,} with a defect that drops them")
+    dropped = f"{report.dropped:,} with a defect that drops them"
+    typer.echo(f"{counted(report.num_rows, 'row')}: {report.kept:,} sound, {dropped}")
     if out is not None:
         typer.echo(f"{out}: the {report.kept:,} sound rows")
 

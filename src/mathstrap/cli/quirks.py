@@ -7,6 +7,7 @@ from typing import Literal, cast
 import typer
 
 from mathstrap.cli.curate import field_map
+from mathstrap.errors import counted
 
 
 def quirks(
@@ -45,13 +46,14 @@ def quirks(
         }
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"{source}: {len(loaded.problems):,} seeds, {len(loaded.rejects):,} unusable rows left out\n")
+    left_out = f"{counted(len(loaded.rejects), 'unusable row')} left out"
+    typer.echo(f"{source}: {counted(len(loaded.problems), 'seed')}, {left_out}\n")
     for count in counts:
         if not count.count:
             continue
         share = f"{count.total:,} {count.unit}s ({count.count / count.total:.1%})"
         typer.echo(
-            f"{count.name:<17}{count.count:>7,} of {share}, in {count.num_seeds:,} seeds\n"
+            f"{count.name:<17}{count.count:>7,} of {share}, in {counted(count.num_seeds, 'seed')}\n"
             f"    reference   {count.reference}\n"
             f"    Mathstrap   {count.ours}\n"
             f"    example     {count.example_id}: {count.example}"

@@ -102,12 +102,13 @@ def recipe_or_questions(named: str, overrides: list[str]) -> RunRecipe:
     if not holds_questions(named):
         return load_recipe(RunRecipe, named, overrides)
     if not any(override.startswith("teacher.") for override in overrides):
-        shown, stem = shlex.quote(named), Path(named).stem or "my"
+        check_there(named)
+        shown, recipe = shlex.quote(named), shlex.quote(f"{Path(named).stem or 'my'}.yaml")
         raise InputError(
             f"{named}: holds questions. Who answers? With a model, or with a recipe to look at first:\n"
             f"  mathstrap run {shown} teacher.model=gpt-6-luna --dry-run\n"
             f"  mathstrap run {shown} teacher.backend=ollama teacher.model=qwen3:4b --dry-run\n"
-            f"  mathstrap init {stem}.yaml --seeds {shown}"
+            f"  mathstrap init {recipe} --seeds {shown}"
         )
     values = starter_values(named)
     _, fields = look_at_seeds(named)
@@ -379,7 +380,7 @@ def print_exchange(exchange: Exchange, *, full: bool) -> None:
 def print_block(title: str, text: str, *, indent: int = 0) -> None:
     """Print a titled, indented block; control characters of model output are shown, not sent to the terminal."""
     pad = " " * indent
-    terminal(soft_wrap=True).print(pad + printable(title), style="bold")
+    terminal(soft_wrap=True).print(indented(printable(title), pad), style="bold")
     for line in text.splitlines():
         typer.echo(indented(printable(line), f"{pad}  "))
 
@@ -452,23 +453,22 @@ def init(
     ),
 ) -> None:
     """Write a commented starter recipe for your own questions."""
-    from mathstrap.files.rows import files_of
-    from mathstrap.problems.load import HUB_SETS
     from mathstrap.recipe import recipe_text
 
-    if seeds != YOUR_SEEDS and ":" not in seeds and seeds not in HUB_SETS:
-        files_of(seeds)  # a recipe for a file that is not there would fail one command later
-    text = recipe_text("starter")[1].replace(YOUR_SEEDS, seeds)
+    if seeds != YOUR_SEEDS:
+        check_there(seeds)  # a recipe for a file that is not there would fail one command later
+    text = recipe_text("starter")[1].replace(YOUR_SEEDS, in_yaml(seeds))
     lines, fields = look_at_seeds(seeds)
     if fields:
-        named = ", ".join(f"{part}: {json.dumps(column)}" for part, column in fields.items())
+        named = ", ".join(f"{part}: {json.dumps(column, ensure_ascii=False)}" for part, column in fields.items())
         line = f"  fields: {{{named}}}   # guessed from the columns"
         text = re.sub(r"(?m)^  # fields: .*", lambda _: line, text, count=1)
     if teacher:
         text = with_teacher(text, teacher)
     write_new(path, text.replace("mathstrap run recipe.yaml", f"mathstrap run {shlex.quote(str(path))}"))
     for line in lines:
-        say(printable(line))
+        margin = " " * (len(line) - len(line.lstrip()))
+        say(indented(printable(line.lstrip()), margin) if margin else printable(line))
     if fields is None:
         say(f"Next: write into {printable(str(path))} which column is which, for example")
         say("  fields: {question: Task, answer: Result}")
@@ -476,6 +476,28 @@ def init(
     else:
         say("Next: look at it, then:")
     say(f"  mathstrap run {shlex.quote(str(path))} --dry-run")
+
+
+def check_there(seeds: str) -> None:
+    """Raise InputError for questions that name files of this machine and are not there."""
+    from mathstrap.files.rows import files_of
+    from mathstrap.problems.load import HUB_SETS
+
+    if not seeds.startswith(("hf:", "bundled:")) and seeds not in HUB_SETS:
+        files_of(seeds)
+
+
+def in_yaml(text: str) -> str:
+    """Return a text as a YAML value on one line: as it is where that reads back as the same text, else in quotes."""
+    from mathstrap.errors import RecipeError
+    from mathstrap.recipe import parse_yaml
+
+    try:
+        if parse_yaml(f"source: {text}  # a file", "init") == {"source": text}:
+            return text
+    except RecipeError:
+        pass
+    return json.dumps(text, ensure_ascii=False)
 
 
 def look_at_seeds(source: str) -> tuple[list[str], dict[str, str] | None]:

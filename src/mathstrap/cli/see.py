@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -109,10 +111,13 @@ def runs_at(path: Path) -> list[Path]:
     """Return a run directory itself, or those that lie in a folder of runs, the newest first."""
     from mathstrap.explore.server import has_records
 
-    if not path.is_dir() or has_records(path):
+    if has_records(path):
         return [path]
-    inside = {child: child.stat().st_mtime_ns for child in path.iterdir() if has_records(child)}
-    return sorted(inside, key=lambda child: -inside[child])[:MOST_RUNS] or [path]
+    children = path.iterdir() if path.is_dir() else ()
+    inside = {child: child.stat().st_mtime_ns for child in children if has_records(child)}
+    if not inside:
+        raise InputError(f"{path}: no run lies here. Make one: mathstrap run demo; or name the folder of a run.")
+    return sorted(inside, key=lambda child: -inside[child])[:MOST_RUNS]
 
 
 def print_comparison(a: str, b: str) -> None:
@@ -226,7 +231,8 @@ def print_analysis(analysis: Analysis) -> None:
     if analysis.other.sentence:
         typer.echo(f"{analysis.other.sentence}.")
     for word, number in analysis.unknown_endings.items():
-        typer.echo(f'{number:,} replies ended with finish_reason "{printable(word)}", which mathstrap does not know.')
+        replies = counted(number, "reply", "replies")
+        typer.echo(f'{replies} ended with finish_reason "{printable(word)}", which mathstrap does not know.')
 
 
 def print_extras(extras: Any) -> None:
@@ -269,7 +275,19 @@ def table(title: str, head: list[str], rows: dict[str, Any], cells: Callable[[An
     lines = [head, *([printable(method_name(name)), *cells(value)] for name, value in rows.items())]
     widths = [max(len(line[place]) for line in lines) for place in range(len(head))]
     typer.echo(title)
-    for first, *others in lines:
-        right = (cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True))
-        typer.echo("  ".join([f"  {first.ljust(widths[0])}", *right]).rstrip())
-    typer.echo()
+    for places in parts_that_fit(widths):
+        for line in lines:
+            right = (line[place].rjust(widths[place]) for place in places)
+            typer.echo("  ".join([f"  {line[0].ljust(widths[0])}", *right]).rstrip())
+        typer.echo()
+
+
+def parts_that_fit(widths: list[int]) -> list[list[int]]:
+    """Return the columns after the first in parts, each as wide as the terminal; what is piped on is one part."""
+    room = shutil.get_terminal_size().columns - 2 - widths[0] if sys.stdout.isatty() else 10**9
+    parts: list[list[int]] = [[]]
+    for place in range(1, len(widths)):
+        if parts[-1] and sum(widths[other] + 2 for other in [*parts[-1], place]) > room:
+            parts.append([])
+        parts[-1].append(place)
+    return parts

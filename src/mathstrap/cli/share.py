@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from mathstrap.cli.curate import check_choice, field_map
-from mathstrap.cli.words import hanging
-from mathstrap.errors import InputError, suggest
+from mathstrap.cli.words import hanging, indented, say
+from mathstrap.errors import InputError, counted, suggest
+from mathstrap.render.hostile import printable
 
 if TYPE_CHECKING:
     from mathstrap.curate.difficulty import DifficultyOptions
@@ -62,7 +63,7 @@ def export(
     if max_pairs < 1 or not 0 <= validation < 1:
         raise InputError("export: expected --max-pairs of 1 or more, and --validation from 0 to below 1.")
     from mathstrap.share.formats import FormatOptions
-    from mathstrap.share.write import check_formats, export_file, export_run
+    from mathstrap.share.write import CARD, check_formats, export_file, export_run, is_own_card, replaced_sentences
 
     check_formats(formats)
     options = FormatOptions(
@@ -78,14 +79,20 @@ def export(
         from mathstrap.files.rundir import RunDir
 
         with RunDir.open(path) as run:
-            made = export_run(run, plans, held_out=held_seeds(run, validation))
+            replaced = replaced_sentences(path, plans, validation)
+            made = export_run(run, plans, held_out=held_seeds(run, validation), share=validation)
         folder = path
     else:
         folder = out or path.parent / f"{path.stem}-exports"
+        replaced = replaced_sentences(folder, plans, validation)
+        if not is_own_card(folder / CARD):
+            say(f"{folder / CARD} was not written by mathstrap and stays as it is: no data card is written.", err=True)
         made = export_file(path, plans, folder, fields=field_map(field), validation_share=validation)
     for name, each in made.items():
         held = f" and {each.num_held_out:,} for validation" if each.num_held_out else ""
-        typer.echo(f"{folder / f'export-{name}'}.jsonl, .parquet: {each.num_rows:,} rows{held}")
+        typer.echo(f"{folder / f'export-{name}'}.jsonl, .parquet: {counted(each.num_rows, 'row')}{held}")
+        if name in replaced:
+            typer.echo(indented(printable(replaced[name]), "  "))
         for reason, count in each.left_out.items():
             typer.echo(f"  {count:,} without a row: {reason}")
 
@@ -109,9 +116,9 @@ def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, o
     folder = out or plain_folder((path if path.is_dir() else path.parent) / f"for-{trainer}")
     made = emit(trainer, with_data(chosen, path), folder)
     typer.echo(f"{made.folder}: {', '.join(made.files)}")
-    typer.echo(f"{made.num_train:,} rows to train on, {made.num_held_out:,} held out")
+    typer.echo(f"{counted(made.num_train, 'row')} to train on, {made.num_held_out:,} held out")
     for reason, count in made.skipped.items():
-        typer.echo(f"{count:,} rows skipped: {reason}")
+        typer.echo(f"{counted(count, 'row')} skipped: {reason}")
     typer.echo(f"Train: {made.command}")
 
 
@@ -244,7 +251,7 @@ def emit_tasks(options: EvalOptions, folder: Path) -> None:
     protocol = protocol_for(options.protocol, options.changes, trained)
     for loaded in load_sets(options):
         made = write_task(folder, loaded, protocol)
-        typer.echo(f"{made.folder / made.name}.yaml: {made.num_questions:,} questions")
+        typer.echo(f"{made.folder / made.name}.yaml: {counted(made.num_questions, 'question')}")
         typer.echo(f"Run: {made.command}")
 
 
@@ -252,15 +259,13 @@ def print_plan(plan: PushPlan, *, dry_run: bool) -> None:
     """Print the files with their sizes; on a dry run the card as well."""
     from rich.filesize import decimal
 
-    from mathstrap.render.hostile import printable
-
     seen = "private" if plan.private else "public"
     typer.echo(f"{plan.repo} ({seen} if it is new), commit: {printable(plan.message)}")
     for file in plan.files:
         typer.echo(f"  {decimal(file.size):>9}  {printable(file.name)}")
-    typer.echo(f"  {decimal(sum(file.size for file in plan.files)):>9}  in {len(plan.files)} files")
+    typer.echo(f"  {decimal(sum(file.size for file in plan.files)):>9}  in {counted(len(plan.files), 'file')}")
     if dry_run:
         typer.echo(f"\n{plan.path / 'README.md'}:")
         for line in plan.card.splitlines():
-            typer.echo(f"  {printable(line)}".rstrip())
+            typer.echo(indented(printable(line), "  ").rstrip())
         typer.echo("\nNothing was uploaded.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, counted, suggest
 
 if TYPE_CHECKING:
     from mathstrap.study.options import StudyRecipe
@@ -92,15 +92,16 @@ def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
     from mathstrap.render.terminal import terminal
 
     console = terminal(soft_wrap=True)
-    console.print(f"{recipe.name}: {found.num_seeds:,} seeds; nothing was asked, trained or evaluated")
+    console.print(f"{recipe.name}: {counted(found.num_seeds, 'seed')}; nothing was asked, trained or evaluated")
     for note in found.notes:
         console.print(f"note: {note}")
     for test in found.tests:
-        console.print(f"test, {test.direction}: {test.num_questions:,} questions from {test.num_originals:,} originals")
+        questions = counted(test.num_questions, "question")
+        console.print(f"test, {test.direction}: {questions} from {counted(test.num_originals, 'original')}")
     if found.run is not None:
         left = sum(stage.num_requests - stage.num_paid for stage in found.run.stages)
         held = sum(stage.num_paid for stage in found.run.stages)
-        console.print(f"bootstrap: {left:,} requests to ask, {held:,} paid already")
+        console.print(f"bootstrap: {counted(left, 'request')} to ask, {held:,} paid already")
     if found.is_assumed:
         console.print("~ a guess before the run: every answer verifies, replies take half their limit")
     about = "~" if found.is_assumed else ""
@@ -127,7 +128,8 @@ def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
         f"{about}{sum(made.tokens_seen for made in schedules):,} tokens{hours(found.train_hours)}"
     )
     console.print(
-        f"{found.num_evaluations} evaluations, {found.num_requests:,} requests{hours(found.evaluation_hours)}"
+        f"{counted(found.num_evaluations, 'evaluation')}, "
+        f"{counted(found.num_requests, 'request')}{hours(found.evaluation_hours)}"
     )
     console.print("cost: no price is known" if found.usd is None else f"cost: about ${found.usd:,.2f}")
     for power in found.powers:

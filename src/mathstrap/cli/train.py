@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from mathstrap.errors import counted
+
 
 def train(
     recipe: str = typer.Argument(
@@ -33,7 +35,7 @@ def train(
     if report is None:
         return
     typer.echo(
-        f"{report.num_steps} steps over {report.num_samples:,} samples, loss {report.loss:.4f}"
+        f"{counted(report.num_steps, 'step')} over {counted(report.num_samples, 'sample')}, loss {report.loss:.4f}"
         + (f", held out {report.eval_loss:.4f}" if report.eval_loss is not None else "")
         + f", {report.tokens_per_second:,.0f} tokens/s; checkpoint {report.chosen_step} became:"
     )

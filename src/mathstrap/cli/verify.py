@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import typer
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, counted, suggest
 
 if TYPE_CHECKING:
     from mathstrap.audit.grade import VerifySummary
@@ -76,7 +76,7 @@ def _print_summary(summary: VerifySummary, out: Path | None) -> None:
     if sys.stderr.isatty():
         typer.echo("\r", nl=False, err=True)
     rate = summary.rows / summary.seconds if summary.seconds else 0.0
-    typer.echo(f"{summary.rows:,} rows in {summary.seconds:.1f} s ({rate:,.0f} per second)")
+    typer.echo(f"{counted(summary.rows, 'row')} in {summary.seconds:.1f} s ({rate:,.0f} per second)")
     for outcome in ("correct", "wrong", "undecided"):
         count = summary.outcomes[outcome]
         typer.echo(f"  {outcome:<10}{count:>9,}  {count / summary.rows if summary.rows else 0:6.1%}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib.util import find_spec
 
+from mathstrap.errors import counted
 from mathstrap.evaluate.record import Evaluation, describe
 from mathstrap.evaluate.score import REASON_TEXT, SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
@@ -159,7 +160,7 @@ def card(draw: ScoredDraw, budget: Budget) -> str:
     facts = [draw.detail] if draw.detail else []
     facts.append("right by: " + (", ".join(name for name in SCORES if getattr(draw, name)) or "none"))
     if draw.tokens_out:
-        facts.append(f"{draw.tokens_out:,} tokens, {draw.seconds:.1f} s")
+        facts.append(f"{counted(draw.tokens_out, 'token')}, {draw.seconds:.1f} s")
     if draw.finish_reason != "unknown":
         facts.append("cut off" if draw.finish_reason == "length" else draw.finish_reason)
     return (

@@ -11,7 +11,7 @@ from mathstrap.augment.renumber import rewrite
 from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import DecontaminateOptions, Match, TestSetIndex, contaminated
 from mathstrap.curate.dedup import DedupOptions, DuplicatePair, find_duplicates
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 from mathstrap.files.given import rows_given
 from mathstrap.files.rows import Row
 from mathstrap.interactive.records import Records
@@ -33,7 +33,7 @@ class Deduplicated:
     pairs: list[DuplicatePair]
 
     def __repr__(self) -> str:
-        return f"<{len(self.kept):,} rows kept, {len(self.dropped):,} dropped>"
+        return f"<{counted(len(self.kept), 'row')} kept, {len(self.dropped):,} dropped>"
 
     def _repr_html_(self) -> str:
         return self.kept._repr_html_() + self.dropped._repr_html_()
@@ -48,7 +48,7 @@ class Decontaminated:
     certificate: Certificate
 
     def __repr__(self) -> str:
-        return f"<{len(self.kept):,} rows kept, {len(self.dropped):,} dropped>"
+        return f"<{counted(len(self.kept), 'row')} kept, {len(self.dropped):,} dropped>"
 
     def _repr_html_(self) -> str:
         return self.kept._repr_html_() + self.dropped._repr_html_()

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from mathstrap.engine.events import Listener
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 from mathstrap.files.rundir import RunDir
 from mathstrap.iterate.options import IterateRecipe
 from mathstrap.iterate.plan import round_name, round_recipe, training_of, write_rows
@@ -115,7 +115,7 @@ def one_round(
     values = recipe_values(training)
     inputs = digest({**values, "out": "", "data": {**values["data"], "path": ""}}, file_digest(rows))
     if not is_done(home, f"students/{name}/{DONE}", inputs):
-        tell(f"{name}: train on {num_rows:,} rows")
+        tell(f"{name}: train on {counted(num_rows, 'row')}")
         run_step(StepInput(train=public(values), gguf=gguf), folder / "log.txt", recipe.processes)
         home.write_json(f"students/{name}/{DONE}", {"inputs": inputs})
     student = gguf or str(folder / "model")

@@ -35,7 +35,7 @@ def _longer(stage: str) -> Remedy:
 
 def _stronger(recipe: RunRecipe) -> str:
     if recipe.sampling.policy == "fixed":
-        return "sampling.policy=until draws again where answers fail"
+        return "sampling.policy=until (draws again where answers fail)"
     return "a stronger teacher.model"
 
 

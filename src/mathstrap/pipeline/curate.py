@@ -26,7 +26,7 @@ from mathstrap.parallel import ChunkMap, here
 from mathstrap.pipeline.derive import make_sample, solve_prompt
 from mathstrap.pipeline.options import CurateOptions, RunRecipe
 from mathstrap.pipeline.state import Context, State
-from mathstrap.share.write import export_run, plans_of
+from mathstrap.share.write import export_run, plans_of, shares_of
 from mathstrap.types import Candidate, Method, Problem, Reject, Sample, Verdict, problem_of, root_of, roots_of
 
 
@@ -80,15 +80,18 @@ def curate(state: State, context: Context) -> State:
 
 
 def write_exports(state: State, context: Context) -> None:
-    """Write the recipe's formats, and those that were exported from this run before, split by seed.
+    """Write the recipe's formats, and those that were exported from this run before, split by seed as they were.
 
     The reject file is written first: draws without an answer count in pass rates.
     """
     options, run = context.recipe.export, context.run
-    validation = held_out(state.seeds.problems, options.validation_share, rng_seed=context.recipe.rng_seed)
     plans = plans_of(run.path) | dict.fromkeys(options.formats, options.format_options)
+    shares = shares_of(run.path) | dict.fromkeys(options.formats, options.validation_share)
     run.write_records("rejects", in_order(state.rejects))
-    export_run(run, plans, held_out=validation)
+    for share in sorted({shares[name] for name in plans}):
+        validation = held_out(state.seeds.problems, share, rng_seed=context.recipe.rng_seed)
+        these = {name: plan for name, plan in plans.items() if shares[name] == share}
+        export_run(run, these, held_out=validation, share=share)
 
 
 def in_order(rejects: Iterable[Reject]) -> list[Reject]:

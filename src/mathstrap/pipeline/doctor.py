@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from mathstrap.curate.dedup import DuplicatePair
-from mathstrap.errors import InputError, MathstrapError
+from mathstrap.errors import InputError, MathstrapError, counted
 from mathstrap.evaluate.score import ScoredDraw
 from mathstrap.files.append_log import ReplyIndex, decode_reply, key_in, open_for_writing, request_in, storage_error
 from mathstrap.files.lines import Damage, lines_of, open_file, read_json_file, records_in
@@ -87,8 +87,8 @@ class Diagnosis:
             return "Nothing has to be asked again."
         usd = "; the price is not known" if self.usd is None else f", ${self.usd:,.4f}"
         return (
-            f"The next run asks {len(self.asked_again):,} requests again: about {self.usage.tokens_in:,} tokens in, "
-            f"{self.usage.tokens_out:,} out{usd}."
+            f"The next run asks {counted(len(self.asked_again), 'request')} again: "
+            f"about {self.usage.tokens_in:,} tokens in, {self.usage.tokens_out:,} out{usd}."
         )
 
 

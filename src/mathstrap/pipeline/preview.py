@@ -13,12 +13,20 @@ from mathstrap.errors import counted
 from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import in_processes
 from mathstrap.pipeline.again import turns_again
-from mathstrap.pipeline.derive import PlannedRewrite, is_voted, plan_rewrites, plan_solves, rewrite_request
+from mathstrap.pipeline.derive import (
+    PlannedRewrite,
+    RewritePlan,
+    is_voted,
+    parse_rewrite,
+    plan_rewrites,
+    plan_solves,
+    rewrite_request,
+)
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe, read_named_files
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.pipeline.teacher import dearest_price
-from mathstrap.types import Message, Problem, Request
+from mathstrap.types import Message, Problem, Reject, Request
 
 # English and LaTeX run at three to four characters per token in the usual vocabularies; the estimate errs upwards.
 CHARS_PER_TOKEN = 3.3
@@ -109,7 +117,7 @@ class Preview:
 
 
 def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None) -> Preview:
-    """Plan every request of a recipe without sending one; rewrites are assumed to succeed.
+    """Plan every request of a recipe without sending one; rewrites without a reply are assumed to succeed.
 
     An adaptive policy is counted at its upper bound: `max_tries` draws for every question. Replies already in the run
     directory count as paid. A new run of more than MOST_EXACT seeds is planned from a sample. `progress` receives lines
@@ -140,7 +148,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
             name = f"again {planned.draft.method}"
             turns = turns_again("...", numbers_sentence("lost: 1/4"))
             stages.setdefault(name, StagePreview(name=name)).allow(rewrite_request(planned, recipe), *turns)
-    problems = sorted([*plan.problems, *assumed(plan.rewrites)], key=lambda problem: problem.id)
+    problems = questions_to_answer(plan, recipe, existing)
     methods = {problem.id: problem.method for problem in problems}
     is_fixed = recipe.sampling.policy == "fixed"
     draws = None if is_fixed else {problem.id: range(recipe.sampling.max_tries) for problem in problems}
@@ -169,6 +177,35 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
         usd_most=price.usd(tokens_in + again, most_out) if price else None,
         price_source=price.source if price else "unknown",
     )
+
+
+def questions_to_answer(plan: RewritePlan, recipe: RunRecipe, existing: RunDir | None) -> list[Problem]:
+    """Return the questions, by id: those that the replies at hand made, and for each rewrite to come one like it.
+
+    What the run found to repeat another question, or to be in a test set, is taken to be so still.
+    """
+    if existing is None:
+        return by_id([*plan.problems, *assumed(plan.rewrites)])
+    requests = {planned.draft.id: rewrite_request(planned, recipe) for planned in plan.rewrites}
+    keys = ((name, request.key) for name, request in requests.items())
+    replies = {reply.request: reply for reply in existing.replies("rewrite", keys)}
+    made = list(plan.problems)
+    for planned in plan.rewrites:
+        reply = replies.get(planned.draft.id)
+        parsed = None if reply is None else parse_rewrite(planned, reply, recipe)
+        if isinstance(parsed, Problem):
+            made.append(parsed)
+        elif parsed is None or recipe.method(planned.draft.method).second_chance:
+            made += assumed([planned])
+    dropped = set()
+    if existing.has("rejects"):
+        dropped = {reject.id for reject in existing.read_records("rejects", Reject) if reject.stage == "filter"}
+    return by_id(problem for problem in made if problem.id not in dropped)
+
+
+def by_id(problems: Iterable[Problem]) -> list[Problem]:
+    """Return problems in the order of their ids."""
+    return sorted(problems, key=lambda problem: problem.id)
 
 
 def expected_question(planned: PlannedRewrite) -> str:

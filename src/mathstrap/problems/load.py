@@ -161,7 +161,7 @@ class BadRows:
             return InputError(f"{details[0]}. Fix the row or set seeds.on_bad=skip.")
         shown = "".join(f"\n  {detail}" for detail in details[:SHOWN])
         more = f"\n  ... and {len(details) - SHOWN:,} more" if len(details) > SHOWN else ""
-        read = f"of {num_rows:,} rows" if is_all else f"of the first {num_rows:,} rows"
+        read = f"of {counted(num_rows, 'row')}" if is_all else f"of the first {counted(num_rows, 'row')}"
         return InputError(
             f"{self.options.source}: {len(details):,} {read} cannot be used:{shown}{more}\n"
             "Fix the rows or set seeds.on_bad=skip."

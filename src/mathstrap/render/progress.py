@@ -133,6 +133,7 @@ class Progress:
     def pause(self) -> None:
         """Draw nothing until the next event, so that a question to the user stays readable."""
         if self._live is not None:
+            self._live.transient = not self._text()  # nothing was drawn: no empty line is left either
             self._live.stop()
             self._live = None
 
@@ -208,7 +209,8 @@ class Progress:
         elif event.kind == "stopping":
             # An error ends the program, which says it once; until then a reader waits for what is in flight.
             detail = event.detail if event.reason in EXPECTED_ENDS else ""
-            waiting = f"Waiting for {counted(event.in_flight, 'call')} in flight; Ctrl-C leaves them."
+            them = "it" if event.in_flight == 1 else "them"
+            waiting = f"Waiting for {counted(event.in_flight, 'call')} in flight; Ctrl-C leaves {them}."
             if detail:
                 self.said.add(detail)
             if detail or event.in_flight:

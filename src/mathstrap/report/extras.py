@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 from mathstrap.files.rundir import RunDir
 from mathstrap.render.pages import METHOD_NAMES
 from mathstrap.stats.diversity import DiversityOptions, Gain, gains_by_method, hash_share
@@ -128,7 +128,7 @@ def base_note(gains: Sequence[Gain], base: str) -> str:
     """Return the sentence on what the base set was."""
     size = gains[0].num_base if gains else 0
     name = METHOD_NAMES.get(base, base).lower()
-    return f"base: {size:,} rows of {name}, whose own gain is that of rows held out of it."
+    return f"base: {counted(size, 'row')} of {name}, whose own gain is that of rows held out of it."
 
 
 def read_certificate(run: RunDir) -> Certificate | None:

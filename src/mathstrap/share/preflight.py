@@ -15,7 +15,7 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Literal
 
-from mathstrap.errors import InputError, missing_extra, suggest
+from mathstrap.errors import InputError, counted, missing_extra, suggest
 from mathstrap.files.rows import Row, iter_rows
 from mathstrap.plugins import is_own, own_path, run_file
 from mathstrap.render.hostile import printable
@@ -561,7 +561,7 @@ CHECKS: dict[str, Callable[[PreflightOptions, Preflight, Callable[[Any], int]], 
 
 def report_lines(result: Preflight) -> list[str]:
     """Return the findings as lines for a terminal, errors first."""
-    lines = [f"{result.num_rows:,} rows"]
+    lines = [counted(result.num_rows, "row")]
     order = sorted(result.counts.items(), key=lambda item: (not FINDINGS[item[0]][0], -item[1]))
     for code, number in order:
         is_error, sentence = FINDINGS[code]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mathstrap.errors import InputError, missing_extra
+from mathstrap.errors import InputError, counted, missing_extra
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import RunDir
 from mathstrap.redact import Private, find_leak, private_here, redact
@@ -85,7 +85,7 @@ def plan_push(
         private=not public,
         files=tuple(PushFile(name=name, size=(path / name).stat().st_size) for name in kept),
         card=card,
-        message=message or f"{opened.manifest.get('name') or path.name}: {num_samples:,} samples",
+        message=message or f"{opened.manifest.get('name') or path.name}: {counted(num_samples, 'sample')}",
     )
 
 

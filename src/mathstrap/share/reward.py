@@ -19,7 +19,7 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, counted, suggest
 from mathstrap.render.hostile import printable
 from mathstrap.share.foreign import Raised, call_foreign
 from mathstrap.thought import may_hold_thought, split_reply
@@ -424,7 +424,7 @@ def count_sentence(tally: Mapping[str, int] | None = None) -> str:
     if rest:
         reasons = ", ".join(f"{code} {number:,}" for code, number in rest.items())
         parts.append(f"{sum(rest.values()):,} without a reward ({reasons})")
-    return f"{total:,} replies scored: {', '.join(parts)}"
+    return f"{counted(total, 'reply', 'replies')} scored: {', '.join(parts)}"
 
 
 def _say_at_the_end() -> None:

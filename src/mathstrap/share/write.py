@@ -36,6 +36,7 @@ RECORD = "exports.json"
 ROWS_PER_GROUP = 5_000
 CARD_HEADING = "## Formats"
 CARD = "README.md"
+CARD_MARK = "Made by Mathstrap from"
 _NEXT_HEADINGS = ("## Licence and terms",)
 
 
@@ -238,18 +239,19 @@ def with_ending(sample: Sample, ending: Ending) -> Sample:
 
 
 def export_run(
-    run: RunDir, plans: Mapping[str, FormatOptions], *, held_out: frozenset[str] = frozenset()
+    run: RunDir, plans: Mapping[str, FormatOptions], *, held_out: frozenset[str] = frozenset(), share: float = 0.0
 ) -> dict[str, Exported]:
-    """Write formats of a finished run into its directory, and record them in `exports.json` and the data card."""
+    """Write formats of a finished run into its directory, and record them in `exports.json` and the data card.
+
+    `held_out` are the seeds of the validation `share`, which is recorded, so that the next run holds out the same.
+    """
     of_samples = {name: options for name, options in plans.items() if name in FORMATS}
     exported = write_samples(run, of_samples, run.path, held_out=held_out)
     grouped = {name: options for name, options in plans.items() if name in GROUP_FORMATS}
     if grouped:
         groups = groups_of_run(run, with_checks="steps" in grouped)
         exported.update(write_groups(groups, grouped, run.path, held_out=held_out))
-    noted = exports_of(run.path)
-    noted.update({name: record_of(exported[name], options) for name, options in plans.items()})
-    write_record(run.path, noted)
+    noted = record_exports(run.path, exported, plans, share)
     if (run.path / CARD).exists():
         card = (run.path / CARD).read_text(encoding="utf-8")
         write_atomically(run.path / CARD, [with_exports(card, noted).encode("utf-8")])
@@ -274,20 +276,64 @@ def export_file(
     exported = write_groups(groups_in(path, fields, left_out=skipped), plans, folder, held_out=held_out)
     for each in exported.values():
         each.left_out.update(skipped)
-    noted = exports_of(folder)
-    noted.update({name: record_of(exported[name], options) for name, options in plans.items()})
-    write_record(folder, noted)
-    card = f"---\nconfigs:\n---\n\n# {path.stem}\n\nMade by Mathstrap from `{path.name}`.\n"
-    write_atomically(folder / CARD, [with_exports(card, noted).encode("utf-8")])
+    noted = record_exports(folder, exported, plans, validation_share)
+    if is_own_card(folder / CARD):
+        card = f"---\nconfigs:\n---\n\n# {path.stem}\n\n{CARD_MARK} `{path.name}`.\n"
+        write_atomically(folder / CARD, [with_exports(card, noted).encode("utf-8")])
     return exported
 
 
-def record_of(export: Exported, options: FormatOptions) -> dict[str, Any]:
+def is_own_card(path: Path) -> bool:
+    """Say whether a card of an exported file may be written here: a page of somebody else's is never replaced."""
+    return not path.exists() or CARD_MARK in path.read_text(encoding="utf-8", errors="replace")
+
+
+def record_exports(
+    folder: Path, exported: Mapping[str, Exported], plans: Mapping[str, FormatOptions], share: float
+) -> dict[str, dict[str, Any]]:
+    """Record what was written in `exports.json` and return all of it.
+
+    Validation files of an earlier export go where this one made none: their rows are among the training rows again.
+    """
+    noted = exports_of(folder)
+    for name, options in plans.items():
+        if noted.get(name, {}).get("validation_rows") and not share:
+            for suffix in ("jsonl", "parquet"):
+                (folder / f"export-{name}-validation.{suffix}").unlink(missing_ok=True)
+        noted[name] = record_of(exported[name], options, share)
+    write_record(folder, noted)
+    return noted
+
+
+def record_of(export: Exported, options: FormatOptions, share: float) -> dict[str, Any]:
     """Return a format's entry of `exports.json`: counts, reasons, and the options that reproduce it."""
     return {
         "rows": export.num_rows, "validation_rows": export.num_held_out, "left_out": export.left_out,
-        "options": asdict(options),
+        "options": asdict(options), "validation_share": share,
     }  # fmt: skip
+
+
+def replaced_sentences(folder: Path, plans: Mapping[str, FormatOptions], share: float) -> dict[str, str]:
+    """Return, for each format that was exported here with other options, a sentence on what it had been made with."""
+    before, shares = plans_of(folder), shares_of(folder)
+    sentences = {}
+    for name, options in plans.items():
+        if name not in before:
+            continue
+        earlier, present = asdict(before[name]), asdict(options)
+        changed = {key: value for key, value in earlier.items() if present[key] != value}
+        if shares[name] != share:
+            changed["validation"] = shares[name]
+        if changed:
+            shown = ", ".join(f"{key}={one_line(value) or 'none'}" for key, value in changed.items())
+            sentences[name] = f"replaces the earlier one, which was made with {shown}"
+    return sentences
+
+
+def shares_of(folder: Path) -> dict[str, float]:
+    """Return the validation share of each format that was exported before."""
+    shares = {name: record.get("validation_share", 0.0) for name, record in exports_of(folder).items()}
+    return {name: share if isinstance(share, float) else 0.0 for name, share in shares.items()}
 
 
 def write_record(folder: Path, noted: Mapping[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from mathstrap.errors import counted
 from mathstrap.stats.estimates import Estimate
 from mathstrap.study.plan import label_of
 from mathstrap.study.power import ALPHA
@@ -219,7 +220,7 @@ def markdown(result: StudyResult) -> str:
     if not result.is_complete:
         lines += ["**Not complete.**", ""]
     asked = f"; {test_words(result)}" if test_words(result) else ""
-    lines += [f"{result.num_seeds:,} seeds{asked}. {base_words(result)}".rstrip(), ""]
+    lines += [f"{counted(result.num_seeds, 'seed')}{asked}. {base_words(result)}".rstrip(), ""]
     lines += [f"- {line}" for line in conclusions(result)]
     lines += ["", reading(result), ""]
     for group in result.groups:

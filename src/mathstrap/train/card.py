@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mathstrap.errors import counted
 from mathstrap.train.watch import Point, Validation
 
 # Where the model of the embedded package comes from.
@@ -28,8 +29,9 @@ def model_card(manifest: Mapping[str, Any], points: Sequence[Point], validations
         f"{method} of `{recipe['model']}` ({manifest['model']['trained']:,} of {manifest['model']['parameters']:,} "
         f"weights trained) with mathstrap {manifest['versions']['mathstrap']}.", "",
         "## Data", "",
-        f"{data['samples']:,} samples from {named}: {data['tokens']:,} tokens, {data['response_tokens']:,} of them "
-        f"learnt (the responses and their end mark). Held out by seed problem: {data['held_out']:,}. "
+        f"{counted(data['samples'], 'sample')} from {named}: {data['tokens']:,} tokens, "
+        f"{data['response_tokens']:,} of them learnt (the responses and their end mark). "
+        f"Held out by seed problem: {data['held_out']:,}. "
         f"Left out: {', '.join(fell) or 'none'}.", "",
         f"Prompt: `{recipe['data']['prompt']}`. Fingerprint of the tokens: `{data['hash']}`.", "",
         "## Recipe", "", "| setting | value |", "| --- | --- |",

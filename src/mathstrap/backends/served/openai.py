@@ -34,7 +34,10 @@ class OpenAITeacher:
 
     def __init__(self, options: TeacherOptions) -> None:
         if not options.model:
-            raise InputError("teacher.model: empty; expected the model's name as the server knows it.")
+            raise InputError(
+                "teacher.model: empty; expected the model's name as the server knows it, for example "
+                "teacher.model=qwen3:4b (the server lists its models at base_url/models)."
+            )
         known = ["max_n"]
         for name in options.settings:
             if name not in known:
