@@ -76,7 +76,7 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
     from mathstrap.augment.sources import find_sources
     from mathstrap.augment.worked import read_worked
     from mathstrap.curate.judge import parse_judgement
-    from mathstrap.curate.paths import bad_arithmetic, read_reasoning
+    from mathstrap.curate.paths import false_equations, read_reasoning
     from mathstrap.curate.wording import clean_latex, formulas, read, words
     from mathstrap.evaluate.outputs import find_id, find_texts
     from mathstrap.evaluate.score import found_answer, stated_answer
@@ -130,7 +130,7 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
         "split_sentences": lambda text: (split_sentences(text, "gsm8k"), split_sentences(text, "math")),
         "find_question": lambda text: (find_question(text, "gsm8k"), find_question(text, "math")),
         "find_sources": find_sources, "parse_judgement": parse_judgement, "parse_verdict": parse_verdict,
-        "bad_arithmetic": bad_arithmetic,
+        "false_equations": false_equations,
         "read_reasoning": read_reasoning, "wording.read": read,
         "clean_latex": clean_latex, "formulas": formulas, "words": words,
         "stated_answer": stated_answer, "found_answer": found_answer, "cut_run_on": cut_run_on,

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from mathstrap.audit import AuditOptions, ReaderOptions, audit
 from mathstrap.audit.compare import Label
-from mathstrap.audit.reader import Reading, parse_verdict, read_reply
+from mathstrap.audit.reader import AnswerReading, parse_verdict, read_reply
 from mathstrap.backends.fake import FakeTeacher
 from mathstrap.cli import app
 from mathstrap.engine.budget import Budget
@@ -101,7 +101,7 @@ def options(tmp_path: Path, *, drop: tuple[str, ...] = (), **reader: Any) -> Aud
     ],
 )
 def test_a_verdict_is_read_and_never_guessed(text: str, want: str) -> None:
-    reading = Reading(want) if want in ("sound", "unclear") else Reading("wrong", want)  # type: ignore[arg-type]
+    reading = AnswerReading(want) if want in ("sound", "unclear") else AnswerReading("wrong", want)  # type: ignore[arg-type]
     assert parse_verdict(text) == reading
     msgspec.json.encode(reading)
 
@@ -220,9 +220,9 @@ def test_mistakes_are_told_before_anything_is_asked(tmp_path: Path) -> None:
         audit(source, AuditOptions(label="extend=no error"), backend=asked)
     with pytest.raises(InputError, match="expected COLUMN=VALUE"):
         audit(source, AuditOptions(label="extent"), backend=asked)
-    with pytest.raises(InputError, match="only if one reads"):
+    with pytest.raises(InputError, match="can drop rows as reader"):
         audit(source, AuditOptions(drop=("reader",)), backend=asked)
-    with pytest.raises(InputError, match="only questions are looked at"):
+    with pytest.raises(InputError, match="only questions are audited"):
         audit(source, AuditOptions(questions_only=True, reader=ReaderOptions()), backend=asked)
     prompt = tmp_path / "own.txt"
     prompt.write_text("[[user]]\nIs this right? [[answer]]")

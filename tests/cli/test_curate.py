@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from typer.testing import CliRunner
 
-from mathstrap.audit.clean import Source, decontaminate_file, dedup_file
+from mathstrap.audit.clean import SourceRows, decontaminate_file, dedup_file
 from mathstrap.cli import app
 from mathstrap.curate.certificate import Certificate
 from mathstrap.curate.decontaminate import TestSetIndex
@@ -57,12 +57,12 @@ def test_dedup_writes_what_stays_and_tells_why_the_rest_goes(tmp_path: Path) -> 
 
 def test_the_pairs_of_another_search_are_refused(tmp_path: Path) -> None:
     source = rows_file(tmp_path / "in.jsonl", [{"question": APPLES}, {"question": PEARS}])
-    found, _ = dedup_file(Source(name=str(source)), DedupOptions())
+    found, _ = dedup_file(SourceRows(name=str(source)), DedupOptions())
     with pytest.raises(InputError, match="only the threshold may differ"):
-        dedup_file(Source(name=str(source)), DedupOptions(numbers="ignore"), known=found)
+        dedup_file(SourceRows(name=str(source)), DedupOptions(numbers="ignore"), known=found)
     other = rows_file(tmp_path / "other.jsonl", [{"question": APPLES}])
     with pytest.raises(InputError, match="has 1 questions, the pairs are of 2"):
-        dedup_file(Source(name=str(other)), DedupOptions(), known=found)
+        dedup_file(SourceRows(name=str(other)), DedupOptions(), known=found)
 
 
 def test_decontamination_takes_the_original_questions_as_its_baseline(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_decontamination_takes_the_original_questions_as_its_baseline(tmp_path: 
     source = rows_file(tmp_path / "in.jsonl", rows)
     index = TestSetIndex.build({"test": [("0", APPLES), ("1", PEARS)]})
     out, matches = tmp_path / "out.jsonl", tmp_path / "matches.jsonl"
-    record, sifted = decontaminate_file(Source(name=str(source)), index, out=out, matches_out=matches)
+    record, sifted = decontaminate_file(SourceRows(name=str(source)), index, out=out, matches_out=matches)
     (row,) = record.overlaps
     assert (row.seed_items, row.derived_items, row.items_introduced, row.introduced) == (1, 2, 1, 1)
     assert (record.num_seeds, record.num_derived, record.dropped) == (3, 3, 2)
@@ -140,7 +140,7 @@ def test_an_empty_file_and_one_without_questions_are_refused_and_nothing_is_writ
         source = tmp_path / "in.jsonl"
         source.write_bytes(content)
         with pytest.raises(InputError, match="no row with a question"):
-            dedup_file(Source(name=str(source)), DedupOptions(), out=tmp_path / "out.jsonl")
+            dedup_file(SourceRows(name=str(source)), DedupOptions(), out=tmp_path / "out.jsonl")
         assert list(tmp_path.iterdir()) == [source]
 
 

@@ -7,7 +7,7 @@ import tracemalloc
 import pytest
 
 from mathstrap.curate.dedup import DedupOptions, DuplicatePair, Duplicates, find_duplicates
-from mathstrap.curate.wording import canonical_number, formulas, shingles, words
+from mathstrap.curate.wording import canonical_number, formulas, words
 
 APPLES = "Tom has 3 red apples and buys 4 more green apples at the market. How many apples does Tom have in total?"
 
@@ -148,7 +148,7 @@ def test_money_is_not_a_formula() -> None:
     assert formulas("If $x + 1 = 2$ and $y=3$") == ["x+1=2", "y=3"]
 
 
-def test_words_and_shingles_of_a_question() -> None:
+def test_words_of_a_question() -> None:
     found = words("A well-known 1,000-page book costs $12.50, half of (3 + 4)?")
     assert found == [
         "a",
@@ -167,6 +167,3 @@ def test_words_and_shingles_of_a_question() -> None:
         "+",
         "4",
     ]
-    assert shingles(found[:3], 2) == ["a well", "well known"]
-    assert shingles(found[:1], 2) == ["a"]
-    assert shingles([], 2) == []

@@ -9,7 +9,7 @@ from mathstrap.audit.defects import DEFECTS, AuditRow
 from mathstrap.audit.unmask import find_hidden
 from mathstrap.curate.decontaminate import TestSetIndex
 from mathstrap.curate.dedup import DedupOptions, find_duplicates
-from mathstrap.curate.paths import bad_arithmetic, equations, select_paths
+from mathstrap.curate.paths import false_equations, read_reasoning, select_paths
 from mathstrap.curate.sampling import SamplingOptions, next_draws
 from mathstrap.curate.vote import VoteOptions, vote
 from mathstrap.curate.wording import words
@@ -23,8 +23,8 @@ MORE = settings(max_examples=150, deadline=None)
 @given(TEXT)
 def test_any_text_has_words_equations_and_arithmetic(text: str) -> None:
     assert all(words(text))
-    assert all("=" in equation for equation in equations(text))
-    assert all("=" in equation for equation in bad_arithmetic(text))
+    assert all("=" in equation for equation in read_reasoning(text).path)
+    assert all("=" in equation for equation in false_equations(text))
 
 
 @MORE
@@ -32,8 +32,8 @@ def test_any_text_has_words_equations_and_arithmetic(text: str) -> None:
 def test_a_true_equation_is_never_called_false_and_a_wrong_one_always_is(a: int, b: int, sign: str) -> None:
     value = {"+": a + b, "-": a - b, "*": a * b, "/": a // b}[sign]
     is_whole = sign != "/" or a % b == 0
-    assert bool(bad_arithmetic(f"So it is {a} {sign} {b} = {value}.")) == (not is_whole)
-    assert bad_arithmetic(f"So it is {a} {sign} {b} = {value + 2}.")
+    assert bool(false_equations(f"So it is {a} {sign} {b} = {value}.")) == (not is_whole)
+    assert false_equations(f"So it is {a} {sign} {b} = {value + 2}.")
 
 
 @MORE

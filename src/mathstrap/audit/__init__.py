@@ -1,4 +1,4 @@
-"""Audit a dataset made elsewhere: stream its rows, count every defect, and write those worth keeping."""
+"""Audit a dataset of another tool: stream its rows, count every defect, and write the rows worth keeping."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from mathstrap.audit.check import Checked, Facts, Seed, check_all, question_key, read_row, row_key
-from mathstrap.audit.compare import CHECKER, READER, Comparison, Label
+from mathstrap.audit.compare import CHECKER, READER, Label, ReaderComparison
 from mathstrap.audit.defects import DEFECTS, AuditRow, Defect
-from mathstrap.audit.reader import ReaderOptions, Reading, Readings, read_answers, reading_key, why_unread
+from mathstrap.audit.reader import AnswerReading, ReaderOptions, Readings, read_answers, reading_key, why_unread
 from mathstrap.audit.report import AuditReport, DefectCount, Tally, table
 from mathstrap.called import call_by_name
 from mathstrap.curate.decontaminate import TestSetIndex
@@ -40,14 +40,14 @@ __all__ = [
 class AuditOptions:
     """How a dataset is audited.
 
-    fields       part (query, response, original, gold, type, chat) to column; the usual names are found without it.
-    drop, keep   defects to drop rows for beyond, or not to drop rows for against, each defect's own default.
+    fields       part (query, response, original, gold, type, chat) to column; the usual names need no mapping.
+    drop, keep   defects for which rows are dropped, or kept, against the defect's own default.
     skip         detectors that are not run.
     near         how near-duplicate questions are searched; None does not search, which halves the memory.
     num_workers  processes that run the detectors.
-    questions_only  look at the questions alone; the file needs no responses.
-    reader       a teacher that reads every answer too; its "wrong" drops a row only with `drop=("reader",)`.
-    label        `COLUMN=VALUE`: the column where people said whether an answer is sound, and its value where it is.
+    questions_only  check the questions alone; the file needs no responses.
+    reader       a teacher that also reads every answer; its "wrong" drops a row only with `drop=("reader",)`.
+    label        `COLUMN=VALUE`: the column of people's labels, and its value for a sound answer.
     """
 
     fields: dict[str, str] = field(default_factory=dict)
@@ -84,19 +84,19 @@ def audit(
     backend: Backend | None = None,
     listener: Listener | None = None,
 ) -> AuditReport:
-    """Go through the rows of a dataset made elsewhere and return what is wrong with them.
+    """Check every row of a dataset of another tool and return a report of its defects.
 
     `source` is a file, a folder or `hf:owner/name`, which are streamed; or rows: a list of mappings, a DataFrame, a
     `datasets.Dataset`. `clean_path` receives the rows that stay, unchanged and in order, `dropped_path` the others as
     {line, reasons, row}; both are JSON Lines, written whole or not at all. A row that cannot be read is counted and
-    dropped, never fatal. `backend` replaces the reader's teacher, `listener` is told how far the reader is. Raises
-    InputError where the file is missing or empty or no column holds the question.
+    dropped, never fatal. `backend` replaces the reader's teacher, `listener` gets the reader's progress. Raises
+    InputError where the file is missing or empty or has no question column.
 
-    >>> found = audit([
+    >>> report = audit([
     ...     {"query": "What is 2 + 3?", "response": "2 + 3 = 5. The answer is: 5", "answer": "5"},
     ...     {"query": "What is 2 + 4?", "response": "2 + 4 = 7. The answer is: 7", "answer": "6"},
     ... ])
-    >>> found.num_rows, found.dropped
+    >>> report.num_rows, report.dropped
     (2, 1)
     """
     options = options or AuditOptions()
@@ -109,11 +109,11 @@ def audit(
     known = [*DEFECTS, *([READER] if options.reader is not None else [])]
     for name in (*options.drop, *options.keep, *options.skip):
         if name == READER and options.reader is None:
-            raise InputError("audit: rows can be dropped for what a reader says only if one reads: name it (--reader).")
+            raise InputError("audit: only a reader's verdict can drop rows as reader. Name a reader (--reader).")
         if name not in known:
             raise InputError(f'audit: no such defect "{name}".{suggest(name, known)}')
     if options.questions_only and options.reader is not None:
-        raise InputError("audit: a reader reads answers, and only questions are looked at. Leave one of the two out.")
+        raise InputError("audit: a reader checks answers, but only questions are audited. Leave out one of the two.")
     seeds_options = SeedsOptions(source=source)
     sample = _first_row(seeds_options)
     label = Label.parse(options.label) if options.label else None
@@ -137,14 +137,14 @@ def audit(
             lambda: _rows_to_read(seeds_options, facts), options.reader, backend=backend, listener=listener
         )
     tally = Tally(drop=options.dropping)
-    second = Second(readings=readings, label=label)
+    others = OtherVerdicts(readings=readings, label=label)
     with ExitStack() as stack:
         clean = open_whole(stack, clean_path)
         dropped = open_whole(stack, dropped_path)
         keep_rows = clean is not None or dropped is not None
-        passing = _Passing(seeds_options, facts, tally, second, keep_rows=keep_rows)
-        for checked, row in passing.results(options.num_workers):
-            reasons = _reasons(checked, passing, tally)
+        stream = _RowStream(seeds_options, facts, tally, others, keep_rows=keep_rows)
+        for checked, row in stream.results(options.num_workers):
+            reasons = _reasons(checked, stream, tally)
             if clean is not None and not reasons:
                 clean.write(msgspec.json.encode(row) + b"\n")
             if dropped is not None and reasons:
@@ -152,20 +152,20 @@ def audit(
             if progress is not None and tally.num_rows % 1000 == 0:
                 progress(tally.num_rows)
     report = tally.report(source, columns, skip)
-    return msgspec.structs.replace(report, **second.report(tally))
+    return msgspec.structs.replace(report, **others.report(tally))
 
 
 @dataclass(kw_only=True)
-class Second:
-    """What is known of the rows besides the detectors: the reader's readings and people's labels, by line."""
+class OtherVerdicts:
+    """The verdicts on rows besides the detectors': the reader's and people's labels, by line."""
 
     readings: Readings | None
     label: Label | None
-    waiting: dict[int, tuple[Reading | None, bool | None, bool]] = field(default_factory=dict)
-    comparison: Comparison = field(default_factory=Comparison)
+    waiting: dict[int, tuple[AnswerReading | None, bool | None, bool]] = field(default_factory=dict)
+    comparison: ReaderComparison = field(default_factory=ReaderComparison)
 
     def note(self, row: AuditRow, raw: Row) -> None:
-        """Remember a row's reading and label until the detectors are through with it."""
+        """Remember a row's reading and label until the detectors have judged it."""
         if self.readings is None and self.label is None:
             return
         reading = self.readings.by_key.get(reading_key(row)) if self.readings is not None else None
@@ -173,7 +173,7 @@ class Second:
         self.waiting[row.line] = (reading, label, bool(row.response.strip()))
 
     def finding(self, line: int, findings: list[tuple[str, str]]) -> list[tuple[str, str]]:
-        """Count a row, and return its findings with that of the reader."""
+        """Count a row, and return its findings with the reader's."""
         if line not in self.waiting:
             return findings
         reading, label, has_answer = self.waiting.pop(line)
@@ -190,7 +190,7 @@ class Second:
                 model=self.readings.model, drops=READER in tally.drop,
                 num_cut_off=self.readings.num_cut_off, why_unread=why_unread(asked),
                 asked=asked.asked if asked else 0, usd=asked.usd if asked else None,
-                examples=tuple((one.line, one.detail) for one in tally.examples.get(READER, ())),
+                examples=tuple((example.line, example.detail) for example in tally.examples.get(READER, ())),
             )  # fmt: skip
         if self.label is not None:
             parts["labels"] = self.comparison.label_scores(self.label, has_reader=self.readings is not None)
@@ -205,25 +205,25 @@ def _rows_to_read(source: SeedsOptions, facts: Facts) -> Iterator[AuditRow]:
 
 
 @contextmanager
-def _as_file(given: object) -> Iterator[str]:
-    """Give the path of a temporary file with the rows that were handed over: an audit goes through them twice."""
-    rows = rows_given(given, where="audit")
+def _as_file(source: object) -> Iterator[str]:
+    """Yield the path of a temporary file with the given rows, because an audit reads its rows twice."""
+    rows = rows_given(source, where="audit")
     with TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
         write_atomically(path, (msgspec.json.encode(row) + b"\n" for row in rows), is_private=True)
         yield str(path)
 
 
-class _Passing:
-    """Rows on their way through the detectors: hands them on, remembers the raw ones and the keys of all before."""
+class _RowStream:
+    """The stream of rows into the detectors, with the raw rows in flight and the keys of all earlier rows."""
 
     def __init__(
-        self, source: SeedsOptions, facts: Facts, tally: Tally, second: Second, *, keep_rows: bool
+        self, source: SeedsOptions, facts: Facts, tally: Tally, others: OtherVerdicts, *, keep_rows: bool
     ) -> None:  # fmt: skip
         self.source = source
         self.facts = facts
         self.tally = tally
-        self.second = second
+        self.others = others
         self.keep_rows = keep_rows
         self.raw: dict[int, Row] = {}
         self.unreadable: list[tuple[int, str]] = []
@@ -231,7 +231,7 @@ class _Passing:
         self.paths_seen: dict[bytes, int] = {}
 
     def results(self, num_workers: int) -> Iterator[tuple[Checked, Any]]:
-        """Yield each row's result with the raw row, and unreadable ones as results too, as soon as they are known."""
+        """Yield each row's result with the raw row; unreadable rows are results too."""
         for checked in check_all(self.readable(), self.facts, num_workers=num_workers):
             yield from self.take_unreadable()
             yield checked, self.raw.pop(checked.line, None)
@@ -245,7 +245,7 @@ class _Passing:
             yield Checked(line, reason, (), ()), self.raw.pop(line, None)
 
     def readable(self) -> Iterator[AuditRow]:
-        """Yield the rows the detectors can judge, with the line of an equal row before them."""
+        """Yield the rows the detectors can judge, with the line of an equal earlier row."""
         for line, raw in source_rows(self.source, lambda number, reason: self.unreadable.append((number, reason))):
             if self.keep_rows:
                 self.raw[line] = raw
@@ -255,27 +255,27 @@ class _Passing:
                 continue
             first = self.rows_seen.setdefault(row_key(row), line)
             row.twin = first if first != line else 0
-            self.second.note(row, raw)
+            self.others.note(row, raw)
             yield row
 
 
-def _reasons(checked: Checked, passing: _Passing, tally: Tally) -> list[str]:
+def _reasons(checked: Checked, stream: _RowStream, tally: Tally) -> list[str]:
     """Count a result and return why its row is dropped; empty for a row that stays."""
     if not checked.judged and not checked.findings:
         return [f"bad_row: {checked.type}"]
     findings = [(finding.defect, finding.detail) for finding in checked.findings]
     if checked.path_key is not None:
-        first = passing.paths_seen.setdefault(checked.path_key, checked.line)
+        first = stream.paths_seen.setdefault(checked.path_key, checked.line)
         if first != checked.line and all(name != "duplicate" for name, _ in findings):
             findings.append(("same_path", f"the equations of line {first}"))
-    findings = passing.second.finding(checked.line, findings)
+    findings = stream.others.finding(checked.line, findings)
     dropping = tally.add(checked.line, checked.type, findings, checked.judged)
     details = dict(findings)
     return [f"{name}: {details[name]}" for name in dropping]
 
 
 def _first_row(source: SeedsOptions) -> Row:
-    """Return the first row that can be read; raises InputError where there is none."""
+    """Return the first readable row; raises InputError where there is none."""
     reasons: list[str] = []
     for _, row in source_rows(source, lambda number, reason: reasons.append(f"line {number}: {reason}")):
         return row
@@ -285,7 +285,7 @@ def _first_row(source: SeedsOptions) -> Row:
 
 
 def _near_twins(source: SeedsOptions, facts: Facts, options: DedupOptions) -> dict[bytes, int]:
-    """Return, by its key, each question that nearly repeats another one, with the first line of that one."""
+    """Return the keys of questions that nearly repeat an earlier question, with that question's first line."""
     first_line: dict[bytes, int] = {}
 
     def questions() -> Iterator[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Audit rows one by one: read their columns, find what is known about them, run the detectors. Streams, in order."""
+"""Audit rows one by one: read the columns, look up seeds and test sets, run the detectors. Streams, in order."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ from mathstrap.types import Style
 MAX_QUERY = 100_000
 MAX_RESPONSE = 200_000
 ROWS_PER_CHUNK = 250
+# Bounds the memory of Facts.known at some 100 MB.
 MAX_KNOWN = 300_000
 FORWARD_TYPES = re.compile(r"AnsAug|Rephras|rephras|ans_aug", re.IGNORECASE)
 BACKWARD_TYPES = re.compile(r"FOBAR|_SV$|self_verification", re.IGNORECASE)
 
 
-Known = TypeVar("Known")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +41,10 @@ class Seed:
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known beside the file: its columns, the seeds by normalised question, an index of test sets.
+    """The context of a row: the file's columns, the seeds by normalised question, an index of test sets.
 
     `questions_only` leaves responses out. `skip` names detectors that are not run; `near` maps a question's key to
-    the earlier line that it nearly repeats. `known` remembers what was found out about a question or a mask, for they
-    come again with every draw.
+    the earlier line that it nearly repeats. `known` caches results per question or mask, which recur with every draw.
     """
 
     columns: Columns
@@ -55,15 +55,15 @@ class Facts:
     questions_only: bool = False
     known: dict[bytes, Any] = field(default_factory=dict)
 
-    def remembered(self, key: bytes, find: Callable[[], Known]) -> Known:
-        """Return what `find` finds, from memory where the key was asked before."""
+    def remembered(self, key: bytes, find: Callable[[], Value]) -> Value:
+        """Return the result of `find`, from the cache where the key was looked up before."""
         if key in self.known:
-            known: Known = self.known[key]
+            known: Value = self.known[key]
             return known
-        found = find()
+        value = find()
         if len(self.known) < MAX_KNOWN:
-            self.known[key] = found
-        return found
+            self.known[key] = value
+        return value
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -74,7 +74,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """What came of one row: its findings, which detectors could judge it, its type and a key of its reasoning path."""
+    """The result of one row: its findings, the detectors that could judge it, its type, a key of its equations."""
 
     line: int
     type: str
@@ -84,18 +84,18 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def question_key(text: str) -> bytes:
-    """Return a key that is the same for two questions equal but for case and layout."""
+    """Return a key that is the same for two questions that differ only in case and layout."""
     return blake2b(" ".join(text.lower().split()).encode("utf-8", "surrogatepass"), digest_size=12).digest()
 
 
 def row_key(row: AuditRow) -> bytes:
-    """Return a key that is the same for two rows equal but for case and layout."""
+    """Return a key that is the same for two rows that differ only in case and layout."""
     response = " ".join(row.response.lower().split()).encode("utf-8", "surrogatepass")
     return blake2b(row.key + response, digest_size=12).digest()
 
 
 def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
-    """Return a row as the detectors see it, or say why it cannot be read."""
+    """Return a row as the detectors see it, or the reason why it cannot be read."""
     columns = facts.columns
     query, response = question_of(row, columns), response_of(row, columns)
     if facts.questions_only:
@@ -116,12 +116,12 @@ def read_row(line: int, row: Mapping[str, Any], facts: Facts) -> AuditRow | str:
 
 
 def describe(value: object) -> str:
-    """Return what a cell holds, for a message."""
+    """Return the kind of a cell's value, for a message."""
     return "nothing" if value is None else "blank text" if isinstance(value, str) else f"a {type(value).__name__}"
 
 
 def style_of(kind: str, query: str, response: str) -> Style:
-    """Return whether a row is written in LaTeX (math) or in plain words, by its type or else its commands."""
+    """Return "math" for a row in LaTeX, else "gsm8k": by its type, else by its LaTeX commands."""
     upper = kind.upper()
     if upper.startswith(("GSM", "MATH")):
         return "gsm8k" if upper.startswith("GSM") else "math"
@@ -129,7 +129,7 @@ def style_of(kind: str, query: str, response: str) -> Style:
 
 
 def look_up(row: AuditRow, facts: Facts) -> None:
-    """Fill in what the row's texts and the facts beside the file say, for the detectors to read."""
+    """Fill in the row's derived fields from its texts and the facts, for the detectors to read."""
     from mathstrap.verify import extract_answer
 
     seed = None
@@ -142,8 +142,8 @@ def look_up(row: AuditRow, facts: Facts) -> None:
     if seed is not None:
         row.gold = row.gold or ("" if row.is_backward else seed.answer.strip())
         row.seed_answer, row.seed_solution = seed.answer, seed.solution
-    found = extract_answer(row.response, "strict") if row.response else None
-    row.stated = found.answer if found is not None else None
+    answer = extract_answer(row.response, "strict") if row.response else None
+    row.stated = answer.answer if answer is not None else None
     row.statements = statements(row.response)
     if row.response and not {"same_path", "false_arithmetic", "wrong_output", "contradicts_steps"} <= facts.skip:
         row.reasoning = read_reasoning(row.response, row.query)
@@ -160,25 +160,25 @@ def look_up(row: AuditRow, facts: Facts) -> None:
 
 
 def look_up_tests(rows: list[AuditRow], facts: Facts) -> None:
-    """Remember which test questions the rows ask, all rows at once: a tenth of the time of one after the other."""
+    """Cache which test questions the rows ask; all rows together take a tenth of the time of one after the other."""
     if facts.index is None or "contaminated" in facts.skip:
         return
-    asked = {row.key: row.query for row in reversed(rows)}  # the first of those that have one key
+    asked = {row.key: row.query for row in reversed(rows)}  # reversed, so that the first row of a key remains
     index = facts.index
     open_keys = [key for key in asked if key not in facts.known]
-    found = index.find_texts([("row", asked[key]) for key in open_keys])
-    for key, matches in zip(open_keys, found, strict=True):
+    all_matches = index.find_texts([("row", asked[key]) for key in open_keys])
+    for key, matches in zip(open_keys, all_matches, strict=True):
         facts.remembered(key, lambda: named(matches, index))  # noqa: B023 - called at once
 
 
 def named(matches: list[Match], index: TestSetIndex) -> str:
-    """Return the test question for which a question has to go, in words; empty where there is none."""
+    """Return the match for which a question is dropped, in words; empty where there is none."""
     best = next((match for match in matches if match.kind in index.options.drop), None)
     return f'{best.test_set} {best.test_id} ({best.kind} {best.score:.2f}): "{best.span[:120]}"' if best else ""
 
 
 def check_row(row: AuditRow, facts: Facts) -> Checked:
-    """Run every detector that applies to a row and return what they found."""
+    """Run every detector that applies to a row and return the findings."""
     look_up(row, facts)
     findings, judged = [], []
     for name, defect in DEFECTS.items():
@@ -195,7 +195,7 @@ def check_row(row: AuditRow, facts: Facts) -> Checked:
 
 
 def check_all(rows: Iterable[AuditRow], facts: Facts, *, num_workers: int = 1) -> Iterator[Checked]:
-    """Yield the result of each row, in order; a few chunks ahead in other processes with more than one worker."""
+    """Yield the result of each row, in order; with several workers, processes work a few chunks ahead."""
     map_chunks = in_processes(num_workers)
     return chain.from_iterable(map_chunks(_check_chunk, facts, chunks_of(rows, ROWS_PER_CHUNK)))
 

@@ -1,6 +1,6 @@
-"""Deduplicate or decontaminate a dataset made elsewhere: rows in, the rows that stay out, each other row with a reason.
+"""Deduplicate or decontaminate a dataset of another tool: write the rows that stay, and the others with a reason.
 
-Streams: texts are held only as compactly as comparing them needs. A row without a question is counted and set aside.
+Streams: memory holds only what the comparison of texts needs. A row without a question is counted and left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ MAX_QUESTION = 1_000_000
 
 
 @dataclass(kw_only=True)
-class Source:
+class SourceRows:
     """The rows of a file or hub dataset, read as often as needed; `bad` collects those without a question."""
 
     name: str
@@ -37,9 +37,9 @@ class Source:
     bad: dict[int, str] = field(default_factory=dict)
 
     def rows(self, *, known: bool = False) -> Iterator[tuple[int, Row | None, str]]:
-        """Yield (line, row, question); a row that is of no use comes as (line, row or None, "").
+        """Yield (line, row, question); an unusable row comes as (line, row or None, "").
 
-        `known` spares reading the questions again, which come as "": what is bad was found when they were read.
+        With `known` the questions are not read again and come as ""; the bad rows are those of the last full pass.
         """
         self.num_rows = 0
         if not known:
@@ -67,7 +67,7 @@ class Source:
         yield from self.unreadable(unread)
 
     def unreadable(self, lines: list[int]) -> Iterator[tuple[int, Row | None, str]]:
-        """Yield the lines that are no rows at all."""
+        """Yield the lines that are not rows."""
         self.num_rows += len(lines)
         for line in lines:
             yield line, None, ""
@@ -75,23 +75,23 @@ class Source:
 
     def questions(self) -> Iterator[tuple[str, str]]:
         """Yield (line as text, question) of every usable row; raises InputError where there is none."""
-        found = False
+        has_questions = False
         for line, _, question in self.rows():
             if question:
-                found = True
+                has_questions = True
                 yield str(line), question
-        if not found:
+        if not has_questions:
             self.refuse()
 
     def refuse(self) -> NoReturn:
-        """Say that no row is of use, and why the first is not."""
+        """Raise InputError: no row is usable; the message says why the first is not."""
         first = next((f" The first: line {line}: {reason}." for line, reason in self.bad.items()), "")
         raise InputError(f"{self.name}: no row with a question.{first}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sifted:
-    """What became of a file: rows read, without a question, dropped, kept."""
+    """The counts of a cleaned file: rows read, without a question, dropped, kept."""
 
     num_rows: int
     bad_rows: int
@@ -100,16 +100,16 @@ class Sifted:
 
 
 def dedup_file(
-    source: Source,
+    source: SourceRows,
     options: DedupOptions,
     *,
     known: Duplicates | None = None,
     out: Path | None = None,
     dropped_out: Path | None = None,
 ) -> tuple[Duplicates, Sifted]:
-    """Find the questions of a file that repeat earlier ones and write what stays; `known` spares the search.
+    """Find the questions of a file that repeat earlier ones and write the other rows; `known` replaces the search.
 
-    Ids are line numbers. Raises InputError if `known` is of another file or was searched with other options.
+    Ids are line numbers. Raises InputError if `known` comes from another file or other options.
     """
     if known is None:
         known = find_duplicates(source.questions(), options)
@@ -130,18 +130,18 @@ def _search_options(options: DedupOptions) -> tuple[Any, ...]:
 
 
 def decontaminate_file(
-    source: Source,
+    source: SourceRows,
     index: TestSetIndex,
     *,
-    seeds: Source | None = None,
+    seeds: SourceRows | None = None,
     out: Path | None = None,
     dropped_out: Path | None = None,
     matches_out: Path | None = None,
     on_match: Callable[[Match], None] | None = None,
 ) -> tuple[Certificate, Sifted]:
-    """Compare a file's questions with test sets and write what stays.
+    """Compare a file's questions with test sets and write the rows that stay.
 
-    The baseline are the questions of `seeds`, else the file's own distinct original questions, else nothing.
+    The baseline is the questions of `seeds`, else the file's own distinct original questions, else nothing.
     """
     reasons: dict[int, str] = {}
     with ExitStack() as stack:
@@ -174,7 +174,7 @@ def decontaminate_file(
     return record, sift(source, reasons, out, dropped_out)
 
 
-@lru_cache(maxsize=20_000)  # a dataset asks many questions of each seed
+@lru_cache(maxsize=20_000)  # a dataset has many questions per seed
 def _seed_key(text: str) -> str:
     from hashlib import blake2b
 
@@ -182,8 +182,8 @@ def _seed_key(text: str) -> str:
     return blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 
-def _seed_questions(source: Source, seeds: Source | None, lines: dict[str, int]) -> Iterator[tuple[str, str]]:
-    """Yield the baseline's questions, each once, under a key that derived questions can name; note their lines."""
+def _seed_questions(source: SourceRows, seeds: SourceRows | None, lines: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """Yield (key, question) of the baseline's distinct questions, and record their lines in `lines`."""
     for line, row, question in (seeds or source).rows():
         if row is None or not question:
             continue
@@ -196,16 +196,16 @@ def _seed_questions(source: Source, seeds: Source | None, lines: dict[str, int])
             yield key, text
 
 
-def _derived_questions(source: Source) -> Iterator[tuple[str, str]]:
-    """Yield (seed's key / line, question): the id's root is its seed."""
+def _derived_questions(source: SourceRows) -> Iterator[tuple[str, str]]:
+    """Yield (seed's key / line, question), so that the id's root is its seed."""
     for line, row, question in source.rows():
         if row is not None and question:
             assert source.columns is not None, "set with the first row"
             yield f"{_seed_key(text_of(row, source.columns.original) or question)}/{line}", question
 
 
-def sift(source: Source, reasons: Mapping[int, str], out: Path | None, dropped_out: Path | None) -> Sifted:
-    """Write the rows without a reason to `out` and the others with theirs to `dropped_out`, whole or not at all."""
+def sift(source: SourceRows, reasons: Mapping[int, str], out: Path | None, dropped_out: Path | None) -> Sifted:
+    """Write the rows without a reason to `out` and the others to `dropped_out`, each file whole or not at all."""
     kept = dropped = 0
     with ExitStack() as stack:
         stay, go = open_whole(stack, out), open_whole(stack, dropped_out)

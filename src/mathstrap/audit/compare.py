@@ -1,4 +1,4 @@
-"""Set what the detectors flag beside what a second reader flags, and both beside labels that people gave."""
+"""Compare the detectors' findings with a second reader's, and both with people's labels."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from mathstrap.errors import InputError, suggest
 from mathstrap.problems.columns import as_text
 from mathstrap.problems.presets import has_value, value_at
 
-READER = "reader"  # the name by which rows are dropped for what the reader says: drop=("reader",)
-# The detectors that look for what a reader looks for: something in the answer that is not so.
+READER = "reader"  # drop=("reader",) drops rows for the reader's verdict
+# The detectors of false statements in the answer, which is what a reader looks for too.
 CHECKER = tuple(name for name, defect in DEFECTS.items() if defect.of_answer)
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """Who flags, how many labelled answers, how many of those rightly; shares from 0 to 1, None of nothing.
+    """One side's score: labelled answers it flags, those it flags rightly; shares from 0 to 1, None of no answers.
 
     precision      rightly flagged, of all flagged
     recall         rightly flagged, of all that are labelled wrong
@@ -45,13 +45,13 @@ class LabelScores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecondReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the reader said, beside what the detectors of `checker` found in the answers that were read.
+    """The reader's verdicts beside the findings of the detectors in `checker`, over the answers that were read.
 
-    num_rows     rows with an answer; `num_read` of them have a reply, `unclear` ones among them
-    num_cut_off  replies that ended at sampling.max_tokens; the answers they are about count as unclear
-    why_unread   why rows are left without a reply, and what to do
-    asked        calls that this audit sent; 0 where every reply was held
-    usd          what those calls cost, where a price is known
+    num_rows     rows with an answer; `num_read` of them have a reply, the `unclear` ones included
+    num_cut_off  replies that ended at sampling.max_tokens; their answers count as unclear
+    why_unread   why rows have no reply, and what to do
+    asked        calls that this audit sent; 0 where every reply was stored already
+    usd          the cost of those calls, where a price is known
     examples     line and step of the first answers that the reader calls wrong
     """
 
@@ -75,7 +75,7 @@ class SecondReading(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class Label:
-    """The column that says whether an answer is sound, and the value it has then; any other value says wrong."""
+    """The column of people's labels, and its value for a sound answer; any other value means wrong."""
 
     column: str
     sound: str
@@ -101,7 +101,7 @@ class Label:
 
 
 @dataclass(kw_only=True)
-class Comparison:
+class ReaderComparison:
     """The rows by the reader's verdict ("" for none), whether the checker flags them, and their label."""
 
     cells: Counter[tuple[str, bool, bool | None]] = field(default_factory=Counter)
@@ -120,7 +120,7 @@ class Comparison:
         self, *, model: str, drops: bool, num_cut_off: int, why_unread: str, asked: int, usd: float | None,
         examples: tuple[tuple[int, str], ...],
     ) -> SecondReading:  # fmt: skip
-        """Return both sides' flags beside each other."""
+        """Return the counts of both sides' flags."""
         num_read = self.num(lambda verdict, *_: bool(verdict))
         return SecondReading(
             model=model, num_rows=self.num_answers, num_read=num_read,
@@ -135,7 +135,7 @@ class Comparison:
         )  # fmt: skip
 
     def label_scores(self, label: Label, *, has_reader: bool) -> LabelScores:
-        """Return how well each side finds what is labelled wrong; with a reader, over the rows that it read."""
+        """Return how well each side finds the answers labelled wrong; with a reader, over the rows it read."""
         sides: dict[str, Callable[[str, bool], bool]] = {"checker": lambda _, flag: flag}
         if has_reader:
             sides |= {

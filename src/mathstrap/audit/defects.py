@@ -1,10 +1,11 @@
-"""The defects a training row can have, each a small pure function of the row. A new one is an entry of DEFECTS."""
+"""The defects a training row can have, each a pure function of the row. A new defect is an entry of DEFECTS."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 
 import msgspec
 
@@ -22,7 +23,7 @@ STATEMENT = re.compile(
     r"([^\n]{1,200})"
 )
 OPEN_STATEMENT = re.compile(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
-# What a text may end in that was not cut off.
+# Characters in which a complete text may end.
 ENDINGS = tuple(".!?)]}\"'”’$%。*")
 COMMAND = re.compile(r"\\[A-Za-z]+")
 MAX_STATEMENTS = 6
@@ -34,10 +35,10 @@ NAMED_VALUE = re.compile(r"[A-Za-z*][:：][*\s]*[-$£€]?\s?\d[\d,./]*(?:\s?[A-
 UNIT_BEHIND = re.compile(r"\d\s+([A-Za-z]{3,})\W*\Z")
 CODE_BLOCK = re.compile(r"```[^`]*(?:```|\Z)")
 ESCAPED = re.compile(r"\\[\\${}]")
-# A sign of money, and whether a formula may go on behind the number.
+# An amount of money; the group catches a sign with which a formula would go on after the number.
 AMOUNT = re.compile(r"\$ ?(?:\d[\d,]*(?:\.\d+)?|\.\d+)([\\^_{A-Za-z(+*/=-]?)")
 OPENING_MONEY = re.compile(r"(?<![^\s(])\$(?=\d|[A-Za-z](?![A-Za-z\d_^\\{]))")
-# A dollar sign beside which stands no number: it can only be half of a formula.
+# A dollar sign without a number beside it: it can only be half of a formula.
 FORMULA_SIGN = re.compile(r"(?<![\d\s])\$(?!\s?\.?\d)|\$[A-Za-z\\(]")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
 SPACED_THOUSANDS = re.compile(r"(?<=\d) (?=\d{3}\b)")
@@ -47,13 +48,12 @@ PAIRS = ((r"\left", r"\right"), (r"\begin", r"\end"), (r"\[", r"\]"), (r"\(", r"
 
 
 class AuditRow(msgspec.Struct, kw_only=True):
-    """One row of a dataset, with what is known about it; a detector reads and never asks anything itself.
+    """One row of a dataset with its derived fields; detectors only read it.
 
-    `key` is the same for two questions that differ in case and layout alone. `stated` is the final answer its response
-    states, `statements` are all those at its end. `gold` is the row's own gold, or its seed's for a question that
+    `key` is the same for two questions that differ only in case and layout. `stated` is the response's final answer,
+    `statements` are all answers stated at its end. `gold` is the row's own gold, or its seed's for a question that
     asks the same thing. `hidden` is the number a backward question hides, `reasoning` the response's arithmetic. `twin`
-    and `path_twin` are lines of earlier rows with the same texts, or the same question and equations; `near_twin` of
-    one with nearly the same question.
+    is the line of an earlier row with the same texts, `near_twin` of one with nearly the same question.
     """
 
     line: int
@@ -71,7 +71,6 @@ class AuditRow(msgspec.Struct, kw_only=True):
     statements: list[str] = []
     hidden: Hidden | None = None
     twin: int = 0
-    path_twin: int = 0
     near_twin: int = 0
     reasoning: Reasoning = NO_REASONING
     is_mask_irrelevant: bool = False
@@ -87,11 +86,11 @@ def always(row: AuditRow) -> bool:  # noqa: ARG001 - the shape of `applies`
 
 @dataclass(frozen=True, kw_only=True)
 class Defect:
-    """A defect: what it is, whether a row with it is dropped by default, how it is found, which rows can be judged.
+    """A defect: its sentence, whether it drops rows by default, its detector, and which rows can be judged.
 
-    `find` returns what is wrong in a few words, or None. `needs` says what has to be given for it to apply at all.
-    `of_question` marks defects that are seen in the question alone, `of_answer` those that say that something in the
-    answer is not so, which is what a second reader looks for too.
+    `find` returns what is wrong in a few words, or None. `needs` names the input without which no row can be judged.
+    `of_question` marks defects of the question alone, `of_answer` those that contradict the answer, as a second reader
+    does too.
     """
 
     sentence: str
@@ -104,7 +103,7 @@ class Defect:
 
 
 def no_answer(row: AuditRow) -> str | None:
-    """Find responses that state no final answer, and close without a number; `So 15 litres must be added.` has one."""
+    """Find responses without a final answer and without a number at the end (`So 15 litres must be added.` has one)."""
     if row.stated is not None or NUMBER.search(SENTENCE.split(row.response.rstrip()[-CLOSING:])[-1]):
         return None
     return "no final answer is stated"
@@ -122,17 +121,18 @@ def statements(response: str) -> list[str]:
     ending = response[-TAIL:]
     if "####" not in ending and "nswer is" not in ending:
         return []
-    found = STATEMENT.findall(ANNOTATION.sub("", ending) if "<<" in ending else ending)[-MAX_STATEMENTS:]
-    stated = [SENTENCE.split(text.strip().strip('"').lstrip(":* "))[0].strip().rstrip(".") for text in found]
+    endings = STATEMENT.findall(ANNOTATION.sub("", ending) if "<<" in ending else ending)[-MAX_STATEMENTS:]
+    stated = [SENTENCE.split(text.strip().strip('"').lstrip(":* "))[0].strip().rstrip(".") for text in endings]
     return [text for text in stated if any(map(str.isalnum, text))]
 
 
 def conflicting_answers(row: AuditRow) -> str | None:
     """Find responses that state two final answers that differ."""
-    found = row.statements
-    for earlier in found[:-1]:
-        if earlier != found[-1] and not _answers_parts(earlier, found[-1]) and _outcome(found[-1], earlier) == "wrong":
-            return f"states {_short(earlier)} and {_short(found[-1])}"
+    stated = row.statements
+    *earlier_answers, last = stated or [""]
+    for earlier in earlier_answers:
+        if earlier != last and not _answers_parts(earlier, last) and _outcome(last, earlier) == "wrong":
+            return f"states {_short(earlier)} and {_short(last)}"
     return None
 
 
@@ -144,10 +144,10 @@ def _answers_parts(first: str, second: str) -> bool:
 
 def double_answer(row: AuditRow) -> str | None:
     """Find responses that state the same final answer twice, as MetaMathQA's GSM8K rows do on purpose."""
-    found = row.statements
-    is_repeated = any(not _answers_parts(earlier, found[-1]) for earlier in found[:-1])
+    stated = row.statements
+    is_repeated = any(not _answers_parts(earlier, stated[-1]) for earlier in stated[:-1])
     if is_repeated and conflicting_answers(row) is None:
-        return f"states {_short(found[-1])} {len(found)} times"
+        return f"states {_short(stated[-1])} {len(stated)} times"
     return None
 
 
@@ -194,10 +194,10 @@ def broken_math(row: AuditRow) -> str | None:
 
 
 def broken_formula(text: str, *, is_math: bool, writes_formulas: bool = False) -> str | None:
-    """Return what does not close in a text; single dollar signs are money unless `is_math`.
+    """Return which formula of a text does not close; single dollar signs are money unless `is_math`.
 
     A sign that can be read as money, or as an operator of code (`1 << 3`), is never taken for an open formula.
-    `writes_formulas` says that the text is known to set its formulas in dollar signs; else the signs themselves tell.
+    `writes_formulas` says that the text sets its formulas in dollar signs; otherwise the signs decide.
     """
     if text.count("<<") != text.count(">>") and _num_tight(text, "<<") != _num_tight(text, ">>"):
         return "<< and >> do not pair up"
@@ -216,7 +216,7 @@ def broken_formula(text: str, *, is_math: bool, writes_formulas: bool = False) -
 
 
 def _num_tight(text: str, mark: str) -> int:
-    """Return how often `<<` opens and `>>` closes an annotation: on its inner side stands no space."""
+    """Count the `<<` or `>>` of annotations, which have no space on their inner side."""
     return len(re.findall(r"<<(?=[^\s<])" if mark == "<<" else r"(?<=[^\s>])>>", text))
 
 
@@ -251,7 +251,7 @@ def is_amount(text: str, start: int, end: int) -> bool:
 
 
 def _num_commands(text: str, command: str) -> int:
-    r"""Return how often a command stands in a text; `\left` does not stand in `\leftarrow`."""
+    r"""Count a command in a text; `\leftarrow` does not count as `\left`."""
     return len(re.findall(re.escape(command) + (r"(?![a-zA-Z])" if command[-1].isalpha() else ""), text))
 
 
@@ -276,16 +276,16 @@ def false_arithmetic(row: AuditRow) -> str | None:
 
 
 def wrong_output(row: AuditRow) -> str | None:
-    """Find responses with a program that would print something else than the output they show."""
+    """Find responses with a program whose output is not the output they show."""
     return row.reasoning.outputs[0] if row.reasoning.outputs else None
 
 
 def contradicts_steps(row: AuditRow) -> str | None:
     """Find responses that end in a number their calculations never reach.
 
-    Looks at responses with `<<...>>` marks alone: there every step is marked. A step in the head, a unit that is
-    converted or a count in words is not a contradiction, so the stated number must be far from the last result and
-    stand nowhere else.
+    Only responses with `<<...>>` marks are judged, because there every step is marked. A step done in the head, a
+    converted unit or a count in words is not a contradiction, so the stated number must differ by at least 1 from the
+    last result and occur nowhere else.
     """
     result = row.reasoning.last_result
     stated = as_fraction(row.stated) if row.stated else None
@@ -327,11 +327,6 @@ def duplicate(row: AuditRow) -> str | None:
     return f"repeats line {row.twin}" if row.twin else None
 
 
-def same_path(row: AuditRow) -> str | None:
-    """Find rows that answer a question by the same equations as an earlier row."""
-    return f"the equations of line {row.path_twin}" if row.path_twin and not row.twin else None
-
-
 def near_duplicate(row: AuditRow) -> str | None:
     """Find rows whose question nearly repeats that of an earlier row."""
     return f"nearly the question of line {row.near_twin}" if row.near_twin else None
@@ -342,34 +337,19 @@ def contaminated(row: AuditRow) -> str | None:
     return row.contamination or None
 
 
-def asks_nothing(row: AuditRow) -> str | None:
-    """Find questions that are refusals or error messages, or ask for nothing."""
-    return questions.asks_nothing(row.query) or None
+def in_question(detect: Callable[[str], str]) -> Callable[[AuditRow], str | None]:
+    """Return a detector of rows from a detector of question texts."""
+
+    @wraps(detect)
+    def find(row: AuditRow) -> str | None:
+        return detect(row.query) or None
+
+    return find
 
 
-def lacks_figure(row: AuditRow) -> str | None:
-    """Find questions that point at a figure, a chart or a table that is not there."""
-    return questions.lacks_figure(row.query) or None
-
-
-def lacks_number(row: AuditRow) -> str | None:
-    """Find questions that ask for an amount without a number, or for a letter of which nothing is said."""
-    return questions.lacks_number(row.query) or None
-
-
-def impossible_count(row: AuditRow) -> str | None:
-    """Find questions with fractions of things that come whole, or fewer than none of them."""
-    return questions.counts_in_fractions(row.query) or None
-
-
-def asks_proof(row: AuditRow) -> str | None:
-    """Find questions that ask for a proof, which no answer can be compared with."""
-    return questions.asks_for_proof(row.query) or None
-
-
-def asks_twice(row: AuditRow) -> str | None:
-    """Find questions that ask for two things, of which one answer gives only one."""
-    return questions.asks_twice(row.query) or None
+def same_path(row: AuditRow) -> str | None:  # noqa: ARG001 - the shape of `find`
+    """Find nothing in a row alone: the audit itself compares every row's equations with those of earlier rows."""
+    return None
 
 
 def is_forward(row: AuditRow) -> bool:
@@ -390,20 +370,28 @@ def _short(text: str) -> str:
 
 DEFECTS: dict[str, Defect] = {
     "asks_nothing": Defect(
-        sentence="the question is a refusal, or asks nothing", drops=True, find=asks_nothing, of_question=True,
+        sentence="the question is a refusal, or asks nothing", drops=True, find=in_question(questions.asks_nothing),
+        of_question=True,
     ),
     "lacks_figure": Defect(
-        sentence="the question needs a figure that is not there", drops=True, find=lacks_figure, of_question=True,
+        sentence="the question needs a figure that is not there", drops=True, find=in_question(questions.lacks_figure),
+        of_question=True,
     ),
     "lacks_number": Defect(
-        sentence="a number or a condition is missing", drops=True, find=lacks_number, of_question=True,
+        sentence="a number or a condition is missing", drops=True, find=in_question(questions.lacks_number),
+        of_question=True,
     ),
     "impossible_count": Defect(
-        sentence="half a person, or fewer than none", drops=True, find=impossible_count, of_question=True,
+        sentence="half a person, or fewer than none", drops=True, find=in_question(questions.counts_in_fractions),
+        of_question=True,
     ),
-    "asks_proof": Defect(sentence="the question asks for a proof", drops=False, find=asks_proof, of_question=True),
+    "asks_proof": Defect(
+        sentence="the question asks for a proof", drops=False, find=in_question(questions.asks_for_proof),
+        of_question=True,
+    ),
     "asks_twice": Defect(
-        sentence="the question asks for two things", drops=False, find=asks_twice, applies=is_forward, of_question=True,
+        sentence="the question asks for two things", drops=False, find=in_question(questions.asks_twice),
+        applies=is_forward, of_question=True,
     ),
     "no_answer": Defect(sentence="no final answer can be extracted", drops=True, find=no_answer),
     "wrong_answer": Defect(

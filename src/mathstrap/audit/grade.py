@@ -1,6 +1,6 @@
-"""Grade a file of answers: rows in, the same rows out with `outcome`, `got`, `tier` and `reason`. Streams; never whole.
+"""Grade a file of answers: write its rows with `outcome`, `got`, `tier` and `reason`. Streams the file.
 
-Knows nothing of how answers are compared; that is `verify`.
+Knows nothing of how answers are compared; `verify` does that.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class VerifyFileOptions:
 
 @dataclass(kw_only=True)
 class VerifySummary:
-    """What grading a file came to."""
+    """The result of grading a file."""
 
     rows: int = 0
     seconds: float = 0.0
@@ -115,23 +115,23 @@ def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, lis
 
 
 def _columns(row: Row, options: VerifyFileOptions) -> tuple[str, str]:
-    """Return the columns of gold and prediction: those named, else those of a format that is known.
+    """Return the columns of gold and prediction: those named, else those of a known format.
 
     A column that the user names and the file lacks is an error, never replaced by another one.
-    The `gold` of older samples says where the gold came from, which is no answer.
+    The `gold` of older samples is "given" or "voted", the origin of the gold and not an answer.
     """
-    found = find_columns(row, needs_question=False)
+    known = find_columns(row, needs_question=False)
     is_given = has_value(row, options.gold) and row.get(options.gold) not in ("given", "voted")
-    gold = options.gold if is_given or options.gold != "gold" else found.gold or options.gold
+    gold = options.gold if is_given or options.gold != "gold" else known.gold or options.gold
     if has_value(row, options.prediction) or options.prediction != "prediction":
         return gold, options.prediction
-    return gold, found.response or options.prediction
+    return gold, known.response or options.prediction
 
 
 def _text(path: Path, number: int, row: Row, column: str) -> str:
     if not has_value(row, column):
-        found = ", ".join(f'"{name}"' for name in row)
-        raise InputError(f'{path}:{number}: no column "{column}". Found {found}. Name it with --gold or --prediction.')
+        names = ", ".join(f'"{name}"' for name in row)
+        raise InputError(f'{path}:{number}: no column "{column}". Found {names}. Name it with --gold or --prediction.')
     value = value_at(row, column)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -143,7 +143,7 @@ def _text(path: Path, number: int, row: Row, column: str) -> str:
 
 
 def grade_pairs(pairs: list[Pair], options: VerifyFileOptions) -> list[Grade]:
-    """Grade a chunk; what a worker process runs."""
+    """Grade a chunk; runs in a worker process."""
     return [
         grade(gold, prediction, grader=options.grader, form=options.form, mode=options.mode)
         for gold, prediction in pairs
@@ -153,7 +153,7 @@ def grade_pairs(pairs: list[Pair], options: VerifyFileOptions) -> list[Grade]:
 def _graded(
     path: Path, options: VerifyFileOptions, fallback: Fallback | None, stack: ExitStack
 ) -> Iterator[tuple[Row, Grade]]:
-    """Yield each row with its verdict in file order, a few chunks ahead of the consumer when there are workers."""
+    """Yield each row with its verdict in file order; workers stay a few chunks ahead of the consumer."""
     results: Iterable[tuple[Chunk, list[Grade]]]
     if options.workers == 1:
         results = ((rows, grade_pairs(pairs, options)) for rows, pairs in _chunks(path, options))

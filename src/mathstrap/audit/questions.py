@@ -1,7 +1,7 @@
-"""What makes a question one that cannot be answered: nothing asked, a number or a figure missing, half a person.
+"""Detect questions that cannot be answered: nothing asked, a number or a figure missing, half a person.
 
-Each detector returns what is wrong in a few words, or an empty text. Rules on the words alone: a contradiction between
-two conditions is seen by none of them.
+Each detector returns what is wrong in a few words, or an empty text. The rules read words alone: none of them sees a
+contradiction between two conditions.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ _SECOND_ASKING = re.compile(r"[?？]")
 _PARTS = re.compile(r"(?:\A|\n)\s*\(?(?:[a-dA-D]|i{1,3}|[1-4])[).:]\s+\S")
 
 
-# How refusals and error messages begin, folded; any other text with a question mark asks something.
+# How refusals and error messages begin, in lower case; any other text with a question mark asks something.
 _SUSPECT = (
     "i ", "i'", "i’", "sorry", "unfortunately", "as a", "error", "exception", "traceback", "internal", "rate limit",
     "很抱歉", "抱歉", "对不起",
@@ -115,10 +115,10 @@ def asks_for_proof(question: str) -> str:
     """Find questions whose answer is a proof, which no final answer can be compared with."""
     if not any(word in question for word in _PROOF_WORDS):
         return ""
-    found = _PROOF.search(question)
-    if found is None or _SECOND_ASKING.search(question, found.end()):
+    match = _PROOF.search(question)
+    if match is None or _SECOND_ASKING.search(question, match.end()):
         return ""
-    return f'asks for a proof: "{" ".join(question[found.start() :].split())[:60]}"'
+    return f'asks for a proof: "{" ".join(question[match.start() :].split())[:60]}"'
 
 
 def lacks_figure(question: str) -> str:
@@ -129,27 +129,27 @@ def lacks_figure(question: str) -> str:
     folded = question.lower()
     if not any(word in folded for word in _PICTURES):
         return ""
-    found = _MISSING_PICTURE.search(question)
-    if found is None or _TABLE.search(question):
+    match = _MISSING_PICTURE.search(question)
+    if match is None or _TABLE.search(question):
         return ""
-    if "table" in found[0].lower() and len(re.findall(r"\d", question)) > 12:
-        return ""  # a table that was flattened into the text
-    return f'what it points at is not there ("{found[0].strip("( ")[:50]}")'
+    if "table" in match[0].lower() and len(re.findall(r"\d", question)) > 12:
+        return ""  # so many numbers are a table that was flattened into the text
+    return f'what it points at is not there ("{match[0].strip("( ")[:50]}")'
 
 
 def counts_in_fractions(question: str) -> str:
-    """Find counts that cannot be: `2.5 people`, `-2 marbles`; averages and rates may be anything."""
+    """Find impossible counts: `2.5 people`, `-2 marbles`; averages and rates may have any value."""
     if _ODD_NUMBER.search(question) is None:
         return ""
-    for found in _BROKEN_COUNT.finditer(question):
-        around = question[max(0, found.start() - 60) : found.end() + 25]
+    for match in _BROKEN_COUNT.finditer(question):
+        around = question[max(0, match.start() - 60) : match.end() + 25]
         if not _MEAN.search(around):
-            return f"{found['count']} {found['thing']}"
+            return f"{match['count']} {match['thing']}"
     return ""
 
 
 def lacks_number(question: str) -> str:
-    """Find questions that ask for an amount and give none, or for a letter or formula of which nothing is said."""
+    """Find questions that ask for an amount and give none, or for a letter or formula that is never defined."""
     is_bare_of_digits = _DIGIT.search(question) is None
     if is_bare_of_digits and _QUANTITY_ASKED.search(question) and not (
         _HAS_QUANTITY.search(question) or _ABSTRACT.search(question) or _LETTER_AMOUNT.search(question)

@@ -1,4 +1,4 @@
-"""Let a teacher read every answer of a file: one request for each, one verdict line, the replies kept in a folder."""
+"""Let a teacher read every answer of a file: one request per answer, one verdict line, the replies stored on disk."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ PROMPT = "judge.answer"
 KIND = "second reader"
 STAGE = "read"
 ID = "row-"
-# Where in a reply the verdict is looked for, in characters from its end.
+# The characters at the end of a reply that are searched for the verdict.
 TAIL = 20_000
 MAX_STEP = 160
-# No quotation marks and no `>`: a line that quotes the answer is not the reader's own verdict.
+# Quotation marks and `>` may not precede it: a line that quotes the answer is not the reader's own verdict.
 _LINE = re.compile(r"[ \t*_#`~-]{0,12}(?:final )?verdict[ *_`]{0,6}[:：][ *_`]{0,6}(?P<said>.*)", re.IGNORECASE)
 _WRONG = re.compile(
     r"wrong step(?:[ ]?(?P<number>#?\d{1,3}))?[ *_`]{0,6}(?:[:：][ *_`]{0,6}(?P<step>.*))?", re.IGNORECASE | re.DOTALL
@@ -48,21 +48,21 @@ _PLACEHOLDER = re.compile(r"[<\[({][^<>\[\]\d]{0,80}\bstep\b[^<>\[\]\d]{0,80}[>\
 _DECORATION = " \t*_`.!,;"
 
 
-class Reading(msgspec.Struct, frozen=True):
-    """What the reader made of an answer; `step` is the step it calls wrong, in its own words and printable."""
+class AnswerReading(msgspec.Struct, frozen=True):
+    """The reader's verdict on an answer; `step` is the step it calls wrong, in its own words and printable."""
 
     verdict: Verdict
     step: str = ""
 
 
-UNCLEAR = Reading("unclear")
+UNCLEAR = AnswerReading("unclear")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderOptions:
-    """Who reads the answers, and where the replies are kept.
+    """The teacher that reads the answers, and the folder of its replies.
 
-    out      the folder of the replies; the same one again resumes, and no reply is bought twice
+    out      the folder of the replies; an audit with the same folder resumes, and no reply is bought twice
     prompt   a packaged prompt, or a file of your own, with the places [[question]] and [[answer]]
     """
 
@@ -76,12 +76,12 @@ class ReaderOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Readings:
-    """The readings by `reading_key`, who made them, and the engine's report; None where nothing was left to ask.
+    """The readings by `reading_key`, the reader's model, and the engine's report, None where no request was sent.
 
     `num_cut_off` counts the replies that ended at sampling.max_tokens, which are unclear.
     """
 
-    by_key: dict[bytes, Reading]
+    by_key: dict[bytes, AnswerReading]
     model: str
     num_cut_off: int = 0
     asked: AskReport | None = None
@@ -94,7 +94,7 @@ def reading_key(row: AuditRow) -> bytes:
 
 
 def reading_request(row: AuditRow, prompt: Prompt, model: str, sampling: Sampling) -> Request:
-    """Return the request that shows one answer to the reader; its id is the row's texts, not its line."""
+    """Return the request that shows one answer to the reader; its id is a hash of the row's texts, not its line."""
     return request(
         id=f"{ID}{reading_key(row).hex()}", model=model, sampling=sampling,
         messages=render(prompt, {"question": row.query, "answer": row.response}),
@@ -108,10 +108,10 @@ def read_answers(
     backend: Backend | None = None,
     listener: Listener | None = None,
 ) -> Readings:
-    """Ask the reader about every row that has an answer and was not read yet, and return all readings there are.
+    """Ask the reader about every row that has an answer and no reading yet, and return all readings.
 
-    `rows` gives the rows anew at each call: they are gone through twice and never held. A budget that ends leaves the
-    other rows without a reading. `backend` replaces the options' teacher.
+    Each call of `rows` reads the rows again: two passes, so that memory never holds them. When the budget ends, the
+    other rows stay without a reading. `backend` replaces the options' teacher.
     """
     prompt = load_prompt(options.prompt)
     if missing := {"question", "answer"} - {name for turn in prompt.turns for name in turn.fields}:
@@ -121,23 +121,23 @@ def read_answers(
         if run.manifest and run.manifest.get("kind") != KIND:
             raise InputError(f"{run.path}: holds another run, not the replies of a reader. Name another folder.")
         opened = None if backend is not None else open_backend(options.teacher)
-        asked = backend or opened
-        assert asked is not None, "one of the two was opened"
+        teacher = backend or opened
+        assert teacher is not None, "one of the two was opened"
         try:
-            model = model_name(asked.model, options.teacher)
+            model = model_name(teacher.model, options.teacher)
             run.update_manifest(
                 kind=KIND, model=model, options=public(msgspec.to_builtins(options)),
                 prompts={prompt.name: prompt.hash}, versions=versions(),
             )  # fmt: skip
-            keys: dict[str, bytes] = {}  # both passes go over the file; a request with its prompt is not kept
+            keys: dict[str, bytes] = {}  # the first pass keeps keys alone: requests hold whole prompts
             num_todo = 0
-            for one in _requests(rows(), prompt, model, options):
-                keys[one.id] = bytes.fromhex(one.key)
-                num_todo += not run.is_done(one, STAGE)
+            for question_request in _requests(rows(), prompt, model, options):
+                keys[question_request.id] = bytes.fromhex(question_request.key)
+                num_todo += not run.is_done(question_request, STAGE)
             report = None
             if num_todo:
-                report = fill(run, _requests(rows(), prompt, model, options), num_todo, asked, options, listener)
-            by_key: dict[bytes, Reading] = {}
+                report = fill(run, _requests(rows(), prompt, model, options), num_todo, teacher, options, listener)
+            by_key: dict[bytes, AnswerReading] = {}
             num_cut_off = 0
             for reply in run.replies(STAGE, ((name, key.hex()) for name, key in keys.items())):
                 by_key[bytes.fromhex(reply.request.removeprefix(ID))] = read_reply(reply)
@@ -151,7 +151,7 @@ def read_answers(
 
 
 def _requests(rows: Iterable[AuditRow], prompt: Prompt, model: str, options: ReaderOptions) -> Iterator[Request]:
-    """Yield one request for each answer; rows that repeat another one share its reading."""
+    """Yield one request for each distinct answer; equal rows share one reading."""
     seen: set[bytes] = set()
     for row in rows:
         key = reading_key(row)
@@ -164,7 +164,7 @@ def fill(
     run: RunDir, requests: Iterable[Request], num_todo: int, backend: Backend, options: ReaderOptions,
     listener: Listener | None,
 ) -> AskReport:  # fmt: skip
-    """Ask for every reading that is not held, of which there are `num_todo`."""
+    """Ask for the `num_todo` readings that are missing."""
     from mathstrap.engine.ask import ask_all
     from mathstrap.engine.budget import Meter
 
@@ -177,7 +177,7 @@ def fill(
 
 
 def why_unread(asked: AskReport | None) -> str:
-    """Say why answers are left without a reading; empty where the engine left none."""
+    """Say why answers have no reading; empty where the engine answered every request."""
     if asked is None:
         return ""
     if asked.stopped == "interrupted":
@@ -187,36 +187,36 @@ def why_unread(asked: AskReport | None) -> str:
     return f"{counted(asked.failed, 'request')} failed. Run the same command to ask again." if asked.failed else ""
 
 
-def read_reply(reply: Completion) -> Reading:
-    """Return the reading that a reply states; one that was cut off or refused states none."""
+def read_reply(reply: Completion) -> AnswerReading:
+    """Return the reading that a reply states; a reply that was cut off or refused is unclear."""
     is_whole = reply.finish_reason in ("stop", "unknown")
     return parse_verdict(reply.text) if is_whole else UNCLEAR
 
 
-def parse_verdict(text: str) -> Reading:
-    """Return the verdict of a reply's verdict line; "unclear" where it has none, an odd one, or two that differ.
+def parse_verdict(text: str) -> AnswerReading:
+    """Return the verdict of a reply's verdict line; "unclear" for none, an unknown one, or two that differ.
 
     >>> parse_verdict("**Verdict:** wrong step: 3 + 4 = 8")
     Reading(verdict='wrong', step='3 + 4 = 8')
     """
     lines = text[-TAIL:].replace("\r", "\n").split("\n")
     if len(text) > TAIL:
-        lines = lines[1:]  # what is left of a line may say the opposite of the whole
-    found: list[Reading] = []
+        lines = lines[1:]  # the rest of a cut line may say the opposite of the whole line
+    readings: list[AnswerReading] = []
     for place, line in enumerate(lines):
         match = _LINE.fullmatch(line)
         if match is not None:
             behind = next((rest for rest in lines[place + 1 :] if rest.strip(_DECORATION)), "")
-            found.append(_reading(match["said"].strip(), behind))
-    verdicts = {reading.verdict for reading in found}
-    return found[-1] if len(verdicts) == 1 else UNCLEAR
+            readings.append(_reading(match["said"].strip(), behind))
+    verdicts = {reading.verdict for reading in readings}
+    return readings[-1] if len(verdicts) == 1 else UNCLEAR
 
 
-def _reading(said: str, behind: str) -> Reading:
-    """Return the reading of one verdict; a step that is not behind the colon stands on the line `behind`."""
+def _reading(said: str, behind: str) -> AnswerReading:
+    """Return the reading of one verdict; a step that does not follow the colon is the line `behind`."""
     word = said.strip(_DECORATION).lower()
     if word == "sound":
-        return Reading("sound")
+        return AnswerReading("sound")
     wrong = _WRONG.fullmatch(said)
     if wrong is None:
         return UNCLEAR
@@ -227,4 +227,4 @@ def _reading(said: str, behind: str) -> Reading:
     if not any(map(str.isalnum, bare)) or _DENIED.fullmatch(bare) or _PLACEHOLDER.fullmatch(bare):
         return UNCLEAR
     shown = printable(" ".join(step.split()))
-    return Reading("wrong", shown if len(shown) <= MAX_STEP else shown[: MAX_STEP - 1] + "…")
+    return AnswerReading("wrong", shown if len(shown) <= MAX_STEP else shown[: MAX_STEP - 1] + "…")

@@ -1,4 +1,4 @@
-"""Count the defects of a dataset as they are found, and tell them as JSON or as a table."""
+"""Count the defects of a dataset, and report them as JSON or as a table."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ MAX_EXAMPLES = 5
 
 
 class Example(msgspec.Struct, frozen=True):
-    """A row with a defect: its line and what is wrong."""
+    """A row with a defect: its line and the detail."""
 
     line: int
     detail: str
 
 
 class DefectCount(msgspec.Struct, frozen=True, kw_only=True):
-    """One defect: rows that could be judged, rows that have it, whether they are dropped, and the first of them."""
+    """One defect: rows that could be judged, rows that have it, whether they are dropped, and the first examples."""
 
     name: str
     sentence: str
@@ -35,9 +35,9 @@ class DefectCount(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What an audit found. `bad_rows` could not be read; `dropped` counts them and the rows with a dropping defect.
+    """The result of an audit. `bad_rows` could not be read; `dropped` counts them and the rows with a dropping defect.
 
-    `reader` is what a second reader found, `labels` how well each side finds what people labelled as wrong.
+    `reader` has a second reader's verdicts, `labels` how well each side finds the answers people labelled wrong.
     """
 
     source: str
@@ -59,7 +59,7 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(kw_only=True)
 class Tally:
-    """The counts, while the rows stream by."""
+    """The running counts of an audit."""
 
     drop: frozenset[str]
     num_rows: int = 0
@@ -67,7 +67,7 @@ class Tally:
     num_bad: int = 0
     dropped: int = 0
     judged: Counter[str] = field(default_factory=Counter)
-    found: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Example]] = field(default_factory=dict)
     by_type: dict[str, Counter[str]] = field(default_factory=dict)
 
@@ -87,7 +87,7 @@ class Tally:
         types["rows"] = types.get("rows", 0) + 1
         dropping = []
         for name, detail in findings:
-            self.found[name] += 1
+            self.counts[name] += 1
             types[name] = types.get(name, 0) + 1
             kept = self.examples.setdefault(name, [])
             if len(kept) < MAX_EXAMPLES:
@@ -104,7 +104,7 @@ class Tally:
                 name=name,
                 sentence=defect.sentence,
                 judged=self.judged[name],
-                found=self.found[name],
+                found=self.counts[name],
                 drops=name in self.drop,
                 needs=defect.needs if not self.judged[name] else "",
                 examples=tuple(self.examples.get(name, ())),
@@ -126,7 +126,7 @@ class Tally:
 
 
 def table(report: AuditReport) -> list[tuple[str, str, str, str, str]]:
-    """Return the rows of a table: defect, rows found, share of the rows that could be judged, fate, what it means."""
+    """Return the rows of a table: defect, rows that have it, share of the judged rows, fate, sentence."""
     rows = []
     for defect in report.defects:
         share = f"{100 * defect.found / defect.judged:.2f} %" if defect.judged else "not checked"

@@ -1,26 +1,27 @@
-"""Find the number that a backward question hides, by setting it beside the question it was made from."""
+"""Find the number that a backward question hides, by comparing it with the original question."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from os.path import commonprefix
 
 from mathstrap.curate.wording import NUMBER_WORDS
 
 BACKWARD = re.compile(r"unknown variable|value of \$?[xX]\$?\b")
 NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+/\d+|\d+\.\d+|\.\d+|\d+")
 WORD = re.compile(r"[A-Za-z]+")
-# The variable as the masked question writes it: alone, or with the signs that masking left or put around it.
+# The variable of the masked question, alone or in the dollar signs that masking left around it.
 VARIABLE = re.compile(r"(?:\$[xX]\$|[xX])(?![A-Za-z])")
-# The text after the number must go on as the masked question does, for this many characters.
+# The original must continue after the number like the masked question, for this many characters.
 MIN_TAIL = 6
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hidden:
-    """The hidden number: its value as an answer; whether its currency or formula sign went with it.
+    """The hidden number: its value as an answer, and whether masking removed its currency or formula sign.
 
-    `also` are other values by which the same text may be asked for: a hidden `half` is 1/2, or 50 of a percentage.
+    `also` lists other right values: a hidden `half` is 1/2, or 50 as a percentage.
     """
 
     answer: str
@@ -30,12 +31,12 @@ class Hidden:
 
 
 def find_hidden(original: str, query: str) -> Hidden | None:
-    """Return the number that `query` hides of `original`; None where the two do not line up.
+    """Return the number of `original` that `query` hides; None where the two texts do not align.
 
-    Works from the left, so it reads questions whose end was rewritten as long as the number stands before that.
+    Compares from the left, so a rewritten end of the question is no obstacle where the number comes before it.
     """
-    start = _common_prefix(original, query)
-    # `1x` and `x` can share a digit or sign on the left; go back to where the number begins.
+    start = len(commonprefix((original, query)))  # noqa: RUF071 - these are texts, not paths
+    # `1x` and `x` can share a digit or sign on the left; go back to the number's first character.
     while start and original[start - 1] in "0123456789.,/":
         start -= 1
     variable = VARIABLE.match(query, start)
@@ -59,7 +60,7 @@ def find_hidden(original: str, query: str) -> Hidden | None:
         masked_rest, also = masked_rest[1:], ()
     closing = False
     if not _goes_on(rest, masked_rest):
-        # Masking may have taken a closing sign along: `$120\%$` -> `X`, `20,$` -> `X`, `80%` -> `x`.
+        # Masking may have removed a closing sign too: `$120\%$` -> `X`, `20,$` -> `X`, `80%` -> `x`.
         lost = re.match(r"(?:\\?%)?[,.;?!]?\$?", rest)
         tail = rest[lost.end() :] if lost else rest
         if not _goes_on(tail, masked_rest):
@@ -68,19 +69,8 @@ def find_hidden(original: str, query: str) -> Hidden | None:
     return Hidden(answer=answer, also=also, is_percent=is_percent or is_half, lost_dollar=took_dollar or closing)
 
 
-def _common_prefix(first: str, second: str) -> int:
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[:middle] == second[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
 def _goes_on(rest: str, masked_rest: str) -> bool:
-    """Say whether the texts after the number agree long enough, or the question ends or is cut here."""
+    """Say whether the texts after the number agree for MIN_TAIL characters, or up to the original's end."""
     size = min(MIN_TAIL, len(rest.rstrip()))
     return masked_rest[:size] == rest[:size]
 

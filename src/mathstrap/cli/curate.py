@@ -44,7 +44,7 @@ def dedup(
     """Drop questions that repeat an earlier one: equal, or nearly so."""
     import msgspec
 
-    from mathstrap.audit.clean import Source, dedup_file
+    from mathstrap.audit.clean import SourceRows, dedup_file
     from mathstrap.curate.dedup import DedupOptions, Duplicates
     from mathstrap.files.tables import write_atomically
 
@@ -63,7 +63,7 @@ def dedup(
                 f"{reuse}: not the pairs of an earlier search ({error}). Make them with --pairs."
             ) from None
     found, sifted = dedup_file(
-        Source(name=file, fields=field_map(field)), options, known=known, out=out, dropped_out=dropped
+        SourceRows(name=file, fields=field_map(field)), options, known=known, out=out, dropped_out=dropped
     )
     if pairs is not None:
         write_atomically(pairs, [msgspec.json.encode(found)])
@@ -89,16 +89,16 @@ def decontaminate(
     """Drop questions that test sets ask too, and certify the overlap beside that of the seeds."""
     import msgspec
 
-    from mathstrap.audit.clean import Source, decontaminate_file
+    from mathstrap.audit.clean import SourceRows, decontaminate_file
     from mathstrap.files.tables import write_atomically
 
     index = build_index(
         against, data, ngram=ngram, coverage=coverage, numbers=numbers, rewordings=rewordings, embedding=embedding
     )
     record, sifted = decontaminate_file(
-        Source(name=file, fields=field_map(field)),
+        SourceRows(name=file, fields=field_map(field)),
         index,
-        seeds=Source(name=seeds) if seeds else None,
+        seeds=SourceRows(name=seeds) if seeds else None,
         out=out,
         dropped_out=dropped,
         matches_out=matches,

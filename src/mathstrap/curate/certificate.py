@@ -1,4 +1,4 @@
-"""Certify how far problems overlap test sets, beside how far their untouched seeds already did. Renders Markdown."""
+"""Certify how far problems overlap test sets, compared with the overlap of their untouched seeds. Renders Markdown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from mathstrap.parallel import ChunkMap, here
 from mathstrap.types import root_of
 
 NO_BASELINE = (
-    "No untouched seeds were given, so nothing says how much of this overlap was there before: name them (--seeds)."
+    "No untouched seeds were given, so the overlap before augmentation is unknown: name them (--seeds)."
 )
 
 
 class Overlap(msgspec.Struct, frozen=True, kw_only=True):
-    """One test set: how many of its questions are asked by seeds and by derived problems, and by how many of these.
+    """One test set: how many of its questions seeds and derived problems ask, and how many of these do.
 
-    `sha256` is that of its questions, each followed by a line feed, in the order of the set.
+    `sha256` is the hash of its questions, each followed by a line feed, in the order of the set.
 
     `introduced` counts derived problems that match a question their own seed does not match; `items_introduced` the
     test questions that no seed matches.
@@ -38,10 +38,10 @@ class Overlap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Certificate(msgspec.Struct, frozen=True, kw_only=True):
-    """What was compared, how, and what was found; `examples` are the strongest matches with their shared words.
+    """The comparison of derived problems with test sets; `examples` are the strongest matches with their shared words.
 
-    `dropped` are the derived problems left out, so that the set that ships holds `num_derived - dropped`. `sha256` is
-    that of the derived questions that were compared, each followed by a line feed, in their order.
+    `dropped` counts the derived problems left out, so the published set has `num_derived - dropped`. `sha256` is the
+    hash of the derived questions that were compared, each followed by a line feed, in their order.
     """
 
     num_seeds: int
@@ -70,8 +70,8 @@ def certificate(
 ) -> Certificate:
     """Compare (id, question) of untouched seeds and of derived problems with all test sets; both are read once.
 
-    `seed_of` gives the seed's id of a derived problem; `on_match` receives every match of a derived problem, for
-    whoever drops it. Memory grows with the matches' ids, not with the texts.
+    `seed_of` returns the id of a derived problem's seed; `on_match` receives every match of a derived problem, so that
+    the caller can drop it. Memory grows with the matches' ids, not with the texts.
     """
     tally = _MatchCounts(index, num_examples)
     num_seeds = num_derived = 0

@@ -1,4 +1,4 @@
-"""Find questions that test sets ask too: by runs of words, by numbers and rare words, by vectors of an embedder."""
+"""Find questions that test sets ask too: by runs of words, by numbers and rare words, by embeddings."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Kind = Literal["exact", "ngram", "reworded", "embedding"]
-# A test question shorter than an n-gram counts where it stands whole in the text; below this many words it is no
-# evidence at all ("Compute $\sin 60^\circ$.").
+# A test question shorter than an n-gram matches only as a whole; one of fewer words than this never matches
+# ("Compute $\sin 60^\circ$.").
 MIN_WORDS = 6
-# Cosines above which the 7,473 GSM8K training questions have fewer than one neighbour in a thousand in the test set.
+# At these cosines fewer than one in a thousand of GSM8K's 7,473 training questions has a neighbour in its test set.
 EMBEDDING_THRESHOLDS = {"static": 0.94, "minilm": 0.85}
 MAX_SPAN_CHARS = 400
 CHUNK = 2_048
@@ -34,20 +34,20 @@ KNOWN_BITS = 22
 
 @dataclass(frozen=True, kw_only=True)
 class DecontaminateOptions:
-    """What counts as overlap with a test question.
+    """When a question overlaps a test question.
 
     ngram_words     length n of the runs of words that are compared (numbers and operators are words).
     min_coverage    share of the test question's words that shared runs must cover (0 to 1); the smallest value
                     above 0 flags a single shared run.
     numbers         "keep" compares numbers as they are; "mask" treats all numbers as one, so that a test question
                     with other numbers is found too.
-    rewordings      whether a question with the same numbers and enough of the same rare words is a match as well.
-    embedding       "off", or the local embedder whose nearest neighbours are reported as well.
+    rewordings      whether a question with the same numbers and enough of the same rare words is a match too.
+    embedding       "off", or the local embedder whose nearest neighbours are reported too.
     top_k           neighbours looked at for each question, by the embedder and by the judge.
-    embedding_threshold  cosine from which a neighbour is a match (and is put to the judge); empty = one fit for the
-                    embedder, -1 = all `top_k`.
+    embedding_threshold  cosine from which a neighbour is a match (and goes to the judge); empty = the embedder's own
+                    threshold, -1 = all `top_k`.
     drop            kinds of match for which a question is dropped; the others are only reported.
-    max_chars       longer texts are compared by their beginning.
+    max_chars       of a longer text only the beginning is compared.
     """
 
     ngram_words: int = 8
@@ -70,7 +70,7 @@ class DecontaminateOptions:
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):
-    """A question that a test set asks too.
+    """A match of a question with a test question.
 
     `score` is the share of the test question's words that are covered (exact, ngram), the closeness of the words
     (reworded) or a cosine (embedding). `span` is the longest shared run, in lower case and without punctuation; for a
@@ -89,8 +89,8 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
 class Runs:
     """The runs of `size` words of the test questions: a hash, the question and the first word's place for each.
 
-    All of shape (runs,), sorted by hash. `known` says of each value of a hash's upper bits whether any run has it, so
-    that most words of a text are looked up once, in a table that the processor's cache holds.
+    All of shape (runs,), sorted by hash. `known` marks each value of a hash's upper bits that any run has: most words
+    of a text need one look-up, in a table that fits the processor's cache.
     """
 
     size: int
@@ -101,7 +101,7 @@ class Runs:
 
     @classmethod
     def of(cls, read: HashedWords, size: int, items: NDArray[np.int64], places: NDArray[np.int64]) -> Runs:
-        """Take the runs that begin at the given words; `places` are theirs within all texts."""
+        """Return the runs that begin at the words `places`, which count the words of all texts."""
         import numpy as np
 
         hashes = runs_of(read.hashes, size)[places]
@@ -114,7 +114,7 @@ class Runs:
         )  # fmt: skip
 
     def shared(self, read: HashedWords) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Return each pair of a word of `read` where a known run begins, and the run's index here; sorted by word."""
+        """Return pairs of a word of `read` where a known run begins and that run's index here; sorted by word."""
         import numpy as np
 
         hashes = runs_of(read.hashes, self.size)
@@ -204,17 +204,17 @@ class TestSetIndex:
         return hashed_words(bare, numbers=self.options.numbers == "keep")
 
     def words(self, text: str) -> list[str]:
-        """Return the words of a text as this index compares them, without the prompt around a question."""
-        found = words(bare_question(text[: self.options.max_chars]))
-        return ["#" if token[-1].isdigit() else token for token in found] if self.options.numbers == "mask" else found
+        """Return the words of a text as this index compares them, without the prompt around the question."""
+        tokens = words(bare_question(text[: self.options.max_chars]))
+        return ["#" if token[-1].isdigit() else token for token in tokens] if self.options.numbers == "mask" else tokens
 
     def find(self, item_id: str, text: str) -> list[Match]:
-        """Return the test questions whose words `text` covers, best first; the embedder has no part in it."""
+        """Return the test questions whose words `text` covers, best first; the embedder is not used."""
         return self.find_texts([(item_id, text)])[0]
 
-    def shared_numbers(self, found: list[str], item: int) -> str:
+    def shared_numbers(self, question_words: list[str], item: int) -> str:
         """Return the numbers that a question shares with a test question, smallest first."""
-        return ", ".join(sorted(gist_of(found).numbers & self.rewordings.gists[item].numbers, key=_size))
+        return ", ".join(sorted(gist_of(question_words).numbers & self.rewordings.gists[item].numbers, key=_size))
 
     def find_texts(self, items: list[tuple[str, str]]) -> list[list[Match]]:
         """Return what `find` does for each (id, text)."""
@@ -244,17 +244,16 @@ class TestSetIndex:
 
     def reworded(self, item_id: str, text: str) -> list[Match]:
         """Return the test questions that a text asks in other words."""
-        found = self.words(text)
+        question_words = self.words(text)
         return [
-            self.match(item_id, item, "reworded", score, "numbers " + self.shared_numbers(found, item))
-            for item, score in self.rewordings.find(found)
+            self.match(item_id, item, "reworded", score, "numbers " + self.shared_numbers(question_words, item))
+            for item, score in self.rewordings.find(question_words)
         ]
 
     def covered(self, read: HashedWords) -> dict[int, dict[int, tuple[int, int, int]]]:
-        """Return, by text and test question, how many of the question's words are covered, and its longest run.
+        """Return (covered words, place of the longest run, its length) by text and test question.
 
-        Only questions that are covered as far as the options want. The run is given by its first word's place in the
-        test question and its length.
+        Contains only questions covered to the options' `min_coverage`. `place` counts words of the test question.
         """
         import numpy as np
 
@@ -264,7 +263,7 @@ class TestSetIndex:
         at, runs = self.grams.shared(read)
         if len(at):
             texts = np.searchsorted(read.ends, at, side="right")
-            # One number for text, question and place, each once and in order: 2^20 of each, and 2^24 questions.
+            # One 64-bit key of text (20 bits), question (24) and place (20) makes one sort order all three.
             keys = np.unique(texts << 44 | self.grams.items[runs] << 20 | self.grams.places[runs])
             owners, places = keys >> 20, keys & 0xFFFFF
             is_first = np.concatenate([[True], owners[1:] != owners[:-1]])
@@ -284,7 +283,7 @@ class TestSetIndex:
         return result
 
     def add_short(self, read: HashedWords, result: dict[int, dict[int, tuple[int, int, int]]]) -> None:
-        """Add the test questions shorter than an n-gram that stand whole in a text."""
+        """Add the test questions shorter than an n-gram that a text contains whole."""
         import numpy as np
 
         assert self.short is not None, "asked for"
@@ -307,7 +306,7 @@ class TestSetIndex:
         return Match(id=item_id, test_set=test_set, test_id=test_id, kind=kind, score=round(score, 4), span=span)
 
     def neighbours(self, items: Iterable[tuple[str, str]]) -> Iterator[Match]:
-        """Yield the nearest test questions of each (id, text) by cosine, `top_k` each, best first, threshold or not."""
+        """Yield the `top_k` nearest test questions of each (id, text) by cosine, best first, without a threshold."""
         assert self.vectors is not None, "built without an embedder"
         assert self.options.embedding != "off", "built without an embedder"
         from mathstrap.embedding import EmbedOptions, embed, nearest
@@ -323,28 +322,28 @@ class TestSetIndex:
     @property
     def threshold(self) -> float:
         """The cosine from which a neighbour is a match."""
-        given = self.options.embedding_threshold
-        return EMBEDDING_THRESHOLDS.get(self.options.embedding, 1.0) if given is None else given
+        chosen = self.options.embedding_threshold
+        return EMBEDDING_THRESHOLDS.get(self.options.embedding, 1.0) if chosen is None else chosen
 
     def find_all(self, items: Iterable[tuple[str, str]], *, map_chunks: ChunkMap = here) -> Iterator[Match]:
-        """Yield the matches of many (id, text): by words first, then neighbours above the threshold, chunk by chunk.
+        """Yield the matches of many (id, text), chunk by chunk: by words first, then neighbours above the threshold.
 
-        A text that comes again within a chunk is looked up once, as the answers of one question do.
+        A text that recurs within a chunk is looked up once.
         """
         return chain.from_iterable(map_chunks(TestSetIndex.find_chunk, self, chunks_of(items, CHUNK)))
 
     def find_chunk(self, chunk: list[tuple[str, str]]) -> list[Match]:
         """Return the matches of a chunk."""
-        found: list[Match] = []
+        matches: list[Match] = []
         first_ids = {text: item_id for item_id, text in reversed(chunk)}
         items = [(item_id, text) for text, item_id in reversed(first_ids.items())]
         seen = dict(zip((text for _, text in items), self.find_texts(items), strict=True))
         for item_id, text in chunk:
             same = seen[text]
-            found += (match if match.id == item_id else msgspec.structs.replace(match, id=item_id) for match in same)
+            matches += (match if match.id == item_id else msgspec.structs.replace(match, id=item_id) for match in same)
         if self.vectors is not None:
-            found += self.close_neighbours(chunk)
-        return found
+            matches += self.close_neighbours(chunk)
+        return matches
 
     def close_neighbours(self, chunk: list[tuple[str, str]]) -> Iterator[Match]:
         """Yield the neighbours of a chunk whose cosine reaches the threshold."""
@@ -368,7 +367,7 @@ def _size(number: str) -> tuple[float, str]:
 
 
 def longest_run(places: list[int], n: int) -> tuple[int, int]:
-    """Return where the longest run of words begins that n-grams at the given places cover, and its length."""
+    """Return the first word and the length of the longest run of words that n-grams at the given places cover."""
     begin = end = -1
     longest = (0, 0)
     for place in places:
@@ -380,7 +379,7 @@ def longest_run(places: list[int], n: int) -> tuple[int, int]:
 
 
 def contaminated(matches: Iterable[Match], options: DecontaminateOptions) -> dict[str, Match]:
-    """Return the best match of each question that has to go: of a kind the options drop."""
+    """Return the best match of each question to drop: of a kind in the options' `drop`."""
     worst: dict[str, Match] = {}
     for match in matches:
         if match.kind in options.drop and (match.id not in worst or _is_surer(match, worst[match.id])):
@@ -389,5 +388,5 @@ def contaminated(matches: Iterable[Match], options: DecontaminateOptions) -> dic
 
 
 def _is_surer(match: Match, other: Match) -> bool:
-    """Tell whether a match is the stronger evidence: its kind comes first, its score only within a kind."""
+    """Say whether a match is stronger evidence: the kind decides, the score only within a kind."""
     return (-_FIRST.index(match.kind), match.score) > (-_FIRST.index(other.kind), other.score)

@@ -1,4 +1,4 @@
-"""Find questions that are asked twice: equal after normalisation, or nearly so by MinHash. Knows only ids and texts."""
+"""Find duplicate questions: equal after normalisation, or nearly equal by MinHash. Knows only ids and texts."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CHUNK = 4_000
-# Four slots to a band: two texts that share half their shingles meet in one of 32 bands with probability 0.87,
-# two that share 0.7 with probability 0.9998.
+# With four slots a band, two texts that share half their shingles meet in one of 32 bands with probability 0.87, two
+# that share 0.7 with probability 0.9998.
 SLOTS_PER_BAND = 4
-# In a bucket of m texts, each is compared with the first this many, not with all m: the first are the ones kept.
+# Each text of a bucket is compared with the bucket's first texts alone, because the first are the ones kept.
 MAX_COMPARED = 50
 
 
 @dataclass(frozen=True, kw_only=True)
 class DedupOptions:
-    """What counts as the same question.
+    """When two questions are duplicates.
 
     method         "minhash" finds near-duplicates as well, "exact" only texts that are equal after normalisation.
     threshold      share of common shingles (Jaccard, 0 to 1) from which the later question is dropped.
-    floor          pairs below it are not kept; between floor and threshold they can be looked at, and the threshold
-                   moved, without another search.
+    floor          pairs below it are not kept; pairs between floor and threshold are, so that the threshold can be
+                   changed without another search.
     shingle_words  length of a shingle in words.
     numbers        "differ": two questions with other numbers, formulas, words in capitals or turning words (larger,
                    smaller) are two questions, however alike the rest; "ignore": numbers count for nothing.
     num_perm       hashes of a signature; more find more near-duplicates and cost more.
     rng_seed       decides the hashes.
-    max_chars      longer texts are compared by their beginning.
+    max_chars      of a longer text only the beginning is compared.
     """
 
     method: Literal["minhash", "exact"] = "minhash"
@@ -65,7 +65,7 @@ class DedupOptions:
 
 
 class DuplicatePair(msgspec.Struct, frozen=True):
-    """Two questions alike: `a` came before `b`; `score` is the share of common shingles, 1 for kind "exact"."""
+    """Two similar questions: `a` came before `b`; `score` is the share of common shingles, 1 for kind "exact"."""
 
     a: str
     b: str
@@ -84,9 +84,9 @@ class Duplicates:
     def dropped(self, threshold: float | None = None) -> dict[str, str]:
         """Return the id of each question to drop with the id of the kept question it repeats.
 
-        The first of a group in the given order is kept. A question goes only if a *kept* one is alike, so chains
-        of small changes do not eat their middle. `threshold` defaults to the options'; one below their floor raises
-        ValueError, because such pairs were not looked for.
+        The first of a group in the given order is kept. A question is dropped only if a *kept* one is similar, so a
+        chain of small changes does not lose its middle. `threshold` defaults to the options'; one below their floor
+        raises ValueError, because such pairs were not searched.
         """
         threshold = self.options.threshold if threshold is None else threshold
         if threshold < self.options.floor:
@@ -104,7 +104,7 @@ class Duplicates:
 
 @dataclass(kw_only=True)
 class Texts:
-    """The distinct questions, as compact as comparing them allows."""
+    """The distinct questions, in the compact form that comparing them needs."""
 
     ids: list[str] = field(default_factory=list)
     positions: array[int] = field(default_factory=lambda: array("Q"))
@@ -116,27 +116,27 @@ class Texts:
 def find_duplicates(
     items: Iterable[tuple[str, str]], options: DedupOptions | None = None, *, map_chunks: ChunkMap = here
 ) -> Duplicates:
-    """Return the pairs of alike questions among `items` of (id, text); reads them once, in order.
+    """Return the pairs of similar questions among `items` of (id, text); reads them once, in order.
 
-    Texts without a single word are equal to each other only if they are the same characters. Needs about 600 bytes
-    per question besides its text.
+    Texts without a word are duplicates only if their characters are equal. Needs about 600 bytes of memory per question
+    besides its text.
     """
     options = options or DedupOptions()
     texts = Texts()
     first_of: dict[bytes, int] = {}
     position = -1
-    readings = chain.from_iterable(map_chunks(read_texts, options, chunks_of(items, CHUNK)))
-    for position, reading in enumerate(readings):
-        add_text(texts, first_of, reading, position)
-    found = texts.exact
+    questions = chain.from_iterable(map_chunks(read_texts, options, chunks_of(items, CHUNK)))
+    for position, question in enumerate(questions):
+        add_text(texts, first_of, question, position)
+    placed_pairs = texts.exact
     if options.method == "minhash":
-        found = found + near_pairs(texts, options, map_chunks)
-    found.sort(key=lambda placed: (placed[0], placed[1].kind, -placed[1].score))
-    return Duplicates(pairs=[pair for _, pair in found], num_items=position + 1, options=options)
+        placed_pairs = placed_pairs + near_pairs(texts, options, map_chunks)
+    placed_pairs.sort(key=lambda placed: (placed[0], placed[1].kind, -placed[1].score))
+    return Duplicates(pairs=[pair for _, pair in placed_pairs], num_items=position + 1, options=options)
 
 
-class Reading(NamedTuple):
-    """What comparing needs of a question: the hashes of its words, a hash of its marks, and a digest of both."""
+class HashedQuestion(NamedTuple):
+    """The hashes of a question: of its words, of its marks, and a digest of both."""
 
     id: str
     hashes: bytes
@@ -144,12 +144,12 @@ class Reading(NamedTuple):
     digest: bytes
 
 
-def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[Reading]:
+def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[HashedQuestion]:
     """Read questions of (id, text)."""
     texts = [text[: options.max_chars] for _, text in items]
     words = hashed_words(texts, numbers=options.numbers == "differ")
     data = words.hashes.tobytes()
-    readings = []
+    questions = []
     begin = 0
     for (item_id, _), text, end, mark in zip(
         items, texts, (8 * words.ends).tolist(), words.marks.tolist(), strict=True
@@ -159,26 +159,26 @@ def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[Read
         group = group_of(text, mark) if options.numbers == "differ" else 0
         said = hashes or b"\0" + text.encode("utf-8", "surrogatepass")
         digest = blake2b(said, digest_size=16, key=group.to_bytes(8, "little")).digest()
-        readings.append(Reading(item_id, hashes, group, digest))
-    return readings
+        questions.append(HashedQuestion(item_id, hashes, group, digest))
+    return questions
 
 
 def group_of(text: str, marks: int) -> int:
-    """Return one hash for what two wordings of one problem must share: the hash of its marks, and its formulas."""
-    found = formulas(text)
-    return (marks + 3 * word_hash("\0".join(found))) & MASK if found else marks
+    """Return one hash of the marks and formulas of a question, which two wordings of one problem must share."""
+    shared = formulas(text)
+    return (marks + 3 * word_hash("\0".join(shared))) & MASK if shared else marks
 
 
-def add_text(texts: Texts, first_of: dict[bytes, int], reading: Reading, position: int) -> None:
-    """Put a question among the distinct ones, or pair it with the one it repeats."""
-    index = first_of.setdefault(reading.digest, len(texts.hashes))
+def add_text(texts: Texts, first_of: dict[bytes, int], question: HashedQuestion, position: int) -> None:
+    """Add a question to the distinct ones, or pair it with the one it repeats."""
+    index = first_of.setdefault(question.digest, len(texts.hashes))
     if index < len(texts.hashes):
-        texts.exact.append((position, DuplicatePair(texts.ids[index], reading.id, 1.0, "exact")))
+        texts.exact.append((position, DuplicatePair(texts.ids[index], question.id, 1.0, "exact")))
         return
-    texts.ids.append(reading.id)
+    texts.ids.append(question.id)
     texts.positions.append(position)
-    texts.hashes.append(reading.hashes)
-    texts.groups.append(reading.group)
+    texts.hashes.append(question.hashes)
+    texts.groups.append(question.group)
 
 
 def band_hashes(options: DedupOptions, texts: tuple[Sequence[bytes], NDArray[np.uint64]]) -> NDArray[np.uint64]:
@@ -203,10 +203,10 @@ def band_hashes(options: DedupOptions, texts: tuple[Sequence[bytes], NDArray[np.
 
 
 def shingle_hashes(words: Sequence[bytes], size: int) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
-    """Return the hashes of the shingles of all texts in one row, and where each text ends in it.
+    """Return the hashes of the shingles of all texts in one array, and the end of each text in it.
 
-    `words` are the texts by the hashes of their words. A text shorter than a shingle is filled up to one, so that it
-    has one shingle; an empty one has none.
+    `words` holds the word hashes of each text. A text shorter than a shingle is padded to one shingle; an empty text
+    has none.
     """
     import numpy as np
 
@@ -220,7 +220,7 @@ def shingle_hashes(words: Sequence[bytes], size: int) -> tuple[NDArray[np.uint64
 def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here) -> list[tuple[int, DuplicatePair]]:
     """Return the pairs that meet in a band and whose shingles overlap by at least the floor.
 
-    A question whose numbers no other one shares needs no signature: with numbers that differ, that is most of them.
+    A question whose numbers no other question shares needs no signature; with numbers="differ" most need none.
     """
     import numpy as np
 
@@ -237,14 +237,14 @@ def near_pairs(texts: Texts, options: DedupOptions, map_chunks: ChunkMap = here)
     sets = shingle_sets([texts.hashes[rows[row]] for row in alike.tolist()], options.shingle_words)
     firsts = np.searchsorted(alike, codes >> np.uint64(32)).tolist()
     seconds = np.searchsorted(alike, codes & low).tolist()
-    found = []
+    placed_pairs = []
     for code, a, b in zip(codes.tolist(), firsts, seconds, strict=True):
         score = jaccard(sets(a), sets(b))
         if score >= options.floor:
             first, second = rows[code >> 32], rows[code & 0xFFFFFFFF]
             pair = DuplicatePair(texts.ids[first], texts.ids[second], round(score, 4), "near")
-            found.append((texts.positions[second], pair))
-    return found
+            placed_pairs.append((texts.positions[second], pair))
+    return placed_pairs
 
 
 def candidate_pairs(bands: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
@@ -259,11 +259,11 @@ def candidate_pairs(bands: list[NDArray[np.uint64]]) -> NDArray[np.uint64]:
         starts = np.concatenate([[True], runs[1:] != runs[:-1]])
         run_start = np.maximum.accumulate(np.where(starts, np.arange(len(runs)), 0))
         rank = np.arange(len(runs)) - run_start
-        found = [codes]
+        code_parts = [codes]
         for offset in range(min(int(rank.max(initial=0)), MAX_COMPARED)):
             later = np.flatnonzero(rank > offset)
-            found.append(order[run_start[later] + offset] << np.uint64(32) | order[later])
-        codes = np.unique(np.concatenate(found))
+            code_parts.append(order[run_start[later] + offset] << np.uint64(32) | order[later])
+        codes = np.unique(np.concatenate(code_parts))
     return codes[np.lexsort((codes, codes & np.uint64(0xFFFFFFFF)))]
 
 

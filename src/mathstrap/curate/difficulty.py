@@ -1,4 +1,4 @@
-"""Keep the questions that a model solves sometimes: their pass rate, from draws already paid, lies in a window.
+"""Keep the questions that a model solves sometimes: their pass rate over the existing draws lies in a window.
 
 A question that every draw solves, or none, gives every draw the same reward, so reinforcement learning gains nothing
 from it.
@@ -18,9 +18,9 @@ Place = Literal["inside", "too_hard", "too_easy", "too_few_draws"]
 class DifficultyOptions:
     """The window of pass rates.
 
-    min_pass_rate   questions solved less often go
-    max_pass_rate   questions solved more often go
-    min_draws       questions with fewer graded draws go too: their pass rate is not known
+    min_pass_rate   questions solved less often are dropped
+    max_pass_rate   questions solved more often are dropped
+    min_draws       questions with fewer graded draws are dropped too: their pass rate is not known
     """
 
     min_pass_rate: float = 0.2
@@ -43,7 +43,7 @@ def pass_rate(num_correct: int, num_draws: int) -> float | None:
 
 
 def place_in_window(num_correct: int, num_draws: int, options: DifficultyOptions) -> Place:
-    """Say where a question lies; `num_draws` counts draws that were decided, those without an answer among them."""
+    """Say where a question lies; `num_draws` counts the decided draws, including those without an answer."""
     rate = pass_rate(num_correct, num_draws)
     if rate is None or num_draws < options.min_draws:
         return "too_few_draws"

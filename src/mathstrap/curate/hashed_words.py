@@ -1,7 +1,7 @@
 """Read many questions at once into arrays: a 64-bit hash for each word, in `wording.read`'s sense of a word.
 
-Two questions have the same words exactly where their hashes are the same (but for a chance of 2^-64 for each pair of
-words), and comparing whole arrays costs a tenth of comparing strings. Knows nothing of what the questions are for.
+Equal hashes mean equal words, but for a chance of 2^-64 per pair of words, and comparing whole arrays takes a tenth of
+the time of comparing strings. Knows nothing of datasets.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MASK = (1 << 64) - 1
-# What `str.split` splits at, of ASCII; a text that has other spaces is respelled before.
+# The ASCII characters at which `str.split` splits; a text with other spaces is normalised before.
 SPACES = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f "
 MAX_CHUNKS = 200_000
 MAX_HASH_BYTES = 1 << 26
@@ -29,9 +29,9 @@ MAX_HASH_BYTES = 1 << 26
 
 @dataclass(frozen=True, kw_only=True)
 class HashedWords:
-    """The words of several texts: `hashes` (words of all texts, in a row) and `ends` (texts,), where each text ends.
+    """The words of several texts: `hashes` (words of all texts,) and `ends` (texts,), the end of each text in it.
 
-    `marks` (texts,) is one hash for the marks of a text, whatever their order; 0 for a text without any.
+    `marks` (texts,) is one hash of a text's marks, independent of their order; 0 for a text without marks.
     """
 
     hashes: NDArray[np.uint64]
@@ -47,7 +47,7 @@ class HashedWords:
 
 
 def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
-    """Read texts; without `numbers` every number is the same word, and `marks` are of no use."""
+    """Read texts; without `numbers` every number is the same word, and `marks` must not be used."""
     import numpy as np
     import pyarrow as pa
 
@@ -55,7 +55,7 @@ def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
         return HashedWords(hashes=np.zeros(0, np.uint64), ends=np.zeros(0, np.int64), marks=np.zeros(0, np.uint64))
     encoded = [_encoded(text) for text in texts]
     data = b" ".join([*encoded, b""])
-    # A chunk is what ends at a space, the space with it: the chunks then lie side by side, and none has to be copied.
+    # A chunk includes the space that ends it: the chunks then fill the buffer without gaps, and arrow needs no copy.
     is_space = _space_table()[np.frombuffer(data, np.uint8)]
     chunk_ends = np.flatnonzero(is_space) + 1
     offsets = np.zeros(len(chunk_ends) + 1, np.int64)
@@ -79,7 +79,7 @@ def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
 
 
 def runs_of(hashes: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
-    """Return one hash for every run of `size` words, at its first word; those at the very end are filled up with 0."""
+    """Return one hash for every run of `size` words, at its first word; runs past the end are padded with 0."""
     import numpy as np
 
     filled = np.zeros(len(hashes) + size, dtype=np.uint64)
@@ -122,7 +122,7 @@ def _space_table() -> NDArray[np.bool_]:
 
 
 class _Words(dict[str, tuple[bytes, int]]):
-    """The hash of a word as it is written, and the sum of its marks' hashes, each word read once."""
+    """A cache from a written word to its hash and the sum of its marks' hashes."""
 
     def __init__(self, *, numbers: bool) -> None:
         self.numbers = numbers
@@ -137,10 +137,10 @@ class _Words(dict[str, tuple[bytes, int]]):
         return entry
 
 
-class _Chunks(dict[bytes, int]):
-    """The hashes of each chunk's words and the sum of its marks' hashes, as columns; a chunk's value is its place.
+class _HashedChunks(dict[bytes, int]):
+    """A cache of chunks: the hashes of their words and the sums of their marks' hashes, as columns by place.
 
-    The same few thousand chunks make up most questions, so each is read once, until there are too many of them.
+    The same few thousand chunks make up most questions. The cache is emptied when it grows too large.
     """
 
     def __init__(self, *, numbers: bool) -> None:
@@ -149,7 +149,7 @@ class _Chunks(dict[bytes, int]):
         self.copies: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]] | None = None
 
     def places(self, chunks: list[bytes]) -> NDArray[np.int64]:
-        """Return the place of each chunk; those of an earlier call may be others."""
+        """Return the place of each chunk; a later call may assign other places."""
         import numpy as np
 
         if len(self) > MAX_CHUNKS or len(self.hashes) > MAX_HASH_BYTES:
@@ -159,22 +159,22 @@ class _Chunks(dict[bytes, int]):
 
     def __missing__(self, data: bytes) -> int:
         chunk = data.decode("utf-8", "surrogatepass").strip()
-        found = [self.words[token] for token in tokens_of(chunk)]
-        marks = sum([marks for _, marks in found])
+        entries = [self.words[token] for token in tokens_of(chunk)]
+        marks = sum([marks for _, marks in entries])
         if not chunk.islower():
             marks += sum(map(word_hash, CAPITALS.findall(chunk)))
-        self.hashes += b"".join([hashes for hashes, _ in found])
+        self.hashes += b"".join([hashes for hashes, _ in entries])
         self.ends.append(len(self.hashes) >> 3)
         self.marks.append(marks & MASK)
         self[data] = place = len(self)
         return place
 
     def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
-        """Return all hashes in a row, the bounds of each place's in it (places + 1,), and the sums of their marks."""
+        """Return all hashes, the bounds of each place in them (places + 1,), and the sums of the marks (places,)."""
         import numpy as np
 
         if self.copies is None or len(self.copies[2]) != len(self):
-            # Copies, because an array that lends its memory cannot grow.
+            # Copies, because an array cannot grow while numpy views its memory.
             self.copies = (
                 np.frombuffer(bytes(self.hashes), np.uint64),
                 np.array([0, *self.ends], np.int64),
@@ -183,4 +183,4 @@ class _Chunks(dict[bytes, int]):
         return self.copies
 
 
-_WITH_NUMBERS, _WITHOUT_NUMBERS = _Chunks(numbers=True), _Chunks(numbers=False)
+_WITH_NUMBERS, _WITHOUT_NUMBERS = _HashedChunks(numbers=True), _HashedChunks(numbers=False)

@@ -20,9 +20,9 @@ def judge_requests(
     match: Match, question: str, test_question: str, *, prompt: Prompt, model: str, sampling: Sampling = GREEDY,
     teacher: str = "",
 ) -> tuple[Request, Request]:
-    """Return the two requests of one match, one for each order of the problems: a judge may favour the first.
+    """Return the two requests of one match, one for each order of the problems, because a judge may favour the first.
 
-    Their ids are the problem's with `~judge`, the test question and the order, so that each reply finds its match.
+    Their ids are the problem's id with `~judge`, the test question and the order, which leads each reply to its match.
     """
     stem = f"{match.id}~judge.{match.test_set}.{match.test_id}"
     orders = (("ab", question, test_question), ("ba", test_question, question))
@@ -30,19 +30,19 @@ def judge_requests(
         request(
             id=f"{stem}.{order}",
             model=model,
-            messages=render(prompt, {"question": one, "other": other}),
+            messages=render(prompt, {"question": first_question, "other": other}),
             sampling=sampling,
             teacher=teacher,
         )
-        for order, one, other in orders
+        for order, first_question, other in orders
     )
     return first, second
 
 
 def parse_judgement(text: str) -> Judgement:
-    """Return the last verdict a reply states; "unclear" where it states none, never a guess."""
-    found = VERDICT.findall(text[-2_000:])
-    return "unclear" if not found else "same" if found[-1].lower() == "same" else "different"
+    """Return the last verdict a reply states; "unclear" where it states none."""
+    verdicts = VERDICT.findall(text[-2_000:])
+    return "unclear" if not verdicts else "same" if verdicts[-1].lower() == "same" else "different"
 
 
 def settle(first: Judgement, second: Judgement) -> Judgement:

@@ -16,7 +16,7 @@ FIELDS = ("type", "dataset", "method", "seed", "gold", "teacher", "outcome")
 
 
 class Meta(msgspec.Struct, frozen=True, gc=False):
-    """What mixing needs to know of a sample: a few short strings, so that millions fit."""
+    """The fields of a sample that mixing needs: a few short strings, so that millions fit into memory."""
 
     id: str
     seed: str
@@ -25,7 +25,7 @@ class Meta(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A part of the mixture: either `count` samples, or a `share` of the total; neither takes all there are.
+    """A part of the mixture: `count` samples, or a `share` of the total; without both, all samples that fit.
 
     where       which samples, as key: value or key: [values]; all keys must fit. Keys are type, dataset, method, gold,
                 teacher, outcome, or a tag such as level or source.
@@ -48,11 +48,11 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class MixOptions:
-    """What the mixture is made of.
+    """The parts of the mixture.
 
-    targets     parts in order; a sample belongs to the first one it fits. None: everything is one part.
-    total       what shares are shares of; empty = the largest total at which no part falls short.
-    rest        what happens to samples that fit no part.
+    targets     parts in order; a sample belongs to the first part it fits. Without any, everything is one part.
+    total       the total that shares refer to; empty = the largest total at which no part falls short.
+    rest        "drop" or "keep" samples that fit no part.
     max_per_seed  most samples of one seed problem within a part.
     spread      "seeds": a part takes one sample of every seed before a second of any; "samples": every sample has
                 the same chance, so seeds with many samples give many.
@@ -75,7 +75,7 @@ class MixOptions:
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one target: samples wanted, available, kept; `shortfall` is wanted less kept."""
+    """The result of one target: samples wanted, available, kept; `shortfall` is wanted less kept."""
 
     name: str
     wanted: int
@@ -85,7 +85,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sentence(self) -> str:
-        """Say it in words."""
+        """The result as a sentence."""
         return f"the mix has {self.kept:,} of {self.wanted:,} wanted for {self.name}."
 
 
@@ -104,7 +104,7 @@ class Mixed:
 
 
 def label_keys(options: MixOptions) -> tuple[str, ...]:
-    """Return the keys the targets ask about; `meta_of` reads exactly these."""
+    """Return the keys that the targets use; `meta_of` reads exactly these."""
     return tuple(dict.fromkeys(key for target in options.targets for key in target.where))
 
 
@@ -124,8 +124,8 @@ def _text(value: Any) -> str:
 def mix(samples: Iterable[Meta], options: MixOptions, *, rng_seed: int = 0) -> Mixed:
     """Choose the mixture; `samples` are read once and the result keeps their order.
 
-    A sample's place in the lottery is a hash of its id and `rng_seed`: it does not depend on order, on sharding, or
-    on the other samples, and a smaller count takes a subset of a larger one.
+    A sample's rank is a hash of its id and `rng_seed`: it does not depend on order, on sharding or on the other
+    samples, and a smaller count takes a subset of a larger one.
     """
     keys = label_keys(options)
     parts: list[list[Meta]] = [[] for _ in options.targets or (None,)]
@@ -170,7 +170,7 @@ def _part_of(sample: Meta, keys: tuple[str, ...], options: MixOptions) -> int | 
 
 
 def lottery_place(item_id: str, rng_seed: int) -> bytes:
-    """Return an id's place in the lottery of a seed: eight bytes, the same everywhere and for ever."""
+    """Return an id's rank under an rng seed as eight bytes, the same on every machine."""
     return blake2b(f"{rng_seed}\0{item_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
@@ -194,7 +194,7 @@ def _wanted(available: list[int], options: MixOptions) -> list[int]:
     total = options.total
     fixed = sum(target.count or 0 for target in options.targets)
     if total is None:
-        # n samples in all: a share s of them must be there, and the counts are part of n.
+        # A part of `have` samples with share s allows a total of at most have / s.
         limits = [int(have / t.share) for have, t in zip(available, options.targets, strict=True) if t.share]
         total = min(limits, default=fixed)
     wanted = []
@@ -208,7 +208,7 @@ def _wanted(available: list[int], options: MixOptions) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class SeedSplit:
-    """Seeds for training and for validation; a sample goes where its seed goes."""
+    """Seeds for training and for validation; a sample follows its seed."""
 
     train: frozenset[str]
     validation: frozenset[str]

@@ -16,9 +16,7 @@ from mathstrap.steps.read import equations as read_equations
 __all__ = [
     "ANNOTATION",
     "Reasoning",
-    "bad_arithmetic",
     "edit_distance",
-    "equations",
     "false_equations",
     "read_reasoning",
     "select_paths",
@@ -31,11 +29,11 @@ MAX_TEXT = 50_000
 class Reasoning:
     """The arithmetic of a solution.
 
-    `path` are its equations in order and one spelling, the `<<...>>` ones, or all plain ones if none: two solutions
-    with the same path reason alike, whatever their words (RFT, arXiv 2308.01825). `false` are the equations that are
-    false, as written; what cannot be evaluated is not called false. `outputs` are programs that would print something
-    else than the solution says, as "prints 3, claims 2"; `num_calculations` counts what was read, in programs too.
-    `last_result` is the number that the last `<<...>>` calculation ends in.
+    `path` lists its equations in order in a canonical spelling, the `<<...>>` ones, or all plain ones if there are
+    none: two solutions with the same path reason alike, whatever their words (RFT, arXiv 2308.01825). `false` lists the
+    false equations as written; an equation that cannot be evaluated is not false. `outputs` lists programs whose output
+    differs from the solution's, as "prints 3, claims 2"; `num_calculations` counts the calculations read, in programs
+    too. `last_result` is the number that the last `<<...>>` calculation ends in.
     """
 
     path: tuple[str, ...]
@@ -76,33 +74,23 @@ def short(text: str) -> str:
 
 
 def false_equations(text: str) -> tuple[str, ...]:
-    """Return the false equations of a solution as written, each once; cheaper than its whole reasoning."""
+    """Return the false equations of a solution as written, each once; cheaper than `read_reasoning`."""
     noted, plain = read_equations(text)
     return tuple(false_steps(noted, plain, text=text))
-
-
-def equations(text: str) -> tuple[str, ...]:
-    """Return the path of a solution."""
-    return read_reasoning(text).path
-
-
-def bad_arithmetic(text: str) -> list[str]:
-    """Return the false equations of a solution."""
-    return list(read_reasoning(text).false)
 
 
 def select_paths(candidates: Iterable[tuple[str, str]], limit: int | None = None) -> list[str]:
     """Return the ids of solutions to keep among (id, text) of one problem: one per equation list, most different first.
 
-    The first solution is always kept. Then comes, each time, the one farthest in word edits from those chosen, of an
-    equation list not yet chosen; ties go to the earlier. Solutions without equations count by their words.
+    The first solution is always kept. Each next one is the farthest in word edits from those chosen, with an equation
+    list not yet chosen; ties go to the earlier. A solution without equations has its words as its list.
     """
     ids, texts, lists = [], [], []
     for item_id, text in candidates:
-        found = words(text[:MAX_TEXT])
+        tokens = words(text[:MAX_TEXT])
         ids.append(item_id)
-        texts.append(found[:2_000])
-        lists.append(equations(text) or (" ".join(found),))
+        texts.append(tokens[:2_000])
+        lists.append(read_reasoning(text).path or (" ".join(tokens),))
     open_rows = list(range(len(ids)))
     nearest = [2.0] * len(ids)
     chosen: list[int] = []
@@ -117,7 +105,7 @@ def select_paths(candidates: Iterable[tuple[str, str]], limit: int | None = None
 
 
 def edit_distance(first: Sequence[str], second: Sequence[str]) -> int:
-    """Return the least number of words inserted, deleted or replaced between two texts.
+    """Return the least number of word insertions, deletions and replacements between two texts.
 
     Bit-parallel (Myers 1999, in Hyyrö's form): one bit per word of `first`, so a step costs a few integer operations.
     """

@@ -1,8 +1,8 @@
-"""Find test questions that are asked in other words: the same numbers, and enough of the same rare words.
+"""Find rewordings of test questions: the same numbers, and enough of the same rare words.
 
-A rewording changes the sentences and keeps the numbers, a few nouns and the names. Both together are telling, neither
-is alone: one in twenty of GSM8K's training questions with four numbers has exactly those of some test question. A
-number counts by how rare it is among the test questions: 576 says much, 2 says nothing.
+A rewording changes the sentences and keeps the numbers, a few nouns and the names. Only both together are evidence:
+one in twenty of GSM8K's training questions with four numbers has exactly those of some test question. A number counts
+by its rarity among the test questions: 576 is strong evidence, 2 is none.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Evidence = closeness of the words * information in the shared numbers (nats) * (their share of all numbers)^2. The
-# least was set on GSM-Plus (its rewordings found) against GSM8K's training questions (flagged): docs/curate.md.
+# minimum was chosen on GSM-Plus (rewordings to find) and GSM8K's training questions (not to flag): docs/curate.md.
 LEAST_EVIDENCE = 2.0
 LEAST_CLOSENESS = 0.15
 LEAST_SHARE = 0.5
-# A question with less information in its numbers (2 and 3) would have to be a copy in its words.
+# With less information in its numbers (2 and 3), only a copy of the words could reach the evidence.
 LEAST_INFORMATION = 3.0
 FEWEST_QUESTIONS = 1000
 MOST_OF_SMALL = 2.0
 _SMALL = frozenset([*map(str, range(11)), "1/2", "2x", "3x"])
-# A text with more distinct numbers than this is a table; its first ones are compared.
+# A text with more distinct numbers is a table; only the first ones are compared.
 MAX_NUMBERS = 12
-# Adding a whole row takes as long as adding at this many places.
+# Adding a whole row of numpy takes as long as adding at this many places.
 COMMON = 400
 _ENDINGS = ("ing", "ies", "ed", "es", "s", "ly")
 
@@ -47,7 +47,7 @@ class Gist:
 
 @lru_cache(maxsize=65_536)
 def stem(word: str) -> str:
-    """Return a word without its commonest endings; two forms of a word need only come out the same."""
+    """Return a word without its commonest ending; not a word of English, but the same for most forms of one word."""
     for ending in _ENDINGS:
         if word.endswith(ending) and len(word) - len(ending) >= 3:
             return word[: -len(ending)]
@@ -92,11 +92,11 @@ class Rewordings:
     rows: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def add(self, questions: Iterable[Sequence[str]]) -> None:
-        """Add the words of test questions, in the order of the index; rarity is counted anew."""
+        """Add the words of test questions, in the order of the index, and compute all rarities again."""
         import numpy as np
 
-        for found in questions:
-            gist = gist_of(found)
+        for question in questions:
+            gist = gist_of(question)
             for number in gist.numbers:
                 self.by_number[number].append(len(self.gists))
             self.gists.append(gist)
@@ -114,27 +114,27 @@ class Rewordings:
         self.totals = np.array([sum(map(self.known.__getitem__, gist.numbers)) for gist in self.gists])
 
     def information(self, number: str) -> float:
-        """Return how much a number tells, in nats: the logarithm of one in how many test questions has it.
+        """Return a number's information in nats: log(test questions / test questions that have it).
 
-        In a test set of thirty questions a 2 looks rare; everywhere else it is not.
+        Small sets count as FEWEST_QUESTIONS and small numbers are capped: among thirty questions even a 2 looks rare.
         """
         questions = max(len(self.gists), FEWEST_QUESTIONS)
         rarity = math.log((questions + 1) / (len(self.by_number.get(number, ())) + 0.5))
         return min(rarity, MOST_OF_SMALL) if number in _SMALL else rarity
 
     def _rarity(self, num: int) -> float:
-        """Return how rare a word is, by the number of test questions that have it; 0 for one that nearly all have."""
+        """Return a word's rarity by the number of test questions that have it; 0 for a word that nearly all have."""
         return max(math.log((len(self.gists) + 1) / (num + 0.5)), 0.0)
 
     def _norm(self, gist: Gist) -> float:
         unseen = self._rarity(0) ** 2
         return math.sqrt(sum(self.weights.get(word, unseen) for word in gist.stems)) or 1.0
 
-    def find(self, found: Sequence[str]) -> list[tuple[int, float]]:
+    def find(self, question: Sequence[str]) -> list[tuple[int, float]]:
         """Return the test questions that a question with these words rewords, each with the closeness of the words."""
         import numpy as np
 
-        numbers = numbers_of(found)
+        numbers = numbers_of(question)
         known = {number: self.known.get(number, self.unseen) for number in numbers}
         total = sum(known.values())
         if self.totals is None or len(known) < 2 or total < LEAST_INFORMATION:
@@ -145,7 +145,7 @@ class Rewordings:
                 shared += self.rows[number]
             elif number in self.places:
                 shared[self.places[number]] += information
-        # Most test questions share too little to be weighed: the share is at most shared / total.
+        # A cheap bound leaves out most test questions: the share is at most shared / total.
         least = max(LEAST_EVIDENCE, total * LEAST_SHARE, (LEAST_EVIDENCE * total**2) ** (1 / 3))
         items = (shared >= least - 1e-9).nonzero()[0]
         shared = shared[items]
@@ -154,7 +154,7 @@ class Rewordings:
         likely = ((most >= LEAST_EVIDENCE) & (share >= LEAST_SHARE)).nonzero()[0]
         if not len(likely):
             return []
-        gist = gist_of(found)
+        gist = gist_of(question)
         norm, weight = self._norm(gist), self.weights.__getitem__
         matches = []
         for item, evidence in zip(items[likely].tolist(), most[likely].tolist(), strict=True):

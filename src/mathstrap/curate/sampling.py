@@ -1,4 +1,4 @@
-"""Decide how many more answers each problem gets, round by round, and how a budget is shared. Pure arithmetic."""
+"""Decide how many more draws each problem gets in each round, and how a budget is shared. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Tried = Mapping[str, tuple[int, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class SamplingOptions:
-    """How draws are spent; each policy is several rounds of asking and grading.
+    """How draws are spent, in rounds of asking and grading.
 
     policy      "fixed": `draws` answers for each problem, as in the paper.
                 "until": go on until `target` answers are correct, at most `max_tries`.
                 "uniform": the same goal, but the problems with the fewest correct answers come first, so that a
-                budget that runs out leaves all equally served (DART-Math, arXiv 2407.13690).
+                budget that runs out leaves all problems with equally many (DART-Math, arXiv 2407.13690).
                 "prop2diff": after `probe` draws each, as many correct answers as the problem is difficult: the
                 hardest gets `target`, the others their share of it by failure rate, at least one (DART-Math).
     draws       the answers for each problem under "fixed" where a recipe's method names none.
@@ -29,9 +29,9 @@ class SamplingOptions:
     max_tries   most draws for a problem.
     probe       draws of "prop2diff" that measure how difficult a problem is.
     max_per_round  most draws one problem gets in one round; small rounds waste less, large rounds wait less.
-    share       how a budget of draws that does not reach is shared between the groups of problems (methods):
-                "wanted" in proportion to what each still wants, "equal", or by `weights`. What a group does not need
-                goes to the others.
+    share       how an insufficient budget of draws is shared between the groups of problems (methods): "wanted" in
+                proportion to the draws each still wants, "equal", or by `weights`. Draws that a group does not need
+                go to the others.
     weights     group to weight, for share "weights".
     """
 
@@ -54,7 +54,7 @@ class SamplingOptions:
 
 
 class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
-    """What a group of problems did not get: `missing` of what `of` names, over `short` of `problems` questions."""
+    """The shortfall of a group: `missing` of the things `of` names, over `short` of its `problems` questions."""
 
     group: str
     problems: int
@@ -65,7 +65,7 @@ class Shortfall(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def sentence(self) -> str:
-        """Say it in words."""
+        """The shortfall as a sentence."""
         where = "" if self.of == "rewrites" else f" over {self.short:,} of {self.problems:,} questions"
         return f"{self.group} lacks {self.missing:,} {self.of}{where}."
 
@@ -91,7 +91,7 @@ def next_draws(
 
 
 def wanted_draws(options: SamplingOptions, tried: Tried, fixed: Mapping[str, int]) -> dict[str, int]:
-    """Return what each problem wants in the next round, budget or not."""
+    """Return the draws each problem wants in the next round, regardless of the budget."""
     if options.policy == "fixed":
         return {problem: fixed.get(problem, options.draws) - tries for problem, (tries, _) in tried.items()}
     targets = goals(options, tried)
@@ -99,7 +99,7 @@ def wanted_draws(options: SamplingOptions, tried: Tried, fixed: Mapping[str, int
 
 
 def goals(options: SamplingOptions, tried: Tried) -> dict[str, int]:
-    """Return the number of correct answers each problem is to have; 0 while prop2diff still measures it."""
+    """Return each problem's target of correct answers; 0 while prop2diff still measures its difficulty."""
     if options.policy != "prop2diff":
         return dict.fromkeys(tried, options.target)
     failures = {
@@ -113,7 +113,7 @@ def goals(options: SamplingOptions, tried: Tried) -> dict[str, int]:
 
 
 def _until(options: SamplingOptions, tries: int, correct: int, target: int) -> int:
-    """Return the draws that should bring a problem to its target, by its correct draws so far, at most four."""
+    """Return the draws expected to bring a problem to its target at its success rate so far (taken as 1/4 or more)."""
     if options.policy == "prop2diff" and tries < options.probe:
         return min(options.probe - tries, options.max_tries - tries)
     need = target - correct
@@ -133,47 +133,47 @@ def share_draws(
 ) -> dict[str, int]:
     """Return a part of `wanted` that costs at most `left` draws: shared between groups by rule, then within each.
 
-    Within a group everyone gets equally much, as far as it goes; under "uniform" and "prop2diff" whoever has the
-    fewest correct answers comes first.
+    Within a group all problems get equally many draws, up to what they want; under "uniform" and "prop2diff" the
+    problems with the fewest correct answers get the remainder.
     """
     groups: dict[str, dict[str, int]] = {}
     for problem, count in wanted.items():
         groups.setdefault(group_of(problem), {})[problem] = count
     parts = split_budget(left, {name: sum(members.values()) for name, members in groups.items()}, options)
-    given: dict[str, int] = {}
+    draws: dict[str, int] = {}
     for name, members in groups.items():
         order = sorted(members)
         if tried is not None and options.policy in ("uniform", "prop2diff"):
             order.sort(key=lambda problem: tried[problem][1])
-        given.update(_level(members, order, parts[name]))
-    return {problem: given[problem] for problem in wanted if given.get(problem)}
+        draws.update(_level(members, order, parts[name]))
+    return {problem: draws[problem] for problem in wanted if draws.get(problem)}
 
 
 def split_budget(left: int, wanted: Mapping[str, int], options: SamplingOptions) -> dict[str, int]:
-    """Return how many draws each group gets of `left`: never more than it wants, and all of `left` if they want it."""
+    """Return how many of `left` draws each group gets: never more than it wants, and together all of `left`."""
     if options.share == "wanted":
         weights = {name: float(count) for name, count in wanted.items()}
     elif options.share == "equal":
         weights = dict.fromkeys(wanted, 1.0)
     else:
         weights = {name: options.weights.get(name, 0.0) for name in wanted}
-    given = dict.fromkeys(wanted, 0)
+    draws = dict.fromkeys(wanted, 0)
     left = min(left, sum(wanted.values()))
     while left > 0:
-        open_groups = [name for name in wanted if given[name] < wanted[name] and weights[name] > 0]
+        open_groups = [name for name in wanted if draws[name] < wanted[name] and weights[name] > 0]
         if not open_groups:
             weights = dict.fromkeys(wanted, 1.0)
             continue
         total = sum(weights[name] for name in open_groups)
-        parts = {name: min(int(left * weights[name] / total), wanted[name] - given[name]) for name in open_groups}
+        parts = {name: min(int(left * weights[name] / total), wanted[name] - draws[name]) for name in open_groups}
         if not any(parts.values()):
-            # Less than one draw each: the heaviest groups take the rest.
+            # Fewer draws than groups are left: the heaviest groups take one each.
             for name in sorted(open_groups, key=lambda name: (-weights[name], name))[:left]:
                 parts[name] = 1
         for name, part in parts.items():
-            given[name] += part
+            draws[name] += part
             left -= part
-    return given
+    return draws
 
 
 def _level(wanted: Mapping[str, int], order: list[str], budget: int) -> dict[str, int]:
@@ -185,15 +185,15 @@ def _level(wanted: Mapping[str, int], order: list[str], budget: int) -> dict[str
             low = middle
         else:
             high = middle - 1
-    given = {problem: min(count, low) for problem, count in wanted.items()}
-    spare = budget - sum(given.values())
+    draws = {problem: min(count, low) for problem, count in wanted.items()}
+    spare = budget - sum(draws.values())
     for problem in order:
         if spare <= 0:
             break
         if wanted[problem] > low:
-            given[problem] += 1
+            draws[problem] += 1
             spare -= 1
-    return given
+    return draws
 
 
 def shortfall(
@@ -203,7 +203,7 @@ def shortfall(
     group_of: Callable[[str], str] | None = None,
     fixed: Mapping[str, int] | None = None,
 ) -> list[Shortfall]:
-    """Return, for each group that is short, how far; `exhausted` problems used up their tries."""
+    """Return the shortfall of each group that has one; `exhausted` problems used up their tries."""
     targets = goals(options, tried)
     rows: dict[str, list[int]] = {}
     for problem, (tries, correct) in tried.items():

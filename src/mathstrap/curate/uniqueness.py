@@ -1,7 +1,7 @@
-r"""Tell from the draws of a backward question whether another number than the hidden one fits it as well.
+r"""Find backward questions for which another number fits as well as the hidden one, from their draws.
 
-In algebra no worked solution proves that a number is determined: $\dbinom{8}{x}$ is 28 for 2 and for 6. Where as many
-draws state another value as state the hidden one, the value is put into the question and computed. Knows no models.
+A worked solution in algebra does not prove that the number is unique: $\dbinom{8}{x}$ is 28 for 2 and for 6. Where at
+least as many draws state another value as state the hidden one, the value is substituted and computed.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from mathstrap.types import Outcome, Problem
 from mathstrap.verify import answers_agree, grade
 
 MAX_VALUE_CHARS = 40
-# A question that is one formula to compute: nothing else in it could rule a value out.
+# A question that is nothing but one formula to compute: no other condition could exclude a value.
 _COMPUTES = re.compile(
     r"(?:Compute|Evaluate|Calculate|Simplify|Find|Determine|What is)(?: the)?(?: exact)?(?: value of)?:?\s*"
     r"(?:\$\$?(?P<inline>[^$]+)\$\$?|\\\[(?P<shown>[^$]+?)\\\])\s*[.?]?"
@@ -25,7 +25,7 @@ _VALUE = re.compile(r"-?\d+(?:\.\d+)?|-?\\[dt]?frac\{\d+\}\{\d+\}|-?\d+/\d+")
 def fitting_twin(
     problem: Problem, known: str, answers: Sequence[str], *, agree: Callable[[str, str], Outcome] = answers_agree
 ) -> str | None:
-    """Return a value that fits a backward question as the hidden one does; None where no draw shows one.
+    """Return another value that fits a backward question; None where no draw states one.
 
     `known` is the answer of the question whose number is hidden. A draw without an answer is an empty string.
     """
@@ -43,7 +43,7 @@ def fitting_twin(
 
 
 def fits(problem: Problem, value: str, known: str) -> bool:
-    """Say whether a question that is one formula comes to the known answer with a value in the variable's place."""
+    """Say whether a question that is one formula has the known answer with a value in the variable's place."""
     asked = str(problem.tags.get("split_sentence") or problem.question.rpartition("\n")[0]).strip()
     formula = _COMPUTES.fullmatch(asked)
     variable = str(problem.tags.get("variable", "x"))
@@ -51,6 +51,6 @@ def fits(problem: Problem, value: str, known: str) -> bool:
         return False
     text = formula["inline"] or formula["shown"]
     place = re.compile(rf"(?<![A-Za-z\\0-9]){re.escape(variable)}(?![A-Za-z0-9])")
-    # Parentheses keep a sign or a fraction together; inside braces they would be read as a product's.
+    # Parentheses keep a sign or a fraction together; a plain number gets none, since braces would make it a product.
     put = place.sub(lambda _: value if value.isdecimal() else f"({value})", text)
     return put != text and grade(known, put, form="answer").outcome == "correct"

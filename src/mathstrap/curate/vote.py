@@ -17,20 +17,20 @@ MAX_ANSWER_CHARS = 500
 
 @dataclass(frozen=True, kw_only=True)
 class VoteOptions:
-    """When a majority is a label.
+    """When a majority becomes a label.
 
-    draws          answers asked for per question (OpenMathInstruct-2 took 32).
-    min_agreement  share of all draws that must state the answer; a draw without an answer speaks against it.
-    min_votes      draws that must state it, whatever the share.
+    draws          draws per question (OpenMathInstruct-2 took 32).
+    min_agreement  share of all draws that must state the answer; a draw without an answer counts against it.
+    min_votes      draws that must state the answer, whatever the share.
     ties           "drop": two answers with equally many votes give no label; "first": the one stated first wins.
     judge          "fobar" also puts the leading answers back into the question, hides a number of it, and asks for that
-                   number; an answer that gives the number back gains weight, and `min_agreement` is then compared with
-                   the confidence of both together. "none" counts votes alone
+                   number; an answer that recovers the number gains weight, and `min_agreement` applies to the
+                   confidence of votes and checks together. "none" counts votes alone
     judge_answers  how many of the leading answers are put back
     judge_numbers  how many numbers of the question are hidden, one at a time
     judge_draws    draws for each answer put back and each number hidden
-    calibration    intercept and weights of the log-odds of votes and of numbers given back, from which the confidence
-                   follows; null = the geometric mean of the two shares, which ranks and is not a probability
+    calibration    intercept and weights of the log-odds of votes and of numbers given back, which give the confidence;
+                   null = the geometric mean of the two shares, which ranks answers and is not a probability
     """
 
     draws: int = 32
@@ -58,7 +58,7 @@ class PutBack:
 
     @property
     def share(self) -> float:
-        """The share of draws that gave the number back, drawn towards a half where there are few (Laplace)."""
+        """The share of draws that gave the number back, with Laplace's rule: few draws pull it towards a half."""
         return (self.given_back + 1) / (self.asked + 2)
 
 
@@ -85,18 +85,18 @@ def vote(
     agree: Callable[[str, str], Outcome] | None = None,
     checks: Mapping[str, PutBack] | None = None,
 ) -> Vote:
-    """Return what the draws of one question agree on; an empty string is a draw without an answer.
+    """Return the vote of one question's draws; an empty string is a draw without an answer.
 
-    Answers count as one if `agree` (default: the answer checker) calls them equal, so 1/2 and 0.5 vote together.
-    The label is the group's commonest spelling, the earliest among equals. `checks` says what putting the leading
-    answers back came to, by label; without any, votes decide alone.
+    Answers are one group if `agree` (default: the answer checker) calls them equal, so 1/2 and 0.5 vote together.
+    The label is the group's commonest spelling, the earliest among equals. `checks` has the result of putting the
+    leading answers back, by label; without checks, votes decide alone.
     """
     options = options or VoteOptions()
     groups = group_answers(answers, agree or _default_agree)
     if not groups:
         return Vote(answer=None, confidence=0.0, num_votes=0, num_draws=len(answers), reason="no_answer")
     checks = checks or {}
-    # Where answers were put back, one that was not has too few votes to lead.
+    # With checks, an answer that was not put back had too few votes to be checked, so it cannot lead.
     weights = [
         confidence_of(len(group) / len(answers), checks.get(label_of(group)), options)
         if not checks or label_of(group) in checks
@@ -128,7 +128,7 @@ def vote(
 def leading_answers(
     answers: Sequence[str], number: int, *, agree: Callable[[str, str], Outcome] | None = None
 ) -> list[str]:
-    """Return the labels of the answers with the most votes, up to a number of them, the one stated first first."""
+    """Return the labels of the `number` answers with the most votes; ties go to the one stated first."""
     groups = sorted(group_answers(answers, agree or _default_agree), key=lambda group: -len(group))
     return [label_of(group) for group in groups[:number]]
 
@@ -139,7 +139,7 @@ def label_of(group: Sequence[str]) -> str:
 
 
 def confidence_of(votes: float, check: PutBack | None, options: VoteOptions) -> float:
-    """Return how sure an answer is, in [0, 1], given its share of the votes and what putting it back came to.
+    """Return the confidence of an answer, in [0, 1], from its share of the votes and the check of putting it back.
 
     Without a calibration it is the geometric mean of both shares, as forward-backward reasoning weighs them
     (arXiv 2308.07758); without a check it is the share of votes.
@@ -160,7 +160,7 @@ def log_odds(share: float) -> float:
 
 
 def group_answers(answers: Sequence[str], agree: Callable[[str, str], Outcome]) -> list[list[str]]:
-    """Return the answers that are equal to each other, groups in order of first appearance; empty ones are left out."""
+    """Return groups of equal answers in order of first appearance, without empty answers."""
     groups: list[list[str]] = []
     spelled: dict[str, list[str]] = {}
     for answer in answers:

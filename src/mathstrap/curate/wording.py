@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import pairwise
 
 from mathstrap.numerals import TENS, UNITS
 from mathstrap.steps.expression import canonical_number
@@ -12,19 +11,19 @@ from mathstrap.steps.expression import canonical_number
 # A number (thousands separators inside), a word, an operator, or a bracket that opens a formula.
 TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+|[^\W\d_]+|[+*/^=<>%|!×÷≤≥·-]|[(\[{](?=[-+\d\\]|[a-z]\b)")
 NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+")
-# Marks of LaTeX that change how a formula looks and not what it says.
+# LaTeX commands that change only the layout of a formula.
 SPACING = re.compile(r"\\(?:left|right|displaystyle|text|mathrm|quad|qquad|[,!;: ])|[\s~]")
 FORMULA = re.compile(r"\$([^$]{1,400})\$|\\\[(.{1,400}?)\\\]|\\\((.{1,400}?)\\\)", re.DOTALL)
 PROSE = re.compile(r"(?<![\\a-z])[a-z]{2,}")
 HYPHEN = re.compile(r"(?<=[a-z]{2})-(?=[a-z]{2})")
-# Words that are numbers, with the number they stand for; one that is not a quantity does no harm in a comparison.
+# Number words with their numbers; a word used in another sense ("second") does no harm in a comparison.
 NUMBER_WORDS = {word: str(value) for word, value in (UNITS | TENS).items()} | {
     "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "half": "1/2", "twice": "2x",
     "double": "2x", "thrice": "3x", "triple": "3x", "third": "1/3", "thirds": "1/3", "quarter": "1/4",
     "quarters": "1/4", "fourth": "1/4", "fifth": "1/5", "sixth": "1/6", "tenth": "1/10",
 }  # fmt: skip
 
-# Words whose exchange makes another problem of the same sentence.
+# Words whose exchange turns a sentence into another problem.
 TURNING_TEXT = (
     "larger smaller largest smallest more less fewer greater greatest least most maximum minimum max min sum "
     "difference product quotient increase decrease increased decreased gained lost before after even odd "
@@ -47,7 +46,7 @@ PLAIN = {ord(mark): plain for marks, plain in (("–—−‐‑", "-"), ("‘�
 
 
 def read(text: str) -> tuple[list[str], list[str]]:
-    """Return the words of a question in order, and its marks: what turns it into another question if it changes.
+    """Return the words of a question in order, and its marks: the words whose change makes it another question.
 
     Words are words, numbers and operators; punctuation and layout are gone. Marks are numbers (number words count),
     words that turn a question around (larger, smaller), and words in capitals, which are data ("the word CEASE").
@@ -62,16 +61,16 @@ def words(text: str) -> list[str]:
 
 
 def read_chunk(chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the words and the marks of what lies between two spaces."""
+    """Return the words and the marks of a chunk, the text between two spaces."""
     tokens = tokens_of(chunk)
-    found = tuple(canonical_number(token) if token[-1].isdigit() else token for token in tokens)
-    marks = [mark for word in found for mark in marks_of(word)]
-    return found, (*marks, *CAPITALS.findall(chunk))
+    chunk_words = tuple(canonical_number(token) if token[-1].isdigit() else token for token in tokens)
+    marks = [mark for word in chunk_words for mark in marks_of(word)]
+    return chunk_words, (*marks, *CAPITALS.findall(chunk))
 
 
 def tokens_of(chunk: str) -> list[str]:
-    """Return the words of what lies between two spaces, in lower case, its numbers as they are written."""
-    # None of these signs is part of a word at an end of a chunk, and most chunks are one word between them.
+    """Return the words of a chunk in lower case, its numbers as written."""
+    # A shortcut: at the ends of a chunk these signs are never part of a word, and most chunks are one word.
     bare = chunk.lstrip("$\"'").rstrip(".,?;:\"'")
     if bare.isalnum() and chunk.isascii() and (bare.isalpha() or bare.isdigit()):
         return [bare.lower()]
@@ -79,17 +78,17 @@ def tokens_of(chunk: str) -> list[str]:
 
 
 def marks_of(word: str) -> tuple[str, ...]:
-    """Return what a word of a question marks: the number that it is or stands for, the word that turns a question."""
+    """Return the marks of a word: its number, or itself where it is in TURNING."""
     if word[-1].isdigit():
         return (word,)
     marks = (NUMBER_WORDS[word],) if word in NUMBER_WORDS else ()
     return (*marks, word) if word in TURNING else marks
 
 
-class _Chunks(dict[str, tuple[tuple[str, ...], tuple[str, ...]]]):
-    """The words and marks of what lies between two spaces, each read once.
+class _ReadChunks(dict[str, tuple[tuple[str, ...], tuple[str, ...]]]):
+    """A cache of the words and marks of chunks.
 
-    Questions are made of the same few thousand chunks. Long ones, and all beyond a number, are read each time.
+    Questions are made of the same few thousand chunks. Long chunks, and new ones in a full cache, are read each time.
     """
 
     def __missing__(self, chunk: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -101,7 +100,7 @@ class _Chunks(dict[str, tuple[tuple[str, ...], tuple[str, ...]]]):
 
 MAX_CHUNKS = 200_000
 MAX_CHUNK = 60
-_CHUNKS = _Chunks()
+_CHUNKS = _ReadChunks()
 
 
 def clean_latex(text: str) -> str:
@@ -116,17 +115,8 @@ def formulas(text: str) -> list[str]:
     """Return the formulas between `$` or other LaTeX delimiters, without layout, sorted; `$5 and $6` is money."""
     if "\\" not in text and text.count("$") < 2:
         return []
-    found = ("".join(match) for match in FORMULA.findall(clean_latex(fold(text))))
-    return sorted("".join(formula.split()) for formula in found if not PROSE.search(formula))
-
-
-def shingles(found: list[str], size: int) -> list[str]:
-    """Return the runs of `size` words; a shorter text is one shingle, an empty one has none."""
-    if size == 1 or len(found) < size:
-        return found if size == 1 else [" ".join(found)] if found else []
-    if size == 2:
-        return [f"{first} {second}" for first, second in pairwise(found)]
-    return [" ".join(found[start : start + size]) for start in range(len(found) - size + 1)]
+    bodies = ("".join(match) for match in FORMULA.findall(clean_latex(fold(text))))
+    return sorted("".join(formula.split()) for formula in bodies if not PROSE.search(formula))
 
 
 def jaccard(first: set[int], second: set[int]) -> float:

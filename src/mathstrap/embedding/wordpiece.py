@@ -10,7 +10,7 @@ PAD, UNK, CLS, SEP = 0, 100, 101, 102
 MAX_WORD = 100  # BERT's own limit: a longer run of letters is one unknown token
 MAX_CACHED_WORDS = 500_000
 
-# A run of letters and digits, or one mark; every CJK character is a word of its own.
+# A run of letters and digits, or one mark; every CJK character is its own word.
 WORD = re.compile(r"[㐀-䶿一-鿿豈-﫿]|(?:(?![㐀-䶿一-鿿豈-﫿_])\w)+|[^\w\s]|_")
 
 
@@ -27,15 +27,15 @@ class WordPiece:
         if not text.isascii():
             folded = unicodedata.normalize("NFD", text.lower())
             text = "".join(letter for letter in folded if unicodedata.category(letter) != "Mn")
-        found: list[int] = []
+        ids: list[int] = []
         for word in WORD.findall(text.lower()):
             pieces = self._words.get(word)
             if pieces is None:
                 pieces = self._split(word)
                 if len(self._words) < MAX_CACHED_WORDS:
                     self._words[word] = pieces
-            found.extend(pieces)
-        return found
+            ids.extend(pieces)
+        return ids
 
     def _split(self, word: str) -> tuple[int, ...]:
         if len(word) > MAX_WORD:

@@ -1,4 +1,4 @@
-"""What rounds of bootstrapping are given: how many, who teaches in them, what they train on, and when they stop."""
+"""The options of rounds of bootstrapping: their number, the teacher, the training data, and when they stop."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class IterateRecipe:
     """Rounds of bootstrap, training and evaluation; each round is a run directory, `out/name/round-1` and so on.
 
     name, out   the directory of the rounds is `out/name`
-    rounds      how many rounds at most
-    role        from the second round on the last student "solve"s, beside the teacher's rewritings, or does all of the
-                teaching ("teach")
-    hardest     the share of the seeds that the next round asks about: those that the last round solved least often
+    rounds      the maximum number of rounds
+    role        from the second round on the last student solves while the teacher rewrites ("solve"), or it does both
+                ("teach")
+    hardest     the share of the seeds used by the next round: those that the last round solved least often
     samples     what a student is trained on: the samples of "all" rounds so far (ReST), or of its own "round" (STaR)
     start       what a student is trained from: the "base" of `train.model`, or the last "student"
-    guard       by how much accuracy on the held-out sets may fall below the best so far; more stops the rounds, and the
-                best student is the result
-    bootstrap   the first round; its `decontaminate.against` has to name the held-out sets
+    guard       the fall of accuracy on the held-out sets below the best so far that is allowed; a larger fall stops the
+                rounds, and the best student is the result
+    bootstrap   the first round; its `decontaminate.against` must name the held-out sets
     train       how each student is trained
     evaluation  the held-out sets, and how a student is loaded: its teacher also answers in the next round
     processes   processes of a training

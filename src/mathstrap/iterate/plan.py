@@ -1,4 +1,4 @@
-"""What a round is told, from what the rounds before it came to: seeds, teacher, rows. Touches the rounds' own files."""
+"""Plan a round from the results of the rounds before it: seeds, teacher, rows. Touches the rounds' own files."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ def round_name(number: int) -> str:
 
 def round_recipe(recipe: IterateRecipe, number: int, student: str) -> RunRecipe:
     """Return the recipe of a round's run; `student` is the model of the round before, empty in the first round."""
-    made = replace(recipe.bootstrap, name=round_name(number), out=str(recipe.path))
+    run_recipe = replace(recipe.bootstrap, name=round_name(number), out=str(recipe.path))
     if number == 1:
-        return made
+        return run_recipe
     teacher = replace(recipe.evaluation.teacher, model_path=student)
     seeds = hardest_seeds(recipe, number)
-    solving = msgspec.structs.replace(made.solving, teacher=teacher)
+    solving = msgspec.structs.replace(run_recipe.solving, teacher=teacher)
     if recipe.role == "solve":
-        return replace(made, seeds=seeds, solving=solving)
-    rewriting = msgspec.structs.replace(made.rewriting, teacher=None)
+        return replace(run_recipe, seeds=seeds, solving=solving)
+    rewriting = msgspec.structs.replace(run_recipe.rewriting, teacher=None)
     return replace(
-        made, seeds=seeds, teacher=teacher, teachers={}, rewriting=rewriting,
+        run_recipe, seeds=seeds, teacher=teacher, teachers={}, rewriting=rewriting,
         solving=msgspec.structs.replace(solving, teacher=None),
     )  # fmt: skip
 
@@ -57,7 +57,7 @@ def hardest_seeds(recipe: IterateRecipe, number: int) -> tuple[SeedsOptions, ...
     for place, ((dataset, style, is_voted), members) in enumerate(sorted(groups.items())):
         path = folder / f"{place}.jsonl"
         rows = ({"id": s.id, "question": s.question, "answer": s.answer, "solution": s.solution} for s in members)
-        # A voted gold is not a given one: the next round votes again.
+        # A voted gold must not become a given one, so the next round votes again.
         plain = ({key: row[key] for key in ("id", "question")} if is_voted else row for row in rows)
         write_atomically(path, [msgspec.json.encode(row) + b"\n" for row in plain])
         sources.append(
@@ -70,7 +70,7 @@ def hardest_seeds(recipe: IterateRecipe, number: int) -> tuple[SeedsOptions, ...
 
 
 def pass_rates(run: RunDir) -> dict[str, float]:
-    """Return by seed the share of all draws of its questions that were right; draws without an answer are wrong."""
+    """Return, by seed, the share of right draws over all its questions; draws without an answer are wrong."""
     asked, right = Counter[str](), Counter[str]()
     for request_id in set(run.request_ids("solve")):
         if not is_check(request_id):
@@ -81,17 +81,17 @@ def pass_rates(run: RunDir) -> dict[str, float]:
 
 
 def write_rows(recipe: IterateRecipe, number: int) -> tuple[Path, int]:
-    """Write the samples a round's student is trained on, and return where and how many they are; none twice."""
+    """Write the distinct samples a round's student is trained on, and return their file and number."""
     rounds = range(1, number + 1) if recipe.samples == "all" else range(number, number + 1)
     path = recipe.path / "rows" / f"{round_name(number)}.jsonl"
     plain_folder(path.parent)
     seen: set[tuple[str, str]] = set()
     lines: list[bytes] = []
-    for one in rounds:
-        for sample in RunDir.read(recipe.path / round_name(one)).read_records("samples", Sample):
+    for round_number in rounds:
+        for sample in RunDir.read(recipe.path / round_name(round_number)).read_records("samples", Sample):
             if (sample.query, sample.response) not in seen:
                 seen.add((sample.query, sample.response))
-                tags = {**sample.tags, "round": one}
+                tags = {**sample.tags, "round": round_number}
                 lines.append(to_json(msgspec.structs.replace(sample, tags=tags)) + b"\n")
     write_atomically(path, lines)
     return path, len(lines)

@@ -1,4 +1,4 @@
-"""Run rounds: bootstrap, train, evaluate, and again with the student. The same command goes on where it stopped."""
+"""Run rounds: bootstrap, train, evaluate, and again with the student. The same command resumes where it stopped."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RunStep = Callable[[StepInput, Path, int], None]
 
 
 class Round(msgspec.Struct, frozen=True, kw_only=True):
-    """What a round came to: its run, who answered in it, what its student was trained on, and its accuracy."""
+    """The result of a round: its run, its teacher, its student's training data, and the student's accuracy."""
 
     number: int
     run: str
@@ -42,7 +42,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class IterateSummary:
-    """The rounds that were run, the one with the best student, and why there is no further one; empty = all were."""
+    """The rounds that ran, the one with the best student, and why they stopped early; empty = all rounds ran."""
 
     path: Path
     rounds: list[Round] = field(default_factory=list)
@@ -57,10 +57,10 @@ def iterate(
     tell: Callable[[str], None] = lambda _: None,
     run_step: RunStep = run_job,
 ) -> IterateSummary:
-    """Run the rounds of a recipe to their end, or from where they were left.
+    """Run the rounds of a recipe, or resume them.
 
-    `tell` receives a line at every step; `run_step` trains and evaluates, in a process of its own unless another is
-    given. Raises what the parts raise; what they finished is kept.
+    `tell` receives a line at every step; `run_step` trains and evaluates, by default in a process of its own. Raises
+    what the steps raise; finished steps are kept.
     """
     with RunDir.open(recipe.path) as home:
         if home.manifest and home.manifest.get("kind") != KIND:
@@ -70,21 +70,21 @@ def iterate(
         rounds: list[Round] = []
         stopped = ""
         for number in range(1, recipe.rounds + 1):
-            made = one_round(recipe, home, number, rounds[-1] if rounds else None, events, tell, run_step)
-            if made is None:
+            finished = one_round(recipe, home, number, rounds[-1] if rounds else None, events, tell, run_step)
+            if finished is None:
                 stopped = f"round {number} made no sample to train on"
                 break
-            rounds.append(made)
+            rounds.append(finished)
             home.write_json("rounds.json", rounds)
-            best = max(rounds, key=lambda one: one.accuracy)
-            if made.accuracy < best.accuracy - recipe.guard:
+            best = max(rounds, key=lambda finished_round: finished_round.accuracy)
+            if finished.accuracy < best.accuracy - recipe.guard:
                 stopped = (
-                    f"accuracy fell to {made.accuracy:.3f} in round {number}, from {best.accuracy:.3f} in round "
+                    f"accuracy fell to {finished.accuracy:.3f} in round {number}, from {best.accuracy:.3f} in round "
                     f"{best.number}"
                 )
                 break
-        # Of rounds that are equally good the first one is the simplest to repeat.
-        best_of_all = max(rounds, key=lambda one: one.accuracy, default=None)
+        # Of equally good rounds the first is chosen, because it is the simplest to reproduce.
+        best_of_all = max(rounds, key=lambda finished_round: finished_round.accuracy, default=None)
         home.update_manifest(best=best_of_all.student if best_of_all else "", stopped=stopped)
         return IterateSummary(path=recipe.path, rounds=rounds, best=best_of_all, stopped=stopped)
 
@@ -131,7 +131,7 @@ def evaluated(
     recipe: IterateRecipe, home: RunDir, name: str, student: str, inputs: str, tell: Callable[[str], None],
     run_step: RunStep,
 ) -> float:  # fmt: skip
-    """Return a student's accuracy over the questions of all held-out sets, evaluated here unless that is done."""
+    """Return a student's accuracy over the questions of all held-out sets; evaluates it unless that is done."""
     teacher = replace(recipe.evaluation.teacher, model_path=student)
     options = replace(recipe.evaluation, out=str(recipe.path / "evals" / name), teacher=teacher)
     values = public(recipe_values(options))
@@ -141,8 +141,8 @@ def evaluated(
         run_step(StepInput(evaluate=values), Path(options.out) / "log.txt", 1)
     metrics = home.read_value(f"evals/{name}/metrics.json", dict[str, Any]) or {}
     summaries = metrics.get("summaries", [])
-    if not summaries or any(one["num_unanswered"] for one in summaries):
+    if not summaries or any(summary["num_unanswered"] for summary in summaries):
         raise InputError(f"{options.out}: replies are missing. The same command asks for them again.")
     home.write_json(f"evals/{name}/{DONE}", {"inputs": asked})
-    total = sum(one["num_problems"] for one in summaries)
-    return float(sum(one["accuracy"]["value"] * one["num_problems"] for one in summaries) / total)
+    total = sum(summary["num_problems"] for summary in summaries)
+    return float(sum(summary["accuracy"]["value"] * summary["num_problems"] for summary in summaries) / total)

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from mathstrap.curate.dedup import DedupOptions, DuplicatePair, find_duplicates
 from mathstrap.curate.difficulty import DifficultyOptions, Place, place_in_window
 from mathstrap.curate.mix import Meta, label_keys, meta_of, mix, split
-from mathstrap.curate.paths import bad_arithmetic, select_paths
+from mathstrap.curate.paths import false_equations, select_paths
 from mathstrap.curate.uniqueness import fitting_twin
 from mathstrap.files.rundir import Mark, RunDir
 from mathstrap.parallel import ChunkMap, here
@@ -238,7 +238,7 @@ def _choose(
                 continue
             note = next((flags[key] for key in lineage(candidate.id) if key in flags), None)
             digest = hashlib.blake2b(" ".join(candidate.text.split()).encode(), digest_size=12).digest()
-            false = tuple(bad_arithmetic(candidate.text))
+            false = false_equations(candidate.text)
             if note is not None:
                 drop(candidate, "flagged", note)
             elif candidate.id in approved:

@@ -1,7 +1,7 @@
-"""Build Backward-Full: hide the numbers of a test set by rule, one question for each, none filtered out.
+"""Build Backward-Full: hide every number of a test set by rule, one question each, without filtering.
 
-The published GSM8K-Backward keeps the questions that some model solved. Here every candidate stays and carries a flag
-that says whether the hidden number can be found at all.
+The published GSM8K-Backward keeps only questions that some model solved. Here every question stays, with a flag that
+says whether the hidden number can be determined.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ ALL = 10_000
 
 
 def build_backward(problems: Sequence[Problem], *, rng_seed: int = 0, per_question: int | None = None) -> list[Problem]:
-    """Return the backward questions of a set, in order: every number, or `per_question` seeded ones of each question.
+    """Return the backward questions of a set, in order: for every number, or for `per_question` random ones each.
 
-    Tags: `hidden` is the text behind x, `kind` what sort of number it was, `solvable` whether the answer depends on it
-    and determines it (yes, no, unknown).
+    Tags: `hidden` is the text that x replaces, `kind` the kind of number, `solvable` whether the answer depends on the
+    number and determines it (yes, no, unknown).
     """
-    problems_made: list[Problem] = []
+    backward_problems: list[Problem] = []
     for problem in problems:
-        for found in rewrite(problem, per_question or ALL, rng_seed=rng_seed, masks="all"):
-            if not isinstance(found, Problem):
+        for masked in rewrite(problem, per_question or ALL, rng_seed=rng_seed, masks="all"):
+            if not isinstance(masked, Problem):
                 continue
             tags: dict[str, Any] = {
-                "kind": found.tags["mask_kind"],
-                "hidden": found.tags["mask_text"],
-                "solvable": solvable(found),
+                "kind": masked.tags["mask_kind"],
+                "hidden": masked.tags["mask_text"],
+                "solvable": solvable(masked),
                 **{name: problem.tags[name] for name in ("level", "subject") if name in problem.tags},
             }
-            problems_made.append(
+            backward_problems.append(
                 Problem(
-                    id=found.id, dataset=f"{problem.dataset}-backward-full", style=found.style, question=found.question,
-                    answer=found.answer, method="fobar", parent=problem.id, tags=tags,
+                    id=masked.id, dataset=f"{problem.dataset}-backward-full", style=masked.style,
+                    question=masked.question, answer=masked.answer, method="fobar", parent=problem.id, tags=tags,
                 )
             )  # fmt: skip
-    return problems_made
+    return backward_problems
 
 
 def solvable(problem: Problem) -> Solvable:
-    """Return whether the hidden number is determined: it matters to the answer, and no other number fits."""
+    """Return whether the hidden number is determined: the answer depends on it, and no other number fits."""
     relevant, unique = problem.tags["mask_relevant"], problem.tags["mask_unique"]
     if relevant == "no" or unique == "no":
         return "no"

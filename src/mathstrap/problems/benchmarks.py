@@ -1,4 +1,4 @@
-"""The test sets by name: where each is published, which file holds it, and the shape of its rows.
+"""The test sets by name: where each is published, its file, and the shape of its rows.
 
 A benchmark is one entry of BENCHMARKS. `load_benchmark` reads one from a file, a folder of files or the hub.
 """
@@ -17,20 +17,18 @@ from mathstrap.files.rows import iter_rows
 from mathstrap.hub.rows import hub_rows
 from mathstrap.plugins import is_own, load_own
 from mathstrap.problems import shapes
-from mathstrap.problems.load import gold_passes, shorten, slug
+from mathstrap.problems.golds import shorten
+from mathstrap.problems.load import HUB_SETS, gold_passes, slug
 from mathstrap.problems.shapes import Shape, Shaped
 from mathstrap.types import Problem, Reject, Style
 
 DATA_VARIABLE = "MATHSTRAP_DATA"
-_MATH = ("algebra", "counting_and_probability", "geometry", "intermediate_algebra", "number_theory", "prealgebra",
-         "precalculus")  # fmt: skip
-
 
 @dataclass(frozen=True, kw_only=True)
 class Benchmark:
     """A test set. `file` is its name in a data folder, `hub` its repository with `configs` and `split`.
 
-    `home` says where a set that is on no hub comes from. A derived set names the one it is built `of`, and is built by
+    `home` is the source of a set that is not on the hub. A derived set is built from the set `of` by the function
     `build`.
     """
 
@@ -65,7 +63,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     ),
     "mawps": Benchmark(about="MAWPS", file="mawps_test.jsonl", hub="MU-NLPC/Calc-mawps", shape=shapes.input_target),
     "math": Benchmark(
-        about="MATH, test", style="math", file="math_test.jsonl", hub="EleutherAI/hendrycks_math", configs=_MATH,
+        about="MATH, test", style="math", file="math_test.jsonl", hub=HUB_SETS["math"][0], configs=HUB_SETS["math"][1],
         shape=shapes.competition,
     ),
     "math500": Benchmark(
@@ -129,9 +127,9 @@ BENCHMARKS |= {
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedBenchmark:
-    """The problems of a test set in its own order, the rows that could not be used, and where they came from.
+    """The problems of a test set in its own order, the rows that could not be used, and the source.
 
-    `places` says for every problem's id which row of the published set it is, or which question of a derived one.
+    `places` maps every problem's id to its row in the published set, or to its place in a derived set.
     """
 
     name: str
@@ -146,21 +144,22 @@ def load_benchmark(
 ) -> LoadedBenchmark:
     """Read a test set: `gsm8k`, `gsm8k=path/to/file.jsonl`, or `gsm8k` out of the folder `data`.
 
-    Without a folder it is looked for in MATHSTRAP_DATA, then on the hub. `limit` takes the first questions of a
-    published set, in its order; of a derived set it limits the questions it is built from. Ids depend on neither.
+    Without `data` the set is read from MATHSTRAP_DATA, else from the hub. `limit` takes the first questions of a
+    published set, in its order; of a derived set it limits the questions it is built from. Ids depend on neither
+    `limit` nor `offset`.
     """
-    name, _, given = name.partition("=")
+    name, _, path_given = name.partition("=")
     benchmark = find_benchmark(name)
     name = set_name(name)
     if benchmark.build:
-        parent = f"{benchmark.of}={given}" if given else benchmark.of
+        parent = f"{benchmark.of}={path_given}" if path_given else benchmark.of
         loaded = load_benchmark(parent, data=data, limit=limit, offset=offset)
         problems = builder(benchmark.build)(loaded.problems, rng_seed=rng_seed)
         places = {problem.id: place for place, problem in enumerate(problems)}
         return LoadedBenchmark(
             name=name, source=loaded.source, problems=problems, places=places, rejects=loaded.rejects
         )
-    source, rows = open_rows(name, benchmark, given, data)
+    source, rows = open_rows(name, benchmark, path_given, data)
     problems, places, rejects, seen = [], dict[str, int](), [], dict[str, int]()
     number = 0
     for number, row in enumerate(rows):
@@ -174,7 +173,7 @@ def load_benchmark(
             rejects.append(Reject(id=plain, stage="seeds", reason="bad_row", detail=f"{source}: {shaped}"))
             continue
         problem = to_problem(shaped, name, benchmark, plain, seen)
-        if not gold_passes(problem):
+        if not gold_passes(problem.answer):
             detail = f'{source}: "{shorten(problem.answer)}"'
             rejects.append(Reject(id=plain, stage="seeds", reason="gold_fails_grader", detail=detail))
             continue
@@ -209,7 +208,7 @@ def find_benchmark(name: str) -> Benchmark:
 
 
 def set_name(name: str) -> str:
-    """Return what a test set is called in ids and tables: its name, or that of the user's own object."""
+    """Return a test set's name in ids and tables: its own, or that of the user's object."""
     return slug(name.rpartition(":")[2].replace("_", "-")) if is_own(name) else name
 
 
@@ -222,13 +221,13 @@ def builder(name: str) -> Callable[..., list[Problem]]:
     return builders[name]
 
 
-def open_rows(name: str, benchmark: Benchmark, given: str, data: str) -> tuple[str, Iterator[dict[str, Any]]]:
-    """Return (where, rows) of a published set: a given file, a file of the data folder, or the hub."""
+def open_rows(name: str, benchmark: Benchmark, path_given: str, data: str) -> tuple[str, Iterator[dict[str, Any]]]:
+    """Return (source, rows) of a published set: a file named by the user, a file of the data folder, or the hub."""
     folder = data or os.environ.get(DATA_VARIABLE, "")
     if data and not Path(data).is_dir():
         raise InputError(f"{data}: no such folder. --data names the folder with {benchmark.file}.")
-    path = Path(given) if given else Path(folder) / benchmark.file if folder else None
-    if path is not None and (given or path.exists()):
+    path = Path(path_given) if path_given else Path(folder) / benchmark.file if folder else None
+    if path is not None and (path_given or path.exists()):
         return str(path), (row for _, row in iter_rows(path))
     help_text = (
         f"Without a network, put {benchmark.file} in a folder and name it with --data or {DATA_VARIABLE}, or give the "

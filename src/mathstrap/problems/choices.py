@@ -21,11 +21,11 @@ _IN_LINE = re.compile(
 
 
 def choices_of(row: Row, columns: tuple[str, ...], lettered: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the choices of a row by letter: a list, a text with letters, label and text lists, or `lettered` columns.
+    """Return the choices of a row by letter: from a list, a text with letters, lists of labels and texts, or columns.
 
-    Empty where there are none, or fewer than two.
+    `lettered` are columns with one choice each. Empty where there are fewer than two choices.
     """
-    value = next((found for name in columns if (found := value_at(row, name)) not in (None, "", [])), None)
+    value = next((cell for name in columns if (cell := value_at(row, name)) not in (None, "", [])), None)
     if value is None:
         return {letter: text for letter, name in zip(LETTERS, lettered, strict=False) if (text := _as_text(row[name]))}
     if isinstance(value, str) and value[:1] in ("[", "{"):
@@ -71,14 +71,14 @@ def _as_text(value: Any) -> str:
 
 
 def with_choices(question: str, choices: Mapping[str, str]) -> str:
-    """Return a question with its choices below it, one a line; the question itself where it has them already."""
+    """Return a question with its choices below it, one per line; unchanged where it has them already."""
     if all(text and text in question for text in choices.values()) and re.search(r"\(?[AB]\s*[).:]", question):
         return question
     return question + "\n" + "\n".join(f"({letter}) {text}" for letter, text in choices.items())
 
 
 def label_of(row: Row, columns: tuple[str, ...], answer: str) -> str:
-    """Return the letter of a choice that the row labels otherwise, as ARC does with 1 to 4; empty where it does not."""
+    """Return the letter of an answer that is one of the row's own labels, as ARC's 1 to 4; else empty."""
     for name in columns:
         value = value_at(row, name)
         labels: Any = value.get("label") if isinstance(value, Mapping) else None
@@ -93,7 +93,7 @@ def label_of(row: Row, columns: tuple[str, ...], answer: str) -> str:
 def choice_named(
     row: Row, columns: tuple[str, ...], raw: Any, choices: Mapping[str, str], *, by_place: bool
 ) -> str:
-    """Return the letter of the choice that an answer names by another label or by its place; else nothing."""
+    """Return the letter of the choice that an answer names by another label or by its place; else empty."""
     raw = raw[0] if isinstance(raw, list) and len(raw) == 1 else raw
     if isinstance(raw, str | int) and not isinstance(raw, bool) and (letter := label_of(row, columns, str(raw))):
         return letter
@@ -106,14 +106,14 @@ def choice_named(
 
 
 def is_place(value: Any, choices: Mapping[str, str]) -> bool:
-    """Say whether an answer is the place of a choice: a whole number, counted from 0."""
+    """Say whether an answer is the place of a choice: a whole number, counting from 0."""
     is_whole = (isinstance(value, int) and not isinstance(value, bool)) or (
         isinstance(value, float) and value.is_integer()
     )
     return is_whole and 0 <= value < len(choices)
 
 
-# How a choice begins inside a question: `(A)`, `A)`, `A.`, `A、`, `\textbf{(A)}`, behind a space or a line's start.
+# How a choice begins inside a question: `(A)`, `A)`, `A.`, `A、`, `\textbf{(A)}`, after a space or a line's start.
 _MARK = re.compile(
     r"(?:(?<=[\s,;$?:：？。)）}])|^)(?:\\(?:text|textbf|mathrm|mathbf|rm|bf)\s*\{?\s*)?"
     r"(?:[(（]\s*([A-J])\s*[)）]|([A-J])\s?[).:、．：])\}?(?=\s|\\|~|\$|[^\sA-Za-z.,])",
@@ -125,11 +125,11 @@ MAX_CHOICE = 200
 
 
 def choices_in(question: str) -> dict[str, str]:
-    """Return the choices that a question ends in, by letter; empty where it has none that are surely told apart.
+    """Return the choices at the end of a question, by letter; empty where they cannot be told apart reliably.
 
-    The letters run from A without a gap, and there are three of them at least.
+    The letters must run from A without a gap, and there must be at least three.
     """
-    if not _SECOND.search(question):  # nearly all questions
+    if not _SECOND.search(question):  # a cheap test that nearly all questions fail
         return {}
     marks = list(_MARK.finditer(question))
     for first in range(len(marks) - 3, -1, -1):
@@ -147,7 +147,7 @@ def choices_in(question: str) -> dict[str, str]:
 
 
 def _bare(text: str) -> str:
-    """Return a choice without the spaces of LaTeX around it, a half formula's dollar and the comma behind it."""
+    """Return a choice without the LaTeX spaces around it, an unpaired dollar sign and the comma after it."""
     for _ in range(3):
         opening = _AROUND.match(text)
         text = text[opening.end() :] if opening else text

@@ -1,4 +1,4 @@
-"""Say which columns of a dataset made elsewhere hold the question, the response and the gold. Knows no file format."""
+"""Find the columns of another tool's dataset that hold question, response and gold. Knows nothing of file formats."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from mathstrap.problems.questions import join_context
 from mathstrap.problems.wrappers import bare_question
 
 Row = Mapping[str, Any]
-# Runs made before samples had `gold_source` say in `gold` where the gold came from.
+# In samples of older versions `gold` is the origin of the gold, which `gold_source` is in newer ones.
 _NOT_GOLDS = ("given", "voted")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """The column, or path, that holds each part; empty where there is none; `chat` holds turns instead.
+    """The column, or path, of each part; empty where there is none; `chat` is a column of turns instead.
 
-    `options` holds the choices, or `lettered` one each; `by_place` says that a whole number is the place of the right
-    one. `extra` is a column that goes below the question (Alpaca's `input`); `preset` the format that was recognised.
+    `options` holds all choices, or the columns `lettered` one each; `by_place` says that a whole number is the place of
+    the right choice. `extra` goes below the question (Alpaca's `input`); `preset` is the recognised format.
     """
 
     query: str = ""
@@ -43,14 +43,14 @@ class Columns:
 
 
 def find_columns(
-    row: Row, given: Mapping[str, str] | None = None, *, where: str = "the file", needs_question: bool = True
+    row: Row, fields_given: Mapping[str, str] | None = None, *, where: str = "the file", needs_question: bool = True
 ) -> Columns:
-    """Return the columns of a dataset from one of its rows and the user's own `given` map of part to column.
+    """Return the columns of a dataset from one of its rows and the user's map `fields_given` of part to column.
 
-    Raises InputError if a given part or column does not exist, or if no column holds the question that is needed.
+    Raises InputError if one of those parts or columns does not exist, or if a needed question has no column.
     """
     known = [part.name for part in fields(Columns) if part.name not in ("extra", "lettered", "by_place", "preset")]
-    for part, column in (given or {}).items():
+    for part, column in (fields_given or {}).items():
         if part not in known:
             raise InputError(f'fields: no such part "{part}".{suggest(part, known)}')
         if not has_value(row, column):
@@ -65,7 +65,7 @@ def find_columns(
     columns = Columns(
         query=first["question"], response=response, original=first["original"], gold=gold, type=first["type"],
         id=first["id"], context=first["context"], chat=chat, preset=layout.preset, options=first["options"],
-        lettered=layout.lettered if set(layout.lettered).isdisjoint((given or {}).values()) else (),
+        lettered=layout.lettered if set(layout.lettered).isdisjoint((fields_given or {}).values()) else (),
         by_place=layout.by_place,
         extra="input" if first["question"] == "instruction" and text_of(row, "input") else "",
     )  # fmt: skip
@@ -73,10 +73,10 @@ def find_columns(
         # One column `answer`: the whole solution if it reads like one, as in GSM8K, else the bare gold.
         is_solution = len(str(row[columns.response])) > 40 or "####" in str(row[columns.response])
         columns = replace(columns, gold="") if is_solution else replace(columns, response="")
-    named: dict[str, Any] = dict(given or {})
+    named: dict[str, Any] = dict(fields_given or {})
     columns = replace(columns, **named)
     if columns.response and columns.response == columns.gold and "gold" not in named:
-        columns = replace(columns, gold="")  # named as the response, so not the bare gold
+        columns = replace(columns, gold="")  # the user named it as the response, so it is not the bare gold
     if needs_question and not columns.query and not columns.chat:
         have = ", ".join(sorted(map(str, row))[:12]) or "nothing"
         raise InputError(f"{where}: no column holds the question (the rows have: {have}). Name it: query=COLUMN.")
@@ -85,14 +85,14 @@ def find_columns(
 
 def _may_be_gold(row: Row, name: str, preset: str) -> bool:
     value = value_at(row, name)
-    is_verdict = name == "label" and not preset  # a dataset made elsewhere labels replies, not questions
+    is_verdict = name == "label" and not preset  # in a file of replies, a label judges the reply
     return not (is_verdict or isinstance(value, bool) or (isinstance(value, str) and value in _NOT_GOLDS))
 
 
 def question_of(row: Row, columns: Columns) -> str | None:
     """Return the question of a row without the prompt around it; None without text.
 
-    Its context stands before it, its choices below it.
+    Its context comes before it, its choices below it.
     """
     if columns.chat and not columns.query:
         chat = chat_of(row, columns.chat)
@@ -109,16 +109,16 @@ def question_of(row: Row, columns: Columns) -> str | None:
 
 
 def choices_in_columns(row: Row, columns: Columns) -> dict[str, str]:
-    """Return the choices of a row by letter; empty where no column holds any."""
+    """Return the choices of a row by letter; empty without a column of choices."""
     if not columns.options and not columns.lettered:
         return {}
     return choices_of(row, (columns.options,) if columns.options else (), columns.lettered)
 
 
 def gold_of(row: Row, columns: Columns) -> str:
-    """Return the gold of a row as it is graded against, as `(C) its text` for a choice; empty without one.
+    """Return the gold of a row in the form that is graded, `(C) its text` for a choice; empty without a gold.
 
-    What no answer can match, such as `N/A` or a proof, is not a gold.
+    A value that no answer can match, such as `N/A` or a proof, is not a gold.
     """
     answer = text_of(row, columns.gold)
     if not answer or not answer.strip():
@@ -127,8 +127,8 @@ def gold_of(row: Row, columns: Columns) -> str:
     if choices:
         options = (columns.options,) if columns.options else ()
         answer = choice_named(row, options, value_at(row, columns.gold), choices, by_place=columns.by_place) or answer
-    found = read_gold(answer, "", choices=choices)
-    return "" if isinstance(found, BadGold) else found.answer
+    gold = read_gold(answer, "", choices=choices)
+    return "" if isinstance(gold, BadGold) else gold.answer
 
 
 def response_of(row: Row, columns: Columns) -> str | None:
@@ -140,9 +140,9 @@ def response_of(row: Row, columns: Columns) -> str | None:
 
 
 def text_of(row: Row, column: str) -> str | None:
-    """Return a column's text, or what stands at its path; a list of one counts as its item.
+    """Return the value of a column or path as text; a list of one item counts as the item.
 
-    A finite number is text too; a missing, null, NaN or nested value is None.
+    A finite number becomes text; a missing, null, NaN or nested value is None.
     """
     return as_text(value_at(row, column)) if column else None
 

@@ -1,7 +1,7 @@
-r"""Look at a gold answer before anything is paid for: take the value out, or say why there is none.
+r"""Check gold answers before any request is paid for: extract the value, or say why there is none.
 
-A gold that nobody can match makes a run whose yield is zero. What is certain is mended and counted (the value behind
-`####`, the last `\boxed`, the text of a choice, a unit in brackets); what is not is refused with its reason.
+A gold that no answer can match wastes all its draws. Certain cases are repaired and counted (the value after `####`,
+the last `\boxed`, the text of a choice, a unit in brackets); all others are refused with a reason.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mathstrap.verify.find.boxes import boxed_answer
 from mathstrap.verify.record import Extraction
 
 MAX_GOLD_CHARS = 300
-# What stands in an answer column where there is no answer.
+# The texts of an answer column that mean "no answer".
 _NOTHING = re.compile(
     r"[\W_]*(?:none|n\s*[./]?\s*a|null|nil|nan|proofs?|(?:answer )?not ?found|"
     r"no (?:final )?(?:answer|solution (?:given|provided|available|found))(?: (?:given|provided|available|found))?|"
@@ -34,7 +34,7 @@ _NOTHING = re.compile(
     r"(?:答案)?不唯一|无)?[\W_]*",
     re.IGNORECASE,
 )
-# What is beside the value in a cell: marks of chat templates, letters that are not seen, GSM8K's calculations.
+# Noise beside the value in a cell: marks of chat templates, invisible characters, GSM8K's calculations.
 _TOKENS = re.compile(r"<\|[^<>|]{1,30}\|>|</?s>|<(?:eos|bos|pad)>|\[(?:EOS|BOS|PAD)\]")
 _UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 _CALCULATION = re.compile(r"<<[^<>]*>>")
@@ -72,7 +72,7 @@ _WHOLE_FLOAT = re.compile(r"([-+]?\d+)\.0+")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
 _CONCLUDES = re.compile(r"####|boxed|[Aa]nswers? (?:is|are)\b|[Aa]nswer ?[:：=]|答案[是为:：]")
 _LETTER = re.compile(r"\W*+(?:option |choice |answer )?\W*+([A-J])\W*+", re.IGNORECASE)
-# A sentence states its value with a verb, and ends with a stop.
+# A sentence, unlike a value, has a verb and ends with a full stop.
 _VERB = re.compile(
     r"\b(?:is|are|was|were|has|have|had|will|can|does|do|we|he|she|they|it|there|so|because|since|therefore|"
     r"thus|then)\b",
@@ -82,7 +82,7 @@ _VERB = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Gold:
-    """A gold answer that can be graded, the worked solution, and what was done to get it (empty: nothing)."""
+    """A gold answer that can be graded, the worked solution, and the repair that produced it (empty: none)."""
 
     answer: str
     solution: str = ""
@@ -98,7 +98,7 @@ class BadGold:
 
 @dataclass(kw_only=True)
 class GoldShapes:
-    """How many golds are of which kind, and what was done to how many."""
+    """The counts of golds by kind, and of repairs."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     mended: Counter[str] = field(default_factory=Counter)
@@ -113,13 +113,15 @@ class GoldShapes:
             self.mended[mended] += 1
 
     def lines(self) -> list[str]:
-        """Return what to print: shares of the kinds, then what was done, commonest first."""
+        """Return the lines to print: shares of the kinds, then the repairs, commonest first."""
         total = sum(self.kinds.values())
         if not total:
             return []
         shares = ", ".join(f"{kind} {share(count, total)}" for kind, count in self.kinds.most_common())
         rare = [
-            f'{kind} like "{_short(self.examples[kind])}"' for kind in ("letters", "words", "lists") if self.kinds[kind]
+            f'{kind} like "{shorten(self.examples[kind])}"'
+            for kind in ("letters", "words", "lists")
+            if self.kinds[kind]
         ]
         lines = [f"golds: {shares}" + (f" ({'; '.join(rare)})" if rare else "")]
         if self.mended:
@@ -128,14 +130,14 @@ class GoldShapes:
 
 
 def share(count: int, total: int) -> str:
-    """Return a share in percent; what is there at all is never 0 %."""
+    """Return a share in percent; a positive share is never printed as 0 %."""
     percent = 100 * count / total
     return "under 1 %" if 0 < percent < 0.5 else f"{percent:.0f} %"
 
 
 @lru_cache(maxsize=4096)
 def kind_of_gold(answer: str) -> str:
-    """Return what sort of thing a gold is: numbers, choices, letters, yes or no, lists, expressions or words."""
+    """Return the kind of a gold: numbers, choices, letters, yes or no, lists, expressions or words."""
     text = answer.strip().strip("$").strip()
     bare = re.sub(r"\\(?:text|mathrm|textbf)\{\s*([^{}]*)\}|\\[,!;% ]|[\s$€£¥%°]", r"\1", text)
     if (_NUMBER.fullmatch(bare) and any(letter.isdigit() for letter in bare)) or re.fullmatch(r"-?\d+/\d+", bare):
@@ -160,10 +162,10 @@ def kind_of_gold(answer: str) -> str:
 def read_gold(
     answer: str, solution: str = "", *, question: str = "", choices: Mapping[str, str] | None = None
 ) -> Gold | BadGold:
-    """Return the gold of an answer column beside its solution, or why there is none.
+    """Return the gold of an answer and its solution, or the reason why there is none.
 
     `choices` are the options by letter; an answer that names one becomes `(C) its text`. An empty answer is read from
-    the solution. Both are text; an answer that disagrees with what the solution ends in is refused.
+    the solution. An answer that differs from the final answer of the solution is refused.
     """
     original, solution = _seen(answer), solution.strip()
     if len(original) > 200_000 or len(solution) > 400_000:
@@ -173,47 +175,47 @@ def read_gold(
     if _NOTHING.fullmatch(original):
         read = _from_solution(original, solution)
         return read if isinstance(read, BadGold) else _chosen_inside(read, question) or read
-    found = _value_in(original, solution)
-    if isinstance(found, BadGold):
-        return found
-    if (chosen := _chosen_inside(found, question)) is not None:
+    gold = _value_in(original, solution)
+    if isinstance(gold, BadGold):
+        return gold
+    if (chosen := _chosen_inside(gold, question)) is not None:
         return chosen
-    if re.fullmatch(r"-?[1-9]\d{0,14}", found.answer) and (found.solution != solution or not solution):
-        return found  # nearly all golds of word problems
-    value, mended = _tidy(found.answer, question)
+    if re.fullmatch(r"-?[1-9]\d{0,14}", gold.answer) and (gold.solution != solution or not solution):
+        return gold  # a shortcut for nearly all golds of word problems
+    value, mended = _tidy(gold.answer, question)
     if not value:
         return BadGold(reason="the gold answer is empty")
     if _NOTHING.fullmatch(value):
-        return BadGold(reason=f'the gold answer is "{_short(value)}", which is not an answer')
+        return BadGold(reason=f'the gold answer is "{shorten(value)}", which is not an answer')
     fault = _fault_of_value(value)
     if fault:
         return BadGold(reason=fault)
-    if found.solution == solution and (other := _disagreement(value, solution)):
-        return BadGold(reason=f'the gold answer is "{_short(value)}", the solution ends in "{_short(other)}"')
-    return Gold(answer=value, solution=found.solution, mended=found.mended or mended)
+    if gold.solution == solution and (other := _disagreement(value, solution)):
+        return BadGold(reason=f'the gold answer is "{shorten(value)}", the solution ends in "{shorten(other)}"')
+    return Gold(answer=value, solution=gold.solution, mended=gold.mended or mended)
 
 
-def _chosen_inside(found: Gold, question: str) -> Gold | None:
-    """Return `(C) its text` for a gold that is one of the choices that the question itself lists; else None.
+def _chosen_inside(gold: Gold, question: str) -> Gold | None:
+    """Return `(C) its text` for a gold that is one of the choices in the question itself; else None.
 
-    The letter of a choice that is a sentence or a table stays alone: nobody repeats the text.
+    Also None for a choice that is a sentence or a table: no reply repeats its text, so the letter alone is the gold.
     """
-    if len(found.answer) > 80 or not (inside := choices_in(question)):
+    if len(gold.answer) > 80 or not (inside := choices_in(question)):
         return None
-    chosen = _choice_gold(found.answer, found.solution, inside)
+    chosen = _choice_gold(gold.answer, gold.solution, inside)
     if isinstance(chosen, BadGold) or len(chosen.answer) > 80 or "\n" in chosen.answer or _is_prose(chosen.answer[4:]):
         return None
     return chosen
 
 
 def _from_solution(original: str, solution: str) -> Gold | BadGold:
-    """Return the gold that a solution states, where its column holds none."""
+    """Return the gold that a solution states, for a row without an answer."""
     from mathstrap.verify.find.extract import extract_answer
 
-    shown = _short(original)
+    shown = shorten(original)
     said = f'the gold answer is "{shown}", which is not an answer' if original else "the gold answer is empty"
     if _PROVES.search(original):
-        return BadGold(reason=f'the gold answer is "{_short(original)}": a proof, nothing to grade')
+        return BadGold(reason=f'the gold answer is "{shorten(original)}": a proof, nothing to grade')
     if not solution:
         return BadGold(reason=said)
     solution = _without_thought(solution)
@@ -236,7 +238,7 @@ def _from_solution(original: str, solution: str) -> Gold | BadGold:
 
 
 def _value_in(answer: str, solution: str) -> Gold | BadGold:
-    """Return the value in a column, which may hold a whole solution."""
+    """Return the value of an answer column, which may hold a whole solution."""
     from mathstrap.verify.find.extract import extract_answer
 
     text, mended = answer, ""
@@ -249,21 +251,21 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
     if not text:
         return BadGold(reason="the gold answer holds a thought and nothing after it")
     if text.startswith(('{"', "[{")):
-        return BadGold(reason=f'the gold answer is JSON in a text ("{_short(text)}"), expected a value')
+        return BadGold(reason=f'the gold answer is JSON in a text ("{shorten(text)}"), expected a value')
     if _REFUSES.search(text):
-        return BadGold(reason=f'the gold answer is a refusal: "{_short(text)}"')
+        return BadGold(reason=f'the gold answer is a refusal: "{shorten(text)}"')
     marked = _marked(text)
     if marked is not None:
         behind = text.rpartition("####")[2].strip().partition("\n")[2].strip() if "####" in text else ""
         stated = extract_answer(behind, "strict") if behind else None
         if stated and _numbers_differ(marked, stated.answer) and _differ(marked, stated.answer):
-            return BadGold(reason=f'the answer says "{_short(marked)}" and "{_short(stated.answer)}"')
+            return BadGold(reason=f'the answer says "{shorten(marked)}" and "{shorten(stated.answer)}"')
         is_wrapped = len(text) - len(marked) > 12 + len("\\boxed{}") or "####" in text
         whole = _before_marker(text) if is_wrapped else ""
         how = "the value behind ####" if "####" in text else "the value in \\boxed"
         if not marked.strip():
             return BadGold(reason=f"nothing stands in the answer's {'####' if '####' in text else 'box'}")
-        # GSM8K's own column is a solution with its marker: that is its format and nothing to mend.
+        # GSM8K's own column is a solution with its marker; that is its format and not a repair.
         is_format = how.endswith("####") and whole != "" and text.rstrip().endswith(marked.strip())
         return Gold(answer=marked, solution=whole or solution, mended=mended or ("" if is_format else how))
     label = _LABEL.match(text)
@@ -282,10 +284,10 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
         return Gold(answer=stated.answer, solution=solution or text, mended="the value that its sentence states")
     if len(text) > MAX_GOLD_CHARS or text.count(".") > 2 or "\n" in text:
         return BadGold(
-            reason=f'the answer "{_short(text)}" reads like a solution without a final answer; if it is one, name it: '
+            reason=f'the answer "{shorten(text)}" reads like a solution without a final answer; if it is one, name it: '
             "seeds.fields.solution=COLUMN, and the column of the bare answers: seeds.fields.answer=COLUMN"
         )
-    return BadGold(reason=f'the gold answer "{_short(text)}" is a sentence, not a value that can be graded')
+    return BadGold(reason=f'the gold answer "{shorten(text)}" is a sentence, not a value that can be graded')
 
 
 def _names_one(text: str, stated: Extraction) -> bool:
@@ -294,7 +296,7 @@ def _names_one(text: str, stated: Extraction) -> bool:
 
 
 def _seen(text: str) -> str:
-    """Return a cell as it is read: without letters that nobody sees, marks of templates, quotes around the whole."""
+    """Return a cell without invisible characters, template marks and quotes around the whole."""
     text = text.strip()
     if not text or (text.isascii() and text.isalnum()):
         return text
@@ -344,30 +346,30 @@ def _without_thought(text: str) -> str:
 
 
 def _marked(text: str, *, joined: bool = False) -> str | None:
-    """Return what stands behind the last `####`, up to the end of its line, or in the last box; None without either.
+    """Return the text after the last `####`, up to the end of its line, or in the last box; None without either.
 
-    Boxes that are one answer ("x = [2] and x = [-2]") are joined where that is wanted and they are not equal.
+    With `joined`, different boxes of one answer ("x = [2] and x = [-2]") are joined.
     """
     if "####" in text:
         behind = text.rpartition("####")[2]
         line = next((line.strip() for line in behind.splitlines() if line.strip()), "")
-        inner = _last_boxed(line)
+        inner = last_boxed(line)
         return (inner if inner is not None else line).strip()
-    found = _last_boxed(text)
-    if found is None:
+    box = last_boxed(text)
+    if box is None:
         return None
     if joined and text.count("boxed") > 1:
         boxes = boxed_answer(text)
-        last = found.strip()
+        last = box.strip()
         if boxes and boxes.content != last:
             first, other = _two_of(boxes.content)
             if _numbers_differ(first, other) and _differ(first, other):
                 return boxes.content
-    return found.strip()
+    return box.strip()
 
 
 def _two_of(values: str) -> tuple[str, str]:
-    """Return the first and the last of listed values without their names."""
+    """Return the first and the last of several listed values without their names."""
     first, _, last = values.partition(", ")
     return first.rpartition("=")[2].strip(), last.rpartition(", ")[2].rpartition("=")[2].strip()
 
@@ -376,11 +378,12 @@ def _before_marker(text: str) -> str:
     return text.rpartition("####")[0].strip() if "####" in text else text
 
 
-def _last_boxed(text: str) -> str | None:
+def last_boxed(text: str) -> str | None:
+    r"""Return the content of the last `\boxed{}`, braces balanced; None where there is none."""
     from mathstrap.verify.find.extract import extract_boxed
 
-    found = extract_boxed(text) if "boxed" in text or "\\fbox" in text else None
-    return found.answer if found else None
+    box = extract_boxed(text) if "boxed" in text or "\\fbox" in text else None
+    return box.answer if box else None
 
 
 def _tidy(value: str, question: str) -> tuple[str, str]:
@@ -420,9 +423,9 @@ def _tidy(value: str, question: str) -> tuple[str, str]:
 
 
 def _local_number(value: str, question: str) -> str | None:
-    """Return a number of a language with a decimal comma as the graders write it; None where it could be either.
+    """Return a number of a language with a decimal comma in the graders' spelling; None where it is ambiguous.
 
-    `1,250` stays what it is: collections translated from English keep the English separators (MGSM does).
+    `1,250` stays unchanged: collections translated from English keep the English separators (MGSM does).
     """
     if not uses_decimal_comma(language_of(question)):
         return None
@@ -456,14 +459,14 @@ def _fault_of_value(value: str) -> str:
     if len(value) > MAX_GOLD_CHARS and _is_prose(value):
         return f"the gold answer has {len(value):,} characters, expected a value"
     if _is_prose(value) and re.search(r"[.。]\W*\Z", value):
-        return f'the gold answer "{_short(value)}" is a sentence, not a value that can be graded'
+        return f'the gold answer "{shorten(value)}" is a sentence, not a value that can be graded'
     if _PROVES.search(value):
-        return f'the gold answer is "{_short(value)}": a proof, nothing to grade'
+        return f'the gold answer is "{shorten(value)}": a proof, nothing to grade'
     return ""
 
 
 def _disagreement(value: str, solution: str) -> str:
-    """Return what a solution ends in, where it is marked and surely another value; else nothing."""
+    """Return a solution's marked final answer where it certainly differs from the value; else empty."""
     if not solution or not _CONCLUDES.search(solution):
         return ""
     solution = _without_thought(solution)
@@ -478,7 +481,7 @@ def _disagreement(value: str, solution: str) -> str:
 
 
 def _concluded(solution: str) -> str | None:
-    """Return the number that the last sentence of a solution states as its answer, if one does."""
+    """Return the number that the last sentence of a solution states as its answer, or None."""
     from mathstrap.verify.find.extract import extract_answer
 
     stated = extract_answer(solution[-2_000:], "strict")
@@ -489,7 +492,7 @@ def _all_boxes(solution: str) -> Iterable[str]:
     from mathstrap.verify.find.extract import extract_boxed
 
     parts = solution.split("\\boxed")
-    boxes = [found.answer for part in parts[1:] if (found := extract_boxed("\\boxed" + part))]
+    boxes = [box.answer for part in parts[1:] if (box := extract_boxed("\\boxed" + part))]
     return [*boxes, ", ".join(boxes)]
 
 
@@ -502,7 +505,7 @@ def _differ(left: str, right: str) -> bool:
 
 
 def _numbers_differ(left: str, right: str) -> bool:
-    """Say whether two values that differ are numbers both, so that no way of writing accounts for it."""
+    """Say whether two different values are both numbers, so that spelling cannot explain the difference."""
     from mathstrap.verify.decide.equal import is_number
 
     return is_number(left) and is_number(right)
@@ -529,7 +532,7 @@ def _choice_gold(answer: str, solution: str, choices: Mapping[str, str]) -> Gold
     if not chosen:
         if not text:
             return BadGold(reason="the gold answer is empty")
-        return BadGold(reason=f'the gold answer "{_short(text)}" is none of the choices {labels}')
+        return BadGold(reason=f'the gold answer "{shorten(text)}" is none of the choices {labels}')
     value = choices[chosen].strip()
     mended = "a choice: its letter or its text counts"
     return Gold(answer=f"({chosen}) {value}" if value else chosen, solution=solution, mended=mended)
@@ -539,6 +542,7 @@ def _plain(text: str) -> str:
     return re.sub(r"[\s$]+|\\[,;! ]", "", text).casefold().rstrip(".")
 
 
-def _short(text: str, length: int = 60) -> str:
+def shorten(text: str, length: int = 60) -> str:
+    """Return a text on one line, cut to a length for a message, with an ellipsis."""
     text = " ".join(text.split())
     return text if len(text) <= length else text[: length - 1] + "…"

@@ -24,42 +24,42 @@ _VALUE = re.compile(r"\d|\\[a-z]+|^(?:yes|no|true|false|[A-E])$", re.IGNORECASE)
 
 
 def guess_fields(rows: Sequence[Row]) -> dict[str, str]:
-    """Return our names to columns, for the question and an answer or a solution at least; empty where it is unclear."""
+    """Return a map of part to column with at least a question and an answer or solution; empty where unclear."""
     columns = {name: [as_text(row.get(name)) or "" for row in rows[:ENOUGH]] for name in rows[0]}
     texts = {name: cells for name, cells in columns.items() if any(cells)}
     question = best(texts, "question", lambda cells: words_of(cells) >= 4)
     rest = {name: cells for name, cells in texts.items() if name != question}
     answer = best(rest, "answer", is_short, by_name=True)
-    # In a teacher's sheet "Solution" is the result; that name tells more than being the only column of numbers.
+    # In a teacher's sheet "Solution" is the result; the name is better evidence than being the only column of numbers.
     answer = answer or best(rest, "solution", is_short, by_name=True) or best(rest, "answer", is_short)
     rest.pop(answer, None)
     solution = best(rest, "solution", lambda cells: words_of(cells) >= 4, by_name=True)
     ident = best(rest, "id", lambda cells: len({*cells}) == len(cells) and all(cells), by_name=True)
-    found = {"question": question, "answer": answer, "solution": solution, "id": ident}
+    parts = {"question": question, "answer": answer, "solution": solution, "id": ident}
     if not question or not (answer or solution):
         return {}
-    return {part: column for part, column in found.items() if column}
+    return {part: column for part, column in parts.items() if column}
 
 
 def best(
     columns: Mapping[str, list[str]], part: str, fits: Callable[[list[str]], bool], *, by_name: bool = False
 ) -> str:
-    """Return the column that fits a part, one with a matching name first; empty where none or several do."""
+    """Return the column that fits a part, preferring a matching name; empty where none or several fit."""
     fitting = [name for name, cells in columns.items() if fits([cell for cell in cells if cell])]
     named = [name for name in fitting if re.search(_NAMES[part], name.strip(), re.IGNORECASE)]
     if named:
         return named[0]
     if by_name:
         return ""
-    if part == "question" and fitting:  # the longest texts are asked
+    if part == "question" and fitting:  # the questions are the longest texts
         return max(fitting, key=lambda name: words_of(columns[name]))
-    # Numbers that count the rows are an id and no answer.
+    # Numbers that count the rows are an id and not an answer.
     others = [name for name in fitting if not is_count(columns[name])]
     return others[0] if len(others) == 1 else ""
 
 
 def is_short(cells: list[str]) -> bool:
-    """Say whether cells are results rather than texts."""
+    """Say whether cells are short results and not texts."""
     return words_of(cells) <= 8 and share(cells, _VALUE) > 0.5
 
 

@@ -1,6 +1,6 @@
-"""Load seed problems from files, the hub or the package; look at every question and gold before it is paid for.
+"""Load seed problems from files, the hub or the package, and check every question and gold before a request is paid.
 
-`presets` says which column is which, `golds` what a gold is; knows nothing of models.
+`presets` finds the columns, `golds` checks golds; knows nothing of models.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
 from mathstrap.problems.choices import choice_named, choices_of, label_of, with_choices
 from mathstrap.problems.columns import as_text
-from mathstrap.problems.golds import BadGold, Gold, GoldShapes, read_gold
+from mathstrap.problems.golds import BadGold, Gold, GoldShapes, last_boxed, read_gold, shorten
 from mathstrap.problems.presets import (
     PRESETS,
     Layout,
@@ -55,10 +55,10 @@ MAX_QUESTION_CHARS = 20_000
 # Inline mathematics: no space inside the dollars, no digit behind the closing one.
 FORMULA = re.compile(r"\$[^\s$](?:[^$\n]{0,200}[^\s$])?\$(?!\d)")
 TAG_FIELDS = ("level", "type", "subject", "steps", "difficulty", "source")
-# How many bad rows a message shows, and after how many rows without a single good one reading stops.
+# Bad rows that a message shows, and rows without a single good one after which reading stops.
 SHOWN = 5
 HOPELESS = 2_000
-# Columns in which a set itself says that a row is of no use, with what they say of a good one.
+# Columns in which a dataset marks its own invalid rows, with the value of a valid row.
 VALID = {"problem_is_valid": "yes", "solution_is_valid": "yes", "question_is_valid": "yes"}
 
 
@@ -108,10 +108,10 @@ class SeedsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedProblems:
-    """Seed problems in source order, and the rows that fell out with `on_bad: skip`.
+    """Seed problems in source order, and the rows that `on_bad: skip` left out.
 
-    `golds` counts what the golds are and what was done to them, `mended` what was done to questions; `preset` is the
-    format that was recognised, empty where the usual names of columns served.
+    `golds` counts the kinds of golds and their repairs, `mended` the repairs of questions; `preset` is the recognised
+    format, empty where the columns have usual names.
     """
 
     problems: list[Problem]
@@ -122,7 +122,7 @@ class LoadedProblems:
     mended: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """Return what to print of a source: its format, the golds, what was mended and what fell out."""
+        """Return the lines to print of a source: its format, its golds, the repairs and the bad rows."""
         known = f" as {PRESETS[self.preset].about}" if self.preset else ""
         lines = [
             f"{self.source}: {counted(len(self.problems), 'question')}{known}, {counted(len(self.rejects), 'bad row')}"
@@ -149,13 +149,13 @@ class BadRows:
     rejects: list[Reject] = field(default_factory=list)
 
     def add(self, number: int, reason: str, code: str = "bad_row") -> None:
-        """Note one row."""
+        """Record one row."""
         where = place_of(self.options.source, number, self.starts)
         detail = f"{where}: {reason}"
         self.rejects.append(Reject(id=f"{self.dataset}-{number:05d}", stage="seeds", reason=code, detail=detail))
 
     def stop(self, num_rows: int, *, is_all: bool) -> InputError:
-        """Return the error that names the first of them."""
+        """Return the error that names the first bad rows."""
         details = [reject.detail for reject in self.rejects]
         if len(details) == 1:
             return InputError(f"{details[0]}. Fix the row or set seeds.on_bad=skip.")
@@ -204,7 +204,7 @@ def load_problems(options: SeedsOptions, *, progress: Callable[[int], None] | No
             continue
         seen[problem.id] = number
         if options.gold == "given":
-            if not gold_passes(problem):
+            if not gold_passes(problem.answer):
                 reason = f'the gold answer "{shorten(problem.answer)}" is not recognised by the grader'
                 bad.add(number, reason, "gold_fails_grader")
                 continue
@@ -245,13 +245,13 @@ def dataset_name(options: SeedsOptions) -> str:
 
 
 def bare_stem(path: Path) -> str:
-    """Return a file's name without its suffix and that of its packing."""
+    """Return a file's name without its suffix and its compression suffix."""
     packed = path.suffix.lower() in (".gz", ".zst", ".bz2", ".xz")
     return Path(path.stem).stem if packed else path.stem if "*" not in path.stem else path.parent.name
 
 
 def slug(text: str) -> str:
-    """Return text fit for an id: letters, digits, dot and dash; never empty."""
+    """Return a text as part of an id: letters, digits, dot and dash; never empty."""
     return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower() or "x"
 
 
@@ -284,7 +284,7 @@ def numbered_hub_rows(options: SeedsOptions) -> Iterator[tuple[int, Row]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Unusable:
-    """Why a row cannot be a seed; `code` is a key of REASONS."""
+    """A row that cannot be a seed, with the reason; `code` is a key of REASONS."""
 
     reason: str
     code: str = "bad_row"
@@ -292,7 +292,7 @@ class Unusable:
 
 @dataclass(frozen=True, kw_only=True)
 class ShapedRow:
-    """A row as a seed, and what was done to its question and its gold."""
+    """A row as a seed problem, and the repairs of its question and gold."""
 
     problem: Problem
     preset: str = ""
@@ -301,7 +301,7 @@ class ShapedRow:
 
 
 def shape_row(row: Row, options: SeedsOptions, dataset: str, number: int) -> ShapedRow | Unusable:
-    """Turn a row into a seed problem, or say what is wrong with it."""
+    """Return a row as a seed problem, or the reason why it cannot be one."""
     layout = layout_of(row, preset=options.preset)
     question = read_question(row, options.fields, layout)
     if isinstance(question, Unusable):
@@ -350,16 +350,16 @@ def shape_row(row: Row, options: SeedsOptions, dataset: str, number: int) -> Sha
 
 
 def columns_of(part: str, fields: Mapping[str, str], layout: Layout) -> tuple[str, ...]:
-    """Return the columns that may hold a part: the one the user named, else those of the layout."""
+    """Return the candidate columns of a part: the one the user named, else those of the layout."""
     return (fields[part],) if part in fields else layout.columns.get(part, ())
 
 
 def read_question(row: Row, fields: Mapping[str, str], layout: Layout) -> str | Unusable:
-    """Return the question of a row as it is written there, with its context before it."""
+    """Return the question of a row unchanged, with its context before it."""
     if layout.chat and "question" not in fields:
         chat = chat_of(row, layout.chat)
         if chat is None:
-            return Unusable(reason=f'nothing is asked in "{layout.chat}"')
+            return Unusable(reason=f'"{layout.chat}" has no turn that asks')
         if chat.has_picture:
             return Unusable(reason="the question needs a picture (a part of the chat)", code="question_unusable")
         if chat.num_asked > 1:
@@ -379,7 +379,7 @@ def read_question(row: Row, fields: Mapping[str, str], layout: Layout) -> str | 
 def row_gold(
     row: Row, fields: Mapping[str, str], layout: Layout, question: str, choices: Mapping[str, str]
 ) -> Gold | Unusable:
-    """Return (gold answer, solution) of a row, or say what is wrong with it."""
+    """Return the gold of a row, or the reason why it has none."""
     for name, good in VALID.items():
         said = row.get(name)
         if isinstance(said, str) and said.strip() and said.strip().lower() != good:
@@ -425,16 +425,16 @@ def row_gold(
     if (name and name == solution_name) or (not layout.is_worked and not (answer or "").strip()):
         solution = ""
     is_wrong = layout.is_generated and row.get("is_correct") is False
-    found = read_gold(answer or "", "" if is_wrong else solution or "", question=question, choices=choices)
-    if isinstance(found, BadGold) and layout.is_generated and answer:
-        found = read_gold(answer, "", question=question, choices=choices)
-    if isinstance(found, BadGold):
-        return Unusable(reason=found.reason, code="gold_unusable" if (answer or "").strip() else "bad_row")
-    return found
+    gold = read_gold(answer or "", "" if is_wrong else solution or "", question=question, choices=choices)
+    if isinstance(gold, BadGold) and layout.is_generated and answer:
+        gold = read_gold(answer, "", question=question, choices=choices)
+    if isinstance(gold, BadGold):
+        return Unusable(reason=gold.reason, code="gold_unusable" if (answer or "").strip() else "bad_row")
+    return gold
 
 
 def several(name: str, values: list[Any]) -> str:
-    """Return the sentence for an answer of several values of which nobody says whether all or any are meant."""
+    """Return the message for an answer of several values, of which all or any one may be meant."""
     shown = ", ".join(shorten(str(value), 20) for value in values[:3])
     return (
         f'field "{name}" holds a list of {len(values)} ({shown}), expected one answer; '
@@ -443,7 +443,7 @@ def several(name: str, values: list[Any]) -> str:
 
 
 def first_text(row: Row, names: tuple[str, ...]) -> tuple[str, str | None]:
-    """Return the first column that holds text, and the text; else the first that is there at all, and None."""
+    """Return the first column that holds text, and the text; else the first column that exists, and its blank text."""
     there = ""
     for name in names:
         if not has_value(row, name):
@@ -470,16 +470,16 @@ def is_ambiguous(text: str, choices: Mapping[str, str]) -> bool:
 
 
 def missing(row: Row, ours: str, name: str) -> Unusable:
-    """Return the sentence for a part that a row lacks, or holds in a form that is not text, with what the row has."""
+    """Return the message for a part that a row lacks or that is not text, with the row's columns."""
     if has_value(row, name):
         value = value_at(row, name)
-        found = "null" if value is None else repr(value) if isinstance(value, (bool, float)) else describe(value)
+        kind = "null" if value is None else repr(value) if isinstance(value, (bool, float)) else describe(value)
         hint = ""
         if isinstance(value, list) and value:
             hint = f"; name one item: seeds.fields.{ours}={name}[0]"
         elif isinstance(value, Mapping) and value:
             hint = f"; name one of its keys: seeds.fields.{ours}={name}.{next(iter(value))}"
-        return Unusable(reason=f'field "{name}" holds {found}, expected text{hint}')
+        return Unusable(reason=f'field "{name}" holds {kind}, expected text{hint}')
     have = ", ".join(sorted(map(str, row))[:12])
     hint = ", or seeds.gold=voted if there is none" if ours == "answer" else ""
     return Unusable(
@@ -488,7 +488,7 @@ def missing(row: Row, ours: str, name: str) -> Unusable:
 
 
 def describe(value: Any) -> str:
-    """Return what kind of thing a cell holds, for a message."""
+    """Return the kind of a cell's value, for a message."""
     if isinstance(value, (list, Mapping)):
         kind = "list" if isinstance(value, list) else "object"
         return f"a {kind} of {len(value)}" if kind == "list" else f"an object ({', '.join(map(str, value))})"[:120]
@@ -496,50 +496,31 @@ def describe(value: Any) -> str:
 
 
 def is_tag(value: Any) -> bool:
-    """Say whether a column's value is fit for a tag: a short scalar."""
+    """Say whether a column's value can be a tag: a short scalar."""
     return isinstance(value, (int, float, bool)) or (isinstance(value, str) and 0 < len(value) <= 100)
 
 
-def last_boxed(solution: str) -> str | None:
-    r"""Return the inside of the last `\boxed{}`, braces balanced; None where there is none."""
-    from mathstrap.verify.find.extract import extract_boxed
-
-    found = extract_boxed(solution)
-    return found.answer if found else None
-
-
 def looks_like_math(problem: Problem) -> bool:
-    """Say whether a question or its answer carries LaTeX; the dollars of "$5 and spent $3" are money."""
+    """Say whether a question or its answer has LaTeX; the dollar signs of "$5 and spent $3" are money."""
     text = f"{problem.question}\n{problem.answer}"
     return "\\" in text or FORMULA.search(text) is not None
 
 
 def with_style(problems: list[Problem]) -> list[Problem]:
-    """Give all problems of a source one style: math where a fifth of them carry LaTeX, for not every question does."""
+    """Give all problems of a source one style: "math" where a fifth have LaTeX; many questions of MATH have none."""
     style: Style = "math" if sum(map(looks_like_math, problems)) >= 0.2 * len(problems) else "gsm8k"
     return [replace(problem, style=style) for problem in problems]
 
 
 def safe_id(text: str) -> str:
-    """Return an id without the characters that lineage uses (`/`, `#`) or that a path or URL would."""
+    """Return an id without the characters that lineage (`/`, `#`), paths or URLs use."""
     cleaned = re.sub(r"[^A-Za-z0-9._-]+", "-", text.strip()).strip(".-")[:120]
     return cleaned or "x"
 
 
-def gold_passes(problem: Problem) -> bool:
-    """Say whether the grader accepts the gold answer as an answer to itself."""
-    return equals_itself(problem.answer)
-
-
 @lru_cache(maxsize=4096)
-def equals_itself(answer: str) -> bool:
-    """Say whether the grader accepts an answer as an answer to itself; the same small numbers come again and again."""
+def gold_passes(answer: str) -> bool:
+    """Say whether the grader accepts a gold as its own answer; cached, because small numbers recur."""
     from mathstrap.verify import grade
 
     return grade(answer, answer, form="answer").outcome == "correct"
-
-
-def shorten(text: str, length: int = 60) -> str:
-    """Return text cut to a length for a message, with an ellipsis."""
-    text = " ".join(text.split())
-    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,7 +1,7 @@
 """Build a robustness set from word problems: numbers resampled, names changed, an irrelevant sentence added.
 
-Every change is by rule, seeded by the problem's id, and leaves alone what it cannot change safely: numbers change only
-where the worked solution says what the answer becomes (`augment.renumber`).
+Every change is by rule, seeded by the problem's id, and made only where it is safe: numbers change only where the
+worked solution gives the new answer (`augment.renumber`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from mathstrap.types import Problem
 
 
 def perturb(problems: Sequence[Problem], *, rng_seed: int = 0) -> list[Problem]:
-    """Return up to three variants of every problem, in order; what a rule cannot do safely is left out."""
+    """Return up to three variants of every problem, in order; an unsafe change is left out."""
     variants: list[Problem] = []
     for problem in problems:
         for kind, change in (("numbers", resample_numbers), ("names", change_names), ("sentence", add_sentence)):
@@ -48,6 +48,6 @@ def change_names(problem: Problem, rng: random.Random) -> tuple[str, str] | None
 
 
 def add_sentence(problem: Problem, rng: random.Random) -> tuple[str, str] | None:
-    """Return the question with a sentence that has nothing to do with it, before the last sentence."""
+    """Return the question with an irrelevant sentence before its last sentence."""
     question = with_distractor(problem.question, problem.answer, rng)
     return (question, problem.answer) if question else None

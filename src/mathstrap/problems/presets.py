@@ -1,8 +1,8 @@
-"""The known formats of mathematical datasets: the columns that identify each, and which column is which part.
+"""The known formats of mathematical datasets: the columns that identify each format, and the column of each part.
 
-A preset is one entry of PRESETS: adding a format is adding an entry. Columns may be dotted paths and list items
-(`reward_model.ground_truth`, `prompt[-1].content`). The first preset whose `needs` a row has, and whose `lacks` it has
-not, is taken; a row that fits none is read by the usual names.
+A preset is one entry of PRESETS. Columns may be dotted paths and list items (`reward_model.ground_truth`,
+`prompt[-1].content`). A row has the first preset all of whose `needs` and none of whose `lacks` it has; a row that fits
+no preset is read by the usual column names.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 from mathstrap.files.text_rows import plain_name
 
 Row = Mapping[str, Any]
-# Parts of a row; `question` and `answer` are what seeds need, `response` is what datasets made elsewhere have.
+# Parts of a row. Seeds need `question` and `answer`; `response` is for files of replies.
 PARTS = ("question", "answer", "solution", "context", "options", "response", "original", "type", "id")
 CHATS = ("messages", "conversations", "conversation", "prompt", "dialogue", "turns")
 _ASKING, _ANSWERING = (
@@ -56,12 +56,12 @@ USUAL: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Preset:
-    """A known format: the columns that identify it, and those of each part (several: the first that holds something).
+    """A known format: the columns that identify it, and those of each part (of several, the first with a value counts).
 
-    `by_place` says that an answer which is a whole number is the place of a choice, counted from 0; `is_generated` that
-    the solution is a model's and may be wrong; `is_joined` that a list of several answers is one answer with several
-    parts. `is_worked` is false where the column of solutions holds equations, which state no answer. `lacks` are
-    columns that a row of this format has not.
+    `by_place` says that a whole number as answer is the place of a choice, counting from 0; `is_generated` that the
+    solution is a model's and may be wrong; `is_joined` that a list of several answers is one answer with several parts.
+    `is_worked` is false where the solution column holds equations, which state no answer. `lacks` are columns that a
+    row of this format must not have.
     """
 
     about: str
@@ -236,7 +236,7 @@ PRESETS: dict[str, Preset] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Where the parts of a row are: `columns` by part, candidates likeliest first; `chat` holds turns instead."""
+    """The columns of a row by part, the likeliest candidates first; `chat` is a column of turns instead."""
 
     preset: str = ""
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -253,7 +253,7 @@ _MOST_KNOWN = 1_000
 
 
 def layout_of(row: Row, *, preset: str = "") -> Layout:
-    """Return where the parts of a row are: by the preset named, by the first that fits, or by the usual names."""
+    """Return the layout of a row by the named preset, else the first that fits, else the usual names; cached."""
     is_flat = not any(
         isinstance(value, (list, Mapping)) or (isinstance(value, str) and value[:1] in ("[", "{"))
         for value in row.values()
@@ -268,7 +268,7 @@ def layout_of(row: Row, *, preset: str = "") -> Layout:
 
 
 def find_layout(row: Row, preset: str) -> Layout:
-    """Return where the parts of a row are, found anew."""
+    """Return the layout of a row, uncached."""
     plain = {plain_name(name): name for name in reversed(list(row))}
     usual = {part: tuple(plain[name] for name in names if name in plain) for part, names in USUAL.items()}
     usual["solution"] = tuple(name for name in usual["solution"] if name not in usual["answer"][:1])
@@ -292,12 +292,12 @@ def find_layout(row: Row, preset: str) -> Layout:
 
 
 def lettered_columns(plain: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the columns of a spreadsheet that hold the choices: A, B, C, or option_a and its like."""
+    """Return the columns of a spreadsheet that hold the choices: A, B, C, or option_a and so on."""
     for pattern in ("{}", "option_{}", "option{}", "choice_{}", "choice{}", "op{}"):
         names = [plain.get(pattern.format(letter)) for letter in "abcdefghij"]
-        found = tuple(name for name in names[: names.index(None) if None in names else None] if name)
-        if len(found) > 1:
-            return found
+        columns = tuple(name for name in names[: names.index(None) if None in names else None] if name)
+        if len(columns) > 1:
+            return columns
     return ()
 
 
@@ -307,7 +307,7 @@ def fits(preset: Preset, row: Row) -> bool:
 
 
 def has_value(row: Row, path: str) -> bool:
-    """Say whether a column is there, or a path leads somewhere."""
+    """Say whether a row has a column or a value at a path."""
     return path in row or (("." in path or "[" in path) and value_at(row, path) is not None)
 
 
@@ -315,9 +315,9 @@ _STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
 
 
 def value_at(row: Row, path: str) -> Any:
-    """Return what stands at a path of a row: a column's name, or `column.key`, `column[0]`, `column[-1].key`.
+    """Return the value at a path of a row: a column's name, or `column.key`, `column[0]`, `column[-1].key`.
 
-    A column of that very name comes first. JSON written as text is looked into. None where the path ends nowhere.
+    A column of exactly that name comes first. JSON in a text is parsed. None where the path leads nowhere.
     """
     if path in row:
         return row[path]
@@ -350,7 +350,7 @@ def json_value(text: str) -> Any:
     text = text.strip()
     if not text.startswith("[") or not _PRINTED.fullmatch(text):
         return text
-    # Python doubles a backslash, unless somebody else wrote the list.
+    # Python's repr doubles backslashes; in a list that was written by hand single ones stay.
     return [
         number or (single or double).replace("\\\\", "\\").replace("\\'", "'")
         for single, double, number in _PRINTED_ITEM.findall(text)
@@ -368,7 +368,7 @@ def _is_chat(value: Any) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Chat:
-    """What a conversation asks and what is answered; `num_asked` counts the turns that ask.
+    """The first question and the last answer of a conversation; `num_asked` counts the turns that ask.
 
     `has_picture` says that a part of a turn is not text.
     """
@@ -380,7 +380,7 @@ class Chat:
 
 
 def chat_of(row: Row, column: str) -> Chat | None:
-    """Return the first question and the last answer of a column of turns; None where nothing is asked."""
+    """Return the first question and the last answer of a column of turns; None where no turn asks."""
     turns = row.get(column)
     turns = json_value(turns) if isinstance(turns, str) else turns
     if not isinstance(turns, list):

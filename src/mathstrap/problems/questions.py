@@ -1,4 +1,4 @@
-"""Check a question before it is paid for: whether it is one, needs a picture, lacks a space, or is wrapped."""
+"""Check and repair questions before requests are paid: not a question, a picture needed, spaces missing, markup."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REFUSAL = re.compile(
     r"(?:很)?抱歉|对不起[，,]我)",
     re.IGNORECASE,
 )
-# What stands in a column of questions where there is none.
+# The texts of a question column that mean "no question".
 _NOTHING = re.compile(
     r"[\W_]*(?:none|n/?a|null|nan|nil|tbd|todo|deleted|removed|redacted|placeholder|empty|blank|missing|undefined|test|"
     r"question|problem|prompt|无)?[\W_]*",
@@ -27,7 +27,7 @@ _NOTHING = re.compile(
 _ENTITY = re.compile(
     r"&(?:nbsp|lt|gt|le|ge|amp|quot|apos|times|divide|deg|minus|[np]dash|[lr][sd]quo|frac\d\d|#\d{1,6}|#x[0-9a-f]{1,5});"
 )
-# Tags of pages, with attributes as pages write them: `a<b and b>c` is not a tag.
+# HTML tags, with attributes in HTML's form: `a<b and b>c` is not a tag.
 _TAG = re.compile(
     r"</?(?:p|br|div|span|strong|em|b|i|u|ul|ol|li|font|h[1-6]|center|small)(?:\s+[a-z-]+=(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>",
     re.IGNORECASE,
@@ -92,7 +92,7 @@ def join_context(body: str, question: str) -> str:
 
 
 def without_markup(question: str) -> str:
-    """Return a question without the tags and the entities of a web page; powers and indexes as `^2` and `_1`."""
+    """Return a question without HTML tags and entities; superscripts and subscripts become `^2` and `_1`."""
     if "&" in question and ";" in question:
         question = _ENTITY.sub(lambda entity: html.unescape(entity[0]), question).replace("\u00a0", " ")
     if "</" in question or re.search(r"<(?:br|p)\b", question, re.IGNORECASE):
@@ -104,15 +104,15 @@ def without_markup(question: str) -> str:
 
 
 def mend_gaps(question: str) -> str:
-    """Return a question with the space, or the full stop, that is missing between two of its sentences."""
+    """Return a question with missing spaces and full stops between its sentences restored."""
     if "\\" in question or ("$" in question and "$" in question.replace("$", "", 1)):
-        return question  # a formula may hold anything
+        return question  # a formula may look like two glued sentences
     spaced = _GLUED.sub(" ", question)
     return _RUN_ON.sub(".", spaced) if " How " in spaced or " What " in spaced else spaced
 
 
 def question_fault(question: str, row: Mapping[str, Any]) -> str:
-    """Return why a question cannot be asked of a model that reads text, or nothing."""
+    """Return why a text model cannot be asked a question, or an empty text."""
     if not question.strip():
         return "the question is empty"
     if _REFUSAL.search(question):
@@ -127,7 +127,7 @@ def question_fault(question: str, row: Mapping[str, Any]) -> str:
 
 
 def needs_picture(question: str, row: Mapping[str, Any]) -> str:
-    """Return why a question cannot be answered without a picture, or nothing; a drawing in code is text."""
+    """Return why a question needs a picture, or an empty text; a drawing in code is text."""
     if not any(map(question.lower().__contains__, _PICTURE_WORDS)) and not any(
         row.get(name) for name in _PICTURE_COLUMNS
     ):

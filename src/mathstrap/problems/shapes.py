@@ -1,6 +1,6 @@
-r"""Read one row of a public test set. A shape is a function of a row; it returns what it found or says what is wrong.
+r"""Read one row of a public test set. A shape is a function from a row to Shaped, or to a text with the fault.
 
-Knows the fields of the published files; knows nothing of where they lie or of graders.
+Knows the columns of the published files; knows nothing of their location or of graders.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
-from mathstrap.problems.load import last_boxed
+from mathstrap.problems.choices import LETTERS
+from mathstrap.problems.golds import last_boxed
 
 MOST_INT = 10**100
 
 
 class Shaped(msgspec.Struct, frozen=True, kw_only=True):
-    """What a row holds. `seed` names the question it was made from, where several rows share one."""
+    """The parts of a row. `seed` names the original question where several rows are variants of one."""
 
     question: str
     answer: str
@@ -32,7 +33,7 @@ Shape = Callable[[Mapping[str, Any]], "Shaped | str"]
 
 
 def text_of(row: Mapping[str, Any], *names: str) -> str:
-    """Return the first of the named fields that holds something, as text; whole floats lose their `.0`."""
+    """Return the first of the named fields with a value, as text; whole floats lose their `.0`."""
     for name in names:
         value = row.get(name)
         if isinstance(value, str) and value.strip():
@@ -47,7 +48,7 @@ def text_of(row: Mapping[str, Any], *names: str) -> str:
 
 
 def missing(row: Mapping[str, Any], *names: str) -> str:
-    """Return the sentence for a row that lacks all of the named fields."""
+    """Return the message for a row without any of the named fields."""
     have = ", ".join(sorted(map(str, row))[:12])
     return f"no {' or '.join(names)} field (the row has: {have})"
 
@@ -65,7 +66,7 @@ def word_problem(row: Mapping[str, Any]) -> Shaped | str:
 
 
 def gsm_plus(row: Mapping[str, Any]) -> Shaped | str:
-    """GSM-Plus: eight perturbations of every GSM8K test question; one removes a fact and leaves no answer to grade."""
+    """GSM-Plus: eight perturbations of every GSM8K test question; one kind removes a fact, so it has no answer."""
     question, answer = text_of(row, "question"), text_of(row, "answer")
     if not question or not answer:
         return missing(row, "question" if not question else "answer")
@@ -88,7 +89,7 @@ def input_target(row: Mapping[str, Any]) -> Shaped | str:
 
 
 def svamp(row: Mapping[str, Any]) -> Shaped | str:
-    """SVAMP: Body and Question apart."""
+    """SVAMP: Body and Question in separate columns."""
     body, question = text_of(row, "Body", "body"), text_of(row, "Question", "question", "question_concat")
     answer = text_of(row, "Answer", "answer")
     if not question or not answer:
@@ -101,7 +102,7 @@ def svamp(row: Mapping[str, Any]) -> Shaped | str:
 
 
 def asdiv(row: Mapping[str, Any]) -> Shaped | str:
-    """ASDiv: body and question apart, the answer with its unit in brackets; a few answers are words or times."""
+    """ASDiv: body and question in separate columns, the answer with its unit in brackets; some are words or times."""
     body, question, answer = text_of(row, "body"), text_of(row, "question"), text_of(row, "answer")
     if not question or not answer:
         return missing(row, "question" if not question else "answer")
@@ -169,13 +170,10 @@ def olympiad(row: Mapping[str, Any]) -> Shaped | str:
     )  # fmt: skip
 
 
-LETTERS = "ABCDEFGHIJ"
-
-
 def choices(row: Mapping[str, Any]) -> Shaped | str:
     """Questions with choices: GPQA's columns, or a question, a list of choices and the right one's letter or place.
 
-    GPQA's right answer stands first in its columns; the choices are put in an order that the question alone decides.
+    GPQA lists the right answer first; the choices are sorted by a hash with the question, so their order is stable.
     """
     question = text_of(row, "Question", "question")
     right = text_of(row, "Correct Answer")
@@ -183,16 +181,16 @@ def choices(row: Mapping[str, Any]) -> Shaped | str:
         return missing(row, "question")
     if right:
         options = [right, *(text_of(row, f"Incorrect Answer {number}") for number in (1, 2, 3))]
-        options = sorted((option for option in options if option), key=lambda one: short_hash(f"{question}\0{one}"))
+        options = sorted((option for option in options if option), key=lambda text: short_hash(f"{question}\0{text}"))
         place = options.index(right)
     else:
         listed = row.get("choices", row.get("options"))
-        if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        if not isinstance(listed, list) or not all(isinstance(text, str) for text in listed):
             return missing(row, "choices", "options")
-        options, given = listed, row.get("answer", row.get("target"))
+        options, right_choice = listed, row.get("answer", row.get("target"))
         letter = text_of(row, "answer", "target").strip("()").upper()
-        is_place = isinstance(given, int) and not isinstance(given, bool)
-        place = given if is_place else LETTERS.find(letter) if len(letter) == 1 else -1
+        is_place = isinstance(right_choice, int) and not isinstance(right_choice, bool)
+        place = right_choice if is_place else LETTERS.find(letter) if len(letter) == 1 else -1
     if not 2 <= len(options) <= len(LETTERS) or not 0 <= place < len(options):
         return "the right choice is not among the choices"
     lines = [f"({LETTERS[number]}) {option}" for number, option in enumerate(options)]
@@ -213,7 +211,7 @@ def drop_number(row: Mapping[str, Any]) -> Shaped | str:
     value = str(values[0]).replace(",", "").strip()
     if not re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", value):
         return f'the answer "{value[:40]}" is not a number'
-    seed = short_hash(passage)  # the questions of one passage rise and fall together
+    seed = short_hash(passage)  # questions of one passage share a root, because their outcomes are correlated
     return Shaped(question=f"{passage}\n\n{question}", answer=value, seed=seed, variant="q")
 
 
@@ -235,7 +233,7 @@ def backward(row: Mapping[str, Any]) -> Shaped | str:
 
 
 def hidden_token(original: str, masked: str) -> str | None:
-    """Return the token of `original` that `masked` replaced by x; None where the two do not line up."""
+    """Return the token of `original` that `masked` replaced by x; None where the texts do not align."""
     for before, after in zip(original.split(" "), masked.split(" "), strict=False):
         if before != after:
             return before if re.fullmatch(r"\W*x\W*", after) else None
@@ -243,5 +241,5 @@ def hidden_token(original: str, masked: str) -> str | None:
 
 
 def short_hash(text: str) -> str:
-    """Return ten hexadecimal digits that stand for a text."""
+    """Return a hash of a text as ten hexadecimal digits."""
     return hashlib.blake2b(" ".join(text.split()).encode(), digest_size=5).hexdigest()

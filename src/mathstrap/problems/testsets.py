@@ -1,4 +1,4 @@
-"""Read the questions of test sets for comparison: all of them, whether or not their answers can be graded."""
+"""Read all questions of test sets for comparison, including those whose answers cannot be graded."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from mathstrap.problems.benchmarks import BENCHMARKS, find_benchmark, open_rows
 from mathstrap.problems.columns import find_columns, question_of
 from mathstrap.problems.load import SeedsOptions, source_rows
 
-# The sets that models trained on such data are tested on; GSM-Hard repeats GSM8K's questions with other numbers.
+# The usual test sets of models trained on such data; GSM-Hard has GSM8K's questions with other numbers.
 DEFAULT = ("gsm8k", "math", "math500", "svamp", "asdiv", "mawps", "gsm-hard")
 
 
@@ -24,15 +24,15 @@ def load_test_sets(names: Sequence[str] = DEFAULT, *, data: str = "") -> dict[st
 
 def load_test_set(name: str, *, data: str = "") -> list[tuple[str, str]]:
     """Return the (id, question) of one test set; ids count its rows from 0."""
-    bare, _, given = name.partition("=")
-    if bare not in BENCHMARKS and given:
-        return file_questions(given)
+    bare, _, path_given = name.partition("=")
+    if bare not in BENCHMARKS and path_given:
+        return file_questions(path_given)
     if bare not in BENCHMARKS and (name.startswith("hf:") or "/" in name or "." in name):
         return file_questions(name)
     benchmark = find_benchmark(bare)
     if benchmark.build:
         raise InputError(f'"{bare}" is built from {benchmark.of}. Compare with {benchmark.of} itself.')
-    where, rows = open_rows(bare, benchmark, given, data)
+    where, rows = open_rows(bare, benchmark, path_given, data)
     questions = []
     for number, row in enumerate(rows):
         shaped = benchmark.shape(row)

@@ -1,8 +1,7 @@
-"""Take a question out of the prompt it was wrapped in: instructions before and after it, labels, chat templates.
+"""Extract a question from the prompt around it: instructions before and after it, labels, chat templates.
 
-What is common to all rows of a set says nothing about any of them: with it, unrelated questions look alike and the
-instructions' own words are hidden, compared and rephrased. Notes that change the answer's form ("as a common
-fraction") belong to the question and stay.
+A prompt that all rows of a set share makes unrelated questions look alike, and its words would be masked, compared and
+rephrased. Notes that change the answer's form ("as a common fraction") belong to the question and stay.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-# Tokens of chat templates and the labels of plain prompts, before and behind the question.
+# Tokens of chat templates and the labels of plain prompts, before and after the question.
 _OPENING = re.compile(
     r"\s*(?:<\|im_start\|>\s*system\b.*?<\|im_end\|>\s*|<\|im_start\|>\s*user\s*|<\|start_header_id\|>\s*system\s*"
     r"<\|end_header_id\|>.*?<\|eot_id\|>\s*|<\|start_header_id\|>\s*user\s*<\|end_header_id\|>\s*|"
@@ -30,7 +29,7 @@ _CLOSING = re.compile(
     r"<think>|</s>)\s*\Z",
     re.IGNORECASE,
 )
-# A sentence that tells how to work and where to write the answer, of any question.
+# A sentence on how to work or where to write the answer, which fits any question.
 _INSTRUCTS = re.compile(
     r"\bstep[- ]by[- ]step\b|\bchain of thought\b|\\boxed\s*\{\s*\}|\banswer\b[^.]*\\?boxed\b|"
     r"\\?boxed\b[^.]*\banswer\b|(?<!\w)####(?!\w)|"
@@ -62,25 +61,25 @@ _CHANGES_ANSWER = re.compile(
 )
 _SENTENCE = re.compile(r"\s*(?:[^\n.!:?]|[.!:](?!\s|\Z)|:(?=[ \t]*\S))*(?:[.!:]+[\"'”’)]*(?=\s|\Z)|\n|\Z)")
 _LAST = re.compile(r"(?:[.!?:。？][\"'”’)$]*\s+|[。？]|\n)(?=\S)")
-# Nothing is looked at twice unless one of these words is near an end of the text.
+# A cheap test: without any of these words near an end of the text, there is no wrapper.
 _HINTS = (
     "step", "answer", "boxed", "instruct", "respon", "question", "problem", "<|", "[inst", "<s>", "<think", "####",
     "assistant", "reason", "q:", "**", "<bos>", "<start_of", "<｜", "task", "user", "human", "exercise", "think",
     "explain", "show", "逐步", "一步", "问", "题", "答", "请",
 )  # fmt: skip
-_REACH = 600
+_END_CHARS = 600  # the length of a text's ends in which a wrapper's last sentence is searched
 MAX_REMEMBERED = 4_000
 
 
 def bare_question(text: str) -> str:
-    """Return the question of a prompt without its wrapper; the text itself where there is none, or nothing else."""
+    """Return the question of a prompt without its wrapper; the text itself where it has no wrapper or no question."""
     return _bare_question(text) if len(text) <= MAX_REMEMBERED else _bare_question.__wrapped__(text)
 
 
-# A question is asked for by its reader and again by those who compare it, a chunk of questions later.
+# The reader needs the result, and decontamination needs it again a chunk of questions later.
 @lru_cache(maxsize=8_192)
 def _bare_question(text: str) -> str:
-    ends = text if len(text) < 2 * _REACH else text[:_REACH] + text[-_REACH:]
+    ends = text if len(text) < 2 * _END_CHARS else text[:_END_CHARS] + text[-_END_CHARS:]
     ends = ends.lower()
     if not any(map(ends.__contains__, _HINTS)):
         return text
@@ -89,7 +88,7 @@ def _bare_question(text: str) -> str:
 
 
 def wrapper_of(text: str, bare: str) -> str:
-    """Return what `bare_question` took away, `[[question]]` in the question's place; empty where it took nothing."""
+    """Return the wrapper that `bare_question` removed, with `[[question]]` in its place; empty without a wrapper."""
     return text.replace(bare, "[[question]]", 1) if bare.strip() != text.strip() else ""
 
 
@@ -112,8 +111,8 @@ def _without_end(text: str) -> str:
         if closing and len(closing[0]) < len(text):
             text = text[: len(text) - len(closing[0])].rstrip()
             continue
-        tail = text[-_REACH:]
-        begin = next((found.end() for found in reversed(list(_LAST.finditer(tail)))), None)
+        tail = text[-_END_CHARS:]
+        begin = next((sentence_end.end() for sentence_end in reversed(list(_LAST.finditer(tail)))), None)
         if begin is None or not _is_instruction(tail[begin:]):
             break
         text = text[: len(text) - len(tail) + begin].rstrip()
@@ -122,7 +121,7 @@ def _without_end(text: str) -> str:
 
 def _is_instruction(sentence: str) -> bool:
     return (
-        len(sentence) < _REACH
+        len(sentence) < _END_CHARS
         and not re.search(r"[0-9?？]", sentence.replace("####", ""))
         and _INSTRUCTS.search(sentence) is not None
         and not _CHANGES_ANSWER.search(sentence)

@@ -111,7 +111,7 @@ def read_questions(options: SplitOptions) -> tuple[list[Question], int]:
                 id=f"{name}-{number:05d}", dataset=name, style=benchmark.style, question=shaped.question,
                 answer=shaped.answer, solution=solution_of(row, shaped),
             )  # fmt: skip
-            if gold_passes(problem):
+            if gold_passes(problem.answer):
                 questions.append(Question(problem=problem, row=row, name=name))
             else:
                 num_unusable += 1
