@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bounded import examples
 from fake_server import FakeServer, Script
 from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.backends.served.chat import completions_of
+from mathstrap.backends.served.chat import read_reply
 from mathstrap.backends.served.fault import error_detail, error_for, status_of
 from mathstrap.backends.served.loose import loose_object
 from mathstrap.backends.served.openai_batch import result_of
@@ -96,7 +96,7 @@ def test_a_reply_that_is_not_quite_one_is_stored_and_paid_once(name: str, tmp_pa
 
 
 def test_a_whole_pair_is_kept_as_it_is():
-    [found] = completions_of(plan(1), json.dumps(with_text("\U0001f600 \ud83d")).encode(), 0.0)
+    [found] = read_reply(plan(1), json.dumps(with_text("\U0001f600 \ud83d")).encode(), 0.0).completions
     assert found.text == "\U0001f600 ?"
 
 
@@ -105,7 +105,7 @@ def test_a_whole_pair_is_kept_as_it_is():
 )
 def test_what_holds_no_text_is_asked_for_again(body):
     with pytest.raises(TransientError, match="not what a chat server sends"):
-        completions_of(plan(1), body, 0.0)
+        read_reply(plan(1), body, 0.0)
 
 
 def test_a_line_of_a_batch_with_half_a_pair_is_stored_and_paid_once(tmp_path):
@@ -181,7 +181,7 @@ def test_any_body_is_a_reply_that_can_be_stored_or_a_fault(body: bytes) -> None:
     assert isinstance(status_of(200, body), int)
     assert len(error_detail(body)) < 400
     try:
-        found = completions_of(plan(2), body, 0.0)
+        found = read_reply(plan(2), body, 0.0).completions
     except TransientError:
         return
     for completion in found:
@@ -198,6 +198,6 @@ def test_any_line_of_a_result_file_is_a_reply_or_a_fault(body: bytes, place: str
     try:
         if status != 200:
             raise error_for(status, data, {}, where="w", request=plan(1)[0], key_from="k")
-        completions_of(plan(1), data, 0.0)
+        read_reply(plan(1), data, 0.0)
     except (TransientError, TeacherError):
         return

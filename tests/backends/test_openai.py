@@ -11,7 +11,7 @@ import pytest
 
 from fake_server import FAULTS, FakeServer, Script
 from mathstrap.backends import EndpointOptions, TeacherOptions, open_backend
-from mathstrap.backends.served.chat import completions_of
+from mathstrap.backends.served.chat import read_reply
 from mathstrap.backends.served.fault import error_detail, retry_after, span_seconds
 from mathstrap.backends.served.keys import read_key
 from mathstrap.engine.ask import Budget, Limits, Meter, ask_all
@@ -251,7 +251,7 @@ def test_an_error_inside_a_reply_of_status_200_is_that_error(server, code, kind)
     ],
 )
 def test_the_shapes_servers_give_a_reply_are_read(choice, text):
-    [completion] = completions_of(plan(1), json.dumps({"choices": [choice]}).encode(), 0.1)
+    [completion] = read_reply(plan(1), json.dumps({"choices": [choice]}).encode(), 0.1).completions
     assert completion.text == text
 
 

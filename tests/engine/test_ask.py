@@ -266,7 +266,7 @@ def test_a_sink_that_is_nearly_full_stops_the_asking_and_loses_nothing():
 
     kept = NearlyFull()
     teacher = Teacher(seconds=lambda request: 0.01, supports_n=False)
-    with pytest.raises(StorageError, match="What was in flight is stored"):
+    with pytest.raises(StorageError, match="The replies in flight are stored"):
         ask_all(plan(10_000), kept, backend=teacher, limits=Limits(max_in_flight=8))
     assert len(kept.completions) == teacher.calls <= 26
 

@@ -10,7 +10,7 @@ from genai_prices import Usage, calc_price
 
 from mathstrap.engine.budget import Budget, Meter, reservation_for
 from mathstrap.engine.contact import Refusals
-from mathstrap.engine.limits import AdaptiveLimit, Breaker, Limits, Pace, backoff
+from mathstrap.engine.limits import AdaptiveLimit, Breaker, Limits, RateLimiter, backoff
 from mathstrap.engine.prices import find_price
 from mathstrap.engine.thinkers import thinks
 from mathstrap.errors import RecipeError
@@ -19,7 +19,7 @@ from mathstrap.types import Message, Request, Sampling
 
 @pytest.mark.parametrize("per_minute", [1, 6, 60, 500, 30_000])
 def test_a_minutes_allowance_is_kept_in_every_minute_and_used(per_minute):
-    pace, now, sent = Pace(per_minute), 0.0, []
+    pace, now, sent = RateLimiter(per_minute), 0.0, []
     while now < 180.0:
         wait = pace.wait(now)
         if wait == 0:
@@ -34,7 +34,7 @@ def test_a_minutes_allowance_is_kept_in_every_minute_and_used(per_minute):
 
 
 def test_an_amount_larger_than_the_bucket_passes_and_is_paid_off():
-    pace = Pace(6000)
+    pace = RateLimiter(6000)
     assert pace.wait(0.0, 500) == 0
     assert pace.wait(0.0, 1) > 4.5
     pace.give_back(500)

@@ -184,7 +184,7 @@ def test_asdivs_problems_are_read_and_a_document_type_is_not(tmp_path):
         ("a.parquet", b"version https://git-lfs.github.com/spec/v1\noid sha256:a\n", "git lfs pull"),
         ("a.json", b"<!DOCTYPE html><html></html>", "a web page"),
         ("a.csv", b"PAR1\0\0", "a Parquet file under another name"),
-        ("a.csv", b"question,answer,answer\n1?,2,3\n", 'the column "answer" is there twice'),
+        ("a.csv", b"question,answer,answer\n1?,2,3\n", 'two columns are named "answer"'),
     ],
 )
 def test_a_file_that_is_something_else_says_what_it_is(tmp_path, name, data, found):

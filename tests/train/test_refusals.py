@@ -186,7 +186,7 @@ def as_adapter(path):
     (without_weights, "its files lack 1 weights, such as model.layers.1.mlp.up_proj.weight"),
     (with_smaller_vocabulary, "the model has embeddings for 290 tokens"),
     (without_tokenizer, "has no tokenizer"),
-    (with_other_shapes, "other shapes than its config.json says"),
+    (with_other_shapes, "do not have the shapes in its config.json"),
     (as_adapter, "is an adapter, not a model"),
     (lambda path: (path / "model.safetensors").write_text("version https://git-lfs"), "a Git LFS pointer"),
 ])  # fmt: skip

@@ -1,4 +1,4 @@
-"""Name the teachers and open one. Knows nothing of what a request is for; heavy imports stay inside each module.
+"""List the teachers and open one. Does not know what a request is for; heavy imports stay inside each module.
 
 A teacher is one file in this package and one line of BACKENDS: a factory from TeacherOptions to a Backend.
 """
@@ -34,7 +34,7 @@ BACKENDS: dict[str, str] = {
 
 # Teachers behind a URL; the others are loaded where they are opened.
 SERVED = frozenset({"openai", "openai_batch"})
-# The options of a Sampling, besides those that every teacher has, that each takes; nothing is taken and ignored.
+# The options of a Sampling that each teacher supports, besides those that all have; an unsupported one is an error.
 _DECODING = frozenset({"top_k", "min_p", "repetition_penalty", "seed"})
 TAKES: dict[str, frozenset[str]] = {
     "openai": _DECODING | {"reasoning_effort", "extra_body"},
@@ -42,7 +42,7 @@ TAKES: dict[str, frozenset[str]] = {
     "embedded": _DECODING,
     "hf": _DECODING | {"reasoning_effort"},
     "vllm": _DECODING | {"reasoning_effort"},
-    "fake": _DECODING | {"reasoning_effort", "extra_body"},  # its replies depend on the key, which holds them all
+    "fake": _DECODING | {"reasoning_effort", "extra_body"},  # its replies depend on the key, which covers them all
 }
 BUNDLED_TEACHER = "SmolLM2-135M-Instruct"
 
@@ -67,25 +67,25 @@ class EndpointOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class TeacherOptions:
-    """Who answers, and how to reach it. A key is named (a variable or a command), never written here.
+    """The teacher, and how to reach it. A key is named (a variable or a command), never written here.
 
     backend            a name of BACKENDS; a well-known server (ollama, lmstudio, openrouter, ...), which is openai at
                        its address; or a factory of your own as `path/to/file.py:function`
     model              the model's name at the server, a path, or a name the backend knows
     base_url           openai, openai_batch: the address up to and including `/v1`, or Azure's
                        `.../openai/deployments/NAME?api-version=...`; a list spreads the work over servers
-    endpoints          the same with limits per server; used instead of base_url when not empty
-    api_key_env        the environment variable that holds the key; a missing one is fine for servers that ask for none
-    api_key_command    a command whose first line of output is the key, for example `pass show openai`; comes first
+    endpoints          the same with limits per server; replaces base_url when not empty
+    api_key_env        the environment variable with the key; it may be unset for servers that need no key
+    api_key_command    a command whose first line of output is the key, for example `pass show openai`; tried first
     timeout_seconds    one attempt, from sending to the last byte
     max_in_flight      the most requests at once, besides the recipe's limits; 0 leaves it to the backend
     supports_n         several draws in one call: true, false, or null to try and fall back
     extra_body         added to every request's JSON, for example {"reasoning_effort": "low"}
-    extra_headers      added to every request, and kept in no file; not for keys
+    extra_headers      added to every request, and written to no file; not for keys
     model_path         embedded, hf, vllm: a weights file or folder instead of the model's default
     n_ctx              embedded, vllm: tokens of prompt and reply; 0 leaves it to the backend
     threads            embedded: CPU threads; 0 leaves it to the backend
-    settings           anything a backend takes beyond these, by name; unknown ones are refused by the backend
+    settings           further options of the backend, by name; it rejects unknown ones
     """
 
     backend: str = "openai"
@@ -105,7 +105,7 @@ class TeacherOptions:
     settings: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Replace a well-known server by its address, so that all other code knows one kind of server."""
+        """Replace the name of a well-known server by its address, so that all other code knows one kind of server."""
         server = SERVERS.get(self.backend)
         if server is None:
             return
@@ -117,16 +117,16 @@ class TeacherOptions:
 
     @property
     def urls(self) -> tuple[str, ...]:
-        """Return the addresses of all servers, in the order given; empty where none is."""
+        """The addresses of all servers, in the order given; may be empty."""
         if self.endpoints:
             return tuple(endpoint.url for endpoint in self.endpoints)
         return tuple(self.base_url.replace(",", " ").split()) if isinstance(self.base_url, str) else self.base_url
 
 
 def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None:
-    """Raise RecipeError for an option of a sampling, or a body, that the teacher has no place for; `where` names both.
+    """Raise RecipeError for an option of a sampling, or a body, that the teacher does not support; `where` is its key.
 
-    A teacher of the user's own is given everything: Mathstrap cannot know what such a teacher takes.
+    A teacher of the user's own receives everything: its options are unknown.
     """
     takes = TAKES.get(options.backend)
     if takes is None:
@@ -134,7 +134,7 @@ def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None
     default = Sampling()
     for name in ("top_k", "min_p", "repetition_penalty", "seed", "reasoning_effort", "extra_body"):
         value = getattr(sampling, name)
-        if name == "reasoning_effort" and value == "none":  # the backends without it have no model that thinks
+        if name == "reasoning_effort" and value == "none":  # true anyway: backends without the option cannot think
             continue
         if name not in takes and value != getattr(default, name):
             others = ", ".join(backend for backend, taken in TAKES.items() if name in taken and backend != "fake")
@@ -149,12 +149,12 @@ def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None
 
 
 def teacher_named(text: str) -> dict[str, Any]:
-    """Return the options of a teacher as people name one; anything else is a model at OpenAI.
+    """Return the options of a teacher by a short name; any other text is a model at OpenAI.
 
     `ollama/qwen3:4b`    a model at a well-known server, or of a backend (`openai/...`, `vllm/...`, `hf/...`)
     `name@http://...`    a model at an address, which ends in `/v1`
     `model.gguf`, a folder   weights on this machine
-    `embedded`, `fake`   a backend that brings its own model
+    `embedded`, `fake`   a backend with a model of its own
     """
     first, slash, rest = text.partition("/")
     if slash and rest and (first in SERVERS or first in BACKENDS):
@@ -177,14 +177,14 @@ def teacher_named(text: str) -> dict[str, Any]:
 
 
 def teacher_name(options: TeacherOptions) -> str:
-    """Return what to call the teacher: its model, the file it is read from, or the model the backend brings along."""
+    """Return the teacher's display name: its model, the file of its weights, or the backend's own model."""
     file_name = options.model_path.replace("\\", "/").rstrip("/").rpartition("/")[2].removesuffix(".gguf")
     own = BUNDLED_TEACHER if is_bundled(options) else options.backend
     return options.model or file_name or own
 
 
 def price_of(teacher: TeacherOptions, budget: Budget, model: str = "") -> Price | None:
-    """Return what a teacher's tokens cost, None where nobody knows; `model` is the name an opened backend gives."""
+    """Return the price of a teacher's tokens, None if unknown; `model` is the name that an opened backend reports."""
     return find_price(
         model or teacher.model, backend=teacher.backend, base_url=next(iter(teacher.urls), ""),
         usd_per_million_in=budget.usd_per_million_tokens_in, usd_per_million_out=budget.usd_per_million_tokens_out,
@@ -192,7 +192,7 @@ def price_of(teacher: TeacherOptions, budget: Budget, model: str = "") -> Price 
 
 
 def is_bundled(options: TeacherOptions) -> bool:
-    """Say whether the teacher is the tiny one that comes with the package, which proves the plumbing and no more."""
+    """Say whether the teacher is the tiny one of the package, which is too weak for more than a demonstration."""
     return options.backend == "embedded" and not options.model_path and not options.model
 
 

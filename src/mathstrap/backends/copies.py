@@ -1,6 +1,6 @@
-"""A teacher as copies on a Ray cluster: an actor holds one opened backend, the least busy one is asked next.
+"""Ask a teacher as copies on a Ray cluster: each actor holds one opened backend, and the least busy one is next.
 
-Ray starts a copy that dies again, elsewhere if its node is gone; what it had in flight is asked again by the engine.
+Ray restarts a dead copy, on another node if its own is gone; the engine asks its calls in flight again.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from mathstrap.engine.interface import Backend
 from mathstrap.errors import MathstrapError, TeacherError, TransientError
 from mathstrap.types import Completion, Request
 
-RESTARTS = 5  # of one copy, by Ray; the others go on without it
+RESTARTS = 5  # of one copy, by Ray; after that, the others go on without it
 LOOK_SECONDS = 0.05
 CLOSE_SECONDS = 20.0
 FACTS = ("model", "supports_n", "max_n", "max_in_flight")
 
 
 class TeacherActor:
-    """What an actor runs. Loading is a call, because Ray keeps the type of what a call raises, not of a constructor.
+    """The class of an actor. Loading is a method, because Ray loses the type of an error that a constructor raises.
 
-    The actor has to take in as many calls as the backend can use at once.
+    The actor must accept as many calls as the backend can use at once.
     """
 
     opening: asyncio.Task[Backend] | None = None
 
     async def load(self, options: TeacherOptions) -> dict[str, Any]:
-        """Open the teacher unless it is open, and return what the engine reads of it, by name."""
+        """Open the teacher unless it is open, and return the attributes that the engine reads."""
         self.opening = self.opening or asyncio.create_task(asyncio.to_thread(opened, options))
         self.backend = await self.opening
         return {name: getattr(self.backend, name) for name in FACTS if hasattr(self.backend, name)}
 
     async def ask(self, requests: Sequence[Request]) -> tuple[list[Completion], bool]:
-        """Answer the draws of one prompt; beside them, whether the backend still takes several at once."""
+        """Answer the draws of one prompt; also return whether the backend still takes several at once."""
         with sent_as(TransientError):
             return await self.backend.ask(requests), self.backend.supports_n
 
@@ -50,16 +50,16 @@ class TeacherActor:
 
 
 def opened(options: TeacherOptions) -> Backend:
-    """Open a backend, raising only what can be sent to another process."""
+    """Open a backend; raises only errors that can be sent to another process."""
     with sent_as(lambda words: TeacherError(f"The teacher cannot be loaded: {words}")):
         return open_backend(options)
 
 
 @contextmanager
 def sent_as(make: Callable[[str], MathstrapError]) -> Iterator[None]:
-    """Raise Mathstrap's own errors as they are; any other is replaced by `make` of its message.
+    """Pass Mathstrap's own errors on, and replace any other by `make` of its message.
 
-    Not every error survives the way to another process, and a SystemExit would stop the actor's event loop.
+    Not every error can be pickled, and a SystemExit would stop the actor's event loop.
     """
     try:
         yield
@@ -71,7 +71,7 @@ def sent_as(make: Callable[[str], MathstrapError]) -> Iterator[None]:
 
 @dataclass(kw_only=True, eq=False)
 class Copy:
-    """One actor; it takes `room` calls at once, 0 while it is not loaded."""
+    """One actor, which takes `room` calls at once; 0 until it is loaded."""
 
     actor: Any
     loading: Future[dict[str, Any]] | None = None
@@ -82,7 +82,7 @@ class Copy:
 class CopiedTeacher:
     """Copies of one teacher. Opening waits for the first; the others are asked as soon as they are loaded.
 
-    Opening and asking raise TeacherError where no copy is loaded within `start_seconds`, and what keeps one from it.
+    Opening and asking raise TeacherError if no copy is loaded within `start_seconds`, and the error of a failed load.
     """
 
     model: str
@@ -102,11 +102,11 @@ class CopiedTeacher:
 
     @property
     def max_in_flight(self) -> int:
-        """Return how many calls the loaded copies take; at least one, which waits until there is a copy."""
+        """How many calls the loaded copies take; at least 1, and that call waits for a copy."""
         return max(1, sum(copy.room for copy in self._loaded()))
 
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:
-        """Have the least busy copy answer; raises TransientError of kind "lost" if it dies meanwhile."""
+        """Ask the least busy copy; raises TransientError of kind "lost" if it dies."""
         until = time.monotonic() + self._start_seconds
         while not (loaded := self._loaded(until)):  # noqa: ASYNC110 nothing tells when time is up
             await asyncio.sleep(LOOK_SECONDS)
@@ -129,12 +129,12 @@ class CopiedTeacher:
         return list(completions)
 
     async def close(self) -> None:
-        """Unload every copy; the cluster that made the actors ends them."""
+        """Unload every copy; the cluster that started the actors ends them."""
         closing = [copy.actor.close.remote() for copy in self._copies if copy.room]
         self._ray.wait(closing, num_returns=len(closing), timeout=CLOSE_SECONDS)
 
     def _loaded(self, until: float = math.inf) -> list[Copy]:
-        """Return the loaded copies; raises what keeps one from being loaded, or that none was until `until`."""
+        """Return the loaded copies; raises the error of a failed load, or TeacherError if none is loaded by `until`."""
         for copy in [copy for copy in self._copies if not copy.room]:
             self._look_at(copy)
         loaded = [copy for copy in self._copies if copy.room]
@@ -145,7 +145,7 @@ class CopiedTeacher:
         return loaded
 
     def _look_at(self, copy: Copy) -> None:
-        """Note a copy that is loaded; drop one that Ray does not start again."""
+        """Update a copy whose load has ended; drop one that Ray no longer restarts."""
         copy.loading = copy.loading or copy.actor.load.remote(self._options).future()
         if not copy.loading.done():
             return
@@ -156,7 +156,7 @@ class CopiedTeacher:
         except errors.RayTaskError as error:
             raise error.cause from None
         except errors.ActorUnavailableError:
-            return  # Ray is starting it again
+            return  # Ray is restarting it
         except errors.RayError as error:
             self._copies.remove(copy)
             self._reason = (

@@ -1,6 +1,6 @@
-"""A teacher that costs nothing and always says the same: for tests, dry runs and for looking at a pipeline.
+"""A free, deterministic teacher for tests, dry runs and demonstrations.
 
-What it answers depends on the request's id, key and draw alone, so a run with it can be killed, resumed and compared.
+Its replies depend only on the request's id, key and draw, so a run with it can be killed, resumed and compared.
 """
 
 from __future__ import annotations
@@ -39,12 +39,12 @@ _OPENINGS = (
 
 
 class FakeTeacher:
-    """Answers from a function, from a list in turn, or by itself in the shapes the packaged prompts ask for.
+    """Answers from a function, from a list in turn, or by itself in the formats of the packaged prompts.
 
-    golds              seed id -> (question, answer): lets it solve what descends from these seeds
-    accuracy           how often it solves what it has a gold for; without one it guesses from the question's numbers
+    golds              seed id -> (question, answer): lets it solve the descendants of these seeds
+    accuracy           the share of questions with a known gold that it solves; otherwise it guesses from their numbers
     latency_seconds    how long a call takes
-    fail_share         the share of calls that break before they are answered, decided by id and attempt
+    fail_share         the share of calls that fail without an answer, decided by id and attempt
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class FakeTeacher:
     ) -> None:
         self.model = model
         self.supports_n = supports_n
-        self.asked: dict[str, int] = {}  # request id -> how often it was asked; only what was answered is paid
+        self.asked: dict[str, int] = {}  # request id -> how often it was asked, failed calls included
         self.answered: dict[str, int] = {}
         self._max_in_flight = max_in_flight
         self._golds = golds or {}
@@ -76,7 +76,7 @@ class FakeTeacher:
 
     @property
     def max_in_flight(self) -> int:
-        """Return how many calls may run at once."""
+        """How many calls may run at once."""
         return self._max_in_flight
 
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:

@@ -1,7 +1,7 @@
 """Generate with transformers in this process: for measuring a local checkpoint or adapter, not for speed.
 
-Prompts are batched by length, longest first. Every draw has random numbers of its own, so what the model writes depends
-neither on its neighbours in the batch (but for rounding) nor on the order of the requests.
+Prompts are batched by length, longest first. Every draw has its own random numbers, so a reply depends neither on its
+neighbours in the batch (except for rounding) nor on the order of the requests.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from mathstrap.types import Sampling
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
 CHANNEL = "<|channel|>"
-_POOL_BATCHES = 8  # how many batches' worth of prompts are in flight, so that neighbours in length meet
+_POOL_BATCHES = 8  # batches' worth of prompts in flight, so that a batch finds prompts of similar length
 
 
 @dataclass(frozen=True, kw_only=True)
 class HfSettings:
-    """What `teacher.settings` may say.
+    """The keys of `teacher.settings`.
 
-    adapter      folder of a PEFT adapter, put on top of the model
+    adapter      folder of a PEFT adapter, merged into the model
     batch_size   prompts per batch; 0 is 16 on a CPU and 64 on a GPU; halved when memory runs out
     dtype        auto is bfloat16 on a GPU and float32 on a CPU
     device       "cpu", "cuda", "cuda:1"; empty takes a GPU if there is one
@@ -73,7 +73,7 @@ class HfEngine:
         self._inbox.put(draws)
 
     def close(self) -> None:
-        """Stop after the step that runs, end the thread and free the memory."""
+        """Stop after the current step, end the thread and free the memory."""
         self._closed = True
         self._inbox.put(None)
         self._thread.join()
@@ -99,7 +99,7 @@ class HfEngine:
                     waiting.draw.settle(TransientError(f"transformers failed: {error}", kind="engine"))
 
     def _receive(self) -> bool:
-        """Collect what has been submitted; waits if there is nothing to do. False when closed."""
+        """Collect the submitted draws; waits if there is nothing to do. False when closed."""
         wait: float | None = None if not self._waiting else 0.0
         while True:
             try:
@@ -188,7 +188,7 @@ class HfEngine:
         if sampling.stop:
             more |= {"stop_strings": list(sampling.stop), "tokenizer": self._tokenizer}
 
-        def nobody_waits(ids: Any, _: Any) -> Any:
+        def is_abandoned(ids: Any, _: Any) -> Any:
             over = self._closed or all(waiting.draw.future.cancelled() for waiting in batch)
             return torch.full((ids.shape[0],), over, dtype=torch.bool, device=ids.device)
 
@@ -196,7 +196,7 @@ class HfEngine:
             torch.tensor(rows, device=device), attention_mask=torch.tensor(mask, device=device),
             max_new_tokens=num_tokens, do_sample=False, num_beams=1,
             temperature=None, top_p=None, top_k=None, pad_token_id=pad, **more,
-            stopping_criteria=StoppingCriteriaList([nobody_waits]),
+            stopping_criteria=StoppingCriteriaList([is_abandoned]),
         )[:, longest:].tolist()  # fmt: skip
         seconds = time.monotonic() - started
         ends = self._model.generation_config.eos_token_id
@@ -207,7 +207,7 @@ class HfEngine:
     def _read(self, waiting: _Waiting, ids: list[int], ends: set[int], seconds: float) -> Generation:
         last = next((place for place, token in enumerate(ids) if token in ends), None)
         tokens = ids if last is None else ids[: last + 1]
-        # The channels of gpt-oss are special tokens, and all that separates its thought from the text behind it.
+        # The channels of gpt-oss are special tokens, and they alone separate its thought from the text that follows.
         has_channels = self._tokenizer.convert_tokens_to_ids(CHANNEL) in tokens
         shown = tokens[:-1] if has_channels and last is not None else tokens
         text = self._tokenizer.decode(shown, skip_special_tokens=not has_channels)
@@ -216,7 +216,7 @@ class HfEngine:
             text=waiting.opening + text,
             finish_reason="stop" if was_cut or last is not None else "length",
             tokens_in=len(waiting.ids),
-            # Rows that met a stop string are filled up with the end token.
+            # Rows that reached a stop string are padded with the end token.
             tokens_out=len(tokens) - (was_cut and last is not None),
             seconds=seconds,
         )
@@ -225,8 +225,8 @@ class HfEngine:
 def draw_by_row(seeds: Sequence[int], num_tokens: int, sampling: Sampling) -> Any:
     """Return a logits processor that leaves each row one token, drawn by the row's own seed; scores (B, V).
 
-    It can be called `num_tokens` times. The token is where the cumulated probability passes a uniform number: one
-    number per row and token, where noise for every word of the vocabulary would cost more than the model.
+    It can be called `num_tokens` times. The token is where the cumulative probability passes a uniform number: one
+    number per row and token, because noise for the whole vocabulary would cost more than the model.
     """
     import torch
 
@@ -247,7 +247,7 @@ def draw_by_row(seeds: Sequence[int], num_tokens: int, sampling: Sampling) -> An
             ordered, places = chances.sort(dim=-1, descending=True)
             beyond = ordered.cumsum(-1) - ordered >= sampling.top_p
             chances = chances.masked_fill(beyond.scatter(1, places, beyond), 0.0)
-        # In double precision a number below 1 stays below the sum, so no token without a chance is drawn.
+        # In double precision, a number below 1 stays below the sum, so a token of probability 0 is never drawn.
         sums = chances.cumsum(-1, dtype=torch.float64)
         drawn = torch.searchsorted(sums, next(columns).to(sums.device) * sums[:, -1:], right=True)
         return torch.full_like(scores, -torch.inf).scatter(1, drawn, 0.0)

@@ -1,4 +1,4 @@
-"""Where well-known servers are, by the name people call them; each is the backend `openai` at an address."""
+"""The addresses of well-known servers by name; each is the backend `openai` at that address."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """An OpenAI-compatible server: its address, and the variable that usually holds its key; empty = asks for none."""
+    """An OpenAI-compatible server: its address, and the variable that usually holds its key; empty = needs no key."""
 
     url: str
     key_env: str = ""
 
 
 SERVERS: dict[str, Server] = {
-    # On this machine, at the port each listens on unless told otherwise.
+    # On this machine, at the default port of each.
     "ollama": Server(url="http://localhost:11434/v1"),
     "lmstudio": Server(url="http://localhost:1234/v1"),
     "llamacpp": Server(url="http://localhost:8080/v1"),

@@ -1,4 +1,4 @@
-"""Several teachers as one: each call goes to the teacher that its requests name. Opens each when it is first asked."""
+"""Combine several teachers into one: each call goes to the teacher that its requests name."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from mathstrap.types import Completion, Request
 
 
 class MixedTeachers:
-    """A Backend over several, by the label in `Request.teacher`; the draws of one call name the same one.
+    """A Backend over several teachers, chosen by the label in `Request.teacher`; draws of one call share a teacher.
 
-    Several draws go out in one call only where every teacher takes them so.
+    Several draws are sent in one call only if every teacher supports that.
     """
 
     def __init__(self, teachers: Mapping[str, Backend]) -> None:
@@ -28,12 +28,12 @@ class MixedTeachers:
 
     @property
     def max_in_flight(self) -> int:
-        """Return how many calls they take together."""
+        """How many calls all teachers together take at once."""
         return sum(teacher.max_in_flight for teacher in self._teachers.values())
 
     @property
     def max_n(self) -> int:
-        """Return the most draws that each of them takes in one call."""
+        """The most draws that every teacher takes in one call."""
         return min(getattr(teacher, "max_n", 16) for teacher in self._teachers.values())
 
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:
@@ -60,6 +60,6 @@ class MixedTeachers:
 
 
 def open_mix(options: Mapping[str, TeacherOptions], open_teacher: Callable[[TeacherOptions], Backend]) -> Backend:
-    """Return the teachers of a stage, by label, as one; a single one is itself."""
+    """Return the teachers of a stage, by label, as one backend; a single teacher is returned as it is."""
     teachers = {label: open_teacher(teacher) for label, teacher in options.items()}
     return MixedTeachers(teachers) if len(teachers) > 1 else next(iter(teachers.values()))

@@ -1,4 +1,4 @@
-"""No teacher: for runs that ask for nothing, such as one that only renumbers. Refuses the first request it gets."""
+"""No teacher: for runs without requests, such as one that only renumbers. Refuses the first request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from mathstrap.types import Completion, Request
 
 
 class NoTeacher:
-    """Answers nothing; the engine ends the run with its sentence."""
+    """Answers nothing; its error ends the run."""
 
     model = "none"
     supports_n = False

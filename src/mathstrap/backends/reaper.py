@@ -1,7 +1,7 @@
-"""End the children of a process that has ended, however it ended: SIGKILL leaves it no time to do so itself.
+"""End the children of a process that has ended, even by SIGKILL, which leaves it no time to end them itself.
 
-The reaper is this file, run in a process of its own: it reads children's ids and waits for its parent. It needs Linux
-(pidfd); elsewhere it ends at once and children are left as they are.
+The reaper is this file, run in a process of its own: it reads the children's ids and waits for its parent. It needs
+Linux (pidfd); elsewhere it ends at once and the children keep running.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Reaper:
     """A watchdog process: it kills the registered children when this process is gone, unless it was closed before."""
 
     def __init__(self) -> None:
-        # A session of its own: Ctrl-C and a signal to the run's process group are not for it.
+        # A session of its own, so that Ctrl-C and signals to the run's process group do not reach it.
         self._process = subprocess.Popen(  # noqa: S603 - this file, and a number
             [sys.executable, "-I", "-S", __file__, str(os.getpid())],
             bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
@@ -28,11 +28,11 @@ class Reaper:
         self._registered: set[int] = set()
 
     def watch(self, pids: Iterable[int]) -> None:
-        """Register children that must not outlive this process; those registered before are skipped."""
+        """Register children that must not outlive this process; registered ones are skipped."""
         assert self._process.stdin is not None, "opened with a pipe"
         fresh = set(pids) - self._registered
         self._registered |= fresh
-        with contextlib.suppress(BrokenPipeError):  # a reaper that has ended does not end the work
+        with contextlib.suppress(BrokenPipeError):  # a dead reaper is no reason to end the run
             for pid in fresh:
                 self._process.stdin.write(b"%d\n" % pid)
 
@@ -44,8 +44,8 @@ class Reaper:
 
 def main() -> None:
     """Wait for the process that argument one names to end, then kill those that standard input named."""
-    # A pidfd means one process even after its id has been given to another. The end of standard input would not do for
-    # the parent: its forked children hold that pipe too.
+    # A pidfd refers to one process even after its id is reused. The end of standard input would not show that the
+    # parent ended, because its forked children hold that pipe too.
     try:
         parent = os.pidfd_open(int(sys.argv[1]))
     except ProcessLookupError:  # it ended while this one started

@@ -1,7 +1,7 @@
 """Generate with vLLM in this process: its AsyncLLM engine, with prefix caching, in an event loop of its own.
 
-vLLM's engine belongs to one event loop; a run asks from several, one after the other. So the engine lives in a thread
-with its own loop, and `ask` may be called from any.
+vLLM's engine belongs to one event loop, but a run asks from several, one after the other. So the engine lives in a
+thread with its own loop, and `ask` may be called from any loop.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from mathstrap.errors import InputError, TeacherError, TransientError, missing_e
 
 @dataclass(frozen=True, kw_only=True)
 class VllmSettings:
-    """What `teacher.settings` may say.
+    """The keys of `teacher.settings`.
 
-    tensor_parallel_size   GPUs one copy of the model is spread over
-    data_parallel_size     copies of the model, each with its own GPUs; vLLM deals the requests out
+    tensor_parallel_size   GPUs that one copy of the model is spread over
+    data_parallel_size     copies of the model, each with its own GPUs; vLLM distributes the requests
     num_sequences          replies generated at once per copy
-    engine_args            anything else AsyncEngineArgs takes, by its own name, for example {"dtype": "bfloat16"}
+    engine_args            other arguments of AsyncEngineArgs, by name, for example {"dtype": "bfloat16"}
     """
 
     tensor_parallel_size: int = 1
@@ -59,7 +59,7 @@ class VllmEngine:
         self._thread.start()
         self._tasks: set[asyncio.Task[Generation]] = set()
         self._requests = 0
-        # vLLM's processes do not watch this one: left behind by a SIGKILL, they would keep the GPU's memory.
+        # vLLM's processes do not watch this one: after a SIGKILL, they would keep the GPU's memory.
         self._reaper = Reaper()
         opening = asyncio.run_coroutine_threadsafe(self._open(arguments), self._loop)
         while not wait([opening], timeout=0.5).done:
@@ -78,7 +78,7 @@ class VllmEngine:
     def close(self) -> None:
         """Stop what runs, end vLLM's processes and its loop."""
         asyncio.run_coroutine_threadsafe(self._shut(), self._loop).result()
-        del self._engine  # its finaliser needs modules that are gone when the interpreter ends
+        del self._engine  # here, because its finaliser needs modules that are unloaded when the interpreter ends
         self._end_loop()
 
     async def _open(self, arguments: dict[str, Any]) -> None:
@@ -128,7 +128,7 @@ class VllmEngine:
         )
 
     def _finish(self, draw: GenerationRequest, task: asyncio.Task[Generation]) -> None:
-        """Set the future's result or error, whatever the error: vLLM's errors have no common base."""
+        """Set the future's result, or its error of any type: vLLM's errors have no common base."""
         self._tasks.discard(task)
         if task.cancelled():
             draw.future.cancel()
@@ -137,7 +137,7 @@ class VllmEngine:
         draw.settle(task.result() if error is None else self._error_for(error))
 
     def _error_for(self, error: BaseException) -> TeacherError | TransientError:
-        """Return the error for the future: the request is at fault, the engine is gone, or it may pass."""
+        """Return the error for the future: a bad request, a dead engine, or a failure that may pass."""
         if isinstance(error, TeacherError):
             return error
         if isinstance(error, ValueError | TypeError) or "VLLMClientError" in [
@@ -155,7 +155,7 @@ class VllmEngine:
         """Return the prompt's tokens, and the mark of a thought that the chat template opens."""
         if draw.raw is not None:
             return list(self._tokenizer(draw.raw).input_ids), ""
-        # Not every tokenizer that vLLM brings shows its template.
+        # Not every tokenizer of vLLM exposes its chat template.
         more = template_options(draw.sampling, str(getattr(self._tokenizer, "chat_template", "")))
         text = self._tokenizer.apply_chat_template(
             list(draw.messages), tokenize=False, add_generation_prompt=True, **more

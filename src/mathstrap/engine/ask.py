@@ -42,11 +42,11 @@ async def ask(
 ) -> AskReport:
     """Send every request to the teacher and put each reply into `sink` as it arrives.
 
-    `requests` is consumed lazily, only as fast as calls are sent; draws of one prompt that follow each other share a
-    call where the backend can. Pass one Meter to several calls to give them one budget. Returns when everything was
-    answered or given up, when the budget is spent, when `stop` was pressed, or, where `watched` names the recipe's key
-    of this sampling, when most of the first replies are worthless. Raises TeacherError when the teacher
-    refuses for good and StorageError when a reply cannot be stored, both after what was in flight has come back.
+    `requests` is consumed lazily, only as fast as calls are sent; consecutive draws of one prompt share a call if the
+    backend supports that. Pass one Meter to several calls to give them one budget. Returns when everything was answered
+    or given up, when the budget is spent, when `stop` was pressed, or, if `watched` names the recipe's key of this
+    sampling, when most of the first replies are worthless. Raises TeacherError when the teacher refuses for good and
+    StorageError when a reply cannot be stored, both after the calls in flight have come back.
     """
     meter = budget if isinstance(budget, Meter) else Meter(budget)
     settings = AskSettings(
@@ -73,9 +73,9 @@ def ask_all(
     watched: str = "",
     stop: Stop | None = None,
 ) -> AskReport:
-    """Do what `ask` does from synchronous code; Ctrl-C drains, a second Ctrl-C leaves what is in flight.
+    """Run `ask` from synchronous code; Ctrl-C waits for the calls in flight, a second Ctrl-C abandons them.
 
-    The backend may be used again afterwards, also in another event loop; close it when the run is over.
+    The backend may be used again afterwards, even in another event loop; close it when the run is over.
     """
     stop = stop or Stop()
 
@@ -83,7 +83,7 @@ def ask_all(
         loop = asyncio.get_running_loop()
         is_main = threading.current_thread() is threading.main_thread()
         caught = [signal.SIGINT, signal.SIGTERM] if is_main else []
-        if is_main and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup asks to live on
+        if is_main and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup ignores it, and so must we
             caught.append(signal.SIGHUP)
         for name in caught:
             loop.add_signal_handler(name, stop.press)
@@ -111,9 +111,9 @@ def ask_all(
 
 
 def run_now(work: Coroutine[Any, Any, T], *, on_interrupt: Callable[[], None] | None = None) -> T:
-    """Run a coroutine to its end from synchronous code, also in a notebook, where this thread's loop already runs.
+    """Run a coroutine to its end from synchronous code, even in a notebook, where this thread's loop already runs.
 
-    There, a KeyboardInterrupt of this thread calls `on_interrupt` and the work goes on until it ends by itself.
+    In a notebook, a KeyboardInterrupt calls `on_interrupt`, and the work continues until it ends by itself.
     """
     try:
         asyncio.get_running_loop()

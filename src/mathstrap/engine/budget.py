@@ -1,4 +1,4 @@
-"""Keep what is spent below what may be spent, counting every call in flight at its maximum. Sends nothing itself."""
+"""Keep spending below the budget, counting every call in flight at its maximum. Sends nothing itself."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from mathstrap.types import Completion, Liability, Request, Usage
 # A chat template wraps every turn in role markers, and some servers add a default system turn of their own.
 TEMPLATE_TOKENS_PER_PROMPT = 32
 TEMPLATE_TOKENS_PER_MESSAGE = 8
-# Some servers let a model think beyond max_tokens, and charge for it. Until TRIAL_REPLIES showed what this one does, a
-# draw is counted with UNKNOWN_OVERRUN tokens on top, a quarter as many after each reply.
+# Some servers let a model think beyond max_tokens, and charge for it. During the first TRIAL_REPLIES replies, each draw
+# is counted with UNKNOWN_OVERRUN extra tokens, divided by four after every reply.
 UNKNOWN_OVERRUN = 65_536
 TRIAL_REPLIES = 8
 
@@ -29,7 +29,7 @@ class Budget:
     max_usd        money; needs a known price
     max_requests   draws sent, retries included
     max_tokens     prompt and reply tokens, as the server counts them
-    max_seconds    wall time; what is in flight at the end of it is cut off
+    max_seconds    wall time; calls in flight at the end of it are cut off
     usd_per_million_tokens_in, usd_per_million_tokens_out   the price, where the price library has none or a wrong one
     """
 
@@ -42,7 +42,7 @@ class Budget:
 
 
 class Reservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """The most one call can still cost; a journaled one is written down elsewhere (the journal of a Batch API)."""
+    """The most that one call can still cost; a journaled one is recorded in the journal of a Batch API."""
 
     requests: int
     tokens_in: int
@@ -51,12 +51,12 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class SpendingLog(Protocol):
-    """Where a Meter writes down what may be owed, so that the next start of the run knows; raises StorageError."""
+    """A log in which a Meter records what may be owed, for the next start of the run; raises StorageError."""
 
     before: Liability
 
     def note(self, liability: Liability, /) -> None:
-        """Write one line; it is with the operating system when this returns."""
+        """Write one line; the operating system has it when this returns."""
         ...
 
 
@@ -70,7 +70,7 @@ def most_tokens_in(request: Request) -> int:
 
 
 def reservation_for(requests: Sequence[Request], *, is_journaled: bool = False) -> Reservation:
-    """Return the most that one call for these draws of one prompt can cost; single draws fall back at n prompts."""
+    """Return the most that one call for these draws of one prompt can cost."""
     draws = len(requests)
     first = requests[0]
     return Reservation(
@@ -82,15 +82,15 @@ def reservation_for(requests: Sequence[Request], *, is_journaled: bool = False) 
 
 
 class Meter:
-    """One budget over all stages of a run: reserve before sending, settle after. Not for several threads.
+    """One budget over all stages of a run: reserve before sending, settle after. Not thread-safe.
 
-    `spent` is what the stored replies of the run directory used. `log` remembers what they do not show: retries, calls
-    in flight when the process died, replies without token counts. With both, a budget holds over every restart.
+    `spent` is the usage of the stored replies of the run directory. `log` records what these do not show: retries,
+    calls in flight when the process died, replies without token counts. With both, a budget holds over every restart.
 
-    `prices` are those of several teachers by their label, where they differ; `price` is then the dearest of them.
+    `prices` are the prices of several teachers by label, if they differ; `price` is then the highest.
 
-    A reservation counts a prompt at its bytes and a reply at max_tokens, plus what thinking may take beyond that: much
-    until the first replies are in, then twice the most that was seen.
+    A reservation counts a prompt at its bytes and a reply at max_tokens, plus an allowance for thinking beyond that: a
+    large one before the first replies, then twice the largest overrun seen.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Meter:
         self.budget = budget or Budget()
         if self.budget.max_usd and price is None:
             raise RecipeError(
-                "budget.max_usd is set, but nobody knows what this model's tokens cost. Set "
+                "budget.max_usd is set, but the price of this model's tokens is not known. Set "
                 "budget.usd_per_million_tokens_in and budget.usd_per_million_tokens_out, or budget.max_usd=0 for a "
                 "server that costs nothing."
             )
@@ -124,16 +124,16 @@ class Meter:
         self.uncertain_requests = before.requests + before.open_requests
         self.uncertain_tokens_in = before.tokens_in + before.open_tokens_in
         self.uncertain_tokens_out = before.tokens_out + before.open_tokens_out
-        self._held_requests = 0
-        self._held_in = 0
-        self._held_out = 0
-        self._open_requests = 0  # of what is held, the part that no journal of a Batch API remembers
+        self._reserved_requests = 0
+        self._reserved_in = 0
+        self._reserved_out = 0
+        self._open_requests = 0  # the reservations that no journal of a Batch API records
         self._open_in = 0
         self._open_out = 0
         self._overrun_out = before.overrun_out
         self._num_seen = 0  # replies with token counts
-        self._dearness = 1.0  # the dearest reply the server named a price for, beside the price known
-        # What the last line of the log allows for; a call goes out only when the line that covers it is written.
+        self._dearness = 1.0  # the highest ratio of a price that the server stated to the known price
+        # What the last line of the log covers; a call is sent only after a line that covers it was written.
         self._noted = before
         self._noted_requests = self.uncertain_requests
         self._noted_in = self.uncertain_tokens_in
@@ -143,19 +143,19 @@ class Meter:
         self._needs_tokens = bool(self.budget.max_tokens or self.budget.max_usd)
 
     def begin(self, now: float) -> float | None:
-        """Start the clock of `max_seconds`, once for all stages; returns when it runs out."""
+        """Start the clock of `max_seconds`, once for all stages; return the time at which it ends."""
         if self.budget.max_seconds and self.ends_at is None:
             self.ends_at = now + self.budget.max_seconds
         return self.ends_at
 
     @property
-    def needs_holds(self) -> bool:
-        """Say whether reserving can ever refuse, or has to be remembered."""
+    def needs_reservations(self) -> bool:
+        """Say whether a reservation can be refused, or has to be logged."""
         return bool(self._needs_tokens or self.budget.max_requests or self._log is not None)
 
     @property
     def usd(self) -> float | None:
-        """Return the money known to be spent: the server's own word, else tokens by price; None where neither is."""
+        """Return the money known to be spent: as the server states it, else tokens by price; None without either."""
         unstated_in, unstated_out = self.tokens_in - self._stated_in, self.tokens_out - self._stated_out
         if self.price is not None:
             return self._usd_stated + self.price.usd(unstated_in, unstated_out)
@@ -163,11 +163,11 @@ class Meter:
 
     @property
     def usd_uncertain(self) -> float | None:
-        """Return the most that calls with an unknown outcome may have cost on top."""
+        """Return the most that calls with an unknown outcome may have cost in addition."""
         return self.price.usd(self.uncertain_tokens_in, self.uncertain_tokens_out) if self.price else None
 
     def priced(self, completion: Completion) -> Completion:
-        """Return a reply with what it cost by its own teacher's price, where its server does not say."""
+        """Return a reply with its cost by its own teacher's price, where the server does not state one."""
         price = self._prices.get(completion.teacher) if self._prices else None
         if price is None or completion.usd is not None or not completion.tokens_in + completion.tokens_out:
             return completion
@@ -175,7 +175,7 @@ class Meter:
         return msgspec.structs.replace(completion, usd=usd)
 
     def usd_of(self, completion: Completion) -> float | None:
-        """Return what one reply cost, None where nobody knows."""
+        """Return the cost of one reply, None if unknown."""
         if completion.usd is not None:
             return completion.usd
         return self.price.usd(completion.tokens_in, completion.tokens_out) if self.price else None
@@ -195,11 +195,11 @@ class Meter:
 
     def _token_budget_refusing(self, reserved: Reservation) -> str:
         budget = self.budget
-        overrun = self._allowance * (self._held_requests + reserved.requests)
-        if not self._held_requests and not self._overrun_out:
-            overrun = 0  # nothing in flight and nothing known: one call has to find out
-        tokens_in = self._held_in + reserved.tokens_in
-        tokens_out = self._held_out + reserved.tokens_out + overrun
+        overrun = self._allowance * (self._reserved_requests + reserved.requests)
+        if not self._reserved_requests and not self._overrun_out:
+            overrun = 0  # otherwise a small budget would never send the first call, which shows the overrun
+        tokens_in = self._reserved_in + reserved.tokens_in
+        tokens_out = self._reserved_out + reserved.tokens_out + overrun
         if budget.max_tokens:
             spent = self.tokens_in + self.uncertain_tokens_in + self.tokens_out + self.uncertain_tokens_out
             if spent + tokens_in + tokens_out > budget.max_tokens:
@@ -212,16 +212,16 @@ class Meter:
 
     @property
     def _allowance(self) -> int:
-        """Return how many tokens a draw may take beyond its max_tokens."""
+        """The tokens that a draw may take beyond its max_tokens."""
         if self._num_seen >= TRIAL_REPLIES:
             return 2 * self._overrun_out
         return max(2 * self._overrun_out, UNKNOWN_OVERRUN >> 2 * self._num_seen)
 
     def reserve_anyway(self, reserved: Reservation) -> None:
-        """Take `reserved` out of the budget without asking."""
-        self._held_requests += reserved.requests
-        self._held_in += reserved.tokens_in
-        self._held_out += reserved.tokens_out
+        """Take `reserved` out of the budget without a check."""
+        self._reserved_requests += reserved.requests
+        self._reserved_in += reserved.tokens_in
+        self._reserved_out += reserved.tokens_out
         self.requests += reserved.requests
         if self._log is None or reserved.is_journaled:
             return
@@ -233,7 +233,7 @@ class Meter:
             or self.uncertain_tokens_in + self._open_in > self._noted_in
             or self.uncertain_tokens_out + self._open_out > self._noted_out
         ):
-            # Room for prompts of other lengths, else every second call would write a line.
+            # An eighth of spare room for longer prompts, or every second call would write a line.
             self._note(spare=max(0, self._open_in >> 3))
 
     def release(
@@ -244,13 +244,13 @@ class Meter:
         `uncertain` keeps its tokens counted as possibly charged, `unsent` gives its requests back.
         """
         missing = reserved.requests - answered
-        self._held_requests -= reserved.requests
-        self._held_in -= reserved.tokens_in
-        self._held_out -= reserved.tokens_out
+        self._reserved_requests -= reserved.requests
+        self._reserved_in -= reserved.tokens_in
+        self._reserved_out -= reserved.tokens_out
         if uncertain:
             self.uncertain_tokens_in += reserved.tokens_in
             self.uncertain_tokens_out += reserved.tokens_out + self._overrun_out * reserved.requests
-        if unsent or answered:  # of a call that was answered, the server made no more draws than it sent
+        if unsent or answered:  # a server that answered made no more draws than it returned
             self.requests -= missing
         else:
             self.uncertain_requests += missing
@@ -264,7 +264,7 @@ class Meter:
             self.settle()
 
     def book(self, completions: Sequence[Completion], reserved: Reservation) -> None:
-        """Count the tokens and the cost of a call's replies, and learn from them what the next call may take."""
+        """Count the tokens and cost of a call's replies, and learn the overrun and price ratio of the next calls."""
         tokens_in = tokens_out = 0
         for completion in completions:
             tokens_in += completion.tokens_in
@@ -280,7 +280,7 @@ class Meter:
         self.has_answers = True
         if tokens_out and reserved.requests:
             self._num_seen += 1
-            # A server that ignores n answers with fewer draws; their limit is still that of one draw each.
+            # A server that ignores n returns fewer draws; the limit of each is still that of one draw.
             most = reserved.tokens_out // reserved.requests
             longest = tokens_out if len(completions) == 1 else max(c.tokens_out for c in completions)
             beyond = longest - most + max(0, tokens_in - reserved.tokens_in)
@@ -296,11 +296,11 @@ class Meter:
             self._dearness = completion.usd / expected
 
     def refused(self, count: int) -> None:
-        """Note that refusals of `count` requests are stored, as replies that cost nothing."""
+        """Record that refusals of `count` requests are stored as replies that cost nothing."""
         self.uncertain_requests = max(0, self.uncertain_requests - count)
 
     def settle(self) -> None:
-        """Write down exactly what may be owed, if the last line says otherwise; a disk that is full keeps that line."""
+        """Log exactly what may be owed, if the last line differs; on a full disk, that line stays, which owes more."""
         if self._log is not None:
             with suppress(StorageError):
                 self._note(spare=0)
@@ -327,7 +327,7 @@ class Meter:
 
     @property
     def tightest(self) -> str:
-        """Return the name of the budget of requests, tokens or money that is used up furthest; there has to be one."""
+        """Return the name of the budget of requests, tokens or money with the largest used share; needs one in use."""
         budget = self.budget
         tokens = self.tokens_in + self.tokens_out + self.uncertain_tokens_in + self.uncertain_tokens_out
         usd = (self.usd or 0.0) + (self.usd_uncertain or 0.0)
@@ -340,17 +340,17 @@ class Meter:
         return max(used, key=lambda name: used[name])
 
     def sentence(self, name: str) -> str:
-        """Say which budget is spent, how far, and what to do."""
+        """State which budget is spent, how far, and how to continue."""
         budget = self.budget
         uncertain = self.uncertain_tokens_in + self.uncertain_tokens_out
         maybe = f" (and up to {uncertain:,} more that broken calls may have cost)" if uncertain else ""
-        found = {
+        spent = {
             "max_usd": f"${self.usd or 0:.4f} of ${budget.max_usd:g} are spent",
             "max_requests": f"{self.requests:,} of {budget.max_requests:,} requests are sent",
             "max_tokens": f"{self.tokens_in + self.tokens_out:,} of {budget.max_tokens:,} tokens are spent",
             "max_seconds": f"{budget.max_seconds:g} seconds are over",
         }[name]
         return (
-            f"budget.{name}: {found}{maybe}, and the next call could exceed it. "
+            f"budget.{name}: {spent}{maybe}, and the next call could exceed it. "
             f"Every reply is kept: raise budget.{name} and run the same command to go on."
         )

@@ -1,6 +1,7 @@
-"""Judge the first calls of a run: no server, a web page instead of one, or replies that are not worth their money.
+"""Judge the first calls of a run: no server, a web page in its place, or replies that are not worth their money.
 
-Faults that last end a run in seconds, with what came back; a waste that goes on pauses it, with the key to change.
+Persistent faults end a run within seconds and show the response; persistent waste pauses it and names the key to
+change.
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from dataclasses import dataclass, field
 from mathstrap.engine.limits import Limits
 from mathstrap.types import Completion, Request
 
-# How many calls may end in this way before the first reply, over all requests; each is unlikely to be chance.
+# Calls of each kind that may fail before the first reply, over all requests; so many are unlikely to be chance.
 LASTING = {"page": 2, "malformed": 8, "timeout": 20, "no_reply": 20}
-# Before the first reply a call that failed like this is soon sent again: what is wrong is to be known in seconds.
+# Before the first reply, such failures are retried soon: a wrong address should show within seconds.
 SOON_KINDS = frozenset({"connect", "page", "malformed"})
 SOON_SECONDS = 1.0
-LONG_WAITS = 3  # refusals since the last reply that ask to wait beyond the deadline; one may be of its own kind
-SHORT_TEXT = 16  # characters; replies of "yes" and "no" may well be the same
+LONG_WAITS = 3  # refusals since the last reply that ask for a wait beyond the deadline; a single one may be an outlier
+SHORT_TEXT = 16  # characters; shorter replies such as "yes" and "no" may well be equal
 
 
 class FirstContact:
@@ -29,7 +30,7 @@ class FirstContact:
         self._refused_since: float | None = None
 
     def failed(self, now: float, kind: str) -> str:
-        """Count a failure; returns what to do about it once failures have lasted for long enough, "" until then."""
+        """Count a failure; return advice once failures have persisted, "" until then."""
         self._counts[kind] += 1
         if kind == "connect":
             if self._refused_since is None:
@@ -56,7 +57,7 @@ class FirstContact:
 
 
 class Refusals:
-    """Counts the refusals of a server that asks to be asked later, until it answers again."""
+    """Counts the refusals of a server that asks for a later retry, until it answers again."""
 
     def __init__(self, limits: Limits) -> None:
         self._longest_wait = limits.deadline_seconds
@@ -70,9 +71,9 @@ class Refusals:
         self._num_long = 0
 
     def refused(self, now: float, wait: float | None) -> str:
-        """Count a refusal; returns why to stop, or "" while waiting helps.
+        """Count a refusal; return why to stop, or "" while waiting helps.
 
-        A wait beyond a request's deadline would leave one request after the other to the next run, each for a call.
+        A wait beyond the deadline would spend one call on each request only to leave all of them to the next run.
         """
         self._since = now if self._since is None else self._since
         if wait is not None:
@@ -91,7 +92,7 @@ class Refusals:
 
 @dataclass(kw_only=True)
 class FirstReplies:
-    """What the first replies of a stage are like; `key` is the recipe's key of its sampling, for example `solving`."""
+    """The faults of a stage's first replies; `key` is the recipe's key of its sampling, for example `solving`."""
 
     size: int
     key: str
@@ -104,17 +105,17 @@ class FirstReplies:
 
     @property
     def is_over(self) -> bool:
-        """Say whether enough was seen."""
+        """Say whether enough replies were seen."""
         return self.num_seen >= self.size
 
     def late(self) -> str:
-        """Count a call that was not answered in time; returns why to pause, or ""."""
+        """Count a call that was not answered in time; return why to pause, or ""."""
         self.num_late += 1
         self.num_seen += 1
         return self._judge("late", self.num_late)
 
     def seen(self, request: Request, completion: Completion) -> str:
-        """Count a stored reply; returns why to pause, or ""."""
+        """Count a stored reply; return why to pause, or ""."""
         self.num_seen += 1
         fault = ""
         if completion.finish_reason in ("content_filter", "prompt_refused"):

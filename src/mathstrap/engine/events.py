@@ -1,4 +1,4 @@
-"""The engine's events: one small record per thing that happened, one JSON line each."""
+"""The engine's events: one small record each, which is one line of JSON."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from typing import Literal
 import msgspec
 
 EventKind = Literal[
-    "working",  # something that asks nobody and may take a while begins: detail
+    "working",  # a slow step without requests begins: detail
     "started",  # a stage begins: total, where it is known
     "asked",  # a call was sent: id, attempt, draws
     "answered",  # a reply is on disk: id, tokens, seconds, usd
     "retried",  # a call failed and will be sent again: id, attempt, wait_seconds, reason, detail
-    "refused",  # the server does not take a prompt, which is final: id, draws, detail
+    "refused",  # the server rejects a prompt, which is final: id, draws, detail
     "failed",  # a request was given up until the next run: id, attempt, reason, detail
     "limit",  # the number of calls in flight was adapted: in_flight, detail
     "paused",  # the breaker stopped sending: wait_seconds, detail
     "resumed",  # the breaker lets calls through again
-    "warning",  # said once: detail
-    "stopping",  # nothing more is asked; what is in flight is awaited: in_flight, reason, detail
+    "warning",  # given once: detail
+    "stopping",  # nothing more is sent; calls in flight are awaited: in_flight, reason, detail
     "finished",  # the stage is over: totals, detail
 ]
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that happened; `at` is Unix seconds, `usd` what it cost where a price is known."""
+    """One event; `at` is in Unix seconds, `usd` is its cost if a price is known."""
 
     kind: EventKind
     at: float

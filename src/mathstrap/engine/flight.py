@@ -1,4 +1,4 @@
-"""The inside of `ask`: which call is sent next, and what becomes of each one that comes back."""
+"""The loop of `ask`: decide which call is sent next, and handle each outcome."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from mathstrap.types import Completion, Request
 if TYPE_CHECKING:
     from mathstrap.engine.interface import Backend
 
-# The teacher is there, but says "not now": go slower.
+# The server is up and asks for fewer calls: slow down.
 REFUSED_KINDS = frozenset({"rate_limit", "overloaded"})
-# Nothing is wrong with the request or the teacher: neither a failed try nor a reason to stop sending.
+# Neither the request nor the teacher is at fault: no failed try, and no reason to open the breaker.
 FREE_KINDS = frozenset({"rate_limit", "unavailable", "adapted"})
-# The one who asked for us was lost with all its calls; that says nothing of the teacher, but the request may be why.
+# The worker that asked for us died with all its calls. The teacher is not at fault, but this request may be the cause.
 LOST = "lost"
 MAX_DRAWS_PER_CALL = 16
-REPORTED_PAUSE_SECONDS = 5.0  # a pause of this length is reported
+REPORTED_PAUSE_SECONDS = 5.0  # shorter pauses are not reported
 FULL_DISK = (
-    "The disk is full. What was in flight is stored, in room kept for it; nothing more is asked. Free some space and "
+    "The disk is full. The replies in flight are stored in reserved space; nothing more is asked. Free some space and "
     "run the same command again."
 )
-LATE_SECONDS = 0.5  # a timer that fires so late says that the process was stopped
+LATE_SECONDS = 0.5  # a timer that fires this late shows that the process was suspended
 LAST_LOOK_SECONDS = 0.05
-AT_WORK_SECONDS = 20.0  # refusals come back sooner
+AT_WORK_SECONDS = 20.0  # a call that runs longer was accepted: refusals come back sooner
 
 
 class Flight:
     """One `ask` while it runs.
 
-    There is no queue and no batch: `_take` decides in one place what may be sent now, every finished call takes the
-    next, and `_pump` starts more of them whenever something changed. All of it runs in one event loop's thread.
+    There is no queue and no batch: `_take` alone decides what may be sent, every worker takes its next job there, and
+    `_pump` starts more workers whenever something changed. Everything runs in the thread of one event loop.
     """
 
     def __init__(self, requests: Iterable[Request], sink: Sink, backend: Backend, settings: AskSettings) -> None:
@@ -58,14 +58,14 @@ class Flight:
         self._breaker = Breaker(limits)
         self._contact = FirstContact(limits)
         self._refusals = Refusals(limits)
-        self._sent_at: dict[int, float] = {}  # of the calls that are with the server
+        self._sent_at: dict[int, float] = {}  # of the calls at the server
         self._notices: list[tuple[str, str]] = getattr(backend, "notices", [])
-        self._needs_hold = self.ledger.needs_holds
-        self._held = 0  # reservations of calls in flight
-        self._hold_until = 0.0
+        self._needs_reservation = self.ledger.needs_reservations
+        self._num_reserved = 0  # reservations of calls in flight
+        self._paused_until = 0.0
         self._rng = random.Random(0)
         self._closed = False  # nothing more is sent
-        self._cut = False  # what is in flight is left
+        self._cut = False  # calls in flight are abandoned
         self._error: BaseException | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
@@ -73,7 +73,7 @@ class Flight:
         self._max_n: int = getattr(backend, "max_n", MAX_DRAWS_PER_CALL)
 
     async def run(self) -> AskReport:
-        """Send until there is nothing left to send, then wait for what is in flight."""
+        """Send until nothing is left to send, then wait for the calls in flight."""
         self._loop = asyncio.get_running_loop()
         self._now = self._loop.time
         started = self._now()
@@ -94,7 +94,7 @@ class Flight:
             await self._land()
         self._error = self._error or self.ledger.settle_refusals()
         if self.report.stopped == "interrupted" and not self._cut and self._jobs.is_empty:
-            self.report.stopped, self.report.message = "done", ""  # what was asked last came back: nothing is left
+            self.report.stopped, self.report.message = "done", ""  # the last calls came back and nothing is left
         await self.ledger.save_again()
         self.ledger.finish(self._now() - started)
         if self._error is not None:
@@ -130,14 +130,14 @@ class Flight:
 
     def _out_of_time(self) -> None:
         self._close("budget", self.settings.meter.sentence("max_seconds"))
-        # What has arrived, while the process was stopped or busy, is read before the rest is cut off.
+        # Replies that arrived while the process was suspended or busy are read before the rest is cut off.
         self._loop.call_later(LAST_LOOK_SECONDS, self._cut_off)
 
     def _cut_off(self) -> None:
         self._cut = True
         self._changed.set()
 
-    # What is sent next
+    # Sending
 
     def _pump(self) -> None:
         """Start workers until the limit is reached or nothing may be sent."""
@@ -180,7 +180,7 @@ class Flight:
         self._changed.set()
 
     def _take(self) -> Job | None:
-        """Return the job to send now; None if there is none or it has to wait."""
+        """Return the job to send now; None if there is none or it must wait."""
         if self._closed:
             return None
         now = self._now()
@@ -188,7 +188,7 @@ class Flight:
         if ends_at is not None and now + 1.1 * self.ledger.slowest_seconds >= ends_at:
             self._close("budget", self.settings.meter.sentence("max_seconds"))
             return None
-        wait = max(self._breaker.wait(now), self._hold_until - now)
+        wait = max(self._breaker.wait(now), self._paused_until - now)
         if wait > 0:
             self._wake_at(now + wait)
             return None
@@ -196,7 +196,7 @@ class Flight:
         if job is None:
             if self._jobs.due is not None:
                 self._wake_at(self._jobs.due)
-        elif self._needs_hold and not self._may_send(job, now):
+        elif self._needs_reservation and not self._may_send(job, now):
             self._jobs.put_back(job)
             return None
         else:
@@ -204,23 +204,23 @@ class Flight:
         return job
 
     def _may_send(self, job: Job, now: float) -> bool:
-        """Reserve the job's most, in the budget and in the minute's allowances."""
+        """Reserve the most that the job can cost, in the budget and in the rate limits."""
         wait, spent = self.ledger.reserve(job, now)
         if spent:
-            # A call in flight that costs less than its most makes room; requests sent never come back.
-            if self._held == 0 or spent == "max_requests":
+            # A call in flight may cost less than its reservation and free budget, but a sent request is never refunded.
+            if self._num_reserved == 0 or spent == "max_requests":
                 self._close("budget", self.settings.meter.sentence(spent))
             return False
         if wait:
             self._wake_at(now + wait)
             return False
-        self._held += 1
+        self._num_reserved += 1
         return True
 
-    # What comes back
+    # Outcomes
 
     async def _send(self, job: Job) -> float:
-        """Send one call and deal with its outcome; returns for how long its place stays taken. Raises only a cancel."""
+        """Send one call and handle its outcome; return how long its slot stays taken. Raises only CancelledError."""
         job.attempt += 1
         job.sent_at = self._now()
         if job.attempt == 1:
@@ -228,14 +228,14 @@ class Flight:
         self.ledger.sent(job)
         self._sent_at[id(job)] = job.sent_at
         try:
-            if job.attempt == 1 or job.sent_at >= job.deadline:  # a late one waited for a place, and is not slow
+            if job.attempt == 1 or job.sent_at >= job.deadline:  # a late job waited for a slot; it is not slow itself
                 completions = await self.backend.ask(job.requests)
             else:
                 completions = await self._ask_until(job)
         except TransientError as error:
             self._broken(job, error)
             if error.kind in REFUSED_KINDS:
-                # A refusal comes back at once: without a pause its place would be refused again and again.
+                # A refusal comes back at once: without a pause, this slot would be refused again and again.
                 return min(self.ledger.usual_seconds, self.settings.limits.backoff_seconds)
         except PromptRefused as error:
             if self._breaker.succeeded():
@@ -258,8 +258,8 @@ class Flight:
             self._answered(job, completions)
         finally:
             self._sent_at.pop(id(job), None)
-            if self._needs_hold:
-                self._held -= 1
+            if self._needs_reservation:
+                self._num_reserved -= 1
             if self._notices:
                 self.ledger.tell(self._notices)
         if self.ledger.is_full and self._error is None:
@@ -269,7 +269,7 @@ class Flight:
         return 0.0
 
     async def _ask_until(self, job: Job) -> list[Completion]:
-        """Ask, and give up at the job's deadline; a process that was stopped first reads what has arrived meanwhile."""
+        """Ask, and give up at the job's deadline; after a suspension, replies that have arrived are read first."""
         async with asyncio.timeout(None) as limit:
 
             timers: list[asyncio.TimerHandle] = []
@@ -315,7 +315,7 @@ class Flight:
         is_first = not self.settings.meter.has_answers
         lasting = self._contact.failed(now, kind) if is_first else ""
         if kind == "rate_limit" and not lasting:
-            # A call that has run for long was let in: a model that thinks for minutes is at work on it.
+            # A call that has run for long was accepted: the model may think for minutes, so the server does work.
             self._sent_at.pop(id(job), None)
             is_at_work = any(now - sent_at > AT_WORK_SECONDS for sent_at in self._sent_at.values())
             lasting = "" if is_at_work else self._refusals.refused(now, error.retry_after_seconds)
@@ -341,7 +341,7 @@ class Flight:
         if asked_wait is not None:
             wait = asked_wait + self._rng.uniform(0.0, min(asked_wait, limits.backoff_seconds))
         if asked_wait is not None and (kind == "unavailable" or (kind in REFUSED_KINDS and self._limit.mostly_refused)):
-            self._hold(now, now + asked_wait, str(error))
+            self._pause_until(now, now + asked_wait, str(error))
         if kind in REFUSED_KINDS and self._limit.refused(now, job.sent_at):
             self._limit_changed()
         if job.tries >= limits.max_attempts or (now + wait > job.deadline and kind != "unavailable"):
@@ -350,12 +350,12 @@ class Flight:
         self.ledger.broken(job, error, wait_seconds=wait)
         self._push(job, now + wait)
 
-    def _hold(self, now: float, until: float, detail: str) -> None:
+    def _pause_until(self, now: float, until: float, detail: str) -> None:
         """Send nothing before `until`, because the server asks for that."""
-        if until > self._hold_until:
-            if until - max(now, self._hold_until) > REPORTED_PAUSE_SECONDS:
+        if until > self._paused_until:
+            if until - max(now, self._paused_until) > REPORTED_PAUSE_SECONDS:
                 self.settings.emit("paused", wait_seconds=until - now, detail=f"the server asks to wait: {detail}")
-            self._hold_until = until
+            self._paused_until = until
 
     def _trip(self, now: float, detail: str, *, trial: bool) -> None:
         breaker = self._breaker
@@ -375,10 +375,10 @@ class Flight:
         self._jobs.again(job, due)
         self._wake_at(due)
 
-    # Around it
+    # Timers and ends
 
     def _wake_at(self, due: float) -> None:
-        """Look again at `due`; never, if that is infinite."""
+        """Wake the loop at `due`; never, if that is infinite."""
         if self._closed or due == float("inf") or (self._timer is not None and self._timer_at <= due):
             return
         if self._timer is not None:
@@ -404,7 +404,7 @@ class Flight:
             self._changed.set()
 
     def _fail(self, error: BaseException) -> None:
-        """Send nothing more and raise `error` when what is in flight is back."""
+        """Send nothing more, and raise `error` after the calls in flight are back."""
         if self._error is None:
             self._error = error
             if not self._closed:

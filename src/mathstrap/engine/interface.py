@@ -1,4 +1,4 @@
-"""What goes into an `ask` besides the requests, and what comes out of it."""
+"""The protocols, settings and report of an `ask`."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from mathstrap.types import Completion, Failure, Request
 
 
 class Backend(Protocol):
-    """A teacher. Made outside any event loop; what belongs to a loop is opened at the first ask.
+    """A teacher. Created outside any event loop; connections are opened at the first ask.
 
-    It may also have `max_n: int` (the most draws in one call), `most_in_flight: int` (what `max_in_flight` may grow
-    to), `num_models: int` (how many copies of a model stand behind it, each with the recipe's limits.max_in_flight) and
-    `async release()`, which closes what belongs to the running event loop (connections) and keeps the rest (a loaded
-    model), so that the next ask may run in another loop.
+    Optional: `max_n: int` (the most draws in one call), `most_in_flight: int` (the most that `max_in_flight` may grow
+    to), `num_models: int` (copies of the model behind it, each with the recipe's limits.max_in_flight), and `async
+    release()`, which closes what belongs to the running event loop (connections) and keeps the rest (a loaded model),
+    so that the next ask may run in another loop.
     """
 
     model: str
@@ -35,8 +35,8 @@ class Backend(Protocol):
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:
         """Answer the draws of one prompt, in order.
 
-        Returning fewer means the rest was not answered and has to be asked again, one by one if `supports_n` turned
-        false. Raises TransientError if asking again may help, TeacherError if it cannot.
+        If fewer are returned, the rest is asked again, one by one if `supports_n` became false. Raises TransientError
+        if asking again may help, TeacherError if it cannot.
         """
         ...
 
@@ -46,26 +46,26 @@ class Backend(Protocol):
 
 
 class Sink(Protocol):
-    """Takes what comes back; a completion must be safe when `completion` returns."""
+    """Stores replies; a completion must be safe when `completion` returns."""
 
     def completion(self, completion: Completion, /) -> None:
         """Store a reply."""
         ...
 
     def failure(self, failure: Failure, /) -> None:
-        """Note a request that was given up until the next run."""
+        """Record a request that was given up until the next run."""
         ...
 
 
 @dataclass(kw_only=True)
 class AskReport:
-    """What one `ask` did. `usd` is None where no price is known.
+    """The result of one `ask`. `usd` is None where no price is known.
 
-    stopped    "done": every request was asked; else some were not, and `message` says how to go on: "budget",
-               "interrupted", "paused" (the first replies were not worth their money)
+    stopped    "done": every request was asked; otherwise `message` says how to go on: "budget", "interrupted", "paused"
+               (the first replies were not worth their money)
     asked      calls sent, retries included; answered: replies stored; failed: requests left to the next run
-    refused    prompts that the server does not take, stored as refused and not asked again
-    usd_uncertain   the most that calls may have cost whose outcome is unknown (time-outs, broken connections)
+    refused    prompts that the server rejects, stored as refused and not asked again
+    usd_uncertain   the most that calls with an unknown outcome (time-outs, broken connections) may have cost
     errors     how many calls broke, by kind
     """
 
@@ -87,7 +87,7 @@ class AskReport:
 
 
 class Stop:
-    """A switch another part of the program may press: once to drain, twice to leave what is in flight."""
+    """A stop button for other parts of the program: pressed once, calls in flight are awaited; twice, abandoned."""
 
     def __init__(self) -> None:
         self.presses = 0
@@ -101,13 +101,13 @@ class Stop:
                 loop.call_soon_threadsafe(listener.set)
 
     def listen(self, listener: asyncio.Event) -> None:
-        """Have `listener`, which belongs to the running event loop, set at every press."""
+        """Set `listener`, an event of the running event loop, at every press."""
         self._listeners.append((asyncio.get_running_loop(), listener))
 
 
 @dataclass(frozen=True, kw_only=True)
 class AskSettings:
-    """How a plan is asked: how fast, for how much money, and who listens.
+    """The settings of one `ask`: rate limits, budget, listener.
 
     watched   the recipe's key of the stage's sampling, if its first replies are to be judged
     """

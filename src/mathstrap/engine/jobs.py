@@ -1,4 +1,4 @@
-"""The calls that wait to be sent: those due again, then the plan's next requests. Knows nothing of sending."""
+"""The calls that wait to be sent: due retries first, then the next requests of the plan. Knows nothing of sending."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ NOTHING_RESERVED = Reservation(requests=0, tokens_in=0, tokens_out=0)
 
 
 class Job:
-    """Draws of one prompt that go out as one call, and how often they did."""
+    """Draws of one prompt that are sent as one call, with the count of attempts."""
 
     __slots__ = ("attempt", "deadline", "is_trial", "requests", "reserved", "sent_at", "tokens", "tries")
 
@@ -28,20 +28,20 @@ class Job:
 
 
 class Jobs:
-    """What is left of a plan. The plan is read one call ahead of what is sent, and no further."""
+    """The rest of a plan, which is read at most one call ahead of what is sent."""
 
     def __init__(self, requests: Iterable[Request], *, most_waiting: int) -> None:
         self._source = iter(requests)
         self._most_waiting = most_waiting
         self._ahead: Request | None = None
         self._exhausted = False
-        self._first: Job | None = None  # taken, and put back because it may not go yet
+        self._first: Job | None = None  # taken and put back, because it may not be sent yet
         self._again: list[tuple[float, int, Job]] = []
         self._order = itertools.count()
 
     @property
     def is_empty(self) -> bool:
-        """Say whether nothing is left to send, reading one request ahead to know it."""
+        """Say whether nothing is left to send; reads one request ahead to find out."""
         if self._ahead is None and not self._exhausted:
             self._ahead = next(self._source, None)
             self._exhausted = self._ahead is None
@@ -81,12 +81,12 @@ class Jobs:
         self._first = job
 
     def again(self, job: Job, due: float) -> None:
-        """Have a job sent again at `due`."""
+        """Schedule a job to be sent again at `due`."""
         heapq.heappush(self._again, (due, next(self._order), job))
 
     @property
     def due(self) -> float | None:
-        """Return when the earliest job that is sent again is due."""
+        """Return the time of the earliest retry."""
         return self._again[0][0] if self._again else None
 
     @property

@@ -1,4 +1,4 @@
-"""Store and count what comes back from an `ask`, and report it as events. Decides nothing about what is sent."""
+"""Store and count the outcomes of an `ask`, and report them as events. Decides nothing about what is sent."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from mathstrap.engine.budget import reservation_for
 from mathstrap.engine.contact import FirstReplies
 from mathstrap.engine.interface import AskReport, AskSettings, Sink
 from mathstrap.engine.jobs import NOTHING_RESERVED, Job
-from mathstrap.engine.limits import Pace
+from mathstrap.engine.limits import RateLimiter
 from mathstrap.errors import PromptRefused, StorageError, TeacherError, TransientError
 from mathstrap.thought import split_completion
 from mathstrap.types import Completion, Failure, Request
 
 # Kinds of TransientError after which the server may have charged although no reply arrived.
 UNCERTAIN_KINDS = frozenset({"timeout", "connection", "malformed", "no_reply", "error", "lost"})
-# Fewer refused prompts than this say nothing about the others.
+# Fewer refused prompts may be a coincidence; from this many on, the server may refuse all of them.
 FEW_REFUSALS = 8
 LARGEST_REPLY = 2 << 20  # characters of thought and text that are stored; as JSON they take at most six bytes each
 LONGEST_REFUSAL = 500  # characters of the server's refusal that are kept
 SAVE_AGAIN_SECONDS = 2.0
-BYTES_PER_TOKEN = 4.0  # servers estimate a prompt's tokens like this when they count a minute's allowance
+BYTES_PER_TOKEN = 4.0  # servers estimate a prompt's tokens by this ratio when they apply a rate limit
 
 
 def within_limit(completion: Completion) -> Completion:
-    """Return a reply, cut to LARGEST_REPLY characters as one that hit the token limit; nearly all come back whole.
+    """Return a reply; one longer than LARGEST_REPLY characters is cut and marked as if it hit the token limit.
 
-    No model writes replies that long. Asking again could bring, and charge, the same once more.
+    No model writes replies that long. Asking again could bring the same reply, and charge for it again.
     """
     if len(completion.text) + len(completion.reasoning) + len(completion.raw) <= LARGEST_REPLY:
         return completion
@@ -47,7 +47,7 @@ def within_limit(completion: Completion) -> Completion:
 
 
 class Ledger:
-    """The books of one `ask`: the sink, the meter's settlements, the report and the events."""
+    """The accounts of one `ask`: the sink, the meter's settlements, the report and the events."""
 
     def __init__(self, sink: Sink, settings: AskSettings) -> None:
         self.report = AskReport(stage=settings.stage)
@@ -56,11 +56,11 @@ class Ledger:
         self._settings = settings
         self._meter = settings.meter
         limits = settings.limits
-        self._requests_pace = Pace(limits.requests_per_minute) if limits.requests_per_minute else None
-        self._tokens_pace = Pace(limits.tokens_per_minute) if limits.tokens_per_minute else None
+        self._request_limiter = RateLimiter(limits.requests_per_minute) if limits.requests_per_minute else None
+        self._token_limiter = RateLimiter(limits.tokens_per_minute) if limits.tokens_per_minute else None
         self._unsaved: list[Completion] = []
-        self.is_full = False  # the disk: what is in flight still fits, and nothing more is sent
-        self.pause = ""  # why the stage should send nothing more, once its first replies say so
+        self.is_full = False  # the disk: reserved space takes the calls in flight, and nothing more is sent
+        self.pause = ""  # the reason to pause the stage, if its first replies give one
         self._first = None
         if settings.watched and limits.watch_replies:
             self._first = FirstReplies(size=limits.watch_replies, key=settings.watched)
@@ -69,26 +69,26 @@ class Ledger:
         self._warned_of_usage = False
         self._usd = 0.0
         self._uncertain_before = settings.meter.usd_uncertain or 0.0
-        self._has_answers = settings.meter.tokens_out > 0  # of an earlier stage or start, too
+        self._has_answers = settings.meter.tokens_out > 0  # those of earlier stages and starts count
         self._refusals: list[tuple[float, Sequence[Request], PromptRefused]] = []
 
     @property
-    def needs_holds(self) -> bool:
-        """Say whether `reserve` can ever refuse."""
-        return bool(self._meter.needs_holds or self._tokens_pace or self._requests_pace)
+    def needs_reservations(self) -> bool:
+        """Say whether `reserve` can refuse a call."""
+        return bool(self._meter.needs_reservations or self._token_limiter or self._request_limiter)
 
     def reserve(self, job: Job, now: float) -> tuple[float, str]:
-        """Reserve the most a call can cost; returns the seconds to wait first, or the name of the budget it exceeds."""
+        """Reserve the most a call can cost; return the seconds to wait first, or the name of the exceeded budget."""
         job.reserved = reservation_for(job.requests)
         spent = self._meter.reserve(job.reserved)
         if spent:
             return 0.0, spent
-        wait = self._requests_pace.wait(now) if self._requests_pace else 0.0
-        if wait == 0 and self._tokens_pace:
+        wait = self._request_limiter.wait(now) if self._request_limiter else 0.0
+        if wait == 0 and self._token_limiter:
             job.tokens = job.reserved.tokens_in / BYTES_PER_TOKEN + job.reserved.tokens_out
-            wait = self._tokens_pace.wait(now, job.tokens)
-            if wait and self._requests_pace:
-                self._requests_pace.give_back(1.0)
+            wait = self._token_limiter.wait(now, job.tokens)
+            if wait and self._request_limiter:
+                self._request_limiter.give_back(1.0)
         if wait:
             self._meter.release(job.reserved, unsent=True)
             job.reserved = NOTHING_RESERVED
@@ -101,9 +101,9 @@ class Ledger:
             self._settings.emit("asked", id=job.requests[0].id, attempt=job.attempt, draws=len(job.requests))
 
     def answered(self, job: Job, completions: list[Completion], seconds: float) -> tuple[int, int]:
-        """Store the replies of a call that took `seconds`, then count them; returns tokens in and out.
+        """Store the replies of a call that took `seconds`, then count them; return tokens in and out.
 
-        Raises StorageError if one could not be stored; it is kept for `save_again`.
+        Raises StorageError if a reply could not be stored; it is kept for `save_again`.
         """
         tokens_in = tokens_out = 0
         usd = 0.0
@@ -126,12 +126,12 @@ class Ledger:
         if tokens_in == tokens_out == 0 and any(reply.text for reply in completions):
             self._no_usage(job, len(completions))
         elif error is not None and job.reserved is not NOTHING_RESERVED:
-            self._meter.release(job.reserved, uncertain=True)  # no stored reply remembers it
+            self._meter.release(job.reserved, uncertain=True)  # no stored reply shows its usage
         elif job.reserved is not NOTHING_RESERVED:
             self._meter.release(job.reserved, answered=len(completions))
         job.reserved = NOTHING_RESERVED
-        if self._tokens_pace is not None:
-            self._tokens_pace.give_back(job.tokens - tokens_in - tokens_out)
+        if self._token_limiter is not None:
+            self._token_limiter.give_back(job.tokens - tokens_in - tokens_out)
         self._has_answers = True
         if self._refusals:
             self._store_refusals(job.sent_at)
@@ -173,10 +173,10 @@ class Ledger:
         notices.clear()
 
     def refused(self, job: Job, error: PromptRefused, now: float, *, in_flight: int) -> TeacherError | None:
-        """Note a prompt that the server does not take; returns the error to end with if it takes none at all.
+        """Record a prompt that the server rejects; return the error to end with if it rejects all of them.
 
-        A refusal is stored only once a call sent after it was answered: until then all requests may be refused alike,
-        for a setting that can be mended or an account that is closed. `in_flight` is how many calls run at once.
+        A refusal is stored only after a later call was answered: until then the server may refuse every request,
+        because of a wrong setting or a closed account. `in_flight` is how many calls run at once.
         """
         self.settle_broken(job, "refused")
         self._refusals.append((now, job.requests, error))
@@ -186,10 +186,10 @@ class Ledger:
         return None
 
     def settle_refusals(self, *, answered: bool | None = None) -> TeacherError | None:
-        """Store the refusals that are left at the end of a plan, or return the error to end with: nothing was taken.
+        """Store the refusals that are left at the end of a plan, or return the error to end with if all were refused.
 
-        `answered` says whether the same batch held an answer; without it, any answer of the run counts. What was not
-        judged when a plan is broken off is asked again.
+        `answered` says whether the same batch contains an answer; if None, any answer of the run counts. Refusals that
+        are not judged when a plan is interrupted are asked again.
         """
         if not self._refusals:
             return None
@@ -209,7 +209,7 @@ class Ledger:
         return TeacherError(f"{error} The server refused {lately} request so far ({count:,}), so the run stops.")
 
     def _store_refusals(self, before: float) -> None:
-        """Store the refusals that came before a time; they are final and cost nothing."""
+        """Store the refusals received before a time; they are final and cost nothing."""
         left = []
         for refusal in self._refusals:
             at, requests, error = refusal
@@ -229,7 +229,7 @@ class Ledger:
         self._refusals = left
 
     def broken(self, job: Job, error: TransientError, *, wait_seconds: float | None) -> None:
-        """Count a call that broke; `wait_seconds` None gives its requests up until the next run."""
+        """Count a failed call; with `wait_seconds` None, its requests are given up until the next run."""
         self._errors[error.kind] += 1
         if error.kind == "timeout" and self._first is not None:
             self.pause = self.pause or self._first.late()
@@ -254,9 +254,9 @@ class Ledger:
                 self._sink.failure(Failure(id=request.id, key=request.key, error=str(error), kind=error.kind))
 
     def settle_broken(self, job: Job, kind: str, *, answered: int = 0) -> None:
-        """End the reservation of a call that brought nothing; one that may have been charged stays counted.
+        """End the reservation of a failed call; one that may have been charged stays counted.
 
-        `answered` replies of it are stored, without the token counts.
+        `answered` of its replies are stored, but without token counts.
         """
         if kind in UNCERTAIN_KINDS:
             if job.reserved is NOTHING_RESERVED:
@@ -269,7 +269,7 @@ class Ledger:
         job.reserved = NOTHING_RESERVED
 
     async def save_again(self) -> None:
-        """Try for a few seconds to store what could not be stored: space may have been freed."""
+        """Retry storing the unsaved replies for a few seconds: space may have been freed."""
         tries = int(SAVE_AGAIN_SECONDS / 0.25)
         while self._unsaved:
             try:
@@ -315,7 +315,7 @@ class Ledger:
         return None
 
     def _no_usage(self, job: Job, answered: int) -> None:
-        """Count a reply without token counts at the most it can have cost."""
+        """Count a reply without token counts at the most that it can have cost."""
         self.settle_broken(job, "malformed", answered=answered)
         if not self._warned_of_usage:
             self._warned_of_usage = True
@@ -323,8 +323,8 @@ class Ledger:
             self._settings.emit("warning", reason="no_usage", detail=detail)
 
     def _check_model(self, got: str, wanted: str) -> None:
-        # Servers answer with a dated name, or with the last part of a path; an evaluation adds a hash of local weights,
-        # and how they are computed with.
+        # Servers answer with a dated name, or with the last part of a path; an evaluation adds a hash of local weights
+        # and the arithmetic they are computed in.
         same = any(got.startswith(name) for name in wanted.split(" | "))
         same = same or wanted.endswith(f"/{got}") or got.endswith(f"/{wanted}")
         same = same or wanted.startswith((f"{got}@", f"{got} "))

@@ -1,4 +1,4 @@
-"""Decide when the next call may be sent: how many at once, how fast, after which failures. Time is an argument."""
+"""Decide when the next call may be sent: concurrency limit, rate limiter, backoff and breaker. Time is an argument."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ class Limits:
     """How fast the teacher is asked; 0 means no limit, or the backend's own.
 
     max_in_flight          the most calls at once; a backend may allow fewer
-    start_in_flight        how many to begin with; 0 begins at the most and backs off when told to
-    adapt                  lower the number in flight on 429 and on latency that buys nothing, raise it again after
+    start_in_flight        how many calls to begin with; 0 begins at the most and backs off when the server refuses
+    adapt                  lower the number in flight on 429 and on latency without gain, and raise it again later
     requests_per_minute    calls sent in any minute
-    tokens_per_minute      tokens in any minute, counted at their maximum until the reply says what they were
+    tokens_per_minute      tokens in any minute, counted at their maximum until the reply states the true number
     max_attempts           calls for one request before it is left to the next run; 429 is not counted
     deadline_seconds       from a request's first call to its last; a server that asks for a longer wait ends the run
     backoff_seconds, backoff_max_seconds   the n-th wait is random in [0, min(max, backoff * 2**(n - 1))]
     breaker_failures       calls failing in a row that stop all sending (429 is not counted)
-    breaker_seconds        the first pause; one call then tries, and each failure doubles the pause up to a minute
-    breaker_give_up_seconds   a teacher that fails, or refuses every call and names no time, for so long ends the run
-    connect_seconds        a server that never answered may refuse connections for so long
+    breaker_seconds        the first pause; then one trial call is sent, and each failure doubles it, up to a minute
+    breaker_give_up_seconds   a teacher that fails, or refuses every call and names no time, for this long ends the run
+    connect_seconds        a server that never answered may refuse connections for this long
     watch_replies          the first replies of a stage that are judged: if more than half are empty, cut off, refused,
                            late or the same, the run pauses; 0 never does
     """
@@ -56,17 +56,17 @@ class _Window:
 
 
 class AdaptiveLimit:
-    """The number of calls in flight, judged once per window of answers.
+    """The number of calls in flight, adapted once per window of answers.
 
-    Refusals (429, 503) take the last step up back, or shrink it by their share of the window, at most by half. Latency
-    that rises without more work per second shrinks it by tenths for as long as that costs no throughput. Otherwise it
-    grows by tenths towards `most`, for as long as that gains any. A step that was taken back is not tried again for a
-    while. Refusals of calls sent before the last change say nothing about it and are not counted.
+    Refusals (429, 503) undo the last step up, or shrink the number by their share of the window, at most by half.
+    Rising latency without more work per second shrinks it by tenths, as long as that costs no throughput. Otherwise it
+    grows by tenths towards `most`, as long as throughput grows. An undone step is not tried again for some windows.
+    Refusals of calls sent before the last change are not counted, because they say nothing about it.
     """
 
     WINDOW_SECONDS = 0.5
     MIN_OUTCOMES = 16
-    REFUSED_SHARE = 0.02  # a server that refuses less than this is merely full
+    REFUSED_SHARE = 0.02  # a server that refuses a smaller share is just full, which is the aim
     SLOWER = 1.3
     HOLD_WINDOWS = 10
 
@@ -84,14 +84,14 @@ class AdaptiveLimit:
         self._hold = 0
 
     def answered(self, now: float, seconds: float, tokens_out: int) -> bool:
-        """Count a reply; returns whether `current` changed."""
+        """Count a reply; return whether `current` changed."""
         self._answers += 1
         self._seconds += seconds
         self._weight += tokens_out or 1
         return self._judge(now)
 
     def refused(self, now: float, sent_at: float) -> bool:
-        """Count a 429 or 503 to a call sent at `sent_at`; returns whether `current` changed."""
+        """Count a 429 or 503 to a call sent at `sent_at`; return whether `current` changed."""
         if self._begun is not None and sent_at < self._begun:
             return False
         self._refusals += 1
@@ -158,13 +158,13 @@ class AdaptiveLimit:
         return window.limit
 
 
-class Pace:
-    """A minute's allowance spent evenly: in any 60 seconds no more than `per_minute` is let through."""
+class RateLimiter:
+    """A token bucket that spreads an allowance evenly: in any 60 seconds at most `per_minute` pass."""
 
     BURST_SECONDS = 0.1
 
     def __init__(self, per_minute: int) -> None:
-        # The bucket and what flows in during a minute together make the allowance.
+        # A full bucket plus the inflow of a minute may be spent in one minute, so the two together are the allowance.
         self._size = max(1.0, per_minute / 60.0 * self.BURST_SECONDS)
         self._per_second = max(per_minute - self._size, per_minute * 0.5) / 60.0
         self._level = self._size
@@ -173,7 +173,7 @@ class Pace:
     def wait(self, now: float, amount: float = 1.0) -> float:
         """Return 0 and take `amount`, or return the seconds until it can be taken.
 
-        An amount larger than the bucket is let through when the bucket is full, and is paid off afterwards.
+        An amount larger than the bucket passes when the bucket is full, and leaves it below zero.
         """
         if self._at is not None:
             self._level = min(self._size, self._level + (now - self._at) * self._per_second)
@@ -185,7 +185,7 @@ class Pace:
         return (needed - self._level) / self._per_second
 
     def peek(self, now: float) -> float:
-        """Return the seconds until one call can be let through, taking nothing."""
+        """Return the seconds until one call can pass, without taking anything."""
         since = 0.0 if self._at is None else now - self._at
         return max(0.0, 1.0 - (self._level + since * self._per_second)) / self._per_second
 
@@ -211,7 +211,7 @@ class Breaker:
         self.open_since: float | None = None
 
     def wait(self, now: float) -> float:
-        """Return 0 if a call may be sent, else the seconds until one may try; infinite while the trial runs."""
+        """Return 0 if a call may be sent, else the seconds until a trial call; infinite while the trial runs."""
         if self.open_since is None:
             return 0.0
         if self._trial_running:
@@ -219,18 +219,18 @@ class Breaker:
         return max(0.0, self.opens_at - now)
 
     def sent(self) -> bool:
-        """Note that a call was sent; returns whether it is the trial."""
+        """Record that a call was sent; return whether it is the trial."""
         if self.open_since is None:
             return False
         self._trial_running = True
         return True
 
     def not_tried(self) -> None:
-        """Note that the trial did not reach the teacher: another call may be it."""
+        """Record that the trial did not reach the teacher; another call may be the trial."""
         self._trial_running = False
 
     def succeeded(self) -> bool:
-        """Close; returns whether it was open."""
+        """Close the breaker; return whether it was open."""
         was_open = self.open_since is not None
         self._in_a_row = 0
         self.open_since = None
@@ -239,7 +239,7 @@ class Breaker:
         return was_open
 
     def failed(self, now: float, *, trial: bool) -> bool:
-        """Count a failure; returns whether a pause begins."""
+        """Count a failure; return whether a pause begins."""
         self._in_a_row += 1
         if self.open_since is not None:
             if not trial:

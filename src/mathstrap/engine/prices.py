@@ -1,4 +1,4 @@
-"""Find what a model's tokens cost: the recipe's own numbers, then the price library. Unknown stays unknown."""
+"""Find the price of a model's tokens: the recipe's own numbers, then the price library. An unknown price is None."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mathstrap.errors import RecipeError
 # Backends that run on the user's own machine cost no money per token.
 FREE_BACKENDS = frozenset({"embedded", "hf", "vllm", "fake", "none"})
 BATCH_DISCOUNT = 0.5
-# What routers and clients write before a model's name, and what says how its weights are stored.
+# Prefixes that routers and clients write before a model's name, and suffixes that name the format of its weights.
 _PREFIX = re.compile(
     r"^(?:models/|accounts/[\w-]+/models/|(?:openrouter|together|together_ai|fireworks_ai|gemini|google|ollama|groq|"
     r"deepinfra|azure|bedrock|vertex_ai|hosted_vllm|litellm_proxy)/)",
@@ -46,7 +46,7 @@ def find_price(
     usd_per_million_in: float | None = None,
     usd_per_million_out: float | None = None,
 ) -> Price | None:
-    """Return the price of `model`, or None where nobody knows it. Numbers given here win; both or neither."""
+    """Return the price of `model`, or None if it is unknown. Numbers given here win; both or neither are needed."""
     if usd_per_million_in is not None or usd_per_million_out is not None:
         if usd_per_million_in is None or usd_per_million_out is None:
             raise RecipeError(
@@ -59,18 +59,18 @@ def find_price(
         return Price(usd_per_million_in=0.0, usd_per_million_out=0.0, source="runs on this machine")
     if is_own_server(base_url):
         return Price(usd_per_million_in=0.0, usd_per_million_out=0.0, source="a server of your own costs nothing")
-    found = _from_library(model, base_url)
-    if found is None or not backend.endswith("_batch"):
-        return found
+    price = _from_library(model, base_url)
+    if price is None or not backend.endswith("_batch"):
+        return price
     return Price(
-        usd_per_million_in=found.usd_per_million_in * BATCH_DISCOUNT,
-        usd_per_million_out=found.usd_per_million_out * BATCH_DISCOUNT,
-        source=f"{found.source}, half for the Batch API",
+        usd_per_million_in=price.usd_per_million_in * BATCH_DISCOUNT,
+        usd_per_million_out=price.usd_per_million_out * BATCH_DISCOUNT,
+        source=f"{price.source}, half for the Batch API",
     )
 
 
 def is_own_server(url: str) -> bool:
-    """Say whether an address is on this machine or in a private network, whose tokens nobody charges for."""
+    """Say whether an address is on this machine or in a private network, where tokens are free."""
     host = (urlsplit(url).hostname or "").rstrip(".").lower() if url else ""
     if not host:
         return False
@@ -83,10 +83,10 @@ def is_own_server(url: str) -> bool:
 
 
 def names_of(model: str) -> list[str]:
-    """Return a model's name in the forms that price lists know, as it was written first.
+    """Return a model's name in the forms that price lists use, beginning with the name as given.
 
-    `models/gemini-2.5-flash`, `openai/gpt-oss-120b`, `accounts/fireworks/models/deepseek-r1`, `qwen3:8b`, a folder of
-    the hub, and names with a quantization behind them.
+    Handles `models/gemini-2.5-flash`, `openai/gpt-oss-120b`, `accounts/fireworks/models/deepseek-r1`, `qwen3:8b`, hub
+    ids, and names that end in a quantization.
     """
     names = [model]
 
@@ -111,8 +111,8 @@ def names_of(model: str) -> list[str]:
 
 
 def _from_library(model: str, base_url: str) -> Price | None:
-    # The package has its prices as Python objects in a module, no file, so they cannot be read without importing its
-    # HTTP client and pydantic: about a second, paid by a run that has to know a price and by nothing else.
+    # The package keeps its prices as Python objects, not in a file, so importing them imports its HTTP client and
+    # pydantic: about a second, only for runs that need a price.
     from genai_prices import Usage
 
     host = urlsplit(base_url).hostname or ""
@@ -138,7 +138,7 @@ def _from_library(model: str, base_url: str) -> Price | None:
 
 
 def _dearest(usage: Any, model: str, provider_url: str | None) -> Any:
-    """Return the price at the dearest of the coming 24 hours: some charge less at night, and a budget holds by day."""
+    """Return the highest price of the coming 24 hours: some charge less at night, and a budget must hold by day."""
     from genai_prices import calc_price
 
     now = datetime.now(UTC)

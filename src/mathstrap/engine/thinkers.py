@@ -1,4 +1,4 @@
-"""Say by name which models think before they answer by default, and how many tokens that takes. Sends nothing."""
+"""Guess from a model's name whether it thinks before it answers, and how many tokens that takes. Sends nothing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 from mathstrap.types import Request
 
-# Model families that reason by default. A name that says instruct, chat or non-thinking is one that does not.
+# Model families that reason by default, except variants named instruct, chat or non-thinking.
 _THINKS = re.compile(
     r"(?:^|[/_-])(?:o[134](?:-|$)|gpt-?(?:[5-9]|oss)|deepseek-?(?:r\d|reasoner|v[4-9])|r1-|qwq|qwen3|gemini-?(?:2\.5|[3-9])"
     r"|magistral|grok-?(?:3-mini|[4-9])|glm-?(?:4\.[5-9]|[5-9]|z1)|kimi-?k[2-9].*think|minimax-?m\d|phi-?4.*reason"
@@ -19,13 +19,13 @@ _DOES_NOT = re.compile(
 )
 # Tokens of thought and answer for one problem of GSM8K or MATH; models of 2025 and 2026 report 1,000 to 8,000.
 TYPICAL_THOUGHT = 2_000
-# What `mathstrap init` writes for such a model: room for nearly every thought, and time to write it.
+# The limits that `mathstrap init` writes for such a model: room for nearly every thought, and time to write it.
 THINKER_MAX_TOKENS = 16_384
 THINKER_TIMEOUT_SECONDS = 1_800.0
 
 
 def thinks(model: str, effort: str = "") -> bool:
-    """Say whether a model of this name thinks, asked with this `reasoning_effort`; a guess, from its family."""
+    """Guess from its family whether a model thinks when asked with this `reasoning_effort`."""
     return effort != "none" and bool(_THINKS.search(model)) and not _DOES_NOT.search(model)
 
 

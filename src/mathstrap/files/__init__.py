@@ -1,1 +1,1 @@
-"""Bytes on this disk: rows of other people's files, tables, append-only logs, and a run's directory."""
+"""Files on this disk: rows in foreign formats, tables, append-only logs, and a run's directory."""

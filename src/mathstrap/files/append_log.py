@@ -1,7 +1,7 @@
-"""An append-only file of JSON lines that survives a kill, and the index of what it holds. Knows no file names.
+"""An append-only log of JSON lines that survives a kill, and an index of its replies. Knows no file names.
 
 A line is handed to the operating system before `append` returns, so it survives the death of the process; a thread
-calls fsync about once a second, which bounds what a power cut can take.
+calls fsync about once a second, which limits the loss of a power cut.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from mathstrap.types import Completion, FinishReason, ReplyUsage, Usage
 LENGTH_BITS = 28
 LENGTH_MASK = (1 << LENGTH_BITS) - 1
 NAN = float("nan")
-MOST_TOKENS = 2**62  # what a server claims beyond this stays in its line and counts as this much
+MOST_TOKENS = 2**62  # larger claims of a server are counted as this much, which fits into the index's 64 bits
 
 
 class SpareRoom:
-    """A file that only takes room on the disk, deleted when the disk is full, so that what is in flight is stored."""
+    """A file that reserves disk space; it is deleted when the disk is full, so that replies in flight can be stored."""
 
     SIZE = 8 << 20  # thousands of replies
 
@@ -42,7 +42,7 @@ class SpareRoom:
         self._lock = threading.Lock()
 
     def keep(self) -> None:
-        """Take the room; a disk that has none left, or cannot reserve any, is found out by the first write."""
+        """Reserve the space; if the disk has none left, or cannot reserve any, the first write reports it."""
         with suppress(OSError):
             fd = open_for_writing(self.path, os.O_RDWR)
             try:
@@ -53,7 +53,7 @@ class SpareRoom:
                 os.close(fd)
 
     def give(self, error: OSError) -> bool:
-        """Delete the file if the disk is full; returns whether that may have made room."""
+        """Delete the file if the disk is full; return whether that may have made room."""
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             return False
         with self._lock:
@@ -69,7 +69,7 @@ class SpareRoom:
 
 
 class AppendLog:
-    """The one writer of a file of JSON lines; a torn last line is cut when it is opened, a whole one is ended."""
+    """The single writer of a log of JSON lines; opening it cuts a torn last line and ends a complete one."""
 
     def __init__(self, path: Path, *, fsync_seconds: float = 1.0, spare: SpareRoom | None = None) -> None:
         self.path = path
@@ -97,7 +97,7 @@ class AppendLog:
             if self._spare is None or not self._spare.give(error):
                 raise storage_error(self.path, error) from error
             try:
-                self._write(data, offset)  # into the room that was kept for what is in flight
+                self._write(data, offset)  # into the space that was reserved for replies in flight
             except OSError as again:
                 raise storage_error(self.path, again) from again
         self.size = offset + len(data)
@@ -119,7 +119,7 @@ class AppendLog:
             raise
 
     def last_line(self) -> bytes:
-        """Return the last line without its newline; empty where there is none."""
+        """Return the last line without its newline; empty if there is none."""
         start = max(0, self.size - (1 << 16))
         lines = os.pread(self._fd, self.size - start, start).splitlines()
         return lines[-1] if lines else b""
@@ -161,10 +161,10 @@ class AppendLog:
 
 
 def open_for_writing(path: Path, flags: int) -> int:
-    """Open a file that only its owner may read, made where there is none; returns the descriptor.
+    """Open or create a file that only its owner may read; return the descriptor.
 
-    A run directory may come from elsewhere: no symbolic link is followed, and neither a pipe nor a device is written.
-    Raises OSError.
+    A run directory may come from a stranger: no symbolic link is followed, and no pipe or device is written to. Raises
+    OSError.
     """
     fd = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     if not stat.S_ISREG(mode := os.fstat(fd).st_mode):
@@ -191,7 +191,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
 
 
 def _mend_tail(fd: int) -> int:
-    """Cut a record that was torn, end one that lacks only its newline, and return the file's size."""
+    """Cut a torn last record, end one that lacks only its newline, and return the file's size."""
     size = os.fstat(fd).st_size
     end = size
     while end > 0:
@@ -210,7 +210,7 @@ def _mend_tail(fd: int) -> int:
 
 
 def _is_whole(line: bytes) -> bool:
-    """Say whether a line without its newline is a record; no beginning of one is."""
+    """Say whether a line without its newline is a complete record."""
     if not (line.startswith(b"{") and line.endswith(b"}")):
         return False
     try:
@@ -220,17 +220,17 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
-# How a reply ended and who wrote it: finish reason, the server's own word, model and label. A run has few of them.
+# Finish reason, the server's own word, model and label of a reply. A run has few different ones, so they are numbered.
 Ending = tuple[FinishReason, str, str, str]
 
 
 class ReplyIndex:
-    """Where each reply lies and what it used: "id NUL key" -> row. About 250 bytes a reply, whatever its length.
+    """The position and usage of each reply: "id NUL key" -> row. About 250 bytes a reply, whatever its length.
 
-    Sorting the names sorts by id, since NUL comes before every other character. What a reply used is kept because
-    rounds, budgets and the report ask for it of every reply, and none of them for the text.
+    Sorting the names sorts by id, since NUL comes before every other character. Usage is kept because rounds, budgets
+    and the report need it of every reply, without its text.
 
-    damaged   the lines that cannot be read: their replies were paid for, but their requests have none
+    damaged   unreadable lines: their replies were paid for, but are lost
     """
 
     def __init__(self) -> None:
@@ -242,14 +242,14 @@ class ReplyIndex:
         self.stated_out = 0
         self._places = array("Q")
         self._tokens = array("q")  # three of each reply: prompt, reply, and those of the reply's thought
-        self._usd = array("d")  # what the server said it charged; not a number where it said nothing
+        self._usd = array("d")  # the charge that the server stated; NaN if it stated none
         self._endings = array("L")  # number of an Ending, times two, plus one for a thought
         self._ending_numbers: dict[Ending, int] = {}
-        self._most = (0, 0)  # the most tokens a readable reply used
+        self._most = (0, 0)  # the most tokens in and out of a readable reply
         self.damaged: list[Damage] = []
 
     def add(self, usage: ReplyUsage, offset: int, length: int) -> None:
-        """Note a reply and where its line lies; a later line of the same id and key takes the place of the first."""
+        """Add a reply and the position of its line; a later line of the same id and key replaces an earlier one."""
         tokens = (usage.tokens_in, usage.tokens_out, usage.tokens_reasoning)
         ending = (usage.finish_reason, usage.ended, usage.model, usage.teacher)
         place = offset << LENGTH_BITS | length
@@ -293,7 +293,7 @@ class ReplyIndex:
 
     @property
     def used(self) -> Usage:
-        """What the stored replies used, also those whose place a later line took, and those that cannot be read."""
+        """The usage of all stored replies, including replaced and damaged ones: all of them were paid for."""
         readable = Usage(
             requests=len(self.rows), tokens_in=self.tokens_in, tokens_out=self.tokens_out,
             usd_stated=self.usd_stated, stated_in=self.stated_in, stated_out=self.stated_out,
@@ -301,7 +301,7 @@ class ReplyIndex:
         return sum(map(self.usage_of_damage, self.damaged), start=readable)
 
     def usage_of_damage(self, damage: Damage) -> Usage:
-        """Return what a damaged line says its reply used; where it says nothing, the most that another one used."""
+        """Return the usage in a damaged line; where it is unreadable, the most that another reply used."""
         most_in, most_out = self._most
         tokens_in, tokens_out = _count_in(damage.line, b"tokens_in"), _count_in(damage.line, b"tokens_out")
         return Usage(
@@ -311,7 +311,7 @@ class ReplyIndex:
         )
 
     def mean_usage(self, damage: Damage) -> Usage:
-        """Return what asking again for a damaged reply uses: what its line says, else the mean of the others."""
+        """Return the expected usage of asking again for a damaged reply: that in its line, else the others' mean."""
         count = max(1, len(self.rows))
         tokens_in, tokens_out = _count_in(damage.line, b"tokens_in"), _count_in(damage.line, b"tokens_out")
         return Usage(
@@ -321,7 +321,7 @@ class ReplyIndex:
         )
 
     def usage_of(self, rows: Iterable[int]) -> Usage:
-        """Return what these replies used."""
+        """Return the usage of these replies."""
         requests = tokens_in = tokens_out = stated_in = stated_out = 0
         usd_stated = 0.0
         for row in rows:
@@ -339,7 +339,7 @@ class ReplyIndex:
         return self._places[row] >> LENGTH_BITS, self._places[row] & LENGTH_MASK
 
     def usages(self) -> Iterator[ReplyUsage]:
-        """Yield what every reply used, in id order."""
+        """Yield the usage of every reply, in id order."""
         endings = list(self._ending_numbers)
         for name in sorted(self.rows):
             row = self.rows[name]
@@ -354,10 +354,10 @@ class ReplyIndex:
             )  # fmt: skip
 
     def scan(self, path: Path, *, about: bytes = b"") -> None:
-        """Read every whole record of `path`; a torn last one is left out. A missing file holds nothing.
+        """Index every complete record of `path`; a torn last one is left out, and a missing file has none.
 
-        With `about`, only the records whose line holds these bytes. A line that cannot be read is put with `damaged`.
-        Every field is decoded, so that what is indexed can be read.
+        With `about`, only records whose line contains these bytes. Unreadable lines are added to `damaged`. Every field
+        is decoded, so that an indexed record is readable.
         """
         try:
             for reply, line in records_in(
@@ -381,7 +381,7 @@ _decode_completion = msgspec.json.Decoder(Completion).decode
 
 
 def decode_reply(line: bytes) -> Completion:
-    """Return a stored reply; raises one of UNREADABLE for what is none."""
+    """Return a stored reply; raises one of UNREADABLE for a line that is not a reply."""
     reply = _decode_completion(line)
     if "\0" in reply.request or "\0" in reply.key:
         raise msgspec.DecodeError("NUL in an id")  # the index joins id and key by it
@@ -389,25 +389,25 @@ def decode_reply(line: bytes) -> Completion:
 
 
 def _count_in(line: bytes, name: bytes) -> int | None:
-    # Inside a text every quote stands behind a backslash, so this finds the field itself.
-    found = re.search(rb'"%s":(\d{1,9})[,}]' % name, line)
-    return int(found[1]) if found else None
+    # Inside a text every quote is escaped by a backslash, so this matches the field itself.
+    match = re.search(rb'"%s":(\d{1,9})[,}]' % name, line)
+    return int(match[1]) if match else None
 
 
 def request_in(line: bytes) -> str:
-    """Return the id of the request that a damaged line answered, where that can still be read; else ""."""
-    found = re.match(rb'\{"request":"([^"\\\x00-\x1f]{1,500})"', line)
-    return found[1].decode("utf-8", "replace") if found else ""
+    """Return the id of the request that a damaged line answered, if it is still readable; else ""."""
+    match = re.match(rb'\{"request":"([^"\\\x00-\x1f]{1,500})"', line)
+    return match[1].decode("utf-8", "replace") if match else ""
 
 
 def key_in(line: bytes) -> str:
-    """Return the key that stands in a damaged line, where it can still be read; else ""."""
-    found = re.search(rb'"key":"([0-9A-Za-z_.:-]{1,200})"', line[:4096])
-    return found[1].decode() if found else ""
+    """Return the key in a damaged line, if it is still readable; else ""."""
+    match = re.search(rb'"key":"([0-9A-Za-z_.:-]{1,200})"', line[:4096])
+    return match[1].decode() if match else ""
 
 
 def read_replies(path: Path, index: ReplyIndex, rows: Iterable[int]) -> Iterator[Completion]:
-    """Yield the replies of these rows of the index, in their order and one at a time."""
+    """Yield the replies of these rows of the index, in the given order and one at a time."""
     if not index.rows:
         return
     with open_file(path) as file:
@@ -416,6 +416,6 @@ def read_replies(path: Path, index: ReplyIndex, rows: Iterable[int]) -> Iterator
             offset, length = index.place(row)
             try:
                 reply = _decode_completion(os.pread(fd, length, offset))
-            except UNREADABLE as error:  # it was whole when it was indexed
+            except UNREADABLE as error:  # it was readable when it was indexed
                 raise InputError(f"{path}: byte {offset}: changed while it was being read ({error}).") from error
             yield split_completion(reply)  # older runs kept thoughts inside the text

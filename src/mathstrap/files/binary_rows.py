@@ -1,4 +1,4 @@
-"""Read rows out of tables that are not text: Parquet, Arrow, workbooks. Knows nothing of what the columns mean."""
+"""Read the rows of tables that are not text: Parquet, Arrow, workbooks. Knows nothing of what the columns mean."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
 
 
 def batch_rows(batch: Any) -> Iterator[Row | str]:
-    """Yield the rows of a batch; a row with broken text, or with a date that Python has no form of, as the reason."""
+    """Yield the rows of a batch; in place of a row with broken text or an impossible date, yield the reason."""
     import pyarrow
 
     try:
@@ -57,9 +57,9 @@ def batch_rows(batch: Any) -> Iterator[Row | str]:
 
 
 def excel_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a workbook's first sheet that holds any; the first row with two cells names the columns.
+    """Yield the rows of a workbook's first sheet that is not empty; the first row with two cells names the columns.
 
-    A cell that Excel turned into a date (it does so with `1/2`) is a bad row: what was typed is lost.
+    A row with a cell that Excel turned into a date (it does so with `1/2`) is bad: the original text is lost.
     """
     try:
         import python_calamine
@@ -82,8 +82,8 @@ def excel_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
             if is_title(cells, number, width):
                 continue
             header = [str(cell).strip() for cell in cells]
-            if twice := next((name for name in header if name and header.count(name) > 1), ""):
-                raise InputError(f'{path}:{number}: the column "{twice}" is there twice. Rename one.')
+            if repeated := next((name for name in header if name and header.count(name) > 1), ""):
+                raise InputError(f'{path}:{number}: two columns are named "{repeated}". Rename one.')
             continue
         row = {name: cell for name, cell in zip(header, cells, strict=False) if name}
         dates = [name for name, cell in row.items() if not isinstance(cell, (str, int, float, bool))]

@@ -1,6 +1,6 @@
-"""Read rows that are handed over in Python: lists, data frames, tables, datasets. Knows no file and imports no library.
+"""Read rows passed in Python: lists, data frames, tables, datasets. Knows no file and imports no library.
 
-What a row means is decided where rows of files are read; here a row only becomes a plain mapping.
+Here a row only becomes a plain mapping; its meaning is decided where rows of files are read.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ EXPECTED = "a list of mappings, a DataFrame, a table or a datasets.Dataset"
 
 
 def rows_given(given: object, *, where: str = "rows") -> list[Row]:
-    """Return what was handed over as plain rows, in order; raises InputError for what holds no rows.
+    """Return an object passed in Python as plain rows, in order; raises InputError if it has no rows.
 
-    A text is a row with a `question`; a pair or a triple is question, answer, solution. NaN and NaT become None,
-    numbers and arrays of numpy plain ones. Libraries are recognised by their methods, so none is imported here.
+    A string becomes a row with a `question`; a pair or a triple is question, answer, solution. NaN and NaT become None,
+    numpy's numbers and arrays plain ones. Libraries are recognised by their methods, so none is imported.
     """
     rows = [row_given(item, f"{where}[{place}]") for place, item in enumerate(items_of(given, where))]
     if not rows:
@@ -31,7 +31,7 @@ def rows_given(given: object, *, where: str = "rows") -> list[Row]:
 
 
 def items_of(given: Any, where: str) -> Iterable[Any]:
-    """Return the rows as whatever the given object holds them as."""
+    """Return the rows of an object, each still of that object's own type."""
     kind = type(given).__name__
     if hasattr(given, "to_pylist"):  # a table of pyarrow
         return given.to_pylist()  # type: ignore[no-any-return]
@@ -80,7 +80,7 @@ def row_given(item: Any, where: str) -> Row:
 
 
 def plain(value: Any) -> Any:
-    """Return a cell as JSON could hold it; what no JSON holds becomes its text."""
+    """Return a cell as a JSON value; a value of another type becomes its text."""
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):

@@ -1,6 +1,6 @@
-"""Read files of JSON lines that may be damaged: each line is a record, or a `Damage` that says where and why.
+"""Read possibly damaged files of JSON lines: each line is a record, or a `Damage` with its place and reason.
 
-Knows no file names. Memory is bounded by one line of MAX_LINE_BYTES, whatever the file holds.
+Knows no file names. Memory is limited to one line of MAX_LINE_BYTES, whatever the file contains.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ BLOCK_BYTES = 1 << 20
 KEPT_BYTES = 4096
 SHOWN_BYTES = 60
 SHOWN_REASON = 160
-# What decoding hostile bytes may raise: not JSON or another shape, not UTF-8, nested too deep.
+# The errors of decoding hostile bytes: not JSON or another type, not UTF-8, nested too deeply.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 KINDS = ((stat.S_ISFIFO, "named pipe"), (stat.S_ISSOCK, "socket"), (stat.S_ISCHR, "device"), (stat.S_ISBLK, "device"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Damage:
-    """A line that cannot be read. `number` counts from 1; `offset` and `size` are bytes, the newline included.
+    """An unreadable line. `number` counts from 1; `offset` and `size` are in bytes, including the newline.
 
-    line   the line, of a long one its first and last KEPT_BYTES
+    line   the line; of a long one, its first and last KEPT_BYTES
     """
 
     path: Path
@@ -45,7 +45,7 @@ class Damage:
 
     @property
     def sentence(self) -> str:
-        """Say where the line is, what is wrong with it and how it begins."""
+        """The place of the line, what is wrong with it, and its beginning."""
         return f"{self.path}:{self.number}: {self.reason}: {self.line[:SHOWN_BYTES]!r}."
 
 
@@ -53,7 +53,7 @@ Note = Callable[[Damage], None]
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """A line of a file without its newline; one that is too long is cut there, and `size` says how long it was."""
+    """A line of a file without its newline; `text` is cut if the line is too long, `size` is that of the whole line."""
 
     number: int
     offset: int
@@ -63,7 +63,7 @@ class Line(msgspec.Struct, frozen=True, gc=False):
 
 
 def lines_of(file: IO[bytes], offset: int = 0) -> Iterator[Line]:
-    """Yield the lines behind `offset`; `number` counts from there."""
+    """Yield the lines from `offset` on; `number` counts from there."""
     file.seek(offset)
     number = 0
     while text := file.readline(MAX_LINE_BYTES + 2):
@@ -74,10 +74,10 @@ def lines_of(file: IO[bytes], offset: int = 0) -> Iterator[Line]:
 
 
 def lines_about(file: IO[bytes], offset: int, about: bytes) -> Iterator[Line]:
-    """Yield the lines behind `offset` that hold `about`, and every line that does not begin and end as a record does.
+    """Yield the lines from `offset` on that contain `about`, and every line that does not look like a record.
 
-    A block of whole records without these bytes is passed over unsplit: one family of a run of 100,000 replies is then
-    found at the speed of the disk.
+    A block of complete records without these bytes is skipped without splitting it, so that one family in a run of
+    100,000 replies is found at the speed of the disk.
     """
     file.seek(offset)
     number = 0
@@ -101,7 +101,7 @@ def lines_about(file: IO[bytes], offset: int, about: bytes) -> Iterator[Line]:
 
 
 def _line(file: IO[bytes], number: int, offset: int, text: bytes) -> Line:
-    """Return the line that begins with `text`, which ends with its newline, at the end of the file, or is cut."""
+    """Return the line that begins with `text`, and read the rest of a line that is longer than the limit."""
     size = len(text)
     is_ended = text.endswith(b"\n")
     if not is_ended and size > MAX_LINE_BYTES:
@@ -117,10 +117,10 @@ def _line(file: IO[bytes], number: int, offset: int, text: bytes) -> Line:
 def records_in(
     path: Path, decode: Callable[[bytes], T], note: Note, *, what: str, offset: int = 0, about: bytes = b""
 ) -> Iterator[tuple[T, Line]]:
-    """Yield each readable line decoded; the others go to `note`, blank ones nowhere.
+    """Yield each readable line decoded; unreadable ones go to `note`, blank ones are skipped.
 
-    With `about`, lines that begin and end as a record does and do not hold these bytes are passed over. A
-    last line without its newline is left out where it cannot be read: it is being written, or was torn.
+    With `about`, lines that look like a record and do not contain these bytes are skipped. An unreadable last line
+    without a newline is left out: it is being written, or was torn.
     """
     with open_file(path) as file:
         for line in lines_about(file, offset, about) if about else lines_of(file, offset):
@@ -137,13 +137,13 @@ def records_in(
 
 
 def damage_of(path: Path, line: Line, reason: str) -> Damage:
-    """Return what is wrong with a line of a file."""
+    """Return the Damage of a line."""
     text = line.text if len(line.text) <= 2 * KEPT_BYTES else line.text[:KEPT_BYTES] + line.text[-KEPT_BYTES:]
     return Damage(path=path, number=line.number, reason=reason, line=text, offset=line.offset, size=line.size)
 
 
 def open_file(path: Path) -> IO[bytes]:
-    """Open a file for reading; raises InputError for a pipe, a socket or a device, which could hang or never end."""
+    """Open a file for reading; raises InputError for a pipe, a socket or a device, which could block or never end."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         if not stat.S_ISREG(mode := os.fstat(descriptor).st_mode):
@@ -155,7 +155,7 @@ def open_file(path: Path) -> IO[bytes]:
 
 
 def read_json_file(path: Path) -> Any:
-    """Return the value of a JSON file; raises InputError where it cannot be read."""
+    """Return the value of a JSON file; raises InputError if it cannot be read."""
     try:
         with open_file(path) as file:
             text = file.read(MAX_JSON_BYTES + 1)
@@ -169,7 +169,7 @@ def read_json_file(path: Path) -> Any:
 
 
 def check_folder(path: Path) -> None:
-    """Raise InputError where a folder holds anything but files and folders: reading a pipe or a device could hang."""
+    """Raise InputError if a folder contains anything but files and folders: reading a pipe or a device could block."""
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -184,6 +184,6 @@ def check_folder(path: Path) -> None:
 
 
 def not_a_file(path: Path, mode: int) -> str:
-    """Return the sentence for what stands where a file is expected."""
+    """Return the sentence for a pipe, device or folder in place of a file."""
     kind = next((kind for is_kind, kind in KINDS if is_kind(mode)), "folder")
     return f"{path}: a {kind}, where a file is expected. Remove it."

@@ -1,6 +1,6 @@
-"""Stream the rows of files in every format that is read, packed or not: one file, an archive, a folder or a glob.
+"""Stream the rows of files in every supported format, compressed or not: one file, an archive, a folder or a glob.
 
-Knows nothing of what the columns mean, but for telling a header line from a first row (`text_rows.KNOWN_NAMES`).
+Knows nothing of what the columns mean, except to tell a header from a first row (`text_rows.KNOWN_NAMES`).
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ def iter_rows(
 ) -> Iterator[tuple[int, Row]]:
     """Stream (number, row) from a file, a folder of files or a glob; numbers are lines (rows for tables), from 1.
 
-    Over several files the numbers run on; `starts` receives where each file begins, for `place_of`. A row that cannot
-    be read goes to `bad(number, reason)`, or raises InputError where `bad` is None.
+    Numbers continue over several files; `starts` receives where each file begins, for `place_of`. An unreadable row
+    goes to `bad(number, reason)`, or raises InputError if `bad` is None.
     """
     files = files_of(path)
     starts = [] if starts is None else starts
@@ -67,9 +67,9 @@ def place_of(source: Path | str, number: int, starts: Starts) -> str:
 
 
 def files_of(path: Path | str) -> list[Path]:
-    """Return the files that a name stands for, sorted: itself, those below a folder, or those a glob matches.
+    """Return the files that a name stands for, sorted: itself, those below a folder, or those that a glob matches.
 
-    Raises InputError where there is none, or where the name of the only one says that it cannot be read.
+    Raises InputError if there is none, or if a file's suffix is not supported.
     """
     named = Path(path)
     if named.is_dir():
@@ -93,27 +93,27 @@ def files_of(path: Path | str) -> list[Path]:
 
 
 def is_readable(file: Path) -> bool:
-    """Say whether a file below a folder is one of rows; hidden files and descriptions are not."""
+    """Say whether a file below a folder contains rows; hidden files and descriptions do not."""
     is_hidden = any(part.startswith(".") or part == "__MACOSX" for part in file.parts[-2:])
     is_named = suffix_of(file) in READERS and suffix_of(file) not in (".txt", ".zip")
     return is_named and not is_hidden and file.name.lower() not in DESCRIPTIONS
 
 
 def refuse_splits(where: Path | str, files: list[Path]) -> None:
-    """Raise InputError where files hold the training and the test questions of one set: nobody means both."""
-    found: dict[str, str] = {}
+    """Raise InputError if files hold both the training and the test questions of a set: no user wants both."""
+    splits: dict[str, str] = {}
     for file in files:
         for part in reversed(file.parts):
             if split := SPLITS.match(part):
-                found.setdefault(split[1].lower(), str(file))
+                splits.setdefault(split[1].lower(), str(file))
                 break
-    if "train" in found and len(found) > 1:
-        shown = ", ".join(f"{split} ({file})" for split, file in sorted(found.items()))
+    if "train" in splits and len(splits) > 1:
+        shown = ", ".join(f"{split} ({file})" for split, file in sorted(splits.items()))
         raise InputError(f"{where}: holds several splits: {shown}. Name one: its file, its folder or a glob.")
 
 
 def suffix_of(file: Path) -> str:
-    """Return the suffix that says what a file holds, in lower case; that of the packing does not."""
+    """Return the suffix of a file's format in lower case, without that of a compression."""
     name = file.with_suffix("") if file.suffix.lower() in PACKED else file
     return name.suffix.lower()
 
@@ -129,18 +129,19 @@ def reader_of(file: Path) -> Reader:
 
 
 def zip_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of the files in an archive, one after another; numbers run on."""
+    """Yield the rows of the files in an archive, one after another; numbers continue."""
     try:
         with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory(prefix="mathstrap-") as folder:
-            members = [one for one in archive.infolist() if not one.is_dir() and is_readable(Path(one.filename))]
+            files = (member for member in archive.infolist() if not member.is_dir())
+            members = [member for member in files if is_readable(Path(member.filename))]
             if not members:
                 raise InputError(f"{path}: no file in this archive can be read. Expected {EXPECTED} files.")
             if sum(member.file_size for member in members) > MAX_DOCUMENT:
                 raise InputError(f"{path}: more than {MAX_DOCUMENT >> 30} GiB unpacked. Unpack it first.")
             refuse_splits(path, [Path(member.filename) for member in members])
             before = last = 0
-            for member in sorted(members, key=lambda one: one.filename):
-                # A name of our own: the archive's may lead anywhere.
+            for member in sorted(members, key=lambda member: member.filename):
+                # A name of our own: the archive's name may point outside the folder.
                 temporary = Path(folder) / f"member{''.join(Path(member.filename).suffixes[-2:])}"
                 with archive.open(member) as packed, temporary.open("wb") as out:
                     left = MAX_DOCUMENT

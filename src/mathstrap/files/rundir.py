@@ -1,15 +1,15 @@
-"""The run directory: what was paid for, what is derived, and who may write. The only module with its file names.
+"""Read and write a run directory: its paid files, its derived files and its lock. The only module with its file names.
 
-recipe.yaml manifest.json                        what was run
-recipe-changes.yaml                              where that recipe is not the default
-given-<hash>.jsonl                               rows that were handed over in Python, not in a file
-completions-<stage>.jsonl failures.jsonl         PAID: appended to, one writer, never rewritten
+recipe.yaml manifest.json                        the recipe and the facts of the run
+recipe-changes.yaml                              the recipe's differences from the default
+given-<hash>.jsonl                               rows that were passed in Python, not in a file
+completions-<stage>.jsonl failures.jsonl         PAID: append-only, one writer, never rewritten
 damaged-<file>                                   lines that `mathstrap doctor` set aside
-batches-<stage>.jsonl                            PAID: what was submitted to a Batch API, appended to
-spending.jsonl                                   PAID: what may be owed beyond the replies, appended to
-spare-room                                       room on the disk for what is in flight when it is full
-problems candidates verdicts rejects samples     DERIVED: written whole under a temporary name, then renamed
-asked-<stage>.jsonl                              DERIVED: what the present plan asks, of all that was paid for
+batches-<stage>.jsonl                            PAID: batches submitted to a Batch API, append-only
+spending.jsonl                                   PAID: what may be owed beyond the replies, append-only
+spare-room                                       disk space reserved for replies in flight when the disk is full
+problems candidates verdicts rejects samples     DERIVED: written under a temporary name, then renamed
+asked-<stage>.jsonl                              DERIVED: the requests of the present plan, among all paid ones
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ Action = Literal["flag", "approve", "edit"]
 
 
 class Mark(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reviewer decided about a row; the next run obeys it.
+    """A reviewer's decision on a row, which the next run applies.
 
-    action  flag: a sample, a problem or a seed is left out, with all that was made from it; approve: an answer is
-            kept whatever the checker said; edit: an answer is graded with `text` in place of its reply's text
+    action  flag: a sample, a problem or a seed is left out, with everything derived from it; approve: an answer is kept
+            whatever its verdict; edit: an answer is graded with `text` in place of its reply's text
     text    the new text of an edited answer; an approved one may have one too
     """
 
@@ -70,14 +70,14 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def words(self) -> str:
-        """Say who did what, for a sample's tags."""
+        """The decision and the reviewer's name in words, for a sample's tags."""
         done = {"flag": "flagged", "approve": "approved", "edit": "edited"}[self.action]
         edited = ", with another text" if self.action == "approve" and self.text else ""
         return f"{done}{edited}{f' by {self.reviewer}' if self.reviewer else ''}{f': {self.note}' if self.note else ''}"
 
 
 class StageSink:
-    """Where the engine puts what came back for one stage; a reply already held is not written twice."""
+    """Stores the replies of one stage for the engine; a reply that is stored already is not written again."""
 
     def __init__(self, run: RunDir, stage: str) -> None:
         self._run = run
@@ -85,31 +85,31 @@ class StageSink:
         self._log = run.log(f"completions-{stage}.jsonl")
         self._encode = msgspec.json.Encoder().encode
         self.stage = stage
-        self.is_full = False  # the last reply went into the room kept for what is in flight
+        self.is_full = False  # whether the reserved disk space is in use
         run.keep_spare_room()
 
     def is_done(self, request: Request) -> bool:
-        """Say whether this request's reply is there."""
+        """Say whether this request has a reply."""
         return f"{request.id}\0{request.key}" in self._index.rows
 
     def completion(self, completion: Completion) -> None:
-        """Write a reply; it is with the operating system when this returns. Raises StorageError."""
+        """Write a reply; the operating system has it when this returns. Raises StorageError."""
         if f"{completion.request}\0{completion.key}" in self._index.rows:
             return
         try:
             line = self._encode(completion)
-        except UnicodeEncodeError:  # half a surrogate pair has no UTF-8; the rest of the reply is kept
+        except UnicodeEncodeError:  # half a surrogate pair cannot be encoded; the rest of the reply is kept
             line = self._encode(well_formed(completion))
         offset = self._log.append(line)
         self.is_full = self._run.is_full
         self._index.add(usage_of_reply(completion), offset, len(line))
 
     def failure(self, failure: Failure) -> None:
-        """Write down that a request was given up until the next run."""
+        """Record that a request was given up until the next run."""
         self._run.log("failures.jsonl").append(self._encode(failure))
 
     def journal(self, record: dict[str, Any]) -> None:
-        """Write a line about work submitted elsewhere; it is on the disk when this returns."""
+        """Write a line of the journal of batches; it is on the disk when this returns."""
         log = self._run.log(f"batches-{self.stage}.jsonl")
         log.append(self._encode(record))
         log.sync()
@@ -124,7 +124,7 @@ class StageSink:
 
 
 def well_formed(completion: Completion) -> Completion:
-    """Return a reply whose texts all have UTF-8; what has none becomes "?"."""
+    """Return a reply with "?" for every character that cannot be encoded in UTF-8."""
     fields = {}
     for name in ("text", "model", "reasoning", "raw", "ended"):
         fields[name] = getattr(completion, name).encode("utf-8", "replace").decode()
@@ -133,7 +133,7 @@ def well_formed(completion: Completion) -> Completion:
 
 
 def decode_entry(line: bytes) -> dict[str, Any]:
-    """Return a line of the journal of batches; raises one of UNREADABLE for what is none."""
+    """Return an entry of the journal of batches; raises one of UNREADABLE for a line that is not one."""
     entry = msgspec.json.decode(line, type=dict[str, Any])
     if not (isinstance(entry.get("token"), str) and isinstance(entry.get("event"), str)):
         raise msgspec.DecodeError("no token or no event")
@@ -141,7 +141,7 @@ def decode_entry(line: bytes) -> dict[str, Any]:
 
 
 def refuse_damage(damage: Damage) -> None:
-    """Raise InputError: without this line a batch that was paid for could be submitted again."""
+    """Raise InputError: without this line, a batch that was paid for could be submitted again."""
     raise InputError(
         f"{damage.sentence} A batch named there would be paid for twice. Look at the line; if no batch is open, "
         f"`mathstrap doctor {damage.path.parent} --mend` sets it aside."
@@ -149,9 +149,9 @@ def refuse_damage(damage: Damage) -> None:
 
 
 class SpendingFile:
-    """What may be owed beyond the stored replies: a line before a call goes out that the last line does not cover.
+    """A log of what may be owed beyond the stored replies; a line precedes each call that the last does not cover.
 
-    The last line counts, and holds totals. At a start, whatever it calls open was in flight when the process ended.
+    The last line counts, because lines are totals. At a start, its open requests were in flight when the process ended.
     """
 
     def __init__(self, run: RunDir) -> None:
@@ -168,12 +168,12 @@ class SpendingFile:
             )
 
     def note(self, liability: Liability) -> None:
-        """Write a line; it is with the operating system when this returns. Raises StorageError."""
+        """Write a line; the operating system has it when this returns. Raises StorageError."""
         self._log.append(self._encode(liability))
 
 
 def last_liability(path: Path) -> Liability:
-    """Return the last line of `spending.jsonl` that can be read."""
+    """Return the last readable line of `spending.jsonl`."""
     decode = msgspec.json.Decoder(Liability).decode
     last = Liability()
     for last, _ in records_in(path, decode, lambda _: None, what="record of what was spent"):  # noqa: B007
@@ -184,7 +184,7 @@ def last_liability(path: Path) -> Liability:
 def _open_lock(path: Path) -> IO[str]:
     try:
         path.mkdir(parents=True, exist_ok=True)
-        # No symbolic link is followed: a run directory may come from elsewhere.
+        # No symbolic link is followed: a run directory may come from a stranger.
         descriptor = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         return os.fdopen(descriptor, "a+", encoding="utf-8", errors="replace")
     except OSError as error:
@@ -203,14 +203,14 @@ def _is_free(lock: IO[str], path: Path) -> bool:
 
 
 def _owner_of(lock: IO[str]) -> str:
-    """Return what the owner of a lock wrote into it, such as `process 12 on ada`; empty for anything else."""
+    """Return the owner's name in a lock, such as `process 12 on ada`; empty for any other text."""
     lock.seek(0)
     text = lock.read(200).strip()
     return text if re.fullmatch(r"process \d{1,10} on [\w.-]{1,120}", text) else ""
 
 
 def _is_dead(owner: str) -> bool:
-    """Say whether the owner ran on this machine and runs no longer; one elsewhere cannot be asked."""
+    """Say whether the owner ran on this machine and has ended; an owner elsewhere counts as alive."""
     words = owner.split()
     if len(words) != 4 or words[3] != socket.gethostname():
         return False
@@ -219,7 +219,7 @@ def _is_dead(owner: str) -> bool:
 
 _log = logging.getLogger(__name__)
 # A lock lives as long as any process has its file open, so a forked worker that outlives a killed run would keep the
-# run locked for good (CPython issue 111873 is one way to such workers). Workers close the files first thing.
+# run locked forever (CPython issue 111873 is one cause of such workers). Workers therefore close these files at once.
 _LOCKS: weakref.WeakSet[IO[str]] = weakref.WeakSet()
 
 
@@ -231,7 +231,7 @@ def _close_inherited_locks() -> None:
 os.register_at_fork(after_in_child=_close_inherited_locks)
 
 
-# What the manifest holds, as far as it is read; an entry of another type is as good as none.
+# The entries of the manifest that are read; one of another type is ignored.
 MANIFEST: dict[str, type] = {
     "name": str, "kind": str, "mathstrap": str, "mode": str, "rng_seed": int, "teacher": dict, "seeds": dict,
     "prompts": dict, "counts": dict, "tokens": dict, "seconds": dict, "shortfall": list, "older_body": dict,
@@ -242,8 +242,8 @@ MANIFEST: dict[str, type] = {
 class RunDir:
     """One run's files. `open` takes the lock and may write; `read` takes no lock and may not.
 
-    A line that cannot be read is left out, with one sentence for each file: its reply counts as missing, and is asked
-    for again by the next run. `mathstrap doctor` names every such line.
+    An unreadable line is left out, with one warning for each file: its reply counts as missing, and the next run asks
+    for it again. `mathstrap doctor` lists all such lines.
     """
 
     def __init__(self, path: Path, lock: IO[str] | None) -> None:
@@ -254,15 +254,15 @@ class RunDir:
         self._about = b""
         self._scratch: list[Scratch[Any]] = []
         self._manifest: dict[str, Any] | None = None
-        self._said: set[str] = set()
+        self._warned: set[str] = set()
         self._spare = SpareRoom(path / "spare-room")
 
     @classmethod
     def open(cls, path: str | Path) -> RunDir:
         """Create the directory if needed and lock it; raises RunLocked if another process holds it, StorageError.
 
-        A lock whose owner on this machine is dead is taken over, with a warning: what still holds it is a process that
-        the owner left behind, and that writes nothing.
+        A lock whose owner on this machine is dead is taken over, with a warning: it is held by a process that the owner
+        left behind, which writes nothing.
         """
         path = Path(path)
         lock = _open_lock(path)
@@ -288,7 +288,7 @@ class RunDir:
         remove_orphans(path)
         _LOCKS.add(lock)
         try:
-            # Unbuffered: a buffer that a full disk refused would be refused again when the file is closed.
+            # Unbuffered: a buffer that failed to flush on a full disk would fail again when the file is closed.
             os.ftruncate(lock.fileno(), 0)
             os.write(lock.fileno(), f"process {os.getpid()} on {socket.gethostname()}".encode())
         except OSError as error:
@@ -299,23 +299,23 @@ class RunDir:
 
     @classmethod
     def read(cls, path: str | Path, *, about: str = "") -> RunDir:
-        """Return a view for reading, also while another process writes; raises InputError if there is no directory.
+        """Return a view for reading, even while another process writes; raises InputError if there is no directory.
 
-        With `about`, an id, the view holds the replies alone whose lines name it: many times faster for one seed.
+        With `about`, an id, the view has only the replies whose lines contain it: many times faster for one seed.
         """
         path = Path(path)
         if not path.is_dir():
             raise InputError(f"{path}: there is no run directory here. Start one: mathstrap run RECIPE out={path}")
         check_folder(path)
         view = cls(path, None)
-        # Other ids may be spelled in several ways in JSON.
+        # Other ids have several spellings in JSON (escapes), so their bytes cannot be searched for.
         view._about = about.encode() if PLAIN_ID.fullmatch(about) else b""
         return view
 
     def tell(self, sentence: str) -> None:
-        """Say what is wrong with a file of the run, once."""
-        if sentence not in self._said:
-            self._said.add(sentence)
+        """Log a warning about a file of the run, once."""
+        if sentence not in self._warned:
+            self._warned.add(sentence)
             _log.warning("%s", sentence)
 
     def _leave_out(self, damaged: list[Damage], consequence: str) -> None:
@@ -349,40 +349,40 @@ class RunDir:
     # Paid
 
     def keep_spare_room(self) -> None:
-        """Reserve some room on the disk for what will be in flight when it is full."""
+        """Reserve disk space for the replies in flight when the disk is full."""
         self._must_write("spare-room")
         self._spare.keep()
 
     @property
     def is_full(self) -> bool:
-        """Say whether the disk was full, and the room kept for what is in flight is in use."""
+        """Whether the disk was full, so that the reserved space is in use."""
         return self._spare.is_given
 
     def index(self, stage: str) -> ReplyIndex:
-        """Return what is held for a stage; scanned once, about three seconds for a million replies a gigabyte."""
+        """Return the index of a stage's replies; scanned once, in about three seconds for a million replies."""
         if stage not in self._indexes:
             if self._lock is not None:
                 self.log(f"completions-{stage}.jsonl")  # cuts a torn last line before it is indexed
             index = ReplyIndex()
             index.scan(self.path / f"completions-{stage}.jsonl", about=self._about)
-            self._leave_out(index.damaged, "What is left out here is asked for again by the next run.")
+            self._leave_out(index.damaged, "Lost replies are asked for again by the next run.")
             self._indexes[stage] = index
         return self._indexes[stage]
 
     def log(self, name: str) -> AppendLog:
-        """Return the appending writer of a paid file."""
+        """Return the append-only log of a paid file."""
         self._must_write(name)
         if name not in self._logs:
             self._logs[name] = AppendLog(self.path / name, spare=self._spare)
         return self._logs[name]
 
     def sink(self, stage: str) -> StageSink:
-        """Return where the engine puts this stage's replies."""
+        """Return the sink of this stage's replies."""
         self._must_write(f"completions-{stage}.jsonl")
         return StageSink(self, stage)
 
     def is_done(self, request: Request, stage: str) -> bool:
-        """Say whether a reply with this request's id and key is held; nothing else counts as done."""
+        """Say whether a reply with this request's id and key is stored; nothing else counts as done."""
         return f"{request.id}\0{request.key}" in self.index(stage).rows
 
     def todo(self, stage: str, requests: Iterable[Request]) -> Iterator[Request]:
@@ -391,33 +391,33 @@ class RunDir:
         return (request for request in requests if f"{request.id}\0{request.key}" not in rows)
 
     def request_ids(self, stage: str) -> Iterator[str]:
-        """Yield the id of every held reply; one whose prompt was changed since may come twice."""
+        """Yield the id of every stored reply; an id whose prompt has changed may come several times."""
         return (name.partition("\0")[0] for name in self.index(stage).rows)
 
     def num_done(self, stage: str) -> int:
-        """Return how many replies are held for a stage, whatever recipe asked for them."""
+        """Return how many replies are stored for a stage, whatever recipe asked for them."""
         return len(self.index(stage).rows)
 
     def paid_bytes(self, stage: str) -> int:
-        """Return the size of a stage's file of replies, which only ever grows; 0 where there is none."""
+        """Return the size of a stage's file of replies, which only ever grows; 0 if there is none."""
         path = self.path / f"completions-{stage}.jsonl"
         return path.stat().st_size if path.exists() else 0
 
     def spent(self, *stages: str) -> Usage:
-        """Return what the held replies of these stages used, for a Meter's start."""
+        """Return the usage of the stored replies of these stages, for a Meter's start."""
         return sum((self.index(stage).used for stage in stages), start=Usage())
 
     def spending(self) -> SpendingFile:
-        """Return where a Meter writes down what the replies do not show; it goes on from the last whole line."""
+        """Return the log in which a Meter records what the replies do not show; it continues from the last line."""
         return SpendingFile(self)
 
     def completions(self, stage: str) -> Iterator[Completion]:
-        """Yield every held reply in id order, one at a time; those to older prompts of the same id are among them."""
+        """Yield every stored reply in id order, one at a time, including those to older prompts of the same id."""
         rows = self.index(stage).rows
         return self._read(stage, (rows[name] for name in sorted(rows)))
 
     def usages(self, stage: str) -> Iterator[ReplyUsage]:
-        """Yield what every held reply used, in id order and without reading its text."""
+        """Yield the usage of every stored reply, in id order and without reading its text."""
         return self.index(stage).usages()
 
     def replies(self, stage: str, keys: Iterable[Key]) -> Iterator[Completion]:
@@ -425,13 +425,13 @@ class RunDir:
         return self._read(stage, self._rows_of(stage, keys))
 
     def replies_to(self, stage: str, ids: Collection[str]) -> Iterator[Completion]:
-        """Yield the held replies to these requests in id order, also those to older prompts."""
+        """Yield the stored replies to these requests in id order, including those to older prompts."""
         rows = self.index(stage).rows
         names = sorted(name for name in rows if name.partition("\0")[0] in ids)
         return self._read(stage, (rows[name] for name in names))
 
     def usage_of(self, stage: str, keys: Iterable[Key]) -> Usage:
-        """Return how many of these requests have a reply, and what those used, without reading their text."""
+        """Return the usage of the replies to these requests, without reading their text."""
         return self.index(stage).usage_of(self._rows_of(stage, keys))
 
     def answered(self, stage: str, requests: Iterable[Request]) -> Iterator[tuple[Request, Completion]]:
@@ -441,22 +441,22 @@ class RunDir:
 
     def _rows_of(self, stage: str, keys: Iterable[Key]) -> Iterator[int]:
         rows = self.index(stage).rows
-        found = (rows.get(f"{request_id}\0{key}") for request_id, key in keys)
-        return (row for row in found if row is not None)
+        rows_or_none = (rows.get(f"{request_id}\0{key}") for request_id, key in keys)
+        return (row for row in rows_or_none if row is not None)
 
     def _read(self, stage: str, rows: Iterable[int]) -> Iterator[Completion]:
         return read_replies(self.path / f"completions-{stage}.jsonl", self.index(stage), rows)
 
     def failures(self) -> Iterator[Failure]:
-        """Yield what was ever given up, oldest first; later runs may have answered it since."""
+        """Yield every request that was ever given up, oldest first; later runs may have answered it."""
         return self._rows("failures.jsonl", Failure)
 
     def marks(self) -> dict[str, Mark]:
-        """Return what reviewers decided, by id; a later line wins."""
+        """Return the decisions of reviewers by id; a later line wins."""
         return {mark.id: mark for mark in self._rows("flags.jsonl", Mark)}
 
     def flags(self) -> dict[str, str]:
-        """Return id -> note of what reviewers flagged in `flags.jsonl`; a later line wins, an empty file is fine."""
+        """Return id -> note of the rows that reviewers flagged."""
         return {mark.id: mark.note for mark in self.marks().values() if mark.action == "flag"}
 
     # Derived
@@ -468,7 +468,7 @@ class RunDir:
         *,
         parquet: type[msgspec.Struct] | None = None,
     ) -> int:
-        """Write `<name>.jsonl` whole and return how many records it holds; `parquet` names the type to tabulate too."""
+        """Write `<name>.jsonl` and return its number of records; with a `parquet` type, write `<name>.parquet` too."""
         count = 0
         with self.writer(name) as write:
             for record in records:
@@ -480,7 +480,7 @@ class RunDir:
 
     @contextmanager
     def writer(self, name: str) -> Iterator[Callable[[msgspec.Struct | dict[str, Any]], None]]:
-        """Give a function that adds a record to `<name>.jsonl`; the file is there, whole, when the block ends well."""
+        """Give a function that adds a record to `<name>.jsonl`; the file appears, complete, if the block succeeds."""
         self._must_write(name)
         encode = msgspec.json.Encoder().encode
         with (
@@ -497,13 +497,13 @@ class RunDir:
         return scratch
 
     def write_rows(self, name: str, rows: Iterable[dict[str, Any]], *, like: dict[str, Any]) -> None:
-        """Write `<name>.jsonl` and `<name>.parquet`; `like` is a row that says which columns there are."""
+        """Write `<name>.jsonl` and `<name>.parquet`; the row `like` defines the columns."""
         self.write_records(name, rows)
         written = (row for _, row in iter_rows(self.path / f"{name}.jsonl"))
         write_rows_parquet(self.path / f"{name}.parquet", written, like=like)
 
     def forget(self, name: str) -> None:
-        """Delete a derived file of records, where there is one: what it says holds no longer."""
+        """Delete a derived file of records that is out of date, if it exists."""
         self._must_write(name)
         (self.path / f"{name}.jsonl").unlink(missing_ok=True)
 
@@ -512,10 +512,10 @@ class RunDir:
         return (self.path / f"{name}.jsonl").exists()
 
     def read_records(self, name: str, kind: type[R], *, strict: bool = False, everything: bool = False) -> Iterator[R]:
-        """Yield the records of `<name>.jsonl`; raises InputError where there is no such file.
+        """Yield the records of `<name>.jsonl`; raises InputError if there is no such file.
 
-        A line that does not fit is left out with a sentence; with `strict` it raises InputError. A directory that was
-        opened for one family yields the records whose line names it, unless `everything` is asked for.
+        An unreadable line is left out with a warning; with `strict` it raises InputError. A directory that was opened
+        for one family yields the records whose line contains its id, unless `everything` is set.
         """
         if not self.has(name):
             raise InputError(
@@ -535,9 +535,9 @@ class RunDir:
         return self.write_text(name, msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n")
 
     def read_json(self, name: str, *, strict: bool = False) -> Any:
-        """Return a JSON file's value, or None where there is no such file.
+        """Return a JSON file's value, or None if there is no such file.
 
-        What is not JSON counts as missing, with a sentence; with `strict` it raises InputError.
+        A file that is not JSON counts as missing, with a warning; with `strict` it raises InputError.
         """
         path = self.path / name
         if not path.exists():
@@ -546,33 +546,33 @@ class RunDir:
             return read_json_file(path)
         except InputError as error:
             if strict:
-                raise InputError(f"{error} Delete it; it is derived and comes back.") from error
+                raise InputError(f"{error} Delete it; it is derived and will be written again.") from error
             self.tell(f"{error} It counts as missing; the next run writes it again.")
             return None
 
     def read_value(self, name: str, kind: type[V]) -> V | None:
-        """Return a JSON file's value as `kind`; None, with a sentence, where it is something else."""
-        found = self.read_json(name)
+        """Return a JSON file's value as `kind`; None, with a warning, if it is of another type."""
+        value = self.read_json(name)
         try:
-            return None if found is None else msgspec.convert(found, kind)
+            return None if value is None else msgspec.convert(value, kind)
         except (msgspec.ValidationError, RecursionError) as error:
             self.tell(f"{self.path / name}: {error}. It counts as missing; the next run writes it again.")
             return None
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """Return a copy of the manifest; empty for a run that has none, or where it cannot be read."""
+        """A copy of the manifest; empty if it is missing or unreadable."""
         if self._manifest is None:
-            found = self.read_value("manifest.json", dict[str, Any]) or {}
-            odd = [name for name, kind in MANIFEST.items() if name in found and type(found[name]) is not kind]
+            manifest = self.read_value("manifest.json", dict[str, Any]) or {}
+            odd = [name for name, kind in MANIFEST.items() if name in manifest and type(manifest[name]) is not kind]
             if odd:
                 names = ", ".join(odd)
                 self.tell(f"{self.path / 'manifest.json'}: of another type than expected, and left out: {names}.")
-            self._manifest = {name: value for name, value in found.items() if name not in odd}
+            self._manifest = {name: value for name, value in manifest.items() if name not in odd}
         return dict(self._manifest)
 
     def update_manifest(self, **values: Any) -> None:
-        """Set top-level entries of the manifest and write it whole."""
+        """Set top-level entries of the manifest and write it."""
         self._manifest = {**self.manifest, **values}
         self.write_json("manifest.json", self._manifest)
 
@@ -584,7 +584,7 @@ class RunDir:
             yield record
 
     def records_with_places(self, name: str, kind: type[R]) -> Iterator[tuple[R, Line]]:
-        """Yield the records of `<name>.jsonl`, each with where its line lies; others are left out with a sentence."""
+        """Yield the records of `<name>.jsonl`, each with its line; unreadable ones are left out with a warning."""
         return self._places(self.path / f"{name}.jsonl", kind, strict=False)
 
     def _places(self, path: Path, kind: type[R], *, strict: bool, about: bytes = b"") -> Iterator[tuple[R, Line]]:
@@ -596,7 +596,7 @@ class RunDir:
             yield record, line
         if damaged and strict:
             raise InputError(f"{damaged[0].sentence} To derive it anew: mathstrap doctor {self.path} --mend")
-        self._leave_out(damaged, "What is left out here is missing from what follows.")
+        self._leave_out(damaged, "The unreadable records are missing from what follows.")
 
     def _must_write(self, name: str) -> None:
         assert self._lock is not None, f"{name}: this run directory was opened for reading, or is closed"
@@ -608,13 +608,13 @@ class RunDir:
 
 
 def record_decoder(kind: type[R]) -> Callable[[bytes], R]:
-    """Return what reads a line of a derived file; samples also as an older version wrote them."""
+    """Return the decoder of a derived file's lines; samples are also read as an older version wrote them."""
     decode = msgspec.json.Decoder(kind).decode
     if kind is not Sample:
         return decode
 
     def decode_sample(line: bytes) -> R:
-        # Older samples say it in `gold`; inside a text its quotes would be escaped.
+        # Older samples have `gold` in place of `gold_source`; the same bytes inside a text would have escaped quotes.
         return decode(line.replace(_OLD_GOLD, b'"gold_source":"voted"', 1) if _OLD_GOLD in line else line)
 
     return decode_sample

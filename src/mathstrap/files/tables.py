@@ -1,4 +1,4 @@
-"""Write files whole: under a temporary name, flushed to the disk, renamed; JSON lines and Parquet."""
+"""Write files atomically, under a temporary name that is flushed and renamed: JSON lines and Parquet."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ S = TypeVar("S", bound=msgspec.Struct)
 def replacing(path: Path, *, is_private: bool = False) -> Iterator[Path]:
     """Give an empty temporary file beside `path`; on success it is flushed and renamed, on an error removed.
 
-    A private file is one that only its owner may read. The rename puts the file in the place of a symbolic link, if
-    one stands there, and so writes where `path` is and nowhere else.
+    A private file can only be read by its owner. The rename replaces a symbolic link at `path` instead of following it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.unlink(missing_ok=True)  # of an earlier process with this number, or a link that waits for us
+        temporary.unlink(missing_ok=True)  # left by an earlier process of this number, or a link planted by a stranger
         os.close(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600 if is_private else 0o666))
         yield temporary
         with temporary.open("rb") as written:
@@ -71,14 +70,14 @@ def write_atomically(path: Path, chunks: Iterable[bytes], *, is_private: bool = 
 
 
 def open_whole(stack: ExitStack, path: Path | None) -> IO[bytes] | None:
-    """Open a file that appears under its name when `stack` closes without an error; None stays None."""
+    """Open a file that appears under its name when `stack` closes without an error; for None, return None."""
     if path is None:
         return None
     return stack.enter_context(stack.enter_context(replacing(path)).open("wb", buffering=1 << 20))
 
 
 class Scratch(Generic[S]):
-    """A nameless file of records: appended to, then gone through. The system removes it however the process ends."""
+    """A nameless file of records: appended to, then read. The system removes it however the process ends."""
 
     def __init__(self, folder: Path, kind: type[S]) -> None:
         self._file = tempfile.TemporaryFile(dir=folder, buffering=1 << 20)  # noqa: SIM115 held until close
@@ -125,7 +124,7 @@ def write_parquet(path: Path, records: Iterable[msgspec.Struct], kind: type[msgs
 
 
 def write_rows_parquet(path: Path, rows: Iterable[dict[str, Any]], *, like: dict[str, Any]) -> None:
-    """Write plain rows as a table whose columns have the types of the row `like`; there may be no rows."""
+    """Write plain rows as a table with the column types of the row `like`, which works for no rows too."""
     import pyarrow
 
     schema = pyarrow.Table.from_pylist([like]).schema

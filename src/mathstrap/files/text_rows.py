@@ -1,4 +1,4 @@
-"""Read rows out of text: JSON lines and documents, delimited tables; UTF-8 or UTF-16, packed or not."""
+"""Read the rows of text files: JSON lines and documents, delimited tables, XML; UTF-8 or UTF-16, compressed or not."""
 
 from __future__ import annotations
 
@@ -20,68 +20,20 @@ from mathstrap.errors import InputError
 Row = dict[str, Any]
 OnBadRow = Callable[[int, str], None]
 
-# A longer line, or a longer document that has to be read whole, is no dataset but an accident or an attack.
+# A longer line, or a longer document that has to be read whole, is not a dataset but an accident or an attack.
 MAX_LINE = 256 * 1024 * 1024
 MAX_DOCUMENT = 4 * 1024 * 1024 * 1024
 SAMPLE = 1 << 16
 # Names of columns that tell a header from a first row, in `plain_name`'s spelling.
-KNOWN_NAMES = frozenset(
-    [
-        "id",
-        "idx",
-        "nr",
-        "no",
-        "number",
-        "question",
-        "problem",
-        "query",
-        "instruction",
-        "input",
-        "prompt",
-        "answer",
-        "solution",
-        "response",
-        "output",
-        "completion",
-        "target",
-        "gold",
-        "golden",
-        "label",
-        "rationale",
-        "explanation",
-        "body",
-        "context",
-        "passage",
-        "type",
-        "subject",
-        "level",
-        "category",
-        "source",
-        "text",
-        "options",
-        "choices",
-        "correct",
-        "original_question",
-        "expected_answer",
-        "final_answer",
-        "ground_truth",
-        "worked",
-        "equation",
-        "formula",
-        "题目",
-        "问题",
-        "答案",
-        "解析",
-        "frage",
-        "antwort",
-        "pregunta",
-        "respuesta",
-        "question_id",
-        "prediction",
-        "unique_id",
-    ]
-)
-# Names under which a document keeps its rows, likeliest first.
+KNOWN_NAMES = frozenset([
+    "id", "idx", "nr", "no", "number", "question", "problem", "query", "instruction", "input", "prompt",
+    "answer", "solution", "response", "output", "completion", "target", "gold", "golden", "label", "rationale",
+    "explanation", "body", "context", "passage", "type", "subject", "level", "category", "source", "text",
+    "options", "choices", "correct", "original_question", "expected_answer", "final_answer", "ground_truth",
+    "worked", "equation", "formula", "题目", "问题", "答案", "解析", "frage", "antwort", "pregunta", "respuesta",
+    "question_id", "prediction", "unique_id",
+])  # fmt: skip
+# Names under which a document keeps its rows, most likely first.
 LIST_NAMES = (
     "data", "rows", "train", "test", "validation", "examples", "example", "instances", "questions", "problems", "items",
     "records", "samples", "dataset", "results",
@@ -97,7 +49,7 @@ def plain_name(name: object) -> str:
 
 @contextmanager
 def open_text(path: Path) -> Iterator[IO[bytes]]:
-    """Open a text file, packed or not, as bytes of UTF-8; UTF-16 is recoded. Raises InputError for a damaged one."""
+    """Open a text file, compressed or not, as bytes of UTF-8; UTF-16 is recoded. Raises InputError if it is damaged."""
     suffix = path.suffix.lower()
     try:
         with _open_packed(path, suffix) as stream:
@@ -118,11 +70,11 @@ def open_text(path: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         if error.errno is not None or suffix not in (".gz", ".bz2", ".xz"):
             raise
-        raise InputError(f"{path}: cannot be unpacked ({error}).") from None  # bz2 says it with a bare OSError
+        raise InputError(f"{path}: cannot be unpacked ({error}).") from None  # bz2 raises a bare OSError for bad data
 
 
 def read_whole(stream: IO[bytes], limit: int) -> bytes:
-    """Return what is left of a stream, `limit` bytes at most; one call of `read` would set aside as many at once."""
+    """Return the rest of a stream, at most `limit` bytes; a single `read` would allocate that many at once."""
     chunks: list[bytes] = []
     while limit > 0 and (chunk := stream.read(min(limit, 1 << 24))):
         chunks.append(chunk)
@@ -130,7 +82,7 @@ def read_whole(stream: IO[bytes], limit: int) -> bytes:
     return b"".join(chunks)
 
 
-# What a file is by its first bytes, whatever its name says.
+# The compression of a file by its first bytes, because names may be wrong.
 _PACKED_BY = ((b"\x1f\x8b", ".gz"), (b"BZh", ".bz2"), (b"\xfd7zXZ", ".xz"), (b"\x28\xb5\x2f\xfd", ".zst"))
 _NOT_TEXT = (
     (b"PAR1", "a Parquet file under another name. Rename it to end in .parquet"),
@@ -145,7 +97,7 @@ _NOT_TEXT = (
 
 
 def not_text(head: bytes) -> str:
-    """Return what a file is that is not one of text, by its first bytes, and what to do; empty for text."""
+    """Return the kind of a file that is not text, by its first bytes, and what to do; empty for text."""
     return next((f"{what}." for mark, what in _NOT_TEXT if head.lstrip().startswith(mark)), "")
 
 
@@ -166,13 +118,13 @@ def _open_packed(path: Path, suffix: str) -> io.BufferedReader:
 
 
 class _Zstandard(io.RawIOBase):
-    """A zstd stream of pyarrow as Python's buffered reader wants it; a damaged one ends as gzip's does."""
+    """Adapts pyarrow's zstd stream to Python's buffered reader; damage raises EOFError, as gzip does."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
 
     def readable(self) -> bool:
-        """Say that it can be read."""
+        """Return True, as io.BufferedReader requires."""
         return True
 
     def readinto(self, buffer: Any) -> int:
@@ -186,7 +138,7 @@ class _Zstandard(io.RawIOBase):
 
 
 def _wide_encoding(head: bytes) -> str:
-    """Return the UTF-16 or UTF-32 encoding that the first bytes show: by its mark, or by where the zeros are."""
+    """Return the UTF-16 or UTF-32 encoding of the first bytes, by its mark or by the places of zero bytes; else ""."""
     if head in (b"\xff\xfe\0\0", b"\0\0\xfe\xff"):
         return "utf-32"
     if len(head) == 4 and head[0] and not any(head[1:]):
@@ -233,7 +185,7 @@ def json_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
 
 
 def _layout(stream: IO[bytes], *, is_lines: bool) -> str:
-    """Return how the rows lie in a file: `lines`, `array` or `document`."""
+    """Return the layout of a JSON file: `lines`, `array` or `document`."""
     first = b""
     while not first.strip():
         first = stream.readline(MAX_LINE)
@@ -254,19 +206,20 @@ def _layout(stream: IO[bytes], *, is_lines: bool) -> str:
         names = LIST_NAMES if is_lines else tuple(row)
         wrapped = [name for name in names if _is_row_list(row.get(name))]
         return "document" if wrapped or (_is_columnar(row) and not is_lines) or not is_lines else "lines"
-    # A line that begins an object and does not end it: printed over several lines, or a torn or broken line.
+    # The first line begins an object and does not end it: pretty-printed, or a torn or broken line.
     return "document" if text.startswith(b"{") and (not is_lines or text == b"{" or text[-1:] in b",{[") else "lines"
 
 
 def decoded(text: bytes) -> Any:
-    """Return the value of a JSON text; NaN and endless numbers, which Python writes, too. None where it is none."""
+    """Return the value of a JSON text, also with NaN and Infinity, which Python writes; None if it is not JSON."""
     import msgspec
 
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    if not re.search(rb"NaN|Infinity|\d[eE]", text) or rb"\ud" in text.lower():  # half a pair is no text
+    # Half a surrogate pair would pass Python's reader, but cannot be encoded in UTF-8 later.
+    if not re.search(rb"NaN|Infinity|\d[eE]", text) or rb"\ud" in text.lower():
         return None
     try:
         return json.loads(text)
@@ -275,7 +228,7 @@ def decoded(text: bytes) -> Any:
 
 
 def _fault(text: bytes) -> str:
-    """Return what msgspec says of a text that cannot be read."""
+    """Return msgspec's message about a text that cannot be read."""
     import msgspec
 
     try:
@@ -285,14 +238,14 @@ def _fault(text: bytes) -> str:
     return "more than one value"
 
 
-# Half of a pair of code units: Python's reader takes it, and nothing can write it again.
+# Half of a surrogate pair: Python's reader accepts it, but it cannot be encoded in UTF-8 again.
 _HALF_PAIR = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
 
 
 def _documents(data: bytes) -> list[Any] | None:
-    """Return the values of a text of one JSON value after another; None where it is something else."""
+    """Return the values of a text of concatenated JSON values; None if it is something else."""
     data = data.removeprefix(b"\xef\xbb\xbf").strip()
     value = decoded(data)
     if value is not None:
@@ -303,17 +256,17 @@ def _documents(data: bytes) -> list[Any] | None:
         return None
     if _HALF_PAIR.search(data):
         return None
-    found: list[Any] = []
+    values: list[Any] = []
     decoder, at = json.JSONDecoder(), 0
     try:
         while at < len(text):
             value, at = decoder.raw_decode(text, at)
-            found.append(value)
+            values.append(value)
             while at < len(text) and text[at] in " \t\r\n,":
                 at += 1
     except (ValueError, RecursionError):
         return None
-    return found
+    return values
 
 
 def _one_array_a_line(data: bytes) -> bool:
@@ -334,7 +287,7 @@ def _is_columnar(row: Mapping[str, Any]) -> bool:
 
 
 def rows_of_document(document: Any, depth: int = 0) -> list[Any] | str:
-    """Return the rows of a JSON document, whatever it wraps them in, or say why they cannot be told.
+    """Return the rows of a JSON document, whatever it wraps them in, or the reason why they are unclear.
 
     Known: an array; `{"data": [...]}` and its like; one list for each column; pandas' orients `split`, `index` and
     `columns`; objects by id (the id becomes a column); a table with its header first; else the document is one row.
@@ -358,15 +311,15 @@ def rows_of_document(document: Any, depth: int = 0) -> list[Any] | str:
     if lists and not has_question:
         named = [name for name in LIST_NAMES if name in lists]
         if len(lists) > 1 and (len(named) > 1 or not named):
-            return f"found several lists of rows ({', '.join(lists[:5])}); save the one you mean as a file of its own"
+            return f"found several lists of rows ({', '.join(lists[:5])}); save the right one as a file of its own"
         rows = document[named[0] if named else lists[0]]
         return [item["row"] if set(item) >= {"row", "row_idx"} else item for item in rows]
     inner = list(document.values())
     if inner and all(isinstance(value, dict) for value in inner):
         if len(inner) == 1 and depth < 2:
-            found = rows_of_document(inner[0], depth + 1)
-            if isinstance(found, list) and (len(found) > 1 or not _names_a_question(inner[0])):
-                return found
+            inner_rows = rows_of_document(inner[0], depth + 1)
+            if isinstance(inner_rows, list) and (len(inner_rows) > 1 or not _names_a_question(inner[0])):
+                return inner_rows
         if _names_a_question(document):  # pandas: a column of values by row
             places = list(inner[0])
             return [{name: column.get(place) for name, column in document.items()} for place in places]
@@ -380,7 +333,7 @@ def _names_a_question(row: Mapping[str, Any]) -> bool:
 
 
 def row_of(value: Any) -> Row | str:
-    """Return one value of a document or line as a row, or say why it is none.
+    """Return one value of a document or line as a row, or the reason why it is not a row.
 
     A list of turns is a chat, a pair of texts a question and its answer; everything else needs named fields.
     """
@@ -423,7 +376,7 @@ def _json_lines(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
 
 
 def encoding_hint(line: bytes) -> str:
-    """Return what is wrong with the encoding of a line, or nothing."""
+    """Return what is wrong with the encoding of a line; empty if it is UTF-8."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -432,9 +385,9 @@ def encoding_hint(line: bytes) -> str:
 
 
 def xml_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the elements of a document that hold texts alone, as ASDiv's problems do: attributes and children.
+    """Yield the elements of a document whose children are all texts, as in ASDiv: attributes and children.
 
-    Raises InputError for a document type: its entities can blow up a small file, and no set of questions has one.
+    Raises InputError for a document type: its entities can expand a small file endlessly, and no dataset needs one.
     """
     import xml.etree.ElementTree as ElementTree
 
@@ -459,9 +412,9 @@ def xml_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
 
 
 def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
-    """Yield the rows of a delimited file; the delimiter is told from the text, a missing header from the first row.
+    """Yield the rows of a delimited file; the delimiter and a missing header are detected from the first lines.
 
-    Without a header two columns are `question` and `answer`, more are `column_1` and so on.
+    Without a header, two columns are `question` and `answer`, more are `column_1` and so on.
     """
     number = 0
     previous_limit = csv.field_size_limit(10_000_000)
@@ -483,8 +436,8 @@ def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
                         continue
                     header = [cell.strip() for cell in cells]
                     if _is_header(header):
-                        if twice := next((name for name in header if name and header.count(name) > 1), ""):
-                            raise InputError(f'{path}:{number}: the column "{twice}" is there twice. Rename one.')
+                        if repeated := next((name for name in header if name and header.count(name) > 1), ""):
+                            raise InputError(f'{path}:{number}: two columns are named "{repeated}". Rename one.')
                         continue
                     header = headless_names(header)
                 while len(cells) > len(header) and not cells[-1].strip():
@@ -514,9 +467,9 @@ def _lines_after(sample: str, text: io.TextIOWrapper) -> Iterator[str]:
 
 
 def delimiter_of(sample: str, usual: str) -> str:
-    """Return the delimiter of a table by its beginning: the one whose header has most names that are known.
+    """Return the delimiter of a table by its first lines: the one whose header has the most known names.
 
-    Next come as many columns in every line, and the one that is usual for the suffix.
+    Ties are broken by an equal number of columns in every line, then by the usual delimiter of the suffix.
     """
     if sample.lower().startswith("sep=") and len(sample) > 4:
         return sample[4]
@@ -549,7 +502,7 @@ def width_of(sample: str, delimiter: str) -> int:
 
 
 def is_title(cells: list[Any], number: int, width: int) -> bool:
-    """Say whether one of the first lines of a table `width` wide is a title: a single cell that names no column."""
+    """Say whether a line near the top of a table with `width` columns is a title: a single cell, not a known name."""
     filled = [str(cell).strip() for cell in cells if str(cell).strip()]
     return number <= 10 and width > 1 and len(filled) == 1 and plain_name(filled[0]) not in KNOWN_NAMES
 
@@ -578,7 +531,7 @@ def _is_header(cells: list[Any]) -> bool:
 
 
 def _records(lines: Iterator[str], delimiter: str, sample: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number, cells). Tab-separated text of one record a line may hold quotes that mean nothing."""
+    """Yield (line number, cells). In tab-separated text with one record per line, quotes may be ordinary characters."""
     counts = {line.count("\t") for line in sample.splitlines()[:200][: -1 if len(sample) >= SAMPLE else None] if line}
     if delimiter == "\t" and len(counts) == 1:
         for number, line in enumerate(lines, 1):

@@ -1,1 +1,1 @@
-"""What comes from the Hugging Face hub: rows, models and tokenizers, or their copies in its cache."""
+"""Load rows, models and tokenizers from the Hugging Face hub, or from its cache."""

@@ -1,7 +1,7 @@
-"""Say why the Hugging Face hub cannot be asked, so that callers look into its cache alone (`local_files_only`).
+"""Find out whether the Hugging Face hub can be reached, so that callers can restrict themselves to its cache.
 
-HF_HUB_OFFLINE is the user's way to say so. Where it is not set and there is no network, `datasets` by itself retries
-for 24 s and then names neither the address nor the reason; one request here takes the time of a refused connection.
+HF_HUB_OFFLINE is the user's switch. If it is not set and there is no network, `datasets` retries for 24 s and then
+names neither the address nor the reason; one request here takes only the time of a refused connection.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ OFFLINE = "HF_HUB_OFFLINE"
 
 
 def offline_reason(name: str | Path) -> str:
-    """Return why the hub cannot be asked for something; empty for a local folder, or where the hub answers."""
+    """Return why the hub cannot be reached; empty for a local folder, or if the hub answers."""
     if Path(name).exists():
         return ""
     if os.environ.get(OFFLINE, "0") not in ("", "0"):
@@ -29,7 +29,7 @@ def offline_reason(name: str | Path) -> str:
     except urllib.error.HTTPError:
         return ""
     except OSError as error:
-        # A certificate that Python's own store lacks may do for the library, which brings another.
+        # The library has its own store of certificates, so a certificate that Python rejects may be valid there.
         cause = getattr(error, "reason", error)
         if not isinstance(cause, ssl.SSLError):
             return f"{address} does not answer: {getattr(cause, 'strerror', None) or cause}"

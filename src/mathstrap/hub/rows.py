@@ -1,4 +1,4 @@
-"""Read the rows of a dataset on the Hugging Face hub, or of its copy in the cache where the hub does not answer."""
+"""Read the rows of a dataset on the Hugging Face hub, or of its copy in the cache if the hub does not answer."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from mathstrap.hub.offline import offline_reason
 def hub_rows(name: str, config: str | None, split: str, *, help_text: str, streaming: bool = True) -> Iterator[Any]:
     """Yield the rows of one configuration and split; `name` may be a local folder too.
 
-    Raises InputError with the reason and `help_text`. Without a network it looks into the cache and fails at once: the
-    library alone would try for half a minute.
+    Raises InputError with the reason and `help_text`. Without a network, only the cache is searched: the library would
+    retry for half a minute.
     """
     try:
         import datasets
@@ -21,7 +21,7 @@ def hub_rows(name: str, config: str | None, split: str, *, help_text: str, strea
         raise MissingExtraError(f"{missing_extra('datasets', 'hub')}. {help_text}") from None
     offline = offline_reason(name)
     try:
-        # The library has no option to look into the cache alone, but loads the folder of what was downloaded.
+        # The library has no option to use only the cache, but it loads the folder of a download.
         source = cached_folder(name) if offline else name
         yield from datasets.load_dataset(source, config, split=split, streaming=streaming)
     except (OSError, ValueError) as error:
@@ -30,7 +30,7 @@ def hub_rows(name: str, config: str | None, split: str, *, help_text: str, strea
 
 
 def cached_folder(name: str) -> str:
-    """Return the folder of a dataset's files in the hub's cache; raises OSError where it is not there."""
+    """Return the folder of a dataset in the hub's cache; raises OSError if it is not there."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 

@@ -1,6 +1,6 @@
 """Load models, tokenizers and adapters from foreign folders: weights as safetensors or GGUF, never code or pickles.
 
-The only place that calls `from_pretrained`; tests/test_security_source.py holds that.
+The only module that calls `from_pretrained`, which tests/test_security_source.py checks.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from mathstrap.hub.offline import offline_reason
 
 
 def load_causal_model(name: str, **settings: Any) -> Any:
-    """Return a causal language model; raises OSError or ValueError where it has no safetensors, or asks for code.
+    """Return a causal language model; raises OSError or ValueError if it has no safetensors, or needs its own code.
 
-    Raises ValueError, too, where a file is damaged, where its weights do not have the shapes of config.json, and where
-    weights are missing: transformers would go on with random numbers in their place.
+    Raises ValueError, too, if a file is damaged, if weights do not have the shapes of config.json, and if weights are
+    missing: transformers would continue with random numbers in their place.
     """
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
@@ -28,7 +28,7 @@ def load_causal_model(name: str, **settings: Any) -> Any:
         settings["use_safetensors"] = True
     settings["local_files_only"] = bool(offline_reason(name))
     try:
-        model, found = AutoModelForCausalLM.from_pretrained(
+        model, loading = AutoModelForCausalLM.from_pretrained(
             name, trust_remote_code=False, output_loading_info=True, **settings
         )
     except SafetensorError as error:
@@ -38,15 +38,15 @@ def load_causal_model(name: str, **settings: Any) -> Any:
     except RuntimeError as error:
         if "ignore_mismatched_sizes" not in str(error):
             raise
-        raise ValueError("its weights have other shapes than its config.json says") from None
-    if found["missing_keys"]:
-        missing = sorted(found["missing_keys"])
+        raise ValueError("its weights do not have the shapes in its config.json") from None
+    if loading["missing_keys"]:
+        missing = sorted(loading["missing_keys"])
         raise ValueError(f"its files lack {len(missing):,} weights, such as {missing[0]}")
     return model
 
 
 def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
-    """Return a model's tokenizer; raises OSError or ValueError where there is none, or it asks for code."""
+    """Return a model's tokenizer; raises OSError or ValueError if there is none, or it needs its own code."""
     from transformers import AutoTokenizer
 
     settings["local_files_only"] = bool(offline_reason(name))
@@ -54,14 +54,14 @@ def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
 
 
 def load_config_of(name: str | Path) -> Any:
-    """Return a model's configuration; raises OSError or ValueError where there is none, or it asks for code."""
+    """Return a model's configuration; raises OSError or ValueError if there is none, or it needs its own code."""
     from transformers import AutoConfig
 
     return AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=bool(offline_reason(name)))
 
 
 def load_generation_config_of(name: str | Path) -> Any:
-    """Return how a model generates by its own account; what its configuration implies where it has no such file."""
+    """Return a model's generation config; without such a file, the one that its configuration implies."""
     from transformers import GenerationConfig
 
     try:
@@ -71,7 +71,7 @@ def load_generation_config_of(name: str | Path) -> Any:
 
 
 def load_merged_adapter(model: Any, folder: str | Path) -> Any:
-    """Return the model with the adapter of a folder folded in; raises InputError where it is not safetensors."""
+    """Return the model with the adapter of a folder merged in; raises InputError if it is not safetensors."""
     import peft
 
     if not (Path(folder) / "adapter_model.safetensors").is_file():
@@ -82,7 +82,7 @@ def load_merged_adapter(model: Any, folder: str | Path) -> Any:
 
 @contextlib.contextmanager
 def without_peft_warning() -> Iterator[None]:
-    """Keep quiet that peft asks models by a name which transformers renames: the user cannot change it."""
+    """Silence peft's use of an attribute that transformers renamed: the user cannot change it."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
         yield

@@ -1,1 +1,1 @@
-"""Teachers in this process from a GGUF file: the engines, and what their files say."""
+"""Teachers in this process: the engines, and the reader of GGUF files."""

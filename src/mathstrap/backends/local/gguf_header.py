@@ -1,8 +1,8 @@
 """Read the header of a GGUF file, and check that every count and size in it fits into the file.
 
 Not by `gguf.GGUFReader`, which makes an array of every string of the vocabulary: 4.4 s of processor time at each start
-of the embedded teacher, where this takes 0.06 s. It also believes what a header says, as the engines do: a list of 2^60
-items behind the end of the file makes it loop until the memory is full.
+of the embedded teacher, while this takes 0.06 s. It also trusts the header, as the engines do: a list of 2^60 items
+beyond the end of the file makes it loop until the memory is full.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Header:
 
 
 def read_header(path: Path, blocks: Mapping[int, tuple[int, int]]) -> Header:
-    """Return what a header says; raises InputError where it is cut off or claims what the file cannot hold.
+    """Return the contents of a header; raises InputError if it is truncated or claims more than the file holds.
 
     `blocks` is (weights, bytes) of one block by a tensor's type.
     """
@@ -51,7 +51,7 @@ def read_header(path: Path, blocks: Mapping[int, tuple[int, int]]) -> Header:
 
 @dataclass
 class _Bytes:
-    """The bytes of a file and how far they are read; raises struct.error at their end."""
+    """The bytes of a file and the reading position; raises struct.error at their end."""
 
     data: mmap.mmap
     size: int
@@ -59,9 +59,9 @@ class _Bytes:
     items: int = 0
 
     def number(self, shape: str) -> Any:
-        found = struct.unpack_from(f"<{shape}", self.data, self.place)[0]
+        value = struct.unpack_from(f"<{shape}", self.data, self.place)[0]
         self.place += struct.calcsize(f"<{shape}")
-        return found
+        return value
 
     def skip(self, count: int) -> None:
         if count > self.size - self.place:
@@ -83,8 +83,8 @@ class _Bytes:
         if kind == ARRAY:
             self.skip_array()
             return None
-        found: int | float = self.number(_format_of(kind))
-        return found
+        scalar: int | float = self.number(_format_of(kind))
+        return scalar
 
     def skip_array(self) -> None:
         kind, count = self.number("I"), self.number("Q")
@@ -138,7 +138,7 @@ def _read(header: _Bytes, blocks: Mapping[int, tuple[int, int]]) -> Header:
 def _new_name(header: _Bytes, names: set[str]) -> str:
     name = header.name()
     if name in names:
-        raise ValueError(f"the name {name[:60]!r} is there twice")
+        raise ValueError(f"the name {name[:60]!r} occurs twice")
     names.add(name)
     return name
 
@@ -146,7 +146,7 @@ def _new_name(header: _Bytes, names: set[str]) -> str:
 def _tensor(
     header: _Bytes, name: str, blocks: Mapping[int, tuple[int, int]]
 ) -> tuple[tuple[tuple[int, ...], int], int]:
-    """Return a tensor's shape and type, and where its bytes end, counted from the first tensor's start."""
+    """Return a tensor's shape and type, and the end of its bytes, relative to the start of the first tensor."""
     num_dimensions = header.number("I")
     if not 0 < num_dimensions <= MOST_DIMENSIONS:
         raise ValueError(f"{name[:60]!r} has {num_dimensions} dimensions, expected 1 to {MOST_DIMENSIONS}")

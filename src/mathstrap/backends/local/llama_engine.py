@@ -1,6 +1,6 @@
-"""Generate with llama.cpp through xllamacpp: every GGUF it knows, continuous batching in slots. No event loop.
+"""Generate with llama.cpp through xllamacpp: every GGUF it supports, continuous batching in slots. No event loop.
 
-Its wheel uses AVX2 at most, and rounds activations to 8 bits where weights are quantised, so greedy replies drift from
+Its wheel uses AVX2 at most, and rounds activations to 8 bits where weights are quantised, so greedy replies differ from
 those of floating-point engines (docs/teachers.md has the numbers).
 """
 
@@ -37,7 +37,7 @@ class LlamaEngine:
         params.verbosity = -1
         params.warmup = False
         params.fit_params = False
-        params.cache_ram_mib = 0  # idle prompts stay in their slots; copies in memory buy nothing here
+        params.cache_ram_mib = 0  # idle prompts stay in their slots, so copies in memory bring nothing
         try:
             self._server = xllamacpp.Server(params)
         except (RuntimeError, ValueError) as error:
@@ -51,7 +51,7 @@ class LlamaEngine:
             self._threads.submit(self._generate, draw)
 
     def close(self) -> None:
-        """Stop what runs, end the threads and unload the model."""
+        """Stop the running draws, end the threads and unload the model."""
         self._closed = True
         self._threads.shutdown(wait=True, cancel_futures=True)
         del self._server
@@ -97,8 +97,8 @@ def _body(draw: GenerationRequest) -> dict[str, Any]:
         "top_k": sampling.top_k,
         "min_p": sampling.min_p,
         "repeat_penalty": sampling.repetition_penalty,
-        "repeat_last_n": -1,  # as elsewhere: all that was written, not the last 64 tokens
-        # llama.cpp would also cut to 40 tokens and drop rare ones; a request asks for what it names.
+        "repeat_last_n": -1,  # the whole reply, as in the other engines, not the last 64 tokens
+        # Named explicitly, because llama.cpp's defaults also apply top_k 40 and min_p, which no request asked for.
         "samplers": [
             *(["penalties"] if sampling.repetition_penalty != 1.0 else []),
             *(["top_k"] if sampling.top_k else []),

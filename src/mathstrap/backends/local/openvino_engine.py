@@ -1,7 +1,7 @@
 """Generate with openvino-genai in one thread: continuous batching, prefix caching, one seed per draw. No event loop.
 
-The library holds Python's lock during a step (one token for every sequence, or up to 256 prompt tokens), so other
-threads, an event loop's among them, run between steps: every 50 to 400 ms.
+The library holds the GIL during a step (one token for every sequence, or up to 256 prompt tokens), so other threads,
+event loops included, run only between steps: every 50 to 400 ms.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from typing import Any
 from mathstrap.backends.local.generation import EngineOptions, Generation, GenerationRequest, Precision, cut_at_stop
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
-# What openvino-genai can build a model from.
+# The architectures that openvino-genai can read from a GGUF file.
 ARCHITECTURES = frozenset({"llama", "qwen2", "qwen3"})
-# Tokens that end a reply, whatever the file names as its one end token.
+# Tokens that end a reply, because a file names only one end token.
 _END_TOKENS = ("<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end_of_text|>", "<|end|>", "</s>")
-
-
 # Prompts that share this many tokens share a prefix worth waiting for: few-shot examples, a long system message.
 _HEAD_TOKENS = 64
 
@@ -59,7 +57,7 @@ class OpenVinoEngine:
         properties: dict[str, Any] = {
             "INFERENCE_PRECISION_HINT": precision,
             "KV_CACHE_PRECISION": precision,
-            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",  # activations stay floating-point numbers
+            "DYNAMIC_QUANTIZATION_GROUP_SIZE": "0",  # rounding activations to 8 bits would change greedy replies
         }
         if options.num_threads:
             properties["INFERENCE_NUM_THREADS"] = options.num_threads
@@ -77,7 +75,7 @@ class OpenVinoEngine:
         self._end_tokens.add(int(self._tokenizer.get_eos_token_id()))
         self._inbox: queue.SimpleQueue[Sequence[GenerationRequest] | None] = queue.SimpleQueue()
         self._running: list[_Running] = []
-        # Heads whose first prompt is being computed, with the prompts that wait for it; and heads already computed.
+        # Heads whose first prompt is being computed, with the prompts that wait for it; and finished heads.
         self._waiting: dict[bytes, list[Sequence[GenerationRequest]]] = {}
         self._computed: set[bytes] = set()
         self._ids = itertools.count()
@@ -89,7 +87,7 @@ class OpenVinoEngine:
         self._inbox.put(draws)
 
     def close(self) -> None:
-        """Stop what runs, end the thread and free the memory."""
+        """Stop the running draws, end the thread and free the memory."""
         self._inbox.put(None)
         self._thread.join()
 
@@ -104,7 +102,7 @@ class OpenVinoEngine:
         self._give_up()
 
     def _receive(self) -> bool:
-        """Start what has been submitted, waiting for it if nothing runs; False when closed."""
+        """Start the submitted draws, and wait for some if nothing runs; False when closed."""
         while True:
             try:
                 draws = self._inbox.get(block=not self._running)
@@ -115,7 +113,7 @@ class OpenVinoEngine:
             self._start(draws)
 
     def _start(self, draws: Sequence[GenerationRequest]) -> None:
-        """Start the first draw that is still wanted; the others wait until its prompt is in the prefix cache."""
+        """Start the first draw that was not cancelled; the others wait until its prompt is in the prefix cache."""
         draws = [draw for draw in draws if not draw.future.cancelled()]
         if not draws:
             return
@@ -222,11 +220,11 @@ class OpenVinoEngine:
         for draw in self._drop_all():
             draw.future.cancel()
         if self._pipeline.has_non_finished_requests():
-            self._pipeline.step()  # frees what the dropped ones held; the library complains on stderr otherwise
+            self._pipeline.step()  # frees the cancelled requests, or the library complains on stderr
         del self._pipeline, self._tokenizer
 
     def _drop_all(self) -> list[GenerationRequest]:
-        """Cancel what runs and return every draw that has no reply."""
+        """Cancel the running draws and return every draw without a reply."""
         left: list[GenerationRequest] = []
         for running in self._running:
             running.handle.cancel()
@@ -239,17 +237,17 @@ class OpenVinoEngine:
 
 
 def usable_precision(wanted: Precision, num_threads: int) -> Precision:
-    """Return f32 where bf16 would be slower, or would end the process; `num_threads` 0 is one for each core.
+    """Return f32 where bf16 would be slower or crash the process; `num_threads` 0 is one for each core.
 
-    In bf16 the library's fused feed-forward layer splits its work over half the threads: one thread is a division by
-    zero, a SIGFPE (openvinotoolkit/openvino issues 28550 and 33300, open).
+    In bf16, the library's fused feed-forward layer divides its work by half the number of threads, which is zero for
+    one thread: a SIGFPE (openvinotoolkit/openvino issues 28550 and 33300, open).
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return "bf16" if wanted == "bf16" and min(num_threads or cores, cores) >= 2 and has_bf16() else "f32"
 
 
 def has_bf16() -> bool:
-    """Say whether this CPU multiplies bf16 natively; where it would only emulate it, f32 is faster."""
+    """Say whether this CPU multiplies bf16 natively; emulated bf16 is slower than f32."""
     import openvino
 
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")

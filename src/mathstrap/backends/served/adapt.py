@@ -1,8 +1,7 @@
-"""Learn from a server's refusals what it does not take, and leave it out of every later call. Sends nothing itself.
+"""Learn from a server's refusals which fields it rejects, and leave them out of every later call. Sends nothing itself.
 
-Five things differ between models behind one wire format: the name of the token limit, whether a temperature may be
-chosen, whether a system message, stop strings or `reasoning_effort` are taken. Each is found out once, by the first
-call that is refused for it.
+Five things differ between models behind one wire format: the name of the token limit, and the support of a temperature,
+a system message, stop strings and `reasoning_effort`. Each is learnt once, from the first call that is refused for it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _BOTH = re.compile(r"(?:temperature|top_p)[^.]{0,20}\band\b[^.]{0,10}(?:temperat
 
 
 class Adaptation:
-    """What a server turned out not to take; `apply` changes a request's JSON accordingly."""
+    """The fields that a server turned out to reject; `apply` changes a request's JSON accordingly."""
 
     def __init__(self) -> None:
         self._tokens_field = "max_tokens"
@@ -43,7 +42,7 @@ class Adaptation:
 
     @property
     def cuts_here(self) -> bool:
-        """Say whether replies have to be cut at their stop strings, because the server does not."""
+        """Whether replies have to be cut at their stop strings, because the server does not."""
         return "stop" in self._dropped
 
     def apply(self, body: dict[str, Any], kept: Sequence[str] = ()) -> dict[str, Any]:
@@ -58,9 +57,9 @@ class Adaptation:
         return body
 
     def learn(self, detail: str, body: dict[str, Any], kept: Sequence[str] = ()) -> str:
-        """Return how later calls differ from `body`, which was refused with `detail`; "" where that explains nothing.
+        """Return how later calls differ from `body`, which was refused with `detail`; "" if the detail is no reason.
 
-        Calls that were in flight when the first was refused learn the same again, and are asked again like it.
+        Calls in flight during the first refusal learn the same again, and are asked again like it.
         """
         if "max_completion_tokens" in detail and _may_rename(body, kept):
             self._tokens_field = "max_completion_tokens"
@@ -77,8 +76,8 @@ class Adaptation:
             if re.search(rf"\b{name}\b", detail) and name in body and name not in kept:
                 self._dropped.add(name)
                 return f"the server takes no {name} but its own; {name} is left out"
-        # A server that does not know the field serves a model that does not think, which is what "none" asks for. One
-        # that knows it and lists other values serves a model that cannot stop thinking: that refusal is the user's.
+        # A server that does not know the field has a model that does not think, which is what "none" asks for. One that
+        # lists other values has a model that always thinks: the user has to decide, so this refusal is passed on.
         is_none = body.get("reasoning_effort") == "none"
         if is_none and re.search("reasoning_?effort", detail, re.IGNORECASE) and not _LISTS_VALUES.search(detail):
             self._dropped.add("reasoning_effort")
@@ -90,7 +89,7 @@ class Adaptation:
 
 
 def cut_at_stop(completion: Completion, stop: Sequence[str]) -> Completion:
-    """Return a reply up to its first stop string, as a server that takes them would have sent it."""
+    """Return a reply up to its first stop string, as a server that supports them would have sent it."""
     places = [place for word in stop if (place := completion.text.find(word)) >= 0]
     if not places:
         return completion

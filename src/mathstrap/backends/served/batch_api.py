@@ -1,4 +1,4 @@
-"""The files and batches endpoints of an OpenAI-compatible server: upload, create, find, look, download."""
+"""Call the files and batches endpoints of an OpenAI-compatible server: upload, create, find, look, download."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from mathstrap.types import Request, Sampling
 
 T = TypeVar("T")
 PAGE = 100
-# error_for speaks of a request; these calls are about none in particular.
+# error_for needs a request for its messages; these calls concern no particular one.
 NO_REQUEST = Request(id="-", key="", model="", messages=(), sampling=Sampling())
 
 
 class NotFound(TeacherError):
-    """The server knows no such address: it has no Batch API, or does not know a batch yet."""
+    """The address does not exist: the server has no Batch API, or does not list a new batch yet."""
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,12 +57,12 @@ def _read(reply: bytes, kind: type[T]) -> T:
 
 
 class BatchApi:
-    """One server's Batch API, in one event loop; every call is tried again where that can help and do no harm.
+    """One server's Batch API, in one event loop; every call that is safe to repeat is retried.
 
-    `draws_per_line` is the most draws in one line, 0 for as many as the server takes.
+    `draws_per_line` is the most draws in one line, 0 for the server's own limit.
     """
 
-    largest_bytes = 100 << 20  # half of what OpenAI takes
+    largest_bytes = 100 << 20  # half of OpenAI's limit
     draws_per_line = 0
 
     def __init__(self, options: TeacherOptions, limits: Limits) -> None:
@@ -141,15 +141,15 @@ class BatchApi:
             reply = await self._call(method, path, body=body)
         else:
             reply = await self._retried(method, path, may_be_missing=may_be_missing)
-        found = loose_object(reply)
-        if found is None:
+        page = loose_object(reply)
+        if page is None:
             raise TransientError("the reply is not what a Batch API sends: not a JSON object", kind="malformed")
-        return found
+        return page
 
     async def _retried(
         self, method: str, path: str, *, form: Any = None, may_be_missing: bool = False
     ) -> bytes:
-        """Call until it succeeds; `may_be_missing` takes a 404 for a batch that the server has yet to learn of."""
+        """Retry a call until it succeeds; with `may_be_missing`, even after a 404, because new batches appear late."""
         for attempt in range(1, self._limits.max_attempts + 1):
             try:
                 return await self._call(method, path, form=form)
@@ -168,7 +168,7 @@ class BatchApi:
 
         endpoint = self._endpoint
         headers = {**endpoint.headers, **self._headers}
-        if self._headers:  # the key goes out under the provider's own name
+        if self._headers:  # the key is sent in the provider's own header
             headers.pop("Authorization", None)
         if body is None:
             del headers["Content-Type"]

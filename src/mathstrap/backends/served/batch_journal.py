@@ -1,4 +1,4 @@
-"""What was submitted to a Batch API, written down before and after each step, so that a crash repeats none of them."""
+"""Record each step of submitting a batch, before and after it, so that no step is repeated after a crash."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ class Submitted:
 
 
 class Journal:
-    """The batches of one stage, kept by its sink; a sink without a journal forgets them with the process."""
+    """The batches of one stage, kept by its sink; without a journal in the sink, they are lost with the process."""
 
     def __init__(self, sink: Sink) -> None:
         self._write = getattr(sink, "journal", _forget)
         self._entries = getattr(sink, "journal_entries", list)
 
     def submitting(self, batch: Submitted) -> None:
-        """Note that a batch with this token is about to be created."""
+        """Record that a batch with this token is about to be created."""
         self._write({"event": "submitting", "token": batch.token, "at": batch.at, "lines": _shown(batch.jobs)})
 
     def submitted(self, batch: Submitted) -> None:
-        """Note that the batch exists."""
+        """Record that the batch exists."""
         self._write({"event": "submitted", "token": batch.token, "batch": batch.batch_id})
 
     def closed(self, batch: Submitted) -> None:
-        """Note that the batch's replies are stored, or that it was never created."""
+        """Record that the batch's replies are stored, or that it was never created."""
         self._write({"event": "closed", "token": batch.token})
 
     def unfinished(self) -> list[Submitted]:

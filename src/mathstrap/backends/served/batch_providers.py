@@ -1,4 +1,4 @@
-"""Anthropic's and Gemini's Batch APIs behind the interface of OpenAI's: upload, create, find, look, download."""
+"""Call the Batch APIs of Anthropic and Gemini through the interface of OpenAI's."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ CLOCKS_APART_SECONDS = 300.0
 
 
 class AnthropicBatches(BatchApi):
-    """Anthropic's Message Batches; its batches carry no name of ours, so they are known by when and how large."""
+    """Anthropic's Message Batches; they carry no mark of ours, so they are identified by time and size."""
 
-    largest_bytes = 200 << 20  # the service takes 256 MB and 100,000 requests
+    largest_bytes = 200 << 20  # the service's limits are 256 MB and 100,000 requests
     draws_per_line = 1
 
     def __init__(self, options: TeacherOptions, limits: Limits) -> None:
@@ -80,7 +80,7 @@ class AnthropicBatches(BatchApi):
 class GeminiBatches(BatchApi):
     """Gemini's batches with the requests inside; the display name carries our token."""
 
-    largest_bytes = 15 << 20  # the service takes 20 MB in one call
+    largest_bytes = 15 << 20  # the service's limit is 20 MB in one call
     draws_per_line = 1
 
     def __init__(self, options: TeacherOptions, limits: Limits) -> None:
@@ -132,29 +132,29 @@ class GeminiBatches(BatchApi):
         name = str(operation.get("name") or "")
         state = gemini_state(_meta(operation).get("state"))
         response = operation.get("response") or _meta(operation).get("output") or {}
-        found = response.get("inlinedResponses") if isinstance(response, dict) else None
-        found = found.get("inlinedResponses") if isinstance(found, dict) else found
+        responses = response.get("inlinedResponses") if isinstance(response, dict) else None
+        responses = responses.get("inlinedResponses") if isinstance(responses, dict) else responses
         if not name:
             raise TransientError("the reply is not what Gemini's Batch API sends: it names no batch", kind="malformed")
-        if isinstance(found, list):
-            self._results[name] = found
+        if isinstance(responses, list):
+            self._results[name] = responses
             state = "completed" if operation.get("done") and state == "in_progress" else state
         elif state == "completed":
             state = "in_progress"  # its results follow a moment later
         return Batch(
-            id=name, status=state, output_file_id=name if isinstance(found, list) else None,
+            id=name, status=state, output_file_id=name if isinstance(responses, list) else None,
             errors=operation.get("error"),
         )  # fmt: skip
 
 
 def _lines_of(results: Sequence[Any], line_of: Any) -> bytes:
-    """Return results as OpenAI's lines; one that is not an object stays unreadable, so that they are fetched again."""
+    """Return results as OpenAI's lines; a row that is not an object stays unreadable, so that it is fetched again."""
     return b"".join(msgspec.json.encode(line_of(row)) + b"\n" if isinstance(row, dict) else b"?\n" for row in results)
 
 
 def _meta(operation: dict[str, Any]) -> dict[str, Any]:
-    found = operation.get("metadata")
-    return found if isinstance(found, dict) else operation
+    metadata = operation.get("metadata")
+    return metadata if isinstance(metadata, dict) else operation
 
 
 def _anthropic_batch(shown: dict[str, Any]) -> Batch:

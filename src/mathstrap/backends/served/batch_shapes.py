@@ -1,7 +1,7 @@
-"""The Batch APIs of Anthropic and Gemini: requests and results, to and from the shapes of OpenAI's. Sends nothing.
+"""Convert requests and results of the Batch APIs of Anthropic and Gemini from and to OpenAI's format. Sends nothing.
 
-Anthropic: platform.claude.com/docs/en/api (Message Batches). Gemini: ai.google.dev/gemini-api/docs/batch-api. Both are
-asked with the requests inside the call that creates the batch, so nothing is uploaded before.
+Anthropic: platform.claude.com/docs/en/api (Message Batches). Gemini: ai.google.dev/gemini-api/docs/batch-api. Both take
+the requests inside the call that creates the batch, so nothing is uploaded before it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Errors by name (Anthropic) and by number (Google's RPC codes), as the HTTP status that means the same.
+# Errors by name (Anthropic) and by number (Google's RPC codes), as the equivalent HTTP status.
 _ANTHROPIC_STATUS = {
     "invalid_request_error": 400, "authentication_error": 401, "billing_error": 402, "permission_error": 403,
     "not_found_error": 404, "request_too_large": 413, "rate_limit_error": 429, "api_error": 500,
@@ -20,7 +20,7 @@ _GEMINI_STATES = {
     "SUCCEEDED": "completed", "PARTIALLY_SUCCEEDED": "completed", "FAILED": "failed", "CANCELLED": "cancelled",
     "EXPIRED": "expired",
 }  # fmt: skip
-# Fields of OpenAI's body that the others name differently, or put elsewhere; every other field goes out as it is.
+# Fields of OpenAI's body that the others name differently or put elsewhere; every other field is sent unchanged.
 _MOVED = frozenset({"model", "messages", "max_tokens", "max_completion_tokens", "stop", "n", "temperature", "top_p"})
 
 
@@ -72,11 +72,11 @@ def gemini_request(body: Mapping[str, Any]) -> dict[str, Any]:
 
 def anthropic_line(result: Mapping[str, Any]) -> dict[str, Any]:
     """Return a line of Anthropic's results as a line of OpenAI's."""
-    found = result.get("result")
-    found = found if isinstance(found, dict) else {}
+    outcome = result.get("result")
+    outcome = outcome if isinstance(outcome, dict) else {}
     line: dict[str, Any] = {"custom_id": result.get("custom_id"), "response": None}
-    message = found.get("message")
-    if found.get("type") == "succeeded" and isinstance(message, dict):
+    message = outcome.get("message")
+    if outcome.get("type") == "succeeded" and isinstance(message, dict):
         blocks = [block for block in message.get("content") or [] if isinstance(block, dict)]
         usage = _dict(message.get("usage"))
         counts = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
@@ -97,8 +97,8 @@ def anthropic_line(result: Mapping[str, Any]) -> dict[str, Any]:
             },
         }
         return line | {"response": {"status_code": 200, "body": body}}
-    if found.get("type") == "errored":
-        error = _dict(found.get("error"))
+    if outcome.get("type") == "errored":
+        error = _dict(outcome.get("error"))
         error = _dict(error.get("error")) or error
         status = _ANTHROPIC_STATUS.get(str(error.get("type")), 500)
         return line | {"response": {"status_code": status, "body": {"error": error}}}
@@ -119,8 +119,8 @@ def gemini_line(result: Mapping[str, Any]) -> dict[str, Any]:
     blocked = _dict(response.get("promptFeedback")).get("blockReason")
     candidates = [candidate for candidate in response.get("candidates") or [] if isinstance(candidate, dict)]
     if blocked and not candidates:
-        said = {"error": {"message": f"the prompt was blocked: {blocked}", "code": "content_filter"}}
-        return line | {"response": {"status_code": 400, "body": said}}
+        refusal = {"error": {"message": f"the prompt was blocked: {blocked}", "code": "content_filter"}}
+        return line | {"response": {"status_code": 400, "body": refusal}}
     usage = _dict(response.get("usageMetadata"))
     choices = []
     for candidate in candidates:
@@ -171,5 +171,5 @@ def _text(value: Any) -> str:
 def _sum(usage: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     values = [usage.get(name) for name in names]
     if not all(value is None or type(value) is int for value in values):
-        return usage.get(names[0])  # whatever it is, `read_usage` says what is wrong with it
+        return usage.get(names[0])  # `read_usage` reports what is wrong with it
     return sum(value or 0 for value in values)

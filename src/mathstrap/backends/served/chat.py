@@ -1,4 +1,4 @@
-"""The wire format of an OpenAI-compatible server: a request's JSON and a reply's JSON. Sends nothing."""
+"""Write requests and read replies in the wire format of an OpenAI-compatible server. Sends nothing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mathstrap.errors import InputError, TransientError
 from mathstrap.types import Completion, FinishReason, Request
 
 
-class _Reply(msgspec.Struct):
+class _ChatReply(msgspec.Struct):
     choices: list[dict[str, Any]]
     model: str = ""
     usage: Any = None
 
 
-_decode = msgspec.json.Decoder(_Reply, strict=False).decode
+_decode = msgspec.json.Decoder(_ChatReply, strict=False).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -37,7 +37,7 @@ def path_of(request: Request) -> str:
 
 
 def body_of(request: Request, *, draws: int, tokens_field: str, extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON object that asks for `draws` replies; `extra` is added and wins, then the request's own body."""
+    """Return the JSON object that asks for `draws` replies; `extra` overrides it, and the request's own body both."""
     sampling = request.sampling
     body: dict[str, Any] = {"model": request.model}
     if is_raw(request):
@@ -77,8 +77,8 @@ def encode(body: Mapping[str, Any]) -> bytes:
     return _encode(body)
 
 
-class Read(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reply holds: a completion per usable choice, for the first draws asked for, and how many choices came.
+class ParsedReply(msgspec.Struct, frozen=True, kw_only=True):
+    """A completion for each usable choice, for the first draws of the call, and the number of choices in the reply.
 
     `complaint` says what is wrong with its token counts, which are then 0.
     """
@@ -88,23 +88,19 @@ class Read(msgspec.Struct, frozen=True, kw_only=True):
     complaint: str = ""
 
 
-def completions_of(requests: Sequence[Request], data: bytes, seconds: float) -> list[Completion]:
-    """Return the completions of `read_reply`."""
-    return read_reply(requests, data, seconds).completions
+def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> ParsedReply:
+    """Parse the reply to one call for draws of one prompt; raises TransientError if no choice of it is usable.
 
-
-def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read:
-    """Read the answer to one call for draws of one prompt; raises TransientError where no choice of it is a reply.
-
-    The server counts tokens per call: the first draw carries the prompt's, and the reply's are dealt out by length.
+    The server counts tokens per call: the first draw carries those of the prompt, and those of the reply are divided by
+    length.
     """
     try:
         reply = _decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        found = _salvaged(data)
-        if found is None:
+        salvaged = _salvaged(data)
+        if salvaged is None:
             raise not_a_reply(data, error) from error
-        reply = found
+        reply = salvaged
     if not reply.choices:
         raise TransientError("the reply holds no choices", kind="malformed")
     may_be_blank = bool(requests[0].sampling.stop)
@@ -113,14 +109,14 @@ def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read
     for choice in reply.choices[: len(requests)]:
         piece = _piece_of(choice, may_be_blank=may_be_blank)
         (usable if isinstance(piece, _Piece) else failures).append(piece)  # type: ignore[arg-type]
-    said = reply.usage or usage_in(loose_object(data) or {})
-    if not usable and _used_up(said, requests[0], draws=len(failures)):
-        # A thought that its server keeps to itself: asked again, it would cost as much and come to nothing again.
+    stated_usage = reply.usage or usage_in(loose_object(data) or {})
+    if not usable and _used_up(stated_usage, requests[0], draws=len(failures)):
+        # A hidden thought used up max_tokens: asking again would cost as much and be as empty.
         usable = [_Piece(text="", thought="", finish_reason="length", ended="empty at the token limit")] * len(failures)
     if not usable:
         raise TransientError(failures[0], kind="no_reply")
     usage = read_usage(
-        said,
+        stated_usage,
         prompts=[message.content for message in requests[0].messages],
         texts=[piece.text for piece in usable] + [piece.thought for piece in usable if piece.thought],
     )
@@ -139,7 +135,7 @@ def read_reply(requests: Sequence[Request], data: bytes, seconds: float) -> Read
             )
         )  # fmt: skip
         tokens_in, usd = 0, None if usd is None else 0.0  # the first draw carries the prompt and the call's price
-    return Read(completions=completions, num_choices=len(reply.choices), complaint=usage.complaint)
+    return ParsedReply(completions=completions, num_choices=len(reply.choices), complaint=usage.complaint)
 
 
 class _Piece(msgspec.Struct):
@@ -150,12 +146,12 @@ class _Piece(msgspec.Struct):
 
 
 def _piece_of(choice: dict[str, Any], *, may_be_blank: bool) -> _Piece | str:
-    """Return what a choice holds, or why it is not a reply."""
+    """Return the text, thought and end of a choice, or why it is not a reply."""
     message = message_of(choice)
-    found = text_and_thought(message)
-    if found is None:
+    parts = text_and_thought(message)
+    if parts is None:
         raise TransientError("the reply is not what a chat server sends: its content is not text", kind="malformed")
-    text, thought = found
+    text, thought = parts
     refusal = refusal_of(message)
     if refusal and not text:
         return _Piece(text="", thought=thought, finish_reason="content_filter", ended=f"refusal: {refusal[:200]}")
@@ -167,31 +163,31 @@ def _piece_of(choice: dict[str, Any], *, may_be_blank: bool) -> _Piece | str:
     return _Piece(text=text, thought=thought, finish_reason=reason, ended=ended)
 
 
-def _salvaged(data: bytes) -> _Reply | None:
-    """Return the usable parts of a malformed or wrapped reply, because it is paid for; None where it has no text."""
-    found = loose_object(data)
-    found = unwrapped(found) if found else None
-    choices = found.get("choices") if found else None
+def _salvaged(data: bytes) -> _ChatReply | None:
+    """Return the usable parts of a malformed or wrapped reply, because it is paid for; None if it has no text."""
+    reply = loose_object(data)
+    reply = unwrapped(reply) if reply else None
+    choices = reply.get("choices") if reply else None
     if isinstance(choices, dict):
         choices = list(choices.values())
     if isinstance(choices, list):
         choices = [{"message": choice} if isinstance(choice, str) else choice for choice in choices]
-    if found is None or not isinstance(choices, list):
+    if reply is None or not isinstance(choices, list):
         return None
     objects = [choice for choice in choices if isinstance(choice, dict)]  # null beside good ones: those are paid for
     if choices and not objects:
         return None
-    model = found.get("model")
-    return _Reply(
+    model = reply.get("model")
+    return _ChatReply(
         choices=[mended(choice) for choice in objects],
         model=well_formed(model) if isinstance(model, str) else "",
-        usage=usage_in(found),
+        usage=usage_in(reply),
     )
 
 
-def _used_up(said: Any, request: Request, *, draws: int) -> bool:
-    """Say whether empty replies used every token they were given, though the server calls them complete."""
-    used = read_usage(said, prompts=(), texts=())
+def _used_up(stated_usage: Any, request: Request, *, draws: int) -> bool:
+    """Say whether empty replies used all of max_tokens, even if the server calls them complete."""
+    used = read_usage(stated_usage, prompts=(), texts=())
     return draws > 0 and used.tokens_out >= draws * request.sampling.max_tokens
 
 

@@ -1,4 +1,4 @@
-"""Several servers for one model: the least busy healthy one is next; one that fails is set aside for a while."""
+"""Spread calls over several servers of one model: the least busy healthy one is next, a failing one is set aside."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from mathstrap.backends import EndpointOptions, TeacherOptions
 from mathstrap.backends.served.keys import read_key, secrets_sent
-from mathstrap.engine.limits import Pace
+from mathstrap.engine.limits import RateLimiter
 from mathstrap.errors import InputError, TransientError
 from mathstrap.redact import NO_ADDRESS, bare_url
 
-MOST_IN_FLIGHT = 4096  # per server; the engine's limits usually ask for fewer
+MOST_IN_FLIGHT = 4096  # per server; the engine's limits are usually lower
 FAILURES_TO_SET_ASIDE = 3
 LONGEST_ASIDE_SECONDS = 60.0
 DEFAULT_URL = "https://api.openai.com/v1"
@@ -40,10 +40,10 @@ class Endpoint:
         self.session: Any = None  # aiohttp's, open while a loop runs
         self._addresses: dict[str, Any] = {}
         self.most = options.max_in_flight
-        self.pace = Pace(options.requests_per_minute) if options.requests_per_minute else None
+        self.limiter = RateLimiter(options.requests_per_minute) if options.requests_per_minute else None
         self.in_flight = 0
         self.failures = 0  # in a row
-        self.ready_at = 0.0  # set by its own rate limits
+        self.ready_at = 0.0  # when its rate limits allow the next call
         self.aside_until = 0.0
         self.num_asides = 0
 
@@ -58,13 +58,13 @@ class Endpoint:
 
     @property
     def is_full(self) -> bool:
-        """Say whether as many calls run as this server's own limit allows."""
+        """Whether as many calls run as this server's own limit allows."""
         return bool(self.most) and self.in_flight >= self.most
 
     def room(self, most: int) -> int:
-        """Return how many calls it takes in all; one more than run where a pace decides when the next may go."""
+        """Return how many calls it may have in flight; under a rate limit, one more than now."""
         most = min(self.most or most, most)
-        return min(most, self.in_flight + 1) if self.pace else most
+        return min(most, self.in_flight + 1) if self.limiter else most
 
     def wait(self, now: float) -> float:
         """Return the seconds until this server may be asked; 0 for now."""
@@ -74,7 +74,7 @@ class Endpoint:
 
 
 def at_path(url: str, path: str) -> str:
-    """Return the address of a path below a base URL; a query of the base, Azure's api-version, stays behind it."""
+    """Return the address of a path below a base URL; a query of the base (Azure's api-version) stays at the end."""
     base, _, query = url.partition("?")
     path, _, more = path.partition("?")
     queries = "&".join(part for part in (query, more) if part)
@@ -98,12 +98,12 @@ class Endpoints:
 
     @property
     def keys(self) -> set[str]:
-        """Return every key, password and header in use, for `redact`."""
+        """Every key, password and header in use, for `redact`."""
         return {secret for endpoint in self.all for secret in endpoint.secrets}
 
     @property
     def max_in_flight(self) -> int:
-        """Return how many calls the healthy servers take together, and one for the trial of each that is set aside."""
+        """How many calls the healthy servers take together, plus one trial call of each that is set aside."""
         rooms = (1 if endpoint.aside_until else endpoint.room(self._most) for endpoint in self.all)
         return max(1, min(self._most, sum(rooms)))
 
@@ -112,10 +112,10 @@ class Endpoints:
         self._freed = asyncio.Event()
 
     async def take(self, clock: Callable[[], float]) -> Endpoint:
-        """Return the server to ask, counted as busy; waits where those that may be asked are full.
+        """Return the server to ask, counted as busy; waits while the available servers are full.
 
-        Raises TransientError of kind "unavailable" if none may be asked. A server that just failed comes after those
-        that did not: one that fails fast is always the least busy.
+        Raises TransientError of kind "unavailable" if none is available. A server that just failed comes last, because
+        one that fails fast is always the least busy.
         """
         while True:
             now = clock()
@@ -124,8 +124,8 @@ class Endpoints:
             if free:
                 best = min(free, key=lambda endpoint: _rank(endpoint, now))
                 wait = best.wait(now)
-                if wait <= 0 and best.pace is not None:
-                    wait = best.pace.wait(now)
+                if wait <= 0 and best.limiter is not None:
+                    wait = best.limiter.wait(now)
                 if wait <= 0:
                     best.in_flight += 1
                     return best
@@ -136,18 +136,18 @@ class Endpoints:
                 await asyncio.wait_for(self._freed.wait(), None if wait == math.inf else wait)
 
     def give_back(self, endpoint: Endpoint) -> None:
-        """Count a call as ended; one that waits for a place may go."""
+        """Count a call as ended, and wake one that waits for a slot."""
         endpoint.in_flight -= 1
         self._freed.set()
 
     def answered(self, endpoint: Endpoint) -> None:
-        """Note that a server answered, if only with a refusal: it is alive."""
+        """Record that a server answered, even with a refusal: it is alive."""
         endpoint.failures = 0
         endpoint.aside_until = 0.0
         endpoint.num_asides = 0
 
     def failed(self, endpoint: Endpoint, now: float) -> None:
-        """Count a failure; the third in a row sets the server aside, each failed trial for twice as long."""
+        """Count a failure; the third in a row sets the server aside, and each failed trial doubles the time."""
         endpoint.failures += 1
         if len(self.all) == 1 or endpoint.failures < FAILURES_TO_SET_ASIDE:
             return
@@ -158,11 +158,11 @@ class Endpoints:
 
 
 def _rank(endpoint: Endpoint, now: float) -> tuple[float, int, float]:
-    """Return what the servers are sorted by: first one whose trial is due, then those that may be asked soonest."""
+    """Return the sort key of a server: first one whose trial is due, then those available soonest."""
     if 0 < endpoint.aside_until <= now and not endpoint.in_flight:
         return -1.0, 0, 0.0
-    paced = endpoint.pace.peek(now) if endpoint.pace else 0.0
-    return max(endpoint.wait(now), paced), endpoint.failures, endpoint.in_flight / (endpoint.most or 1)
+    limited = endpoint.limiter.peek(now) if endpoint.limiter else 0.0
+    return max(endpoint.wait(now), limited), endpoint.failures, endpoint.in_flight / (endpoint.most or 1)
 
 
 def _open(endpoint: EndpointOptions, options: TeacherOptions) -> Endpoint:

@@ -1,8 +1,8 @@
-"""What a failed call means: asking again may help, one prompt is refused, or the user has something to fix.
+"""Classify a failed call: asking again may help, one prompt is refused, or the user has something to fix.
 
 Servers of one wire format agree on neither status nor words: a full context is a 400, a 413, a 422 or a 500; an empty
-account is a 400, a 401, a 402, a 403 or a 429; some errors come with status 200. What the text says decides where the
-status does not.
+account is a 400, a 401, a 402, a 403 or a 429; some errors come with status 200. The text decides where the status does
+not.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ _TRY_AGAIN = re.compile(
     r"((?:\d+(?:\.\d+)?\s*(?:ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])\s*)+)",
     re.IGNORECASE,
 )
-# A prompt that the server will never take, in the words of OpenAI, Azure, Gemini, Alibaba, z.ai and Mistral.
+# A prompt that the server will never accept, in the words of OpenAI, Azure, Gemini, Alibaba, z.ai and Mistral.
 _PROMPT_REFUSED = re.compile(
     r"content[ _]?filter|content[ _]?policy|content management policy|responsible ?ai|invalid_prompt|usage policy|"
     r"usage policies|data_?inspection|inappropriate content|unsafe|sensitive|moderation|prohibited|flagged|"
     r"repetitive patterns|safety|blocked|harmful|high risk",
     re.IGNORECASE,
 )
-# The server could not read what its own model wrote: another draw may do.
+# The server could not parse its own model's output: another draw may succeed.
 _OWN_OUTPUT = re.compile(
     r"harmony|unexpected tokens? .{0,40}(message header|start token)|output_parse_failed|tool_use_failed|"
     r"failed to parse (the )?(model|tool|input at pos)|model (output|generated output).{0,40}(pars|malformed)",
@@ -91,10 +91,10 @@ _LIMIT_HEADERS = (
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
     ("ratelimit-remaining", "ratelimit-reset"),
 )
-# Statuses below 500 that speak of this moment: time-outs, conflicts, what a gateway made of a caller that went away.
+# Statuses below 500 that are temporary: time-outs, conflicts, and a gateway's codes for a client that disconnected.
 _PASSING = frozenset({408, 409, 420, 421, 424, 425, 449, 460, 498, 499})
 _NEVER = frozenset({501, 505})  # not implemented, another version of HTTP
-# What an error inside a reply of status 200 is called where it has no number.
+# The names of errors inside a reply of status 200 that have no number.
 _NAMED_STATUS = (
     dict.fromkeys(
         ("rate_limit_exceeded", "rate_limit_error", "rate_limited", "resource_exhausted", "insufficient_quota"), 429
@@ -105,7 +105,7 @@ _NAMED_STATUS = (
     | dict.fromkeys(("not_found_error", "notfounderror", "model_not_found"), 404)
     | {"authentication_error": 401, "permission_error": 403, "overloaded_error": 529}
 )
-# What a text of status 200 without any number or name says, first match first.
+# The words of errors of status 200 with neither number nor name; the first match counts.
 _WORDED_STATUS = (
     (402, _OUT_OF_MONEY),
     (429, _FULL_MINUTE),
@@ -113,7 +113,7 @@ _WORDED_STATUS = (
     (404, re.compile(r"not found|unexpected endpoint|does not exist|no such (model|route)", re.IGNORECASE)),
 )
 _VAGUE = re.compile(r"provider returned error|upstream error|bad request|internal (server )?error", re.IGNORECASE)
-# The replies of APIs that are not OpenAI's chat, by a field that only they have, and where the address is that is.
+# Other APIs, by a field that only their replies have, with the right address.
 _OTHER_APIS = (
     ("done", "Ollama's own API, whose OpenAI-compatible address ends in /v1"),
     ("candidates", "Gemini's own API, whose OpenAI-compatible address ends in /v1beta/openai"),
@@ -123,7 +123,7 @@ _OTHER_APIS = (
 )
 LONGEST_DETAIL = 300
 LONGEST_WAIT_SECONDS = 86_400.0
-LONGEST_DAY_WAIT_SECONDS = 3_600.0  # a day's quota that frees itself sooner is waited for
+LONGEST_DAY_WAIT_SECONDS = 3_600.0  # a daily quota that resets sooner is waited for
 _EARLIEST_DATE = 1e9  # a Retry-After of more seconds is a date in seconds since 1970
 
 
@@ -134,16 +134,16 @@ def status_of(status: int, data: bytes) -> int:
     head = data[:2000]
     if status != 200 or b'"choices": [{' in head or b'"choices":[{' in head:
         return status
-    found = loose_object(data)
-    if found is None or found.get("choices"):
+    reply = loose_object(data)
+    if reply is None or reply.get("choices"):
         return status
-    error = found.get("error")
-    base = found.get("base_resp")  # MiniMax
-    if not error and not isinstance(base, dict) and found.get("object") != "error":
-        said = next((value for name in ("message", "msg", "detail") if isinstance(value := found.get(name), str)), "")
-        return _worded(said) or status
+    error = reply.get("error")
+    base = reply.get("base_resp")  # MiniMax
+    if not error and not isinstance(base, dict) and reply.get("object") != "error":
+        texts = (reply.get(name) for name in ("message", "msg", "detail"))
+        return _worded(next((text for text in texts if isinstance(text, str)), "")) or status
     named = [error.get("code"), error.get("status"), error.get("type")] if isinstance(error, dict) else []
-    for name in (*named, found.get("code"), found.get("status"), found.get("type")):
+    for name in (*named, reply.get("code"), reply.get("status"), reply.get("type")):
         code = int(name) if isinstance(name, str) and re.fullmatch("[45][0-9]{2}", name) else name
         if isinstance(code, int) and not isinstance(code, bool) and 400 <= code < 600:
             return code
@@ -152,21 +152,21 @@ def status_of(status: int, data: bytes) -> int:
     return _worded(error_detail(data)) or 500
 
 
-def _worded(said: str) -> int:
-    return next((status for status, pattern in _WORDED_STATUS if pattern.search(said)), 0)
+def _worded(text: str) -> int:
+    return next((status for status, pattern in _WORDED_STATUS if pattern.search(text)), 0)
 
 
 def not_a_reply(data: bytes, error: Exception | None = None) -> TransientError:
-    """Return the message for a body of status 200 that no chat server sends: a page, or something that is not JSON."""
+    """Return the error for a body of status 200 that is not a chat reply: a web page, or something that is not JSON."""
     if is_page(data):
         return TransientError(
             f"{page_shown(data)} came back where a reply was expected. Check teacher.base_url: it usually ends in /v1.",
             kind="page",
         )
     shown = " ".join(data[:120].decode("utf-8", "replace").split())
-    found = loose_object(data)
+    reply = loose_object(data)
     for name, api in _OTHER_APIS:
-        if found is not None and name in found and "choices" not in found:
+        if reply is not None and name in reply and "choices" not in reply:
             return TransientError(
                 f"the reply is not what a chat server sends but that of {api}: check teacher.base_url; {shown!r} came "
                 "back",
@@ -178,104 +178,104 @@ def not_a_reply(data: bytes, error: Exception | None = None) -> TransientError:
 
 
 def error_detail(data: bytes) -> str:
-    """Return what a server's error body says, as one short line."""
+    """Return the message in a server's error body, as one short line."""
     if is_page(data):
         return page_shown(data)
     try:
-        found = msgspec.json.decode(data)
+        body = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = data[:2000].decode("utf-8", "replace")
-    text = _said(found)
+        body = data[:2000].decode("utf-8", "replace")
+    text = _words_of(body)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_DETAIL else text[:LONGEST_DETAIL] + "..."
 
 
-def _said(found: Any, depth: int = 0) -> str:
-    """Return the words of an error, out of objects, lists and strings of JSON inside each other."""
-    if isinstance(found, str):
-        inner = loose_json(found) if found.lstrip().startswith(("{", "[")) and depth < 4 else None
-        return found if inner is None else _said(inner, depth + 1)
-    if isinstance(found, list) and found and depth < 8:
-        return "; ".join(said for item in found[:3] if (said := _said(item, depth + 1)))
-    if not isinstance(found, dict) or depth >= 8:
-        return str(found)
-    if isinstance(found.get("msg"), str) and isinstance(found.get("loc"), list):  # pydantic's, of FastAPI servers
-        place = ".".join(str(part) for part in found["loc"] if part != "body")
-        return f"{place}: {found['msg']}" if place else found["msg"]
-    metadata = found.get("metadata")
-    if isinstance(metadata, dict) and metadata.get("raw"):  # OpenRouter keeps what the provider said
-        own = found.get("message")
-        raw = _said(metadata["raw"], depth + 1)
+def _words_of(value: Any, depth: int = 0) -> str:
+    """Return the words of an error from nested objects, lists and strings of JSON."""
+    if isinstance(value, str):
+        inner = loose_json(value) if value.lstrip().startswith(("{", "[")) and depth < 4 else None
+        return value if inner is None else _words_of(inner, depth + 1)
+    if isinstance(value, list) and value and depth < 8:
+        return "; ".join(text for item in value[:3] if (text := _words_of(item, depth + 1)))
+    if not isinstance(value, dict) or depth >= 8:
+        return str(value)
+    if isinstance(value.get("msg"), str) and isinstance(value.get("loc"), list):  # pydantic's, of FastAPI servers
+        place = ".".join(str(part) for part in value["loc"] if part != "body")
+        return f"{place}: {value['msg']}" if place else value["msg"]
+    metadata = value.get("metadata")
+    if isinstance(metadata, dict) and metadata.get("raw"):  # OpenRouter keeps the provider's error here
+        own = value.get("message")
+        raw = _words_of(metadata["raw"], depth + 1)
         return raw if isinstance(own, str) and _VAGUE.search(own) else f"{own} {raw}"
     for name in ("error", "errors", "detail", "data", "base_resp"):
-        inner = found.get(name)
-        if inner and (said := _said(inner, depth + 1)):
-            return said
+        inner = value.get(name)
+        if inner and (text := _words_of(inner, depth + 1)):
+            return text
     names = ("message", "msg", "status_msg", "title", "Message", "errorMessage", "error_description")
-    words = [_said(found[name], depth + 1) for name in names if found.get(name)][:1]
-    words += [found[name] for name in ("code", "type") if isinstance(found.get(name), str)]
+    words = [_words_of(value[name], depth + 1) for name in names if value.get(name)][:1]
+    words += [value[name] for name in ("code", "type") if isinstance(value.get(name), str)]
     return " ".join(words)
 
 
 def error_for(
     status: int, data: bytes, headers: Mapping[str, str], *, where: str, request: Request, key_from: str
 ) -> TeacherError | TransientError:
-    """Return what an HTTP status means: asking again may help, or what the user has to fix."""
+    """Return the error for an HTTP status: transient if asking again may help, else with the advice to the user."""
     detail = error_detail(data)
-    said = f"{where}: {status} {detail}".rstrip()
-    plain = re.sub(r"https?://\S+", "", detail)  # links to billing pages stand in messages about everything
+    report = f"{where}: {status} {detail}".rstrip()
+    plain = re.sub(r"https?://\S+", "", detail)  # links to billing pages appear in messages about anything
     wait = asked_wait(headers, data, detail)
     if status == 429 and b"RESOURCE_EXHAUSTED" in data:
-        return _gemini_limit(said, data, wait)
-    if status in {400, 413, 429} and (never := _never_fits(said, plain, request)) is not None:
+        return _gemini_limit(report, data, wait)
+    if status in {400, 413, 429} and (never := _never_fits(report, plain, request)) is not None:
         return never
     if status in {400, 403, 429} and _FULL_MINUTE.search(plain) and "insufficient_quota" not in plain:
-        return _full(said, plain, wait)
+        return _full(report, plain, wait)
     if status == 402 or (status in {400, 401, 403, 429} and _OUT_OF_MONEY.search(plain)):
         more = ", or lower max_tokens, for which the account has to have enough," if "max_tokens" in plain else ""
-        return TeacherError(f"{said} The account has no credit left: add some{more} and run the same command again.")
+        return TeacherError(f"{report} The account has no credit left: add some{more} and run the same command again.")
     if status == 429:
-        return _full(said, plain, wait)
+        return _full(report, plain, wait)
     if _TOO_LONG.search(plain) and (
         status in {400, 413, 416, 422} or (status in {500, 503} and _OF_PROMPT.search(plain))
     ):
         return PromptRefused(
-            f"{said} Request {request.id} does not fit the model's context: lower max_tokens "
+            f"{report} Request {request.id} does not fit the model's context: lower max_tokens "
             f"({request.sampling.max_tokens}), choose a prompt with fewer examples or a model with a longer context.",
             is_certain=True,
         )
     if status in {400, 500, 503} and _CANNOT_LOAD.search(plain):
         return TeacherError(
-            f"{said} The server cannot load the model: choose a smaller one, or free some memory there."
+            f"{report} The server cannot load the model: choose a smaller one, or free some memory there."
         )
     if status in {503, 529}:
-        return TransientError(said, wait, kind="overloaded")
+        return TransientError(report, wait, kind="overloaded")
     if status in _PASSING or (status >= 500 and status not in _NEVER):
-        return TransientError(said, wait, kind="server")
+        return TransientError(report, wait, kind="server")
     if status in {400, 422} and _OWN_OUTPUT.search(plain):
-        return TransientError(said, wait, kind="no_reply")
+        return TransientError(report, wait, kind="no_reply")
     if 300 <= status < 400:
         return TeacherError(f"{where}: {status}, {_redirect(where, headers.get('location', ''))}")
     if status in {404, 405, 501} and request.messages and request.messages[0].role == "raw" and not is_page(data):
         return TeacherError(
-            f"{said} The server has no /completions, which raw prompts are sent to: set prompts.shape=chat, or choose "
-            f'a server that takes raw prompts, or check teacher.model ("{request.model}").'
+            f"{report} The server has no /completions, which raw prompts are sent to: set prompts.shape=chat, or "
+            f'choose a server that takes raw prompts, or check teacher.model ("{request.model}").'
         )
     if status == 413:
         size = sum(len(message.content.encode("utf-8", "replace")) for message in request.messages)
         return PromptRefused(
-            f"{said} Request {request.id} is {size:,} bytes, more than the server or a proxy before it takes: choose a "
-            "prompt with fewer examples, or raise the limit there (nginx: client_max_body_size)."
+            f"{report} Request {request.id} is {size:,} bytes, more than the server or a proxy before it takes: choose "
+            "a prompt with fewer examples, or raise the limit there (nginx: client_max_body_size)."
         )
     if status in {400, 403, 422, 451} and _PROMPT_REFUSED.search(plain):
-        return PromptRefused(f"{said} The server refuses the prompt of request {request.id}.", is_certain=True)
+        return PromptRefused(f"{report} The server refuses the prompt of request {request.id}.", is_certain=True)
     if status == 400 and _WRONG_KEY.search(plain):
-        return TeacherError(f"{said} The key was refused: check {key_from}.")
+        return TeacherError(f"{report} The key was refused: check {key_from}.")
     if status in {400, 416, 422, 451}:
-        return PromptRefused(f"{said} {_refused_advice(status, plain, request)}")
+        return PromptRefused(f"{report} {_refused_advice(status, plain, request)}")
     if is_page(data) and status in {401, 403}:
         return TeacherError(
-            f"{said} A web page answers, not the API: check teacher.base_url, {key_from}, and whether a firewall, a "
+            f"{report} A web page answers, not the API: check teacher.base_url, {key_from}, and whether a firewall, a "
             "proxy or a login page lies in between."
         )
     advice = {
@@ -286,7 +286,7 @@ def error_for(
         407: "The proxy before the server wants a name and a password: HTTPS_PROXY=http://name:password@proxy:port.",
         410: f'Choose another model: teacher.model ("{request.model}").',
     }.get(status, "The server refuses the request: check teacher.base_url and teacher.model.")
-    return TeacherError(f"{said} {advice}")
+    return TeacherError(f"{report} {advice}")
 
 
 def _refused_advice(status: int, plain: str, request: Request) -> str:
@@ -299,38 +299,38 @@ def _refused_advice(status: int, plain: str, request: Request) -> str:
     return "The server refuses the request as it is: check the model, its sampling settings and teacher.extra_body."
 
 
-def _never_fits(said: str, plain: str, request: Request) -> PromptRefused | None:
-    """Return the refusal of a request that is larger than all that the account may use in a minute."""
-    found = _ALLOWANCE.search(plain)
-    if found is None:
+def _never_fits(report: str, plain: str, request: Request) -> PromptRefused | None:
+    """Return the refusal of a request that is larger than the account's whole allowance of a minute."""
+    allowance = _ALLOWANCE.search(plain)
+    if allowance is None:
         return None
-    limit, requested = (int(group.replace(",", "") or 0) for group in found.groups())
+    limit, requested = (int(group.replace(",", "") or 0) for group in allowance.groups())
     if requested <= limit:
         return None
     return PromptRefused(
-        f"{said} Request {request.id} may come to {requested:,} tokens, more than the {limit:,} that the account may "
+        f"{report} Request {request.id} may come to {requested:,} tokens, more than the {limit:,} that the account may "
         f"use at a time: lower max_tokens ({request.sampling.max_tokens}), or have the limit raised.",
         is_certain=True,
     )
 
 
-def _full(said: str, plain: str, wait: float | None) -> TeacherError | TransientError:
-    """Return what a used-up allowance means: one of a minute is waited for, one of a day ends the run."""
+def _full(report: str, plain: str, wait: float | None) -> TeacherError | TransientError:
+    """Return the error for a used-up quota: a minute's is waited for, a day's ends the run."""
     if _FULL_DAY.search(plain) and (wait is None or wait > LONGEST_DAY_WAIT_SECONDS):
         return TeacherError(
-            f"{said} The quota of a day is used up: run the same command again tomorrow, or raise the quota. Every "
+            f"{report} The quota of a day is used up: run the same command again tomorrow, or raise the quota. Every "
             "reply is kept."
         )
-    return TransientError(said, wait, kind="rate_limit")
+    return TransientError(report, wait, kind="rate_limit")
 
 
-def _gemini_limit(said: str, data: bytes, wait: float | None) -> TeacherError | TransientError:
-    """Return what Gemini's 429 means: its text speaks of plan and billing also where a minute's quota is used up."""
-    return _full(said, "per day" if b"PerDay" in data else "", None if b"PerDay" in data else wait)
+def _gemini_limit(report: str, data: bytes, wait: float | None) -> TeacherError | TransientError:
+    """Return the error for Gemini's 429, whose text mentions plan and billing even if only a minute's quota is used."""
+    return _full(report, "per day" if b"PerDay" in data else "", None if b"PerDay" in data else wait)
 
 
 def _redirect(where: str, location: str) -> str:
-    """Say where a redirect leads, and what to do about it."""
+    """Describe where a redirect leads, and what to do about it."""
     kept = "The key is not sent after a redirect."
     if not location or len(location) > 500 or not location.isprintable():
         return f"the server redirects elsewhere: check teacher.base_url. {kept}"
@@ -352,10 +352,10 @@ def asked_wait(headers: Mapping[str, str], data: bytes = b"", detail: str = "") 
     wait = retry_after(headers)
     if wait is not None:
         return wait
-    if (found := re.search(rb'"retryDelay\W+([0-9.]{1,12}m?s)', data)) is not None:
-        return span_seconds(found[1].decode())
-    if (found := re.search(rb'"(?:retry_after|estimated_time)"\s*:\s*([0-9.]{1,12})', data)) is not None:
-        return min(_seconds(found[1].decode()) or 0.0, LONGEST_WAIT_SECONDS)
+    if (match := re.search(rb'"retryDelay\W+([0-9.]{1,12}m?s)', data)) is not None:
+        return span_seconds(match[1].decode())
+    if (match := re.search(rb'"(?:retry_after|estimated_time)"\s*:\s*([0-9.]{1,12})', data)) is not None:
+        return min(_seconds(match[1].decode()) or 0.0, LONGEST_WAIT_SECONDS)
     worded = _TRY_AGAIN.search(detail)
     return span_seconds(worded[1]) if worded else None
 
@@ -402,6 +402,6 @@ def span_seconds(text: str) -> float:
     """Return the seconds of a span such as `6m0s`, `20ms`, `2 minutes` or `1.5`; 0 for anything else."""
     number = _seconds(text)
     if number is not None:
-        return number if number < 1e6 else 0.0  # larger ones are dates, and clocks differ
+        return number if number < 1e6 else 0.0  # larger numbers are dates, which depend on the server's clock
     span = sum(float(number) * _SPAN_SECONDS[unit.lower()] for number, unit in _SPAN.findall(text))
     return min(span, LONGEST_WAIT_SECONDS)

@@ -1,4 +1,4 @@
-"""Fetch a key from the environment or a command, and keep it out of every message."""
+"""Read a key from the environment or a command, and keep it out of every message."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ COMMAND_SECONDS = 60.0
 
 
 def read_key(*, env: str, command: str) -> str:
-    """Return the key, or "" where the variable is not set; the command comes first.
+    """Return the key, or "" if the variable is not set; a command takes precedence.
 
-    Raises InputError without repeating what was found: it may be the key itself, put in the wrong place.
+    Raises InputError without repeating a wrong value: it may be the key itself, put in the wrong place.
     """
     if command:
         return _usable(_run(command), "teacher.api_key_command")
@@ -57,10 +57,10 @@ def _usable(key: str, where: str) -> str:
 
 
 def secrets_sent(url: str, headers: Mapping[str, str]) -> set[str]:
-    """Return the secrets sent beside the key, which a server might repeat: a login in each form, headers."""
+    """Return the secrets besides the key that a server might repeat: a login in each form, headers."""
     login = urlsplit(url).netloc.rpartition("@")[0]
     password = login.partition(":")[2]
-    found = {value for value in headers.values() if len(value) >= MIN_HEADER_CHARS}
+    secrets = {value for value in headers.values() if len(value) >= MIN_HEADER_CHARS}
     if login:
-        found |= {login, password, unquote(password), base64.b64encode(unquote(login).encode()).decode()}
-    return found - {""}
+        secrets |= {login, password, unquote(password), base64.b64encode(unquote(login).encode()).decode()}
+    return secrets - {""}

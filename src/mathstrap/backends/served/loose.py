@@ -1,4 +1,4 @@
-"""Read JSON of careless servers, and say what came where JSON was expected. Knows nothing of chats."""
+"""Read the JSON of careless servers, and describe a web page in its place. Knows nothing of chats."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ DEEPEST = 20
 
 
 def loose_object(data: bytes) -> dict[str, Any] | None:
-    """Return the object that JSON of a careless server holds: NaN, half surrogate pairs, bytes that are not UTF-8."""
-    found = loose_json(data.decode("utf-8-sig", "replace"))
-    return found if isinstance(found, dict) else None
+    """Return the object in JSON with NaN, half surrogate pairs or bytes that are not UTF-8; None for other values."""
+    value = loose_json(data.decode("utf-8-sig", "replace"))
+    return value if isinstance(value, dict) else None
 
 
 def loose_json(text: str) -> Any:
@@ -29,9 +29,9 @@ def encode_json(value: Any) -> bytes:
 
 
 def mended(value: Any, depth: int = 0) -> Any:
-    """Return a value with every text in it well-formed, without what is nested deeper than any reply.
+    """Return a value with every text well-formed, and with None for parts nested deeper than in any real reply.
 
-    Half a surrogate pair, as of an emoji that was cut in two, has no UTF-8 and becomes "?".
+    Half a surrogate pair, as of an emoji that was cut in two, cannot be encoded in UTF-8 and becomes "?".
     """
     if isinstance(value, str):
         return well_formed(value)
@@ -45,7 +45,7 @@ def mended(value: Any, depth: int = 0) -> Any:
 
 
 def well_formed(text: str) -> str:
-    """Return a text with "?" for what has no UTF-8."""
+    """Return a text with "?" for every character that cannot be encoded in UTF-8."""
     return text.encode("utf-8", "replace").decode()
 
 

@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server over HTTP: one session, bytes in, bytes out."""
+"""Ask any OpenAI-compatible server over HTTP."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from mathstrap.redact import redact
 from mathstrap.types import Completion, Request
 
 MOST_DRAWS_PER_CALL = 16
-LARGEST_HEADER_BYTES = 64 << 10  # gateways send policies and cookies of more than aiohttp's 8 KiB
+LARGEST_HEADER_BYTES = 64 << 10  # gateways send policies and cookies above aiohttp's default of 8 KiB
 SPARE_FILES = 256
 USUAL_IN_FLIGHT = 256
 
@@ -49,7 +49,7 @@ class OpenAITeacher:
         self._endpoints = Endpoints(options)
         self._keys = self._endpoints.keys
         self._has_models = any(endpoint.model for endpoint in self._endpoints.all)
-        self.notices: list[tuple[str, str]] = []  # (reason, sentence) of what the engine should tell once
+        self.notices: list[tuple[str, str]] = []  # (reason, sentence) of warnings that the engine emits once
         self._noticed: set[str] = set()
         self._adaptation = Adaptation()
         self._sockets = allow_sockets(self._endpoints.max_in_flight)
@@ -60,12 +60,12 @@ class OpenAITeacher:
         self._watcher: asyncio.TimerHandle | None = None
         self._calls: dict[asyncio.Task[Any], float] = {}  # in flight, and since when
         self._overdue: set[asyncio.Task[Any]] = set()
-        self._awake = 0.0  # seconds this process was running, by which calls are overdue
+        self._awake = 0.0  # seconds in which this process was running; time-outs are measured in these
         self._looked_at = 0.0
 
     @property
     def max_in_flight(self) -> int:
-        """Return how many calls may run at once; fewer while an endpoint is set aside, or where files are short."""
+        """How many calls may run at once; fewer while an endpoint is set aside, or if open files are limited."""
         return min(self._endpoints.max_in_flight, self._sockets)
 
     async def ask(self, requests: Sequence[Request]) -> list[Completion]:
@@ -101,14 +101,14 @@ class OpenAITeacher:
         return self._adaptation.apply(body, kept=self._own_fields(requests[0]))
 
     def as_asked(self, completions: list[Completion], request: Request) -> list[Completion]:
-        """Return replies cut at the request's stop strings where the server was not told of them."""
+        """Return replies cut at the request's stop strings, if these were left out of the request."""
         stop = request.sampling.stop
         if not stop or not self._adaptation.cuts_here:
             return completions
         return [cut_at_stop(completion, stop) for completion in completions]
 
     def _own_fields(self, request: Request) -> tuple[str, ...]:
-        """Return the fields of a body that the user wrote; nothing adapts them."""
+        """Return the fields of a body that the user wrote, which are never adapted."""
         return (*self._options.extra_body, *request.sampling.extra_body)
 
     async def release(self) -> None:
@@ -132,7 +132,7 @@ class OpenAITeacher:
 
         first, draws = requests[0], len(requests)
         body = self.body(requests)
-        if self._has_models:  # the request's own model then names those of all endpoints
+        if self._has_models:  # the request's model then lists the models of all endpoints
             body["model"] = endpoint.model or self.model
         data = encode(body)
         task = asyncio.current_task()
@@ -158,7 +158,7 @@ class OpenAITeacher:
             raise self._timed_out(endpoint) from None
         except aiohttp.InvalidURL as error:
             raise TeacherError(f"teacher.base_url: {self._hide(error)} is not an address.") from None
-        except aiohttp.ClientResponseError as error:  # its head cannot be read: another protocol, or a broken gateway
+        except aiohttp.ClientResponseError as error:  # an unreadable header: another protocol, or a broken gateway
             raise TransientError(
                 f"{endpoint.shown}: what came back is not HTTP ({self._hide(error)})", kind="malformed"
             ) from None
@@ -182,7 +182,7 @@ class OpenAITeacher:
             if isinstance(refusal, PromptRefused) and status in {400, 422}:
                 self._adapt(error_detail(reply), body, first)
             unsure = isinstance(refusal, PromptRefused) and not refusal.is_certain
-            if unsure and draws > 1 and not self._took_n:  # perhaps it is the `n` that the server does not know
+            if unsure and draws > 1 and not self._took_n:  # perhaps the server rejects `n`
                 self.supports_n = False
                 return []
             raise refusal
@@ -190,7 +190,7 @@ class OpenAITeacher:
         if read.complaint:
             self._notice(
                 "bad_usage",
-                f"The server says impossible things of what it used ({read.complaint}). They are ignored; budgets "
+                f"The server reports impossible token counts ({read.complaint}). They are ignored; budgets "
                 "count such calls at their maximum.",
             )
         if read.num_choices < draws:
@@ -200,7 +200,7 @@ class OpenAITeacher:
         return self.as_asked(read.completions, first)
 
     def _adapt(self, detail: str, sent: dict[str, Any], request: Request) -> None:
-        """Adapt to what the server does not take and have the call sent again; do nothing for any other fault."""
+        """Adapt to a field that the server rejects and have the call sent again; do nothing for any other fault."""
         learnt = self._adaptation.learn(detail, sent, kept=self._own_fields(request))
         if learnt:
             self._notice("adapted", f"{learnt[0].upper()}{learnt[1:]}. It said: {redact(detail, self._keys)}")
@@ -214,7 +214,7 @@ class OpenAITeacher:
             self._noticed |= {reason, sentence}
 
     def _cannot_connect(self, endpoint: Endpoint, error: Any) -> TeacherError | TransientError:
-        """Return the error for a connection that was not made: a bad certificate or scheme does not mend itself."""
+        """Return the error for a failed connection: fatal for a bad certificate or scheme, else transient."""
         import aiohttp
 
         cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
@@ -248,7 +248,7 @@ class OpenAITeacher:
         )
 
     def _own_pause(self, endpoint: Endpoint, error: TransientError, now: float) -> float:
-        """Return until when a Retry-After keeps this server from being asked; with one server the engine decides."""
+        """Return when this server may be asked after a Retry-After; if it is the only one, the engine decides."""
         if len(self._endpoints.all) == 1 or error.kind not in {"rate_limit", "overloaded"}:
             return endpoint.ready_at
         return now + (error.retry_after_seconds or 0.0)
@@ -257,12 +257,12 @@ class OpenAITeacher:
         return redact(str(error), self._keys)[:300]
 
     def _open_sessions(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Open a session per server: what is the same for all its calls is prepared once."""
+        """Open a session per server, with everything prepared that its calls share."""
         import aiohttp
 
         self._endpoints.renew()
         for endpoint in self._endpoints.all:
-            # The engine bounds the sockets; a cookie jar per call costs more than it is worth.
+            # limit=0 because the engine limits the sockets; the cookie jar costs time on every call and brings nothing.
             endpoint.session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60.0),
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -279,16 +279,13 @@ class OpenAITeacher:
         self._watch(loop)
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Cancel overdue calls, at intervals while the loop runs.
-
-        One look at all calls every few milliseconds costs less than a timer for each of them.
-        """
+        """Cancel overdue calls, at intervals while the loop runs: a watchdog costs less than a timer for each call."""
         if self._loop is not loop:
             return
         seconds = self._options.timeout_seconds
         pause = min(1.0, max(0.01, seconds / 20))
-        # A laptop that slept, or a stopped process, must read what has arrived before it gives up on it: what passed
-        # beyond the planned pause does not count against a call.
+        # A suspended laptop or process must read the replies that have arrived before it times them out: time beyond
+        # the planned pause does not count against a call.
         now = loop.time()
         self._awake += min(now - self._looked_at, 2 * pause)
         self._looked_at = now
@@ -310,7 +307,7 @@ def open_teacher(options: TeacherOptions) -> OpenAITeacher:
 
 
 async def _whole(response: Any) -> bytes:
-    """Return the body as UTF-8; a server that never stops sending is cut off."""
+    """Return the body as UTF-8; an endless body is cut off."""
     if response.content_length is not None and response.content_length <= LARGEST_BODY_BYTES:
         data = bytes(await response.read())
     else:
@@ -325,7 +322,7 @@ async def _whole(response: Any) -> bytes:
 
 
 def allow_sockets(count: int) -> int:
-    """Raise the process's soft limit of open files where the sockets would not fit; return how many fit, at least 1."""
+    """Raise the process's soft limit of open files if the sockets need it; return how many fit, at least 1."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,7 +1,7 @@
-"""The Batch API: half the price for an answer within a day. Submits, polls, and finds its batches again after a crash.
+"""Ask through a Batch API, at half the price and within a day: submit, poll, and find batches again after a crash.
 
-A line in the stage's journal is written before a batch is created (with a token that the batch carries as metadata),
-one when it exists, and one when its results are stored. A crash between any two of them neither loses nor repeats it.
+The stage's journal gets a line before a batch is created (with a token that the batch carries as metadata), one when it
+exists, and one when its results are stored. A crash between any two of these steps neither loses nor repeats a batch.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
 NEVER = 1 << 62
 APIS: dict[str, type[BatchApi]] = {"openai": BatchApi, "anthropic": AnthropicBatches, "gemini": GeminiBatches}
 API_HOSTS = {"api.anthropic.com": "anthropic", "generativelanguage.googleapis.com": "gemini"}
-# OpenAI and Gemini bound the tokens that wait in all batches of an account.
+# OpenAI and Gemini limit the tokens that wait in all batches of an account.
 _ENQUEUED = re.compile(
     r"enqueued|token_limit_exceeded|resource[_ ](?:has been )?exhausted|exceeded your current quota", re.IGNORECASE
 )
@@ -50,14 +50,14 @@ LISTED_AFTER_SECONDS = 20.0  # a batch just created may be missing from the list
 
 @dataclass(frozen=True, kw_only=True)
 class BatchSettings:
-    """What `teacher.settings` may hold.
+    """The keys of `teacher.settings`.
 
     lines          the most requests in a batch (the service's limit is 50,000)
     batches        the most batches at once
-    poll_seconds   how often they are looked at
+    poll_seconds   how often they are polled
     max_n          the most draws in one line
-    api            whose Batch API is spoken: openai, anthropic or gemini; empty = by the address
-    trial          ask the first request call by call, so that what the server does not take is known before a batch
+    api            the kind of Batch API: openai, anthropic or gemini; empty = by the address
+    trial          send the first request as a single call, to learn which fields the server rejects before a batch
     """
 
     lines: int = 10_000
@@ -85,7 +85,7 @@ class BatchTeacher(OpenAITeacher):
         self.max_n = self._settings.max_n
 
     async def ask_many(self, requests: Iterable[Request], sink: Sink, ask_settings: AskSettings) -> AskReport:
-        """Do what `engine.ask` does."""
+        """Do the work of `engine.ask` through batches."""
         api = APIS[self.api](self._options, ask_settings.limits)
         if api.draws_per_line:
             self.supports_n = False
@@ -115,18 +115,18 @@ class _Filling:
             detail = "This run does not remember its batches: one that is interrupted pays for them again."
             ask_settings.emit("warning", reason="no_journal", detail=detail)
         self._open: dict[str, Submitted] = {}
-        self._elsewhere: set[str] = set()  # in a batch of an earlier process
-        self._met: dict[str, Request] = {}  # of those, the ones the plan has come to
+        self._elsewhere: set[str] = set()  # requests in batches of an earlier process
+        self._met: dict[str, Request] = {}  # those of them that the plan has reached
         self._again: deque[Job] = deque()
         self._plan = self._jobs(iter(requests))
         self._next: Job | None = None
         self._error: BaseException | None = None
-        self._is_full = False  # the account may have no more tokens waiting; batches that end make room
+        self._is_full = False  # the account's limit of waiting tokens is reached; batches that end make room
         self._full_until = 0.0
         self._changed = asyncio.Event()
 
     async def _try_one(self) -> None:
-        """Ask the first request call by call: what the server does not take is learnt before a batch is made of it."""
+        """Send the first request as a single call, to learn which fields the server rejects before a batch."""
         if not self._settings.trial or self._teacher.api != "openai" or self._open:
             return
         job = self._peek()
@@ -146,7 +146,7 @@ class _Filling:
                     continue
                 break
             except PromptRefused:
-                break  # what the batch says of it counts
+                break  # the batch's own refusal counts
             except TeacherError as error:
                 self._error = error
                 break
@@ -204,10 +204,10 @@ class _Filling:
             raise self._error
         return report
 
-    # What is submitted
+    # Submitting
 
     def _jobs(self, requests: Iterator[Request]) -> Iterator[Job]:
-        """Yield the plan as lines: draws of one prompt together, without what earlier batches hold."""
+        """Yield the plan as lines: draws of one prompt together, without the requests of earlier batches."""
         draws: list[Request] = []
         for request in requests:
             name = f"{request.id}\0{request.key}"
@@ -283,23 +283,23 @@ class _Filling:
             self._ledger.sent(job)
 
     def _wait_for_room(self, detail: str) -> None:
-        """Submit nothing until a batch ends, or for a while: the account has as many tokens waiting as it may."""
+        """Submit nothing for some polls or until a batch ends: the account's limit of waiting tokens is reached."""
         self._is_full = True
         self._full_until = asyncio.get_running_loop().time() + FULL_POLLS * self._settings.poll_seconds
         sentence = f"The account may have no more tokens waiting in batches: {detail} What is left goes out later."
         self._ask_settings.emit("warning", reason="enqueued", detail=sentence)
 
     async def _create(self, file_id: str, path: str, submitted: Submitted) -> Batch:
-        """Create the batch, once: where the outcome is unknown, look for it before trying again."""
+        """Create the batch exactly once: if the outcome is unknown, look for the batch before trying again."""
         for attempt in range(self._ask_settings.limits.max_attempts):
             try:
                 return await self._api.create_once(file_id, path=path, token=submitted.token)
             except TransientError as error:
                 if _ENQUEUED.search(str(error)):
                     raise
-                found = await self._find(submitted, sent_at=time.time())
-                if found is not None:
-                    return found
+                batch = await self._find(submitted, sent_at=time.time())
+                if batch is not None:
+                    return batch
                 if attempt + 1 == self._ask_settings.limits.max_attempts:
                     raise
                 await asyncio.sleep(error.retry_after_seconds or self._ask_settings.limits.backoff_seconds)
@@ -307,30 +307,30 @@ class _Filling:
 
     async def _find(self, submitted: Submitted, *, sent_at: float) -> Batch | None:
         while True:
-            found = await self._api.find(submitted.token, at=submitted.at, num_lines=len(submitted.jobs))
+            batch = await self._api.find(submitted.token, at=submitted.at, num_lines=len(submitted.jobs))
             wait = sent_at + min(LISTED_AFTER_SECONDS, 4 * self._settings.poll_seconds) - time.time()
-            if found is not None or wait <= 0:
-                return found
+            if batch is not None or wait <= 0:
+                return batch
             await asyncio.sleep(min(wait, self._settings.poll_seconds))
 
-    # What is found again
+    # Resuming
 
     async def _resume(self) -> None:
-        """Take over the batches that the journal knows and nobody collected."""
+        """Take over the batches in the journal whose results were not collected."""
         for submitted in self._journal.unfinished():
             if not submitted.batch_id:
-                found = await self._find(submitted, sent_at=submitted.at)
-                if found is None:
+                batch = await self._find(submitted, sent_at=submitted.at)
+                if batch is None:
                     self._journal.closed(submitted)
                     continue
-                submitted.batch_id = found.id
+                submitted.batch_id = batch.id
                 self._journal.submitted(submitted)
             self._open[submitted.token] = submitted
             for job in submitted.jobs.values():
                 self._ask_settings.meter.reserve_anyway(job.reserved)
                 self._elsewhere.update(f"{request.id}\0{request.key}" for request in job.requests)
 
-    # What comes back
+    # Collecting
 
     async def _collect_ended(self) -> None:
         for submitted in list(self._open.values()):
@@ -341,7 +341,7 @@ class _Filling:
                 del self._open[submitted.token]
 
     async def _collect(self, submitted: Submitted, batch: Batch) -> None:
-        """Store every reply of an ended batch; what has none is asked again."""
+        """Store every reply of an ended batch, and ask again for lines without one."""
         left = dict(submitted.jobs)
         num_answered = self._ledger.report.answered
         for file_id in (batch.output_file_id, batch.error_file_id):
@@ -365,7 +365,7 @@ class _Filling:
             self._ask_again(job, TransientError(f"batch {batch.id} {batch.status} without a reply", kind="expired"))
 
     async def _lines(self, file_id: str) -> list[dict[str, Any]]:
-        """Return a result file's lines; where one cannot be read the file is fetched again, for it is paid for."""
+        """Return a result file's lines; if one is unreadable, the file is fetched again, because it is paid for."""
         for _ in range(self._ask_settings.limits.max_attempts):
             data = await self._api.download(file_id)
             lines = [loose_object(line) for line in data.splitlines() if line.strip()]
@@ -389,7 +389,7 @@ class _Filling:
             self._ask_again(job, error)
             return
         except PromptRefused as error:
-            # A batch is judged as a whole, when all its lines are read.
+            # A batch is judged as a whole after all its lines are read, hence no limit here.
             self._ledger.refused(job, error, time.monotonic(), in_flight=NEVER)
             return
         except TeacherError as error:
@@ -413,15 +413,15 @@ class _Filling:
             self._again.append(job)
 
     def _known(self, requests: list[Request]) -> list[Request]:
-        """Return the requests whose prompts were read already; the plan yields the others later."""
-        found = []
+        """Return the requests whose prompts the plan has yielded; the others come later."""
+        known = []
         for request in requests:
             name = f"{request.id}\0{request.key}"
             self._elsewhere.discard(name)
             whole = self._met.pop(name, None) if not request.messages else request
             if whole is not None:
-                found.append(whole)
-        return found
+                known.append(whole)
+        return known
 
     async def _pause(self, ends_at: float | None) -> None:
         seconds = self._settings.poll_seconds
@@ -435,7 +435,7 @@ class _Filling:
 
 
 def result_of(line: dict[str, Any]) -> tuple[int, bytes]:
-    """Return the HTTP status and the body that a line of a result file holds; 500 where it names no status."""
+    """Return the HTTP status and the body in a line of a result file; 500 if it names no status."""
     response = line.get("response")
     content = response if isinstance(response, dict) else {}
     status, body = str(content.get("status_code")), content.get("body") or line.get("error") or {}

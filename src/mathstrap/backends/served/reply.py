@@ -1,7 +1,7 @@
-"""Read one choice of a server's reply: its text, its thought, how it ended, or why it is a failure and not a reply.
+"""Read one choice of a server's reply: its text, its thought, how it ended, or why it is a failure.
 
-Servers of one wire format differ in where they put a thought, in the words for the end of a reply, and in where they
-say that a reply failed. What is not understood is kept under its own name; nothing here raises for an odd value.
+Servers of one wire format differ in where they put a thought, in their words for the end of a reply, and in where they
+report a failure. An unknown word is kept as it is; nothing here raises for an odd value.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ _FILTER = (
     "spii", "sensitive", "guardrail_intervened", "model_armor", "moderation", "error_toxic", "blocked",
     "policy_violation", "content_policy_violation", "image_safety", "language",
 )  # fmt: skip
-# The model calls a tool that nobody offered. What text there is stays, under the server's word.
+# The model calls a tool that was not offered. Its text is kept, with the server's word.
 _TOOLS = frozenset(("tool_calls", "tool_use", "function_call"))
 _ENDS: dict[str, FinishReason] = {
     **dict.fromkeys(_STOP, "stop"),
     **dict.fromkeys(_LENGTH, "length"),
     **dict.fromkeys(_FILTER, "content_filter"),
 }
-# Words for a reply that broke on the way: what came is not what the model would have written.
+# Words for a broken reply: its text is not what the model would have written.
 _FAILURES = frozenset((
     "error", "failed", "insufficient_system_resource", "network_error", "server_error", "internal_error",
     "internal_server_error", "engine_error", "malformed_response", "abort", "aborted", "cancelled", "canceled",
     "timeout", "overloaded", "server_overloaded", "rate_limit", "failure", "interrupted", "preempted",
     "malformed_function_call", "unexpected_tool_call",
 ))  # fmt: skip
-# A word that says nothing: the reply was cut off before its server knew how it ended.
+# Empty words: the reply was cut off before the server knew how it ended.
 _UNSAID = frozenset(("", "null", "none", "finish_reason_unspecified", "unspecified"))
 _THOUGHT_PARTS = ("thinking", "reasoning", "thought", "redacted_thinking", "reasoning.text", "reasoning.summary")
 _FIELDS = (
@@ -55,7 +55,7 @@ _DEEPEST = 6
 
 
 def message_of(choice: dict[str, Any]) -> dict[str, Any]:
-    """Return the message of a choice, wherever its server put it; empty where there is none."""
+    """Return the message of a choice, wherever its server put it; empty if there is none."""
     for name in ("message", "delta", "messages"):
         message = choice.get(name)
         if isinstance(message, list) and message and isinstance(message[-1], dict):  # MiniMax's turns, the last is new
@@ -63,7 +63,7 @@ def message_of(choice: dict[str, Any]) -> dict[str, Any]:
         if isinstance(message, str):
             return {"content": message}
         if isinstance(message, dict):
-            # LM proxies keep what they do not know of under a name of their own, or beside the message.
+            # Proxies put fields that they do not know under a name of their own, or beside the message.
             more = message.get("provider_specific_fields")
             if not isinstance(more, dict) and _FIELD_NAMES.isdisjoint(choice):
                 return message
@@ -73,7 +73,7 @@ def message_of(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def text_and_thought(message: dict[str, Any]) -> tuple[str, str] | None:
-    """Return the text of a message and the thought in its fields or content parts; None where it holds no text at all.
+    """Return the text of a message and the thought in its fields or content parts; None if its content is not text.
 
     A thought that several fields repeat is taken once, from the first of them.
     """
@@ -97,40 +97,40 @@ def text_and_thought(message: dict[str, Any]) -> tuple[str, str] | None:
         return None
     for name in () if _FIELD_NAMES.isdisjoint(message) else _FIELDS:
         value = message.get(name)
-        if value and (found := words_of(value)):
-            thoughts.insert(0, found)
+        if value and (thought := words_of(value)):
+            thoughts.insert(0, thought)
             break
     return text, "\n".join(thought for thought in thoughts if thought)
 
 
 def refusal_of(message: dict[str, Any]) -> str:
-    """Return the refusal that stands in place of a text; empty where there is none."""
+    """Return the refusal in place of a text; empty if there is none."""
     content = message.get("content")
     if isinstance(content, str) and content:
         return ""
     parts = content if isinstance(content, list) else []
-    said = [message.get("refusal"), *(part.get("refusal") for part in parts if isinstance(part, dict))]
-    return next((refusal for refusal in said if isinstance(refusal, str) and refusal), "")
+    refusals = [message.get("refusal"), *(part.get("refusal") for part in parts if isinstance(part, dict))]
+    return next((refusal for refusal in refusals if isinstance(refusal, str) and refusal), "")
 
 
 def words_of(value: Any, depth: int = 0) -> str:
-    """Return the text inside a part, or a list of parts, of any server; empty where there is none."""
+    """Return the text inside a part, or a list of parts, of any server; empty if there is none."""
     if isinstance(value, str):
         return value
     if depth < _DEEPEST and isinstance(value, list):
         return "".join(words_of(part, depth + 1) for part in value)
     if depth < _DEEPEST and isinstance(value, dict):
         for name in ("text", "thinking", "reasoning", "summary", "content"):
-            if found := words_of(value.get(name), depth + 1):
-                return found
+            if words := words_of(value.get(name), depth + 1):
+                return words
     return ""
 
 
 def said_end(choice: dict[str, Any]) -> Any:
-    """Return the server's word for the end of a choice: None where it says null, "unknown" where it says nothing.
+    """Return the server's word for the end of a choice: None for null, "unknown" if there is no such field.
 
-    A gateway that translates the words keeps the first one beside its own; where the two differ, what was cut off or
-    filtered counts.
+    A gateway that translates the word keeps the provider's word too; if the two differ, a word for "cut off" or
+    "filtered" counts.
     """
     word = choice.get("finish_reason")
     if isinstance(word, str) and "native_finish_reason" not in choice:
@@ -148,7 +148,7 @@ def said_end(choice: dict[str, Any]) -> Any:
 
 
 def _plain_word(word: Any) -> str:
-    """Return a word for the end of a reply without what servers dress it up with."""
+    """Return a word for the end of a reply without the prefixes and marks that servers add."""
     if word is None:
         return ""
     text = str(word)
@@ -161,28 +161,28 @@ def _plain_word(word: Any) -> str:
 
 
 def end_of(word: Any) -> tuple[FinishReason, str]:
-    """Return what a server's word for the end means, and the word itself where it is not one of ours."""
-    said = word if isinstance(word, str) else str(word)
+    """Return the meaning of a server's word for the end, and the word itself if it is not one of ours."""
     reason = _ENDS.get(_plain_word(word), "unknown")
-    return reason, "" if reason == said else said[:100]
+    return reason, "" if reason == str(word) else str(word)[:100]
 
 
 def failure_of(choice: dict[str, Any], word: Any, *, is_blank: bool, may_be_blank: bool) -> str:
     """Return why a choice is a failure and not a reply; empty for a reply.
 
-    `word` is the server's for its end; `is_blank` says that it has neither text nor thought, `may_be_blank` that a stop
-    string may have ended it at once. A choice that does not speak of its end at all is a reply: some servers never do.
+    `word` is the server's word for its end; `is_blank` says that it has neither text nor thought, `may_be_blank` that a
+    stop string may have ended it at once. A choice without any word for its end is a reply: some servers never send
+    one.
     """
     error = choice.get("error")
     if error:
-        said = words_of(error) or (error.get("message") or error.get("code") if isinstance(error, dict) else error)
-        return f"the server ended the reply with an error: {str(said)[:200]}"
-    said = _plain_word(word)
-    if said in _FAILURES:
-        return f'the server ended the reply with finish_reason "{said}"'
-    if said in _UNSAID or (said == "unknown" and is_blank):
+        text = words_of(error) or (error.get("message") or error.get("code") if isinstance(error, dict) else error)
+        return f"the server ended the reply with an error: {str(text)[:200]}"
+    plain_word = _plain_word(word)
+    if plain_word in _FAILURES:
+        return f'the server ended the reply with finish_reason "{plain_word}"'
+    if plain_word in _UNSAID or (plain_word == "unknown" and is_blank):
         return "the reply has no finish_reason: it was cut off on the way"
-    reason = _ENDS.get(said, "unknown")
-    if is_blank and not may_be_blank and reason in ("stop", "unknown") and said not in _TOOLS:
-        return f'the reply is empty, though its finish_reason is "{said}"'
+    reason = _ENDS.get(plain_word, "unknown")
+    if is_blank and not may_be_blank and reason in ("stop", "unknown") and plain_word not in _TOOLS:
+        return f'the reply is empty, though its finish_reason is "{plain_word}"'
     return ""

@@ -1,8 +1,8 @@
-"""Put a reply together that came as an event stream, though none was asked for, or inside something else.
+"""Assemble a reply that came as an unrequested event stream, or wrapped in something else.
 
-Some servers stream unless told not to, some end a whole reply with the mark of a stream's end, some keep a slow
-connection alive with comment lines, and gateways wrap the reply into an object or a string of their own. The text is
-paid for in each case. What cannot be put together comes back as it was, for the caller to judge.
+Some servers stream by default, some end a whole reply with the mark of a stream's end, some keep a slow connection
+alive with comment lines, and gateways wrap the reply in an object or a string of their own. The text is paid for in
+each case. A body that cannot be assembled is returned unchanged, for the caller to judge.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _GROWING = ("content", "reasoning_content", "reasoning", "thinking", "reasoning_
 
 
 def as_one_object(data: bytes) -> bytes:
-    """Return the body of a reply as one JSON object; bytes that are one already, or hold none, come back unchanged."""
+    """Return the body of a reply as one JSON object; bytes that are one already, or contain none, are unchanged."""
     if data[:1] == b"{" and data[-1:] == b"}" and b"\n" not in data:
         return data
     stripped = data.strip()
@@ -39,30 +39,30 @@ def as_one_object(data: bytes) -> bytes:
     around = loose_json(rest)
     if isinstance(around, dict):
         return encode_json(around)
-    objects = [found for event in events if isinstance(found := loose_json(event), dict)]
+    objects = [value for event in events if isinstance(value := loose_json(event), dict)]
     if not objects:
         return data
     return encode_json(_joined(objects, is_ended=is_ended))
 
 
-def unwrapped(found: dict[str, Any]) -> dict[str, Any]:
-    """Return the reply that a gateway put into an object of its own; an object without one comes back unchanged."""
+def unwrapped(reply: dict[str, Any]) -> dict[str, Any]:
+    """Return the reply inside a gateway's own object; an object without one is returned unchanged."""
     for name in _WRAPPERS:
-        inner = found.get(name)
+        inner = reply.get(name)
         inner = loose_json(inner) if isinstance(inner, str) else inner
-        if "choices" not in found and isinstance(inner, dict) and isinstance(inner.get("choices"), list):
+        if "choices" not in reply and isinstance(inner, dict) and isinstance(inner.get("choices"), list):
             return inner
-    return found
+    return reply
 
 
 def _is_lines(data: bytes) -> bool:
-    """Say whether a body is one object a line, and not one object over several lines."""
+    """Say whether a body has one object per line, rather than one object over several lines."""
     first, _, more = data.partition(b"\n")
     return bool(more) and first.rstrip().endswith(b"}") and more.lstrip().startswith(b"{")
 
 
 def _events(text: str) -> tuple[list[str], str, bool]:
-    """Return the events of a stream, what stands around them, and whether the stream says that it ended."""
+    """Return the events of a stream, the other lines, and whether the stream has an end mark."""
     events: list[str] = []
     open_event: list[str] = []
     rest: list[str] = []
@@ -93,16 +93,16 @@ def _events(text: str) -> tuple[list[str], str, bool]:
 
 
 def _joined(objects: list[dict[str, Any]], *, is_ended: bool) -> dict[str, Any]:
-    """Return the one reply that a stream's objects make, or the error that ended it."""
+    """Join the objects of a stream into one reply, or return the error that ended it."""
     choices: dict[Any, dict[str, Any]] = {}
     whole: dict[str, Any] = {}
-    for found in objects:
-        if found.get("error"):
-            return found
+    for event in objects:
+        if event.get("error"):
+            return event
         for name in ("id", "model", "usage", "provider"):
-            if found.get(name):
-                whole[name] = found[name]
-        sent = found.get("choices")
+            if event.get(name):
+                whole[name] = event[name]
+        sent = event.get("choices")
         for choice in sent if isinstance(sent, list) else []:
             if isinstance(choice, dict):
                 _grow(choices.setdefault(choice.get("index", 0), {"message": {}}), choice)
@@ -116,7 +116,7 @@ def _joined(objects: list[dict[str, Any]], *, is_ended: bool) -> dict[str, Any]:
 
 
 def _grow(grown: dict[str, Any], choice: dict[str, Any]) -> None:
-    """Add what one object of a stream says of a choice."""
+    """Add the delta of one object of a stream to a choice."""
     delta = choice.get("delta") or choice.get("message")
     parts = dict(delta) if isinstance(delta, dict) else {}
     if isinstance(choice.get("text"), str):

@@ -1,7 +1,7 @@
-"""Turn the bytes of a reply's body into UTF-8: decompress, within a bound, and decode. Knows no JSON.
+"""Turn the bytes of a reply's body into UTF-8: decompress, up to a limit, and decode. Knows no JSON.
 
-aiohttp's own decompression has no bound, and gives up where a header is wrong: gateways say gzip and send none, or
-send gzip and do not say so.
+aiohttp's own decompression has no limit, and fails on a wrong header: some gateways announce gzip and send plain text,
+others send gzip without announcing it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _UTF8 = frozenset({"", "utf-8", "utf8", "us-ascii", "ascii"})
 
 
 def unpacked(data: bytes, *, encoding: str = "", charset: str = "", most: int = LARGEST_BODY_BYTES) -> bytes:
-    """Return a body as UTF-8; raises TransientError for one that is cut off, unknown or more than `most` bytes."""
+    """Return a body as UTF-8; raises TransientError if it is truncated, unknown or larger than `most` bytes."""
     encoding = encoding.strip().lower()
     if data.startswith(_GZIP):
         data = _inflated(data, zlib.MAX_WBITS | 16, most)
@@ -30,7 +30,7 @@ def unpacked(data: bytes, *, encoding: str = "", charset: str = "", most: int = 
                 "at the proxy before the server",
                 kind="malformed",
             )
-        is_zlib = data[:1] == b"\x78"  # what the standard asks for; some servers leave the two bytes out
+        is_zlib = data[:1] == b"\x78"  # the standard's header of two bytes, which some servers omit
         data = _inflated(data, zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS, most)
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         charset = "utf-16"
@@ -45,11 +45,11 @@ def unpacked(data: bytes, *, encoding: str = "", charset: str = "", most: int = 
 def _inflated(data: bytes, bits: int, most: int) -> bytes:
     unpacker = zlib.decompressobj(bits)
     try:
-        found = unpacker.decompress(data, most)
+        inflated = unpacker.decompress(data, most)
     except zlib.error as error:
         raise TransientError(f"the reply's compression is broken ({error})", kind="malformed") from None
     if unpacker.unconsumed_tail:
         raise TransientError(f"the reply is longer than {most:,} bytes", kind="malformed")
     if not unpacker.eof:
         raise TransientError("the connection broke: the compressed reply is cut off", kind="connection")
-    return found
+    return inflated

@@ -1,4 +1,4 @@
-"""Read what a server says a call used: tokens, thinking tokens, dollars. Impossible counts are discarded.
+"""Read the usage that a server reports: tokens, thinking tokens, dollars. Impossible counts are discarded.
 
 Servers differ in where thinking is counted: inside completion_tokens (OpenAI, DeepSeek), in total_tokens alone (Gemini
 behind its OpenAI-compatible address), or in a field of its own (Gemini's thoughtsTokenCount). All of it is charged.
@@ -12,18 +12,18 @@ from typing import Any
 
 import msgspec
 
-# Longer than any context window on offer by a factor of ten: a larger number is a mistake of the server.
+# Ten times the longest context window on offer: a larger number is a mistake of the server.
 MOST_TOKENS = 20_000_000
 MOST_USD = 1_000.0
-# No tokenizer in use joins two words of ordinary text; a count far below the number of blanks is not a count of this.
+# No tokenizer in use joins words of ordinary text, so a count far below the number of blanks is of another text.
 BLANKS_PER_TOKEN = 4
 
 
 class TokenUsage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What one call used. Without token counts all are 0, and `complaint` says what was found instead, if anything.
+    """The usage of one call. Without valid token counts all are 0, and `complaint` describes an invalid one.
 
-    tokens_out   of thought and text, as they are charged; tokens_reasoning is the thought's part of it
-    usd          what the server says it charged; None where it says nothing
+    tokens_out   of thought and text, as they are charged; tokens_reasoning is the part of the thought
+    usd          the charge that the server states; None if it states none
     """
 
     tokens_in: int = 0
@@ -42,7 +42,7 @@ _PLACES = ("usage", "usageMetadata", "usage_metadata", "timings")
 
 
 def usage_in(reply: dict[str, Any]) -> Any:
-    """Return what a reply says of its usage, wherever it says so: beside the choices, inside one, under Groq's name."""
+    """Return the usage in a reply, wherever it is: beside the choices, inside the first, or under Groq's name."""
     choices = reply.get("choices")
     inner = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
     groq = reply.get("x_groq")
@@ -54,7 +54,7 @@ def usage_in(reply: dict[str, Any]) -> Any:
 
 
 def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> TokenUsage:
-    """Return what the `usage` of a reply says, for these prompts and texts; missing and impossible counts are 0."""
+    """Return the counts in the `usage` of a reply to these prompts; missing and impossible counts are 0."""
     if usage is None:
         return NO_USAGE
     if isinstance(usage, list) and len(usage) == 1 and isinstance(usage[0], dict):
@@ -80,7 +80,7 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
         return 0
 
     tokens_in = count(usage, "prompt_tokens", *_IN)
-    if "prompt_tokens" not in usage:  # Anthropic's input_tokens leave out what its cache holds, which is charged too
+    if "prompt_tokens" not in usage:  # Anthropic's input_tokens exclude cached ones, which are charged too
         tokens_in += count(usage, "cache_read_input_tokens") + count(usage, "cache_creation_input_tokens")
     tokens_out = count(usage, "completion_tokens", *_OUT)
     total = count(usage, "total_tokens", "totalTokenCount", "total_token_count")
@@ -91,8 +91,8 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
     if bad:
         return TokenUsage(usd=usd, complaint=", ".join(bad))
     if total > tokens_in + tokens_out:
-        # Where thinking is not part of completion_tokens, the total is the only place that holds all that is charged.
-        if tokens_in or tokens_out:  # a total alone says nothing of thinking
+        # If completion_tokens exclude thinking, only the total includes everything that is charged.
+        if tokens_in or tokens_out:  # a total alone does not show how much was thought
             thought = max(thought, total - tokens_in - tokens_out)
         tokens_out = total - tokens_in
     elif thought > tokens_out:
@@ -107,7 +107,7 @@ def read_usage(usage: Any, *, prompts: Sequence[str], texts: Sequence[str]) -> T
 
 
 def _plain(usage: dict[str, Any], prompts: Sequence[str], texts: Sequence[str]) -> TokenUsage | None:
-    """Return the counts of a reply that says nothing but three that agree, as nearly all do; None for any other."""
+    """Return the counts of a usage with just three consistent numbers, a fast path for most replies; else None."""
     if len(usage) != 3:
         return None
     tokens_in, tokens_out = usage.get("prompt_tokens"), usage.get("completion_tokens")
@@ -130,7 +130,7 @@ def _understated(tokens: int, texts: Sequence[str], what: str) -> str:
 
 
 def _whole(value: Any) -> int | None:
-    """Return a count that a careless server wrote as "12" or 12.0; None for what is not a count."""
+    """Return a count that a careless server wrote as "12" or 12.0; None if it is not a count."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     if isinstance(value, str):
@@ -141,7 +141,7 @@ def _whole(value: Any) -> int | None:
 
 
 def _usd_of(usage: dict[str, Any]) -> float | None:
-    """Return the dollars a server names: OpenRouter's cost, DeepInfra's estimate, Perplexity's total, xAI's ticks."""
+    """Return the dollars that a server states: OpenRouter's cost, DeepInfra's, Perplexity's, or xAI's ticks."""
     cost = usage.get("cost")
     if isinstance(cost, str) and re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,12})?", cost):
         cost = float(cost)
@@ -151,7 +151,7 @@ def _usd_of(usage: dict[str, Any]) -> float | None:
     if usd is None:
         usd = _dollars(usage.get("cost_in_usd_ticks"), scale=1e10)
     if usd is not None and usage.get("is_byok") is True:
-        # OpenRouter charges its fee, and the provider behind it the rest on your own key.
+        # With a key of your own, OpenRouter states its fee, and the provider charges the rest to that key.
         details = usage.get("cost_details")
         usd += _dollars(details.get("upstream_inference_cost") if isinstance(details, dict) else None) or 0.0
     return usd
