@@ -102,6 +102,48 @@ def test_the_command_prints_a_summary(answers: Path, tmp_path: Path) -> None:
     assert len(out.read_text().splitlines()) == 5
 
 
+QUESTION = "Natalia sold 48 clips in April and half as many in May. She then sold 24 clips. How many in all?"
+REPEATING = [
+    ("48", "Natalia sold 48 clips in April and half as many in May.", "wrong"),
+    ("24", "She then sold 24 clips.", "wrong"),
+    ("24", "So she sold 24 clips in May.", "correct"),
+    ("48", "The answer is 48.", "correct"),
+    ("72", "72", "correct"),
+]
+
+
+@pytest.mark.parametrize("column", ["question", "asked"])
+@pytest.mark.parametrize("form", ["auto", "completion"])
+def test_a_file_with_questions_is_graded_with_them(tmp_path: Path, column: str, form: str) -> None:
+    path, out = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    rows = [{column: QUESTION, "gold": gold, "prediction": reply} for gold, reply, _ in REPEATING]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    named = "" if column == "question" else column
+    verify_file(path, VerifyFileOptions(form=form, question=named), out=out)  # type: ignore[arg-type]
+    outcomes = [row["outcome"] for _, row in iter_rows(out)]
+    assert outcomes == [wanted for _, _, wanted in REPEATING]
+    assert outcomes == [grade(gold, reply, form=form, question=QUESTION).outcome for gold, reply, _ in REPEATING]  # type: ignore[arg-type]
+
+
+def test_choices_of_a_question_may_be_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    row = {"question": "How many?", "options": ["24 clips in all", "72 clips in all"], "answer": "B"}
+    path.write_text(json.dumps(row | {"prediction": "So it is 72 clips in all."}) + "\n", encoding="utf-8")
+    assert verify_file(path, VerifyFileOptions()).outcomes["correct"] == 1
+
+
+def test_a_question_column_that_is_not_there_is_named(answers: Path) -> None:
+    with pytest.raises(InputError, match=r'no column "asked".*--question'):
+        verify_file(answers, VerifyFileOptions(question="asked"))
+
+
+def test_explain_heeds_the_question() -> None:
+    arguments = ["verify", "--explain", "24", "She then sold 24 clips."]
+    assert "verdict     correct" in CliRunner().invoke(app, arguments).output
+    shown = CliRunner().invoke(app, [*arguments, "--question", QUESTION]).output
+    assert "verdict     wrong: the reply only repeats its question" in shown
+
+
 def test_explain_shows_each_rule_and_every_grader() -> None:
     result = CliRunner().invoke(app, ["verify", "--explain", "2", "\\boxed{3} The answer is: 1.8"])
     assert result.exit_code == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from mathstrap.evaluate.own import protocol_for
 from mathstrap.evaluate.protocols import Changes, messages_for, prompt_hash, sampling_for
@@ -55,6 +56,22 @@ def test_an_answer_counts_only_outside_a_thought(text, finish, reason):
     completion = Completion(request="t-0#0", key="", text=text, finish_reason=finish)
     draw = score_draw(PROBLEM, completion, headline="symbolic", draw=0)
     assert draw.reason == reason
+
+
+REPEATED = [
+    ("Ann has 3 pens. She buys 3 more pens. How many pens has she?", "3", "She buys 3 more pens.", "no_answer"),
+    ("Ann has 3 pens. She buys 3 more pens. How many pens has she?", "3", "Ann has 3 pens.", "no_answer"),
+    ("Ann has 3 pens. She buys 3 more pens. How many pens has she?", "6", "Ann has 3 pens. So she has 6.", "correct"),
+    ("Evaluate $2 + 3 + 4$.", "9", "$2 + 3 + 4$", "wrong_answer"),
+    ("Evaluate $2 + 3 + 4$.", "9", "9", "correct"),
+]
+
+
+@pytest.mark.parametrize(("question", "gold", "text", "reason"), REPEATED)
+def test_a_repeated_question_is_not_an_answer(question, gold, text, reason):
+    problem = replace(PROBLEM, question=question, answer=gold)
+    completion = Completion(request="t-0#0", key="", text=text, finish_reason="stop")
+    assert score_draw(problem, completion, headline="symbolic", draw=0).reason == reason
 
 
 def worked(n: int) -> str:

@@ -14,14 +14,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from mathstrap.errors import InputError
 from mathstrap.files.rows import Row, iter_rows
 from mathstrap.files.tables import replacing
-from mathstrap.problems.columns import Columns, find_columns, gold_of
+from mathstrap.problems.columns import Columns, find_columns, gold_of, question_of
 from mathstrap.problems.presets import has_value, value_at
 from mathstrap.verify import Form, Grade, Mode, grade, grader_named
 from mathstrap.verify.fallback import Fallback
@@ -29,15 +29,27 @@ from mathstrap.verify.fallback import Fallback
 ROWS_PER_CHUNK = 500
 COLUMNS = ("outcome", "got", "tier", "reason")
 Chunk = list[Row]
-Pair = tuple[str, str]
+
+
+class Pair(NamedTuple):
+    """A gold answer, what is graded against it, and the question both answer; "" where the file has none."""
+
+    gold: str
+    prediction: str
+    question: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerifyFileOptions:
-    """How a file is graded; `gold` and `prediction` are column names, `workers` counts processes."""
+    """How a file is graded; `gold`, `prediction` and `question` are columns, `workers` counts processes.
+
+    An empty `question` stands for the question's column of a format that is known, if the file has one: a reply that
+    only repeats its question holds no answer.
+    """
 
     gold: str = "gold"
     prediction: str = "prediction"
+    question: str = ""
     form: Form = "auto"
     grader: str = "math"
     mode: Mode = "strict"
@@ -99,16 +111,20 @@ def verify_file(
 def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, list[Pair]]]:
     rows = iter_rows(path)
     columns: tuple[str, str] | None = None
-    known = Columns()
+    known = asked = Columns()
     while numbered := list(islice(rows, ROWS_PER_CHUNK)):
         if columns is None:
             columns = _columns(numbered[0][1], options)
             known = replace(find_columns(numbered[0][1], needs_question=False), gold=columns[0])
+            asked = _question_columns(numbered[0][1], columns, options)
         gold, prediction = columns
         has_choices = bool(known.options or known.lettered)
         pairs = [
-            ((has_choices and gold_of(row, known)) or _text(path, number, row, gold),
-             _text(path, number, row, prediction))
+            Pair(
+                (has_choices and gold_of(row, known)) or _text(path, number, row, gold),
+                _text(path, number, row, prediction),
+                _text(path, number, row, options.question) if options.question else question_of(row, asked) or "",
+            )
             for number, row in numbered
         ]
         yield [row for _, row in numbered], pairs
@@ -128,10 +144,23 @@ def _columns(row: Row, options: VerifyFileOptions) -> tuple[str, str]:
     return gold, known.response or options.prediction
 
 
+def _question_columns(row: Row, taken: tuple[str, str], options: VerifyFileOptions) -> Columns:
+    """Return where a row's question stands, without its choices; nothing where it is what is graded.
+
+    A choice's own text may be the answer, so choices are not part of what a reply must not repeat.
+    """
+    known = find_columns(row, needs_question=False)
+    if options.question or known.query in taken or known.chat in taken:
+        return Columns()
+    return replace(known, options="", lettered=())
+
+
 def _text(path: Path, number: int, row: Row, column: str) -> str:
     if not has_value(row, column):
         names = ", ".join(f'"{name}"' for name in row)
-        raise InputError(f'{path}:{number}: no column "{column}". Found {names}. Name it with --gold or --prediction.')
+        raise InputError(
+            f'{path}:{number}: no column "{column}". Found {names}. Name it with --gold, --prediction or --question.'
+        )
     value = value_at(row, column)
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
@@ -145,8 +174,15 @@ def _text(path: Path, number: int, row: Row, column: str) -> str:
 def grade_pairs(pairs: list[Pair], options: VerifyFileOptions) -> list[Grade]:
     """Grade a chunk; runs in a worker process."""
     return [
-        grade(gold, prediction, grader=options.grader, form=options.form, mode=options.mode)
-        for gold, prediction in pairs
+        grade(
+            pair.gold,
+            pair.prediction,
+            grader=options.grader,
+            form=options.form,
+            mode=options.mode,
+            question=pair.question,
+        )
+        for pair in pairs
     ]
 
 

@@ -17,6 +17,9 @@ def verify(
     arguments: list[str] = typer.Argument(metavar="FILE | GOLD PREDICTION", help="The file, or with --explain a pair."),
     gold: str = typer.Option("gold", help="Column of the gold answers, or a path; known formats are recognised."),
     prediction: str = typer.Option("prediction", help="Column of the answers or completions, or a path."),
+    question: str = typer.Option(
+        "", help="Column of the questions, or a path; known formats are recognised. With --explain, the question."
+    ),
     out: Path | None = typer.Option(None, help="Write the rows with their verdicts here: .jsonl or .parquet."),
     form: str = typer.Option(
         "auto", help="What a prediction is: answer, completion or auto (tell them apart; also the default of grade())."
@@ -46,7 +49,9 @@ def verify(
         if len(arguments) != 2:
             raise InputError(f"--explain takes a gold and a prediction, found {len(arguments)} arguments.")
         grader_named(grader)
-        for line in explain_pair(arguments[0], arguments[1], form=checked_form, grader=grader, mode=checked_mode):
+        for line in explain_pair(
+            arguments[0], arguments[1], form=checked_form, grader=grader, mode=checked_mode, question=question
+        ):
             typer.echo(line)
         return
     if len(arguments) != 1:
@@ -56,8 +61,8 @@ def verify(
     from mathstrap.audit.grade import VerifyFileOptions, verify_file
 
     options = VerifyFileOptions(
-        gold=gold, prediction=prediction, form=checked_form, grader=grader, mode=checked_mode, workers=workers,
-        math_verify=math_verify,
+        gold=gold, prediction=prediction, question=question, form=checked_form, grader=grader, mode=checked_mode,
+        workers=workers, math_verify=math_verify,
     )  # fmt: skip
     summary = verify_file(Path(arguments[0]), options, out=out, progress=_show_progress)
     _print_summary(summary, out)

@@ -73,8 +73,8 @@ def differences(draw: ScoredDraw) -> list[Disagreement]:
         ours = draw.strict if rule == "strict-match" else draw.flexible
         theirs = harness_correct(draw.text, draw.expected, rule)
         if ours != theirs:
-            stated = stated_answer(draw.text)
-            extraction = stated if rule == "strict-match" else stated or found_answer(draw.text)
+            stated = stated_answer(draw.text, draw.question)
+            extraction = stated if rule == "strict-match" else stated or found_answer(draw.text, draw.question)
             mine, their = extraction.answer if extraction else "", harness_answer(draw.text, rule)
             found.append(
                 Disagreement(
@@ -87,7 +87,7 @@ def differences(draw: ScoredDraw) -> list[Disagreement]:
 
 def cause(draw: ScoredDraw, rule: Rule, their: str, *, ours: bool) -> str:
     """Return the one reason for a difference; every reply falls into one of them."""
-    stated = stated_answer(draw.text)
+    stated = stated_answer(draw.text, draw.question)
     if draw.finish_reason == "length" and stated is None and not ours:
         return "cut off before an answer: it takes what number comes last, we take none"
     if rule == "hendrycks_math":

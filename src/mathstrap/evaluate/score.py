@@ -19,6 +19,7 @@ from mathstrap.thought import split_completion
 from mathstrap.types import Completion, FinishReason, Outcome, Problem, Style, root_of
 from mathstrap.verify import Extraction, Grade, extract_answer, grade
 from mathstrap.verify.find.extract import extract_all
+from mathstrap.verify.find.reply import only_repeats
 
 DrawReason = Literal["correct", "wrong_answer", "no_answer", "truncated", "empty", "refused", "undecided"]
 SCORES: tuple[ScoreName, ...] = ("strict", "flexible", "symbolic", "reference")
@@ -79,16 +80,18 @@ def score_draw(
     # An answer inside a thought is not the reply's: a thought that never ended leaves no text, and so no answer.
     completion = split_completion(completion)
     text, gold, style = completion.text, problem.answer, problem.style
-    stated = stated_answer(text)
+    stated = stated_answer(text, problem.question)
     # A reply cut off before it stated an answer ends in a number by accident: the last number is not its answer.
     cut = completion.finish_reason == "length" and stated is None
-    found = stated if cut else stated or found_answer(text)
+    found = stated if cut else stated or found_answer(text, problem.question)
     grades: dict[ScoreName, Grade] = {"reference": grade(gold, text, grader=REFERENCE_GRADER[style], form="completion")}
     nothing = Grade("wrong", "extraction", "no final answer is stated", "", gold)
     by_text = TEXT_GRADER[style]
     grades["strict"] = grade(gold, undelimited(stated.answer), grader=by_text) if stated else nothing
     grades["flexible"] = grade(gold, undelimited(found.answer), grader=by_text) if found else nothing
-    grades["symbolic"] = grade(gold, found.answer) if found else nothing
+    # A formula of the question that nobody worked out is not an answer, unless the reply says that it is.
+    asked = "" if stated else problem.question
+    grades["symbolic"] = grade(gold, found.answer, question=asked) if found else nothing
     chosen = grades[headline]
     extraction = stated if headline == "strict" else found
     has_answer = bool(chosen.got) if headline == "reference" else extraction is not None
@@ -123,18 +126,23 @@ def score_draw(
     )
 
 
-def stated_answer(text: str) -> Extraction | None:
+def stated_answer(text: str, question: str = "") -> Extraction | None:
     """Return the answer that the reply says is its answer; None where it merely ends in one."""
-    found = extract_answer(text, "strict")
+    found = extract_answer(text, "strict", question=question)
     return found if found is not None and found.extractor in STATED else None
 
 
-def found_answer(text: str) -> Extraction | None:
-    """Return the best answer in a reply that states none: itself if it is one, its closing value or number."""
+def found_answer(text: str, question: str = "") -> Extraction | None:
+    """Return the best answer in a reply that states none: itself if it is one, its closing value or number.
+
+    A reply that only repeats sentences of its question, where that is given, has none.
+    """
     rules = {rule.extractor: rule for rule in extract_all(text)}
     bare = rules.pop("bare", None)
     if bare is not None and not _SENTENCE.search(bare.answer):
         return bare
+    if question and only_repeats(text, question):
+        return None
     return rules.get("closing") or rules.get("last_number") or bare
 
 

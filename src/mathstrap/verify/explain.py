@@ -40,10 +40,16 @@ _TIERS = {
 
 
 def explain(
-    gold: str, prediction: str, *, form: Form = "auto", grader: str = "math", mode: Mode = "strict"
+    gold: str,
+    prediction: str,
+    *,
+    form: Form = "auto",
+    grader: str = "math",
+    mode: Mode = "strict",
+    question: str = "",
 ) -> list[str]:
     """Return the lines that explain a verdict, top down."""
-    verdict = grade(gold, prediction, grader=grader, form=form, mode=mode)
+    verdict = grade(gold, prediction, grader=grader, form=form, mode=mode, question=question)
     wanted = gold_answer(gold)
     lines = [f"gold        {_short(gold)}"]
     if wanted != gold:
@@ -53,7 +59,7 @@ def explain(
     answer = prediction
     if form == "completion" or (form == "auto" and looks_like_completion(prediction)):
         lines.append(f"            taken for a worked solution ({_because(form)}), so its answer is looked for:")
-        found, answer = _finding(prediction, mode)
+        found, answer = _finding(prediction, mode, question)
         lines += found
     else:
         lines.append(f"            taken for a bare answer ({_because(form)})")
@@ -63,7 +69,7 @@ def explain(
     lines.append("other graders")
     for name in sorted(GRADERS):
         if name != grader:
-            other = grade(gold, prediction, grader=name, form=form, mode=mode)
+            other = grade(gold, prediction, grader=name, form=form, mode=mode, question=question)
             lines.append(f"  {name:<20}{other.outcome}: {other.reason}")
     return lines
 
@@ -72,9 +78,9 @@ def _because(form: Form) -> str:
     return "by its looks; --form says otherwise" if form == "auto" else f"--form {form}"
 
 
-def _finding(prediction: str, mode: Mode) -> tuple[list[str], str]:
+def _finding(prediction: str, mode: Mode, question: str) -> tuple[list[str], str]:
     """Return what each rule finds in a completion, and the answer that is taken; empty where there is none."""
-    chosen = extract_answer(prediction, mode)
+    chosen = extract_answer(prediction, mode, question=question)
     lines = []
     for each in extract_all(prediction):
         line = f"  {_short(each.answer)}  - {_RULES.get(each.extractor, each.extractor)}"
@@ -82,7 +88,7 @@ def _finding(prediction: str, mode: Mode) -> tuple[list[str], str]:
             line += "; says something else"
         lines.append(line)
     if chosen is None:
-        return [*lines, f"            no answer is taken: {why_no_answer(prediction, mode)}"], ""
+        return [*lines, f"            no answer is taken: {why_no_answer(prediction, mode, question=question)}"], ""
     rule = _RULES.get(chosen.extractor, chosen.extractor)
     return [*lines, f"answer      {_short(chosen.answer)}", f"            found by {rule}"], chosen.answer
 

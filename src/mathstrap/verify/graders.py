@@ -129,20 +129,23 @@ def grade(
         if extraction is None:
             reason = why_no_answer(prediction, mode, question=question) if is_ours else NOT_STATED
             if form == "auto" and reason == NOT_STATED:  # a bare answer in many words
-                return chosen.compare(gold, prediction)
+                return _unless_copied(chosen.compare(gold, prediction), prediction, question)
             return Grade("wrong", "extraction", reason, "", gold)
-        if question and extraction.extractor == "bare":
+        if extraction.extractor == "bare":
             return _unless_copied(chosen.compare(gold, extraction.answer), prediction, question)
         if f"{extraction.answer}!" in prediction[-200:] and extraction.answer[-1:].isdigit():
             return _exclaimed(gold, extraction.answer, chosen)
-        prediction = extraction.answer
+        prediction, question = extraction.answer, ""  # what is stated, and whether it is copied is for the gold to say
     choice = _CHOICE.fullmatch(gold) if gold[:1] == "(" and not grader.startswith("metamath-2024") else None
-    return chosen.compare(gold, prediction) if choice is None else _compare_choice(choice, prediction, chosen)
+    if choice is not None:
+        return _compare_choice(choice, prediction, chosen)
+    return _unless_copied(chosen.compare(gold, prediction), prediction, question)
 
 
 def _unless_copied(found: Grade, reply: str, question: str) -> Grade:
     """Refuse a formula of the question that equals the gold only when it is worked out."""
-    if found.outcome == "correct" and found.tier in ("expression", "structure") and only_repeats(reply, question):
+    is_worked_out = found.outcome == "correct" and found.tier in ("expression", "structure")
+    if question and is_worked_out and only_repeats(reply, question):
         return replace(found, outcome="wrong", tier="extraction", reason=REPEATED)
     return found
 
