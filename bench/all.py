@@ -1,4 +1,4 @@
-"""Re-measure what the docs claim, one bench after another, and write docs/performance.md: claim, bar, measured, when.
+"""Re-measure what the docs claim, one bench after another, and write docs/results/performance.md: claim, bar, measured, when.
 
     python bench/all.py --data ../shared/data            # everything that runs without another tool: about an hour
     python bench/all.py --data ../shared/data --only start verify
@@ -23,7 +23,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
-PAGE = ROOT / "docs" / "performance.md"
+PAGE = ROOT / "docs" / "results" / "performance.md"
 
 
 @dataclass(frozen=True, kw_only=True)
