@@ -1,4 +1,4 @@
-"""Re-measure what the docs claim, one bench after another, and write docs/results/performance.md: claim, bar, measured, when.
+"""Re-measure what the docs claim, one bench after another, and write docs/results/performance.md.
 
     python bench/all.py --data ../shared/data            # everything that runs without another tool: about an hour
     python bench/all.py --data ../shared/data --only start verify
