@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mathstrap.render import MAX_TEXT_CHARS, Budget, render, render_answer
+from mathstrap.render import MAX_TEXT_CHARS, TimeBudget, render, render_answer
 from mathstrap.render.hostile import escape, printable
 from mathstrap.render.mathml import to_mathml
 
@@ -187,7 +187,7 @@ def test_latex_bombs_end_soon_and_are_shown_as_source_or_small(bomb):
 
 def test_a_spent_budget_leaves_the_rest_as_source():
     ticks = iter(range(100))
-    budget = Budget(seconds=1.5, clock=lambda: float(next(ticks)))
+    budget = TimeBudget(seconds=1.5, clock=lambda: float(next(ticks)))
     html = "".join(render(f"$x^{{{n}}}$", "math", budget=budget) for n in range(4))
     assert html.count("<math") == 2
     assert html.count('<code class="tex">') == 2
@@ -218,7 +218,7 @@ def test_every_formula_of_the_math_test_set_is_rendered(data_path):
             if number % 10 == 0:
                 row = json.loads(line)
                 for name in ("problem", "question", "solution"):
-                    html = render(row.get(name, ""), "math", budget=Budget(seconds=60))
+                    html = render(row.get(name, ""), "math", budget=TimeBudget(seconds=60))
                     formulas += html.count("<math")
                     failed += html.count('<code class="tex">')
     assert formulas > 3_000

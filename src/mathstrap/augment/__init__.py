@@ -1,4 +1,4 @@
-"""The ways to make problems from problems: MetaMath's four, and others; one more is a file here and an entry below."""
+"""The methods that make problems from problems: MetaMath's four and others. A new one is a file and an entry below."""
 
 from __future__ import annotations
 

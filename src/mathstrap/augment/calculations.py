@@ -48,7 +48,7 @@ _UNKNOWN = re.compile(r"\A\s*[xX]\s*=|=\s*[xX]\s*\Z")
 
 @lru_cache(maxsize=4096)
 def read_equation(equation: str) -> tuple[Step, ...]:
-    """Return an equation such as `( 290.0 / 2.0 )`, `7+2=9` or `x=(11-1)*2` as one step; none where it is not one."""
+    """Return an equation such as `( 290.0 / 2.0 )`, `7+2=9` or `x=(11-1)*2` as one step; empty if it is not one."""
     if len(equation) > _MAX_LEFT_SIDE:
         return ()
     left, _, right = _UNKNOWN.sub("", equation).partition("=")
@@ -61,7 +61,7 @@ def read_equation(equation: str) -> tuple[Step, ...]:
 
 
 def _written_steps(solution: str) -> Iterator[tuple[str, str]]:
-    """Yield what stands on both sides of each equals sign, as far as it can be arithmetic."""
+    """Yield both sides of each equals sign, as far as they can be arithmetic."""
     at = 0
     for match in _EQUALS.finditer(solution):
         before = solution[max(at, match.start() - _MAX_LEFT_SIDE) : match.start()]

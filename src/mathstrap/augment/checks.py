@@ -1,10 +1,9 @@
-"""Judge a question that a teacher wrote: what is wrong with its form, its numbers, or what it gives away."""
+"""Find faults in a question that a teacher wrote: in its form, in its numbers, or an answer that it gives away."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from fractions import Fraction
 
 from mathstrap.augment.interface import Draft, finished, refuse_reply, without_label
 from mathstrap.augment.latex import find_zones
@@ -12,16 +11,16 @@ from mathstrap.augment.quantities import count_numbers, describe_numbers
 from mathstrap.augment.sentences import asks_plainly, asks_something
 from mathstrap.types import Completion, Problem, Reject
 
-Fault = tuple[str, str]  # a reason code and a detail, "" where the reply itself says it all
+Fault = tuple[str, str]  # a reason code and a detail; "" stands for the reply itself
 
-# What a model says before the question, besides the labels of `without_label`.
+# Phrases that models put before the question, besides the labels of `without_label`.
 _PREAMBLE = re.compile(
     r"\A[*_#\s]*(?:(?:sure|certainly|of course|okay|here(?:'s| is| are))\b[^\n:]{0,100}"
     r"|retold|(?:the |a |your )?(?:one|new|changed|harder|easier|modified|revised|rewritten|open|combined|joined|final"
     r"|single)[ -](?:word |math )?(?:problem|question|version|story))[*_\s]*:\**\s*",
     re.IGNORECASE,
 )
-# What a model adds behind a question although it was asked for the question only.
+# Remarks that models add after the question, although they were asked for the question only.
 _REMARK = re.compile(
     r"\n[^\S\n]*+(?:[*_#]{1,3}[^\S\n]*+)?(?:Notes?|Explanation|Solution|Answer|Hint|Changes?|Comment|What changed"
     r"|This (?:version|problem|question))\b",
@@ -34,10 +33,10 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 def read_question(
     parent: Problem, draft: Draft, completion: Completion, *, longest: int, find_fault: Callable[[str], Fault | None]
 ) -> Problem | Reject:
-    """Return the problem whose question a reply holds, or why the reply is unusable.
+    """Return the problem with the question of a reply, or why the reply is unusable.
 
-    The form is judged here, and whether the text gives an answer away; `find_fault` judges what only one method asks
-    of a question. `longest` is in characters.
+    Its form is judged here, and whether the text gives an answer away; `find_fault` makes the checks of one method.
+    `longest` is in characters.
     """
     refused = refuse_reply(draft.id, completion, "rewrite")
     if refused is not None:
@@ -52,7 +51,7 @@ def read_question(
 
 
 def question_in(reply: str) -> str:
-    """Return the question of a reply, without a label before it and remarks behind it."""
+    """Return the question of a reply, without a label before it and remarks after it."""
     text = without_label(_PREAMBLE.sub("", reply.strip(), count=2))
     if text.startswith("**") and text.endswith("**") and text.count("**") == 2:
         text = text[2:-2].strip()
@@ -68,7 +67,7 @@ def find_form_fault(parent: Problem, question: str, *, longest: int) -> Fault | 
         return "unchanged", ""
     if len(question) > longest:
         return "too_long", ""
-    # A small model answers where it was to ask. A parent that asks in no plain way may be followed in that.
+    # A small model answers instead of asking. A rewrite may ask as indirectly as its parent does.
     has_asked = asks_plainly(parent.question, parent.style)
     if not (asks_plainly(question, parent.style) if has_asked else asks_something(question)):
         return "not_a_question", ""
@@ -78,7 +77,7 @@ def find_form_fault(parent: Problem, question: str, *, longest: int) -> Fault | 
 
 
 def find_number_fault(expected: str, question: str, gold: str) -> Fault | None:
-    """Return what is wrong with the numbers of a question that is to have those of another text, and not the gold."""
+    """Return the fault in the numbers of a question, which should be those of `expected` and must not be the gold."""
     before, after = count_numbers(expected), count_numbers(question)
     lost, added = before - after, after - before
     if not lost and not added:
@@ -87,15 +86,14 @@ def find_number_fault(expected: str, question: str, gold: str) -> Fault | None:
     is_number = len(golds) == 1 and not before & golds
     if is_number and added & golds:
         return "leaks_answer", f"added: {describe_numbers(added)}"
-    one = Fraction(1)
-    if all(value == one for value in [*lost, *added]):
+    if all(value == 1 for value in [*lost, *added]):  # "a" and "one" come and go in a rewording
         return None
     changes = [f"{name}: {describe_numbers(side)}" for name, side in (("lost", lost), ("added", added)) if side]
     return "numbers_differ", "; ".join(changes)
 
 
 def gives_away(question: str) -> bool:
-    """Say whether a text that should only ask states an answer or carries the marks of a solution."""
+    """Say whether a question states an answer or has the marks of a solution."""
     return _GIVES_AWAY.search(question) is not None
 
 
@@ -104,7 +102,7 @@ def same_words(question: str) -> str:
     return re.sub(r"[\W_]+", " ", question.casefold()).strip()
 
 
-def shared_words(one: str, other: str) -> float:
-    """Return the share of words (three letters and more) that two texts have in common; 1.0 where neither has any."""
-    first, second = ({word.casefold() for word in _WORD.findall(text)} for text in (one, other))
-    return len(first & second) / len(first | second) if first | second else 1.0
+def shared_words(first: str, second: str) -> float:
+    """Return the share of words (three letters and more) that two texts have in common; 1.0 if neither has any."""
+    words, others = ({word.casefold() for word in _WORD.findall(text)} for text in (first, second))
+    return len(words & others) / len(words | others) if words | others else 1.0

@@ -29,7 +29,7 @@ _LAST_LINE = re.compile(r"\n?####[^\n]*\Z")
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """The parent's answer in another seed: the joined question, its gold and solution, empty where not computed."""
+    """The parent's answer put into another seed: the joined question, its gold and solution (empty if not computed)."""
 
     other: Problem
     question: str
@@ -51,7 +51,7 @@ def rewrite(
 ) -> list[Draft | Problem | Reject]:
     """Return up to `count` questions, one for None, each of the parent and another seed.
 
-    wording   "rule" puts a letter between the two questions, "teacher" has them told as one story
+    wording   "rule" joins the two questions by a letter, "teacher" asks for one story that combines them
     votes     whether pairs whose gold cannot be computed are taken too
     solved    whether only pairs are taken whose solution can be computed as well
     """
@@ -60,22 +60,22 @@ def rewrite(
         return [_refusal(parent, f"the answer {parent.answer} is not a positive number")]
     if language_of(parent.question) != "en":
         return [_refusal(parent, "two questions are joined in English only")]
-    found = (pair for other in others if (pair := _pair(parent, value, other, votes=votes, solved=solved)))
-    made: list[Draft | Problem | Reject] = []
-    for index, pair in enumerate(islice(found, count or 1), start=1):
+    pairs = (pair for other in others if (pair := _pair(parent, value, other, votes=votes, solved=solved)))
+    results: list[Draft | Problem | Reject] = []
+    for index, pair in enumerate(islice(pairs, count or 1), start=1):
         draft = Draft(
             id=f"{parent.id}/compose.{index}", method="compose", mode=mode, answer=pair.gold, question=pair.question,
             fields={"question": pair.question, "letter": pair.letter}, tags=_tags(parent, pair),
         )  # fmt: skip
-        made.append(draft if wording == "teacher" else _solved(finished(parent, draft, pair.question), pair))
-    return made or [_refusal(parent, f"none of {len(others)} other seeds has a number like {parent.answer}")]
+        results.append(draft if wording == "teacher" else _solved(finished(parent, draft, pair.question), pair))
+    return results or [_refusal(parent, f"none of {len(others)} other seeds has a number like {parent.answer}")]
 
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
     """Return the two questions told as one, or why the reply is unusable."""
 
     def find_fault(question: str) -> Fault | None:
-        # The number in the middle must stay unsaid: it is the first answer.
+        # The number in the middle must not be stated: it is the answer of the first question.
         return find_number_fault(draft.question, question, parent.answer)
 
     return read_question(parent, draft, completion, longest=2 * len(draft.question) + 200, find_fault=find_fault)
@@ -84,7 +84,8 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
 def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solved: bool) -> Pair | None:
     """Return the parent's answer in the first number of the other seed that lets the gold be computed, or in any."""
     masks = [mask for mask in find_masks(other.question, other.style) if _fits(value, mask)]
-    letter = next((one for one in LETTERS if not re.search(rf"\b{one}\b", parent.question + other.question)), "")
+    text = parent.question + other.question
+    letter = next((candidate for candidate in LETTERS if not re.search(rf"\b{candidate}\b", text)), "")
     if not masks or not letter or not other.answer:
         return None
     worked, first = worked_seed(other), worked_seed(parent)
@@ -97,7 +98,7 @@ def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solv
         if place is None or not isinstance(worked, Worked):
             continue
         computed = _compute(worked, place, value, free)
-        if computed is None:  # the story would stop making sense, so nobody should vote on it either
+        if computed is None:  # the story would stop making sense, so it is not voted on either
             unfit.append(mask)
             continue
         solution = ""
@@ -112,27 +113,27 @@ def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solv
         if mask in unfit:
             continue
         if judge_mask(other, mask.answer, is_percent=mask.kind == "percent").relevant != "no":
-            # Where the other seed had this very number, its answer is still its answer.
+            # If the other seed had this same number, its answer stays its answer.
             gold = other.answer if plain_number(mask.answer) == value else ""
             return Pair(other=other, question=_joined(parent, other, mask, letter), letter=letter, gold=gold)
     return None
 
 
 def _place(worked: Worked, mask: Mask, free: Sequence[int]) -> int | None:
-    """Return which variable of a computation the mask hides, where it hides all there is of it and it may change."""
+    """Return the variable of a computation that the mask hides, if it hides its only place and it may change."""
     places = (place for place in free if [spot.start for spot in worked.variables[place].spots] == [mask.start])
     return next(places, None)
 
 
 def _compute(worked: Worked, place: int, value: Fraction, free: Sequence[int]) -> tuple[str, str] | None:
-    """Return the solution and the answer of a seed with another value at a place, where the story allows it."""
+    """Return the solution and the answer of a seed with another value at a place; None if the story forbids it."""
     if worked.variables[place].value == value:
         return worked.solution, plain_text(worked.steps[-1].result)
     return with_value(worked, place, value, free)
 
 
 def _fits(value: Fraction, mask: Mask) -> bool:
-    """Say whether a number can stand where the mask is: like in kind, of like size, a share below 100 %."""
+    """Say whether a number can replace the masked one: of the same kind, of similar size, a share below 100 %."""
     old = plain_number(mask.answer)
     if old is None or old < 2 or mask.kind not in ("int", "comma", "decimal", "money", "percent"):
         return False
@@ -146,7 +147,7 @@ def _joined(parent: Problem, other: Problem, mask: Mask, letter: str) -> str:
 
 
 def _tags(parent: Problem, pair: Pair) -> dict[str, Any]:
-    """Return the lineage; a computed gold is as sure as the two golds it was computed from."""
+    """Return the tags of the lineage; the confidence of a computed gold is the product of those of its two golds."""
     tags = tags_of_content(parent) | {"parents": [parent.id, pair.other.id], "second_question": pair.other.question}
     voted = [seed for seed in (parent, pair.other) if pair.gold and seed.tags.get("gold") == "voted"]
     if voted:
@@ -158,7 +159,7 @@ def _tags(parent: Problem, pair: Pair) -> dict[str, Any]:
 
 
 def _solved(problem: Problem, pair: Pair) -> Problem:
-    """Return a composed problem with the solution that was computed for it, where one was."""
+    """Return a composed problem with its computed solution, if it has one."""
     if not pair.solution:
         return problem
     return replace(problem, solution=pair.solution, tags={**problem.tags, "worked": True})
@@ -170,8 +171,8 @@ def _refusal(parent: Problem, detail: str) -> Reject:
 
 def augmentation(*, wording: Wording = "teacher", votes: bool = True, solved: bool = False) -> Augmentation:
     """Return the method with its options set."""
-    made = partial(rewrite, wording=wording, votes=votes, solved=solved)
-    return Augmentation(name="compose", rewrite=made, prompt=fill_prompt, parse=parse, parents=2)
+    configured = partial(rewrite, wording=wording, votes=votes, solved=solved)
+    return Augmentation(name="compose", rewrite=configured, prompt=fill_prompt, parse=parse, parents=2)
 
 
 COMPOSE = augmentation()

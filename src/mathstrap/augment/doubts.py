@@ -1,7 +1,7 @@
-"""Say why a number of a question is better left alone: it names a thing, repeats another, or stands in a note.
+"""Find reasons not to hide a number of a question: it names a thing, repeats another number, or stands in a note.
 
-Read from the wording alone, so a doubt is a rule of thumb where a `Judgement` is a proof. A firm doubt holds even for a
-number the worked solution uses: the 3 of "these 3 scores" enters an average, and still everybody can count the scores.
+Doubts come from the wording alone, so they are rules of thumb, while a `Judgement` is a proof. A firm doubt holds even
+for a number that the worked solution uses: the 3 of "these 3 scores" enters an average, but the scores can be counted.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from functools import lru_cache
 
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.masking import Mask
-from mathstrap.augment.quantities import Quantity, find_quantities
+from mathstrap.augment.quantities import WrittenNumber, find_quantities
 from mathstrap.augment.sentences import find_question, is_format_note, split_sentences
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """A reason to leave a number alone, as a code of DOUBTS; a firm one outweighs a solution that uses the number."""
+    """A reason not to hide a number, as a code of DOUBTS; a firm one outweighs a solution that uses the number."""
 
     code: str
     firm: bool = False
@@ -48,7 +48,7 @@ DOUBTS = {
     "not_used": "the solution does not mention it",
 }
 
-# A question is a few sentences; in a longer text only what stands this near is looked at, in characters.
+# Characters around a number that are searched: a question is a few sentences, and longer texts would take too long.
 WINDOW = 2000
 
 
@@ -58,7 +58,7 @@ def words(*alternatives: str, before: str = r"\b", after: str = r"\b") -> re.Pat
 
 
 def spaced(alternatives: str) -> list[str]:
-    """Return alternatives without spaces that stand in one text."""
+    """Return the alternatives in a text, which are separated by spaces."""
     return alternatives.split()
 
 
@@ -122,7 +122,7 @@ _OTHER_HALF = words("other", "remaining", "second", "latter", "last", after=r" (
 
 
 def doubt_place(question: str, mask: Mask) -> Doubt | None:
-    """Return a doubt about where the number stands: in an option, a date, a label, a note."""
+    """Return a doubt about the place of a number: in an option, a date, a label, a note."""
     before, after = question[max(mask.start - 60, 0) : mask.start], question[mask.end : mask.end + 80]
     if (first := options_start(question)) is not None and mask.start >= first:
         return Doubt(code="option", firm=True)
@@ -146,7 +146,7 @@ def doubt_place(question: str, mask: Mask) -> Doubt | None:
 
 @lru_cache(maxsize=64)
 def options_start(question: str) -> int | None:
-    """Return where the options of a multiple choice question begin, None for other questions."""
+    """Return the place where the options of a multiple-choice question begin, None for other questions."""
     first = None
     letters = ""
     for match in _OPTION.finditer(question):
@@ -173,7 +173,7 @@ def _is_year(mask: Mask, before: str, after: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _notes(question: str) -> tuple[tuple[int, int], ...]:
-    """Return the stretches of a question that explain, or say how to write the answer."""
+    """Return the spans of a question that explain something, or say how to write the answer."""
     is_latex = ("\\" in question or question.count("$") > 1) and find_zones(question) is not None
     spans = []
     for sentence in split_sentences(question, "math" if is_latex else "gsm8k"):
@@ -186,7 +186,7 @@ def _notes(question: str) -> tuple[tuple[int, int], ...]:
 
 
 def doubt_reference(question: str, mask: Mask) -> Doubt | None:
-    """Return a doubt about a number that the question gives away elsewhere in words."""
+    """Return a doubt about a number that the question also states elsewhere in words."""
     if not re.fullmatch(r"-?\d+(?:\.\d+|/\d+)?", mask.answer):
         return None
     value = Fraction(mask.answer)
@@ -205,7 +205,7 @@ def doubt_reference(question: str, mask: Mask) -> Doubt | None:
 
 
 def _is_counted(rest: str, value: int) -> bool:
-    """Tell whether the question goes on to name as many things one by one."""
+    """Say whether the question goes on to name this many things one by one."""
     if value == 2 and re.search(r"\b[Oo]ne\b.*\b(?:the other|another|the second)\b", rest, re.DOTALL):
         return True
     article = "the " if value == 2 else ""
@@ -219,24 +219,24 @@ def _is_counted(rest: str, value: int) -> bool:
 
 
 @lru_cache(maxsize=64)
-def _quantities(question: str) -> tuple[Quantity, ...]:
+def _quantities(question: str) -> tuple[WrittenNumber, ...]:
     return tuple(find_quantities(question))
 
 
 @lru_cache(maxsize=64)
 def _stems(question: str) -> dict[tuple[Fraction, str], int]:
-    """Return how often each value stands before each noun."""
-    found: dict[tuple[Fraction, str], int] = {}
+    """Return how often each value occurs before each noun."""
+    counts: dict[tuple[Fraction, str], int] = {}
     for quantity in _quantities(question):
         noun = _NOUN.match(question, quantity.end)
         if noun:
             key = quantity.value, noun[1].lower().rstrip("s")
-            found[key] = found.get(key, 0) + 1
-    return found
+            counts[key] = counts.get(key, 0) + 1
+    return counts
 
 
 def _stated_twice(question: str, mask: Mask, value: Fraction) -> Doubt | None:
-    """Return a doubt where the same value stands before the same noun, before or behind."""
+    """Return a doubt if the same value occurs before the same noun elsewhere in the question."""
     noun = _NOUN.match(question, mask.end)
     is_twice = noun is not None and _stems(question).get((value, noun[1].lower().rstrip("s")), 0) > 1
     return Doubt(code="stated_twice") if is_twice else None
@@ -247,9 +247,9 @@ _AS_MANY = words(r"as (?:many|much)\b[^.?!]{0,40}\bas (?:\w+ ){0,2}(?:can|could|
 
 
 @lru_cache(maxsize=64)
-def doubt_asking(question: str) -> Doubt | None:
-    """Return a doubt about every number of a word problem whose answer is rounded, or what is left of a division."""
+def doubt_rounding(question: str) -> Doubt | None:
+    """Return a doubt about every number of a word problem whose answer is rounded, or the remainder of a division."""
     if _AS_MANY.search(question):
         return Doubt(code="many_numbers_fit", firm=True)
-    asking = find_question(question, "gsm8k")
-    return Doubt(code="many_numbers_fit") if asking is not None and ROUNDS.search(asking.text) else None
+    sentence = find_question(question, "gsm8k")
+    return Doubt(code="many_numbers_fit") if sentence is not None and ROUNDS.search(sentence.text) else None

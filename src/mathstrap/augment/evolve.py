@@ -26,7 +26,7 @@ CHANGES = {
 def rewrite(
     parent: Problem, count: int | None, *, mode: Mode = "default", rng_seed: int = 0
 ) -> list[Draft | Problem | Reject]:
-    """Return `count` drafts, one for None; the three changes take turns in an order that differs from seed to seed."""
+    """Return `count` drafts, one for None; the three changes take turns, in a random order for each seed."""
     order = list(CHANGES)
     rng_for(rng_seed, parent.id, "evolve").shuffle(order)
     return [

@@ -1,6 +1,6 @@
-"""Explain: the seed's own question, answered with the thinking at length and apart from a short solution.
+"""Explain: the seed's own question, answered with long reasoning apart from a short solution.
 
-The prompt of its answers asks for both; the thought of a reply is kept on the sample whatever the recipe drops.
+The solving prompt asks for both; the reasoning is kept on the sample even if the recipe drops thoughts.
 """
 
 from __future__ import annotations

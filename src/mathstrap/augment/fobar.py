@@ -34,7 +34,7 @@ def rewrite(
 
 
 def ask_for_number(parent: Problem, number: HiddenNumber, mode: Mode) -> str:
-    """Return the backward question: the masked question, the answer that is known, and what is asked."""
+    """Return the backward question: the masked question, the known answer, and the question for the number."""
     if mode == "metamath-2024":
         variable, mark = ("x", "") if parent.style == "gsm8k" else ("$X$", "### ")
         known = number.known_answer

@@ -1,4 +1,4 @@
-"""What an augmentation is: at most three pure functions over one problem or several. Knows none of the methods."""
+"""Define an augmentation: at most three pure functions over one problem or several. Knows none of the methods."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ Mode = Literal["metamath-2024", "default"]
 
 
 class Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """A rewrite the teacher still has to do: `id` is the problem to come, `fields` fill the prompt's placeholders.
+    """A rewrite to ask the teacher for: `id` is that of the coming problem, `fields` fill the prompt's placeholders.
 
-    `draw` counts the drafts of one problem that ask the teacher the very same thing. `masked` is the question with its
-    number hidden, `question` the part of it that is to be rewritten; both are empty for a rephrasing. `answer` is the
-    gold answer of the problem to come, empty where only the teacher's votes can give one. A draft of several parents
-    names their ids in the tag `parents`, its own parent first.
+    `draw` numbers the drafts of one problem with the same prompt. `masked` is the question with its number hidden,
+    `question` the part of it to rewrite; both are empty for a rephrasing. `answer` is the gold of the coming problem,
+    empty if the teacher's votes have to give it. A draft of several parents lists their ids in the tag `parents`, its
+    own parent first.
     """
 
     id: str
@@ -37,9 +37,9 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rewrite(Protocol):
-    """Plan up to `count` derived problems of a parent: finished ones, drafts for the teacher, or why there is none.
+    """Plan up to `count` derived problems of a parent: finished ones, drafts for the teacher, or a Reject.
 
-    A count of None means one for every number of the question, and a single one for methods that hide no number.
+    A count of None means one for every number of the question, or one in all for methods that hide no number.
     """
 
     def __call__(
@@ -52,9 +52,8 @@ class Rewrite(Protocol):
 class RewriteSeveral(Protocol):
     """Plan derived problems that each have several parents: `parent`, and one or more of `others`.
 
-    `others` are further seeds of the same style and language, in a random order that belongs to this parent: another
-    count, or one more seed, leaves the order of those before as it is. What is made names all its parents in the tag
-    `parents`, `parent` first.
+    `others` are further seeds of the same style and language, in a random order of this parent: another count, or one
+    more seed, keeps the order of the earlier ones. Results list all their parents in the tag `parents`, `parent` first.
     """
 
     def __call__(
@@ -76,12 +75,12 @@ def fill_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message,
 
 
 def no_draft_prompt(parent: Problem, draft: Draft, prompt: Prompt) -> tuple[Message, ...]:
-    """Refuse: this method makes no drafts, so nothing is ever asked for one."""
+    """Raise AssertionError: this method makes no drafts, so there is never a prompt."""
     raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {prompt.name}")
 
 
 def no_draft_reply(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
-    """Refuse: this method makes no drafts, so no reply ever comes back."""
+    """Raise AssertionError: this method makes no drafts, so there is never a reply."""
     raise AssertionError(f"{draft.method} of {parent.id} asks the teacher for no rewrite; found {completion.request}")
 
 
@@ -89,8 +88,8 @@ def no_draft_reply(parent: Problem, draft: Draft, completion: Completion) -> Pro
 class Augmentation:
     """One way to make problems from a problem, or from several.
 
-    rewrite    plans the derived problems; the fields `prompt` and `parse` serve only the drafts among them
-    template   the prompt of a method that the package has none for, written as a prompt file
+    rewrite    plans the derived problems; `prompt` and `parse` are for the drafts among them
+    template   the prompt of a method without a packaged one, in the format of a prompt file
     parents    how many parents each derived problem has; with 2 or more, `rewrite` also takes `others`
     """
 
@@ -104,7 +103,7 @@ class Augmentation:
     def plan(
         self, parent: Problem, count: int | None, *, others: Sequence[Problem], mode: Mode, rng_seed: int
     ) -> list[Draft | Problem | Reject]:
-        """Return what `rewrite` makes of a parent, given the other seeds only where it takes several parents."""
+        """Return the results of `rewrite`, which receives the other seeds only if it takes several parents."""
         if self.parents == 1:
             return self.rewrite(parent, count, mode=mode, rng_seed=rng_seed)
         rewrite = cast(RewriteSeveral, self.rewrite)
@@ -115,7 +114,7 @@ def draft_request(
     parent: Problem, draft: Draft, augmentation: Augmentation, *, prompt: Prompt, model: str, sampling: Sampling,
     teacher: str = "",
 ) -> Request:
-    """Return the request for a draft; its id is the draft's, and drafts that ask the same thing share their key."""
+    """Return the request for a draft; its id is the draft's, and drafts with the same prompt share their key."""
     messages = augmentation.prompt(parent, draft, prompt)
     return request(
         id=draft.id, model=model, messages=messages, sampling=with_stop(sampling, prompt), draw=draft.draw,
@@ -124,12 +123,12 @@ def draft_request(
 
 
 def rng_for(rng_seed: int, problem_id: str, purpose: str) -> random.Random:
-    """Return a generator seeded by the run's seed and the problem, so that neither order nor sharding matters."""
+    """Return a generator seeded by the run's seed, the problem and the purpose: order and sharding do not matter."""
     return random.Random(f"{rng_seed}\x1f{problem_id}\x1f{purpose}")
 
 
 def refuse_reply(record_id: str, completion: Completion, stage: Literal["rewrite", "solve"]) -> Reject | None:
-    """Return why a reply is unusable whatever it says (cut off, filtered, empty), or None."""
+    """Return the Reject of a reply that is cut off, filtered or empty, or None."""
     if completion.finish_reason == "length":
         detail = completion.text or completion.reasoning  # a thought that never ended
         return Reject(id=record_id, stage=stage, reason="truncated", detail=detail[-200:])
@@ -143,7 +142,7 @@ def refuse_reply(record_id: str, completion: Completion, stage: Literal["rewrite
 
 
 def finished(parent: Problem, draft: Draft, question: str) -> Problem:
-    """Return the problem that a draft has become, now that its question is known."""
+    """Return the problem of a draft, given its question."""
     return Problem(
         id=draft.id, dataset=parent.dataset, style=parent.style, question=question, answer=draft.answer,
         method=draft.method, parent=parent.id, tags=draft.tags,
@@ -151,7 +150,7 @@ def finished(parent: Problem, draft: Draft, question: str) -> Problem:
 
 
 def tags_of_content(parent: Problem) -> dict[str, Any]:
-    """Return the tags that still hold for a question of other content: where it comes from, not how hard it is."""
+    """Return the tags that still hold for a question of other content: its origin, not its difficulty."""
     return {name: parent.tags[name] for name in ("type", "subject", "source") if name in parent.tags} | {
         "original_question": parent.question,
         "original_answer": parent.answer,
@@ -171,7 +170,7 @@ _LABEL = re.compile(
 
 
 def without_label(reply: str) -> str:
-    """Return a rewrite without the label a model may put in front, the example it may invent behind, and quotes."""
+    """Return a rewrite without a leading label, an invented next example, and quotation marks around it."""
     text = _LABEL.sub("", reply.strip())
     cut = _RUN_ON.search(text)
     text = (text[: cut.start()] if cut else text).strip()

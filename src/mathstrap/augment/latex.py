@@ -1,4 +1,4 @@
-"""Tell the formulas of a LaTeX text from its prose and find the numbers inside. Knows nothing of variables."""
+"""Separate the formulas of a LaTeX text from its prose and find the numbers in them. Knows nothing of variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class Zone:
-    """A stretch of a LaTeX text that is not prose; a drawing or a table is left alone."""
+    """A span of a LaTeX text that is not prose; numbers in a drawing or a table are never hidden."""
 
     start: int
     end: int
@@ -66,12 +66,12 @@ def find_zones(text: str) -> list[Zone] | None:
 
 
 def _find_drawings(text: str) -> Iterator[Zone]:
-    """Yield drawings and tables, left to right; one that never ends is none."""
+    """Yield drawings and tables, left to right; one without an end is ignored."""
     at = 0
     endless: set[str] = set()
     while True:
-        found = [(text.find(opener, at), opener, close) for opener, close in _DRAWINGS if opener not in endless]
-        starts = [one for one in found if one[0] >= 0]
+        openings = [(text.find(opener, at), opener, close) for opener, close in _DRAWINGS if opener not in endless]
+        starts = [opening for opening in openings if opening[0] >= 0]
         if not starts:
             return
         start, opener, close = min(starts)
@@ -91,11 +91,11 @@ def _closer(opener: re.Match[str]) -> str | None:
 
 
 def _find_unescaped(text: str, close: str, at: int, end: int) -> int:
-    while (found := text.find(close, at, end)) >= 0:
-        slashes = len(text[at:found]) - len(text[at:found].rstrip("\\"))
+    while (place := text.find(close, at, end)) >= 0:
+        slashes = len(text[at:place]) - len(text[at:place].rstrip("\\"))
         if close[0] == "\\" or slashes % 2 == 0:
-            return found
-        at = found + 1
+            return place
+        at = place + 1
     return -1
 
 
@@ -124,7 +124,7 @@ def _can_stand_alone(before: str, after: str, match: re.Match[str]) -> bool:
     if is_fraction:
         return re.search(r"\\[A-Za-z]+\Z|[\^_]\s?\Z", before) is None
     if raised := re.search(r"(?P<base>.?)\^\s?(?P<brace>\{[^{}]*)?\Z", before):
-        # 2^5 asks for the exponent of a number; x^2 is the shape of an expression, not a quantity.
+        # The exponent of a number (2^5) is a quantity; that of a letter (x^2) is the form of an expression.
         return raised["base"].isdigit() and (raised["brace"] is not None or len(match[0]) == 1)
     # A control word swallows the letter put behind it; a brace before a digit may be the first half of \frac{a}2.
     if re.search(r"\\[A-Za-z]+\Z|[A-Za-z}]\Z|\\(?:sqrt|[dt]?frac|binom) \Z", before):

@@ -1,7 +1,7 @@
 """Find the numbers of a question that can be hidden, and hide one behind a variable. Knows nothing of prompts.
 
-A mask is a span of the question. Currency signs, percent signs, units and punctuation stand outside it, so whatever
-surrounds the number survives, and putting the number back gives the question again, byte for byte.
+A mask is a span of the question. Currency signs, percent signs, units and punctuation are outside it, so the text
+around the number survives, and putting the number back restores the question byte for byte.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Literal
 
 from mathstrap.augment.latex import find_formula_numbers, find_zones
-from mathstrap.augment.quantities import PERCENT, Quantity, find_quantities
+from mathstrap.augment.quantities import PERCENT, WrittenNumber, find_quantities
 from mathstrap.types import Style
 
 Kind = Literal["int", "comma", "decimal", "money", "percent", "fraction", "mixed", "word"]
@@ -22,8 +22,7 @@ Kind = Literal["int", "comma", "decimal", "money", "percent", "fraction", "mixed
 class Mask:
     """A number of the question, from `start` to `end`; `answer` is its value as a gold answer.
 
-    `needs_dollars` says that the number stands in the plain text of a MATH question, so that the variable must bring
-    its own dollar signs.
+    `needs_dollars` says that the number is in the prose of a MATH question, so that the variable needs dollar signs.
     """
 
     start: int
@@ -35,7 +34,7 @@ class Mask:
 
 
 # Numbers that are parts of something else: #5, 10:30, 3:2, 5-7, 1/2/2020, 1.2.3, 9th, 5kg, 10 am. Hiding one would
-# leave a text that nobody writes, or ask for half of a clock time.
+# leave an unnatural text, or ask for half of a clock time.
 _JOINED_BEFORE = re.compile(r"(?:[#^_\\]|[A-Za-z][-–]|\d[-–:/.,])\Z")
 _CLOCK_AFTER = re.compile(r"\s?(?:[ap]\.?m\b|o['’]clock)", re.IGNORECASE)
 _GLUED_AFTER = re.compile(r"[A-Za-z_]|:\d|[-–]\d|[/,.]\d")
@@ -61,7 +60,7 @@ _NOT_HALF_BEFORE = re.compile(
 def find_masks(question: str, style: Style) -> list[Mask]:
     """Return every number of the question that can be hidden, left to right; spans never overlap.
 
-    A MATH question whose dollar signs do not pair up has none: no one can tell its formulas from its text.
+    A MATH question with unpaired dollar signs has none, because its formulas cannot be told from its prose.
     """
     if style == "gsm8k":
         return _find_text_masks(question, 0, len(question), needs_dollars=False)
@@ -96,7 +95,7 @@ def _find_text_masks(question: str, start: int, end: int, *, needs_dollars: bool
     return masks
 
 
-def _kind_of(question: str, quantity: Quantity) -> Kind | None:
+def _kind_of(question: str, quantity: WrittenNumber) -> Kind | None:
     """Return the kind of a number that can be hidden; None for one that cannot."""
     before, after = question[max(quantity.start - 24, 0) : quantity.start], question[quantity.end : quantity.end + 24]
     text, form = quantity.text, quantity.form
@@ -116,7 +115,7 @@ def _kind_of(question: str, quantity: Quantity) -> Kind | None:
     return "decimal" if "." in text else "comma" if "," in text else "int"
 
 
-def _is_word_quantity(quantity: Quantity, before: str, after: str) -> bool:
+def _is_word_quantity(quantity: WrittenNumber, before: str, after: str) -> bool:
     text = quantity.text.lower()
     if quantity.value == 0 or before.endswith("-") or _ORDINAL_AFTER.match(after):
         return False
@@ -156,18 +155,13 @@ def hide(question: str, mask: Mask, variable: str) -> str:
     return question[: mask.start] + stand_in(mask, variable) + question[mask.end :]
 
 
-def restore(masked: str, mask: Mask, variable: str) -> str:
-    """Return the question that `hide` was given, from what it returned."""
-    return masked[: mask.start] + mask.text + masked[mask.start + len(stand_in(mask, variable)) :]
-
-
 def stand_in(mask: Mask, variable: str) -> str:
-    """Return what is written in the number's place."""
+    """Return the text that replaces the number."""
     return f"${variable}$" if mask.needs_dollars else variable
 
 
 def variable_text(variable: str, style: Style) -> str:
-    """Return the variable as the question that asks for it writes it."""
+    """Return the variable as a question of this style writes it."""
     return variable if style == "gsm8k" else f"${variable}$"
 
 

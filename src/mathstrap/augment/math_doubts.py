@@ -1,8 +1,8 @@
-"""Say why a number of a LaTeX question is better left alone. Competition questions are often of many numbers at once.
+"""Find reasons not to hide a number of a LaTeX question, whose answer often does not determine the number.
 
-A count, a remainder, an extreme or a rounded value has one answer for many numbers, and a coefficient may drop out. No
-worked solution of MATH proves anything about a number, so these rules are all there is; the ones that cost most good
-numbers were kept because without them four of ten hidden numbers could not be told from the answer.
+A count, a remainder, an extreme or a rounded value is the answer for many numbers, and a coefficient may drop out.
+Worked solutions of MATH prove nothing about a number, so there are only these rules. Even those that exclude many good
+numbers are kept: without them, four of ten hidden numbers could not be derived from the answer.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _SHAPE = re.compile(
     r"\$?\s?\\times\s?\d\$? matri"
 )
 _SIZE = re.compile(r"\$\s*\w+\s*\\times\s*\w+\s*\$")
-# A length is the same on both sides of an axis, so a coordinate or what stands between bars has a twin.
+# A length is the same on both sides of an axis, so a coordinate, or a value between bars, has a mirror image.
 _SIGN_IS_LOST = words(
     "distance", "length", "magnitude", "modulus", "absolute value", "norm", "units long", "area", "volume", "perimeter"
 )  # fmt: skip
@@ -63,7 +63,7 @@ def doubt_formula(question: str, mask: Mask) -> Doubt | None:
         return Doubt(code="shape", firm=True)
     if mask.text in _drawn(question):
         return Doubt(code="drawn", firm=True)
-    # 2, 3, 5, ... tells its members; a list of names such as a_1, a_2, \\dots in front of the number does not.
+    # 2, 3, 5, ... gives its members away; a list of names such as a_1, a_2, \\dots before the number does not.
     if _DOTS.search(question[max(mask.start - 25, 0) : mask.end + 60]):
         return Doubt(code="pattern", firm=True)
     if _BETWEEN.search(before):
@@ -105,7 +105,7 @@ def _doubt_inside(question: str, mask: Mask, zone: Zone) -> Doubt | None:
     is_last = re.match(r"\s*+[,.]?\s*+(?:\$|\\\])", after) is not None
     if is_last and re.search(r"=\s*-?\Z", before) and _squares(question[mask.end :]):
         return Doubt(code="many_numbers_fit")
-    # One digit often stands twice by chance, a longer number hardly ever.
+    # A digit often occurs twice by chance, a longer number hardly ever.
     is_repeated = _written(question)[mask.text] > (2 if len(mask.text) == 1 else 1)
     return Doubt(code="stated_twice") if is_repeated else None
 
@@ -116,7 +116,7 @@ def _zones(question: str) -> tuple[Zone, ...]:
 
 
 def _squares(text: str) -> bool:
-    """Tell whether the formulas of a text raise something to an even power."""
+    """Say whether a formula of a text has an even exponent."""
     return re.search(r"\^\{?[2468]\}?(?!\d)", text[:WINDOW]) is not None
 
 
@@ -127,19 +127,19 @@ def _largest(question: str) -> float:
 
 @lru_cache(maxsize=64)
 def _drawn(question: str) -> frozenset[str]:
-    """Return the numbers that the labels of the drawings, and the cells of the tables, show."""
-    found: set[str] = set()
+    """Return the numbers in the labels of the drawings and in the cells of the tables."""
+    numbers: set[str] = set()
     for zone in _zones(question):
         if zone.kind == "drawing":
             drawing = question[zone.start : zone.end]
             labels = [drawing] if drawing.startswith("\\begin") else re.findall(r'"([^"]*)"', drawing)
-            found.update(number for label in labels for number in _NUMBER.findall(label))
-    return frozenset(found)
+            numbers.update(number for label in labels for number in _NUMBER.findall(label))
+    return frozenset(numbers)
 
 
 @lru_cache(maxsize=64)
 def _written(question: str) -> Counter[str]:
-    """Return how often each number is written outside the drawings."""
+    """Return how often each number occurs outside the drawings."""
     text = question
     for zone in reversed(_zones(question)):
         if zone.kind == "drawing":

@@ -1,4 +1,4 @@
-"""New problem: three seeds show the teacher a kind, and it writes another problem with their concepts. Draws vote."""
+"""New problem: the teacher writes another problem with the concepts of three seeds. Its draws vote for the gold."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mathstrap.types import Completion, Problem, Reject
 NUM_EXAMPLES = 3
 # A reply that shares this many of its words with an example is that example with other numbers.
 MOST_SHARED = 0.8
-# What a word problem is about, by the words that give it away; MATH problems name their subject themselves.
+# The concepts of word problems, by words that indicate them; MATH problems carry their subject in a tag.
 CONCEPTS: dict[str, str] = {
     "percentages": r"%|\bper ?cent",
     "fractions of an amount": r"\b(?:half|third|quarter|fourth|fifth)s?\b|\d/\d",
@@ -38,12 +38,12 @@ def rewrite(
     rng_seed: int = 0,  # noqa: ARG001
 ) -> list[Draft | Problem | Reject]:
     """Return up to `count` drafts, one for None, each with the parent and two more of the other seeds as examples."""
-    made: list[Draft | Problem | Reject] = []
+    drafts: list[Draft | Problem | Reject] = []
     for index in range(1, min(count or 1, len(others) // (NUM_EXAMPLES - 1)) + 1):
         second, third = others[(index - 1) * 2 : index * 2]
         examples = (parent, second, third)
         concepts = " and ".join(concepts_of(examples))
-        made.append(
+        drafts.append(
             Draft(
                 id=f"{parent.id}/new_problem.{index}", method="new_problem", mode=mode, answer="",
                 fields={
@@ -57,7 +57,7 @@ def rewrite(
             )
         )  # fmt: skip
     missing = f"{NUM_EXAMPLES - 1} other seeds are needed, there are {len(others)}"
-    return made or [Reject(id=f"{parent.id}/new_problem.1", stage="rewrite", reason="no_partner", detail=missing)]
+    return drafts or [Reject(id=f"{parent.id}/new_problem.1", stage="rewrite", reason="no_partner", detail=missing)]
 
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
@@ -74,12 +74,13 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
 
 
 def concepts_of(examples: Sequence[Problem]) -> list[str]:
-    """Return two concepts that the examples have, the commonest first; their subjects where the seeds name them."""
-    subjects = [str(one.tags[key]) for one in examples for key in ("subject", "type") if key in one.tags]
+    """Return the two most common concepts of the examples, or their subjects if the seeds have them."""
+    subjects = [str(example.tags[key]) for example in examples for key in ("subject", "type") if key in example.tags]
     if subjects:
         return list(dict.fromkeys(subjects))[:2]
-    found = {name: sum(bool(pattern.search(one.question)) for one in examples) for name, pattern in _COMPILED.items()}
-    named = [name for name in sorted(found, key=lambda name: -found[name]) if found[name]]
+    questions = [example.question for example in examples]
+    counts = {name: sum(bool(pattern.search(text)) for text in questions) for name, pattern in _COMPILED.items()}
+    named = [name for name in sorted(counts, key=lambda name: -counts[name]) if counts[name]]
     return named[:2] or ["the same kind of reasoning"]
 
 

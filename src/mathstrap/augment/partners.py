@@ -1,4 +1,4 @@
-"""Find the further parents of a problem that is made from several: a random order of the other seeds for each seed."""
+"""Choose the further parents of problems with several parents, in a random order for each seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mathstrap.types import Problem, Style, root_of
 
 @dataclass(frozen=True, kw_only=True)
 class Ring:
-    """Seeds around a circle, each at the hash of its id."""
+    """Seeds around a circle, each at the hash of its id (consistent hashing)."""
 
     places: list[int]
     seeds: list[Problem]
@@ -43,8 +43,8 @@ def rings_of(seeds: Iterable[Problem], rng_seed: int) -> Rings:
 def partners_of(parent: Problem, rings: Rings, number: int, rng_seed: int) -> list[Problem]:
     """Return up to `number` other seeds for a parent, in a random order; a larger number adds to a smaller one.
 
-    Each is the first seed at or after a random place on the ring. That costs little with many seeds, and a seed more or
-    less changes the partners of few parents, so what was paid for the other parents stays valid.
+    Each is the first seed at or after a random place on the ring. Adding or removing a seed then changes the partners
+    of few parents, so the replies that were paid for the others stay valid.
     """
     ring = rings.get((parent.style, language_of(parent.question)))
     if ring is None:

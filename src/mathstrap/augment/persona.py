@@ -1,4 +1,4 @@
-"""Persona: the teacher tells the same problem from somebody's world. The numbers and the gold stay."""
+"""Persona: the teacher sets the same problem in another person's world. The numbers and the gold stay."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PERSONAS = (
     "a swimming teacher",
     "a volunteer at an animal shelter",
 )
-# A retelling that shares more of its words with the seed than this has not moved to another world.
+# A retelling that shares more of its words with the seed is not set in another world.
 MOST_SHARED = 0.7
 
 

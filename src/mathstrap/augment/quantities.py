@@ -43,8 +43,8 @@ _WORDS = rf"(?:(?:{_HUNDREDS}|a)[- ]thousand(?:,?(?: and)? {_HUNDREDS})?|{_HUNDR
 _PART = "(?:" + "|".join(sorted(PARTS, key=len, reverse=True)) + ")"
 _HALF = r"(?:an? half|one[- ]half|1/2|an? quarter|one[- ]quarter|three[- ]quarters|1/4|3/4|an? third)"
 
-# In order of preference: the first alternative that matches at a place wins, so the long forms come first. The look
-# ahead in front of each half skips most places at once.
+# The first alternative that matches at a place wins, so long forms come first. The lookahead before each half skips
+# most places at once.
 NUMBER = re.compile(
     rf"(?=[\d.{''.join(GLYPHS)}])(?:"
     rf"(?P<mixed>(?<![\w.,/:])\d+(?:[ -]\d+/\d+|{_GLYPH}|(?: and {_HALF})))(?![\w/])"
@@ -61,13 +61,13 @@ NUMBER = re.compile(
 )
 
 
-# The longest number in words takes 66; replies of a model may hold a million digits.
+# The longest number in words has 66 characters; a model's reply may contain a million digits.
 _MAX_CHARS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Quantity:
-    """A number as it stands in a text, from `start` to `end`; `form` is the name of the pattern that found it."""
+class WrittenNumber:
+    """A number as a text writes it, from `start` to `end`; `form` is the name of the pattern that matched it."""
 
     start: int
     end: int
@@ -76,8 +76,8 @@ class Quantity:
     value: Fraction
 
 
-def find_quantities(text: str, start: int = 0, end: int | None = None) -> Iterator[Quantity]:
-    """Yield every number of a text (or of a part of it), left to right; times and labels are not told apart here.
+def find_quantities(text: str, start: int = 0, end: int | None = None) -> Iterator[WrittenNumber]:
+    """Yield every number of a text (or of a part of it), left to right, including clock times and labels.
 
     Separators and number words are those of the text's language.
     """
@@ -87,17 +87,18 @@ def find_quantities(text: str, start: int = 0, end: int | None = None) -> Iterat
         return
     local = sorted(_find_local(text, start, end), key=lambda quantity: quantity.start)
     taken = {place for quantity in local for place in range(quantity.start, quantity.end)}
-    others = [found for found in _find_english(text, start, end) if found.start not in taken]
+    english = _find_english(text, start, end)
+    others = [quantity for quantity in english if quantity.start not in taken]
     yield from sorted([*local, *others], key=lambda quantity: quantity.start)
 
 
-# A question is asked for its numbers part by part; looking at the whole of it each time took time by its square.
+# Cached, because the parts of a question are searched one by one: testing the whole each time took quadratic time.
 @lru_cache(maxsize=64)
 def _is_plain(text: str) -> bool:
     return text.isascii() and not _FOREIGN_HINT.search(text)
 
 
-# A text in plain letters is looked at again only where a separator may mean something else.
+# Hints in ASCII text that separators may follow another language's rules.
 _FOREIGN_HINT = re.compile(r"\d\.\d{3}(?!\d)|\d,\d{1,2}(?!\d)|\d \d{3}(?!\d)|\b(?:der|die|und|les?|las?|los|del?|il)\b")
 _LOCAL = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:[.\u00a0\u202f ]\d{3})+(?:,\d+)?|\d+,(?:\d{1,2}|\d{4,}))(?![\d]|[.,]\d)")
 _SPACED = re.compile(r"(?<![\w.,/] )(?<![\w.,/])[1-9]\d{0,2}(?:[\u00a0\u202f ]\d{3})+(?!\d|[.,:/]\d| \d)")
@@ -110,20 +111,20 @@ _HAN = re.compile(
 _HAN_DIGITS = {letter: value for value, letter in enumerate("零一二三四五六七八九")} | {"两": 2}
 
 
-def _find_local(text: str, start: int, end: int) -> Iterator[Quantity]:
-    """Yield the numbers that a language other than English writes its own way."""
+def _find_local(text: str, start: int, end: int) -> Iterator[WrittenNumber]:
+    """Yield the numbers in the notation of a language other than English."""
     language = language_of(text)
     if uses_decimal_comma(language):
         for match in _LOCAL.finditer(text, start, end):
-            plain = re.sub(r"[.\s]", "", match[0]).replace(",", ".")
-            yield Quantity(start=match.start(), end=match.end(), text=match[0], form="digits", value=Fraction(plain))
+            value = Fraction(re.sub(r"[.\s]", "", match[0]).replace(",", "."))
+            yield WrittenNumber(start=match.start(), end=match.end(), text=match[0], form="digits", value=value)
     elif re.search("[€£₽\u00a0\u202f]", text):
         for match in _SPACED.finditer(text, start, end):
             value = Fraction(re.sub(r"\s", "", match[0]))
-            yield Quantity(start=match.start(), end=match.end(), text=match[0], form="digits", value=value)
+            yield WrittenNumber(start=match.start(), end=match.end(), text=match[0], form="digits", value=value)
     if language == "zh":
         for match in _HAN.finditer(text, start, end):
-            yield Quantity(
+            yield WrittenNumber(
                 start=match.start(), end=match.end(), text=match[0], form="words", value=Fraction(han_value(match[0]))
             )
     words = wording_of(language).numbers
@@ -131,7 +132,7 @@ def _find_local(text: str, start: int, end: int) -> Iterator[Quantity]:
         pattern = _words_pattern(language)
         for match in pattern.finditer(text, start, end):
             value = Fraction(words[match[0].lower()])
-            yield Quantity(start=match.start(), end=match.end(), text=match[0], form="words", value=value)
+            yield WrittenNumber(start=match.start(), end=match.end(), text=match[0], form="words", value=value)
 
 
 @lru_cache(maxsize=32)
@@ -153,16 +154,16 @@ def han_value(text: str) -> int:
     return total + digit
 
 
-def _find_english(text: str, start: int, end: int) -> Iterator[Quantity]:
+def _find_english(text: str, start: int, end: int) -> Iterator[WrittenNumber]:
     for match in NUMBER.finditer(text, start, end):
         form = str(match.lastgroup)
         value = value_of(match[0], form)
         if value is not None:
-            yield Quantity(start=match.start(), end=match.end(), text=match[0], form=form, value=value)
+            yield WrittenNumber(start=match.start(), end=match.end(), text=match[0], form=form, value=value)
 
 
 def value_of(text: str, form: str) -> Fraction | None:
-    """Return the value of a matched number; None for a fraction with denominator zero and for endless digits."""
+    """Return the value of a matched number; None for a fraction with denominator zero and for too many digits."""
     if len(text) > _MAX_CHARS:
         return None
     text = text.casefold()
@@ -210,15 +211,15 @@ _SCALE = re.compile(r"[ -](hundred|thousand|million|billion|dozen)\b", re.IGNORE
 _MULTIPLE = re.compile(r"\b(?:" + "|".join(MULTIPLES) + r")\b", re.IGNORECASE)
 
 
-# Each reply is compared with the question it rewrites, one reply after the other. Nobody may change what is returned.
+# Cached, because many replies in a row are compared with the same question. Callers must not change the result.
 @lru_cache(maxsize=64)
 def count_numbers(text: str) -> Counter[Fraction]:
     """Return how often each value occurs in a text, however it is written.
 
     `half`, `1/2`, `0.5` and `50%` are one value, and so are `twice`, `double` and `2`, `a dozen` and `12`. The words
-    "one", "a" and "an" count for nothing, for they are more often articles than numbers; ordinals count for nothing.
+    "one", "a" and "an" are not counted, because they are more often articles than numbers; nor are ordinals.
     """
-    found: Counter[Fraction] = Counter()
+    counts: Counter[Fraction] = Counter()
     for quantity in find_quantities(text):
         if quantity.text.lower() == "one":
             continue
@@ -227,10 +228,10 @@ def count_numbers(text: str) -> Counter[Fraction]:
             value /= 100
         elif scale := _SCALE.match(text, quantity.end):
             value *= SCALES[scale[1].casefold()]
-        found[value] += 1
+        counts[value] += 1
     for match in _MULTIPLE.finditer(text):
-        found[Fraction(MULTIPLES[match[0].casefold()])] += 1
-    return found
+        counts[Fraction(MULTIPLES[match[0].casefold()])] += 1
+    return counts
 
 
 def describe_numbers(numbers: Counter[Fraction]) -> str:

@@ -1,7 +1,7 @@
-"""Find, seed by seed, what the quirks of the reference code spoil; each finder is one quirk.
+"""Find the masks and seeds that quirks of the reference code spoil; each finder is one quirk.
 
-A finder yields `(token, becomes)`: the token that is hidden ("" where a quirk strikes the whole seed) and what the
-reference makes of it.
+A finder yields `(token, becomes)`: the hidden token ("" if the quirk concerns the whole seed) and the reference's
+result.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def our_masks(question: str, style: Style) -> tuple[Mask, ...]:
 
 
 def _each(problem: Problem) -> Iterator[tuple[reference.TokenMask, str]]:
-    """Yield each mask of the reference with the question it leaves."""
+    """Yield each mask of the reference with the masked question."""
     for mask in reference_masks(problem.question, problem.style):
         yield mask, reference.hide_token(problem.question, mask)
 
@@ -49,7 +49,7 @@ def _overlapping(problem: Problem, mask: reference.TokenMask) -> list[Mask]:
 
 
 def find_dollar_lost(problem: Problem) -> Iterator[Spoil]:
-    """Yield the masks that take the currency sign away."""
+    """Yield the masks that remove the currency sign."""
     for mask, masked in _each(problem):
         if "$" in mask.token and "$" not in mask.replacement:
             yield mask.token, _around(masked, mask.start)
@@ -79,7 +79,7 @@ def find_half_as_percent(problem: Problem) -> Iterator[Spoil]:
 
 
 def find_not_a_quantity(problem: Problem) -> Iterator[Spoil]:
-    """Yield the masks of "one of", "fifth grade" and other words that are no quantities."""
+    """Yield the masks of "one of", "fifth grade" and other words that are not quantities."""
     for mask, masked in _each(problem):
         if mask.token in {"one", "fifth"} and not _overlapping(problem, mask):
             yield mask.token, _around(masked, mask.start)
@@ -108,7 +108,7 @@ def find_no_mask(problem: Problem) -> Iterator[Spoil]:
 
 
 def find_wrong_mask_gold(problem: Problem) -> Iterator[Spoil]:
-    """Yield the masks whose gold is another number than the one that is hidden."""
+    """Yield the masks whose gold differs from the hidden number."""
     for mask, _ in _each(problem):
         spans = _overlapping(problem, mask)
         gold = reference.mask_answer(mask.token, problem.style, "fobar")

@@ -1,6 +1,6 @@
-"""The rules of the reference code (metamath-2024), kept exactly, odd ones included. Knows nothing of prompts.
+"""The rules of the reference code (metamath-2024), reproduced exactly, quirks included. Knows nothing of prompts.
 
-Every rule is pinned by tests/augment/test_reference_rules.py; docs/fidelity.md says what each one does to real data.
+tests/augment/test_reference_rules.py pins every rule; docs/fidelity.md describes the effect of each on real data.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class TokenMask:
 
 
 def is_candidate(token: str, style: Style) -> bool:
-    """Tell whether the reference would hide this token (text between two single spaces)."""
+    """Say whether the reference would hide this token (text between two single spaces)."""
     if style == "gsm8k" and token in _WORDS:
         return True
     return _DIGIT.search(token) is not None and _EXCLUDED.search(token) is None
 
 
 def replace_token(token: str, style: Style) -> str:
-    """Return what the reference puts in the token's place."""
+    """Return the reference's replacement of a token."""
     symbol = "x" if style == "gsm8k" else "X"
     if style == "gsm8k":
         token = _WORDS.get(token, token)
@@ -120,7 +120,7 @@ def clean_math(reply: str, marker: str = "The answer is") -> str:
 
 
 def last_box(text: str) -> str:
-    """Return what the last `boxed` of the text holds, normalised; without a brace, all up to the next `$`."""
+    """Return the content of the last `boxed`, normalised; without a brace, everything up to the next `$`."""
     inside = text.split("boxed")[-1]
     if not inside.startswith("{"):
         return hendrycks_form(inside.split("$")[0].strip())
@@ -133,7 +133,7 @@ def last_box(text: str) -> str:
 
 
 def seed_answer(answer: str, style: Style) -> str:
-    """Return a seed's gold answer as the reference's cleaned file has it."""
+    """Return a seed's gold answer as in the reference's cleaned file."""
     return drop_extra_zeros(answer.removesuffix(".0")) if style == "gsm8k" else hendrycks_form(answer)
 
 
@@ -145,7 +145,7 @@ def mask_answer(token: str, style: Style, method: str) -> str:
 
 
 def rewritten_answer(answer: str, style: Style) -> str:
-    """Return the gold answer as the reference hands it to the SV rewriter: through an extractor made for replies."""
+    """Return the gold answer that the reference's SV rewriter receives: it goes through an extractor for replies."""
     return clean_gsm8k(answer) if style == "gsm8k" else clean_math(answer)
 
 

@@ -1,10 +1,10 @@
-"""Say whether a hidden number matters to the answer and whether the answer gives it back, from the worked solution.
+"""Judge from the worked solution whether the answer depends on a hidden number, and whether it determines the number.
 
-The solution's calculations (`<<48/2=24>>`, or `48/2 = 24` where nothing is annotated) are read as a small graph: a
-number that equals an earlier result continues it, any other number is an input. The hidden number is put to the test
-by changing its input and following the change to the final answer. Nothing is guessed: every reading of the solution
-that is possible has to agree, and where that fails (several sources for one value, a rounded step, an answer that no
-calculation ends in) the verdict is "unknown".
+The solution's calculations (`<<48/2=24>>`, or `48/2 = 24` without annotations) are read as a small graph: a number that
+equals an earlier result continues it, any other number is an input. The hidden number is tested by changing its input
+and following the change to the final answer. Nothing is guessed: all possible readings of the solution have to agree,
+and if that fails (several sources for one value, a rounded step, an answer that no calculation ends in), the verdict is
+"unknown".
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from mathstrap.types import Problem
 Known = Literal["yes", "no", "unknown"]
 Form = Callable[[Fraction], Fraction]
 Place = tuple[int, int]
-# What a number of a step is taken for: the hidden number, the result of an earlier step, or an input of its own.
+# The possible meanings of a number in a step: the hidden number, the result of an earlier step, or an input.
 Role = Literal["hidden", "earlier", "input"]
-# Where a number comes from in a reading: the hidden number (None), the step of that index, or an input as it is.
-Source = int | Fraction | None
-Reading = list[list[Source]]
+# The origin of a number in a reading: the hidden number (None), the step of that index, or the value of an input.
+Origin = int | Fraction | None
+Reading = list[list[Origin]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +54,13 @@ _REPEATED = re.compile(
     r"[ -](?:year|month|week|day|night|hour|minute|second|time|round|game|turn|lap|trip|kilometer|mile|step|level)s?\b",
     re.IGNORECASE,
 )
-# Small numbers may count the things a question lists without saying how many they are.
+# Small numbers may count things that a question lists without stating their number.
 _COUNTS = {Fraction(number) for number in (*range(1, 11), 100)}
 
 
 def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Judgement:
-    """Return what the parent's worked solution says about hiding the number `answer`."""
-    # The running text of a MATH solution is algebra, of which lines of plain arithmetic are only a part.
+    """Return the judgement of the parent's worked solution on hiding the number `answer`."""
+    # The prose of a MATH solution is algebra, in which lines of plain arithmetic are only a part of the derivation.
     steps = _steps_to(parent.solution, parent.answer, plain=parent.style == "gsm8k")
     question = without_options(parent.question)
     return _judge(question, parent.solution, steps, answer, is_percent=is_percent) if steps else UNKNOWN
@@ -71,7 +71,7 @@ def without_options(question: str) -> str:
     return question[: options_start(question)]
 
 
-# Both backward methods ask about the same masks, one after the other.
+# Cached, because both backward methods judge the same masks, one after the other.
 @lru_cache(maxsize=512)
 def _judge(question: str, solution: str, steps: tuple[Step, ...], answer: str, *, is_percent: bool) -> Judgement:
     value = as_fraction(answer)
@@ -99,7 +99,7 @@ def _judge(question: str, solution: str, steps: tuple[Step, ...], answer: str, *
 
 
 def _may_be_used_unseen(question: str, solution: str, answer: str, value: Fraction) -> bool:
-    """Tell whether the solution mentions the number, or may repeat a step that often ("after two years")."""
+    """Say whether the solution mentions the number, or may repeat a step that often ("after two years")."""
     if re.search(rf"(?<![\d.,]){re.escape(answer)}(?!\d)", solution.replace(",", "")):
         return True
     repeats = [q for q in find_quantities(question) if q.value == value and _REPEATED.match(question, q.end)]
@@ -108,7 +108,7 @@ def _may_be_used_unseen(question: str, solution: str, answer: str, value: Fracti
 
 @lru_cache(maxsize=512)
 def _steps_to(solution: str, gold: str, *, plain: bool) -> tuple[Step, ...]:
-    """Return the steps up to the last that ends in the gold answer; none where one does not compute."""
+    """Return the steps up to the last one that gives the gold answer; empty if one of them is miscalculated."""
     value = gold_value(gold)
     steps = read_steps(solution, plain=plain) or read_equation(solution)
     final = max((index for index, step in enumerate(steps) if step.result == value), default=-1)
@@ -121,15 +121,15 @@ _UNIT_BEHIND = re.compile(r"(?<=[\d.%])\s*(?:\([^()]*\)|[A-Za-z°][A-Za-z°/. ]*
 
 
 def gold_value(gold: str) -> Fraction | None:
-    """Return the value of a gold that is a number, with its unit or letter: `9 (apples)`, `$3.50 each`, `(B) 30`."""
+    """Return the value of a numeric gold, also with a unit or a letter: `9 (apples)`, `$3.50 each`, `(B) 30`."""
     return as_fraction(_UNIT_BEHIND.sub("", _LETTER_BEFORE.sub("", gold.strip())))
 
 
 def seems_used(parent: Problem, mask: Mask) -> bool:
-    """Tell whether the solution's text mentions a hidden number; without a solution nothing speaks against it.
+    """Say whether the solution's text mentions a hidden number; True without a solution.
 
-    In a word problem it has to be mentioned more often than the question has other words for the same value: where
-    the question says "twice" and "in two months", a single 2 in the solution is the "twice".
+    In a word problem it has to be mentioned more often than the question has other words for the same value: if the
+    question says "twice" and "in two months", a single 2 in the solution is the "twice".
     """
     if not parent.solution.strip():
         return True
@@ -166,23 +166,23 @@ _MAX_MENTIONS = 400
 def _mentions(solution: str) -> Counter[Fraction]:
     """Return how often a solution writes each value, in digits or words, outside its annotations.
 
-    The result of a calculation is not a use of the number that happens to equal it; the right side of an equation in
-    letters (`13x + 10 = 439`) is one.
+    The result of a calculation is not a use of a number that happens to equal it; the right side of an equation with
+    letters (`13x + 10 = 439`) is a use.
     """
     text = _ANNOTATION.sub("", solution)
-    found: Counter[Fraction] = Counter()
+    counts: Counter[Fraction] = Counter()
     for match in itertools.islice(_WRITTEN.finditer(text), _MAX_MENTIONS):
         value = as_fraction(match[0])
         before = _BEFORE_RESULT.search(text[max(match.start() - 70, 0) : match.start()])
         is_result = before is not None and re.search(r"\d", before["left"]) and not _is_algebra(before)
         if value is not None and not is_result:
-            found[value] += 1
+            counts[value] += 1
         if match.end() < len(text) - 1 and text[match.end()] == "/":
             above_and_below = re.match(r"(\d{1,4})/(\d{1,4})(?!\d)", text[match.start() : match.start() + 12])
             if above_and_below and int(above_and_below[2]):
-                found[Fraction(int(above_and_below[1]), int(above_and_below[2]))] += 1
-    found.update(quantity.value for quantity in find_quantities(text) if quantity.form not in ("digits", "fraction"))
-    return found
+                counts[Fraction(int(above_and_below[1]), int(above_and_below[2]))] += 1
+    counts.update(quantity.value for quantity in find_quantities(text) if quantity.form not in ("digits", "fraction"))
+    return counts
 
 
 def _is_algebra(before: re.Match[str]) -> bool:
@@ -191,13 +191,13 @@ def _is_algebra(before: re.Match[str]) -> bool:
 
 
 def _computes(step: Step) -> bool:
-    """Tell whether a step's value is what is written, up to the rounding of a repeating decimal."""
+    """Say whether a step's value is as written, up to the rounding of a repeating decimal."""
     value = evaluate(step.expression, [float(number) for number in step.numbers])
     return value is not None and abs(value - step.result) <= abs(step.result) / 500
 
 
 def _forms_of(value: Fraction, *, is_percent: bool) -> Iterator[Form]:
-    """Yield how a number may enter a calculation: as it is, as a percentage, as what is left of a whole."""
+    """Yield the forms in which a number may enter a calculation: as it is, as a percentage, as the rest of a whole."""
     if is_percent:
         yield lambda v: v / 100
     yield lambda v: v
@@ -209,9 +209,9 @@ def _forms_of(value: Fraction, *, is_percent: bool) -> Iterator[Form]:
 
 
 def _readings(steps: Sequence[Step], sources: Sources, places: set[Place], *, has_rivals: bool) -> list[Reading]:
-    """Return every way to read the numbers of the steps; none where there are too many.
+    """Return every possible reading of the steps' numbers; empty if there are too many.
 
-    A reading that leaves the result of a step unused counts only where all do.
+    A reading that leaves the result of a step unused counts only if all readings do.
     """
     options: dict[Place, tuple[Role, ...]] = {}
     earlier: set[Fraction] = set()
@@ -235,11 +235,11 @@ def _readings(steps: Sequence[Step], sources: Sources, places: set[Place], *, ha
 
 
 def _link(steps: Sequence[Step], roles: Mapping[Place, Role]) -> Reading:
-    """Return where each number of each step comes from; of equal results the one unused for longest is continued."""
-    reading: list[list[Source]] = []
+    """Return the origin of each number of each step; of equal results, the one unused for longest is continued."""
+    reading: list[list[Origin]] = []
     unused: dict[Fraction, list[int]] = {}
     for index, step in enumerate(steps):
-        numbers: list[Source] = []
+        numbers: list[Origin] = []
         for slot, number in enumerate(step.numbers):
             role = roles[index, slot]
             if role == "earlier":
@@ -267,17 +267,17 @@ def _uses_every_step(reading: Reading) -> bool:
 
 
 def _is_closed(steps: Sequence[Step], reading: Reading, sources: Sources) -> bool:
-    """Tell whether a reading accounts for everything.
+    """Say whether a reading accounts for everything.
 
-    It does not where an input comes from nowhere, where a result is never used (a comparison, something worked out in
-    the head), or where two steps have the same result and different steps continue them, in an order nobody knows.
+    It does not if an input has no source, or if two steps have the same result and different steps continue them, in an
+    unknown order.
     """
     users = _users(reading)
     inputs = [number for numbers in reading for number in numbers if isinstance(number, Fraction)]
     twins = [
-        (one, other)
-        for one, other in itertools.combinations(range(len(steps)), 2)
-        if steps[one].result == steps[other].result and users[one] != users[other]
+        (first, second)
+        for first, second in itertools.combinations(range(len(steps)), 2)
+        if steps[first].result == steps[second].result and users[first] != users[second]
     ]
     return not twins and all(sources.offers(number) or number in _COUNTS for number in inputs)
 
@@ -314,7 +314,7 @@ def _final(steps: Sequence[Step], reading: Reading, changed: float) -> float | N
 
 
 def _agreement(verdicts: Sequence[Judgement]) -> Judgement:
-    """Return what all verdicts say; "unknown" where they differ or there is none."""
+    """Return the common verdict; "unknown" if verdicts differ or there is none."""
     relevant = {verdict.relevant for verdict in verdicts}
     unique = {verdict.unique for verdict in verdicts}
     return Judgement(
@@ -324,7 +324,7 @@ def _agreement(verdicts: Sequence[Judgement]) -> Judgement:
 
 
 def _judge_unused(steps: Sequence[Step], sources: Sources, value: Fraction, *, is_percent: bool) -> Judgement:
-    """Return "no" where every input of the solution is some other number and none could come from the hidden one."""
+    """Return UNUSED if every input of the solution is another number that cannot come from the hidden one."""
     related = related_to(value, is_percent=is_percent)
     earlier: set[Fraction] = set()
     for step in steps:

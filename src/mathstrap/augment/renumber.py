@@ -1,9 +1,9 @@
 """Renumber: the same story with other numbers, its solution and its gold computed again. Asks the teacher for nothing.
 
-The solution of the seed says what every number does (`worked`), so new numbers give a new question, a new worked
-solution and a gold that is certain. New numbers keep what a reader would expect of the old ones: whole stays whole,
-positive stays positive, the same order of size, round stays round, a share stays below 100 %, five days a week stay at
-most seven, and which of two numbers is larger. Every row is executed a second time from its text by other code.
+The solution of the seed shows the role of every number (`worked`), so new numbers give a new question, a new worked
+solution and a certain gold. New numbers keep the properties that a reader expects: whole and positive numbers stay so,
+the order of magnitude and of the numbers among each other, roundness, shares below 100 %, at most seven days a week.
+Every row is computed a second time from its text by independent code.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from itertools import chain, combinations, pairwise
 from typing import Any
 
 from mathstrap.augment.interface import Augmentation, Draft, Mode, no_draft_prompt, no_draft_reply, rng_for
-from mathstrap.augment.quantities import Quantity
+from mathstrap.augment.quantities import WrittenNumber
 from mathstrap.augment.surface import fresh_names, put_names, with_distractor
 from mathstrap.augment.worked import Spot, Variable, Worked, plain_text, read_worked, recheck, worked_from_equation
 from mathstrap.numerals import TENS, UNITS
 from mathstrap.types import Problem, Reject
 
-# Before a number: it is a name rather than an amount.
+# Words before a number that is a name rather than an amount.
 _LABEL_BEFORE = re.compile(
     r"(?:#|\b(?:no\.?|number|grade|page|chapter|room|route|bus|flight|level|version|question|problem|day|week|year|round"
     r"|game|lesson|unit|section|apartment|highway|since|until|year of|born in|in the year)\s?)\Z",
@@ -40,7 +40,7 @@ _ORDER_WORDS = re.compile(
     r"|latter)\b",
     re.IGNORECASE,
 )
-# A rule with a threshold: the calculation shows the side that was taken, so every number must stay on its side.
+# A rule with a threshold: the solution follows one side of it, so every number must stay on its side.
 _THRESHOLD = re.compile(
     r"\b(?:or (?:more|less|fewer|over|under|above|below|older|younger)|at least|at most|exceed\w*|no more than|up to|"
     r"minimum|maximum|over(?:time| \d)|beyond|limit|if (?:he|she|it|they|the|you)\b[^.?!]*\b(?:more|less|over|under|"
@@ -77,11 +77,10 @@ def rewrite(
     names: bool = False,
     distractor: bool = False,
 ) -> list[Draft | Problem | Reject]:
-    """Return up to `count` problems with other numbers, a single one for None; fewer where few numbers fit.
+    """Return up to `count` problems with other numbers, a single one for None; fewer if few numbers fit.
 
-    Each carries its worked solution. `names` gives the people of the story other names too, `distractor` adds a
-    sentence that has nothing to do with the question. A seed whose solution cannot be computed again gives one Reject
-    that says why.
+    Each has its worked solution. `names` also changes the names of the people, `distractor` adds a sentence that has
+    nothing to do with the question. A seed whose solution cannot be computed again gives one Reject with the reason.
     """
     seed = worked_seed(parent)
     if isinstance(seed, str):
@@ -123,7 +122,7 @@ def _refusal(parent: Problem, reason: str) -> Reject:
 
 
 def worked_seed(problem: Problem) -> Worked | str:
-    """Return a seed as a computation; its solution has marks, or is an equation, or its tags hold one."""
+    """Return a seed as a computation, from the marks of its solution, or from an equation in the solution or tags."""
     solution = problem.solution
     if "<<" not in solution:
         equation = str(problem.tags.get("equation") or solution)
@@ -151,20 +150,21 @@ def renumbered(seed: Worked, rng: random.Random, count: int) -> Iterator[tuple[s
                     values[total] = sum((values[part] for part in parts), Fraction(0))
             if tuple(values) in seen:
                 continue
-            made = _make(seed, old, before, values, strict=strict, sums=seed_totals)
-            if made is not None:
+            row = _make(seed, old, before, values, strict=strict, sums=seed_totals)
+            if row is not None:
                 seen.add(tuple(values))
-                yield made
+                yield row
                 break
         else:
             return
 
 
 def with_value(seed: Worked, place: int, value: Fraction, free: Sequence[int]) -> tuple[str, str] | None:
-    """Return the worked solution and the answer of a seed with another value for a variable that is `changeable`.
+    """Return the worked solution and the answer of a seed with another value for a `changeable` variable.
 
-    `free` are all that are: finding them executes the solution twice a variable, so the caller does it once a seed.
-    None where the story would stop making sense: another order of size, a part of something whole, a negative result.
+    `free` are all changeable variables: finding them computes the solution twice a variable, so the caller does it once
+    a seed. None if the story would stop making sense: another order of the numbers, a fraction of something whole, a
+    negative result.
     """
     old = [variable.value for variable in seed.variables]
     before = seed.run(old)
@@ -173,8 +173,8 @@ def with_value(seed: Worked, place: int, value: Fraction, free: Sequence[int]) -
     values = list(old)
     values[place] = value
     strict = _THRESHOLD.search(seed.question) is not None
-    made = _make(seed, old, before, values, strict=strict, sums=totals(seed, free))
-    return None if made is None else made[1:3]
+    row = _make(seed, old, before, values, strict=strict, sums=totals(seed, free))
+    return None if row is None else row[1:3]
 
 
 def _make(
@@ -207,14 +207,14 @@ def _make(
 
 
 def totals(seed: Worked, free: Sequence[int]) -> list[tuple[int, tuple[int, ...]]]:
-    """Return the numbers of the question that are the sum of two or three others of it, each with its parts.
+    """Return the numbers of the question that are the sum of two or three of its others, each with its parts.
 
-    "8 men and 6 women ... all 14 men and women" states one number twice: neither side can change alone. A total that is
-    not free (a week's 7 days) counts only where the question speaks of a total.
+    "8 men and 6 women ... all 14 men and women" states the total and its parts, which must change together. A total
+    that is not free (the 7 days of a week) counts only if the question mentions a total.
     """
     values = [variable.value for variable in seed.variables]
     speaks = _TOTAL.search(seed.question) is not None
-    found = []
+    sums = []
     for total in sorted(range(len(values)), key=values.__getitem__):
         if not (total in free or speaks):
             continue
@@ -222,16 +222,16 @@ def totals(seed: Worked, free: Sequence[int]) -> list[tuple[int, tuple[int, ...]
         for parts in chain(combinations(smaller, 2), combinations(smaller, 3)):
             is_free = total in free or any(part in free for part in parts)
             if is_free and sum(values[part] for part in parts) == values[total]:
-                found.append((total, parts))
+                sums.append((total, parts))
                 break
-    return found
+    return sums
 
 
 def changeable(seed: Worked) -> list[int]:
-    """Return the variables that may take other values: used by a step, an amount rather than a name, meant once.
+    """Return the variables that may take other values: amounts that a step uses and that have one meaning.
 
-    A number that a step could also mean in another way (an earlier result, a dozen) is left as it is: changing it alone
-    makes the two readings differ.
+    A number with a second possible meaning (an earlier result, a dozen) stays as it is: if it changed alone, the two
+    meanings would differ.
     """
     used = {
         source.variable for step in seed.steps for leaf in step.leaves for source in leaf if source.variable >= 0
@@ -261,7 +261,7 @@ def _is_amount(variable: Variable, question: str) -> bool:
         if _LABEL_BEFORE.search(before) or _CLOCK_AFTER.match(after) or _CLOCK_BEFORE.search(before):
             return False
         if _CARTON_BEFORE.search(before) or ("fever" in question and _DEGREES_AFTER.match(after)):
-            return False  # a carton holds a dozen, and a fever begins where it does
+            return False  # a carton has a dozen, and a fever has a fixed threshold
         if value.denominator == 1 and 1900 <= value <= 2100 and "," not in spot.text:
             return False  # a year
         if value <= 10 and _LISTED_AFTER.match(after):
@@ -299,7 +299,7 @@ def fresh_value(variable: Variable, question: str, rng: random.Random) -> Fracti
 
 
 def _grain(whole: int) -> int:
-    """Return what a number of this size and roundness is a multiple of: 200 of 10, 2,500 of 100, 37 of 1."""
+    """Return the step for a number of this size and roundness: 10 for 200, 100 for 2,500, 1 for 37."""
     for least, grain in ((10_000, 1_000), (2_000, 100), (500, 50), (20, 10), (10, 5)):
         if whole >= least and whole % grain == 0:
             return grain
@@ -307,7 +307,7 @@ def _grain(whole: int) -> int:
 
 
 def _ceiling(variable: Variable, question: str) -> int:
-    """Return the most a number can be where its unit says so; 0 where nothing does."""
+    """Return the largest value that a number's unit allows; 0 if there is no limit."""
     tops = []
     if variable.is_percent and variable.value < 100:
         tops.append(95)
@@ -338,7 +338,7 @@ def _keeps_order(old: Sequence[Fraction], new: Sequence[Fraction]) -> bool:
 
 
 def _plausible(before: Sequence[Fraction], after: Sequence[Fraction]) -> bool:
-    """Say whether results keep their nature: whole, positive, below one, at most as many decimals, of like size."""
+    """Say whether results keep their kind: whole, positive, below one, no more decimals, of similar size."""
     for old, new in zip(before, after, strict=True):
         if (old > 0) != (new > 0) or (old < 0) != (new < 0) or (old.denominator == 1) != (new.denominator == 1):
             return False
@@ -388,8 +388,8 @@ def _edit(text: str, edits: Sequence[tuple[int, int, str]]) -> str:
     return text
 
 
-def _like(spot: Quantity | Spot, value: Fraction) -> str:
-    """Write a value the way a number was written: in words, with separators, with the same cents, without a zero."""
+def _like(spot: WrittenNumber | Spot, value: Fraction) -> str:
+    """Write a value in the notation of another number: in words, with separators, cents, or no leading zero."""
     old = spot.text
     if old[0].isalpha():
         word = _in_words(value)
@@ -415,7 +415,7 @@ def _in_words(value: Fraction) -> str:
 
 
 def _begins_with_vowel(text: str) -> bool:
-    """Say whether a number is read with a vowel first: eight, eleven, eighteen, eighty, eight hundred."""
+    """Say whether a number is pronounced with an initial vowel: eight, eleven, eighteen, eighty, eight hundred."""
     digits = text.replace(",", "").partition(".")[0]
     if digits.isdigit():
         return digits.startswith("8") or digits in ("11", "18") or (len(digits) % 3 == 2 and digits[:2] in ("11", "18"))
@@ -424,8 +424,8 @@ def _begins_with_vowel(text: str) -> bool:
 
 def augmentation(*, names: bool = False, distractor: bool = False) -> Augmentation:
     """Return the method with its options set."""
-    made = partial(rewrite, names=names, distractor=distractor)
-    return Augmentation(name="renumber", rewrite=made, prompt=no_draft_prompt, parse=no_draft_reply)
+    configured = partial(rewrite, names=names, distractor=distractor)
+    return Augmentation(name="renumber", rewrite=configured, prompt=no_draft_prompt, parse=no_draft_reply)
 
 
 RENUMBER = augmentation()

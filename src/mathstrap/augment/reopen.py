@@ -1,4 +1,4 @@
-"""Reopen: a multiple-choice question becomes an open one, by rule where possible. The gold is the right choice."""
+"""Reopen: a multiple-choice question becomes an open one, by rule if possible. The gold is the right choice."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mathstrap.types import Completion, Problem, Reject
 
 _GOLD = re.compile(r"\(?([A-J])\)?(?:[\s.:)]+(.+))?", re.DOTALL)
 _MARK = re.compile(r"(?:(?<=[\s,;:?.])[(\[]?|[(\[])([A-J])\s?[).:\]]\s?(?=\S)")
-# The choices are part of what is asked: without them, or in words alone, there are several right answers or none.
+# The question refers to its choices: without them it has several right answers or none.
 _NEEDS_CHOICES = re.compile(
     r"\b(?:which|what)(?: one)? of (?:the following|these|those)"
     r"|\bwhich (?:statement|option|choice|expression|equation|graph|of)\b"
@@ -36,14 +36,14 @@ def rewrite(
     mode: Mode = "default",
     rng_seed: int = 0,  # noqa: ARG001
 ) -> list[Draft | Problem | Reject]:
-    """Return the open question, whatever the count: finished where the choices can simply be left out, else a draft."""
+    """Return the open question, whatever the count: finished if the choices can simply be left out, else a draft."""
     stem, choices = take_choices_off(parent.question)
     if not choices:
-        return [_refusal(parent, "no_choices", "no list of choices stands at the end of the question")]
+        return [_refusal(parent, "no_choices", "the question does not end in a list of choices")]
     letter = _GOLD.fullmatch(parent.answer.strip())
     value = choices.get(letter[1], "") if letter else parent.answer if parent.answer in choices.values() else ""
     if not value:
-        return [_refusal(parent, "no_choices", f"the gold {parent.answer} is none of the choices")]
+        return [_refusal(parent, "no_choices", f"the gold {parent.answer} is not among the choices")]
     if _NEEDS_CHOICES.search(stem):
         return [_refusal(parent, "needs_choices", stem)]
     if _NO_VALUE.search(value) or len(value.split()) > 6:
@@ -54,8 +54,8 @@ def rewrite(
         id=f"{parent.id}/reopen.1", method="reopen", mode=mode, fields={"question": stem}, answer=value, question=stem,
         tags=tags,
     )  # fmt: skip
-    asking = find_question(stem, parent.style)
-    is_whole = asking is not None and (asking.text.endswith("?") or is_command(asking.text))
+    sentence = find_question(stem, parent.style)
+    is_whole = sentence is not None and (sentence.text.endswith("?") or is_command(sentence.text))
     return [finished(parent, draft, stem)] if is_whole else [draft]
 
 
@@ -71,7 +71,7 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
 
 
 def take_choices_off(question: str) -> tuple[str, dict[str, str]]:
-    """Return a question without the choices it ends in, and these by letter; empty where it does not end in choices."""
+    """Return a question without its final choices, and these by letter; empty if it does not end in choices."""
     marks = list(_MARK.finditer(question))
     for first in range(len(marks) - 2, -1, -1):
         listed = marks[first:]

@@ -1,9 +1,9 @@
-"""Rephrasing: the teacher says a problem in other words; the gold answer stays. Checks that the numbers stay too."""
+"""Rephrasing: the teacher rewords a problem; the gold answer stays. Checks that the numbers stay too."""
 
 from __future__ import annotations
 
 from mathstrap.augment.checks import Fault, find_form_fault, find_number_fault
-from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, refuse_reply, without_label
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, without_label
 from mathstrap.types import Completion, Problem, Reject
 
 
@@ -14,7 +14,7 @@ def rewrite(
     mode: Mode = "default",
     rng_seed: int = 0,  # noqa: ARG001
 ) -> list[Draft | Problem | Reject]:
-    """Return `count` drafts; all ask the same thing, so they differ in id and draw only."""
+    """Return `count` drafts; all have the same prompt, so they differ only in id and draw."""
     return [
         Draft(
             id=f"{parent.id}/rephrase.{index}",
@@ -30,11 +30,11 @@ def rewrite(
 
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
-    """Return the rephrased problem, or why the reply is none.
+    """Return the rephrased problem, or why the reply is unusable.
 
-    The default mode drops a label in front, cuts an invented next example, and rejects a reply that repeats the
-    question, is no question, has other numbers than its parent, or states the answer. The mode metamath-2024 takes
-    every reply that says anything.
+    The default mode drops a leading label, cuts off an invented next example, and rejects a reply that repeats the
+    question, is not a question, has other numbers than its parent, or states the answer. The mode metamath-2024 accepts
+    every reply that is not empty.
     """
     refused = refuse_reply(draft.id, completion, "rewrite")
     if refused is not None:
@@ -42,19 +42,10 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
     question = completion.text
     if draft.mode == "default":
         question = without_label(question)
-        wrong = find_fault(parent, question)
-        if wrong is not None:
-            return Reject(id=draft.id, stage="rewrite", reason=wrong[0], detail=wrong[1] or question[:200])
-    return Problem(
-        id=draft.id,
-        dataset=parent.dataset,
-        style=parent.style,
-        question=question,
-        answer=draft.answer,
-        method="rephrase",
-        parent=parent.id,
-        tags=draft.tags,
-    )
+        fault = find_fault(parent, question)
+        if fault is not None:
+            return Reject(id=draft.id, stage="rewrite", reason=fault[0], detail=fault[1] or question[:200])
+    return finished(parent, draft, question)
 
 
 def find_fault(parent: Problem, question: str) -> Fault | None:

@@ -1,4 +1,4 @@
-"""Say to the teacher, in a sentence, why its rewriting cannot be used, where another try may mend it. Pure."""
+"""Tell the teacher, in a sentence, why its rewriting cannot be used, if another try may fix it. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from mathstrap.augment.interface import Draft
 from mathstrap.types import Reject
 
-# Reasons that a second try can mend; a refusal of the server is not among them, nor what lies with the seed.
+# Reasons that a second try can fix; not refusals of the server, nor faults of the seed.
 _SENTENCES: dict[str, str] = {
     "empty": "It holds no text.",
     "truncated": "It did not come to an end: be brief.",
@@ -28,7 +28,7 @@ MOST_NUMBERS = 8
 
 
 def why(reject: Reject, draft: Draft) -> str:
-    """Return what is wrong with a rewriting, as told to the teacher; "" where another try would not help."""
+    """Return the sentence for the teacher on what is wrong with a rewriting; "" if another try would not help."""
     if reject.reason == "numbers_differ":
         return numbers_sentence(reject.detail)
     sentence = _SENTENCES.get(reject.reason, "")
@@ -37,16 +37,16 @@ def why(reject: Reject, draft: Draft) -> str:
 
 
 def numbers_sentence(detail: str) -> str:
-    """Return which numbers are missing and which are too many: `lost: 1/4; added: 7, 9` is the detail of a Reject."""
-    said = []
-    for pattern, one, more in (
+    """Return sentences on missing and surplus numbers, from the detail of a Reject: `lost: 1/4; added: 7, 9`."""
+    sentences = []
+    for pattern, singular, plural in (
         (_LOST, "The number {} is missing.", "The numbers {} are missing."),
         (_ADDED, "The number {} is new: leave it out.", "The numbers {} are new: leave them out."),
     ):
-        found = pattern.search(detail)
-        numbers = [number.strip() for number in found[1].split(",")] if found else []
+        match = pattern.search(detail)
+        numbers = [number.strip() for number in match[1].split(",")] if match else []
         numbers = [number for number in numbers if number]
         if numbers:
             listed = ", ".join(numbers[:MOST_NUMBERS])
-            said.append((one if len(numbers) == 1 else more).format(listed))
-    return " ".join(said)
+            sentences.append((singular if len(numbers) == 1 else plural).format(listed))
+    return " ".join(sentences)

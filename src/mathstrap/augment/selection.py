@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mathstrap.augment import reference
-from mathstrap.augment.doubts import DOUBTS, Doubt, doubt_asking, doubt_place, doubt_reference
+from mathstrap.augment.doubts import DOUBTS, Doubt, doubt_place, doubt_reference, doubt_rounding
 from mathstrap.augment.interface import Mode, rng_for
 from mathstrap.augment.masking import Mask, choose_variable, find_masks, hide, variable_text
 from mathstrap.augment.math_doubts import doubt_formula, doubt_question
 from mathstrap.augment.relevance import Judgement, judge_mask, seems_used
 from mathstrap.types import Method, Problem, Reject
 
-# "sound" hides the numbers proved relevant first, then those nothing speaks against; "proved" the former alone; "all"
+# "sound" hides the numbers proved relevant first, then those without a doubt; "proved" only the former; "all" hides
 # every number, those proved irrelevant last.
 Masks = Literal["sound", "proved", "all"]
 
@@ -23,7 +23,7 @@ class HiddenNumber:
     """A number of a question with the question that hides it; `index` counts the question's numbers from 1.
 
     `start` and `end` bound the hidden text in the original question; `answer` is the gold of the backward problem and
-    `known_answer` the seed's answer as the backward question states it. `doubt` is why the number is better left alone.
+    `known_answer` the seed's answer as the backward question states it. `doubt` is a reason not to hide the number.
     """
 
     index: int
@@ -40,7 +40,7 @@ class HiddenNumber:
     doubt: Doubt | None = None
 
     def tags(self, parent: Problem) -> dict[str, Any]:
-        """Return what is recorded of the mask on every problem made from it."""
+        """Return the tags that record the mask on every problem made from it."""
         return {
             "original_question": parent.question,
             "original_answer": parent.answer,
@@ -83,7 +83,7 @@ def find_hidden(parent: Problem, *, mode: Mode, method: Method) -> list[HiddenNu
 
 
 def _doubt_of(parent: Problem, mask: Mask, judgement: Judgement) -> Doubt | None:
-    """Return why a number is better left alone; what is proved irrelevant needs no rule of thumb."""
+    """Return the doubt about hiding a number; one that is proved irrelevant needs no rule of thumb."""
     if judgement.relevant == "no":
         return None
     question = parent.question
@@ -91,7 +91,7 @@ def _doubt_of(parent: Problem, mask: Mask, judgement: Judgement) -> Doubt | None
     if doubt is None and parent.style == "math":
         doubt = doubt_formula(question, mask) or doubt_question(question, parent.answer)
     elif doubt is None:
-        doubt = doubt_asking(question)
+        doubt = doubt_rounding(question)
     if doubt is None and judgement.relevant == "unknown" and not seems_used(parent, mask):
         return Doubt(code="not_used")
     return doubt
@@ -99,10 +99,10 @@ def _doubt_of(parent: Problem, mask: Mask, judgement: Judgement) -> Doubt | None
 
 def _find_reference(parent: Problem, method: Method) -> list[HiddenNumber]:
     variable = "x" if parent.style == "gsm8k" else "X"
-    found = []
+    hidden = []
     for index, mask in enumerate(reference.find_token_masks(parent.question, parent.style), start=1):
         answer = reference.mask_answer(mask.token, parent.style, method)
-        found.append(
+        hidden.append(
             HiddenNumber(
                 index=index,
                 text=mask.token,
@@ -117,7 +117,7 @@ def _find_reference(parent: Problem, method: Method) -> list[HiddenNumber]:
                 judgement=judge_mask(parent, answer, is_percent="%" in mask.replacement),
             )
         )
-    return found
+    return hidden
 
 
 def choose_hidden(
@@ -125,8 +125,8 @@ def choose_hidden(
 ) -> list[HiddenNumber]:
     """Return up to `count` numbers to hide, in the order of the question; a larger count adds to a smaller one.
 
-    Where there are more numbers than `count` the choice is random, seeded by the run and the problem. In the default
-    mode the numbers proved relevant are chosen first, and only those that `masks` allows at all.
+    If there are more numbers than `count`, the choice is random, seeded by the run and the problem. The default mode
+    chooses the numbers proved relevant first, and only those that `masks` allows.
     """
     hidden = find_hidden(parent, mode=mode, method=method)
     order = list(hidden)
@@ -148,7 +148,7 @@ def _is_allowed(number: HiddenNumber, masks: Masks) -> bool:
 
 
 def _rank(number: HiddenNumber, masks: Masks) -> int:
-    """Return 0 for the numbers that are chosen first; "all" only puts the irrelevant ones behind the others."""
+    """Return the rank of a number, 0 for those chosen first; "all" only puts the irrelevant ones last."""
     if masks == "all":
         return int(number.judgement.relevant == "no")
     proofs = (number.judgement.relevant, number.judgement.unique)
@@ -156,12 +156,12 @@ def _rank(number: HiddenNumber, masks: Masks) -> int:
 
 
 def no_number(parent: Problem, method: Method, *, mode: Mode = "default") -> Reject:
-    """Return the Reject of a problem that has no number to hide, or none that is worth hiding."""
+    """Return the Reject of a problem without a number to hide, or with none worth hiding."""
     hidden = find_hidden(parent, mode=mode, method=method)
     if not hidden:
         return Reject(id=f"{parent.id}/{method}.1", stage="rewrite", reason="no_number", detail=parent.question[:200])
-    told = [f"{number.text}: {_why_left_alone(number)}" for number in hidden[:6]]
-    return Reject(id=f"{parent.id}/{method}.1", stage="rewrite", reason="no_sound_number", detail="; ".join(told))
+    reasons = [f"{number.text}: {_why_left_alone(number)}" for number in hidden[:6]]
+    return Reject(id=f"{parent.id}/{method}.1", stage="rewrite", reason="no_sound_number", detail="; ".join(reasons))
 
 
 def _why_left_alone(number: HiddenNumber) -> str:

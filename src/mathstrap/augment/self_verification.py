@@ -1,4 +1,4 @@
-"""Self-verification: hide a number, let the teacher join question and answer to a statement, ask for the number."""
+"""Self-verification: hide a number, let the teacher turn question and answer into a statement, ask for the number."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def rewrite(
 
 
 def _draft_default(parent: Problem, number: HiddenNumber) -> Draft:
-    """Ask for the whole sentence that asks, with the gold answer as it is."""
+    """Return a draft that rewrites the whole asking sentence, with the gold answer as it is."""
     masked = number.masked
-    asking = find_question(masked, parent.style)
-    assert asking is not None, f"{parent.id}: a question with a number has a sentence"
-    context = f"{masked[: asking.start]}{masked[asking.end :]}".strip()
+    sentence = find_question(masked, parent.style)
+    assert sentence is not None, f"{parent.id}: a question with a number has a sentence"
+    context = f"{masked[: sentence.start]}{masked[sentence.end :]}".strip()
     return Draft(
         id=f"{parent.id}/self_verification.{number.index}",
         method="self_verification",
         mode="default",
-        fields={"question": asking.text, "answer": parent.answer, "context": context},
+        fields={"question": sentence.text, "answer": parent.answer, "context": context},
         answer=number.answer,
         masked=masked,
-        question=asking.text,
-        tags={**parent.tags, **number.tags(parent), "split_sentence": asking.text},
+        question=sentence.text,
+        tags={**parent.tags, **number.tags(parent), "split_sentence": sentence.text},
     )
 
 
 def _draft_reference(parent: Problem, number: HiddenNumber) -> Draft:
-    """Ask for what stands after the last full stop or comma, with the gold answer the extractor leaves."""
+    """Return a draft that rewrites the text after the last full stop or comma, with the gold from the extractor."""
     base, tail = reference.split_tail(number.masked)
     answer = reference.rewritten_answer(number.known_answer, parent.style)
     return Draft(
@@ -62,7 +62,7 @@ def _draft_reference(parent: Problem, number: HiddenNumber) -> Draft:
 
 
 def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Reject:
-    """Return the backward problem, or why the statement is unusable; metamath-2024 takes every statement."""
+    """Return the backward problem, or why the statement is unusable; metamath-2024 accepts every statement."""
     refused = refuse_reply(draft.id, completion, "rewrite")
     if refused is not None:
         return refused
@@ -92,14 +92,14 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
 
 
 def _put_statement(parent: Problem, draft: Draft, statement: str) -> str:
-    """Put the statement where the question stood; notes on the form of the old answer go."""
+    """Replace the question by the statement, and drop notes on the form of the old answer."""
     if statement[-1] not in ".!。।":
         statement += "。" if language_of(parent.question) in ("zh", "ja") else "."
-    asking = find_question(draft.masked, parent.style)
-    assert asking is not None, f"{draft.id}: the masked question lost its sentence"
-    rest = draft.masked[asking.end :]
-    told = [one.text for one in split_sentences(rest, parent.style) if not is_format_note(one.text)]
-    return " ".join([draft.masked[: asking.start] + statement, *told]).strip()
+    sentence = find_question(draft.masked, parent.style)
+    assert sentence is not None, f"{draft.id}: the masked question lost its sentence"
+    rest = draft.masked[sentence.end :]
+    others = [other.text for other in split_sentences(rest, parent.style) if not is_format_note(other.text)]
+    return " ".join([draft.masked[: sentence.start] + statement, *others]).strip()
 
 
 def _find_fault(parent: Problem, draft: Draft, statement: str, variable: str) -> tuple[str, str] | None:
@@ -124,11 +124,11 @@ def _find_fault(parent: Problem, draft: Draft, statement: str, variable: str) ->
 
 
 def _compare_numbers(parent: Problem, draft: Draft, statement: str) -> tuple[str, str] | None:
-    """Return the fault where a statement has other numbers than its sentence and the gold answer."""
+    """Return the fault of a statement that has other numbers than its sentence and the gold answer."""
     gold = count_numbers(parent.answer)
     expected = count_numbers(draft.question) + gold
     added = count_numbers(statement) - expected
-    # A gold answer of 25 is stated as 25%, or as 0.25, where the question asks for a percentage.
+    # A gold answer of 25 may be stated as 25% or 0.25 if the question asks for a percentage.
     for value in [value for value in added if 100 * value in gold]:
         del added[value]
     lost = count_numbers(draft.question) - count_numbers(statement)
@@ -141,7 +141,7 @@ def _compare_numbers(parent: Problem, draft: Draft, statement: str) -> tuple[str
 
 
 def _states(statement: str, gold: str) -> bool:
-    """Tell whether a statement carries the gold answer, as a number or letter for letter."""
+    """Say whether a statement contains the gold answer, as a number or letter for letter."""
     squeezed = re.sub(r"[\s${}]|\\[,!;]|\\left|\\right", "", statement)
     if re.sub(r"[\s${}]|\\[,!;]|\\left|\\right", "", gold) in squeezed:
         return True

@@ -1,4 +1,4 @@
-"""Split a question into sentences and find the one that asks. Knows decimals, abbreviations and formulas."""
+"""Split a question into sentences and find the asking one. Knows decimals, abbreviations and formulas."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ASKS = re.compile(
 
 
 def split_sentences(text: str, style: Style) -> list[Sentence]:
-    """Return the sentences of a text; joined with the white space that lies between them they are the text again."""
+    """Return the sentences of a text; joined with the white space between them, they are the text again."""
     plain = _blank_formulas(text) if style == "math" else text
     sentences: list[Sentence] = []
     start = 0
@@ -55,7 +55,7 @@ def split_sentences(text: str, style: Style) -> list[Sentence]:
 
 
 def _blank_formulas(text: str) -> str:
-    """Return the text with each formula as a word of its length; the full stop a formula ends in moves behind it."""
+    """Return the text with each formula as a word of its length; a full stop at the end of a formula is kept."""
     pieces = []
     at = 0
     for zone in find_zones(text) or []:
@@ -84,38 +84,38 @@ def _add(sentences: list[Sentence], text: str, start: int, end: int) -> None:
 
 
 def find_question(text: str, style: Style) -> Sentence | None:
-    """Return the sentence that asks: the last with a question mark, else the last that commands, else the last one.
+    """Return the asking sentence: the last with a question mark, else the last with a command, else the last one.
 
     Notes on the form of the answer ("Express your answer as a common fraction.") do not count. None for empty text.
     """
     sentences = split_sentences(text, style)
-    telling = [sentence for sentence in sentences if not is_format_note(sentence.text)] or sentences
-    for sentence in reversed(telling):
+    relevant = [sentence for sentence in sentences if not is_format_note(sentence.text)] or sentences
+    for sentence in reversed(relevant):
         if re.search(r"[?？؟][\"'”’)\]」』]*\Z|か。\Z", sentence.text):
             return sentence
-    for sentence in reversed(telling):
+    for sentence in reversed(relevant):
         if is_command(sentence.text):
             return sentence
-    return telling[-1] if telling else None
+    return relevant[-1] if relevant else None
 
 
 def is_format_note(sentence: str) -> bool:
-    """Tell whether a sentence only says how the answer is to be written."""
+    """Say whether a sentence only describes the form of the answer."""
     return _FORMAT_NOTE.search(sentence) is not None and not sentence.rstrip().endswith("?")
 
 
 def is_command(sentence: str) -> bool:
-    """Tell whether a sentence tells the reader to work something out."""
+    """Say whether a sentence tells the reader to compute something."""
     return _IMPERATIVE.search(sentence) is not None
 
 
 def asks_plainly(text: str, style: Style) -> bool:
-    """Tell whether a text has a question mark or a command; "So each part is 5 meters long." only looks like asking."""
+    """Say whether a text has a question mark or a command; "So each part is 5 meters long." has neither."""
     if any(mark in text for mark in "?？؟") or "か。" in text:
         return True
     return any(is_command(sentence.text) for sentence in split_sentences(text, style))
 
 
 def asks_something(text: str) -> bool:
-    """Tell whether a text asks or tells the reader to work something out."""
+    """Say whether a text asks something, or tells the reader to compute something."""
     return any(mark in text for mark in "?？؟") or is_command(text) or _ASKS.search(text) is not None

@@ -1,4 +1,4 @@
-"""Where a number of a worked solution may come from: stated in the question, part of a fraction, implied by a word."""
+"""Find the possible origins of a number of a worked solution: stated in the question, in a fraction, or implied."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from mathstrap.augment.quantities import count_numbers, find_quantities
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:
-    """The numbers a question offers: values as they are stated, the parts of its fractions, and implied constants."""
+    """The numbers of a question: its stated values, the parts of its fractions, and implied constants."""
 
     whole: Counter[Fraction]
     parts: Counter[Fraction]
     implied: frozenset[Fraction]
 
     def offers(self, number: Fraction) -> bool:
-        """Tell whether the number stands in the question in some way; 25 % is offered as 0.25 and as 25."""
+        """Say whether the question has the number in some form; 25 % is offered as 0.25 and as 25."""
         is_stated = number in self.whole or number / 100 in self.whole or 100 * number in self.whole
         return is_stated or number in self.parts or number in self.implied
 
 
-# A word that brings numbers with it: a week has 7 days wherever it stands, "both" means 2.
+# Numbers that words imply: a week has 7 days, "both" means 2.
 _IMPLIED: dict[str, tuple[int, ...]] = {
     r"\b(?:halves|both|pairs?|couples?|twins?|round[- ]trip|and back|each way|sides?|equally|diameter)\b": (2,),
     r"\bdozens?\b|\byears?\b|\byearly\b|\bmonth|\binch|\bfeet\b|\bfoot\b|\bannual": (12,),
@@ -49,7 +49,7 @@ _COMPILED = [(re.compile(pattern), numbers) for pattern, numbers in _IMPLIED.ite
 
 @lru_cache(maxsize=4096)
 def find_sources(question: str) -> Sources:
-    """Return the numbers that a question offers."""
+    """Return the numbers of a question, stated and implied."""
     text = question.lower()
     whole = Counter(count_numbers(question))
     whole[Fraction(1)] += len(re.findall(r"\bone\b", text))
@@ -64,7 +64,7 @@ def find_sources(question: str) -> Sources:
 
 
 def parts_of(value: Fraction) -> set[Fraction]:
-    """Return the numbers that a solution may write for a fraction: above, below, and what is left of the whole."""
+    """Return the numbers that a solution may write for a fraction: numerator, denominator and their difference."""
     above, below = value.numerator, value.denominator
     return {Fraction(number) for number in (above, below, abs(below - above)) if number != 1}
 
@@ -73,7 +73,7 @@ _UNITS = (3, 4, 7, 12, 16, 24, 52, 60, 100, 365, 1000)
 
 
 def related_to(value: Fraction, *, is_percent: bool) -> set[Fraction]:
-    """Return the numbers a solution may write where it uses this one: other forms, other units, one more or less."""
+    """Return the numbers that a solution may write for this one: other forms, other units, one more or less."""
     base = {value, value + 1, value - 1, 1 / value}
     for unit in _UNITS:
         base |= {value * unit, value / unit}

@@ -1,4 +1,4 @@
-"""Change what a word problem is dressed in: its people's names, and a sentence that has nothing to do with it."""
+"""Change the surface of a word problem: the names of its people, and an irrelevant sentence."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 import re
 from collections.abc import Mapping
 
-# First names of children's books, ours to swap; he and she keep their meaning because each stays in its list.
+# Common first names that may be swapped; a name is replaced by one of the same list, so that he and she stay right.
 FEMALE = (
     "Ada", "Alice", "Amanda", "Amy", "Andrea", "Angela", "Anna", "Beth", "Betty", "Brenda", "Carla", "Carly", "Carol",
     "Claire", "Cynthia", "Dana", "Diana", "Elaine", "Eliza", "Elizabeth", "Emily", "Emma", "Gina", "Grace", "Hannah",
@@ -42,23 +42,23 @@ _ANY_NUMBER = re.compile(r"\d[\d,]*\.?\d*|\.\d+")
 
 
 def fresh_names(question: str, rng: random.Random) -> dict[str, str]:
-    """Return another name for every known first name of a question; empty where it has none, or too many.
+    """Return another name for every known first name of a question; empty if it has none, or too many.
 
-    He and she keep their meaning: each name is swapped within its list, for one that the question does not have.
+    Each name is replaced by one of the same list that is not in the question, so that he and she stay right.
     """
     words = re.findall(r"[A-Z][a-z]+", question)
-    found = [name for name in dict.fromkeys(words) if name in FEMALE or name in MALE]
+    names = [name for name in dict.fromkeys(words) if name in FEMALE or name in MALE]
     female = [name for name in FRESH_FEMALE if name not in words]
     male = [name for name in FRESH_MALE if name not in words]
-    if not found or len(found) > min(len(female), len(male)):
+    if not names or len(names) > min(len(female), len(male)):
         return {}
     rng.shuffle(female)
     rng.shuffle(male)
-    return {name: female.pop() if name in FEMALE else male.pop() for name in found}
+    return {name: female.pop() if name in FEMALE else male.pop() for name in names}
 
 
 def put_names(text: str, names: Mapping[str, str]) -> str:
-    """Return a text with the names swapped wherever they stand as words."""
+    """Return a text with the names replaced wherever they are whole words."""
     if not names:
         return text
     return re.sub(rf"\b({'|'.join(names)})\b", lambda match: names[match[1]], text)

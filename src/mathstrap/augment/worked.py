@@ -1,10 +1,10 @@
 """Read a worked solution as a computation over the numbers of its question, and compute it again for other numbers.
 
-GSM8K's solutions carry marks, `<<48/2=24>>`; SVAMP and ASDiv carry an equation. Every number of the solution, in the
-marks and in the prose, has to be explained: it is a number of the question, a result, or a constant that a word of the
-question stands for (a dozen, half, an hour). A solution with a number out of nowhere is refused, because a person did a
-step in their head that other numbers would change. A number with two explanations is kept as both, and values for which
-the two disagree are not used, so a guess is never made. Nothing is executed: expressions are read into trees.
+GSM8K's solutions have marks, `<<48/2=24>>`; SVAMP and ASDiv have an equation. Every number of the solution, in marks
+and prose, needs an explanation: a number of the question, a result, or a constant that a word of the question implies
+(a dozen, half, an hour). A solution with an unexplained number is refused, because its author did a step in their head
+that other numbers would change. A number with two explanations keeps both, and values for which they disagree are not
+used, so nothing is guessed. Nothing is executed: expressions are parsed into trees.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from mathstrap.augment.quantities import PERCENT, Quantity, find_quantities
+from mathstrap.augment.quantities import PERCENT, WrittenNumber, find_quantities
 from mathstrap.steps.expression import Node, Number, Operation, evaluate, numbers_in, parse_expression, plain_number
 
 MARK = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
 _DIGITS = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
-# Word problems have no larger numbers, and exact fractions of larger ones would cost time.
+# Word problems have no larger numbers, and exact fractions of larger ones would be slow.
 _LARGEST = 10**15
 _MAX_STEPS = 40
 
-# What a unit or a word brings along: the solution may use these values where the question has one of the words.
+# Values that units and words imply: the solution may use them if the question has one of the words.
 _FROM_WORDS: dict[str, str] = {
     r"minutes?|seconds?|hours?|hourly|mph|o'clock|[ap]\.?m\b": "60 3600 30 15 0.5",
     r"days?|daily|nights?|morning|evening|afternoon": "24 7",
@@ -71,13 +71,13 @@ class Variable:
     """A number of the question that may change: its value and every place where the question writes it."""
 
     value: Fraction
-    spots: tuple[Quantity, ...]
+    spots: tuple[WrittenNumber, ...]
     is_percent: bool
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where a number of the solution comes from: a variable through `form`, an earlier `step`, or a constant.
+class NumberSource:
+    """The origin of a number of the solution: a variable through `form`, an earlier `step`, or a constant.
 
     form   "as it is", "share" (v / 100), "more" (1 + v / 100), "less" (1 - v / 100), "rest" (100 - v),
            "whole" (100 + v)
@@ -91,20 +91,20 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Spot:
-    """A number as the solution writes it, from `start` to `end`, with everything it can mean."""
+    """A number as the solution writes it, from `start` to `end`, with all its possible origins."""
 
     start: int
     end: int
     text: str
-    sources: tuple[Source, ...]
+    sources: tuple[NumberSource, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkedStep:
-    """One calculation: its tree, what each number in it can mean, and the value it has with the seed's numbers."""
+    """One calculation: its tree, the possible origins of each number in it, and its value with the seed's numbers."""
 
     expression: Node
-    leaves: tuple[tuple[Source, ...], ...]
+    leaves: tuple[tuple[NumberSource, ...], ...]
     result: Fraction
 
 
@@ -121,7 +121,7 @@ class Worked:
     def run(self, values: Sequence[Fraction]) -> list[Fraction] | None:
         """Return every step's result for these values of the variables.
 
-        None where a number with two meanings would get two values, where a step divides by zero, or a value is huge.
+        None if a number with two origins would get two values, if a step divides by zero, or if a value is huge.
         """
         results: list[Fraction] = []
         for step in self.steps:
@@ -131,14 +131,14 @@ class Worked:
                 if value is None:
                     return None
                 numbers.append(value)
-            found = evaluate(step.expression, numbers)
-            if found is None or max(abs(found.numerator), found.denominator) > _LARGEST:
+            result = evaluate(step.expression, numbers)
+            if result is None or max(abs(result.numerator), result.denominator) > _LARGEST:
                 return None
-            results.append(found)
+            results.append(result)
         return results
 
     def write(self, values: Sequence[Fraction], results: Sequence[Fraction]) -> list[tuple[Spot, Fraction]] | None:
-        """Return the value of every number of the solution; None where one with two meanings would get two values."""
+        """Return the value of every number of the solution; None if one with two origins would get two values."""
         written = []
         for spot in self.spots:
             value = _agreed(spot.sources, values, results)
@@ -148,7 +148,9 @@ class Worked:
         return written
 
 
-def _agreed(sources: Sequence[Source], values: Sequence[Fraction], results: Sequence[Fraction]) -> Fraction | None:
+def _agreed(
+    sources: Sequence[NumberSource], values: Sequence[Fraction], results: Sequence[Fraction]
+) -> Fraction | None:
     first: Fraction | None = None
     for source in sources:
         value = _value(source, values, results)
@@ -159,7 +161,7 @@ def _agreed(sources: Sequence[Source], values: Sequence[Fraction], results: Sequ
     return first
 
 
-def _value(source: Source, values: Sequence[Fraction], results: Sequence[Fraction]) -> Fraction:
+def _value(source: NumberSource, values: Sequence[Fraction], results: Sequence[Fraction]) -> Fraction:
     if source.step >= 0:
         return results[source.step]
     if source.variable < 0:
@@ -205,18 +207,18 @@ def read_worked(question: str, solution: str, answer: str) -> Worked | str:
     if steps[-1].result != gold:
         return "misses_the_gold"
     spots = []
-    for found in _numbers_of_solution(solution):
-        sources = _sources(found.value, variables, steps, constants)
+    for number in _numbers_of_solution(solution):
+        sources = _sources(number.value, variables, steps, constants)
         if not sources:
             return "number_from_nowhere"
-        spots.append(Spot(start=found.start, end=found.end, text=found.text, sources=sources))
+        spots.append(Spot(start=number.start, end=number.end, text=number.text, sources=sources))
     return Worked(
         question=question, solution=solution, variables=variables, steps=tuple(steps), spots=tuple(spots)
     )
 
 
 def worked_from_equation(equation: str, answer: str) -> str:
-    """Return a worked solution made of an equation such as `( 290.0 / 2.0 )` or `7+2=9`; "" where it is not one.
+    """Return the worked solution of an equation such as `( 290.0 / 2.0 )` or `7+2=9`; "" for any other text.
 
     One line per operation, innermost first, in GSM8K's form.
     """
@@ -250,9 +252,9 @@ def _write_steps(node: Node, lines: list[str]) -> Fraction | None:
     return value
 
 
-def _variables(question: str, quantities: Sequence[Quantity]) -> tuple[Variable, ...]:
-    """Return the numbers of the question by value: equal numbers change together, so which is meant does not matter."""
-    by_value: dict[Fraction, list[Quantity]] = {}
+def _variables(question: str, quantities: Sequence[WrittenNumber]) -> tuple[Variable, ...]:
+    """Return the numbers of the question by value; equal ones change together, because a solution may mean either."""
+    by_value: dict[Fraction, list[WrittenNumber]] = {}
     for quantity in quantities:
         if quantity.form in ("digits", "words"):
             by_value.setdefault(quantity.value, []).append(quantity)
@@ -265,61 +267,62 @@ def _variables(question: str, quantities: Sequence[Quantity]) -> tuple[Variable,
     )  # fmt: skip
 
 
-def _constants(question: str, solution: str, quantities: Sequence[Quantity]) -> set[Fraction]:
-    """Return what may stand in the solution without being a number that changes."""
-    found: set[Fraction] = set()
+def _constants(question: str, solution: str, quantities: Sequence[WrittenNumber]) -> set[Fraction]:
+    """Return the numbers that may occur in the solution as constants."""
+    constants: set[Fraction] = set()
     text = f"{question}\n{solution}"
     for pattern, values in _WORD_VALUES:
         if pattern.search(text):
-            found |= values
+            constants |= values
     for quantity in quantities:
         if quantity.form in ("digits", "words"):
             continue
         value = quantity.value
-        found |= {value, 1 - value, 1 + value, Fraction(value.numerator), Fraction(value.denominator)}
-        found |= {Fraction(abs(value.denominator - value.numerator)), Fraction(value.denominator + value.numerator)}
+        constants |= {value, 1 - value, 1 + value, Fraction(value.numerator), Fraction(value.denominator)}
+        constants |= {Fraction(abs(value.denominator - value.numerator)), Fraction(value.denominator + value.numerator)}
         above, _, below = quantity.text.partition("/")
         if above.strip().isdigit() and below.strip().isdigit():  # 2/4 is written with its own 2 and 4
-            found |= {Fraction(above), Fraction(below), Fraction(abs(int(below) - int(above)))}
-    return found
+            constants |= {Fraction(above), Fraction(below), Fraction(abs(int(below) - int(above)))}
+    return constants
 
 
 def _sources(
     value: Fraction, variables: Sequence[Variable], steps: Sequence[WorkedStep], constants: set[Fraction]
-) -> tuple[Source, ...]:
-    """Return everything a number of the solution can mean; empty where nothing explains it."""
-    found: list[Source] = []
+) -> tuple[NumberSource, ...]:
+    """Return all possible origins of a number of the solution; empty if nothing explains it."""
+    sources: list[NumberSource] = []
     for place, variable in enumerate(variables):
         if variable.value == value:
-            found.append(Source(value, variable=place))
+            sources.append(NumberSource(value, variable=place))
         if variable.is_percent:
             forms = {
                 "share": variable.value / 100, "more": 1 + variable.value / 100, "less": 1 - variable.value / 100,
                 "rest": 100 - variable.value, "whole": 100 + variable.value,
             }  # fmt: skip
-            found += [Source(value, variable=place, form=form) for form, other in forms.items() if other == value]
-    found += [Source(value, step=place) for place, step in enumerate(steps) if step.result == value]
-    # A number next to one of the question can be that number with or without one person ("Brad is not joining, so the 5
-    # friends ..."): where a constant would explain it too, nobody can tell which was meant.
+            fitting = (form for form, other in forms.items() if other == value)
+            sources += [NumberSource(value, variable=place, form=form) for form in fitting]
+    sources += [NumberSource(value, step=place) for place, step in enumerate(steps) if step.result == value]
+    # A number next to one of the question may be that number with or without one person ("Brad is not joining, so the 5
+    # friends ..."). If a constant explains it too, its meaning is unclear.
     neighbours = {variable.value + step for variable in variables for step in (-1, 1) if variable.value < 50}
-    if value in constants and not (not found and value > 2 and value in neighbours):
-        found.append(Source(value))
-    elif not found and value in _STRUCTURE:
-        # A bare 2 can be one less than a number of the question ("the other two of the three"): where the question has
-        # such a number, the seed is refused rather than read one way.
+    if value in constants and not (not sources and value > 2 and value in neighbours):
+        sources.append(NumberSource(value))
+    elif not sources and value in _STRUCTURE:
+        # A bare 2 may be one less than a number of the question ("the other two of the three"): if the question has
+        # such a number, the seed is refused rather than read in one way.
         near = {variable.value - 1 for variable in variables} | {variable.value / 2 for variable in variables}
         if value == 1 or value == 0 or value not in near:
-            found.append(Source(value))
-    return tuple(found)
+            sources.append(NumberSource(value))
+    return tuple(sources)
 
 
-def _numbers_of_solution(solution: str) -> list[Quantity]:
+def _numbers_of_solution(solution: str) -> list[WrittenNumber]:
     """Return the numbers that the solution writes, in marks and prose, digits and words."""
     found = []
     for match in _DIGITS.finditer(solution):
         value = plain_number(match[0])
         if value is not None:
-            found.append(Quantity(start=match.start(), end=match.end(), text=match[0], form="digits", value=value))
+            found.append(WrittenNumber(start=match.start(), end=match.end(), text=match[0], form="digits", value=value))
     words = [
         quantity
         for quantity in find_quantities(solution)
@@ -329,13 +332,13 @@ def _numbers_of_solution(solution: str) -> list[Quantity]:
 
 
 def finite_text(value: Fraction) -> str | None:
-    """Write an exact number as a decimal of at most six places; None where it has more."""
+    """Write an exact number as a decimal of at most six places; None if it needs more."""
     scaled = value * 10**6
     return plain_text(value) if scaled.denominator == 1 else None
 
 
 def plain_text(value: Fraction) -> str:
-    """Write an exact number of at most six decimal places without zeros at its end."""
+    """Write an exact number of at most six decimal places without trailing zeros."""
     if value.denominator == 1:
         return str(value.numerator)
     sign, scaled = ("-" if value < 0 else ""), abs(value * 10**6)
@@ -344,10 +347,11 @@ def plain_text(value: Fraction) -> str:
 
 
 def recheck(solution: str, answer: str) -> str:
-    """Execute a finished solution again from its text alone; return "" or what is wrong with it.
+    """Compute a finished solution again from its text alone; return "" or the fault.
 
-    Shares nothing with `Worked`: expressions go through a stack machine, every result is compared with the number
-    written behind its mark, and the last one with the gold. Reasons: `mark`, `value`, `written`, `gold`.
+    Shares no code with `Worked`, so that a mistake there shows: a stack machine evaluates the expressions, every result
+    is compared with the number after its mark, and the last one with the gold. Faults: `mark`, `value`, `written`,
+    `gold`.
     """
     last: Fraction | None = None
     for mark in MARK.finditer(solution):
@@ -369,7 +373,7 @@ _LEXEME = re.compile(r"\s*(?:(?P<number>\d[\d,]*\.?\d*|\.\d+)|(?P<sign>[-+*/xÃ—Ã
 
 
 def _stack_machine(text: str) -> Fraction | None:
-    """Evaluate an expression by Dijkstra's shunting-yard; None where it is not one or divides by zero."""
+    """Evaluate an expression by Dijkstra's shunting-yard algorithm; None if it is not one or divides by zero."""
     numbers: list[Fraction] = []
     signs: list[str] = []
 

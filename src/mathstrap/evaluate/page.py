@@ -12,7 +12,7 @@ from mathstrap.errors import counted
 from mathstrap.evaluate.record import Evaluation, describe
 from mathstrap.evaluate.score import REASON_TEXT, SCORES, ScoredDraw
 from mathstrap.evaluate.summary import Summary
-from mathstrap.render import Budget, render, render_answer
+from mathstrap.render import TimeBudget, render, render_answer
 from mathstrap.render.hostile import escape
 from mathstrap.stats.estimates import Estimate
 
@@ -54,7 +54,7 @@ def page(evaluation: Evaluation, draws: Sequence[ScoredDraw]) -> str:
     rules = "".join(
         f"#only-{reason}:checked ~ .cards > .card:not(.{reason}) {{ display: none; }}\n" for reason in reasons
     )  # fmt: skip
-    budget = Budget(seconds=MATH_SECONDS if find_spec("latex2mathml") else 0.0)
+    budget = TimeBudget(seconds=MATH_SECONDS if find_spec("latex2mathml") else 0.0)
     body = [
         f"<h1>Evaluation of {escape(evaluation.model)}</h1>",
         overview(evaluation),
@@ -154,7 +154,7 @@ def pick(reasons: Sequence[str], wrong: Sequence[ScoredDraw]) -> str:
     return "\n".join(inputs)
 
 
-def card(draw: ScoredDraw, budget: Budget) -> str:
+def card(draw: ScoredDraw, budget: TimeBudget) -> str:
     """Return a wrong answer beside the gold."""
     got = render_answer(draw.got, draw.style, budget=budget) if draw.got else "no answer"
     facts = [draw.detail] if draw.detail else []

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mathstrap.explore.diff import diff_html
-from mathstrap.render import Budget, render
+from mathstrap.render import TimeBudget, render
 from mathstrap.types import Style, root_of
 
 PAGE = 50
@@ -120,10 +120,10 @@ def fts_query(words: str) -> str:
 
 
 def read_fallen(
-    connection: sqlite3.Connection, ids: Sequence[str], *, budget: Budget | None = None
+    connection: sqlite3.Connection, ids: Sequence[str], *, budget: TimeBudget | None = None
 ) -> dict[str, dict[str, Any]]:
     """Return what is known of rejects, by id: the question as safe HTML, marked where it differs, and the reply."""
-    budget = budget or Budget()
+    budget = budget or TimeBudget()
     answers_sql = "select id, problem, style, text from answers where id in ({})"
     marks = ", ".join("?" for _ in ids)
     answers = {row["id"]: row for row in named(connection.execute(answers_sql.format(marks), list(ids)))}

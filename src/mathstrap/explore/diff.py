@@ -10,7 +10,7 @@ from fractions import Fraction
 from typing import Literal
 
 from mathstrap.augment.quantities import count_numbers, describe_numbers
-from mathstrap.render import MAX_TEXT_CHARS, Budget, render
+from mathstrap.render import MAX_TEXT_CHARS, TimeBudget, render
 from mathstrap.render.hostile import escape
 from mathstrap.types import Style
 
@@ -62,7 +62,7 @@ def word_diff(old: str, new: str, style: Style = "gsm8k") -> list[DiffSpan]:
     return runs
 
 
-def diff_html(old: str, new: str, style: Style = "gsm8k", *, budget: Budget | None = None) -> str:
+def diff_html(old: str, new: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
     """Return `new` as HTML with what came in `<ins>` and what went in `<del>`, formulas rendered."""
     tags = {"same": "", "added": "ins", "gone": "del"}
     pieces = []
@@ -82,7 +82,7 @@ def number_diff(old: str, new: str) -> NumberDiff:
 
 
 def masked_html(
-    seed: str, mask_start: int, mask_end: int, style: Style = "gsm8k", *, budget: Budget | None = None
+    seed: str, mask_start: int, mask_end: int, style: Style = "gsm8k", *, budget: TimeBudget | None = None
 ) -> str:
     """Return the seed question as HTML with the number that was hidden marked; unmarked where the place is not in it.
 
@@ -102,7 +102,7 @@ def masked_html(
     return f"{before}<mark>{marked}</mark>{after}"
 
 
-def unknown_html(question: str, variable: str, style: Style = "gsm8k", *, budget: Budget | None = None) -> str:
+def unknown_html(question: str, variable: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
     """Return a backward question as HTML with every stand-alone occurrence of its unknown marked.
 
     In a question with LaTeX the unknown stands alone as a formula of its own, `$X$`.

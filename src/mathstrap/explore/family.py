@@ -10,7 +10,7 @@ from typing import Any
 
 from mathstrap.explore.browse import neighbours
 from mathstrap.explore.diff import NumberDiff, diff_html, masked_html, number_diff, unknown_html
-from mathstrap.render import Budget, render
+from mathstrap.render import TimeBudget, render
 from mathstrap.types import METHODS, Problem, Style, root_of
 
 # More than any sensible recipe makes of one seed; a page must end somewhere.
@@ -53,9 +53,9 @@ class FamilyPage:
     after: str
 
 
-def read_family(connection: sqlite3.Connection, row_id: str, *, budget: Budget | None = None) -> FamilyPage | None:
+def read_family(connection: sqlite3.Connection, row_id: str, *, budget: TimeBudget | None = None) -> FamilyPage | None:
     """Return the family that a seed, question or answer id belongs to; None where the run has none of that id."""
-    budget = budget or Budget()
+    budget = budget or TimeBudget()
     seed_id = root_of(row_id)
     connection.row_factory = sqlite3.Row
     rows = _rows(connection, "select * from questions where seed = ? order by id limit ?", seed_id, MAX_QUESTIONS)
@@ -118,7 +118,7 @@ def _member(
     style: Style,
     answers: Mapping[str, list[dict[str, Any]]],
     marks: Mapping[str, dict[str, Any]],
-    budget: Budget,
+    budget: TimeBudget,
 ) -> Member:
     tags = _tags(row["tags"])
     question, original = row["question"] or "", seed["question"] or ""

@@ -23,7 +23,7 @@ from mathstrap.explore.limits import limit_queries, processor_limit
 from mathstrap.explore.marks import set_marks, take_back
 from mathstrap.explore.prompt import PromptOf
 from mathstrap.files.rundir import Action
-from mathstrap.render import Budget
+from mathstrap.render import TimeBudget
 from mathstrap.render.hostile import escape
 from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
 from mathstrap.render.pages import as_html, text_functions, vocabulary
@@ -112,7 +112,7 @@ class Explorer:
         conn.execute("pragma cache_size = -64000")
 
     async def _template_vars(self, view_name: str | None, database: str | None) -> dict[str, Any]:
-        values: dict[str, Any] = {**text_functions(Budget(seconds=PAGE_SECONDS)), "runs": list(self.runs.values())}
+        values: dict[str, Any] = {**text_functions(TimeBudget(seconds=PAGE_SECONDS)), "runs": list(self.runs.values())}
         if view_name == "index":
             values["summaries"] = {name: await self.summary(name) for name in self.runs}
         if view_name == "database" and database in self.runs:
@@ -180,7 +180,7 @@ class Explorer:
         """Show everything made from one seed."""
         shown = self._run(request.url_vars["run"])
         row_id = request.args.get("id") or ""
-        budget = Budget(seconds=PAGE_SECONDS)
+        budget = TimeBudget(seconds=PAGE_SECONDS)
         family = await self._read(shown, lambda connection: read_family(connection, row_id, budget=budget))
         if family is None:
             return await self._error(request, f"The run {shown.name} has nothing with this id.", 404)
@@ -212,7 +212,7 @@ class Explorer:
         shown = self._run(request.url_vars["run"])
         words = (request.args.get("q") or "")[:500]
         found = await self._read(shown, lambda connection: search_all(connection, words))
-        budget = text_functions(Budget(seconds=PAGE_SECONDS))
+        budget = text_functions(TimeBudget(seconds=PAGE_SECONDS))
         return await self._page(request, "search.html", {"run": shown.name, "words": words, "found": found, **budget})
 
     async def prompt(self, request: Any) -> Any:
@@ -239,7 +239,7 @@ class Explorer:
             kind=request.args.get("kind") or "lost",
             page=page_number(page),
         )
-        budget = Budget(seconds=PAGE_SECONDS)
+        budget = TimeBudget(seconds=PAGE_SECONDS)
         values = {
             "a": a.name, "b": b.name, "flips": found, **text_functions(budget),
             "math_diff": as_html(lambda old, new, style: diff_html(old, new, style, budget=budget)),
@@ -312,7 +312,7 @@ class Explorer:
 
     async def fallen_of(self, database: str, ids: list[str]) -> dict[str, dict[str, Any]]:
         """Return what is known of rejects, by id, for the cards of a page."""
-        budget = Budget(seconds=PAGE_SECONDS)
+        budget = TimeBudget(seconds=PAGE_SECONDS)
         found: dict[str, dict[str, Any]] = await self._read(
             self._run(database), lambda connection: read_fallen(connection, ids, budget=budget)
         )

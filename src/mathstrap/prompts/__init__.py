@@ -1,10 +1,10 @@
-"""Load prompt files, fill in their placeholders and make requests. Knows nothing of methods, models or replies.
+r"""Load prompt files, fill in their placeholders and make requests. Knows nothing of methods, models or replies.
 
-A prompt file is plain text. A line that holds only `[[system]]`, `[[user]]`, `[[assistant]]` or `[[raw]]` opens a
-turn; `[[question]]` and other names in double brackets inside a turn are placeholders, replaced as plain text: braces
-belong to LaTeX, `$` to money and `<<...>>` to worked solutions, so none of them means anything here. An optional
-`[[stop]]` section lists stop strings, one per line, a backslash and an n standing for a line break. Line breaks at
-either end of a turn are dropped; where one counts, `[[newline]]` and `[[space]]` write it so that no editor removes it.
+A prompt file is plain text. A line with only `[[system]]`, `[[user]]`, `[[assistant]]` or `[[raw]]` begins a turn;
+`[[question]]` and other names in double brackets inside a turn are placeholders, replaced as plain text. Braces belong
+to LaTeX, `$` to money and `<<...>>` to worked solutions, so they have no meaning here. An optional `[[stop]]` section
+lists stop strings, one per line, with `\n` for a line break. Line breaks at either end of a turn are dropped;
+`[[newline]]` and `[[space]]` write one that counts, so that no editor removes it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ Role = Literal["system", "user", "assistant", "raw"]
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)
 PROMPT_STAGES: tuple[PromptStage, ...] = get_args(PromptStage)
-# The paper's have a prompt in every shape, the others one for chat models and one for very small ones.
+# The paper's stages have a prompt of every shape, the others one for chat models and one for very small models.
 PAPER_STAGES: tuple[PromptStage, ...] = ("solve", "backward", "rephrase", "self_verification")
 REWRITE_STAGES: tuple[PromptStage, ...] = (
     "rephrase", "self_verification", "evolve", "compose", "new_problem", "reopen", "persona",
 )  # fmt: skip
 
-# Languages by the names that a prompt calls them. Those with prompts of their own have files like `solve.chat.zh.txt`.
+# The names of languages in prompts. A language with prompts of its own has files like `solve.chat.zh.txt`.
 LANGUAGE_NAMES: dict[str, str] = {
     "en": "English", "zh": "Chinese", "ja": "Japanese", "ko": "Korean", "hi": "Hindi", "ar": "Arabic", "de": "German",
     "fr": "French", "es": "Spanish", "ru": "Russian", "it": "Italian", "pt": "Portuguese", "bn": "Bengali",
@@ -51,7 +51,7 @@ _FOLDER = Path(__file__).parent
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """One turn of a prompt: literal pieces and, between each two, the name of the field that goes there."""
+    """One turn of a prompt: literal pieces, and the names of the fields between them."""
 
     role: Role
     pieces: tuple[str, ...]
@@ -60,7 +60,7 @@ class Turn:
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A prompt file, read: `hash` is 12 hexadecimal digits of its whole text and changes with every character."""
+    """A parsed prompt file; `hash` is 12 hexadecimal digits of its whole text and changes with every character."""
 
     name: str
     text: str
@@ -125,9 +125,9 @@ def parse_prompt(text: str, *, name: str) -> Prompt:
 
 
 def render(prompt: Prompt, fields: Mapping[str, str]) -> tuple[Message, ...]:
-    """Return the prompt's messages with every placeholder replaced; what a field holds is never looked at again.
+    """Return the prompt's messages with every placeholder replaced; placeholders inside a field's value stay as text.
 
-    Raises InputError when the prompt asks for a field that is not there. Fields it does not ask for are left out.
+    Raises InputError if a field of the prompt is missing. Other fields are ignored.
     """
     messages = []
     for turn in prompt.turns:
@@ -145,18 +145,18 @@ def render(prompt: Prompt, fields: Mapping[str, str]) -> tuple[Message, ...]:
 
 _encode = msgspec.json.Encoder().encode
 _encode_sorted = msgspec.json.Encoder(order="sorted").encode
-# Options of a Sampling that count for a key only where they are set; `system` counts as a message.
-MORE_SAMPLING = ("top_k", "min_p", "repetition_penalty", "reasoning_effort", "seed", "extra_body")
-UNSAID_SAMPLING = {name: getattr(Sampling(), name) for name in MORE_SAMPLING}
+# Options of a Sampling that enter a key only if they are set; `system` enters it as a message.
+LATER_OPTIONS = ("top_k", "min_p", "repetition_penalty", "reasoning_effort", "seed", "extra_body")
+LATER_DEFAULTS = {name: getattr(Sampling(), name) for name in LATER_OPTIONS}
 
 
 def request(
     *, id: str, model: str, messages: tuple[Message, ...], sampling: Sampling, draw: int = 0, teacher: str = ""  # noqa: A002
 ) -> Request:
-    """Return the request; its key hashes all that is asked, so draws of one prompt share it.
+    """Return the request; its key is a hash of everything that is asked, so draws of one prompt share it.
 
-    The options that the first version had come first, and the others only where they say something: what was paid for
-    stays valid as options are added.
+    The options of the first version are hashed first, and later ones only if they are set: replies that were paid for
+    stay valid as options are added.
     """
     if sampling.system:
         messages = with_system(messages, sampling.system, id)
@@ -165,19 +165,17 @@ def request(
         "stop": sampling.stop,
     }  # fmt: skip
     digest = hashlib.blake2b(_encode((model, messages, plain)), digest_size=16)
-    said = said_options(sampling)
-    if said:
-        digest.update(said)
+    digest.update(later_options(sampling))
     return Request(
         id=id, key=digest.hexdigest(), model=model, messages=messages, sampling=sampling, draw=draw, teacher=teacher
     )
 
 
 @lru_cache(maxsize=1024)
-def said_options(sampling: Sampling) -> bytes:
+def later_options(sampling: Sampling) -> bytes:
     """Return the options that are set, of those that the first version did not have, as bytes to hash."""
-    said = {name: value for name in MORE_SAMPLING if (value := getattr(sampling, name)) != UNSAID_SAMPLING[name]}
-    return _encode_sorted(said) if said else b""
+    options = {name: value for name in LATER_OPTIONS if (value := getattr(sampling, name)) != LATER_DEFAULTS[name]}
+    return _encode_sorted(options) if options else b""
 
 
 def with_system(messages: tuple[Message, ...], system: str, request_id: str) -> tuple[Message, ...]:
@@ -200,10 +198,10 @@ def with_stop(sampling: Sampling, prompt: Prompt) -> Sampling:
 
 
 def prompt_stage(method: Method, *, rewriting: bool) -> PromptStage:
-    """Return which kind of prompt a problem of this method needs: to be rewritten, or to be solved.
+    """Return the kind of prompt for a problem of this method, to rewrite or to solve it.
 
-    Problems that hide a number are solved with the backward prompts, those to be explained with prompts of their own,
-    all others with the solve prompts.
+    Problems with a hidden number are solved with the backward prompts, explanations with prompts of their own, all
+    others with the solve prompts.
     """
     if rewriting:
         assert method in REWRITE_STAGES, f"{method} asks the teacher for no rewrite"
@@ -219,10 +217,10 @@ def choose_prompt(
 ) -> Prompt:  # fmt: skip
     """Return the prompt of a stage and style: the user's own file if `files` names one, else the packaged one.
 
-    Keys of `files` are a stage (`solve`) or a stage and style (`solve.math`); the longer key wins. Values are paths,
-    or names of packaged prompts. Methods that are not the paper's have the shapes `chat` and `tiny`; any other shape
-    takes `chat`. In another `language` than English, a packaged prompt is that of the language, else the
-    English one with a sentence that asks for it; the reference's prompts are English whatever they ask.
+    Keys of `files` are a stage (`solve`) or a stage and style (`solve.math`); the longer key wins. Values are paths, or
+    names of packaged prompts. Methods beyond the paper's have the shapes `chat` and `tiny`; other shapes fall back to
+    `chat`. In a `language` other than English, the packaged prompt is the one of that language, else the English one
+    with a sentence that asks for it; the reference's prompts are always English.
     """
     for key in (f"{stage}.{style}", stage):
         if files and key in files:
@@ -239,7 +237,7 @@ def choose_prompt(
 
 @lru_cache(maxsize=256)
 def prompt_in(name: str, language: str) -> Prompt:
-    """Return a packaged English prompt with a sentence that asks for another language; plain text has no such place."""
+    """Return a packaged English prompt with a sentence that asks for another language; a raw prompt stays as it is."""
     prompt = load_prompt(name)
     before, marker, after = prompt.text.rpartition("[[user]]\n")
     if not marker:

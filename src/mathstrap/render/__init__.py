@@ -44,7 +44,7 @@ _MARKERS = re.compile(r"[\\^_={}]")
 
 
 @dataclass
-class Budget:
+class TimeBudget:
     """The seconds one page may spend on formulas; what comes after is shown as source."""
 
     seconds: float = 2.0
@@ -61,13 +61,13 @@ class Budget:
         return result
 
 
-def render(text: str, style: Style = "gsm8k", *, budget: Budget | None = None) -> str:
+def render(text: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
     """Return `text` as HTML in which mathematics is MathML; line breaks are kept for `white-space: pre-wrap`.
 
     `style` says how dollars are read: "math" trusts `$...$`, "gsm8k" asks for a sign of mathematics between them.
     A text longer than MAX_TEXT_CHARS is cut and says so.
     """
-    budget = budget or Budget()
+    budget = budget or TimeBudget()
     left_out = len(text) - MAX_TEXT_CHARS
     if left_out > 0:
         text = text[:MAX_TEXT_CHARS]
@@ -75,15 +75,15 @@ def render(text: str, style: Style = "gsm8k", *, budget: Budget | None = None) -
     return html + (f'<span class="cut">… {left_out:,} more characters</span>' if left_out > 0 else "")
 
 
-def render_answer(answer: str, style: Style = "gsm8k", *, budget: Budget | None = None) -> str:
+def render_answer(answer: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
     """Return a bare final answer as HTML; one that carries LaTeX is one formula, any other is text."""
     answer = answer[:MAX_TEXT_CHARS].strip()
     if "$" not in answer and re.search(r"\\[A-Za-z]|\^|_\{", answer):
-        return _formula(answer, answer, False, budget or Budget())
+        return _formula(answer, answer, False, budget or TimeBudget())
     return render(answer, style, budget=budget)
 
 
-def _pieces(text: str, style: Style, budget: Budget) -> list[str]:
+def _pieces(text: str, style: Style, budget: TimeBudget) -> list[str]:
     pieces: list[str] = []
     done = position = 0
     while match := _OPENERS.search(text, position):
@@ -96,7 +96,7 @@ def _pieces(text: str, style: Style, budget: Budget) -> list[str]:
     return [*pieces, escape(text[done:])]
 
 
-def _open(match: re.Match[str], text: str, style: Style, budget: Budget) -> tuple[str | None, int]:
+def _open(match: re.Match[str], text: str, style: Style, budget: TimeBudget) -> tuple[str | None, int]:
     """Return the HTML of what opens at `match` and where it ends; None where it is plain text after all."""
     start, after, kind = match.start(), match.end(), match.lastgroup
     if match["begin"]:
@@ -127,7 +127,7 @@ def _open(match: re.Match[str], text: str, style: Style, budget: Budget) -> tupl
     return _formula(source, text[start:end], kind != "paren", budget), end
 
 
-def _formula(source: str, shown: str, display: bool, budget: Budget) -> str:
+def _formula(source: str, shown: str, display: bool, budget: TimeBudget) -> str:
     mathml = budget.convert(source, display=display)
     return mathml if mathml is not None else f'<code class="tex">{escape(shown)}</code>'
 

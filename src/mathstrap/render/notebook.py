@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mathstrap.render import Budget
+from mathstrap.render import TimeBudget
 from mathstrap.render.pages import TEMPLATES, environment, text_functions
 
 MOST_CELL_CHARS = 1_200
@@ -20,7 +20,7 @@ _RULE = re.compile(r"(?P<media>@media[^{]+\{)|(?P<selectors>[^{}]+)\{(?P<body>[^
 
 def cell(part: str, **values: Any) -> str:
     """Return a part of `notebook.html` as the HTML of a cell."""
-    functions = text_functions(Budget(seconds=FORMULA_SECONDS))
+    functions = text_functions(TimeBudget(seconds=FORMULA_SECONDS))
     return environment().get_template("notebook.html").render(part=part, css=scoped_look(), **values, **functions)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mathstrap.render import Budget, render, render_answer, svg
+from mathstrap.render import TimeBudget, render, render_answer, svg
 from mathstrap.render.hostile import escape
 from mathstrap.stats.estimates import Estimate
 from mathstrap.types import REASONS
@@ -94,7 +94,7 @@ def as_html(function: Callable[..., str]) -> Callable[..., Any]:
     return lambda *arguments, **named: Markup(function(*arguments, **named))  # noqa: S704 the function escapes
 
 
-def text_functions(budget: Budget) -> dict[str, Callable[..., Any]]:
+def text_functions(budget: TimeBudget) -> dict[str, Callable[..., Any]]:
     """Return `math_text` and `math_answer`, which spend one page's budget on formulas."""
     return {
         "math_text": as_html(lambda text, style="gsm8k": render(text, style, budget=budget)),

@@ -10,7 +10,7 @@ from typing import Any
 
 from mathstrap.errors import MissingExtraError
 from mathstrap.files.rundir import RunDir
-from mathstrap.render import Budget
+from mathstrap.render import TimeBudget
 from mathstrap.render.pages import TEMPLATES, environment, method_name, text_functions
 from mathstrap.render.picks import pick_fallen, pick_samples
 from mathstrap.report.analysis import Rereadable, analyse_run, read_recipe, read_text
@@ -38,7 +38,7 @@ def render_report(run: RunDir, analysis: Analysis | None = None, *, measure: boo
     of embedding and masking, which a run does not spend on a page that may never be opened.
     """
     analysis = analysis or analyse_run(run)
-    functions = text_functions(Budget(seconds=FORMULA_SECONDS))
+    functions = text_functions(TimeBudget(seconds=FORMULA_SECONDS))
     return environment().get_template("report.html").render(**context(run, analysis, measure=measure), **functions)
 
 

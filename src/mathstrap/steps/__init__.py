@@ -1,1 +1,1 @@
-"""The arithmetic that solutions write, in prose, LaTeX and code: read into equations, evaluated exactly, checked."""
+"""Read the arithmetic of solutions, in prose, LaTeX and code, into equations, evaluate it exactly, and check it."""

@@ -1,6 +1,7 @@
-"""Say which equations are false, as exactly as they are written.
+"""Find the false equations, judged to the precision in which they are written.
 
-Roundings, carried roundings, converted units, run-on chains and labels are not false, nor is what the text takes back.
+Roundings, carried roundings, converted units, run-on chains and labels are not false, nor is an equation that the text
+takes back.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from itertools import pairwise
 
 from mathstrap.steps.expression import (
     DividesByZeroError,
+    NoArithmeticError,
     Node,
-    NoValueError,
     Number,
     Operation,
     Value,
@@ -31,14 +32,14 @@ ROUNDED = re.compile(
     r"|\bremainder|\bleft over|\bleftover|\binteger|quotient|truncat|remaining\b|\bat (?:most|least)\b|\bfraction of\b",
     re.IGNORECASE,
 )
-# After an equation, these say that its author knows it is false, or takes it back.
+# Words after an equation by which its author says that it is false, or takes it back.
 TAKEN_BACK = re.compile(
     r"incorrect|\bnot (?:true|equal|correct|possible|valid|consistent|satisf|work|match)|\bfalse\b|contradict"
     r"|impossible|undefined|infinit|limit|does(?:n['’]?t| not)|isn['’]?t\b|wrong|no solution|\bwait\b|oops|mistake"
     r"|\berror\b|let me (?:re|correct)|re-?check|re-?calculat|≠|✗|\bcorrection|\bactually\b|adjust",
     re.IGNORECASE,
 )
-# Clocks, remainders and other bases: there 11 + 3 = 2.
+# Clocks, remainders and other bases, where 11 + 3 may be 2.
 OTHER_ARITHMETIC = re.compile(
     r"\bmod\b|\bmodulo\b|\\pmod|\\bmod|≡|\\equiv|\d_\{?\d|\bin base\b|\bbase-(?:\d+|\$)"
     r"|\bbase \$?\d+\$? (?:number|repres|digit|expan|system|arith)|o['’]clock|\d ?[ap]\.?m\b"
@@ -48,7 +49,7 @@ OTHER_ARITHMETIC = re.compile(
 OWN_SIGN = re.compile(
     r"[a-zA-Z}]\s*(?:\\\s*)?(?:\*|\\(?:ast|star|diamond|circ|oplus|otimes|heartsuit|spadesuit|clubsuit|bullet|#|@)\b)\s*[a-zA-Z]\s*="
 )
-# A box that the question gives a meaning of its own.
+# A box to which the question gives its own meaning.
 OWN_BOX = re.compile(r"\\boxed\{[^{}]{1,20}\}\S{0,2} (?:mean|denote|stand|represent|be the|is the)")
 DEGREES = re.compile(r"\\circ|°|degree")
 # Factors between two units of time, length, mass, money or volume.
@@ -62,7 +63,7 @@ RATIOS = frozenset(
 
 
 def rounds(equation: Equation) -> bool:
-    """Say whether the text around an equation says that a value is rounded."""
+    """Say whether the text around an equation mentions rounding."""
     if "≈" in equation.relations:
         return True
     return ROUNDED.search(equation.line) is not None or ROUNDED.search(equation.behind) is not None
@@ -74,17 +75,17 @@ def is_disowned(equation: Equation) -> bool:
 
 
 def false_steps(noted: Sequence[Equation], plain: Sequence[Equation], question: str = "", text: str = "") -> list[str]:
-    """Return the false equations as written, each once. What another arithmetic may make true is not called false."""
+    """Return the false equations as written, each once; none if the text may use another arithmetic."""
     rounded: set[Fraction] = set()
-    # In order: a result that was rounded is known to the equations after it.
-    found = [equation for equation in (*noted, *plain) if is_false(equation, rounded) and not is_disowned(equation)]
-    if not found or OTHER_ARITHMETIC.search(text) or OTHER_ARITHMETIC.search(question):
+    # In order, because `rounded` collects results that later equations use.
+    false = [equation for equation in (*noted, *plain) if is_false(equation, rounded) and not is_disowned(equation)]
+    if not false or OTHER_ARITHMETIC.search(text) or OTHER_ARITHMETIC.search(question):
         return []
     if OWN_BOX.search(question):
         return []
     if "\\ast" in text or "\\star" in text or OWN_SIGN.search(question) or OWN_SIGN.search(text):
-        found = [equation for equation in found if equation.noted]
-    return list(dict.fromkeys(map(str, found)))
+        false = [equation for equation in false if equation.noted]
+    return list(dict.fromkeys(map(str, false)))
 
 
 def is_false(equation: Equation, rounded: set[Fraction] | None = None) -> bool:
@@ -99,7 +100,7 @@ def is_false(equation: Equation, rounded: set[Fraction] | None = None) -> bool:
 def judge(
     left: Side, right: Side, relation: str, equation: Equation, rounded: set[Fraction] | None = None
 ) -> bool | None:
-    """Say whether two sides are equal as exactly as they are written; None where they cannot be compared."""
+    """Say whether two sides are equal to the precision in which they are written; None if they cannot be compared."""
     first, second = value_of(left.text), value_of(right.text)
     if first is None or second is None:
         return False if _divides_by_zero(left, first, right, second, relation) else None
@@ -153,7 +154,7 @@ def judge(
 
 
 def _is_same(first: Fraction | float, second: Fraction | float) -> bool:
-    """Say whether two values are equal; fractions without the questions that Fraction asks of any number."""
+    """Say whether two values are equal; a fast path for fractions, whose own comparison first checks types."""
     if type(first) is Fraction and type(second) is Fraction:
         return first.numerator == second.numerator and first.denominator == second.denominator
     return first == second
@@ -169,7 +170,7 @@ def _divides_by_zero(left: Side, first: Value | None, right: Side, second: Value
             compute(parsed[0])
     except DividesByZeroError:
         return True
-    except (NoValueError, OverflowError):
+    except (NoArithmeticError, OverflowError):
         return False
     return False
 
@@ -179,7 +180,7 @@ _FRACTION = re.compile(r"-?\(*(?:\d+|sqrt\(\d+\)|π)\)*/\(*(?:\d+|sqrt\(\d+\)|π
 
 
 def _is_fraction(text: str) -> bool:
-    """Say whether a side is one fraction of two numbers, which may be a value as much as a division."""
+    """Say whether a side is a single fraction of two numbers, which may be a value as well as a division."""
     return _FRACTION.fullmatch(text) is not None
 
 
@@ -188,7 +189,7 @@ def _is_pair(shown: str) -> bool:
 
 
 def agree(left: Value, right: Value, *, approximates: bool = False) -> bool:
-    """Say whether two sides of an equation are equal, as exactly as the shorter one is written.
+    """Say whether two sides of an equation are equal, to the precision of the shorter one.
 
     `10/3 = 3.33` and `10/3 = 3.34` are true to their last decimal; `10/3 = 3` is not, unless the text rounds. A percent
     sign on one side may be the unit: `5/20*100 = 25%` is true.
@@ -221,7 +222,7 @@ def agree(left: Value, right: Value, *, approximates: bool = False) -> bool:
 
 
 def _is_whole_at(value: Value, decimals: int) -> bool:
-    """Say whether a sum or product of short decimals is exact at so many decimals: 0.4 + 0.3 + 0.3 is not 0.9."""
+    """Say whether a sum or product of short decimals is exact at this precision: 0.4 + 0.3 + 0.3 is not 0.9."""
     exact = value.exact
     if value.is_bare or value.is_percent or isinstance(exact, float) or (exact * 10**decimals).denominator != 1:
         return False
@@ -245,7 +246,7 @@ def _float(value: Fraction | float) -> float:
 
 
 def _agree_rounded(left: Value, right: Value, rounded: set[Fraction]) -> bool:
-    """Say whether two sides agree if numbers that were rounded before are taken for what they stand for."""
+    """Say whether two sides agree within the error of numbers that were rounded before."""
     slack = 0.0
     for value in (left, right):
         if value.is_bare:
@@ -256,7 +257,7 @@ def _agree_rounded(left: Value, right: Value, rounded: set[Fraction]) -> bool:
             step = Fraction(1, 10**number.decimals)
             try:
                 moved = compute(value.tree, moved={number.slot: number.value + step})
-            except (NoValueError, OverflowError, ZeroDivisionError):
+            except (NoArithmeticError, OverflowError, ZeroDivisionError):
                 return True
             slack += _float(moved - value.exact)
     if not slack:
@@ -266,7 +267,7 @@ def _agree_rounded(left: Value, right: Value, rounded: set[Fraction]) -> bool:
 
 
 def _converts(first: Value, second: Value, left: Side, right: Side) -> bool:
-    """Say whether the sides differ by a factor between two units, and units are written."""
+    """Say whether the sides have units and differ by a factor between two units."""
     if not first.exact or not second.exact:
         return False
     if isinstance(first.exact, float) or isinstance(second.exact, float):
@@ -287,7 +288,7 @@ def _unit_words(shown: str) -> frozenset[str]:
 
 
 def _counts(first: Value, second: Value, left: Side, right: Side) -> bool:
-    """Say whether a result is a number of things, the whole number beside an exact value that is not whole."""
+    """Say whether a result counts things: a whole number next to the exact value, which is not whole."""
     if not right.has_units or second.decimals != 0 or not ("/" in left.text or "." in left.text or "%" in left.text):
         return False
     return _float(first.exact - second.exact) < 1
@@ -326,7 +327,7 @@ _DIVIDES_BY_PERCENT = re.compile(r"/\d+(?:\.\d+)?%")
 
 
 def _is_measured_apart(left: Side, line: str) -> bool:
-    """Say whether a sum of one measure is followed by another: `4 pounds - 6 ounces = 58 ounces`."""
+    """Say whether a sum mixes measures: `4 pounds - 6 ounces = 58 ounces`."""
     if not left.has_units or not ("+" in left.text or "-" in left.text):
         return False
     behind = line[line.find(left.shown) + len(left.shown) :][:20].split("=")[0]
@@ -338,7 +339,7 @@ _FIRST_NUMBER = re.compile(r"\(*(\d+(?:\.\d+)?)")
 
 
 def _goes_on(first: Value, right: Side) -> bool:
-    """Say whether a chain runs on: `3 + 4 = 7 * 2 = 14` says that 3 + 4 is 7 and that 7 * 2 is 14."""
+    """Say whether a chain runs on: `3 + 4 = 7 * 2 = 14` means that 3 + 4 is 7 and that 7 * 2 is 14."""
     match = _FIRST_NUMBER.match(right.text)
     start = value_of(match[1]) if match is not None else None
     return start is not None and agree(first, start)

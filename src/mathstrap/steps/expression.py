@@ -1,4 +1,4 @@
-"""Read a line of arithmetic into a tree and evaluate it exactly. Every size is capped and nothing is executed.
+"""Parse a line of arithmetic into a tree and evaluate it exactly. Every size is capped and nothing is executed.
 
 The text comes from data files and models. Numbers are fractions; a root or pi makes a float, good to about nine digits.
 """
@@ -29,17 +29,17 @@ NEGATIVE_ONE = Fraction(-1)
 HUNDRED = Fraction(100)
 
 
-class NoValueError(ArithmeticError):
+class NoArithmeticError(ArithmeticError):
     """The text is not arithmetic, is too large, or divides by zero."""
 
 
-class DividesByZeroError(NoValueError):
+class DividesByZeroError(NoArithmeticError):
     """The text divides by zero."""
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number as written; `slot` counts the numbers of the expression from the left, -1 for one that is implied."""
+    """A number as written; `slot` is its place among the expression's numbers from the left, -1 if it is implied."""
 
     value: Fraction
     slot: int
@@ -56,7 +56,7 @@ class Operation:
 
 
 @dataclass(frozen=True)
-class Call:
+class FunctionCall:
     """A square root, a factorial or a binomial coefficient: `sqrt`, `!`, `binom`."""
 
     name: str
@@ -70,12 +70,12 @@ class Name:
     name: str
 
 
-Node = Number | Operation | Call | Name
+Node = Number | Operation | FunctionCall | Name
 
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """What an expression comes to; `decimals` is how many it shows if it is one bare number, else None.
+    """The value of an expression; `decimals` is the number of decimals of a single bare number, else None.
 
     `other` is its value in the second usual reading of a quotient: `1/2x` and `6/2*3` divide by all that follows.
     """
@@ -94,9 +94,9 @@ class Value:
 
 @dataclass
 class _Parser:
-    """Recursive descent over tokens; a bracket, a root or a name without a sign before it multiplies.
+    """Recursive descent over tokens; a bracket, a root or a name without an operator before it multiplies.
 
-    `doubtful` is set where two readings are usual and neither can be preferred: `50 + 20%`, `12 / 3 / 2`.
+    `doubtful` is set for expressions with two common readings: `50 + 20%`, `12 / 3 / 2`.
     """
 
     tokens: Sequence[str]
@@ -149,7 +149,7 @@ class _Parser:
                 left = Operation("*", left, self.factor())
 
     def denominator(self) -> Node:
-        """Read what a stroke divides by: one factor, or all that is multiplied after it in a tight reading."""
+        """Read the denominator after a slash: one factor, or in the tight reading the whole product after it."""
         right = self.factor()
         while self.tight and (self.peek() in ("*", "(") or self.peek()[:1].isalpha()):
             self.at += self.peek() == "*"
@@ -159,7 +159,7 @@ class _Parser:
     def nested(self) -> Node:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise NoValueError("nested too deeply")
+            raise NoArithmeticError("nested too deeply")
         node = self.factor()
         self.depth -= 1
         return node
@@ -174,9 +174,9 @@ class _Parser:
         node = self.atom()
         if self.peek() == "!":
             self.at += 1
-            node = Call("!", (node,))
+            node = FunctionCall("!", (node,))
             if self.peek() == "!":
-                raise NoValueError("a double factorial")
+                raise NoArithmeticError("a double factorial")
         if self.peek() == "^":
             self.at += 1
             node = Operation("^", node, self.nested())
@@ -186,10 +186,10 @@ class _Parser:
         return node
 
     def bracket(self) -> Node:
-        """Read what stands in a bracket that has been opened."""
+        """Read the content of an opened bracket."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise NoValueError("nested too deeply")
+            raise NoArithmeticError("nested too deeply")
         node = self.sum()
         self.depth -= 1
         return node
@@ -199,19 +199,19 @@ class _Parser:
         if token == "(":  # noqa: S105 - a bracket
             node = self.bracket()
             if self.take() != ")":
-                raise NoValueError("a bracket is open")
+                raise NoArithmeticError("a bracket is open")
             return node
         if token in ("sqrt", "binom"):
             return self.call(token)
         if token[:1].isalpha():
             return Name(token)
         if not token or not (token[0].isdigit() or token[0] == "."):
-            raise NoValueError("expected a number")
+            raise NoArithmeticError("expected a number")
         number = self.number(token)
         if token.isdigit() and self.peek().isdigit() and self.peek(1) == "/" and self.peek(2).isdigit():
             top, _, bottom = self.take(), self.take(), self.take()  # a mixed number: 1 1/2
             if int(bottom) <= int(top):
-                raise NoValueError("two numbers side by side")
+                raise NoArithmeticError("two numbers side by side")
             return Operation("+", number, Operation("/", self.number(top), self.number(bottom)))
         return number
 
@@ -220,11 +220,11 @@ class _Parser:
         operands = []
         for _ in range(2 if name == "binom" else 1):
             if self.take() != "(":
-                raise NoValueError("a function of what?")
+                raise NoArithmeticError("a function of what?")
             operands.append(self.bracket())
             if self.take() != ")":
-                raise NoValueError("a bracket is open")
-        return Call(name, tuple(operands))
+                raise NoArithmeticError("a bracket is open")
+        return FunctionCall(name, tuple(operands))
 
     def number(self, token: str) -> Number:
         self.slot += 1
@@ -233,14 +233,14 @@ class _Parser:
 
 def number_of(token: str, slot: int) -> Number:
     """Return a number as it is written, without separators: `12`, `1.50`, `.5`."""
-    if token.isdigit() and token.isascii():  # a third of the time that Fraction takes to read the text
+    if token.isdigit() and token.isascii():  # takes a third of the time of Fraction's own parser
         return Number(Fraction(int(token)), slot)
     whole, _, part = token.partition(".")
     return Number(Fraction(int(whole + part), 10 ** len(part)), slot, len(part))
 
 
 def tokenize(text: str) -> list[str]:
-    """Return the numbers (no separators), names and marks of an expression; empty if it holds anything else."""
+    """Return the numbers (without separators), names and marks of an expression; empty if it has anything else."""
     tokens: list[str] = []
     position = 0
     text = text.rstrip()
@@ -273,7 +273,7 @@ def parse_expression(text: str) -> Node | None:
     parser = _Parser(tokens)
     try:
         tree = parser.sum()
-    except NoValueError:
+    except NoArithmeticError:
         return None
     return tree if parser.at == len(tokens) else None
 
@@ -289,16 +289,17 @@ def written_numbers(node: Node) -> list[Number]:
         return [node] if node.slot >= 0 else []
     if isinstance(node, Operation):
         return written_numbers(node.left) + written_numbers(node.right)
-    return [number for part in node.operands for number in written_numbers(part)] if isinstance(node, Call) else []
+    operands = node.operands if isinstance(node, FunctionCall) else ()
+    return [number for part in operands for number in written_numbers(part)]
 
 
 T = TypeVar("T", float, Fraction)
 
 
 def evaluate(node: Node, values: Sequence[T]) -> T | None:
-    """Return the value with `values` as the numbers written in it, from the left; None where it divides by zero.
+    """Return the value with `values` for its written numbers, from the left; None if it divides by zero.
 
-    Fractions give an exact fraction, floats a float. For + - * / alone; anything else has no value here.
+    Fractions give an exact fraction, floats a float. Only + - * / are evaluated; anything else gives None.
     """
     if isinstance(node, Number):
         return values[node.slot] if node.slot >= 0 else type(values[0])(node.value)
@@ -321,18 +322,18 @@ NOTHING: Known = {}
 
 
 def compute(node: Node, known: Known = NOTHING, moved: Mapping[int, Fraction] | None = None) -> Fraction | float:
-    """Return the value of a tree, exact where it can be; `known` gives variables, `moved` other numbers by slot.
+    """Return the value of a tree, exact if possible; `known` gives variables, `moved` replaces numbers by slot.
 
-    Raises NoValueError where it has none: an unknown name, a division by zero, a value of thousands of digits.
+    Raises NoArithmeticError for an unknown name, a division by zero, or a value of thousands of digits.
     """
     if isinstance(node, Number):
         return node.value if moved is None else moved.get(node.slot, node.value)
     if isinstance(node, Name):
         value = known.get(node.name, CONSTANTS.get(node.name))
         if value is None:
-            raise NoValueError(f"{node.name} is not known")
+            raise NoArithmeticError(f"{node.name} is not known")
         return value
-    if isinstance(node, Call):
+    if isinstance(node, FunctionCall):
         return _call(node.name, [compute(part, known, moved) for part in node.operands])
     left, right = compute(node.left, known, moved), compute(node.right, known, moved)
     if node.sign == "+":
@@ -350,36 +351,36 @@ def compute(node: Node, known: Known = NOTHING, moved: Mapping[int, Fraction] | 
 
 def _power(base: Fraction | float, exponent: Fraction | float) -> Fraction | float:
     if isinstance(exponent, float) or abs(exponent) > MAX_EXPONENT or (base == 0 and exponent < 0):
-        raise NoValueError("not a small rational power")
+        raise NoArithmeticError("not a small rational power")
     try:
         if exponent.denominator == 1:
             return _capped(base ** int(exponent))
         if base < 0:
-            raise NoValueError("a root of a negative number")
+            raise NoArithmeticError("a root of a negative number")
         return _real(float(base) ** float(exponent))
     except OverflowError:
-        raise NoValueError("too large") from None
+        raise NoArithmeticError("too large") from None
 
 
 def _call(name: str, operands: list[Fraction | float]) -> Fraction | float:
     first = operands[0]
     if name == "sqrt":
         if first < 0:
-            raise NoValueError("a root of a negative number")
+            raise NoArithmeticError("a root of a negative number")
         if isinstance(first, Fraction):
             top, bottom = math.isqrt(first.numerator), math.isqrt(first.denominator)
             if top * top == first.numerator and bottom * bottom == first.denominator:
                 return Fraction(top, bottom)
         return _real(math.sqrt(first))
-    if any(isinstance(one, float) or one.denominator != 1 or not 0 <= one <= MAX_FACTORIAL for one in operands):
-        raise NoValueError("not a small whole number")
-    whole = [int(one) for one in operands]
+    if any(isinstance(value, float) or value.denominator != 1 or not 0 <= value <= MAX_FACTORIAL for value in operands):
+        raise NoArithmeticError("not a small whole number")
+    whole = [int(value) for value in operands]
     return Fraction(math.factorial(whole[0]) if name == "!" else math.comb(whole[0], whole[1]))
 
 
 def _real(value: float) -> float:
     if not math.isfinite(value):
-        raise NoValueError("too large")
+        raise NoArithmeticError("too large")
     return value
 
 
@@ -387,19 +388,19 @@ def _capped(value: Fraction | float) -> Fraction | float:
     if isinstance(value, float):
         return _real(value)
     if value.numerator.bit_length() + value.denominator.bit_length() > MAX_BITS:
-        raise NoValueError("too large")
+        raise NoArithmeticError("too large")
     return value
 
 
 def value_of(text: str) -> Value | None:
-    """Return the value of an expression in numbers, + - * / ^ % !, brackets, roots and pi; None for all else.
+    """Return the value of an expression in numbers, + - * / ^ % !, brackets, roots and pi; None for anything else.
 
-    None too where two readings are usual: `50 + 20%`, `12 / 3 / 2`.
+    Also None for expressions with two common readings: `50 + 20%`, `12 / 3 / 2`.
     """
     return None if len(text) > MAX_CHARS else _value_of(text)
 
 
-# A number, or a sign between two: most sides are one of these, and need no parser.
+# A number, or an operator between two: most sides are one of these, so this fast path avoids the parser.
 _USUAL = re.compile(r"(\d{1,18}(?:\.\d{1,12})?)(?:([-+*/])(\d{1,18}(?:\.\d{1,12})?))?", re.ASCII)
 
 
@@ -413,7 +414,7 @@ def _value_of(text: str) -> Value | None:
         tree = Operation(usual[2], left, number_of(usual[3], 1))
         try:
             return Value(exact=compute(tree), decimals=None, tree=tree)
-        except NoValueError:
+        except NoArithmeticError:
             return None
     tokens = tokenize(text)
     parsed = parse_tokens(tokens)
@@ -426,7 +427,7 @@ def _value_of(text: str) -> Value | None:
         if divides_on:
             tight = parse_tokens(tokens, tight=True)
             other = compute(tight[0]) if tight is not None else None
-    except NoValueError:
+    except NoArithmeticError:
         return None
     except (OverflowError, ZeroDivisionError):
         return None
@@ -445,19 +446,19 @@ def _value_of(text: str) -> Value | None:
 
 
 def parse_tokens(tokens: Sequence[str], *, tight: bool = False) -> tuple[Node, bool] | None:
-    """Return the tree of tokens and whether something is multiplied after a stroke; None where it is in doubt."""
+    """Return the tree of tokens, and whether a product follows a slash; None if the reading is doubtful."""
     if not tokens:
         return None
     parser = _Parser(tokens, tight)
     try:
         tree = parser.sum()
-    except NoValueError:
+    except NoArithmeticError:
         return None
     return None if parser.at < len(tokens) or parser.doubtful else (tree, parser.divides_on)
 
 
 def plain_number(text: str) -> Fraction | None:
-    """Return a plain decimal number, thousands separators and a money sign allowed; None for anything else."""
+    """Return a plain decimal number, with optional thousands separators and dollar sign; None for anything else."""
     bare = text.strip().replace(",", "").replace("$", "").removesuffix(".")
     if len(bare) > 20 or not re.fullmatch(r"-?(?:\d+\.?\d*|\.\d+)", bare):
         return None
@@ -465,7 +466,7 @@ def plain_number(text: str) -> Fraction | None:
 
 
 def as_fraction(text: str) -> Fraction | None:
-    """Return the value of a number as answers write it (1,200; $3.50; 20%; 3/4), None for anything else or too long."""
+    """Return the value of a number as answers write it (1,200; $3.50; 20%; 3/4); None for any other or longer text."""
     above, slash, below = re.sub(r"[,$€£\s]", "", text).rstrip("%.").partition("/")
     value = plain_number(above)
     if value is None or (slash and not re.fullmatch(r"[1-9]\d{0,11}", below)):
@@ -474,7 +475,7 @@ def as_fraction(text: str) -> Fraction | None:
 
 
 def canonical_number(text: str) -> str:
-    """Return a number without separators and idle zeros: `1,250.50` and `1250.5` are the same."""
+    """Return a number without separators and superfluous zeros: `1,250.50` and `1250.5` are the same."""
     text = text.replace(",", "")
     if "." in text:
         text = text.rstrip("0").rstrip(".")

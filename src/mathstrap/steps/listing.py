@@ -1,8 +1,8 @@
-"""Work out what a short Python listing prints, to set it beside the output that a solution claims for it.
+"""Compute what a short Python listing prints, to compare it with the output that a solution claims.
 
-The listing is never run: its syntax tree is walked, with a whitelist of operations and a budget of steps. Numbers,
-texts, lists, loops, conditions and plain functions are known, nothing else: whatever is not known ends the walk without
-a verdict. Models that write programs also write the output, from memory.
+Models that write programs also invent their output. The listing is never executed: its syntax tree is walked, with an
+allowlist of operations and a limit of steps. Numbers, strings, lists, loops, conditions and plain functions are
+supported; anything else ends the walk without a verdict.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 class UnknownError(Exception):
-    """The listing does something that is not known, or too much of it."""
+    """The listing does something unsupported, or takes too many steps."""
 
 
 class _ReturnError(Exception):
@@ -51,9 +51,9 @@ class _ContinueError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Listing:
-    """One program of a solution: what it prints, what the solution says it prints, how many calculations it has.
+    """One program of a solution: its computed output, the output that the solution claims, and its calculations.
 
-    `fault` says why it cannot run at all; what it prints is then not known.
+    `fault` says why it cannot run at all; its output is then unknown.
     """
 
     printed: str
@@ -63,10 +63,10 @@ class Listing:
 
 
 def listings(text: str) -> list[Listing]:
-    """Return the programs of a solution that can be followed to their end, in order; names stay known to the next."""
+    """Return the programs of a solution that can be walked to their end, in order; names are kept for the next one."""
     if "```py" not in text:
         return []
-    found = []
+    programs = []
     walk = _Walk()
     for number, match in enumerate(BLOCK.finditer(text)):
         if number >= MAX_BLOCKS:
@@ -78,25 +78,25 @@ def listings(text: str) -> list[Listing]:
         except IndentationError as error:
             if error.msg == "unexpected indent":  # Python itself prints this error and nothing else
                 output = (match["output"] or "").strip()
-                found.append(Listing(printed="", claimed=output, num_calculations=0, fault=error.msg))
+                programs.append(Listing(printed="", claimed=output, num_calculations=0, fault=error.msg))
             continue
         except (UnknownError, _ReturnError, _BreakError, _ContinueError):
             continue
         except (ArithmeticError, TypeError, ValueError, LookupError, AttributeError, RecursionError, MemoryError):
             continue
         printed = "\n".join(walk.printed)
-        found.append(
+        programs.append(
             Listing(
                 printed=printed,
                 claimed=(match["output"] or "").strip(),
                 num_calculations=walk.num_calculations - before,
             )
         )
-    return found
+    return programs
 
 
 def claims_wrong_output(listing: Listing) -> bool:
-    """Say whether a claimed output differs from what is printed in a number; words that differ have no verdict."""
+    """Say whether a claimed output differs from the computed one in a number; differing words have no verdict."""
     if not listing.claimed or re.search(r"error|traceback|exception", listing.claimed, re.I):
         return False
     if listing.fault:
@@ -125,7 +125,7 @@ class _Function:
 
 @dataclass
 class _Walk:
-    """The state of a walk: the names, what was printed, how many steps are left."""
+    """The state of a walk: the names, the printed lines, the steps left."""
 
     names: dict[str, Any] = field(default_factory=dict)
     printed: list[str] = field(default_factory=list)
@@ -134,7 +134,7 @@ class _Walk:
     num_calculations: int = 0
 
     def run(self, code: str) -> None:
-        """Walk a program; raises UnknownError where something is not known."""
+        """Walk a program; raises UnknownError for anything unsupported."""
         if len(code) > MAX_CODE or _nesting(code) > MAX_DEPTH:
             raise UnknownError("too long")
         with warnings.catch_warnings():
@@ -229,10 +229,10 @@ class _Walk:
                 for part, item in zip(targets, values, strict=True):
                     self.assign(part, item)
             case ast.Subscript(value=container, slice=place):
-                held = self.value(container)
-                if not isinstance(held, list | dict) or len(held) > MAX_ITEMS:
+                items = self.value(container)
+                if not isinstance(items, list | dict) or len(items) > MAX_ITEMS:
                     raise UnknownError("a container")
-                held[self.value(place)] = value
+                items[self.value(place)] = value
             case _:
                 raise UnknownError("a target")
 
@@ -304,17 +304,17 @@ class _Walk:
                 return {
                     self.value(key): self.value(part) for key, part in zip(keys, values, strict=True) if key is not None
                 }
-            case ast.ListComp(elt=element, generators=[one]) | ast.GeneratorExp(elt=element, generators=[one]):
-                return self.comprehension(element, one)
+            case ast.ListComp(elt=element, generators=[part]) | ast.GeneratorExp(elt=element, generators=[part]):
+                return self.comprehension(element, part)
             case ast.Subscript(value=container, slice=place):
-                held = self.value(container)
-                if not isinstance(held, list | tuple | dict | str | range):
+                items = self.value(container)
+                if not isinstance(items, list | tuple | dict | str | range):
                     raise UnknownError("a container")
                 if isinstance(place, ast.Slice):
                     ends = (place.lower, place.upper, place.step)
                     bounds: list[Any] = [None if end is None else self.value(end) for end in ends]
-                    return held[slice(*bounds)]
-                return held[self.value(place)]
+                    return items[slice(*bounds)]
+                return items[self.value(place)]
             case ast.JoinedStr(values=values):
                 return "".join(self.formatted(part) for part in values)
             case ast.Attribute(value=ast.Name(id=name), attr=attribute):
@@ -338,10 +338,10 @@ class _Walk:
                 return text
             case ast.FormattedValue(value=value, conversion=-1, format_spec=spec):
                 form = self.formatted_spec(spec)
-                found = self.value(value)
-                if not isinstance(found, int | float | str | Fraction):
+                content = self.value(value)
+                if not isinstance(content, int | float | str | Fraction):
                     raise UnknownError("a format")
-                return format(found, form) if form else str(found)
+                return format(content, form) if form else str(content)
         raise UnknownError("a format")
 
     def formatted_spec(self, spec: ast.expr | None) -> str:
@@ -354,14 +354,14 @@ class _Walk:
         raise UnknownError("a format")
 
     def comprehension(self, element: ast.expr, generator: ast.comprehension) -> list[Any]:
-        found = []
+        values = []
         shadowed = dict(self.names)
         for item in self.items(self.value(generator.iter)):
             self.assign(generator.target, item)
             if all(self.value(test) for test in generator.ifs):
-                found.append(self.value(element))
+                values.append(self.value(element))
         self.names = shadowed
-        return found
+        return values
 
     def compare(self, left: ast.expr, ops: list[ast.cmpop], others: list[ast.expr]) -> bool:
         first = self.value(left)
@@ -393,7 +393,7 @@ class _Walk:
         arguments = [self.value(argument) for argument in node.args]
         match node.func:
             case ast.Name(id="print") if not node.keywords:
-                if any(not isinstance(one, int | float | str | list | tuple | Fraction | None) for one in arguments):
+                if not all(isinstance(item, int | float | str | list | tuple | Fraction | None) for item in arguments):
                     raise UnknownError("a print")
                 self.printed.append(" ".join(map(str, arguments))[:MAX_TEXT])
                 self.spend(5)
@@ -401,10 +401,10 @@ class _Walk:
                     raise UnknownError("a long output")
                 return None
             case ast.Attribute(value=holder, attr="append") if not node.keywords and len(arguments) == 1:
-                held = self.value(holder)
-                if not isinstance(held, list) or len(held) > MAX_ITEMS:
+                items = self.value(holder)
+                if not isinstance(items, list) or len(items) > MAX_ITEMS:
                     raise UnknownError("a method")
-                held.append(arguments[0])
+                items.append(arguments[0])
                 return None
             case ast.Attribute(value=holder, attr="subs") if not node.keywords:
                 return _substitute(self.value(holder), arguments)
@@ -438,7 +438,7 @@ class _Walk:
 
 @dataclass(frozen=True, eq=False)
 class _Formula:
-    """A formula of sympy in symbols, as what it comes to for values of them."""
+    """A formula of sympy, as a function from the values of its symbols to its value."""
 
     names: frozenset[str]
     at: Callable[[dict[str, Any]], Any]
@@ -447,8 +447,8 @@ class _Formula:
 def _symbols(names: Any) -> Any:
     if not isinstance(names, str) or len(names) > 100:
         raise UnknownError("symbols")
-    made = [_symbol(name) for name in re.split(r"[\s,]+", names.strip()) if name.isidentifier()]
-    return made[0] if len(made) == 1 else tuple(made)
+    symbols = [_symbol(name) for name in re.split(r"[\s,]+", names.strip()) if name.isidentifier()]
+    return symbols[0] if len(symbols) == 1 else tuple(symbols)
 
 
 def _symbol(name: str) -> _Formula:
@@ -473,7 +473,7 @@ def _plain(value: Any) -> Any:
 
 
 def _substitute(formula: Any, arguments: list[Any]) -> Any:
-    """Return what a formula comes to where every symbol of it is given a number."""
+    """Return the value of a formula after a substitution that gives every symbol a number."""
     given = dict(arguments[0]) if len(arguments) == 1 and isinstance(arguments[0], dict) else {}
     if len(arguments) == 2:
         given = {arguments[0]: arguments[1]}
@@ -496,9 +496,9 @@ def _solve(equation: Any, symbol: Any = None) -> list[Any]:
     name = next(iter(equation.names))
     at = [equation.at({name: Fraction(place)}) for place in (0, 1, 2, 5, 11)]
     slope = at[1] - at[0]
-    # A quadratic that is linear at five places is linear.
+    # Agreement at five points excludes every other equation of low degree.
     others = zip((2, 5, 11), at[2:], strict=True)
-    if not slope or any(abs(at[0] + slope * place - found) > 1e-9 for place, found in others):
+    if not slope or any(abs(at[0] + slope * place - value) > 1e-9 for place, value in others):
         raise UnknownError("not linear")
     return [_plain(-at[0] / slope)]
 
@@ -538,7 +538,7 @@ def _bits(value: int | Fraction) -> int:
 
 def _small(function: Callable[..., Any], limit: int) -> Callable[..., Any]:
     def bounded(*arguments: Any) -> Any:
-        if any(not isinstance(one, int) or abs(one) > limit for one in arguments):
+        if any(not isinstance(argument, int) or abs(argument) > limit for argument in arguments):
             raise UnknownError("a large argument")
         return function(*arguments)
 
@@ -546,10 +546,10 @@ def _small(function: Callable[..., Any], limit: int) -> Callable[..., Any]:
 
 
 def _range(*bounds: Any) -> range:
-    made = range(*bounds)
-    if len(made) > MAX_ITEMS:
+    values = range(*bounds)
+    if len(values) > MAX_ITEMS:
         raise UnknownError("a long range")
-    return made
+    return values
 
 
 def _prime_factors(number: int) -> list[int]:

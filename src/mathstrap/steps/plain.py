@@ -1,13 +1,13 @@
 r"""Write LaTeX's and Unicode's arithmetic in plain signs: `\frac{3}{4} \times 20` is `((3)/(4)) * 20`. One pass.
 
-What has no plain form becomes a sign that no expression holds, so that nothing is read across it.
+Anything without a plain form becomes a sign that no expression contains, so that nothing is read across it.
 """
 
 from __future__ import annotations
 
 import re
 
-# No expression holds this sign.
+# A sign that no expression contains.
 BREAK = "¦"
 _UNICODE = str.maketrans(
     {
@@ -48,10 +48,15 @@ _MIXED = re.compile(
     r"(?<=\d)\s*\\[dt]?frac\s*(?:\{(\d{1,9})\}\s*\{(\d{1,9})\}|(\d)\s*(\d)(?!\d))(?!\s*(?:\^|\\[dt]?frac))"
 )
 MAX_NESTING = 40
+# The plain signs for the opening and closing brace of each part of a command; "" is a brace of its own.
+_OPENING = {"": "(", "top": "((", "bottom": "/(", "root": "sqrt(", "choose": "binom(", "of": "(", "words": " "}
+_CLOSING = {
+    "": ")", "top": ")", "bottom": "))", "root": ")", "choose": ")", "of": ")", "words": " ", "none": BREAK,
+}  # fmt: skip
 _CJK_ANY = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
-# Chinese, Japanese and Korean are written without spaces: a unit behind a number, words before a calculation.
+# Chinese, Japanese and Korean have no spaces between a number and its unit, or between words and a calculation.
 _CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _CJK_UNIT = re.compile(
     rf"\s?\( ?(?:{_CJK}|[/a-zA-Z²]){{1,8}} ?\)"
@@ -81,7 +86,7 @@ def _without_latex(text: str) -> str:
     if "choose" in text:
         text = _CHOOSE.sub(r"\\binom{\1}{\2}", text)
     pieces: list[str] = []
-    # What the next brace opens, and what each open brace closes with; a fraction's first is followed by its second.
+    # The part that the next brace opens, and the parts of the open braces; a fraction's first part precedes its second.
     pending: str = ""
     open_braces: list[str] = []
     done = 0
@@ -96,31 +101,12 @@ def _without_latex(text: str) -> str:
         if match["open"]:
             if len(open_braces) >= MAX_NESTING:
                 return BREAK
-            opening = {
-                "": "(",
-                "top": "((",
-                "bottom": "/(",
-                "root": "sqrt(",
-                "choose": "binom(",
-                "of": "(",
-                "words": " ",
-            }
-            pieces.append(opening[pending])
+            pieces.append(_OPENING[pending])
             open_braces.append(pending)
             pending = ""
         elif match["close"]:
             kind = open_braces.pop() if open_braces else "none"
-            closing = {
-                "": ")",
-                "top": ")",
-                "bottom": "))",
-                "root": ")",
-                "choose": ")",
-                "of": ")",
-                "words": " ",
-                "none": BREAK,
-            }
-            pieces.append(closing[kind])
+            pieces.append(_CLOSING[kind])
             pending = {"top": "bottom", "choose": "of"}.get(kind, "")
         elif command is None:
             whole = match[0]

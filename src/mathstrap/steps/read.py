@@ -1,8 +1,7 @@
-"""Find the equations between numbers that a solution writes, in prose, LaTeX and annotations, and say which are false.
+"""Find the equations between numbers in a solution: in prose, LaTeX and annotations.
 
-An equals sign is read outwards as far as there is arithmetic: numbers with their units, signs, roots, percentages of
-something. What stands before or after must leave the calculation whole, or that side has no value. Only what was read
-is called false; roundings, carried roundings, converted units, run-on chains and labels are not.
+From each equals sign, both sides are read as far as there is arithmetic: numbers with their units, operators, roots,
+percentages of something. A side has no value if the words around it may be part of the calculation.
 """
 
 from __future__ import annotations
@@ -52,9 +51,9 @@ MAX_REACH = 120
 MAX_REMARK = 30
 
 ANNOTATION = re.compile(r"<<([^<>\n]{1,300})>>")
-# Code and drawings; a fenced block that holds a record, `{"answer": "..."}`, is text.
+# Code and drawings; a fenced block with a JSON record, `{"answer": "..."}`, counts as text.
 CODE = re.compile(r"```(?!\w*\s*\{\s*\").*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
-# A line break that a JSON string left as two characters; not the start of \neq or \nu.
+# A line break that is left from a JSON string as two characters; not the beginning of \neq or \nu.
 WRITTEN_NEWLINE = re.compile(r"\\n(?![a-z])")
 TOKEN = re.compile(
     r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?|\.\d+)"
@@ -64,12 +63,12 @@ TOKEN = re.compile(
     r"|(?P<stop>[.,;:?])"
     r"|(?P<other>[^\s$])"
 )
-# A line without an equals sign is read if a calculation and a verb stand in it.
+# A line without an equals sign is read only if it has a calculation and a verb.
 SPOKEN = re.compile(
     r"\d\S{0,20}(?: [a-z]{1,15}){0,4} (?:is|are|equals|gives|makes|leaves) (?:only |just |exactly )?\$?-?\d"
 )
 SPOKEN_VERBS = (" is ", " are ", " equals ", " gives ", " makes ", " leaves ")
-# The usual equation of a word problem in plain signs, between words that leave it whole: read at once.
+# The most common form of an equation in word problems, between harmless words: a fast path.
 _NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
 USUAL = re.compile(
     rf"(?:\A|[A-Za-z,] (?P<before>total of|sum of|[A-Za-z]{{3,}}+):? )"
@@ -77,10 +76,10 @@ USUAL = re.compile(
     rf" ?= ?\$?(?P<right>{_NUMBER})(?=\.?\s?\Z|[.,] | (?P<after>[a-z]{{3,}})[ .,])"
 )
 _NUMBER_BEGINS = re.compile(r" ?\$?[\d.]")
-# A number, with or without a unit, right before a relation; without one, nothing in the line can be compared.
+# A number, with or without a unit, right before a relation; a line without one has nothing to compare.
 USEFUL = re.compile(r"[\d)%!π\]](?:\s|\$)*(?:[A-Za-z]{2,}[\s.^\d/$]{0,8}){0,5}[=≈]")
 CONTINUES = re.compile(r"[\s$;]*[=≈]")
-# Long runs of words are shortened in the middle: no unit has so many words, and each word is a token.
+# Long runs of words are shortened in the middle to save tokens: no unit has that many words.
 PROSE = re.compile(r"((?:[A-Za-z]{2,} ){3})(?:[A-Za-z]{2,} )+((?:[A-Za-z]{2,} ){3})")
 CLAUSE = re.compile(r"(?<=[.;:?]) (?=\S)")
 PLAIN_ANNOTATION = re.compile(r"[-+*/()=.% \d]+")
@@ -96,9 +95,9 @@ _LEADING_ZERO = re.compile(r"(?<![\d.])0\d")
 
 
 class Side(msgspec.Struct, frozen=True):
-    """One side of an equation: its arithmetic without units, and how it was written.
+    """One side of an equation: its arithmetic without units, and the original text.
 
-    `labelled` says that words stand right before it, `has_units` that words stand in or after it.
+    `labelled` says that words precede it, `has_units` that there are words in or after it.
     """
 
     text: str
@@ -110,7 +109,7 @@ class Side(msgspec.Struct, frozen=True):
 class Equation(msgspec.Struct, frozen=True):
     """Two or more sides and the relation between each: `=`, `≈`, or a verb.
 
-    `line` is the line it stands in and `behind` what follows, both as far as they can say that it is rounded or wrong.
+    `line` is its line and `behind` the text after it, as far as they may say that it is rounded or wrong.
     """
 
     sides: tuple[Side, ...]
@@ -123,7 +122,7 @@ class Equation(msgspec.Struct, frozen=True):
         return "=".join(side.shown for side in self.sides)
 
 
-class _Token(msgspec.Struct, gc=False):  # a tuple with names takes three times as long to make
+class _Token(msgspec.Struct, gc=False):  # a named tuple takes three times as long to create
     kind: str
     text: str
     start: int
@@ -131,7 +130,7 @@ class _Token(msgspec.Struct, gc=False):  # a tuple with names takes three times 
 
 
 def equations(text: str) -> tuple[list[Equation], list[Equation]]:
-    """Return the annotated equations of a solution and the written ones, in order. Never raises, whatever the text."""
+    """Return the annotated equations of a solution and the written ones, in order; never raises."""
     text = text[:MAX_TEXT]
     if "\\n" in text:
         text = WRITTEN_NEWLINE.sub("\n", text)
@@ -143,7 +142,7 @@ def equations(text: str) -> tuple[list[Equation], list[Equation]]:
     if "<<" not in text:
         return [], list(written(CODE.sub("\n", text) if has_code else text))
     noted = list(annotated(text))
-    # Beside an annotation the calculation stands a second time; there only its usual form is looked at.
+    # The calculation of an annotation is also in the prose beside it, where only the most common form is read.
     lines = frozenset() if has_code else frozenset(n for n, line in enumerate(text.split("\n")) if "<<" in line)
     text = ANNOTATION.sub("", text)
     return noted, list(written(CODE.sub("\n", text) if has_code else text, lines))
@@ -165,7 +164,7 @@ def annotated(text: str) -> Iterator[Equation]:
 
 
 def _outer(text: str) -> str:
-    """Return an annotation's side without what stands around it: `7.`, `(3+4`."""
+    """Return an annotation's side without stray full stops and brackets: `7.`, `(3+4`."""
     text = text.strip().rstrip(".,").strip()
     if "(" not in text and ")" not in text:
         return text
@@ -178,7 +177,7 @@ def _outer(text: str) -> str:
 
 def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Equation]:
     """Yield the equations of running text and LaTeX, at most MAX_EQUATIONS."""
-    num_found = 0
+    num_lines = 0
     last: Side | None = None
     skipped = ""  # a clause without a calculation before its equals sign; the next line may go on from it
     goes_on = False
@@ -190,8 +189,8 @@ def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Eq
             last, skipped = None, ""
             goes_on = raw.rstrip().endswith(("+", "-", "*", "/", "(", "\\times", "\\cdot"))
             continue
-        num_found += 1
-        if num_found > MAX_EQUATIONS:
+        num_lines += 1
+        if num_lines > MAX_EQUATIONS:
             return
         behind = next((line[:100] for line in lines[number + 1 : number + 3] if line.strip()), "")
         usual = _usual(raw, behind) if not goes_on else None
@@ -220,8 +219,8 @@ def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Eq
 
 
 def _usual(line: str, behind: str) -> list[Equation] | None:
-    """Return the equations of a line that has only usual ones; None where a closer look is needed."""
-    # A usual equation has a number on both sides of its sign: two looks at it spare most lines of LaTeX the pattern.
+    """Return the equations of a line if all have the most common form, else None."""
+    # Such an equation has a number on both sides of its sign: checking that first is faster for most lines of LaTeX.
     place = line.find("=")
     if place < 0 or "≈" in line:
         return None
@@ -230,7 +229,7 @@ def _usual(line: str, behind: str) -> list[Equation] | None:
         if not left[-1:].isdigit() or _NUMBER_BEGINS.match(line, place + 1) is None:
             return None
         place = line.find("=", place + 1)
-    found: list[Equation] = []
+    equations_of_line: list[Equation] = []
     for match in USUAL.finditer(line):
         before, after = (match["before"] or "").lower(), match["after"] or ""
         if before in NOT_BEFORE or after in NOT_AFTER:
@@ -243,19 +242,20 @@ def _usual(line: str, behind: str) -> list[Equation] | None:
             Side(text, left, labelled=bool(before)),
             Side(right.replace(",", ""), line[match.start("right") : match.end("right")], has_units=bool(after)),
         )
-        found.append(Equation(sides, ("=",), line[:MAX_CONTEXT], f"{line[match.end() : match.end() + 160]} {behind}"))
-    return found if len(found) == line.count("=") else None
+        after_it = f"{line[match.end() : match.end() + 160]} {behind}"
+        equations_of_line.append(Equation(sides, ("=",), line[:MAX_CONTEXT], after_it))
+    return equations_of_line if len(equations_of_line) == line.count("=") else None
 
 
 def _speaks(line: str) -> bool:
-    """Say whether a line without an equals sign may hold a calculation and its result in words."""
+    """Say whether a line without an equals sign may state a calculation and its result in words."""
     return any(verb in line for verb in SPOKEN_VERBS) and SPOKEN.search(line) is not None
 
 
 def _of_line(
     line: str, raw: str, behind: str, last: Side | None, *, goes_on: bool
 ) -> Generator[Equation, None, Side | None]:
-    """Yield the equations of one plain line; return the side that a following line can go on from."""
+    """Yield the equations of one plain line; return the side that the following line may continue."""
     if " of " in line:
         line = FRACTION_WORDS.sub(_as_fraction, line)
         line = TIMES_WORDS.sub(lambda match: f"{MULTIPLES[match[0].lower()]} *", line)
@@ -293,7 +293,7 @@ def _of_line(
                 sides = [following] if following is not None else []
         elif not sides and right is not None:
             sides = [right]
-    # A following line goes on only from a side that ends this one.
+    # The following line can continue only a side at the end of this one.
     return right if all(token.kind == "stop" for token in tokens[end:]) else None
 
 
@@ -303,7 +303,7 @@ def _as_fraction(match: re.Match[str]) -> str:
 
 
 def tokens_of(line: str) -> list[_Token]:
-    """Cut a plain line into numbers, words, relations, signs and stops; words that calculate become signs."""
+    """Split a plain line into numbers, words, relations, operators and stops; calculating words become operators."""
     start, end = _window(line)
     tokens: list[_Token] = [_Token("other", BREAK, start, start)] if start > MAX_REACH else []
     remarks: list[int] = []
@@ -337,7 +337,7 @@ def _is_unit_word(token: _Token) -> bool:
 
 
 def _add_word(tokens: list[_Token], text: str, start: int, end: int, line: str) -> None:
-    """Add a word that may calculate: as a sign or relation, into the number before it, or as a word."""
+    """Add a word that may calculate: as an operator or relation, merged into the number before it, or as a word."""
     lower = text.lower()
     before = tokens[-1] if tokens else None
     is_operand = before is not None and (before.kind == "number" or before.text in (")", "%"))
@@ -364,7 +364,7 @@ def _add_word(tokens: list[_Token], text: str, start: int, end: int, line: str) 
 
 
 def _add_bracket(tokens: list[_Token], remarks: list[int], text: str, start: int, end: int, line: str) -> str:
-    """Return the sign to add for a bracket or stroke; empty where it is none, and a remark in brackets is removed."""
+    """Return the sign to add for a bracket or slash, or ""; removes a remark in brackets."""
     before = tokens[-1] if tokens else None
     if text == "/":  # questions/week, $20/bag
         return "" if before is not None and before.end == start and _PER.match(line, end) else text
@@ -382,12 +382,12 @@ def _add_bracket(tokens: list[_Token], remarks: list[int], text: str, start: int
 
 
 def _window(line: str) -> tuple[int, int]:
-    """Return where the arithmetic of a clause may begin and end; what is left out is far from any relation."""
+    """Return the span of a clause's arithmetic; text far from any relation is left out."""
     bullet = BULLET.match(line)
     start = bullet.end() if bullet else 0
     useful = USEFUL.search(line, start)
     if useful is not None and useful.start() - start > MAX_REACH:
-        # A break marks the cut: what reaches it is longer than is read.
+        # A break marks the cut, so that a calculation that reaches it has no value.
         start = line.find(" ", useful.start() - MAX_REACH)
     last = max(line.rfind("="), line.rfind("≈"))
     if last < 0 or len(line) - last < 200:
@@ -397,7 +397,7 @@ def _window(line: str) -> tuple[int, int]:
 
 
 def _is_remark(tokens: Sequence[_Token], behind: str) -> bool:
-    """Say whether a bracket holds words about a calculation, not a part of it."""
+    """Say whether a bracket contains a remark about a calculation rather than a part of it."""
     if behind.lstrip()[:1] == "^" or any(token.kind == "other" for token in tokens):
         return False
     return any(
@@ -416,7 +416,7 @@ def _number_follows(line: str, place: int) -> bool:
 
 
 def _is_share(tokens: list[_Token]) -> bool:
-    """Say whether the tokens end in what `of` multiplies: a percentage or a fraction."""
+    """Say whether the tokens end in a percentage or a fraction, which a following `of` multiplies."""
     if tokens[-1].text == "%":
         return True
     return (
@@ -425,7 +425,7 @@ def _is_share(tokens: list[_Token]) -> bool:
 
 
 def _ends_operand(tokens: list[_Token]) -> bool:
-    """Say whether the tokens end in a number, a bracket, or up to three words behind one."""
+    """Say whether the tokens end in a number or a bracket, with up to three words after it."""
     for token in reversed(tokens[-4:]):
         if token.kind == "number" or token.text in (")", "%"):
             return True
@@ -441,7 +441,7 @@ def _decimal(value: Fraction) -> str:
 
 
 def backward(tokens: Sequence[_Token], low: int, place: int, line: str) -> Side | None:
-    """Return the calculation that ends right before a relation; None where what stands before it belongs to it."""
+    """Return the calculation that ends right before a relation; None if the words before it may belong to it."""
     parts: list[str] = []
     place -= 1
     end = tokens[place].end if place >= low else 0
@@ -524,7 +524,7 @@ def backward(tokens: Sequence[_Token], low: int, place: int, line: str) -> Side 
 
 
 def _is_signed(tokens: Sequence[_Token], place: int) -> bool:
-    """Say whether a minus sign is written like that of a negative number: nothing between, a space before."""
+    """Say whether a minus sign is that of a negative number: no space after it, and one before."""
     sign = tokens[place]
     if sign.text != "-" or place + 1 >= len(tokens) or tokens[place + 1].start != sign.end:
         return False
@@ -532,12 +532,12 @@ def _is_signed(tokens: Sequence[_Token], place: int) -> bool:
 
 
 def _is_mixed(parts: list[str]) -> bool:
-    """Say whether the parts, collected backwards, go on as the fraction of a mixed number."""
+    """Say whether the parts, collected backwards, end in the fraction of a mixed number."""
     return len(parts) > 2 and parts[-2] == "/" and parts[-1].isdigit() and parts[-3].isdigit()
 
 
 def _is_unit(tokens: Sequence[_Token], low: int, place: int) -> int | None:
-    """Return where the words that end at `place` begin, if they are the unit of the number before them."""
+    """Return the first of the words that end at `place`, if they are the unit of the number before them."""
     first = place
     while first >= low and tokens[first].kind == "word" and place - first < 5:
         if not _can_measure(tokens[first].text):
@@ -552,14 +552,14 @@ def _is_unit(tokens: Sequence[_Token], low: int, place: int) -> int | None:
 
 
 def _can_measure(word: str) -> bool:
-    """Say whether a word can be of a unit: not a letter, an operation or the beginning of a clause."""
+    """Say whether a word can be part of a unit: not a letter, an operation or the beginning of a clause."""
     if word.isupper() and len(word) < 4 and word.lower() not in TIGHT_UNITS:
         return False  # the length of a side, CP
     return len(word) > 1 and word not in OPERANDS and (word.lower() not in CLAUSE_WORDS or word.lower() == "per")
 
 
 def forward(tokens: Sequence[_Token], place: int, bound: int, line: str) -> tuple[Side | None, int]:
-    """Return the calculation right behind a relation and where it ends; no side where it goes on as something else."""
+    """Return the calculation right after a relation and its end; no side if it continues as something else."""
     parts: list[str] = []
     begin = tokens[place].start if place < bound else 0
     end = shown_end = begin
@@ -629,12 +629,8 @@ def forward(tokens: Sequence[_Token], place: int, bound: int, line: str) -> tupl
     return side, place
 
 
-def _is_open(word: str) -> bool:
-    return len(word) == 1 or (word.lower() in OPEN_WORDS and word.lower() != "per")
-
-
 def _closes(tokens: Sequence[_Token], place: int, bound: int) -> bool:
-    """Say whether a bracket holds arithmetic only."""
+    """Say whether a bracket contains only arithmetic."""
     for token in tokens[place + 1 : bound]:
         if token.text == ")":
             return True
@@ -644,7 +640,7 @@ def _closes(tokens: Sequence[_Token], place: int, bound: int) -> bool:
 
 
 def _is_prose(tokens: Sequence[_Token], place: int, bound: int, word: str) -> bool:
-    """Say whether a word behind a number begins a new clause, not the rest of the value (`3 and 1/2`, `3 to 5`)."""
+    """Say whether a word after a number begins a new clause, not the rest of the value (`3 and 1/2`, `3 to 5`)."""
     following = tokens[place + 1] if place + 1 < bound else None
     if word not in PROSE_WORDS:
         return False
@@ -656,7 +652,7 @@ def _is_prose(tokens: Sequence[_Token], place: int, bound: int, word: str) -> bo
 
 
 def _side(parts: list[str], shown: str, *, labelled: bool = False, has_units: bool = False) -> Side | None:
-    """Return a side without unmatched outer brackets; None where nothing is left or a sign opens or ends it."""
+    """Return a side without unmatched outer brackets; None if nothing is left, or an operator begins or ends it."""
     num_parts = len(parts)
     while parts and parts[0] == "(" and parts.count("(") > parts.count(")"):
         parts = parts[1:]

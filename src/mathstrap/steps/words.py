@@ -1,4 +1,4 @@
-"""The English words around a calculation: what calculates, what measures, what begins a clause. Knows no syntax."""
+"""The English words around a calculation: operations, units, and beginnings of clauses. Knows no syntax."""
 
 from __future__ import annotations
 
@@ -27,35 +27,35 @@ OF_NOUNS = _words(
     "earnings revenue quantity income salary balance rate age time average maximum minimum combined gain loss "
     "payment bill"
 )
-# A word like these beside a calculation is an operation that the calculation does not show, or part of one.
+# Next to a calculation, these are an operation that the calculation does not show, or part of one.
 OPEN_WORDS = _words(
     "of times plus minus by than and over per squared cubed mod modulo remainder or if sin cos tan cot sec csc log ln "
     "exp gcd lcm max min det floor ceil lim sum product sqrt difference between from percent half third quarter twice "
     "double triple dozen hundred thousand million billion choose"
 )
-# Behind a number, these go on with its value.
+# After a number, these continue its value.
 AFTER_WORDS = _words(
     "and remainder r full whole complete with to mod modulo times of over more less percent choose plus minus squared "
     "cubed multiplied divided x per out th st nd rd dozen hundred thousand million billion or"
 )
 # Those of them that may also begin a new clause.
 PROSE_WORDS = _words("and or to with per of more less out full whole complete")
-# Words that are never the unit of a number: they begin a clause.
+# Words that are never the unit of a number, because they begin a clause.
 CLAUSE_WORDS = OPEN_WORDS | _words(
     "so then thus hence therefore total which because since while where when we he she it they i you now for to in on "
     "at as the a an this that these those is are was were be been has have had will would can not also answer left "
     "remaining his her their our its my your how what who let with gives means makes get gets getting yields both "
     "already up each result results equals equal off after before until given"
 )
-# A number behind one of these is a name: day 1, step 2.
+# A number after one of these is a name: day 1, step 2.
 INDEX_WORDS = _words(
     "day days week weeks month months year years step steps page problem number question level grade chapter room team "
     "group part case row line type option equation eq figure example section statement item game round"
 )
-# Units that are written without a space behind the number.
+# Units that are written without a space after the number.
 TIGHT_UNITS = _words("km cm mm dm kg mg ml cl ft lb lbs oz mph kph hr hrs min mins sec secs yd yds kwh gb mb kb cc sq")
 UNIT_LETTERS = frozenset("mgshLlJNWVA")
 NOT_BEFORE = (OPEN_WORDS | INDEX_WORDS | ARTICLES | MAGNITUDES.keys()) - {"from", "between"}
 NOT_AFTER = (AFTER_WORDS | MAGNITUDES.keys()) - {"per", "of"}
-# Words that may be a sign, a relation or part of a number.
+# Words that may be an operator, a relation or part of a number.
 CALCULATING = frozenset((*SIGNS, *VERBS, *MAGNITUDES, *ARTICLES, "by", "of", "x", "percent"))
