@@ -256,6 +256,16 @@ def test_a_label_column_stands_in_for_a_gold(tmp_path):
     assert "neither a gold answer nor a label" in said
 
 
+def test_a_file_whose_columns_are_unknown_is_told_how_to_name_them(tmp_path):
+    path = tmp_path / "fragen.jsonl"
+    rows = [{"frage": f"Wie viel ist {n} plus 3?", "loesung": n + 3, "klasse": "5b"} for n in range(3)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    said = " ".join(run_verb("export", str(path), "--format", "verl", code=1).split())
+    assert "--field query=frage --field gold=loesung (the first row has frage, loesung, klasse)" in said
+    words = ("--field", "query=frage", "--field", "gold=loesung")
+    assert "3 rows" in run_verb("export", str(path), "--format", "verl", *words)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

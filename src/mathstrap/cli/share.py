@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +64,7 @@ def export(
     if max_pairs < 1 or not 0 <= validation < 1:
         raise InputError("export: expected --max-pairs of 1 or more, and --validation from 0 to below 1.")
     from mathstrap.share.formats import FormatOptions
+    from mathstrap.share.groups import UNREADABLE_ROWS
     from mathstrap.share.write import CARD, check_formats, export_file, export_run, is_own_card, replaced_sentences
 
     check_formats(formats)
@@ -95,6 +97,25 @@ def export(
             typer.echo(indented(printable(replaced[name]), "  "))
         for reason, count in each.left_out.items():
             typer.echo(f"  {count:,} without a row: {reason}")
+    reasons = {reason for each in made.values() for reason in each.left_out}
+    if not any(each.num_rows + each.num_held_out for each in made.values()) and reasons <= UNREADABLE_ROWS:
+        raise InputError(f"{path}: no row could be used. Say which column is which: {example_fields(path)}")
+
+
+def example_fields(path: Path) -> str:
+    """Return the options that name the columns of a file, guessed where it can be guessed, and its columns."""
+    from itertools import islice
+
+    from mathstrap.files.rows import iter_rows
+    from mathstrap.problems.guess import ENOUGH, guess_fields
+
+    rows = [row for _, row in islice(iter_rows(path, bad=lambda *_: None), ENOUGH)]
+    if not rows:
+        return "its rows cannot be read."
+    guessed = guess_fields(rows)
+    names = {"query": guessed.get("question", "COLUMN"), "gold": guessed.get("answer", "COLUMN")}
+    options = " ".join(f"--field {shlex.quote(f'{part}={column}')}" for part, column in names.items())
+    return f"{options} (the first row has {', '.join(map(str, rows[0]))})."
 
 
 def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, out: Path | None) -> None:

@@ -17,7 +17,7 @@ ENOUGH = 50  # rows that are looked at
 _NAMES = {
     "question": r"question|problem|prompt|query|task|exercise|text|stem|frage|aufgabe|pregunta|enunciado|probl[eè]me",
     "answer": r"answer|gold|final|result|target|label|truth|correct|\bkey\b|antwort|ergebnis|respuesta|r[eé]ponse",
-    "solution": r"solution|rationale|explanation|working|steps|reasoning|derivation|l[oö]sung|soluci[oó]n",
+    "solution": r"solution|rationale|explanation|working|steps|reasoning|derivation|l(?:[oö]|oe)sung|soluci[oó]n",
     "id": r"^(?:.*[ _-])?(?:id|uid|nr|no|num|number|key|index|#)\.?$",
 }
 _VALUE = re.compile(r"\d|\\[a-z]+|^(?:yes|no|true|false|[A-E])$", re.IGNORECASE)

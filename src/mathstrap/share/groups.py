@@ -333,6 +333,13 @@ class Replies:
 
 # A file of another tool
 
+# Why a row of a file says nothing of a question; where no row does, it is its columns that were not recognised.
+NO_QUESTION = "row has no question"
+NO_LABEL = "row has neither a gold answer nor a label"
+NO_RESPONSE = "row has neither a gold answer nor a response"
+NO_ROW = "row cannot be read"
+UNREADABLE_ROWS = frozenset({NO_QUESTION, NO_LABEL, NO_RESPONSE, NO_ROW})
+
 
 class _FileRow(msgspec.Struct, frozen=True):
     question: str
@@ -386,7 +393,7 @@ def _file_rows(path: Path, fields: Mapping[str, str], left_out: Counter[str]) ->
 
     def bad(number: int, reason: str) -> None:
         del number, reason
-        left_out["row cannot be read"] += 1
+        left_out[NO_ROW] += 1
 
     for _, row in iter_rows(path, bad=bad):
         if columns is None:
@@ -422,7 +429,7 @@ def _file_row(row: Row, columns: Columns, more: Mapping[str, str]) -> _FileRow |
     if question is None and columns.query and isinstance(row.get(columns.query), list):
         question = chat_text(row, columns.query, ("user", "human"), last=True)
     if not question or not question.strip():
-        return "row has no question"
+        return NO_QUESTION
     gold = _gold_of(row, columns)
     response = response_of(row, columns)
     if response is None and columns.response and isinstance(row.get(columns.response), list):
@@ -431,14 +438,14 @@ def _file_row(row: Row, columns: Columns, more: Mapping[str, str]) -> _FileRow |
     if response and response.strip():
         outcome, answer = _outcome_of(row, response, gold, more)
         if outcome is None:
-            return "row has neither a gold answer nor a label"
+            return NO_LABEL
         draw = Draw(
             id=text_of(row, columns.id) or "", text=response.strip(), answer=answer, outcome=outcome,
             tokens=_int_of(row, more.get("tokens")), reasoning=text_of(row, more.get("reasoning", "")) or "",
             teacher=text_of(row, more.get("teacher", "")) or "",
         )  # fmt: skip
     elif not gold:
-        return "row has neither a gold answer nor a response"
+        return NO_RESPONSE
     rate = _number_of(row, more.get("pass_rate"))
     return _FileRow(
         question, gold, text_of(row, columns.original) or "", draw, rate if rate is None or 0 <= rate <= 1 else None,
