@@ -11,6 +11,7 @@ import pytest
 
 from browser import Watched, chromium
 from mathstrap.files.rundir import RunDir
+from mathstrap.render.pages import TEMPLATES
 from mathstrap.types import to_json
 from synthetic_run import make, synthetic_run, write
 
@@ -128,4 +129,24 @@ def test_the_page_of_a_going_run_grows_without_reloading(server, browser):
     assert page.locator("#funnel .rows .number").first.inner_text() != before
     assert page.evaluate("window.mark") == 1
     assert watched.errors == []
+    watched.context.close()
+
+
+def test_numbers_in_a_wide_matrix_stay_whole_and_a_text_reads_in_its_own_direction(browser):
+    from mathstrap.render.mathml import to_mathml
+
+    cells = " & ".join(map(str, [7, *range(10, 36)]))
+    formula = to_mathml(rf"\begin{{pmatrix}} {cells} \\ {cells} \end{{pmatrix}}", display=True)
+    watched = Watched(browser, width=390)
+    style = f"<style>{(TEMPLATES / 'look.css').read_text()}</style>"
+    watched.page.set_content(f'{style}<p class="text">{formula}</p><p class="text" id="rtl">כמה הם 12?</p>')
+    measured = watched.page.evaluate("""() => ({
+        widths: [...document.querySelectorAll("mtd mn")].map(each => each.getBoundingClientRect().width),
+        text: (range => (range.selectNodeContents(document.querySelector("#rtl")), range.getBoundingClientRect().left))(
+            document.createRange()),
+    })""")
+    seven, *others = measured["widths"][:27]
+    assert min(others) > 1.5 * seven, "the second digit of a number is hidden"
+    assert measured["text"] > 200, "Hebrew begins on the right"
+    assert watched.overflow() <= 0
     watched.context.close()

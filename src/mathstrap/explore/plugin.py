@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlencode
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 from mathstrap.explore.browse import read_fallen, read_families, search_all
 from mathstrap.explore.diff import diff_html
 from mathstrap.explore.family import problems_of, read_family
@@ -62,6 +62,9 @@ class Shown:
     database: Path
 
 
+MOST_LINKS = 6  # runs that every page links to; with more, a page links to the list of them
+
+
 class Explorer:
     """Datasette's hooks for one set of runs; `refresh` brings one run's database up to date."""
 
@@ -103,6 +106,7 @@ class Explorer:
         env.globals.update(
             family_url=family_url, rows_url=rows_url, anchor=anchor, funnel=ANSWER_STAGES, stage_filters=STAGE_FILTERS,
             dict=dict, as_safe=as_html(str),
+            counted=counted, most_links=MOST_LINKS,
         )  # fmt: skip
 
     def prepare_connection(self, conn: sqlite3.Connection) -> None:

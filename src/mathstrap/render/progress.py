@@ -115,6 +115,7 @@ class Progress:
         self._sentences: list[str] = []  # warnings and failures, for `show`
         self.said: set[str] = set()  # why the asking ended, for whoever would say it again
         self._next_show = 0.0
+        self._paused = ""  # why nothing is sent at present
         self._working = ""  # what is done while nobody is asked
         self._working_since = 0.0
         self._json = json
@@ -216,8 +217,15 @@ class Progress:
             if detail or event.in_flight:
                 self._say(" ".join(filter(None, (detail, waiting if event.in_flight else ""))))
         elif event.kind == "paused":
-            self._say(f"{event.detail} (trying again in {event.wait_seconds:.0f} s)")
+            waiting = f"trying again in {event.wait_seconds:.0f} s"
+            if event.detail == self._paused:  # said already: only how long it waits is news
+                self.note(waiting)
+            else:
+                self._say(f"{event.detail} ({waiting})")
+            self._paused = event.detail
         elif event.kind == "resumed":
+            self._paused = ""
+            self.note("")
             self._say("the teacher answers again")
 
     def _plain(self, stage: StageState, now: float) -> None:
