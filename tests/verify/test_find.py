@@ -443,6 +443,10 @@ PHRASES = [
     ("15", "The final answer is → 15"),
     ("15", "Answer → 15"),
     ("15", "Answer => 15"),
+    ("15", "Answer -> 15"),
+    ("15", "Answer:\n> 15"),
+    ("15", "**Answer:**\n\n> 15"),
+    ("15", "> The answer is 15."),
     ("15", "Answer:\n```\n15\n```"),
     ("15", "### Answer: 15 ###"),
     ("42", "## 答案\n42"),
@@ -472,6 +476,15 @@ def test_answer_phrases_are_read(gold: str, text: str) -> None:
 
 
 NOT_PHRASES = [
+    ("15", "The answer is > 15."),
+    ("15", "The answer is >15"),
+    ("15", "Answer: > 15"),
+    ("15", "Answer: >= 15"),
+    ("15", "Answer > 15"),
+    ("15", "So we get\n> 15"),
+    ("15", "Therefore x\n> 15"),
+    ("15", "\\boxed{> 15}"),
+    ("15", "#### > 15"),
     ("5", "The answer is 5, or 6."),
     ("5", "The answer is 5 if x is even."),
     ("5", "The answer is 5, plus the tax."),

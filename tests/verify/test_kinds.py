@@ -281,6 +281,14 @@ SAME: dict[str, list[tuple[str, str]]] = {
     ],
 }  # fmt: skip
 
+SAME |= {
+    "sets and numerals with text": [
+        (r"\text{all real }x", r"\mathbb{R}"), ("all real x", r"(-\infty,\infty)"),
+        (r"\mathbb{R}", r"\text{all real } t"),
+        (r"1\text{F}_{16}", "1F_{16}"), ("1F_{16}", r"1\text{F}_{16}"), ("A1B_{16}", r"A1\text{B}_{16}"),
+    ],
+}  # fmt: skip
+
 DIFFERENT: dict[str, list[tuple[str, str]]] = {
     "rounded golds and independent signs": [
         ("0.33", r"\frac13"), ("6.66", r"\frac{20}{3}"), ("6.7", r"\frac{20}{3}"), (r"\frac{20}{3}", "6.67"),
@@ -407,6 +415,10 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
         (r"\sqrt{2}+\frac{1}{100!}", r"\sqrt{2}"),
         (r"e^{\pi\sqrt{163}}-262537412640768743.99999999999925007259719818568887935385633733699", "0"),
     ],
+    "degrees and places differ": [
+        ("68 °F", "20 degrees"), ("h(t)=5", "h(s)=6"), (r"1\text{F}_{16}", r"1\text{E}_{16}"),
+        ("31", r"1\text{F}_{16}"),
+    ],
     "general solutions differ": [
         (r"x = \pi/2 + k\pi", r"x = \pi/2 + 2n\pi, n \in Z"), (r"\frac{\pi}{4}+k\pi", r"\frac{\pi}{3}+n\pi"),
         ("2k+1", "2n+1"),
@@ -440,6 +452,12 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
 
 # Answers that are not read, or not compared: never wrong, so that a slower tier or a reader sees them.
 UNDECIDED: dict[str, list[tuple[str, str]]] = {
+    "a constant function or its value at one place": [
+        ("h(t)=5", "h(s)=5"), ("f(x)=5", "f(y)=5"), ("f(a)=5", "f(b)=5"), ("v(t)=3", "v(s)=3"),
+    ],
+    "degrees without their scale": [
+        ("20 °C", "20 degrees"), (r"20^\circ\text{F}", r"20^\circ"), (r"20^\circ", "20 °C"), ("20 degrees", "20 °F"),
+    ],
     "changed value": [
         ("5", "5 or more"), ("5", "between 5 and 6"), ("5", "5 percent of 40"),
     ],

@@ -698,12 +698,15 @@ def _same_solved(gold: Relation, got: Relation) -> Answer:
             if mine == theirs:
                 continue
             if (
-                not _is_variable(mine)
+                not (isinstance(mine, Sym) and _is_variable(mine))
                 or not _is_variable(theirs)
                 or not isinstance(theirs, Sym)
                 or head.name in _NO_DEFINITIONS
             ):
                 return False if same_expression(mine, theirs) is not True else _same(gold.items[1], value)
+            if mine.name not in symbols(gold.items[1]) and theirs.name not in symbols(value):
+                # f(t) = 5 may hold for every t or at one of them, and f(s) = 5 at another.
+                return None if _same(gold.items[1], value) else False
             value = replace(value, theirs.name, mine)  # f(x) = x^2 and f(t) = t^2
         return _same_family(gold.items[1], value, symbols(head))
     if _is_value_of_function(head, other, gold, got) or _is_value_of_function(other, head, got, gold):

@@ -86,11 +86,11 @@ def _nearly_as_long(left: Node, gold_unit: str, right: Node, got_unit: str) -> b
 
 
 def _same_angle(left: Node, gold_unit: str, right: Node, got_unit: str) -> bool | None:
-    """Compare degrees with radians, and a temperature with its degrees alone."""
+    """Compare degrees with radians; degrees alone may be of another scale than a temperature, or an angle."""
     other = got_unit if gold_unit == "degree" else gold_unit
     dimensions = {name for measure in read_unit(other).measures for name, _ in measure.dimensions}
     if "temperature" in dimensions:
-        return _same_numbers(left, right)
+        return None if _same_numbers(left, right) is not False else False
     if dimensions == {"angle"}:
         first, second = (Call("deg", (left,)), right) if gold_unit == "degree" else (left, Call("deg", (right,)))
         return same_expression(first, second)

@@ -43,7 +43,7 @@ REPEATED = "the reply only repeats its question"
 _STATED = re.compile(
     r"(?i:nswers?)\"?\*{0,2}\s{0,3}"
     r"(?:(?:is|are|should be|would be|must be|equals|will be|comes out to(?: be)?)\b\s{0,3}(?:\*{0,2}:)?"
-    r"|(?:#?\d{1,2})?\*{0,2}\s?(?:[:：=]|[-=]*>|→|⇒)|\*{0,2}(?=\n\s{0,9}(?:[^\s\w]{0,4}[\d\\$-]|[(*]{0,3}[A-J][)*.]{0,3}\s*(?:\n|$))))(?:\*\*(?=\s))?"
+    r"|(?:#?\d{1,2})?\*{0,2}\s?(?:[-=]+>|[:：=]|→|⇒)|\*{0,2}(?=\n\s{0,9}(?:[^\s\w]{0,4}[\d\\$-]|[(*]{0,3}[A-J][)*.]{0,3}\s*(?:\n|$))))(?:\*\*(?=\s))?"
 )
 _TAG = re.compile(r"(?i:nswer)(?P<closing>[\]>])")
 _TAG_END = re.compile(r"[\[<]/(?:final[_ ]?)?answer[\]>]", re.IGNORECASE)

@@ -67,7 +67,9 @@ _LETTERS = re.compile(
     r"(?:both |either |all of |options? |choices? )?\(?[A-J][).]?(?:(?:\s*[,;/&]\s*|\s+)(?:(?:and"
     r"|or)\s+)?\(?[A-J][).]?)+"
 )
-_ARROW = re.compile(r"^(?:[-=]*>+|→|⇒)\s*")
+# A lone `>` on the line of the anchor compares; at the start of the next line Markdown quotes with it.
+_ARROW = re.compile(r"^(?:[-=]+>+|→|⇒)\s*")
+_QUOTE = re.compile(r"^>\s+(?=\S)")
 _BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
 _HTML = re.compile(
     r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|sup)\b[^<>\n]{0,80}>", re.IGNORECASE
@@ -240,8 +242,8 @@ def answer_span(text: str, start: int) -> str:
         return plain[1]
     rest = text[start : start + MAX_SPAN].lstrip(" \t:")
     if rest[:1] in "\n\r":
-        rest = rest.lstrip().lstrip("*")
-    if rest[:1] in "-=→⇒>":
+        rest = _QUOTE.sub("", rest.lstrip()).lstrip("*")
+    if rest[:1] in "-=→⇒":
         rest = _ARROW.sub("", rest)
     if rest.startswith("```"):
         rest = rest.partition("\n")[2]

@@ -153,6 +153,8 @@ def clean(text: str) -> str:
         text = _KERN.sub(" ", text).strip() if "kern" in text or "skip" in text else text.strip()
     if text.startswith("<") and "</" in text:
         text = _HTML.sub("", text)
+    if "\\text" in text and "_" in text:
+        text = _LETTER_DIGIT.sub(r"\1", text)
     for _ in range(8):
         shorter = _unwrap(text)
         if shorter == text:
@@ -175,6 +177,10 @@ def clean(text: str) -> str:
     if not _CURRENCY_LETTERS.isdisjoint(text):
         text = _CURRENCY.sub(lambda match: _CURRENCY_SIGNS.get(match[1], "\\$"), text, count=1)
     return _with_spelled_units(text) if text[:1].isdigit() or text[:1] in "nNmM\\" else text
+
+
+# The letters in `1\text{F}_{16}` are digits of the numeral.
+_LETTER_DIGIT = re.compile(r"(?<=[0-9A-F])\\text\s?\{\s?([0-9A-Fa-f]{1,8})\s?\}(?=[0-9A-Fa-f]{0,8}_\{?\(?1[1-6])")
 
 
 def _without_remark(text: str) -> str:

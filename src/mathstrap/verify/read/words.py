@@ -210,18 +210,22 @@ NO_NUMBERS = frozenset(
     "not enough information", "insufficient information", "cannot be solved",
 }  # fmt: skip
 _SET_PHRASES = {
-    "reals": "real numbers|reals|real number|real x|real values", "integers": "integers|integer|whole integers",
+    "reals": "real numbers|reals|real number|real values|real x|real y|real t|real n|real numbers x|real values of x",
+    "integers": "integers|integer|whole integers",
     "naturals": "natural numbers|naturals", "rationals": "rational numbers|rationals", "complexes": "complex numbers",
     "positive integers": "positive integers|positive integer", "reals > 0": "positive real numbers|positive reals",
     "reals >= 0": "nonnegative real numbers|non-negative real numbers|nonnegative reals|non-negative reals",
     "reals < 0": "negative real numbers|negative reals", "integers >= 0": "nonnegative integers|non-negative integers",
 }  # fmt: skip
 NAMED_SETS = {phrase: name for name, phrases in _SET_PHRASES.items() for phrase in phrases.split("|")}
+_TEXT_COMMAND = re.compile(r"\\text\s?\{([^{}\\]*)\}")
 _SET_OPENING = re.compile(r"^(?:the )?(?:set of )?(?:all |any |every |each )?(?:the )?")
 
 
 def named_set(text: str) -> str | None:
     """Return the set that words name (`all real numbers` is "reals"), or None."""
+    if "\\text" in text and len(text) < 100:
+        text = " ".join(_TEXT_COMMAND.sub(r"\1", text).split())
     return NAMED_SETS.get(_SET_OPENING.sub("", text.lower().strip().rstrip(".")))
 
 
