@@ -282,6 +282,21 @@ SAME: dict[str, list[tuple[str, str]]] = {
 }  # fmt: skip
 
 SAME |= {
+    "wrappers and slashes": [
+        ("9", r"\mathclap{9}"), ("9", r"\tcbox{9}"), ("9", r"\overset{}{9}"), (r"\sqrt5", r"\surd 5"),
+        (r"\frac34", "^3/_4"), (r"\frac34", r"{}^3\!/_4"), ("C", "c)"), ("(0,1)", r"\left]0,1\right["),
+        (r"\mathbb{R}\setminus\{0\}", r"\mathbb{R}-\{0\}"), ("DNE", "does not exist"), ("20", "A_5^2"),
+    ],
+    "what a formula holds for": [
+        ("f(x)=3x", r"f(x)=3x\ \forall x\in\mathbb{R}"), ("f(x)=3x", r"f(x)=3x, \forall x"), ("3^n", r"3^n, n\geq0"),
+        (r"\frac{1}{x}", r"\frac1x, x\ne0"), (r"\frac{1}{x}", r"\frac{1}{x}\quad (x\neq 0)"),
+        ("x^3+C", r"x^3+C, C\in\mathbb{R}"), ("x^3+C", r"x^3 + \text{constant}"),
+        (r"k\pi, k\in\mathbb{Z}", r"\{n\pi : n\in\mathbb{Z}\}"),
+        (r"\{n\pi \mid n\in\mathbb{Z}\}", r"k\pi, k\in\mathbb{Z}"),
+    ],
+    "derived units": [
+        ("5 N/m^2", "5 Pa"), ("5 J", "5 N m"), ("5 W", "5 J/s"), ("2 kWh", "7200000 J"), ("3 kPa", "3000 N/m^2"),
+    ],
     "sets and numerals with text": [
         (r"\text{all real }x", r"\mathbb{R}"), ("all real x", r"(-\infty,\infty)"),
         (r"\mathbb{R}", r"\text{all real } t"),
@@ -415,6 +430,11 @@ DIFFERENT: dict[str, list[tuple[str, str]]] = {
         (r"\sqrt{2}+\frac{1}{100!}", r"\sqrt{2}"),
         (r"e^{\pi\sqrt{163}}-262537412640768743.99999999999925007259719818568887935385633733699", "0"),
     ],
+    "derived units and bounds differ": [
+        ("5 J", "5 N"), ("5 W", "5 J"), ("5 Pa", "5 N"), ("2 kWh", "2 kW"), ("5 N/m^2", "5 N/m"),
+        ("x>1, x\\ne2", "x>1"), ("x\\ne1, x\\ne2", "x\\ne1"), (r"k\pi, k\in\mathbb{Z}", r"\{2n\pi : n\in\mathbb{Z}\}"),
+        ("20", "A_5^3"), ("7", "7 vezes"), ("7", "7 volte"), ("7", "7 mila"), ("7", "7 triệu"),
+    ],
     "degrees and places differ": [
         ("68 °F", "20 degrees"), ("h(t)=5", "h(s)=6"), (r"1\text{F}_{16}", r"1\text{E}_{16}"),
         ("31", r"1\text{F}_{16}"),
@@ -455,6 +475,7 @@ UNDECIDED: dict[str, list[tuple[str, str]]] = {
     "a constant function or its value at one place": [
         ("h(t)=5", "h(s)=5"), ("f(x)=5", "f(y)=5"), ("f(a)=5", "f(b)=5"), ("v(t)=3", "v(s)=3"),
     ],
+    "a bound on one side only": [("x^2-1", r"x^2-1, x\ge0"), (r"x^2-1, x\ge0", "x^2-1"), ("y=Ce^{-x}", "y=Ae^{-x}")],
     "degrees without their scale": [
         ("20 °C", "20 degrees"), (r"20^\circ\text{F}", r"20^\circ"), (r"20^\circ", "20 °C"), ("20 degrees", "20 °F"),
     ],

@@ -670,7 +670,7 @@ def _is_negative(node: Node) -> bool:
 def _same_equations(gold: Relation, got: Relation) -> Answer:
     if _is_solved(gold) and _is_solved(got):
         answer = _same_solved(gold, got)
-        is_function = isinstance(gold.items[0], Call) and gold.items[0] == got.items[0]
+        is_function = (isinstance(gold.items[0], Call) or gold.items[0] == Sym("y")) and gold.items[0] == got.items[0]
         if answer is not None or is_function or not (symbols(gold.items[1]) or symbols(got.items[1])):
             return answer
     elif _is_solved(gold) != _is_solved(got):
@@ -689,7 +689,9 @@ def _same_solved(gold: Relation, got: Relation) -> Answer:
     value = got.items[1]
     if head == other:
         return (
-            _same_family(gold.items[1], value, symbols(head)) if isinstance(head, Call) else _same(gold.items[1], value)
+            _same_family(gold.items[1], value, symbols(head) | _VARIABLES)
+            if isinstance(head, Call) or head == Sym("y")
+            else _same(gold.items[1], value)
         )
     if isinstance(head, Call) and isinstance(other, Call):
         if head.name != other.name or len(head.args) != len(other.args):
@@ -747,6 +749,7 @@ def _is_constant(name: str) -> bool:
     return (len(name) == 1 and name not in "xyz") or name[1:2] == "_"
 
 
+_VARIABLES = frozenset({"x", "t"})
 _NO_DEFINITIONS = frozenset({"sin", "cos", "tan", "cot", "sec", "csc", "ln", "P", "E"})
 
 

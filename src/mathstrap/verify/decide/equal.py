@@ -34,6 +34,7 @@ from mathstrap.verify.read.nodes import (
     Relation,
     Sym,
     Union,
+    symbols,
 )
 from mathstrap.verify.read.normalize import (
     choice_of,
@@ -301,9 +302,21 @@ def _decide_parsed(mine: _Answer, theirs: _Answer) -> Decision:
             return other
     if answer and _conditions_differ(mine, theirs):
         return Decision("undecided", "none", "the same value, but the conditions after it differ")
+    if answer is False and (_holds_only_for(gold, got) or _holds_only_for(got, gold)):
+        return Decision("undecided", "none", "the same value, but only one side says for what it holds")
     if answer is False and (_may_be_roman(mine.text, got) or _may_be_roman(theirs.text, gold)):
         return Decision("undecided", "none", "the capitals may be a Roman numeral")
     return _decision(gold, got, answer)
+
+
+def _holds_only_for(node: Node, other: Node) -> bool:
+    """Say whether an answer is the other one with a bound on its letter: `x^2 - 1, x >= 0` and `x^2 - 1`."""
+    if not (isinstance(node, Group) and node.opening == "" and len(node.items) == 2 and symbols(other)):
+        return False
+    if isinstance(other, Relation) and other.signs != ("=",):
+        return False  # both bounds are the answer
+    value, bound = node.items
+    return isinstance(bound, Relation) and "=" not in bound.signs and value == other
 
 
 _ROMAN = re.compile(r"(?=[IVX]{2})(X{0,3})(IX|IV|V?I{0,3})")

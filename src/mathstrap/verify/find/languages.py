@@ -61,20 +61,32 @@ _NUMBER = re.compile(
 )
 # Words that change the number beside them: thousands, comparisons, alternatives, times, parts.
 _CHANGES = re.compile(
-    r"[万亿億萬千百十倍半割折约約]|分之|多(?=[^少])|以上|以下|以内|未満|未满|より|超过|超過|不到|不足|至少|最多"
+    r"[万亿億萬千百十倍半割折约約]|分之|多(?!少)|余|至|到|之间|之間|間|超え|ではな|じゃな|でな|以外|大于|大於|小於|高于|低于|大きい|小さい|以上|以下|以内|未満|未满|より|超过|超過"
+    r"|不到|不足|至少|最多"
     r"|至多|少なくとも|多くとも|小于|大于|或者?|不是|不等于|可能|也许"
-    r"|만|억|천|백|배|절반|이상|이하|미만|초과|최소|최대|또는|아니"
-    r"|тысяч|миллион|миллиард|\bтыс\b|\bмлн\b|\bраз[а]?\b|половин|не менее|не более|больше|меньше|минимум"
+    r"|만|억|천|백|배|절반|이상|이하|미만|초과|최소|최대|또는|아니|보다|사이|넘|약\s"
+    r"|тысяч|миллион|миллиард|\bтыс\b|\bмлн\b|\bраз[а]?\b|половин|не менее|не более|не меньше|не больше|больше"
+    r"|меньше|между|\bдо\b|свыше|превышает|трет[ьи]|четверт|двое|вдвое|минимум"
     r"|максимум|\bили\b|\bне\b|около"
-    r"|হাজার|লক্ষ|কোটি|শত|গুণ|অর্ধেক|কমপক্ষে|সর্বোচ্চ|কম|বেশি|বা\s|নয়|हज़ार|हजार|लाख|करोड़|गुना|आधा|కనీసం"
+    r"|হাজার|লক্ষ|কোটি|শত|গুণ|অর্ধেক|চেয়ে|অধিক|কমপক্ষে|সর্বোচ্চ|কম|বেশি|বা\s|নয়|से अधिक|से कम|अधिकतम|न्यूनतम"
+    r"|नहीं|ज़्यादा|ज्यादा|से बड़|से छोट|हज़ार|हजार|लाख|करोड़|गुना|आधा|కనీసం"
     r"|గరిష్టంగా|వేల|లక్ష"
-    r"|ألف|آلاف|مليون|مائة|ضعف|نصف|أكثر|أقل|على الأقل|على الأكثر|أو|ليس|تقريب"
-    r"|\b(?:mil|miles|millon(?:es)?|millón|millones|cientos|docenas?|veces|mitad|doble|triple|al menos"
+    r"|ألف|آلاف|مليون|مائة|ضعف|نصف|أكثر|أقل|أكبر من|أصغر من|بين|على الأقل|على الأكثر|أو|ليس|تقريب"
+    r"|\b(?:mil|miles|millon(?:es)?|millón|millones|cientos|docenas?|veces|mitad|doble|double|triple|al menos"
     r"|como máximo|como mínimo|más de|menos de"
     r"|mayor|menor|o|no|ni|casi|mille|millions?|milliers?|centaines?|douzaines?|fois|moitié|au moins|au plus"
     r"|plus de|moins de|presque|ou|pas|ne"
     r"|Tausend|tausend|Millionen|Million|Hundert|hundert|Dutzend|Mal|mal|Hälfte|mindestens|höchstens|mehr als"
     r"|weniger als|über|unter|fast|oder|nicht|kein"
+    r"|inf[eé]rieure?s?|sup[eé]rieure?s?|inferior(?:e|i|es)?|superior(?:e|i|es)?|maggiore|minore|maior|hasta|jusqu"
+    r"|entre|tra|fra|zwischen|bis|kleiner|größer|unter|mais de|menos de|até|no máximo|no mínimo|fino a|al massimo"
+    r"|al minimo|sotto|sopra|acima|abaixo|encima|debajo|supera|excede|d[eé]passe|übersteigt|tiers|tercio|quart|cuarto"
+    r"|drittel|viertel|doppelt\w*|dreimal|zweimal|dobro|terço|quarto|doppio|terzo|centinaia|migliaia|mila|milioni"
+    r"|milhões|milhares|centenas|cent|cien|ciento|kurang dari|lebih dari|paling (?:banyak|sedikit)|hampir|atau|bukan"
+    r"|ít nhất|nhiều nhất|hơn|dưới|trên|hoặc|không|zidi ya|chini ya|sio"
+    r"|sekurang\w*|minimal|maksimal|kali|nghìn|triệu|nửa|lần|lớn hơn|nhỏ hơn|zaidi|volte|mezzo"
+    r"|(?:plus|moins|más|menos|mais|più|meno)\s+(?:que|che|do que|grande?s?|petite?s?|pequeñ\w+|piccol\w+"
+    r"|alt\w+|haute?s?)"
     r"|almeno|più di|meno di|metà|volte|pelo menos|metade|vezes|elfu|mara|nusu|angalau|juta|ribu|setengah|kali)\b",
     re.IGNORECASE,
 )
@@ -184,8 +196,21 @@ def _with_factor(number: re.Match[str], span: str) -> str | None:
     return None
 
 
+# What begins a conclusion in no English text; "Also" is English too, and is German only before a German word.
+_BEGINS_FOREIGN = re.compile(
+    r"(?:\A|[\n.!?]\s*)\W{0,4}(?:Por (?:lo )?tanto|Por eso|Así que|Entonces|Luego|Portanto|Então|Logo|Quindi"
+    r"|Dunque|Perciò"
+    r"|Donc|Ainsi|Par conséquent|Alors|Au total|C'est pourquoi|Daher|Somit|Folglich|Deshalb|Insgesamt|Damit|Jadi|Dus"
+    r"|Więc|Kwa hi[yv]o|Hivyo|Also,? (?:eine?|größer|kleiner|nicht|die|das|der|bis|über|unter|mehr|weniger"
+    r"|mindestens|höchstens"
+    r"|ist|sind|hat|haben|etwa|[0-9.,]+ (?:mal|Mal|Tausend|Millionen?)))\b[^\n.!?]*[.!]?\s*\Z"
+)
+
+
 def is_foreign_prose(text: str) -> bool:
     """Say whether a text holds a sentence in another script, or in another language of the Latin script."""
+    if _BEGINS_FOREIGN.search(text):
+        return True
     if not text.isascii() and _OTHER_SCRIPT.search(text):
         # One word in another script may be a bare answer; a digit, a Latin letter or a stop beside it is a sentence.
         return len(text) > 12 or _SENTENCE_SIGN.search(text) is not None

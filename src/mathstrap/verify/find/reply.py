@@ -28,9 +28,10 @@ _NEXT = re.compile(
     r"(?:question|problem|exercise|example|q|instruction|input|human|user|student|prompt|task)s?"
     r"|问题|題目|题目|質問|問題|문제|질문|Вопрос|Задача|প্রশ্ন|Pregunta|Problema|Frage|Aufgabe|Exercice|السؤال|سؤال)"
     r"(?:[ \t]*+[#(]?(?P<number>\d{1,3})[.)]?)?[*_]{0,3}[ \t]*"
-    r"(?:[:：]|(?<=[0-9][.)])\s)",
+    r"(?:[:：]|(?<=[0-9][.)])\s|(?<=[0-9][.)]\*\*)\s)",
     re.IGNORECASE,
 )
+_NUMBERED = re.compile(r"\n[#*_ \t]{0,6}(?:problem|question|exercise|example|task)s? \d", re.IGNORECASE)
 _NEXT_LETTER = re.compile(r"\bqs?(?![a-z])")
 # `### Instruction` on a line of its own, without a colon, as the Alpaca template writes it.
 _NEXT_HEADING = re.compile(
@@ -79,7 +80,8 @@ def next_question_starts(text: str) -> list[int]:
     """
     if "\n" not in text:
         return []
-    if ":" not in text and "：" not in text:  # most replies name no question, and reading every line costs the most
+    if ":" not in text and "：" not in text and _NUMBERED.search(text) is None:
+        # Most replies name no question, and reading every line costs the most.
         heading = text.find("\n#") if "\n[" not in text else text.find("\n[")
         if heading < 0 or (text.startswith("\n####", heading) and text.find("\n#", heading + 2) < 0):
             return []

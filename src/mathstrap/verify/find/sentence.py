@@ -19,7 +19,7 @@ _MATHS = re.compile(
 _ADVERB = r"(?:about |approximately |only |exactly |a total of |equal to )?$"
 _STATES = re.compile(r"(?:\b(?:is|are|be|equals|equal to|to be|find that)|=|:|≈)\s{0,3}" + _ADVERB)
 _HOLDS = re.compile(
-    r"\b(?:was|were|by|has|have|had|gets?|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?"
+    r"\b(?:was|were|by|has|have|had|gets?|got|found|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?"
     r"|made|left|leaving"
     r"|totals?|gives?|pays?|paid|sells?|sold)\s{0,3}" + _ADVERB
 )
@@ -82,7 +82,8 @@ _AFTERTHOUGHT = re.compile(
     r"|due to|based on|if my"
     r"|if I|I (?:think|believe|hope|am)"
     r"|rather than|instead of|and not|(?<=[,;\u2013\u2014-] )(?:not|for|by|obtained|found|using|or in other words"
-    r"|namely|respectively|in order))\b"
+    r"|namely|respectively|in order|where (?:we|I)|no more and no less))\b"
+    r"|\s+(?:altogether|in total|in all)\s+(?:in|on|over|for|during|by|between|from)\s"
     r"|\s{0,3}[,;:\u2013\u2014-]?\s+as (?=\$?[0-9(\\x])"
 )
 # "9, no wait, 6": the value behind the correction is the one that is meant.
@@ -130,7 +131,8 @@ _FILLER = re.compile(
 )
 _PROSE = re.compile(r"[A-Za-z]{2,}")
 _CONCLUDES = re.compile(
-    r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally)\b", re.IGNORECASE
+    r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally|I (?:got|get|found|find|have))\b",
+    re.IGNORECASE,
 )
 # A question or an instruction states nothing: a reply that repeats its question must not be read as an answer.
 _ASKS = re.compile(
@@ -223,7 +225,8 @@ _COMPARED_AFTER = re.compile(
     r"|at (?:a )?maximum|minimum|maximum)\b)"
     rf"|\s?(squared|cubed|factorial|inverse|doubled|tripled|halved|tens|tenths?|hundredths?|thousandths?|thirds?"
     rf"|quarters?|fourths?|fifths?|sixths?|sevenths?"
-    r"|eighths?|ninths?|halves|score|lakhs?|crores?|degrees below(?: zero)?|and a half|and a quarter|and a third"
+    r"|eighths?|ninths?|halves|score|lakhs?|crores?|(?:degrees )?below(?: zero| freezing)?"
+    r"|and a half|and a quarter|and a third"
     r"|-?fold|st|nd|rd|th)\b"
     rf"|\s?((?:{_ORDER}) than\b|times (?!as\b|more\b|larger\b|bigger\b|faster\b|greater\b|longer\b|older\b|a\b"
     rf"|per\b|each\b|in\b|before\b|that\b|because\b|to\b|and\b|on\b|for\b)[A-Za-z0-9]+"

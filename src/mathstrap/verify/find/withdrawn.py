@@ -59,7 +59,7 @@ _WITHDRAWS = re.compile(
     r"|recalculate|start\s+over|try\s+again"
     r"|fix\s+(?:this|that|it)|correct\s+(?:this|that|it|my))\b"
     r"|(?:eso|esto)\s+es\s+(?:incorrecto|un\s+error)\b"
-    r"|(?:me\s+equivoqué|das\s+ist\s+(?:falsch|nicht\s+richtig)|c['’]est\s+(?:faux|incorrect)"
+    r"|(?:me\s+equivoqué|das\s+(?:ist\s+(?:falsch|nicht\s+richtig)|stimmt\s+nicht)|c['’]est\s+(?:faux|incorrect)"
     r"|je\s+me\s+suis\s+trompée?)\b"
     r")",
     re.IGNORECASE,
@@ -73,11 +73,11 @@ _WITHDRAWS_ELSEWHERE = re.compile(
 _CORRECTS = re.compile(
     r"\b(?=[amoti])(?:(?:the|my|our|a)\s+(?:correct(?:ed)?|right|actual|true|revised|updated|real)\s+(?:result"
     r"|value|solution"
-    r"|number|total|count|sum|amount|choice|option)\s+(?:is|should\s+be|would\s+be|must\s+be|was)\b"
+    r"|number|total|count|sum|amount|choice|option)\s+(?:is|should\s+be|would\s+be|must\s+be|was)\b(?!\s+(?:clear|obvious|unique|correct|as\s))"
     r"|(?:(?:the|my|our)\s+(?:\w+\s+)?(?:answer|result|value|solution|total|number|count)|it|that|this)"
     r"\s+should(?:\s+actually|\s+really)?\s+(?:be|have\s+been)\s+(?=[$\\(*]{0,3}-?[0-9]))"
     r"|(?:^[ \t.*$)\]}]{0,6}|[.!?\n–—]\s*)"
-    r"(?:wait|no|actually|oh|oops|hmm+|rather|instead|kidding)[,.:!]?\s+(?:(?:no|wait|so|then)[,.:!]?\s+)?"
+    r"(?:wait|no|actually|oh|oops|hmm+|rather|instead|kidding|never\s?mind|edit|update)[,.:!]?\s+(?:(?:no|wait|so|then)[,.:!]?\s+)?"
     r"(?:it|that|this)(?:['’]s|\s+(?:is|should\s+be|would\s+be|must\s+be|has\s+to\s+be))\s+(?:actually\s+)?"
     r"(?=[$\\(*]{0,3}-?[0-9])",
     re.IGNORECASE,

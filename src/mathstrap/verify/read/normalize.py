@@ -44,7 +44,7 @@ _WRAPPER = re.compile(
     r"\\(ensuremath|mathtt|pmb|framebox|box|makebox|underline|uline|textbf|textit|textrm|texttt|textsf|textup"
     r"|mbox|hbox|mathrm"
     r"|mathbf|mathit|mathsf|boldsymbol|bm|bold|text|operatorname|textnormal|emph|smash|mathord|mathop|boxed"
-    r"|fbox|bbox|answer|ans|finalanswer|mathbb(?=\{[0-9])|Large|large|huge|Huge|LARGE)\*?\s?(?=\{)"
+    r"|fbox|bbox|tcbox|mathclap|mathllap|mathrlap|mathinner|answer|ans|finalanswer|mathbb(?=\{[0-9])|Large|large|huge|Huge|LARGE)\*?\s?(?=\{)"
 )
 _FEET = re.compile(r"^([0-9]+)\s?'\s?([0-9]+(?:\.[0-9]+)?)\s?(?:\"|'')$")
 _SHORT_TIME = re.compile(r"(?<![\w.])([0-9]+)\s?h(?:rs?)?\s?([0-9]+)\s?(?:m|mins?)?$")
@@ -67,7 +67,7 @@ _REMARKS = (
         r"(?<=\S),?\s+(?:in total|altogether|in all|overall|total|respectively|as (?:required|desired|needed))$"
     )),
     (("not", "rather", "instead"), re.compile(
-        r"(?<=\S)(?:,\s*|\s+)(?:and not|but not|not|rather than|instead of)\s+"
+        r"(?:(?<=\S),\s*|(?<=[0-9A-Z)\]}$%])\s+|(?<=\S)\s+(?!not))(?:and not|but not|not|rather than|instead of)\s+"
         r"(?!exactly|quite|sure|certain|only|always|all\b)\$?[^,;\s][^,;]{0,40}$"
     )),
     ((" as ", "since", "because", "so", "which", "and"), re.compile(
@@ -77,9 +77,20 @@ _REMARKS = (
 )  # fmt: skip
 _QUALIFIER_STARTS = re.compile(
     r"(?:,\s*|\(\s*|\\q?quad\s*|\\text\s?\{[\s,(]*|\s)(?:\(|\\quad\s*|\\text\s?\{\s*|\$)*"
-    r"(?=(?:for|where|with)\b|[a-z](?:\s?,\s?[a-z])?\s?\\in\b|[a-z] (?:is|are|any) )"
+    r"(?=(?:for|where|with|\\forall)\b|[a-zA-Z](?:\s?,\s?[a-z])?\s?\\in\b|[a-z] (?:is|are|any) "
+    r"|[a-z]\s?(?:\\neq?(?![a-z])|(?<=[kmn])\s?\\geq?(?:slant)?(?![a-z])|(?<=[kmn])\s?>))"
 )
-_QUALIFIER_HINTS = ("for", "where", "with", "\\in", " is ", " are ", " any ")
+_QUALIFIER_HINTS = ("for", "where", "with", "\\in", " is ", " are ", " any ", "\\ne", "\\ge", ">")
+# "1/x, x \\ne 0" says where the formula holds; in "x > 1, x \\ne 2" both parts are the answer.
+_BOUNDED = re.compile(r"[<>]|\\(?:[lg]eq?|[lg]eqslant|neq?|in|mid|cup|cap)(?![a-z])")
+_PLACE_LEFT_OUT = re.compile(r"([a-z]) ?(?:\\neq?|>|\\geq?(?:slant)?)(?![a-z])")
+_FORMULA_SET = re.compile(
+    r"\\\{\s*(?![a-z]\s*(?:\\in|[:|]|\\mid|\\colon))(.{1,80}?)\s*(?:\\mid(?![a-z])|\\colon|:|\|)\s*(.{3,60}?)\s*\\\}"
+)
+_WITHOUT = re.compile(r"(\\math(?:bb|bf)\s?\{?\s?R\s?\}?)\s*-\s*\\\{")  # R - {0}
+_SLASHED = re.compile(r"(?:\{\})?\^\{?([0-9]{1,6})\}?(?:\\!)?\s?/(?:\\!)?\s?_\{?([0-9]{1,6})\}?")
+_CONSTANT_IN_WORDS = re.compile(r"(?<=\+)\s?(?:\\text\s?\{\s*)?const(?:ant|\.)?\s*\}?$")
+_EMPTY_ABOVE = re.compile(r"\\(?:overset|underset|stackrel)\s?\{\s*\}")
 _ADJECTIVE = (
     r"(?:all|any|every|each|some|an?|the|arbitrary|real|integers?|positive|non-?negative|natural|whole|fixed|numbers?"
     r"|constants?|values?|of|reals?|non-?zero|is|are|being|be|parameters?)"
@@ -92,6 +103,7 @@ _QUALIFIERS = (
         rf"{_START}{_ONE}(?: ?, ?{_ONE})* ?\\in ?(?:\\math(?:bb|bf) ?)?[ZNRQ](?: ?[_^] ?[+*0]| ?_? ?\\ge q? ?[01])?"
     ),
     re.compile(rf"{_START}[kmn] ?(?:\\geq?|\\geqslant|>=?) ?[0-9]"),
+    re.compile(r"[a-z] ?(?:\\neq?|!=) ?-?[0-9]{1,3}"),
     re.compile(rf"{_START}[kmn] ?= ?0 ?,(?: ?\\pm)? ?1 ?,.{{1,30}}"),
 )
 _INTEGERS = re.compile(r"integer|whole|natural|\\math(?:bb|bf) ?[ZN]|\\in ?[ZN]\b|= ?0 ?,|\\ge|>")
@@ -105,7 +117,7 @@ _ADVERB = re.compile(
     re.IGNORECASE,
 )
 _CHOICE = re.compile(r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer):? )?\(?([A-J])\)?")
-_SMALL_CHOICE = re.compile(r"(?:[Oo]ption |[Cc]hoice |[Aa]nswer )?\(([a-j])\)")
+_SMALL_CHOICE = re.compile(r"(?:[Oo]ption |[Cc]hoice |[Aa]nswer )?\(?([a-j])\)")
 _CHOICE_WITH_TEXT = re.compile(
     r"(?:\\(?:text|textbf|textrm|mathrm|mathbf|mbox|bf|textit)\s?\{\s?)?(?:[Oo]ption |[Cc]hoice |[Aa]nswer )?"
     r"(?:\(([A-J])\)|([A-J])(?:\)|\.(?![0-9])|:|\.(?=[0-9])))[.:]?\s*\}?(?:[\s:.~]|\\ |\\quad)*(.*)",
@@ -148,9 +160,19 @@ def clean(text: str) -> str:
     if "\\" in text:
         text = _DROPPED.sub(" ", text) if "{" in text else text
         text = _BBOX.sub(r"\1", text) if "bbox" in text else text
+        text = _EMPTY_ABOVE.sub("", text) if "{}" in text else text
+        text = text.replace("\\surd", "\\sqrt") if "\\surd" in text else text
+        if text.startswith("\\left]") or (text.endswith("\\right[") and text.startswith("\\left")):
+            text = text.replace("\\left", "").replace("\\right", "").strip()
         if text.startswith("\\left") and (bare := _NULL_DELIMITERS.match(text)):
             text = bare[1]
         text = _KERN.sub(" ", text).strip() if "kern" in text or "skip" in text else text.strip()
+    if "-" in text and "R" in text:
+        text = _WITHOUT.sub(r"\1\\setminus\\{", text)
+    if "/" in text and "_" in text:
+        text = _SLASHED.sub(r"\\frac{\1}{\2}", text)
+    if "const" in text:
+        text = _CONSTANT_IN_WORDS.sub(" C", text)
     if text.startswith("<") and "</" in text:
         text = _HTML.sub("", text)
     if "\\text" in text and "_" in text:
@@ -221,6 +243,10 @@ def split_qualifier(text: str) -> tuple[str, str]:
     """
     if not any(hint in text for hint in _QUALIFIER_HINTS):
         return text, ""
+    if text.startswith("\\{") and (held := _FORMULA_SET.fullmatch(text)):  # {n pi : n in Z}: the values of a formula
+        body, qualifier = split_qualifier(f"{held[1]}, {held[2]}")
+        if qualifier and body == held[1]:
+            return body, qualifier
     start = max(0, len(text) - 140)
     for match in _QUALIFIER_STARTS.finditer(text, start):
         if not match.start():
@@ -234,6 +260,10 @@ def split_qualifier(text: str) -> tuple[str, str]:
         )
         tail = re.sub(r"[{}()$,.]+(?=\s|$)|[{}()$]", " ", tail).strip(" ,.")
         tail = re.sub(r"\s+", " ", tail)
+        tail = tail.replace("\\forall", "for all").removeprefix("for all for all")
+        left_out = _PLACE_LEFT_OUT.match(tail)
+        if left_out and (left_out[1] not in text[: match.start()] or _BOUNDED.search(text[: match.start()])):
+            continue
         if any(form.fullmatch(tail) for form in _QUALIFIERS):
             return text[: match.start()].rstrip(" ,(\\"), tail
     return text, ""

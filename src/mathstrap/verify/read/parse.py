@@ -948,7 +948,7 @@ class Parser:
                 self.bar_closes = before
                 self.expect(")")
                 return Call(name, args)
-            if name in "CP" and following.text in ("_", "^") and (counted := self._chosen(name)) is not None:
+            if name in "ACP" and following.text in ("_", "^") and (counted := self._chosen(name)) is not None:
                 return counted
             return Sym(name)
         if following.text in ("=", ":") and following.kind == "sign":
@@ -1182,6 +1182,11 @@ class Parser:
             high = self._small_argument()
             if high is not None:
                 count, size = (low, high) if first == "_" else (high, low)
+                # `A_5^2` counts arrangements too; `A_1^2` and `A_n^2` are squares of something named A.
+                is_square = not (isinstance(count, Num) and isinstance(size, Num) and 1 < size.value <= count.value)
+                if name == "A" and (first != "_" or is_square):
+                    self.position = start
+                    return None
                 return Call("binom" if name == "C" else "permutations", (count, size))
         self.position = start
         return None

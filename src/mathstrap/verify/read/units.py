@@ -129,8 +129,8 @@ _COMPOUND: dict[str, tuple[tuple[tuple[str, int], ...], Fraction]] = {
     "kph": ((("length", 1), ("time", -1)), Fraction(1000, 3600)),
     "kmh": ((("length", 1), ("time", -1)), Fraction(1000, 3600)),
     "mps": ((("length", 1), ("time", -1)), Fraction(1)),
-    "kwh": ((("energy", 1),), Fraction(3_600_000)),
-    "kilowatt-hour": ((("energy", 1),), Fraction(3_600_000)),
+    "kwh": ((("force", 1), ("length", 1)), Fraction(3_600_000)),
+    "kilowatt-hour": ((("force", 1), ("length", 1)), Fraction(3_600_000)),
 }
 _TEMPERATURES = {
     "celsius": Measure((("temperature", 1),), Fraction(1), Fraction(27_315, 100)),
@@ -139,14 +139,21 @@ _TEMPERATURES = {
 }
 _TEMPERATURE_NAMES = {"c": "celsius", "f": "fahrenheit", "k": "kelvin", "centigrade": "celsius", "kelvins": "kelvin"}
 _EXACT_CASE = frozenset("CFKVNJWAMLchgmsp") | {"mA", "MA", "kW", "Pa", "Hz"}
-_BASES = {"volume": (("length", 3), Fraction(1, 1000)), "area": (("length", 2), Fraction(1))}
+# What a dimension of the table is made of, and the size of the table's unit in it.
+_BASES: dict[str, tuple[tuple[tuple[str, int], ...], Fraction]] = {
+    "volume": ((("length", 3),), Fraction(1, 1000)),
+    "area": ((("length", 2),), Fraction(1)),
+    "energy": ((("force", 1), ("length", 1)), Fraction(1)),
+    "power": ((("force", 1), ("length", 1), ("time", -1)), Fraction(1)),
+    "pressure": ((("force", 1), ("length", -2)), Fraction(1)),
+}
 
 
 def _known() -> dict[str, tuple[Measure, ...]]:
     known: dict[str, tuple[Measure, ...]] = {}
     for names, dimension, size in _TABLE:
-        base, factor = _BASES.get(dimension, ((dimension, 1), Fraction(1)))
-        measure = Measure((base,), size * factor)
+        dimensions, factor = _BASES.get(dimension, (((dimension, 1),), Fraction(1)))
+        measure = Measure(dimensions, size * factor)
         for name in names.split():
             plural = (f"{name}s",) if len(name) > 1 and name.isascii() and not name.endswith("s") else ()
             for form in (name, *plural):

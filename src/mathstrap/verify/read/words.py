@@ -138,7 +138,8 @@ CHANGES_VALUE = (
         smaller negative
         power powers raised exponent degrees-below doubles triples tenfold twofold threefold fold twice thrice
         than point out
-        倍 割 成 折 раз раза fois veces mal 배 গুণ medio medios tercio tercios tiers demi drittel
+        倍 割 成 折 раз раза fois veces vezes volte mal kali lần mara nghìn triệu тысяч тысячи миллионов миллиона mil
+        mille mila millones milhões milioni ribu juta rooted 배 গুণ medio medios tercio tercios tiers demi drittel
         viertel hälfte""")
     )
     | (frozenset(PARTS) - {"quarters", "seconds"})
@@ -152,7 +153,7 @@ NOT_A_UNIT = (
         incorrect apologies неверно неправильно falsch faux incorrecto
         open import lambda for where when nor neither either possibly perhaps remainder
         most least to rather instead oder ou und mehr weniger als moins más menos o y et больше меньше более менее
-        или не বেশি
+        или не বেশি চেয়ে অধিক अधिक कम नहीं ज़्यादा ज्यादा hơn dưới trên hoặc không zaidi chini atau bukan più meno mais ni
         কম বা أكثر أقل أو ضعف gut knapp quarter quarters versus vs between until as ratio odds""")
     )
     | CHANGES_VALUE
