@@ -37,6 +37,17 @@ def test_yaml_overrides_defaults_and_key_value_overrides_yaml(tmp_path):
     assert (cake.name, cake.size, cake.oven.degrees, cake.oven.fan) == ("lemon", "small", 220, True)
 
 
+@pytest.mark.parametrize("written", ["1e-4", "1E-4", "1.0e-4", "0.0001", ".1e-3", "+1e-4"])
+def test_a_number_with_an_exponent_needs_no_point_and_a_text_that_looks_like_one_stays_a_text(tmp_path, written):
+    from mathstrap.train import TrainRecipe
+
+    path = tmp_path / "sft.yaml"
+    path.write_text(f"lr: {written}\n")
+    assert load_recipe(TrainRecipe, str(path)).lr == load_recipe(TrainRecipe, "sft-tiny", [f"lr={written}"]).lr == 1e-4
+    path.write_text(recipe_yaml(TrainRecipe(out=written)))
+    assert load_recipe(TrainRecipe, str(path)).out == written
+
+
 def test_an_empty_recipe_is_all_defaults(tmp_path):
     path = tmp_path / "cake.yaml"
     path.write_text("")

@@ -21,6 +21,7 @@ from mathstrap.redact import key_in, public
 
 T = TypeVar("T")
 MOST_VALUES = 20_000
+EXPONENT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
 
 
 def recipe_names() -> list[str]:
@@ -146,6 +147,8 @@ def yaml_loader() -> Any:
     Loader.yaml_constructors = {
         tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag not in gone
     }
+    # YAML 1.1 reads 1e-4 as a text: it wants 1.0e-4. Everybody writes a learning rate without the point.
+    Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(EXPONENT.pattern + "$"), list("+-.0123456789"))
     return Loader
 
 
@@ -413,6 +416,7 @@ def recipe_yaml(recipe: Any, *, changes_only: bool = False) -> str:
 
         def represent_text(self, text: str) -> Any:
             odd = any(letter in text for letter in "\x85\u2028\u2029\ufeff") or (text != "" and text.isspace())
+            odd = odd or EXPONENT.fullmatch(text) is not None
             style = '"' if odd else "|" if "\n" in text else None
             return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
