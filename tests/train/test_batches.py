@@ -235,7 +235,7 @@ def test_a_sample_without_its_loss_adds_nothing(llama):
 def test_the_measure_of_activations_is_what_a_row_keeps_for_the_backward_pass_and_little_more(
     tmp_path, precision, method
 ):
-    from mathstrap.train.activations import bytes_per_token, saved_bytes
+    from mathstrap.train.activations import measure_activations, saved_bytes
     from mathstrap.train.forward import autocast_of
 
     tiny_llama.save_llama(tmp_path)
@@ -244,10 +244,14 @@ def test_the_measure_of_activations_is_what_a_row_keeps_for_the_backward_pass_an
     samples = [sample for sample in some_samples(12) if len(sample[0]) > 30]
     autocast = autocast_of("cpu", precision, is_sharded=False)
     longest = max(samples, key=lambda sample: len(sample[0]))
-    estimate = bytes_per_token(model, longest, "packed", autocast=autocast, device="cpu")
+    estimate, less = (
+        measure_activations(
+            model, longest, "packed", autocast=autocast, device="cpu", num_layers=2, recomputes=recomputes
+        ).per_token
+        for recomputes in (False, True)
+    )
     without, row = (saved_bytes(model, part, "packed", autocast, "cpu") for part in (samples[:1], samples))
     kept = (row - without) / sum(len(ids) for ids, _ in samples[1:])
     assert kept > 100
     assert kept < estimate < 2 * kept
-    less = bytes_per_token(model, longest, "packed", autocast=autocast, device="cpu", recomputed_layers=2)
     assert less < estimate

@@ -6,10 +6,11 @@ row share and that lies in the row once (`collate.pack`).
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 FindKernel = Callable[[], Callable[..., Any] | None]
@@ -26,6 +27,16 @@ def register(*, longest_dense: int = LONGEST_DENSE, find_kernel: FindKernel | No
     AttentionInterface.register(NAME, attend)
     AttentionMaskInterface.register(NAME, no_mask)
     return NAME
+
+
+@contextlib.contextmanager
+def as_for(tokens: int, device: str) -> Iterator[None]:
+    """Attend to short samples as to samples of `tokens` tokens on a device, while their memory is measured."""
+    register(longest_dense=LONGEST_DENSE if device == "cpu" and tokens <= LONGEST_DENSE else 0)
+    try:
+        yield
+    finally:
+        register()
 
 
 def no_mask(*_: Any, **__: Any) -> None:
@@ -59,7 +70,6 @@ def packed_attention(*, longest_dense: int, find_kernel: FindKernel) -> Any:
     a training whether a family does.
     """
     import torch
-    from torch.nn.functional import scaled_dot_product_attention
 
     # Outside the compiled graph: the borders differ in every batch and would otherwise be compiled in.
     @torch.compiler.disable  # type: ignore[untyped-decorator, unused-ignore]
@@ -104,7 +114,7 @@ def packed_attention(*, longest_dense: int, find_kernel: FindKernel) -> Any:
         for index, (q, k, v) in enumerate(zip(queries, keys, values, strict=True)):
             if index and shared:
                 k, v = torch.cat([opening[1], k], dim=2), torch.cat([opening[2], v], dim=2)
-            if not is_plain or (query.device.type == "cpu" and k.shape[2] <= longest_dense):
+            if not is_plain or (query.device.type in ("cpu", "meta") and k.shape[2] <= longest_dense):
                 parts.append(dense_attention(
                     q, k, v, scale=scale, dropout=rate, window=window, softcap=softcap, sinks=s_aux
                 ))  # fmt: skip
@@ -112,14 +122,25 @@ def packed_attention(*, longest_dense: int, find_kernel: FindKernel) -> Any:
             # The kernel's causal mask aligns first query and first key, so the opening's queries go in and are cut off.
             whole = torch.cat([opening[0], q], dim=2) if index and shared else q
             near = None if window is None else ~hidden_places(k.shape[2], k.shape[2], window, k.device)
-            attended = scaled_dot_product_attention(
-                whole, k, v, attn_mask=near, dropout_p=rate, is_causal=near is None, scale=scaling,
-                enable_gqa=query.shape[1] != key.shape[1],
-            )  # fmt: skip
+            attended = fused_attention(whole, k, v, mask=near, dropout=rate, scale=scaling)
             parts.append(attended[:, :, attended.shape[2] - q.shape[2] :])
         return torch.cat(parts, dim=2).transpose(1, 2), None
 
     return attend
+
+
+def fused_attention(query: Any, key: Any, value: Any, *, mask: Any, dropout: float, scale: float | None) -> Any:
+    """Return the attention of one sample, causal where there is no mask, by a kernel that keeps no scores."""
+    import torch
+
+    if query.is_meta:
+        # torch multiplies all scores out on meta tensors; what is kept there shall be what the kernel keeps.
+        kernel = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+        return kernel(query, key, value, dropout, mask is None, attn_mask=mask, scale=scale)[0]
+    return torch.nn.functional.scaled_dot_product_attention(
+        query, key, value, attn_mask=mask, dropout_p=dropout, is_causal=mask is None, scale=scale,
+        enable_gqa=query.shape[1] != key.shape[1],
+    )  # fmt: skip
 
 
 def hidden_places(rows: int, tokens: int, window: int | None, device: Any) -> Any:

@@ -55,9 +55,13 @@ def logits_of(model: Any, plain: Any, batch: dict[str, Any]) -> Any:
     if "token_type_ids" in accepted:
         # Gemma 3 with a vision tower demands in training which tokens belong to an image: none do.
         more["token_type_ids"] = torch.zeros_like(batch["input_ids"])
+    if batch["input_ids"].is_meta:
+        # Without a mask transformers would look for borders in the values of the positions, which "meta" has not.
+        more["attention_mask"] = torch.zeros((1, 1, 1, 1), device="meta")
+    # Not [0]: the gradient of an indexed tensor is a second tensor of its size, and logits are the largest there are.
     logits = model(
         input_ids=batch["input_ids"], position_ids=batch["position_ids"], use_cache=False, **more
-    ).logits[0]  # fmt: skip
+    ).logits.squeeze(0)  # fmt: skip
     return logits if "logits_to_keep" in accepted else logits[batch["rows"]]
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from mathstrap.errors import InputError
+from mathstrap.train.activations import Activations
 
 # Larger micro-batches gain no speed: a CPU's matrix products are saturated (bench/train.py), a GPU's nearly so.
 ENOUGH_TOKENS = {"cpu": 1024, "cuda": 16384}
@@ -62,38 +63,54 @@ def free_memory(setting: Setting) -> int:
 class Footprint:
     """The parts of a model that decide memory: parameters, and the bytes that one token's activations hold.
 
-    `bytes_to_move` are weights that are not on their device yet, `bytes_copied` the bf16 copies that autocast makes.
+    `bytes_in_passing` are held for a moment whatever the number of tokens (`activations.Activations`). `weight_bytes`
+    are those of all weights, `bytes_to_move` of those that are not on their device yet, `bytes_copied` of the bf16
+    copies that autocast makes.
     """
 
     num_parameters: int
     num_trained: int
     bytes_per_token: int
+    bytes_in_passing: int = 0
+    weight_bytes: int = 0
     bytes_to_move: int = 0
     bytes_copied: int = 0
 
 
-def footprint(model: Any, bytes_per_token: int, *, precision: str = "bf16", device: str = "cpu") -> Footprint:
-    """Count a model's weights; `bytes_per_token` is what `activations.bytes_per_token` measured."""
-    to_move = sum(
-        weight.numel() * weight.element_size() for weight in model.parameters() if weight.device.type != device
-    )
+def footprint(model: Any, held: Activations, *, precision: str = "bf16", device: str = "cpu") -> Footprint:
+    """Count a model's weights, beside what its activations hold."""
+    sizes = [(weight.numel() * weight.element_size(), weight.device.type) for weight in model.parameters()]
     # What is kept in fp32 is cast; NF4 and bf16 weights are not.
     cast = sum(weight.numel() for weight in model.parameters() if weight.is_floating_point() and weight.itemsize == 4)
     return Footprint(
         num_parameters=model.num_parameters(), num_trained=model.num_parameters(only_trainable=True),
-        bytes_per_token=bytes_per_token, bytes_to_move=to_move, bytes_copied=2 * cast if precision == "bf16" else 0,
+        bytes_per_token=held.per_token, bytes_in_passing=held.in_passing,
+        weight_bytes=sum(size for size, _ in sizes),
+        bytes_to_move=sum(size for size, place in sizes if place != device),
+        bytes_copied=2 * cast if precision == "bf16" else 0,
     )  # fmt: skip
+
+
+def state_bytes(found: Footprint, *, num_shards: int, optimizer: str) -> int:
+    """Return what one process holds beside weights and activations: gradients, the optimiser's state, cast weights."""
+    # fp32 gradient and two moments per trained weight, of 4 bytes or of 1.
+    moments = 8 if optimizer == "adamw" else 2
+    return ((4 + moments) * found.num_trained + found.bytes_copied) // num_shards
 
 
 def derive_micro_tokens(
     measured: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int, optimizer: str = "adamw"
 ) -> int:
     """Return the tokens of one forward pass: as many as fit beside gradients and optimiser, up to ENOUGH_TOKENS."""
-    # fp32 gradient and two moments per trained weight, of 4 bytes or of 1.
-    moments = 8 if optimizer == "adamw" else 2
-    states = ((4 + moments) * measured.num_trained + measured.bytes_copied) // num_shards
-    fits = int(0.8 * free_bytes - states - measured.bytes_to_move) // max(measured.bytes_per_token, 1)
+    held = state_bytes(measured, num_shards=num_shards, optimizer=optimizer) + measured.bytes_to_move
+    fits = int(0.8 * free_bytes - held - measured.bytes_in_passing) // max(measured.bytes_per_token, 1)
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
+
+
+def estimate_peak(found: Footprint, *, micro_tokens: int, num_shards: int, optimizer: str) -> int:
+    """Return the bytes that one process holds where a step's memory peaks; Python and its libraries come on top."""
+    held = found.weight_bytes // num_shards + state_bytes(found, num_shards=num_shards, optimizer=optimizer)
+    return held + found.bytes_per_token * micro_tokens + found.bytes_in_passing
 
 
 def peak_memory(setting: Setting) -> int:

@@ -243,12 +243,12 @@ def measure(ready: Prepared, model: Any, packing: Packing) -> hardware.Footprint
     order = np.argsort(ready.table.lengths)
     sample = Samples(ready.table)[int(order[len(order) * 9 // 10])]
     model.train()
-    layers = max(len(blocks_of(model)), 1) if ready.recipe.checkpoint_layers else 0
-    per_token = activations.bytes_per_token(
-        model, sample, packing.layout, recomputed_layers=layers, device=model.get_input_embeddings().weight.device,
+    held = activations.measure_activations(
+        model, sample, packing.layout, num_layers=len(blocks_of(model)), recomputes=ready.recipe.checkpoint_layers,
+        device=model.get_input_embeddings().weight.device, target=ready.setting.device,
         autocast=autocast_of(ready.setting.device, ready.precision, is_sharded=ready.is_sharded),
     )  # fmt: skip
-    return hardware.footprint(model, per_token, precision=ready.precision, device=ready.setting.device)
+    return hardware.footprint(model, held, precision=ready.precision, device=ready.setting.device)
 
 
 def save_start(model: Any, out: Path) -> None:
@@ -416,6 +416,10 @@ def write_manifest(
         "model": {"parameters": footprint.num_parameters, "trained": footprint.num_trained},
         "end": {"id": ready.end, "text": ready.tokenizer.convert_ids_to_tokens(ready.end)},
         "packing": asdict(packing), "bytes_per_token": footprint.bytes_per_token,
+        "estimated_peak_bytes": hardware.estimate_peak(
+            footprint, micro_tokens=cut.micro_tokens, optimizer=ready.recipe.optimizer,
+            num_shards=setting.processes if ready.is_sharded else 1,
+        ),
         **({"adapter": asdict(coverage), "doubts": doubts(ready.recipe)} if coverage else {}),
         "hardware": {
             "device": setting.device, "machine": platform.machine(), "precision": ready.precision,
