@@ -179,7 +179,7 @@ def test_more_processes_than_samples_is_a_sentence(folder):
     rows = tiny_llama.write_samples(folder / "one.jsonl", 1)
     ended = run_on_two(folder, recipe_for(folder, "too-many", data=DataOptions(path=str(rows)), global_batch=2))
     assert ended.returncode != 0
-    assert "1 samples for 2 processes" in ended.stderr
+    assert "1 sample for 2 processes" in ended.stderr
 
 
 def test_the_command_line_starts_the_processes(folder):

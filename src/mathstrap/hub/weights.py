@@ -45,6 +45,17 @@ def load_causal_model(name: str, **settings: Any) -> Any:
     return model
 
 
+def empty_causal_model(config: Any, *, device: str, attn_implementation: str) -> Any:
+    """Return a model with random weights in fp32 as a configuration says; on the device "meta" it holds none at all."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    with torch.device(device):
+        return AutoModelForCausalLM.from_config(
+            config, trust_remote_code=False, attn_implementation=attn_implementation, dtype=torch.float32
+        )
+
+
 def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
     """Return a model's tokenizer; raises OSError or ValueError if there is none, or it needs its own code."""
     from transformers import AutoTokenizer
@@ -53,11 +64,12 @@ def load_tokenizer_of(name: str | Path, **settings: Any) -> Any:
     return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **settings)
 
 
-def load_config_of(name: str | Path) -> Any:
+def load_config_of(name: str | Path, **settings: Any) -> Any:
     """Return a model's configuration; raises OSError or ValueError if there is none, or it needs its own code."""
     from transformers import AutoConfig
 
-    return AutoConfig.from_pretrained(name, trust_remote_code=False, local_files_only=bool(offline_reason(name)))
+    settings["local_files_only"] = bool(offline_reason(name))
+    return AutoConfig.from_pretrained(name, trust_remote_code=False, **settings)
 
 
 def load_generation_config_of(name: str | Path) -> Any:

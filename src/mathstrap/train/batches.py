@@ -13,7 +13,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,12 +37,13 @@ def cut_batch(lengths: Sequence[int], *, global_batch: int, processes: int, micr
     Raises InputError where there are fewer samples than processes, or than one global batch.
     """
     if len(lengths) < processes:
-        raise InputError(f"{len(lengths)} samples for {processes} processes: each needs one. Start fewer processes.")
+        few = counted(len(lengths), "sample")
+        raise InputError(f"{few} for {processes} processes: each needs one. Start fewer processes.")
     if global_batch < processes:
         raise InputError(f"global_batch={global_batch}: fewer samples per step than the {processes} processes.")
     if len(lengths) < global_batch:
         raise InputError(
-            f"{len(lengths)} samples are fewer than one batch of {global_batch}. "
+            f"{counted(len(lengths), 'sample')}: fewer than one batch of {global_batch}. "
             f"Add data, or set global_batch={max(processes, len(lengths) // 2)} or lower."
         )
     mean = sum(lengths) / len(lengths)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 from mathstrap.files.rows import iter_rows
 from mathstrap.hub.rows import hub_rows
 from mathstrap.train.chat import CLOSE, OPEN, REASONING
@@ -270,7 +270,7 @@ def split_by_seed(
     if not held_out or not train:
         side = "validation" if not held_out else "training"
         raise InputError(
-            f"data.validation={share:g}: none of {len(pairs)} samples is left for {side}. "
+            f"data.validation={share:g}: of {counted(len(pairs), 'sample')} none is left for {side}. "
             "Expected enough seed problems for both; change the share (0 = none) or add data."
         )
     return train, held_out

@@ -107,9 +107,14 @@ def derive_micro_tokens(
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
 
 
+def fixed_bytes(found: Footprint, *, num_shards: int, optimizer: str) -> int:
+    """Return the bytes of weights, gradients and optimiser on one process, whatever is trained on."""
+    return found.weight_bytes // num_shards + state_bytes(found, num_shards=num_shards, optimizer=optimizer)
+
+
 def estimate_peak(found: Footprint, *, micro_tokens: int, num_shards: int, optimizer: str) -> int:
     """Return the bytes that one process holds where a step's memory peaks; Python and its libraries come on top."""
-    held = found.weight_bytes // num_shards + state_bytes(found, num_shards=num_shards, optimizer=optimizer)
+    held = fixed_bytes(found, num_shards=num_shards, optimizer=optimizer)
     return held + found.bytes_per_token * micro_tokens + found.bytes_in_passing
 
 

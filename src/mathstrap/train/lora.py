@@ -39,10 +39,11 @@ class Coverage:
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
+def with_adapter(model: Any, recipe: TrainRecipe, *, is_preview: bool = False) -> Any:
     """Return the model with a LoRA adapter on the recipe's layers; only the adapter is trained.
 
-    The attribute `mathstrap_coverage` of the result says what is covered. Raises InputError for targets that the model
+    The attribute `mathstrap_coverage` of the result says what is covered. With `is_preview` the model has no weights of
+    its own, and nothing is logged. Raises InputError for targets that the model
     does not have, or that peft cannot adapt.
     """
     import peft
@@ -54,12 +55,15 @@ def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
     moved = moved_by_peft(model, coverage.modules)
     kept = tuple(name for name in coverage.modules if name not in moved)
     parameters = [*suffixes(coverage.experts), *(f"{name}.weight" for name in moved)]
+    start: Any = "pissa" if lora.variant == "pissa" else True
+    if is_preview:
+        start = False  # random: PiSSA would look for singular vectors of weights that are not there
     config = peft.LoraConfig(
         r=lora.r, lora_alpha=lora.alpha, target_modules=shortest(model, kept), bias="none",
         # A bank of experts, or another weight by name, takes no dropout; the linear layers beside it get theirs below.
         lora_dropout=0.0 if parameters else lora.dropout,
         target_parameters=parameters or None, use_rslora=lora.variant == "rslora",
-        use_dora=lora.variant == "dora", init_lora_weights="pissa" if lora.variant == "pissa" else True,
+        use_dora=lora.variant == "dora", init_lora_weights=start,
         task_type="CAUSAL_LM",
     )  # fmt: skip
     try:
@@ -70,7 +74,7 @@ def with_adapter(model: Any, recipe: TrainRecipe) -> Any:
     if parameters and lora.dropout:
         drop_inputs(adapted, lora.dropout)
     adapted.mathstrap_coverage = coverage
-    for sentence in doubts(recipe):
+    for sentence in doubts(recipe) if not is_preview else ():
         log.warning("%s", sentence)
     return adapted
 

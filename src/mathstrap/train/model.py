@@ -102,10 +102,9 @@ def resolve_model(name: str) -> str:
 def dequantise_embedded() -> Path:
     """Return the folder of the embedded package's model in fp32, written once from its GGUF."""
     import torch
-    from tokenizers import pre_tokenizers
 
     source = bundled_model_path()
-    folder = cache_folder() / "models" / f"{source.stem}-fp32"
+    folder = dequantised_folder()
     if (folder / "config.json").exists():
         return folder
     log.info("dequantising %s into %s", source.name, folder)
@@ -113,11 +112,7 @@ def dequantise_embedded() -> Path:
     # The weights are plain fp32 here, but a model that carries its quantiser refuses to be saved.
     model.hf_quantizer = None
     del model.config.quantization_config
-    tokenizer = load_tokenizer_of(str(source.parent), gguf_file=source.name)
-    # The file names its splitting rule ("smollm"); transformers reads every byte-level BPE as GPT-2's.
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
-    )
+    tokenizer = embedded_tokenizer()
     staged = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     model.save_pretrained(staged)
     tokenizer.save_pretrained(staged)
@@ -125,6 +120,35 @@ def dequantise_embedded() -> Path:
         staged.rename(folder)
     shutil.rmtree(staged, ignore_errors=True)
     return folder
+
+
+def dequantised_folder() -> Path:
+    """Return where the embedded package's model lies in fp32 once it was trained on."""
+    return cache_folder() / "models" / f"{bundled_model_path().stem}-fp32"
+
+
+def embedded_tokenizer() -> Any:
+    """Return the tokenizer of the embedded package's GGUF."""
+    from tokenizers import pre_tokenizers
+
+    source = bundled_model_path()
+    tokenizer = load_tokenizer_of(str(source.parent), gguf_file=source.name)
+    # The file names its splitting rule ("smollm"); transformers reads every byte-level BPE as GPT-2's.
+    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
+    )
+    return tokenizer
+
+
+def describe_model(name: str) -> tuple[Any, Any]:
+    """Return a model's configuration and tokenizer; no weights are read, and none are written anywhere."""
+    if name == EMBEDDED and not (dequantised_folder() / "config.json").exists():
+        source = bundled_model_path()
+        with model_errors(name):
+            return load_config_of(source.parent, gguf_file=source.name), embedded_tokenizer()
+    base = resolve_model(name)
+    with model_errors(base):
+        return load_config_of(base), load_tokenizer(base)
 
 
 @contextlib.contextmanager
@@ -145,7 +169,12 @@ def model_errors(name: str) -> Iterator[None]:
 def model_positions(name: str) -> int:
     """Return how many positions a model supports, rotary scaling included; 0 where its configuration does not say."""
     with model_errors(name):
-        config = load_config_of(name).get_text_config()
+        return positions_of(load_config_of(name))
+
+
+def positions_of(config: Any) -> int:
+    """Return how many positions a configuration was made for, 0 where it does not say."""
+    config = config.get_text_config()
     positions = getattr(config, "max_position_embeddings", None) or 0
     scaling = getattr(config, "rope_scaling", None) or getattr(config, "rope_parameters", None) or {}
     factor = scaling.get("factor") if isinstance(scaling, dict) else None

@@ -81,6 +81,12 @@ class DataOptions:
         for name in ("system", "template_args"):
             if getattr(self, name) and self.prompt != "chat":
                 raise RecipeError(f"data.{name}: {self.prompt} has no place for it. Set data.prompt=chat.")
+        for name in ("messages", "conversation", "chat_template", "tokenize", "add_generation_prompt", "tools"):
+            if name in self.template_args:
+                raise RecipeError(
+                    f"data.template_args: {name} is not an argument of the template that a recipe may set; "
+                    "enable_thinking and the like are."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

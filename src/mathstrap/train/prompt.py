@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, counted
 from mathstrap.train.chat import RenderedExchange, Template, Turn, open_template, render_exchange
 from mathstrap.train.data import TrainingPair
 from mathstrap.train.options import DataOptions
@@ -66,7 +66,8 @@ def render(
     """
     if options.prompt == "metamath-2024":
         if lost := sum(bool(pair.system) for pair in pairs):
-            log.warning("%s samples lose their system turn: only data.prompt=chat has a place for it", f"{lost:,}")
+            lose = "loses its" if lost == 1 else "lose their"
+            log.warning("%s %s system turn: only data.prompt=chat has a place for it", counted(lost, "sample"), lose)
         return [metamath_text(pair) for pair in pairs]
     template = open_template(tokenizer, options.template_args, day=day)
     texts = []

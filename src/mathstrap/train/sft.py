@@ -10,27 +10,24 @@ import math
 import platform
 import time
 from dataclasses import asdict, dataclass, replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError, StorageError, missing_extra
+from mathstrap.errors import InputError, StorageError, counted
 from mathstrap.files.private import plain_folder
 from mathstrap.files.tables import write_atomically
 from mathstrap.redact import public
 from mathstrap.train import activations, checkpoints, finish, hardware
 from mathstrap.train.batches import Cut, cut_batch
+from mathstrap.train.checks import check_here, check_positions, check_samples_left, check_vocabulary
 from mathstrap.train.collate import Samples
 from mathstrap.train.data import Pairs, load_pairs
 from mathstrap.train.ending import set_end
 from mathstrap.train.forward import autocast_of
 from mathstrap.train.lora import Coverage, doubts
 from mathstrap.train.model import (
-    METHODS,
     blocks_of,
-    choose_precision,
     compile_blocks,
-    has_bf16,
     load_model,
     load_tokenizer,
     model_positions,
@@ -125,27 +122,17 @@ def is_finished(ready: Prepared, watch: Watch) -> bool:
 
 def prepare(recipe: TrainRecipe) -> Prepared:
     """Check the recipe and the data and tokenise, before the model is loaded."""
-    for package in ("torch", "transformers", "accelerate", "peft"):
-        if find_spec(package) is None:
-            raise missing_extra(package, "train")
-    if recipe.liger and find_spec("liger_kernel") is None:
-        raise InputError("liger=true: the package is not installed. Run: pip install liger-kernel, or set liger=false.")
-    import transformers
+    where = check_here(recipe)
+    setting, precision, is_sharded = where.setting, where.precision, where.is_sharded
+    if setting.device == "cpu":
+        hardware.hold_memory()
 
     from mathstrap.train.trainer import arguments
 
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    logging.getLogger("bitsandbytes").setLevel(logging.CRITICAL)
-    setting = hardware.find_setting()
-    if setting.device == "cpu":
-        hardware.hold_memory()
-    precision = choose_precision(recipe.precision, has_bf16())
     out = Path(recipe.out)
     folder = out / CHECKPOINTS
     with checkpoints.storage_errors(folder):
         prepare_folder(out)
-    is_sharded = choose_sharding(recipe, setting.processes)
     args = arguments(recipe, setting, folder)
     base = resolve_model(recipe.model)
     tokenizer = load_tokenizer(base)
@@ -155,12 +142,16 @@ def prepare(recipe: TrainRecipe) -> Prepared:
     with args.main_process_first(desc="tokenising"):
         table = tokenise(pairs.train, tokenizer, recipe, day=day)
         held_out = tokenise(pairs.held_out, tokenizer, recipe, day=day) if pairs.held_out else None
-    if not len(table) or (held_out is not None and not len(held_out)):
-        dropped = table.dropped if held_out is None or not len(table) else held_out.dropped
-        raise InputError(f"no sample is left of {len(pairs.train)}: dropped {dropped}. Raise data.max_length.")
+    check_samples_left(pairs, table, held_out)
+    # Too few samples for the batch are found here; what the batch is cut into depends on the model's memory.
+    cut_batch(
+        table.lengths.tolist(), global_batch=recipe.global_batch, processes=setting.processes,
+        micro_tokens=recipe.data.max_length,
+    )  # fmt: skip
     if table.lost_reasoning:
-        log.warning("%s samples lose their reasoning: the prompt has no place for it", f"{table.lost_reasoning:,}")
-    check_positions(base, table, held_out)
+        lose = "loses its" if table.lost_reasoning == 1 else "lose their"
+        log.warning("%s %s reasoning: the prompt has no place for it", counted(table.lost_reasoning, "sample"), lose)
+    check_positions(model_positions(base), table, held_out)
     if last is not None:
         check_same_run(out, recipe, table, is_sharded=is_sharded)
     return Prepared(
@@ -266,12 +257,12 @@ def num_steps(recipe: TrainRecipe, num_samples: int) -> int:
 
 
 def tokenise(
-    pairs: list[Any], tokenizer: Any, recipe: TrainRecipe, *, day: datetime.date | None = None
+    pairs: list[Any], tokenizer: Any, recipe: TrainRecipe, *, day: datetime.date | None = None, keep: bool = True
 ) -> TokenTable:  # fmt: skip
-    """Return the tokens of pairs, from the cache where an earlier run made them."""
+    """Return the tokens of pairs, from the cache where an earlier run made them; `keep` writes new ones there."""
     texts = render(pairs, recipe.data, tokenizer, day=day)
     ends = find_ends(tokenizer, recipe.data)
-    table = encode_cached(texts, tokenizer, ends, recipe.data.max_length, cache_folder())
+    table = encode_cached(texts, tokenizer, ends, recipe.data.max_length, cache_folder(), keep=keep)
     return replace(table, lost_reasoning=sum(text.lost_reasoning for text in texts))
 
 
@@ -281,45 +272,12 @@ def first_day(out: Path) -> datetime.date:
     return datetime.date.fromisoformat(day) if day else datetime.datetime.now(tz=datetime.UTC).date()
 
 
-def check_positions(base: str, table: TokenTable, held_out: TokenTable | None) -> None:
-    """Raise InputError where a sample has more tokens than the model has positions."""
-    longest = max(int(part.lengths.max()) for part in (table, held_out) if part is not None)
-    positions = model_positions(base)
-    if positions and longest > positions:
-        raise InputError(
-            f"data.max_length: the longest sample has {longest:,} tokens, the model {positions:,} positions. "
-            f"Set data.max_length={positions}, or raise max_position_embeddings in the model's config.json."
-        )
-
-
-def check_vocabulary(model: Any, table: TokenTable, held_out: TokenTable | None) -> None:
-    """Raise InputError where the tokenizer writes ids that the model has no embedding for."""
-    rows = model.get_input_embeddings().weight.shape[0]
-    highest = max(int(part.ids.max()) for part in (table, held_out) if part is not None)
-    if highest >= rows:
-        raise InputError(
-            f"model: its tokenizer writes token {highest:,}, but the model has embeddings for {rows:,} tokens. Tokens "
-            "were added to the tokenizer alone: use the model's own tokenizer, or save the model after "
-            "resize_token_embeddings."
-        )
-
-
 def scorer(ready: Prepared) -> Any:
     """Return the function that measures accuracy at a validation, or None where the recipe does not ask for it."""
     if ready.recipe.best.metric != "accuracy":
         return None
-    if ready.is_sharded:
-        raise InputError("best.metric=accuracy answers questions on one process: set shard=off or best.metric=loss.")
     questions = ready.pairs.held_out[: ready.recipe.best.questions]
     return lambda model: accuracy(model, ready.tokenizer, questions, ready.recipe, precision=ready.precision)
-
-
-def choose_sharding(recipe: TrainRecipe, processes: int) -> bool:
-    """Say whether the weights are sharded over the processes."""
-    can = METHODS[recipe.method].can_shard
-    if recipe.shard == "full_shard" and not can:
-        raise InputError(f"shard=full_shard: {recipe.method} keeps the frozen weights on each process. Set shard=auto.")
-    return processes > 1 and can and recipe.shard != "off"
 
 
 def agreed(args: Any, micro_tokens: int) -> int:

@@ -156,13 +156,18 @@ def cache_folder() -> Path:
 
 
 def encode_cached(
-    texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int, folder: Path
+    texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_length: int, folder: Path, *, keep: bool = True
 ) -> TokenTable:
-    """Return `encode`'s table, from the cache where the same texts and tokenizer were encoded before."""
+    """Return `encode`'s table, from the cache where the same texts and tokenizer were encoded before.
+
+    A table that was not there is written unless `keep` is false.
+    """
     path = folder / "tokens" / f"{table_key(texts, tokenizer, ends, max_length)}.safetensors"
     if path.exists():
         return read_table(path)
     table = encode(texts, tokenizer, ends, max_length)
+    if not keep:
+        return table
     try:
         write_table(table, path)
     except OSError as error:
