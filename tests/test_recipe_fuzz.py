@@ -84,8 +84,8 @@ def test_any_name_of_a_recipe_is_found_or_a_sentence(name: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("seeds: &a [*a]", "holds itself"),
-        ("seeds: &a {limit: *a}", "holds itself"),
+        ("seeds: &a [*a]", "contains itself"),
+        ("seeds: &a {limit: *a}", "contains itself"),
         ("[" * 1000, "nested too deep"),
         ("[" * 65 + "]" * 65, "nested too deep"),
         ("{a: " * 1000, "nested too deep"),

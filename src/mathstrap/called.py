@@ -10,10 +10,9 @@ from typing import Any
 class CalledByName(ModuleType):
     """A module that is called as the function in it that has its own name.
 
-    `mathstrap.verify` has to be the package, because importing anything below it puts the package there, whatever stood
-    in that place before; and people expect `mathstrap.verify("1/2", "0.5")` to work. Python lets a module have a class
-    of its own for such a purpose. The alternative, other names for five packages whose names are public, would break
-    every program that imports from them.
+    `mathstrap.verify` has to be the package, because importing anything below it binds the package to that name; and
+    users expect `mathstrap.verify("1/2", "0.5")` to work. Python allows a module to have a class of its own for this.
+    The alternative, renaming five public packages, would break every program that imports from them.
     """
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:

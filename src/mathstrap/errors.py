@@ -5,7 +5,7 @@
         RecipeError                  a recipe key or value
         MissingExtraError            an optional package is not installed
       TeacherError (RuntimeError)    asking again cannot help: bad key, unknown model, no credit
-        PromptRefused                the server does not take this one prompt; others go on
+        PromptRefused                the server rejects this one prompt; others go on
       TransientError (RuntimeError)  asking again may help: rate limit, server error, time-out, broken connection
       RunLocked (RuntimeError)       another process holds the run directory
       StorageError (OSError)         the run directory cannot be written
@@ -37,10 +37,10 @@ class TeacherError(MathstrapError, RuntimeError):
 
 
 class PromptRefused(TeacherError):
-    """The model server does not take one prompt: its content, its form or its length.
+    """The model server rejects one prompt: its content, its form or its length.
 
-    `is_certain` says that the server names the prompt as the fault; otherwise every request may be refused alike, and
-    only what others come to can tell.
+    `is_certain` says that the server blames the prompt; otherwise it may refuse every request, which only the outcome
+    of other requests shows.
     """
 
     def __init__(self, message: str, is_certain: bool = False) -> None:
@@ -72,7 +72,7 @@ class StorageError(MathstrapError, OSError):
 
 
 def missing_extra(package: str, extra: str) -> MissingExtraError:
-    """Return the error that tells how to install the extra an optional package belongs to."""
+    """Return the error that says how to install the extra of an optional package."""
     return MissingExtraError(f'{package} is not installed. Run: pip install "mathstrap[{extra}]"')
 
 
@@ -90,6 +90,6 @@ def suggest(wrong: str, known: list[str]) -> str:
     if close:
         return f' Did you mean "{spelled[close[0]]}"?'
     names = sorted(known)
-    if len(names) > 40:  # the ids of a run, not a list of options that a reader would look through
+    if len(names) > 40:  # these are ids of a run rather than options, and too many to read
         return f" Known: {', '.join(names[:5])} and {len(names) - 5:,} more."
     return f" Known: {', '.join(names)}."

@@ -1,6 +1,6 @@
-"""Apply a pure function to one chunk after the other, in order: in this process, in others, or where a cluster says.
+"""Apply a pure function to chunks, in order: in this process, in several, or on a cluster.
 
-What comes out is the same wherever it is computed. Knows nothing of what the chunks hold.
+Results are the same wherever they are computed. Knows nothing of the contents of chunks.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ S = TypeVar("S")
 
 _log = logging.getLogger(__name__)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
-CHUNKS_AHEAD = 3  # per worker; what is computed ahead waits in memory
-FEW_CHUNKS = 4  # fewer are done before another process has started
+CHUNKS_AHEAD = 3  # per worker; results that are computed ahead wait in memory
+FEW_CHUNKS = 4  # fewer are finished before another process has started
 
 
 class ChunkMap(Protocol):
-    """Yields `function(shared, chunk)` for every chunk, in order and only a little ahead of what is taken.
+    """Yields `function(shared, chunk)` for every chunk, in order and only a little ahead of the consumer.
 
-    All three cross process borders, `shared` once for each worker.
+    All three are sent to other processes, `shared` once for each worker.
     """
 
     def __call__(self, function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> Iterator[B]:
@@ -47,7 +47,7 @@ def here(function: Callable[[S, A], B], shared: S, chunks: Iterable[A], /) -> It
 def in_processes(num_workers: int | None = None) -> ChunkMap:
     """Return a ChunkMap over forked processes of this machine, by default one per core; a few chunks stay here.
 
-    For functions in plain Python: a library that keeps threads of its own does not survive a fork.
+    Only for functions in plain Python: a library with threads of its own does not survive a fork.
     """
     count = num_workers or os.cpu_count() or 1
 
@@ -68,7 +68,7 @@ def in_processes(num_workers: int | None = None) -> ChunkMap:
                     return chunk, None
 
             def result(submitted: tuple[A, Future[B] | None]) -> B:
-                # A worker that the system killed, for its memory perhaps, breaks the pool: the rest is done here.
+                # A worker that the system killed (out of memory, for example) breaks the pool: do the rest here.
                 chunk, future = submitted
                 if future is not None:
                     try:
@@ -83,7 +83,7 @@ def in_processes(num_workers: int | None = None) -> ChunkMap:
 
 
 def taken_in_order(submit: Callable[[A], S], result: Callable[[S], B], chunks: Iterable[A], ahead: int) -> Iterator[B]:
-    """Yield the results of submitted chunks in order, with at most `ahead` of them submitted and not taken."""
+    """Yield the results of submitted chunks in order, with at most `ahead` chunks pending."""
     stream = iter(chunks)
     waiting: deque[S] = deque()
     while True:
@@ -106,7 +106,7 @@ _WORK: tuple[Callable[[Any, Any], Any], Any] | None = None
 def _start_worker(function: Callable[[S, A], B], shared: S, parent: int) -> None:
     global _WORK
     _WORK = function, shared
-    # Ctrl-C at a terminal reaches every process of the group: the parent drains, and asks its workers to end.
+    # Ctrl-C at a terminal reaches every process of the group; the parent handles it and ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, signal.SIG_DFL)
@@ -114,7 +114,7 @@ def _start_worker(function: Callable[[S, A], B], shared: S, parent: int) -> None
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel end this process when its parent ends, however that happens; Linux alone can."""
+    """Have the kernel end this process when its parent ends for any reason; only Linux can."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

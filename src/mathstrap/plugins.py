@@ -1,7 +1,7 @@
-"""Load an object out of a file of the user's own, named `path/to/file.py:object`. Loading runs the file.
+"""Load an object from a file of the user's own, named `path/to/file.py:object`. Loading executes the file.
 
-Only what a person writes into a recipe or on the command line names such a file; nothing a model wrote ever does.
-Knows nothing of what the object is for.
+Only recipes and command lines, which people write, can name such a file; text from a model never does. Does not know
+what the object is for.
 """
 
 from __future__ import annotations
@@ -34,24 +34,23 @@ def own_hash(name: str) -> str:
 
 
 def load_own(name: str, kind: type[T], *, where: str) -> T:
-    """Return the object; `where` is the recipe key or option that names it. The file is run once per process.
+    """Return the object; `where` is the recipe key or option that names it. The file is executed once per process.
 
-    Raises InputError where there is no such file or object, where the file cannot be run, or where the object is of
-    another kind.
+    Raises InputError if there is no such file or object, if the file fails, or if the object is of another kind.
     """
     module, attribute = run_file(own_path(name).absolute(), where), name.rpartition(":")[2]
     if not hasattr(module, attribute):
         defined = [key for key, value in vars(module).items() if isinstance(value, kind) and not key.startswith("_")]
         raise InputError(f'{where}: {own_path(name)} has no "{attribute}".{suggest(attribute, defined)}')
-    found = getattr(module, attribute)
-    if not isinstance(found, kind):
-        raise InputError(f"{where}: {name} is a {type(found).__name__}, expected a {kind.__name__}.")
-    return found
+    loaded = getattr(module, attribute)
+    if not isinstance(loaded, kind):
+        raise InputError(f"{where}: {name} is a {type(loaded).__name__}, expected a {kind.__name__}.")
+    return loaded
 
 
 @lru_cache(maxsize=64)
 def run_file(path: Path, where: str) -> Any:
-    """Return the module that a file makes; it is run under a name of its own, so that no import can meet it."""
+    """Return the module of a file, executed under a unique name, so that it cannot shadow another module."""
     if not path.is_file():
         raise InputError(f"{where}: there is no file {path}. Expected path/to/file.py:object.")
     name = f"mathstrap_own_{hashlib.blake2b(str(path).encode(), digest_size=6).hexdigest()}"
@@ -59,7 +58,7 @@ def run_file(path: Path, where: str) -> Any:
     assert spec is not None, f"{path} ends in .py"
     assert spec.loader is not None, f"{path} ends in .py"
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look up their module by name
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's own code may raise anything

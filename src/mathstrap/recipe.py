@@ -1,6 +1,6 @@
-"""Read a typed recipe: defaults < YAML < key=value, unknown keys refused with a suggestion.
+"""Read a typed recipe: defaults < YAML < key=value; unknown keys are refused with a suggestion.
 
-Knows how to turn text into any options dataclass; the options themselves live beside the code that uses them.
+Converts text to any options dataclass; the options are defined beside the code that uses them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def recipe_names() -> list[str]:
 def recipe_text(name_or_path: str) -> tuple[str, str]:
     """Return (where, text) of a recipe given by path or by the name of a shipped one.
 
-    A folder is not a recipe: `mathstrap train sft-tiny` makes one of that name, and resumes by the same command.
+    A folder is never a recipe: `mathstrap train sft-tiny` makes a folder of that name, and resumes by the same command.
     """
     path = Path(name_or_path)
     is_there = os.path.exists(name_or_path) and not os.path.isdir(name_or_path)  # noqa: PTH110, PTH112 Path raises for a long name
@@ -49,7 +49,7 @@ def recipe_text(name_or_path: str) -> tuple[str, str]:
 
 
 def read_yaml_file(path: Path) -> str:
-    """Return the text of a recipe file; raises RecipeError where it cannot be read as UTF-8."""
+    """Return the text of a recipe file; raises RecipeError if it cannot be read as UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -63,9 +63,8 @@ def read_yaml_file(path: Path) -> str:
 def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ()) -> T:
     """Return `kind` filled from a recipe file and `dotted.key=value` overrides (values are read as YAML).
 
-    Options with a `name` take the file's where the recipe gives none; an override that names another backend leaves the
-    recipe's `settings` of the first one out. Raises RecipeError naming the file, the key, what
-    was found and what was expected.
+    A missing `name` becomes that of the file; an override that names another backend drops the recipe's `settings` of
+    the first one. Raises RecipeError with the file, the key, the wrong value and the expected one.
     """
     where, text = recipe_text(name_or_path)
     values = parse_yaml(text, where)
@@ -79,7 +78,7 @@ def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ())
 
 
 def parse_yaml(text: str, where: str) -> dict[str, Any]:
-    """Return the mapping a YAML text holds; empty text is an empty mapping."""
+    """Return the mapping of a YAML text; empty text is an empty mapping."""
     values = parse_value(text, where)
     if values is None:
         return {}
@@ -89,10 +88,10 @@ def parse_yaml(text: str, where: str) -> dict[str, Any]:
 
 
 def parse_value(text: str, where: str) -> Any:
-    """Return the value a YAML text holds: null, texts, numbers, true and false, lists and mappings of texts to values.
+    """Return the value of a YAML text: null, strings, numbers, booleans, lists, and mappings with strings as keys.
 
-    Raises RecipeError for anything else: other tags, keys that appear twice or are not texts, values that hold
-    themselves, NaN, and texts that no file could hold.
+    Raises RecipeError for anything else: other tags, keys that occur twice or are not strings, values that contain
+    themselves, NaN, and strings that cannot be written to a file.
     """
     import yaml
 
@@ -110,7 +109,7 @@ def parse_value(text: str, where: str) -> Any:
         problem = getattr(error, "problem", None) or "not YAML"
         raise YamlError(f"{where}{line}: {problem}. Expected `key: value` lines.") from None
     except RecursionError:
-        raise RecipeError(f"{where}: nested too deep. A recipe needs a few levels.") from None
+        raise RecipeError(f"{where}: nested too deeply. A recipe needs a few levels.") from None
     except (ValueError, LookupError) as error:
         if isinstance(error, RecipeError):
             raise
@@ -121,7 +120,7 @@ def parse_value(text: str, where: str) -> Any:
 
 
 class YamlError(RecipeError):
-    """A text is not YAML at all."""
+    """A text is not YAML."""
 
 
 DEEPEST_BRACKETS = 64
@@ -129,20 +128,20 @@ DEEPEST_BRACKETS = 64
 
 @lru_cache(maxsize=1)
 def yaml_loader() -> Any:
-    """Return the safe loader without dates, sets and bytes, which no option takes: a date is the text that it is."""
+    """Return the safe loader without dates, sets and bytes, which no option takes; a date stays a string."""
     import yaml
 
     class Loader(yaml.SafeLoader):
         def fetch_flow_collection_start(self, token_class: Any) -> None:
-            # The scanner looks through all open brackets at every token: 2,700 of them cost two seconds.
+            # The scanner checks all open brackets at every token: 2,700 of them take two seconds.
             if self.flow_level >= DEEPEST_BRACKETS:
                 raise RecursionError
             super().fetch_flow_collection_start(token_class)
 
     gone = {f"tag:yaml.org,2002:{name}" for name in ("timestamp", "value", "binary", "set", "omap", "pairs")}
     Loader.yaml_implicit_resolvers = {
-        first: [(tag, shape) for tag, shape in found if tag not in gone]
-        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        first: [(tag, shape) for tag, shape in resolvers if tag not in gone]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     Loader.yaml_constructors = {
         tag: make for tag, make in yaml.SafeLoader.yaml_constructors.items() if tag not in gone
@@ -152,24 +151,24 @@ def yaml_loader() -> Any:
     return Loader
 
 
-# Not msgspec.yaml: PyYAML's plain loader, which it uses, takes keys that appear twice and grows a few aliases to
-# gigabytes. msgspec checks the types afterwards, of values that passed here.
+# Not msgspec.yaml: it uses PyYAML's plain loader, which accepts duplicate keys and expands a few aliases to gigabytes.
+# msgspec checks the types of the values afterwards.
 def check_nodes(node: Any, where: str, sizes: dict[int, int]) -> int:
-    """Return how many values a YAML node stands for, aliases counted each time; raises RecipeError as parse_value does.
+    """Return the number of values in a YAML node, aliases counted each time; raises RecipeError as parse_value does.
 
-    `sizes` holds the nodes that were counted, and 0 for those being counted.
+    `sizes` maps counted nodes to their sizes, and those being counted to 0.
     """
-    held = sizes.get(id(node))
+    known_size = sizes.get(id(node))
     here = f"{where}:{node.start_mark.line + 1}"
-    if held == 0:
-        raise RecipeError(f"{here}: a value holds itself through an alias. Write it out.")
-    if held is not None:
-        return held
+    if known_size == 0:
+        raise RecipeError(f"{here}: a value contains itself through an alias. Write it out.")
+    if known_size is not None:
+        return known_size
     sizes[id(node)] = 0
     size = 1
     if isinstance(node.value, str):
         if "\0" in node.value or any("\ud800" <= letter <= "\udfff" for letter in node.value):
-            raise RecipeError(f"{here}: a text holds a zero byte or half a character. Take it out.")
+            raise RecipeError(f"{here}: a text contains a zero byte or half a character. Take it out.")
         if node.tag.endswith(":float") and node.value.lower() == ".nan":
             raise RecipeError(f"{here}: .nan is not a number. Leave the key out for its default.")
     keys: set[str] = set()
@@ -191,7 +190,7 @@ def check_nodes(node: Any, where: str, sizes: dict[int, int]) -> int:
 
 
 def drop_settings_of_another_backend(values: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Take the settings of a section out, in place, where an override gives the section another backend."""
+    """Remove the settings of a section, in place, if an override gives the section another backend."""
     for override in overrides:
         key, _, backend = override.partition("=")
         section = values.get(key.strip().removesuffix(".backend")) if key.strip().endswith(".backend") else None
@@ -200,7 +199,7 @@ def drop_settings_of_another_backend(values: dict[str, Any], overrides: Sequence
 
 
 def drop_lists_of_other_sources(values: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Take a list of sections out, in place, where an override names one source: it takes the place of all of them."""
+    """Remove a list of sections, in place, if an override names one source, which replaces all of them."""
     for override in overrides:
         *parents, last = override.partition("=")[0].strip().split(".")
         here: Any = values
@@ -215,7 +214,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key.strip():
         raise RecipeError(f'"{override}": expected key=value, for example seeds.limit=20.')
-    try:  # nothing after the sign is an empty text, as in a shell; nothing at all is written `null`
+    try:  # nothing after the equals sign is an empty string, as in a shell; None is written `null`
         value = parse_value(text, override) if text.strip() else ""
     except YamlError:
         value = text
@@ -238,7 +237,7 @@ def _set(here: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 
 def merge(values: dict[str, Any], settings: Mapping[str, Any]) -> None:
-    """Set nested settings in nested values, in place: a mapping goes into the mapping that is there."""
+    """Merge nested settings into nested values, in place: mappings are merged, other values replaced."""
     for key, value in settings.items():
         here = values.get(key)
         if isinstance(value, Mapping) and isinstance(here, dict):
@@ -250,12 +249,12 @@ def merge(values: dict[str, Any], settings: Mapping[str, Any]) -> None:
 def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
     """Check a nested mapping against an options dataclass and return the dataclass.
 
-    An options class checks what its types cannot say in `__post_init__`, and raises RecipeError("key: what is wrong").
+    An options class checks further conditions in `__post_init__`, and raises RecipeError("key: what is wrong").
     """
     import msgspec
 
     setting = key_in(values)
-    if setting:  # refused before anything is written: a recipe is kept with its run, shown, and published
+    if setting:  # refused before anything is written, because recipes are stored with runs, shown and published
         raise RecipeError(
             f"{where}: {setting}: found something shaped like a key. Keys stay out of recipes: put it into an "
             "environment variable and name the variable in teacher.api_key_env, or give a command in "
@@ -269,7 +268,7 @@ def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
         message, _, path = str(error).removeprefix(fault).partition(" - at `$")
         path = path.removesuffix("`").lstrip(".")
         key = named_path(kind, values, path)
-        if fault:  # an options class names its own key and msgspec the section, since no class knows where it stands
+        if fault:  # an options class names its own key, and msgspec the section, which the class does not know
             raise RecipeError(f"{where}: {key}{'.' if key else ''}{fault}") from None
         choices = choices_at(kind, path)
         if choices and message.startswith("Invalid enum value "):
@@ -279,7 +278,7 @@ def build_recipe(kind: type[T], values: dict[str, Any], where: str) -> T:
 
 
 def named_path(kind: Any, values: Any, path: str) -> str:
-    """Return a path of msgspec with the entry that is wrong named: `tins.round.size` for `tins[...].size`."""
+    """Return a path of msgspec with the name of the wrong entry: `tins.round.size` for `tins[...].size`."""
     import msgspec
 
     named = ""
@@ -300,14 +299,14 @@ def named_path(kind: Any, values: Any, path: str) -> str:
 
 
 def type_below(kind: Any, part: str) -> Any:
-    """Return the type of an option of `kind`, or of its items where `part` is in brackets."""
+    """Return the type of an option of `kind`, or of its items if `part` is in brackets."""
     if part.startswith("["):
         return item_types(kind)[0]
     return typing.get_type_hints(options_type(kind))[part]
 
 
 def choices_at(kind: Any, path: str) -> list[str]:
-    """Return what the option at a path may be, such as `oven.size` or `tins[...].size`; empty for free values."""
+    """Return the choices of the option at a path such as `oven.size` or `tins[...].size`; empty for free values."""
     for part in re.findall(r"\[[^\]]*\]|[^.\[]+", path):
         kind = type_below(kind, part)
     return choices_of(kind)
@@ -321,12 +320,12 @@ def choices_of(kind: Any) -> list[str]:
 
 
 def lower_first(message: str) -> str:
-    """Return the message with a lower-case first letter, as it stands after a colon."""
+    """Return the message with a lower-case first letter, for use after a colon."""
     return message[:1].lower() + message[1:]
 
 
 def refuse_unknown_keys(kind: Any, values: Any, where: str, path: str) -> None:
-    """Raise RecipeError at the first key that no option of `kind` has, with the closest name."""
+    """Raise RecipeError for the first key that is not an option of `kind`, with the closest name."""
     options = options_type(kind)
     if options is not None and isinstance(values, dict):
         hints = typing.get_type_hints(options)
@@ -344,7 +343,7 @@ def refuse_unknown_keys(kind: Any, values: Any, where: str, path: str) -> None:
 
 
 def options_type(kind: Any) -> Any:
-    """Return the dataclass or Struct inside `kind`, looking through `X | None`; None where there is no single one."""
+    """Return the dataclass or Struct inside `kind`, looking through `X | None`; None if there is not exactly one."""
     if typing.get_origin(kind) in (typing.Union, types.UnionType):
         inside = [argument for argument in typing.get_args(kind) if option_names(argument)]
         return inside[0] if len(inside) == 1 else None
@@ -380,10 +379,10 @@ def item_types(kind: Any) -> list[Any]:
 
 
 def recipe_values(recipe: Any) -> dict[str, Any]:
-    """Return a recipe as plain nested values, defaults included. What is written or shown goes through `public`."""
+    """Return a recipe as plain nested values, defaults included; `public` removes its secrets before it is written."""
     import msgspec
 
-    # msgspec leaves out what it was not given of a dataclass; `asdict` reads the defaults too.
+    # msgspec omits a dataclass's fields that were not set; `asdict` includes the defaults.
     values = msgspec.to_builtins(dataclasses.asdict(recipe))
     assert isinstance(values, dict), "a recipe is a dataclass"
     return values
@@ -391,28 +390,28 @@ def recipe_values(recipe: Any) -> dict[str, Any]:
 
 def changed(values: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that differ from the defaults, nested as they are."""
-    found: dict[str, Any] = {}
+    differences: dict[str, Any] = {}
     for key, value in values.items():
         default = defaults.get(key)
         if isinstance(value, dict) and isinstance(default, dict):
             if inner := changed(value, default):
-                found[key] = inner
-        elif isinstance(value, list | tuple) and isinstance(default, dict):  # several where the default is one
-            found[key] = [changed(item, default) if isinstance(item, dict) else item for item in value]
+                differences[key] = inner
+        elif isinstance(value, list | tuple) and isinstance(default, dict):  # several sections; the default is one
+            differences[key] = [changed(item, default) if isinstance(item, dict) else item for item in value]
         elif key not in defaults or value != default:
-            found[key] = value
-    return found
+            differences[key] = value
+    return differences
 
 
 def recipe_yaml(recipe: Any, *, changes_only: bool = False) -> str:
-    """Return the resolved recipe as YAML, keys in the order of the options, without what may be a secret.
+    """Return the resolved recipe as YAML, keys in the order of the options, without possible secrets.
 
-    With `changes_only`, what is not the default, with short lists and mappings on one line each.
+    With `changes_only`, only the differences from the defaults, with short lists and mappings on one line each.
     """
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Writes lines as lines, and what would be lost or unreadable so (white space alone, odd breaks) as escapes."""
+        """Writes texts of several lines as blocks, and texts that a block would lose or spoil as escaped strings."""
 
         def represent_text(self, text: str) -> Any:
             odd = any(letter in text for letter in "\x85\u2028\u2029\ufeff") or (text != "" and text.isspace())

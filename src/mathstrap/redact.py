@@ -1,6 +1,6 @@
-"""Keep secrets out of what is shown, stored and published: keys, logins in addresses, folders of this machine.
+"""Keep secrets out of texts that are shown, stored or published: keys, logins in addresses, folders of this machine.
 
-Never repeats a key in what it says.
+Its messages never repeat a key.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-# Keys as their issuers shape them, a private key's first line, and a password inside an address.
+# Keys by the formats of their issuers, a private key's first line, and a password inside an address.
 _KEYS = re.compile(
     r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{35}|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
     r"|://[^/\s:@]{1,200}:[^/\s@]{1,200}@|(?i:\bbearer\s+[\w.~+/-]{8,}|\bapi-?key['\"]?\s*[:=]\s*['\"]?[\w.~+/-]{8,})"
 )
-# A key where a setting belongs, by the prefixes of those who issue them.
+# A key in place of a setting, by the prefixes of key issuers.
 _KEY_VALUE = re.compile(
     r"\b(?:sk-|sk_|hf_|gsk_|xai-|pplx-|nvapi-|r8_|tgp_|gh[pousr]_|github_pat_|csk-|fw_|AIza)[A-Za-z0-9_-]{16,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
@@ -31,21 +31,21 @@ _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE
 MIN_SECRET_CHARS = 12
 _HIDDEN = "[key]"
 NO_ADDRESS = "[address]"
-# User and password of an address: a run directory is shown, and published.
+# User and password of an address, which must not reach a run directory: it is shown and published.
 _LOGIN = re.compile(r"://[^/\s@]{1,500}@")
 _SECRET = re.compile(r"(?:key|token|secret|password|credential|authorization)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Private:
-    """What this machine keeps to itself: the values of its secret variables, and its folders."""
+    """The private facts of this machine: the values of its secret variables, and its folders."""
 
     secrets: Sequence[str]
     folders: Sequence[str]
 
 
 def private_here(environment: Mapping[str, str] = os.environ) -> Private:
-    """Return the secrets of the environment and the folders a file made here might name."""
+    """Return the secrets of the environment, and the folders that a file written here might mention."""
     secrets = {
         value.strip()
         for name, value in environment.items()
@@ -56,7 +56,7 @@ def private_here(environment: Mapping[str, str] = os.environ) -> Private:
 
 
 def find_leak(text: str, private: Private, *, any_path: bool = False) -> str:
-    """Return what leaks in a text, in words, or nothing; with `any_path` every absolute path does."""
+    """Return a description of the first leak in a text, or ""; with `any_path`, any absolute path is a leak."""
     if any(secret in text for secret in private.secrets):
         return "the value of a secret environment variable"
     if _KEYS.search(text):
@@ -64,12 +64,12 @@ def find_leak(text: str, private: Private, *, any_path: bool = False) -> str:
     for folder in private.folders:
         if f"{folder}/" in text:
             return f"a path of this machine ({folder}/...)"
-    found = _FOLDERS.search(text) or (_ABSOLUTE.search(text) if any_path else None)
-    return f"a path of a machine ({found[0]})" if found else ""
+    path = _FOLDERS.search(text) or (_ABSOLUTE.search(text) if any_path else None)
+    return f"a path of a machine ({path[0]})" if path else ""
 
 
 def redact(text: str, keys: Iterable[str]) -> str:
-    """Return `text` without the keys, also where a server repeats one in its error message."""
+    """Return `text` without the keys: servers repeat them in error messages."""
     for key in sorted(keys, key=len, reverse=True):
         if len(key) >= 4:
             text = text.replace(key, _HIDDEN)
@@ -77,7 +77,7 @@ def redact(text: str, keys: Iterable[str]) -> str:
 
 
 def public(values: Any) -> Any:
-    """Return plain nested values without what may be a secret, as files keep them and pages show them.
+    """Return plain nested values without possible secrets, for files and pages.
 
     Addresses lose user and password, extra_headers its entries, and a name that ends in key, token, secret, password,
     credential or authorization its text; api_key_env and api_key_command name a key and stay.
@@ -97,17 +97,17 @@ def _is_secret(name: Any, value: Any) -> bool:
 
 
 def bare_url(url: str) -> str:
-    """Return `url` without user, password and query, fit to be shown; "[address]" where it is none."""
+    """Return `url` without user, password and query, safe to show; "[address]" if it is not a URL."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
-    except ValueError:  # it may show a part of the password as the port
+    except ValueError:  # a part of the password may be in the place of the port
         return NO_ADDRESS
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 
 def key_in(values: Any, path: str = "") -> str:
-    """Return the dotted name of the first setting that holds something shaped like a key; empty where none does."""
+    """Return the dotted name of the first setting that looks like a key; empty if none does."""
     if isinstance(values, Mapping):
         parts = [(f"{path}.{name}" if path else str(name), value) for name, value in values.items()]
         if any(isinstance(name, str) and _KEY_VALUE.search(name) for name in values):
@@ -116,4 +116,4 @@ def key_in(values: Any, path: str = "") -> str:
         parts = [(f"{path}[{place}]", value) for place, value in enumerate(values)]
     else:
         return path if isinstance(values, str) and _KEY_VALUE.search(values) else ""
-    return next((found for name, value in parts if (found := key_in(value, name))), "")
+    return next((key for name, value in parts if (key := key_in(value, name))), "")

@@ -1,16 +1,14 @@
-"""Part a reply into the thought and the text that follows it. Knows the marks of the model families, and no server.
+"""Split a reply into the thought and the text that follows it. Knows the marks of model families, but no server.
 
 A reasoning model thinks before it writes. Some servers send the thought in a field of its own; others leave it in the
-reply, between marks: `<think>...</think>` and its kin, `[THINK]...[/THINK]`, the channels of gpt-oss and Gemma, two
-spoken headings. Everything that reads a reply (rewriting, answers, grading, training) reads the text alone.
+reply, between marks: `<think>...</think>` and its variants, `[THINK]...[/THINK]`, the channels of gpt-oss and Gemma,
+two headings in prose. Everything that reads a reply (rewriting, answers, grading, training) reads only the text.
 
-The rules, where a reply is not tidy:
-- a closing mark alone ends a thought that the chat template opened: all before it is thought
-- an opening mark without its closing one, at the start of the reply or of a line, begins a thought that never ended
-- marks that are quoted, in code or inside LaTeX are text, and so is a lone opening mark in the middle of a line
-- inside a thought marks nest; where they do not pair up, the last closing mark ends the thought
-In doubt a passage counts as thought: thinking that passes for a solution spoils data, a solution taken for thinking is
-one reply less.
+The rules for untidy replies: - a closing mark alone ends a thought that the chat template opened: everything before it
+is thought - an opening mark without its closing one, at the start of the reply or of a line, begins an unfinished
+thought - marks that are quoted, in code or inside LaTeX are text, and so is a lone opening mark in the middle of a line
+- marks inside a thought nest; if they do not pair up, the last closing mark ends the thought In doubt a passage counts
+as thought: a thought taken for a solution spoils the data, a solution taken for a thought only loses one reply.
 """
 
 from __future__ import annotations
@@ -39,9 +37,9 @@ _MARK = re.compile(
     r"|(?P<gemma_close><channel\|>|<unused95>|<\|inner_suffix\|>)",
     re.IGNORECASE,
 )
-# How every mark begins; looking for the marks themselves at each character costs ten times as much.
+# The first characters of every mark; searching for the marks themselves is ten times slower.
 _OPENING = re.compile(r"<[A-Za-z/|｜]|\[/?T|◁")
-# The same where no square bracket is: a pattern that begins with one character is searched three times as fast.
+# For replies without square brackets: a pattern that begins with a fixed character is searched three times as fast.
 _OPENING_ANGLE = re.compile(r"<[A-Za-z/|｜]")
 # gpt-oss (harmony): <|start|>assistant<|channel|>analysis<|message|>...<|end|>
 _CHANNEL = re.compile(
@@ -49,22 +47,22 @@ _CHANNEL = re.compile(
 )
 _CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
 _PLUMBING = re.compile(r"(?:\s|<\|(?:end|return|call|start|message|channel)\|>|assistant)*")
-# The same after a server dropped the special tokens and kept the words around them.
+# gpt-oss after a server dropped the special tokens and kept the words between them.
 _BARE_CHANNELS = re.compile(r"\s*analysis(?=[A-Z0-9\"'(\\*])")
 _BARE_FINAL = "assistantfinal"
-# Heading of the thought, heading of the text, what may close the text (Granite, Apriel).
+# Heading of the thought, heading of the text, optional end of the text (Granite, Apriel).
 _SPOKEN = (
     (re.compile(r"\s*Here is my thought process:"), "Here is my response:", ""),
     (re.compile(r"\s*Here are my reasoning steps:"), "[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
 )
 _SPOKEN_STARTS = ("analysis", "Here is my thought process:", "Here are my reasoning steps:", "assistant\n")
-# Open WebUI folds the thought away, in its API too.
+# Open WebUI folds the thought into a details element, even in its API.
 _FOLDED = re.compile(
     r"\s*<details\s+type=\"reasoning\"[^>]{0,300}>(?:\s*<summary>[^<]{0,200}</summary>)?(?P<thought>.*?)(?P<end></details>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
-# The marks around a turn, where a server lets them through. What stands behind its end is a turn of the model's own
-# making, the next question as often as not.
+# The marks around a turn, which some servers let through. Text after the end mark is another turn that the model
+# invented, often the next question.
 _TURN_START = re.compile(
     r"\s*(?:<\|im_start\|>\s*assistant\s*|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<start_of_turn>model\s*"
     r"|<\|START_RESPONSE\|>|<\|assistant\|>|assistant\s*\n\s*\n)",
@@ -73,9 +71,9 @@ _TURN_END = re.compile(
     r"<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|start_header_id|END_RESPONSE|END_OF_TURN_TOKEN|user)\|>"
     r"|<｜end▁of▁sentence｜>|<end_of_turn>|</s>"
 )
-# A stop string that strikes inside a thought leaves the rest of its closing mark in the text (vLLM, SGLang).
+# A stop string that matches inside a thought leaves the rest of the closing mark in the text (vLLM, SGLang).
 _TORN_CLOSING = re.compile(r"\s*/?(?:think(?:ing)?|thought|reasoning)>")
-# R1-Zero, Hunyuan and Ernie put the text behind a thought between tags of its own.
+# R1-Zero, Hunyuan and Ernie put the text after a thought between tags of its own.
 _WRAPPED = re.compile(
     r"\s*(?:<(?P<name>answer|response|output|solution|final_answer)>(?P<inner>.*?)(?:</(?P=name)>)?"
     r"|<\|begin_of_(?P<token>solution|answer)\|>(?P<token_inner>.*?)(?:<\|end_of_(?P=token)\|>)?)\s*\Z",
@@ -92,11 +90,11 @@ _MONEY = re.compile(r"\$\s?\d[\d,.]*[^\w$]{0,3}\Z")
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):
-    """A reply in two: the thought without its marks, and the text, both as they came.
+    """A reply in two: the thought without its marks, and the text, both verbatim.
 
-    `is_finished` is false for a thought that never ended: there is no answer behind it. `marks` are what stood before
-    the thought and between thought and text; both are empty where the two cannot be put together again from these
-    pieces, or where there is no thought.
+    `is_finished` is false for an unfinished thought, after which there is no answer. `marks` are the strings before the
+    thought and between thought and text; both are empty if the reply cannot be rebuilt from these pieces, or has no
+    thought.
     """
 
     thought: str
@@ -108,7 +106,7 @@ class Split(msgspec.Struct, frozen=True, kw_only=True):
 def split_reply(reply: str) -> Split:
     """Return the thought and the text of a reply; a reply without a thought is all text.
 
-    Marks around the turn are not part of the text, nor is another turn behind it.
+    Marks around the turn are not part of the text, nor is another turn after it.
     """
     split = _parted(reply)
     text = _one_turn(split.text)
@@ -118,7 +116,7 @@ def split_reply(reply: str) -> Split:
 
 
 def _one_turn(text: str) -> str:
-    """Return the text of the first turn; only what a server lets through by mistake has marks of turns."""
+    """Return the text of the first turn; marks of turns are there only if a server lets them through by mistake."""
     if "<" not in text and not text.lstrip().startswith("assistant"):
         return text
     start = _TURN_START.match(text)
@@ -129,21 +127,21 @@ def _one_turn(text: str) -> str:
 
 def _parted(reply: str) -> Split:
     if "<|channel|>" in reply or "<|message|>" in reply:
-        found = _split_channels(reply)
-        if found is not None:
-            return found
+        split = _split_channels(reply)
+        if split is not None:
+            return split
     if not may_hold_thought(reply):
         return Split(thought="", text=reply)
     if "<" in reply or "[" in reply or "◁" in reply:
-        found = _split_plain(reply) or _split_marks(reply)
-        if found is not None:
-            return found
+        split = _split_plain(reply) or _split_marks(reply)
+        if split is not None:
+            return split
     return _split_spoken(reply) or Split(thought="", text=reply)
 
 
 def may_hold_thought(reply: str) -> bool:
-    """Say, in a moment, whether a reply may hold a mark; most replies of most models hold none."""
-    # `<<2+3=5>>` of GSM8K stands in most of its replies and opens no mark.
+    """Say whether a reply may contain a mark; a fast check, because most replies of most models contain none."""
+    # `<<2+3=5>>` of GSM8K is not a mark, and is in most replies to its questions.
     if "<" in reply and _OPENING_ANGLE.search(reply):
         return True
     if ("[" in reply and ("[THINK" in reply or "[/THINK" in reply)) or "◁" in reply:
@@ -152,10 +150,10 @@ def may_hold_thought(reply: str) -> bool:
 
 
 def split_completion(completion: Completion) -> Completion:
-    """Return a reply with its thought in `reasoning`; one that is split already, or has none, comes back as it is.
+    """Return a reply with its thought in `reasoning`; one that is split already, or has none, is returned unchanged.
 
-    A thought that never ended makes the finish reason "length", whatever the server said: there is no answer in it.
-    Where the server does not count the thought's tokens they are its share of the reply's characters.
+    An unfinished thought changes the finish reason to "length", because there is no answer. If the server does not
+    count the thought's tokens, they are estimated by its share of the reply's characters.
     """
     if completion.raw or completion.thought_marks != ("", ""):
         return completion
@@ -172,7 +170,7 @@ def split_completion(completion: Completion) -> Completion:
     if has_marks:
         if not thought:
             thought = split.thought
-        elif split.thought.strip() not in ("", thought.strip()):  # some servers send it twice: in a field, in the text
+        elif split.thought.strip() not in ("", thought.strip()):  # some servers send it in a field and in the text
             thought = f"{thought}\n{split.thought}"
         text = split.text
         is_rebuilt = split.marks != ("", "") and not completion.reasoning
@@ -185,7 +183,7 @@ def split_completion(completion: Completion) -> Completion:
     size = len(thought.strip())
     if size and not completion.tokens_reasoning:
         changes["tokens_reasoning"] = completion.tokens_out * size // (size + len(text.strip()))
-    # A thought in a field, and nothing after it: a stop string struck inside it, or its server lost the text.
+    # A thought in a field without a text after it: a stop string matched inside it, or the server lost the text.
     is_finished = split.is_finished if has_marks else bool(text.strip())
     if not is_finished and completion.finish_reason in ("stop", "unknown"):
         changes["finish_reason"] = "length"
@@ -194,7 +192,7 @@ def split_completion(completion: Completion) -> Completion:
 
 
 def is_unfinished(completion: Completion) -> bool:
-    """Say whether a split reply broke off inside a thought: what text there is was not the end of it."""
+    """Say whether a split reply broke off inside a thought, so that its text, if any, is not an answer."""
     if completion.raw:
         return not split_reply(completion.raw).is_finished
     if completion.thought_marks != ("", ""):
@@ -203,31 +201,31 @@ def is_unfinished(completion: Completion) -> bool:
 
 
 def tag_of(completion: Completion) -> str:
-    """Return the mark that a model opens its thoughts with, as in `<think>`; empty where it does not show."""
+    """Return the mark that opens the thought of a reply, such as `<think>`; empty if it is unknown."""
     opening = completion.thought_marks[0].strip()
     return opening if opening in (DEFAULT_TAG, "<|channel|>analysis<|message|>") or closing_of(opening) else ""
 
 
 def closing_of(opening: str) -> str:
-    """Return the mark that closes a thought; empty for what opens none."""
-    found = _MARK.fullmatch(opening)
-    if found is None or (mark := _read_mark(found)) is None or not mark.is_open or mark.is_empty:
+    """Return the closing mark of an opening mark; empty for any other text."""
+    match = _MARK.fullmatch(opening)
+    if match is None or (mark := _read_mark(match)) is None or not mark.is_open or mark.is_empty:
         return ""
-    if found["name"]:
-        return f"</{found['name']}>"
-    if found["token"] and found["edge"]:
+    if match["name"]:
+        return f"</{match['name']}>"
+    if match["token"] and match["edge"]:
         return re.sub("begin|start", "end", opening) if opening.islower() else re.sub("BEGIN|START", "END", opening)
-    if found["token"]:
-        return f"<|/{found['token']}|>"
-    if found["square"]:
-        return f"[/{found['square']}]"
-    if found["gemma_open"]:
+    if match["token"]:
+        return f"<|/{match['token']}|>"
+    if match["square"]:
+        return f"[/{match['square']}]"
+    if match["gemma_open"]:
         return "<unused95>" if "unused" in opening else "<|inner_suffix|>" if "inner" in opening else "<channel|>"
     return "◁/think▷"
 
 
 def joined(thought: str, text: str, tag: str = "") -> str:
-    """Return thought and text as one reply, the thought in the marks of a tag, `<think>` where there is none."""
+    """Return thought and text as one reply, with the thought between the marks of a tag, by default `<think>`."""
     if not thought.strip():
         return text
     if "<|channel|>" in tag:
@@ -236,18 +234,8 @@ def joined(thought: str, text: str, tag: str = "") -> str:
     return f"{opening}\n{thought.strip()}\n{closing_of(opening)}\n\n{text.strip()}"
 
 
-def reply_as_sent(completion: Completion) -> str:
-    """Return the reply's content as the server sent it: with the marks, without a thought in a field of its own."""
-    if completion.raw:
-        return completion.raw
-    before, between = completion.thought_marks
-    if not before and not between:
-        return completion.text
-    return before + completion.reasoning + between + completion.text
-
-
 def _assemble(reply: str, thoughts: Sequence[tuple[int, int]], texts: Sequence[tuple[int, int]], ended: bool) -> Split:
-    """Return the split that these spans of the reply make; those of each kind are in order."""
+    """Return the split of a reply into these spans, each kind in order."""
     thought = "\n".join(reply[start:end] for start, end in thoughts)
     text = "".join(reply[start:end] for start, end in texts)
     marks = ("", "")
@@ -272,48 +260,48 @@ class _Mark:
     is_empty: bool = False
 
 
-def _read_mark(found: re.Match[str]) -> _Mark | None:
-    """Return the mark of a match; None for what only looks like one, such as `<think about it>`."""
+def _read_mark(match: re.Match[str]) -> _Mark | None:
+    """Return the mark of a match; None for a lookalike such as `<think about it>`."""
     family, is_open, is_empty = "", True, False
-    if found["name"]:
-        attributes = found["attributes"] or ""
+    if match["name"]:
+        attributes = match["attributes"] or ""
         if attributes.strip() and "=" not in attributes:
             return None
-        family, is_open = f"<{found['name'].lower()}", not found["slash"]
-        is_empty = is_open and bool(found["empty"])
-    elif found["token"]:
-        edge = f"{found['edge'] or ''}{found['edge_after'] or ''}".lower()
-        family, is_open = f"|{found['token'].lower()}", not (found["token_slash"] or "end" in edge)
-    elif found["square"]:
-        family, is_open = f"[{found['square']}", not found["square_slash"]
-    elif found["kimi_slash"] is not None:
-        family, is_open = "◁think", not found["kimi_slash"]
+        family, is_open = f"<{match['name'].lower()}", not match["slash"]
+        is_empty = is_open and bool(match["empty"])
+    elif match["token"]:
+        edge = f"{match['edge'] or ''}{match['edge_after'] or ''}".lower()
+        family, is_open = f"|{match['token'].lower()}", not (match["token_slash"] or "end" in edge)
+    elif match["square"]:
+        family, is_open = f"[{match['square']}", not match["square_slash"]
+    elif match["kimi_slash"] is not None:
+        family, is_open = "◁think", not match["kimi_slash"]
     else:
-        mark = found["gemma_open"] or found["gemma_close"]
+        mark = match["gemma_open"] or match["gemma_close"]
         family = next((name for name in ("unused", "inner") if name in mark.lower()), "channel")
-        is_open = found["gemma_open"] is not None
-    return _Mark(start=found.start(), end=found.end(), family=family, is_open=is_open, is_empty=is_empty)
+        is_open = match["gemma_open"] is not None
+    return _Mark(start=match.start(), end=match.end(), family=family, is_open=is_open, is_empty=is_empty)
 
 
 class _Reply:
-    """A reply and where its marks are literal; what that takes is found out once, and only if there is a mark."""
+    """A reply with tests for literal marks; code spans are searched once, and only if there is a mark."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     @cached_property
     def code(self) -> tuple[list[int], list[int]]:
-        """Return where stretches of code begin and end."""
-        spans = [found.span() for found in _CODE.finditer(self.text)] if "`" in self.text or "~~~" in self.text else []
+        """The starts and the ends of code spans."""
+        spans = [match.span() for match in _CODE.finditer(self.text)] if "`" in self.text or "~~~" in self.text else []
         return [start for start, _ in spans], [end for _, end in spans]
 
     def next_word(self, position: int) -> int:
-        """Return where the first character is that is not white space; the reply's length where there is none."""
-        found = _WORD.search(self.text, position)
-        return found.start() if found else len(self.text)
+        """Return the place of the next character that is not white space; the reply's length if there is none."""
+        match = _WORD.search(self.text, position)
+        return match.start() if match else len(self.text)
 
     def is_quoted(self, mark: _Mark) -> bool:
-        """Say whether a mark stands directly between quotation marks, or escaped."""
+        """Say whether a mark is directly between quotation marks, or escaped."""
         before, after = self.text[mark.start - 1 : mark.start], self.text[mark.end : mark.end + 1]
         return before == "\\" or (before in _QUOTES | {"`"} and after in _QUOTES | {"`"} and bool(before and after))
 
@@ -334,7 +322,7 @@ class _Reply:
         return before.count("$") % 2 == 1 and after.count("$") % 2 == 1 and not _MONEY.search(before)
 
     def is_at_line_start(self, mark: _Mark) -> bool:
-        """Say whether nothing but white space stands before a mark on its line."""
+        """Say whether only white space precedes a mark on its line."""
         line = self.text[max(0, mark.start - _NEAR) : mark.start].rpartition("\n")[2]
         return not line.strip()
 
@@ -344,18 +332,18 @@ def _marks_of(reply: str) -> list[_Mark]:
     marks: list[_Mark] = []
     end = 0
     for opening in _OPENING.finditer(reply):
-        found = _MARK.match(reply, opening.start()) if opening.start() >= end else None
-        if found is not None:
-            end = found.end()
-            if (mark := _read_mark(found)) is not None:
+        match = _MARK.match(reply, opening.start()) if opening.start() >= end else None
+        if match is not None:
+            end = match.end()
+            if (mark := _read_mark(match)) is not None:
                 marks.append(mark)
     return marks
 
 
 def _split_plain(reply: str) -> Split | None:
-    """Split the reply of most reasoning models: one `<think>` at its start or a line's, closed once, no other mark.
+    """Split a reply with one `<think>` at its start or that of a line, closed once, and no other mark: a fast path.
 
-    Returns None for any other reply. What may make a mark literal (code, quotation marks) is left to the whole search.
+    Returns None for any other reply, and if a mark may be literal (code, quotation marks).
     """
     opening = reply.find(DEFAULT_TAG)
     start = opening + len(DEFAULT_TAG)
@@ -385,7 +373,7 @@ def _split_marks(reply: str) -> Split | None:
     thoughts: list[tuple[int, int]] = []
     texts: list[tuple[int, int]] = []
     position = index = 0
-    word = parts.next_word(0)  # where the first word at or behind `position` is: between marks there may be none
+    word = parts.next_word(0)  # the first word from `position` on; between two marks there may be none
     has_text = False
     while index < len(marks):
         mark = marks[index]
@@ -412,7 +400,7 @@ def _split_marks(reply: str) -> Split | None:
             continue
         else:
             if thoughts and not is_blank and parts.next_word(mark.end) == len(reply):
-                texts.append((position, mark.start))  # a stray mark behind the text
+                texts.append((position, mark.start))  # a stray mark after the text
             else:
                 thoughts = [(thoughts[0][0] if thoughts and not has_text else 0, mark.start)]
                 texts, has_text = [], False
@@ -427,26 +415,26 @@ def _split_marks(reply: str) -> Split | None:
 def _closing(
     parts: _Reply, marks: Sequence[_Mark], opening: int, last_close: dict[str, int], *, is_leading: bool
 ) -> int | None:
-    """Return the index of the mark that closes the one at `opening`; None where the thought never ends."""
+    """Return the index of the mark that closes the one at `opening`; None if the thought is unfinished."""
     family = marks[opening].family
     last = last_close.get(family, -1)
-    depth, found, maybe = 1, None, None
+    depth, last_closing, doubtful = 1, None, None
     for index in range(opening + 1, last + 1):
         mark = marks[index]
         if mark.family != family or mark.is_empty:
             continue
         if parts.is_literal(mark):
-            # A code fence or a dollar sign left open in the thought makes its closing mark look like code.
-            if maybe is None and not mark.is_open and not parts.is_quoted(mark):
-                maybe = index
+            # An unclosed code fence or dollar sign in the thought makes its closing mark look like code.
+            if doubtful is None and not mark.is_open and not parts.is_quoted(mark):
+                doubtful = index
             continue
         depth += 1 if mark.is_open else -1
         if not mark.is_open:
-            found = index
+            last_closing = index
         if depth == 0:
             return index
-    if found is not None or maybe is not None or not is_leading:
-        return found if found is not None else maybe
+    if last_closing is not None or doubtful is not None or not is_leading:
+        return last_closing if last_closing is not None else doubtful
     others = (index for index, mark in enumerate(marks) if index > opening and not mark.is_open)
     return next((index for index in others if not parts.is_literal(marks[index])), None)
 
@@ -454,21 +442,21 @@ def _closing(
 def _split_channels(reply: str) -> Split | None:
     headers = list(_CHANNEL.finditer(reply))
     if not headers:
-        is_cut = reply.lstrip().startswith(("<|channel|>", "<|start|>"))  # in the middle of its first header
+        is_cut = reply.lstrip().startswith(("<|channel|>", "<|start|>"))  # cut off in its first header
         return Split(thought=reply, text="", is_finished=False) if is_cut else None
     thoughts: list[tuple[int, int]] = []
     texts: list[tuple[int, int]] = []
     first = headers[0].start()
     if not _PLUMBING.fullmatch(reply, 0, first):  # the chat template opened the channel
-        found = _CHANNEL_END.search(reply, 0, first)
-        thoughts.append((0, found.start() if found and _PLUMBING.fullmatch(reply, found.start(), first) else first))
+        match = _CHANNEL_END.search(reply, 0, first)
+        thoughts.append((0, match.start() if match and _PLUMBING.fullmatch(reply, match.start(), first) else first))
     for number, header in enumerate(headers):
         limit = headers[number + 1].start() if number + 1 < len(headers) else len(reply)
-        found = _CHANNEL_END.search(reply, header.end(), limit)
-        body = (header.end(), found.start() if found else limit)
+        match = _CHANNEL_END.search(reply, header.end(), limit)
+        body = (header.end(), match.start() if match else limit)
         (texts if header["name"] == "final" else thoughts).append(body)
-        if found and not _PLUMBING.fullmatch(reply, found.start(), limit):
-            thoughts.append((found.end(), limit))
+        if match and not _PLUMBING.fullmatch(reply, match.start(), limit):
+            thoughts.append((match.end(), limit))
     return _assemble(reply, thoughts or [(0, 0)], texts, ended=bool(texts))
 
 
@@ -484,10 +472,10 @@ def _split_spoken(reply: str) -> Split | None:
             return Split(thought=reply[bare.end() :], text="", is_finished=False, marks=(bare.group(), ""))
         return _assemble(reply, [(bare.end(), start)], [(start + len(_BARE_FINAL), len(reply))], ended=True)
     for heading, text_heading, end in _SPOKEN:
-        found = heading.match(reply)
-        middle = reply.find(text_heading, found.end()) if found else -1
-        if found is not None and middle >= 0:
+        match = heading.match(reply)
+        middle = reply.find(text_heading, match.end()) if match else -1
+        if match is not None and middle >= 0:
             start = middle + len(text_heading)
             stop = reply.find(end, start) if end else -1
-            return _assemble(reply, [(found.end(), middle)], [(start, stop if stop >= 0 else len(reply))], ended=True)
+            return _assemble(reply, [(match.end(), middle)], [(start, stop if stop >= 0 else len(reply))], ended=True)
     return None

@@ -1,4 +1,4 @@
-"""The records every stage speaks, and their JSON. Knows nothing of files, models or prompts.
+"""The records that all stages share, and their JSON. Knows nothing of files, models or prompts.
 
 Ids are lineage: `gsm8k-train-00042` is a seed, `gsm8k-train-00042/fobar.1` a problem derived from it,
 `gsm8k-train-00042/fobar.1#3` the fourth draw of an answer to that problem (draws count from 0).
@@ -31,7 +31,7 @@ REASONS: dict[str, str] = {
     "question_unusable": "the question cannot be asked: a refusal, or it needs a picture",
     "truncated": "the reply hit the token limit before it ended",
     "refused": "the server's content filter ended the reply",
-    "prompt_refused": "the server does not take this prompt: its content, its form or its length",
+    "prompt_refused": "the server rejects this prompt: its content, its form or its length",
     "empty": "the reply is empty",
     "unchanged": "the rewritten question is the original one",
     "too_long": "the rewritten question is far longer than the original",
@@ -42,9 +42,9 @@ REASONS: dict[str, str] = {
     "no_sound_number": "hiding any number of the question gives a bad backward question",
     "cannot_renumber": "the worked solution cannot be computed again with other numbers",
     "no_partner": "no other seed fits to make one question of several",
-    "no_choices": "the question does not end in choices of which the gold is one",
+    "no_choices": "the question does not end in choices that include the gold",
     "needs_choices": "the question cannot be asked without its choices, or the right one is not a value",
-    "no_reasoning": "the reply holds no reasoning apart from its solution",
+    "no_reasoning": "the reply has no reasoning apart from its solution",
     "not_a_statement": "the rewrite is still a question",
     "broken_latex": "the dollar signs of the rewrite do not pair up",
     "x_lost": "the rewrite lost the unknown variable",
@@ -89,17 +89,17 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of the model's decoder.
+    """The options of the model's decoder.
 
     temperature   0 is greedy; 0.7 is the paper's
     top_p         in (0, 1]
-    max_tokens    new tokens of one reply, its thought included; one that is cut off there is rejected as "truncated"
+    max_tokens    new tokens of one reply, its thought included; a reply that is cut off is rejected as "truncated"
     stop          strings that end a reply, besides those of the prompt
     top_k         only the k likeliest tokens may follow; 0 = all
     min_p         only tokens this likely, relative to the likeliest, may follow; 0 = all
-    repetition_penalty   above 1 makes what was written already less likely
-    reasoning_effort   how long a reasoning model thinks: none, minimal, low, medium, high, or what the server knows;
-                  empty = the model's own
+    repetition_penalty   above 1 makes tokens that were already written less likely
+    reasoning_effort   how long a reasoning model thinks: none, minimal, low, medium, high, or another value of the
+                  server; empty = the model's own
     system        a text for the system turn, before the prompt's own
     seed          each draw gets this number plus its own; null = none, and draws of one prompt may share a call
     extra_body    added to the JSON of a request, for example {"chat_template_kwargs": {"enable_thinking": false}}
@@ -122,15 +122,15 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks_one_by_one(self) -> bool:
-        """Say whether draws of one prompt cannot share a call: they would be the same, or each has its own seed."""
+        """Whether draws of one prompt cannot share a call: they would be equal, or each has its own seed."""
         return self.temperature == 0 or self.seed is not None
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """One reply to be paid for. `id` says what it is for, `key` is the hash of what is asked.
+    """One reply to be paid for: `id` identifies its purpose, `key` is the hash of everything that is asked.
 
-    Draws of one prompt share the key and differ in id and draw. `teacher` is the label of who is asked, where a run has
-    several; empty for the one of the recipe's `teacher`.
+    Draws of one prompt share the key and differ in id and draw. `teacher` is the teacher's label in a run with several;
+    empty for the recipe's `teacher`.
     """
 
     id: str
@@ -143,23 +143,23 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A reply, verbatim: the paid thing. Times are wall seconds of the request; tokens are the server's usage.
+    """A reply that was paid for, verbatim. Times are wall seconds of the request; tokens are the server's usage.
 
-    Where one call answered several draws, the first draw carries the prompt's tokens_in and the others 0.
+    If one call answered several draws, the first draw has the prompt's tokens_in and the others 0.
 
-    text               what the model wrote after thinking; the only part that is ever parsed
-    finish_reason      "length" also for a thought that never ended; "prompt_refused" for a request the server does not
-                       take, with an empty text
-    model              who answered, in the server's words
+    text               the text after the thought; the only part that is ever parsed
+    finish_reason      "length" also for an unfinished thought; "prompt_refused" for a request that the server rejects,
+                       with an empty text
+    model              the model that answered, as the server names it
     tokens_out         of thought and text together, as they are charged
     reasoning          the thought, without the marks around it
     tokens_reasoning   of tokens_out, those of the thought
-    thought_marks      what stood before the thought and between thought and text; empty for a thought in a field
-    raw                the whole reply, where marks, thought and text do not put it together again
-    usd                what the server says it charged, in US dollars, else what its teacher's own price makes of it in
-                       a run of several; None where neither is known
-    teacher            the label of who was asked, in a run of several teachers
-    ended              the server's own word for the end, or its refusal, where `finish_reason` does not say it all
+    thought_marks      the marks before the thought and between thought and text; empty for a thought in a field
+    raw                the whole reply, if it cannot be rebuilt from marks, thought and text
+    usd                the charge that the server states, in US dollars, else the cost by the teacher's own price in a
+                       run with several; None if neither is known
+    teacher            the teacher's label, in a run with several teachers
+    ended              the server's own word for the end, or its refusal, if `finish_reason` says less
     """
 
     request: str
@@ -180,12 +180,12 @@ class Completion(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def has_thought(self) -> bool:
-        """Say whether the reply holds a thought."""
+        """Whether the reply has a thought."""
         return bool(self.reasoning.strip())
 
 
 class ReplyUsage(msgspec.Struct, frozen=True, kw_only=True):
-    """What a reply used and how it ended: a Completion without its texts. All that counting and budgets ask for."""
+    """The usage and the end of a reply: a Completion without its texts, enough for counts and budgets."""
 
     request: str
     key: str
@@ -201,7 +201,7 @@ class ReplyUsage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What the present plan of a run asks: a request and its key, or draws 0 to `draws` - 1 of a question.
+    """A request of a run's present plan with its key, or the draws 0 to `draws` - 1 of a question.
 
     With `draws` the id is a question's; without, it is a request's.
     """
@@ -212,7 +212,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def usage_of_reply(completion: Completion) -> ReplyUsage:
-    """Return what a reply used and how it ended."""
+    """Return the usage and the end of a reply."""
     return ReplyUsage(
         request=completion.request, key=completion.key, finish_reason=completion.finish_reason, ended=completion.ended,
         tokens_in=completion.tokens_in, tokens_out=completion.tokens_out, tokens_reasoning=completion.tokens_reasoning,
@@ -222,10 +222,10 @@ def usage_of_reply(completion: Completion) -> ReplyUsage:
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
-    """A parsed solution to a problem; `answer` is the extracted final answer, `model` and `teacher` who wrote it.
+    """A parsed solution to a problem; `answer` is the extracted final answer, `model` and `teacher` its author.
 
-    `reasoning` is the thought that came before it, where the recipe keeps thoughts, and `thought_tag` the mark it stood
-    behind; empty for a thought in a field of its own.
+    `reasoning` is the thought before it, if the recipe keeps thoughts, and `thought_tag` the mark that opened the
+    thought; empty for a thought in a field of its own.
     """
 
     id: str
@@ -239,7 +239,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """The grader's decision on a candidate: `tier` says which step decided, `reason` why."""
+    """The grader's decision on a candidate: `tier` names the deciding step, `reason` the cause."""
 
     candidate: str
     outcome: Outcome
@@ -280,7 +280,7 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reject(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that fell out for good; `reason` is a key of REASONS."""
+    """A row that was rejected for good; `reason` is a key of REASONS."""
 
     id: str
     stage: Stage
@@ -289,7 +289,7 @@ class Reject(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
-    """A request the world broke (network, server, memory): never final, asked again on the next run."""
+    """A request that failed for outside reasons (network, server, memory): never final, asked again on the next run."""
 
     id: str
     key: str
@@ -311,12 +311,12 @@ def from_json(line: bytes | str, kind: type[T]) -> T:
 
 
 def root_of(record_id: str) -> str:
-    """Return the seed's id that a problem, candidate or request id descends from."""
+    """Return the id of the seed of a problem, candidate or request."""
     return record_id.partition("/")[0].partition("#")[0]
 
 
 def roots_of(record: Problem | Sample) -> tuple[str, ...]:
-    """Return the seeds that a problem or sample descends from, that of its id first; several where it has parents."""
+    """Return the seeds of a problem or sample, that of its id first; several if it has several parents."""
     parents = record.tags.get("parents") or ()
     return tuple(dict.fromkeys((root_of(record.id), *(root_of(str(parent)) for parent in parents))))
 
@@ -326,11 +326,11 @@ def problem_of(request_id: str) -> str:
     return request_id.rpartition("#")[0] or request_id
 
 
-CHECK = "~check"  # in the id of a request that puts an answer back: `gsm8k-train-00042/ans_aug.1~check.1.2#0`
+CHECK = "~check"  # in the id of a request that checks a voted answer: `gsm8k-train-00042/ans_aug.1~check.1.2#0`
 
 
 def is_check(request_id: str) -> bool:
-    """Say whether a request checks an answer that was voted on, rather than asking for one."""
+    """Say whether a request checks a voted answer rather than asking for one."""
     return CHECK in request_id
 
 
@@ -346,9 +346,9 @@ def type_of(style: Style, method: Method) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What was used: draws sent, tokens the server reported, and the money it named itself.
+    """Draws sent, tokens that the server reported, and the money that it stated.
 
-    usd_stated   US dollars the server charged, by its own word, for `stated_in` and `stated_out` of the tokens
+    usd_stated   US dollars that the server states as charged, for `stated_in` and `stated_out` of the tokens
     """
 
     requests: int = 0
@@ -370,7 +370,7 @@ class Usage:
 
 
 class Liability(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """What a run may have been charged beyond its stored replies; one line of `spending.jsonl`, the last one counts.
+    """Possible charges of a run beyond its stored replies; a line of `spending.jsonl`, of which the last one counts.
 
     requests, tokens_in, tokens_out   calls that ended without a stored reply, and replies without token counts
     open_requests, open_tokens_in, open_tokens_out   the most that the calls in flight can cost

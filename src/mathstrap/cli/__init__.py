@@ -1,4 +1,4 @@
-"""The command line: verbs only. Each verb's module parses, calls the library and prints; none holds logic."""
+"""The command line: verbs only. Each verb's module parses, calls the library and prints, without logic of its own."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def main() -> None:
 
     A message may hold what a server or a file said, so it is shown as `printable` text, line by line.
     """
-    # What is imported stays alive and the engine's calls leave no cycles, so looking for some less often saves a tenth
-    # of a run's processor time. Only here: the collector of a program that calls the library is that program's own.
+    # Imported modules stay alive and the engine's calls leave no cycles, so collecting less often saves a tenth of a
+    # run's processor time. Only here, because a program that uses the library decides on its own collector.
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     for name in (signal.SIGTERM, signal.SIGHUP):
@@ -76,7 +76,7 @@ def main() -> None:
     except MathstrapError as error:
         refuse(error)
     except OSError as error:
-        # Any write can meet a full disk; the parts that keep what was paid for have met theirs before this.
+        # Any write can fail on a full disk; the logs of paid replies handle that themselves.
         if error.errno not in DISK_ERRORS:
             raise
         from mathstrap.files.append_log import storage_error
@@ -91,7 +91,7 @@ def refuse(error: MathstrapError) -> NoReturn:
 
 
 class Warnings(logging.Handler):
-    """Shows each warning of the library once on stderr, as `printable` text: it may hold what a file said."""
+    """Shows each warning of the library once on stderr, as `printable` text, because it may quote a file."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -106,7 +106,7 @@ class Warnings(logging.Handler):
 
 
 def end_orderly(number: int, _: object) -> None:
-    """End as at Ctrl-C: files are closed, workers and locks go; asking for replies drains by its own handler."""
+    """End as at Ctrl-C: close files, end workers, release locks. While asking, the engine has its own handler."""
     raise SystemExit(128 + number)
 
 
@@ -135,7 +135,7 @@ app.command("dedup", short_help="Drop questions that repeat an earlier one.")(cu
 app.command("decontaminate", short_help="Drop questions that test sets ask too.")(curate.decontaminate)
 app.command("audit", short_help="Count the defects of any dataset, and clean it.")(curate.audit)
 
-# What a tab offers, beside the names of verbs and options.
+# Shell completions, beside the names of verbs and options.
 FORMAT_NAMES = complete.names("mathstrap.share.formats:GROUP_FORMATS", "mathstrap.share.export:FORMATS")
 complete.offer(
     run.run, recipe=complete.recipe, only=complete.names("mathstrap.types:STAGES"),

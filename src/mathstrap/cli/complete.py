@@ -1,6 +1,6 @@
-"""What typer's completion offers after a tab: recipes, run directories, test sets and other names.
+"""Offer recipes, run directories, test sets and other names to typer's shell completion.
 
-Imports nothing heavy. Files and folders are listed here because typer, unlike click, leaves paths to nobody.
+Imports nothing heavy. Files and folders are listed here because typer, unlike click, does not complete paths.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ RECIPES = "mathstrap.recipe:recipe_names"
 
 
 def offer(verb: Callable[..., None], **completers: Completer) -> None:
-    """Let the shell complete parameters of a verb; typer reads them off the verb's defaults."""
+    """Let the shell complete parameters of a verb; typer reads the completers from the defaults."""
     parameters = inspect.signature(verb).parameters
     for name, completer in completers.items():
         parameters[name].default.autocompletion = completer
@@ -28,17 +28,17 @@ def recipe(incomplete: str) -> list[str]:
 
 
 def names(*where: str) -> Completer:
-    """Return what offers names; `where` is the module and the dictionary, list or function that has them."""
+    """Return a completer of names; `where` is the module and its dictionary, list or function of names."""
 
     def offered(incomplete: str) -> list[str]:
-        found = [getattr(import_module(module), name) for module, _, name in (each.partition(":") for each in where)]
-        return starting((name for each in found for name in (each() if callable(each) else each)), incomplete)
+        objects = [getattr(import_module(module), name) for module, _, name in (item.partition(":") for item in where)]
+        return starting((name for item in objects for name in (item() if callable(item) else item)), incomplete)
 
     return offered
 
 
 def listed(where: str) -> Completer:
-    """Return what offers names in a list with commas: after a comma the next one."""
+    """Return a completer for comma-separated names."""
 
     def offered(incomplete: str) -> list[str]:
         before, comma, last = incomplete.rpartition(",")
@@ -48,7 +48,7 @@ def listed(where: str) -> Completer:
 
 
 def keys(where: str) -> Completer:
-    """Return what offers the `key=` of a recipe; `where` is the module and the class of its options."""
+    """Return a completer of a recipe's `key=`; `where` is the module and the class of its options."""
 
     def offered(incomplete: str) -> list[str]:
         from mathstrap.recipe import option_keys
@@ -60,21 +60,21 @@ def keys(where: str) -> Completer:
 
 
 def run_dir(incomplete: str) -> list[str]:
-    """Return the run directories under what was typed, or under `runs`; folders where there is none."""
+    """Return the run directories below the typed path, or below `runs`; else folders."""
     beside, _, _ = incomplete.rpartition("/")
     under = dict.fromkeys([Path(beside or "."), Path(RUNS)])
-    found = [child for folder in under for child in folders(folder) if (child / "manifest.json").exists()]
-    runs = starting(dict.fromkeys(str(child) for child in found), incomplete)
+    candidates = [child for folder in under for child in folders(folder) if (child / "manifest.json").exists()]
+    runs = starting(dict.fromkeys(str(child) for child in candidates), incomplete)
     return runs or [f"{child}/" for child in folders(Path(beside or ".")) if str(child).startswith(incomplete)]
 
 
 def starting(names: Iterable[str], incomplete: str) -> list[str]:
-    """Return the names that start with what was typed."""
+    """Return the names that start with the typed text."""
     return [name for name in names if name.startswith(incomplete)]
 
 
 def folders(path: Path) -> list[Path]:
-    """Return the visible folders in a folder, sorted; none where it cannot be read."""
+    """Return the visible folders in a folder, sorted; empty if it cannot be read."""
     try:
         return sorted(child for child in path.iterdir() if child.is_dir() and not child.name.startswith("."))
     except OSError:
@@ -82,11 +82,11 @@ def folders(path: Path) -> list[Path]:
 
 
 def files(incomplete: str, endings: tuple[str, ...]) -> list[str]:
-    """Return files with one of the endings, and folders, that start with what was typed."""
+    """Return files with one of the endings, and folders, that start with the typed text."""
     folder = Path(incomplete.rpartition("/")[0] or ".")
     try:
         children = sorted(folder.iterdir())
     except OSError:
         return []
-    found = [str(child) + "/" * child.is_dir() for child in children if child.is_dir() or child.suffix in endings]
-    return [name for name in found if name.startswith(incomplete) and not name.startswith(".")]
+    paths = [str(child) + "/" * child.is_dir() for child in children if child.is_dir() or child.suffix in endings]
+    return [name for name in paths if name.startswith(incomplete) and not name.startswith(".")]

@@ -62,12 +62,12 @@ def dedup(
             raise InputError(
                 f"{reuse}: not the pairs of an earlier search ({error}). Make them with --pairs."
             ) from None
-    found, sifted = dedup_file(
+    duplicates, sifted = dedup_file(
         SourceRows(name=file, fields=field_map(field)), options, known=known, out=out, dropped_out=dropped
     )
     if pairs is not None:
-        write_atomically(pairs, [msgspec.json.encode(found)])
-    print_duplicates(found, sifted, threshold)
+        write_atomically(pairs, [msgspec.json.encode(duplicates)])
+    print_duplicates(duplicates, sifted, threshold)
 
 
 def decontaminate(
@@ -151,7 +151,7 @@ def audit(
         questions_only=questions_only, label=label,
         reader=reader_options(reader, replies, [out, json_out, dropped], file, overrides or []),
     )  # fmt: skip
-    with show_engine() if reader else nullcontext() as asking:
+    with show_engine() if reader else nullcontext() as listener:
         report = audit_dataset(
             file,
             options,
@@ -160,7 +160,7 @@ def audit(
             clean_path=out,
             dropped_path=dropped,
             progress=show_progress,
-            listener=asking,
+            listener=listener,
         )
     if json_out is not None:
         write_atomically(json_out, [msgspec.json.format(msgspec.json.encode(report), indent=1)])
@@ -177,7 +177,7 @@ def audit(
 def reader_options(
     model: str, replies: Path | None, written: list[Path | None], file: str, overrides: list[str]
 ) -> ReaderOptions | None:
-    """Return who reads the answers; its replies lie beside the first file that is `written`. None without a reader."""
+    """Return the options of the reader, or None; its replies are kept beside the first `written` file."""
     from mathstrap.audit import ReaderOptions
     from mathstrap.evaluate.choose import choose_teacher
     from mathstrap.recipe import apply_override, build_recipe
@@ -206,7 +206,7 @@ def field_map(pairs: list[str]) -> dict[str, str]:
 
 
 def check_choice(option: str, value: str, choices: list[str]) -> None:
-    """Raise InputError where a value is none of the choices."""
+    """Raise InputError if a value is not one of the choices."""
     if value not in choices:
         raise InputError(f"{option} {value}: expected {' or '.join(choices)}.{suggest(value, choices)}")
 
@@ -230,7 +230,7 @@ def build_index(
     rewordings: bool = True,
     embedding: str = "off",
 ) -> TestSetIndex:
-    """Read the test sets and return their index; the usual seven where none is named."""
+    """Read the test sets, by default the usual seven, and return their index."""
     from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex
     from mathstrap.problems.testsets import DEFAULT, load_test_sets
 
@@ -256,25 +256,25 @@ def read_seeds(source: str) -> dict[bytes, Seed]:
 
 
 def show_progress(num_rows: int) -> None:
-    """Show how far the audit is, where a person is watching."""
+    """Show the progress of the audit on a terminal."""
     import sys
 
     if sys.stderr.isatty():
         typer.echo(f"\r{num_rows:,} rows", nl=False, err=True)
 
 
-def print_duplicates(found: Duplicates, sifted: Sifted, threshold: float) -> None:
-    """Print what was found, and what other thresholds would drop."""
+def print_duplicates(duplicates: Duplicates, sifted: Sifted, threshold: float) -> None:
+    """Print the duplicates, and how many other thresholds would drop."""
     kinds = {"exact": 0, "near": 0}
-    for pair in found.pairs:
+    for pair in duplicates.pairs:
         kinds[pair.kind] += 1
     typer.echo(f"{counted(sifted.num_rows, 'row')}: {sifted.kept:,} kept, {sifted.dropped:,} dropped", nl=False)
     typer.echo(f" ({sifted.bad_rows:,} of them without a question)" if sifted.bad_rows else "")
     typer.echo(f"{kinds['exact']:,} repeat an earlier question exactly; {kinds['near']:,} pairs are alike")
     for other in sorted({0.5, 0.6, 0.7, 0.8, 0.9, 1.0, threshold}):
-        if other >= found.options.floor:
+        if other >= duplicates.options.floor:
             mark = " <" if other == threshold else ""
-            typer.echo(f"  threshold {other:<5g} drops {len(found.dropped(other)):>9,}{mark}")
+            typer.echo(f"  threshold {other:<5g} drops {len(duplicates.dropped(other)):>9,}{mark}")
 
 
 def print_certificate(record: Certificate, sifted: Sifted) -> None:
@@ -321,7 +321,7 @@ def print_report(report: AuditReport, out: Path | None) -> None:
 
 
 def print_reader(reader: SecondReading, replies: str) -> None:
-    """Print what the reader said, beside what the detectors found in the same answers, and where its replies are."""
+    """Print the reader's verdicts beside the checker's on the same answers, and where its replies are."""
     cut_off = f" ({counted(reader.num_cut_off, 'reply', 'replies')} cut off)" if reader.num_cut_off else ""
     typer.echo(
         f"reader {reader.model}: {reader.num_read:,} of {reader.num_rows:,} answers read: {reader.sound:,} sound, "
@@ -341,7 +341,7 @@ def print_reader(reader: SecondReading, replies: str) -> None:
 
 
 def print_labels(labels: LabelScores) -> None:
-    """Print how well each side finds the answers that people labelled as wrong."""
+    """Print how well checker and reader find the answers that people labelled as wrong."""
     from rich.table import Table
 
     from mathstrap.render.terminal import terminal

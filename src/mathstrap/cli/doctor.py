@@ -1,4 +1,4 @@
-"""The verb doctor: what is damaged in a run, what mending costs, and mending it."""
+"""The verb doctor: show the damage of a run and the cost of repairing it, and repair it."""
 
 from __future__ import annotations
 
@@ -29,48 +29,48 @@ def doctor(
     if mend:
         for sentence in mend_run(run, own_code=own_code):
             typer.echo(printable(sentence))
-    found = examine(run)
+    diagnosis = examine(run)
     if as_json:
         import msgspec
 
-        typer.echo(msgspec.json.format(msgspec.json.encode(plain(found)), indent=2).decode())
+        typer.echo(msgspec.json.format(msgspec.json.encode(plain(diagnosis)), indent=2).decode())
     else:
-        print_diagnosis(found)
-    if found.findings:
+        print_diagnosis(diagnosis)
+    if diagnosis.findings:
         raise typer.Exit(1)
 
 
-def plain(found: Diagnosis) -> dict[str, object]:
+def plain(diagnosis: Diagnosis) -> dict[str, object]:
     """Return a diagnosis as plain values."""
     return {
-        "path": str(found.path),
+        "path": str(diagnosis.path),
         "findings": [
             {"file": finding.name, "line": finding.damage.number if finding.damage else None,
              "sentence": finding.sentence, "consequence": finding.consequence, "is_derived": finding.is_derived}
-            for finding in found.findings
+            for finding in diagnosis.findings
         ],
-        "asked_again": found.asked_again,
-        "tokens_in": found.usage.tokens_in, "tokens_out": found.usage.tokens_out, "usd": found.usd,
+        "asked_again": diagnosis.asked_again,
+        "tokens_in": diagnosis.usage.tokens_in, "tokens_out": diagnosis.usage.tokens_out, "usd": diagnosis.usd,
     }  # fmt: skip
 
 
-def print_diagnosis(found: Diagnosis) -> None:
-    """Print what is damaged, a finding in two lines, then what it costs and what to do."""
+def print_diagnosis(diagnosis: Diagnosis) -> None:
+    """Print each finding in two lines, then the cost and the command."""
     from mathstrap.render.hostile import printable
 
-    if not found.findings:
-        typer.echo(f"{printable(str(found.path))}: nothing is damaged.")
+    if not diagnosis.findings:
+        typer.echo(f"{printable(str(diagnosis.path))}: nothing is damaged.")
         return
-    for finding in found.findings[:SHOWN]:
+    for finding in diagnosis.findings[:SHOWN]:
         typer.echo(printable(finding.sentence))
         typer.echo(f"  {printable(finding.consequence)}")
-    if len(found.findings) > SHOWN:
-        typer.echo(f"and {len(found.findings) - SHOWN:,} more; --json prints all")
-    typer.echo(f"\n{found.cost}")
+    if len(diagnosis.findings) > SHOWN:
+        typer.echo(f"and {len(diagnosis.findings) - SHOWN:,} more; --json prints all")
+    typer.echo(f"\n{diagnosis.cost}")
     mended = []
-    if found.lines:
-        mended.append(f"sets {len(found.lines):,} damaged lines aside, in damaged-* files beside theirs")
-    if found.derived:
-        mended.append(f"derives {', '.join(found.derived)} anew")
+    if diagnosis.lines:
+        mended.append(f"sets {len(diagnosis.lines):,} damaged lines aside, in damaged-* files beside theirs")
+    if diagnosis.derived:
+        mended.append(f"derives {', '.join(diagnosis.derived)} anew")
     if mended:
-        typer.echo(f"To mend: mathstrap doctor {printable(str(found.path))} --mend. It {' and '.join(mended)}.")
+        typer.echo(f"To mend: mathstrap doctor {printable(str(diagnosis.path))} --mend. It {' and '.join(mended)}.")

@@ -89,8 +89,8 @@ def eval_(
         from mathstrap.evaluate.versus import evaluate_prompts
 
         with watched(quiet) as shown:
-            results, spread = evaluate_prompts(options, prompt, **shown)
-        print_sensitivity(results, spread)
+            results, sensitivities = evaluate_prompts(options, prompt, **shown)
+        print_sensitivity(results, sensitivities)
         if any(result.evaluation.num_unanswered for result in results):
             raise typer.Exit(3)
         return
@@ -104,7 +104,7 @@ def eval_(
 
 
 def run_probe(probe: str, options: EvalOptions, quiet: bool) -> None:
-    """Probe a model and print what it knows by heart."""
+    """Probe a model and print which questions it knows by heart."""
     from mathstrap.cli.eval_tables import print_memory
     from mathstrap.evaluate.memory import probe_memory
     from mathstrap.render.progress import show_progress
@@ -114,14 +114,14 @@ def run_probe(probe: str, options: EvalOptions, quiet: bool) -> None:
     if options.out.startswith("runs/eval-"):
         options = dataclasses.replace(options, out=options.out.replace("runs/eval-", "runs/memory-", 1))
     with show_progress(quiet=quiet) as shown:
-        found = probe_memory(options, listener=shown)
-    print_memory(found)
-    if any(one.num_unanswered for one in found.sets):
+        result = probe_memory(options, listener=shown)
+    print_memory(result)
+    if any(benchmark.num_unanswered for benchmark in result.sets):
         raise typer.Exit(3)
 
 
 def say_how_asked(options: EvalOptions) -> None:
-    """Say so where a model is asked as it was trained because no protocol was named, or is not although it could be."""
+    """Print a hint if the protocol was chosen from the model's training record, or differs from it."""
     from mathstrap.evaluate.own import protocol_for, training_record
 
     path = str(options.teacher.settings.get("adapter") or options.teacher.model_path)
@@ -159,13 +159,13 @@ def compare(
     pair = names_in(sets)
     if pair and len(pair) != 2:
         raise InputError(f"--sets: found {sets}, expected two names such as gsm8k,gsm8k-perturbed.")
-    found = contrast(a, b, (pair[0], pair[1])) if pair else compare_evaluations(a, b)
+    comparison = contrast(a, b, (pair[0], pair[1])) if pair else compare_evaluations(a, b)
     if json_lines:
         import msgspec
 
-        typer.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        typer.echo(msgspec.json.format(msgspec.json.encode(comparison), indent=2).decode())
         return
-    print_comparison(found, flips)
+    print_comparison(comparison, flips)
 
 
 def names_in(text: str) -> list[str]:
@@ -174,7 +174,7 @@ def names_in(text: str) -> list[str]:
 
 
 def run_kind(path: str) -> str:
-    """Return what a run directory holds: "evaluation" or "bootstrapping run"."""
+    """Return the kind of a run directory: "evaluation" or "bootstrapping run"."""
     from mathstrap.files.rundir import RunDir
 
     run = RunDir.read(path)
@@ -198,11 +198,11 @@ def build_options(
         chosen = {key: value for key, value in part.items() if value is not None}
         if recipe and section == "teacher" and chosen == {"backend": "embedded"}:
             continue
-        held = values.get(section) or {}
-        if not isinstance(held, dict):
-            raise RecipeError(f"{recipe}: {section}: found a {type(held).__name__}, expected `key: value` lines.")
+        current = values.get(section) or {}
+        if not isinstance(current, dict):
+            raise RecipeError(f"{recipe}: {section}: found a {type(current).__name__}, expected `key: value` lines.")
         if chosen:
-            values[section] = {**held, **chosen}
+            values[section] = {**current, **chosen}
     for override in overrides:
         apply_override(values, override)
     values.setdefault("out", default_out(values))
@@ -218,18 +218,19 @@ def build_options(
 
 @contextmanager
 def watched(quiet: bool) -> Iterator[dict[str, Any]]:
-    """Give the arguments of `evaluate` that show the engine's progress and, beside it, the accuracy so far."""
+    """Give the arguments of `evaluate` that show the engine's progress and the accuracy so far."""
     from mathstrap.render.progress import show_progress
 
     with show_progress(quiet=quiet) as shown:
-        yield {"listener": shown, "progress": lambda found: shown.note(accuracy_so_far(found))}
+        yield {"listener": shown, "progress": lambda progress: shown.note(accuracy_so_far(progress))}
 
 
-def accuracy_so_far(found: EvalProgress) -> str:
+def accuracy_so_far(progress: EvalProgress) -> str:
     """Return the live accuracy with its interval as text."""
-    parts = [f"{found.accuracy:.1%} right (95 %: {found.low:.1%} to {found.high:.1%}) of {found.done:,} graded"]
-    if found.truncated:
-        parts.append(f"{found.truncated:,} cut off")
-    if found.unparseable:
-        parts.append(f"{found.unparseable:,} without answer")
+    interval = f"95 %: {progress.low:.1%} to {progress.high:.1%}"
+    parts = [f"{progress.accuracy:.1%} right ({interval}) of {progress.done:,} graded"]
+    if progress.truncated:
+        parts.append(f"{progress.truncated:,} cut off")
+    if progress.unparseable:
+        parts.append(f"{progress.unparseable:,} without answer")
     return ", ".join(parts)

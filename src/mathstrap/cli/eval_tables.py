@@ -1,4 +1,4 @@
-"""Print an evaluation's numbers, the spread over prompts, a comparison and the list of test sets."""
+"""Print the numbers of an evaluation, the differences between prompts, a comparison and the list of test sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def print_benchmarks() -> None:
-    """Print the test sets: name and what it is, then where it is read from."""
+    """Print the test sets: name and description, then the source."""
     from mathstrap.evaluate import BENCHMARKS
     from mathstrap.render.terminal import terminal
 
@@ -31,28 +31,28 @@ def percent(score: Estimate) -> str:
 
 
 def print_result(result: EvalResult) -> None:
-    """Print the numbers, what they depend on, and where everything is."""
+    """Print the numbers, the settings they depend on, and the files."""
     from rich.table import Table
 
     from mathstrap.evaluate.record import describe
     from mathstrap.render.terminal import terminal
 
     console = terminal()
-    found = result.evaluation
-    table = Table(title=found.model, title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    evaluation = result.evaluation
+    table = Table(title=evaluation.model, title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
     for heading in ("set", "n", "accuracy", "95 %", "strict", "flexible", "symbolic", "reference"):
         is_set = heading == "set"
         table.add_column(heading, justify="left" if is_set else "right", no_wrap=not is_set, overflow="fold")
-    for s in found.summaries:
+    for s in evaluation.summaries:
         scores = [f"{s.scores[name].value:.1%}" for name in ("strict", "flexible", "symbolic", "reference")]
         count = f"{s.num_problems:,}" + (f" x {s.num_draws}" if s.num_draws > 1 else "")
-        spread = f"{s.accuracy.low * 100:.1f}-{s.accuracy.high * 100:.1f}"
+        interval = f"{s.accuracy.low * 100:.1f}-{s.accuracy.high * 100:.1f}"
         if not s.accuracy.num:  # nothing was answered: no number rather than 0 %
             table.add_row(s.benchmark, count, *["-"] * 6)
             continue
-        table.add_row(s.benchmark, count, f"{s.accuracy.value:.1%}", spread, *scores)
+        table.add_row(s.benchmark, count, f"{s.accuracy.value:.1%}", interval, *scores)
     console.print(table)
-    for s in found.summaries:
+    for s in evaluation.summaries:
         if not s.accuracy.num:
             console.print(f"{s.benchmark}: no reply, so no number", soft_wrap=True)
             continue
@@ -67,8 +67,8 @@ def print_result(result: EvalResult) -> None:
             console.print(f"{s.benchmark}: pass@{k} {percent(score)}, {voted}", soft_wrap=True)
         for note in s.notes:
             console.print(f"{s.benchmark}: {note}", soft_wrap=True)
-    for style, made in found.provenance.items():
-        console.print(describe(style, made), soft_wrap=True, style="dim")
+    for style, record in evaluation.provenance.items():
+        console.print(describe(style, record), soft_wrap=True, style="dim")
     asked = result.asked
     if asked is not None and asked.answered:
         console.print(
@@ -80,48 +80,48 @@ def print_result(result: EvalResult) -> None:
     if asked is not None and asked.failed:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in asked.errors.items())
         console.print(f"calls that broke: {kinds}", soft_wrap=True)
-    if found.num_unanswered:
+    if evaluation.num_unanswered:
         again = "the same command asks for them again" if asked else "add them to the file and run the command again"
-        console.print(f"replies missing: {found.num_unanswered:,}; {again}.")
+        console.print(f"replies missing: {evaluation.num_unanswered:,}; {again}.")
     if result.num_unfit_rows:
         console.print(f"rows that fit no question: {result.num_unfit_rows:,}, kept in {result.path / 'rejects.jsonl'}")
     console.print(f"{result.path / 'report.html'}: every wrong answer beside the gold", soft_wrap=True)
     console.print(f"{result.path / 'draws.jsonl'}: every reply, graded (and .parquet)", soft_wrap=True)
 
 
-def print_sensitivity(results: list[EvalResult], spread: list[Sensitivity]) -> None:
-    """Print the accuracy under every prompt, and its spread, then what each run depends on and where it is."""
+def print_sensitivity(results: list[EvalResult], sensitivities: list[Sensitivity]) -> None:
+    """Print the accuracy under every prompt, and its spread, then the settings and the report of each run."""
     from rich.table import Table
 
     from mathstrap.evaluate.record import describe
     from mathstrap.render.terminal import terminal
 
     table = Table(title="prompt sensitivity", title_style="bold", title_justify="left", box=None, padding=(0, 1, 0, 0))
-    prompts = list(spread[0].accuracies)
+    prompts = list(sensitivities[0].accuracies)
     for heading in ("set", *prompts, "mean", "lowest", "highest", "always right", "never right"):
         table.add_column(heading, justify="left" if heading == "set" else "right")
-    for row in spread:
+    for row in sensitivities:
         values = [*row.accuracies.values(), row.mean, row.lowest, row.highest, row.always, row.never]
         table.add_row(row.benchmark, *(f"{value:.1%}" for value in values))
     console = terminal()
     console.print(table)
     for result in results:
-        for style, made in result.evaluation.provenance.items():
-            console.print(describe(style, made), soft_wrap=True, style="dim")
+        for style, record in result.evaluation.provenance.items():
+            console.print(describe(style, record), soft_wrap=True, style="dim")
         missing = result.evaluation.num_unanswered
         lack = f"; replies missing: {missing:,}, the same command asks for them again" if missing else ""
         console.print(f"{result.path / 'report.html'}{lack}", soft_wrap=True)
 
 
-def print_comparison(found: EvaluationComparison, flips: int) -> None:
-    """Print differences with intervals, the test, the flips and what could have been seen."""
+def print_comparison(comparison: EvaluationComparison, flips: int) -> None:
+    """Print differences with intervals, the test, the flips and the statistical power."""
     from mathstrap.render.terminal import terminal
 
     console = terminal(soft_wrap=True)
-    console.print(f"A {found.a}: {found.model_a}\nB {found.b}: {found.model_b}")
-    for warning in found.warnings:
+    console.print(f"A {comparison.a}: {comparison.model_a}\nB {comparison.b}: {comparison.model_b}")
+    for warning in comparison.warnings:
         console.print(f"note: {warning}", style="yellow", markup=False)
-    for name, c in found.sets.items():
+    for name, c in comparison.sets.items():
         console.print(
             f"\n{name}, {c.num} questions both answered: A {c.accuracy_a:.1%}, B {c.accuracy_b:.1%}, "
             f"B - A {c.difference:+.1%} ({c.low:+.1%} to {c.high:+.1%})", style="bold",
@@ -145,8 +145,8 @@ def print_comparison(found: EvaluationComparison, flips: int) -> None:
                 console.print(f"{label}: {', '.join(ids[:flips])}{more}", markup=False)
 
 
-def print_memory(found: MemoryProbe) -> None:
-    """Print by set and share shown how many rests of questions were written word for word."""
+def print_memory(probe: MemoryProbe) -> None:
+    """Print, by set and shown share, how many rests of questions were written word for word."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -155,9 +155,9 @@ def print_memory(found: MemoryProbe) -> None:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     for heading in ("set", "shown", "questions", "rest word for word", "95 %", "mean part of the rest"):
         table.add_column(heading, justify="left" if heading == "set" else "right", no_wrap=True)
-    for one in found.sets:
-        for share, exact in one.exact.items():
+    for row in probe.sets:
+        for share, exact in row.exact.items():
             interval = f"{exact.low:.1%} to {exact.high:.1%}"
-            part = f"{one.overlap[share].value:.1%}"
-            table.add_row(one.benchmark, f"{share} %", f"{exact.num:,}", f"{exact.value:.1%}", interval, part)
+            part = f"{row.overlap[share].value:.1%}"
+            table.add_row(row.benchmark, f"{share} %", f"{exact.num:,}", f"{exact.value:.1%}", interval, part)
     terminal(soft_wrap=True).print(table)

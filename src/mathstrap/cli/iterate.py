@@ -19,8 +19,8 @@ def iterate(
     with show_progress(quiet=quiet, json_lines=False) as events:
         summary = iterate(loaded, events=events, tell=lambda line: None if quiet else typer.echo(line, err=True))
     typer.echo(f"{'round':>5} {'samples':>8} {'rows':>8} {'accuracy':>9}  student")
-    for one in summary.rounds:
-        typer.echo(f"{one.number:>5} {one.num_samples:>8,} {one.num_rows:>8,} {one.accuracy:>9.1%}  {one.student}")
+    for row in summary.rounds:
+        typer.echo(f"{row.number:>5} {row.num_samples:>8,} {row.num_rows:>8,} {row.accuracy:>9.1%}  {row.student}")
     if summary.stopped:
         typer.echo(f"Stopped: {summary.stopped}.")
     if summary.best is not None:

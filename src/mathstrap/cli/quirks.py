@@ -1,4 +1,4 @@
-"""The verb `quirks`: what the reference code would have done to the user's own seeds."""
+"""The verb `quirks`: count the damage that the reference code would have done to the user's own seeds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verb `reproduce`: what of the paper needs no GPU, recounted, and two experiments that one core can run."""
+"""The verb `reproduce`: recount the claims of the paper that need no GPU, and run two experiments on one core."""
 
 from __future__ import annotations
 

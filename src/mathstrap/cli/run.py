@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from mathstrap.pipeline.options import RunRecipe
     from mathstrap.pipeline.preview import Preview
 
-# What `show` says of a derived question beside its text; the other tags repeat the seed and the prompt.
+# The tags of a derived question that `show` prints; the others repeat the seed and the prompt.
 SHOWN_TAGS = ("mask_text", "mask_kind", "mask_relevant", "mask_unique")
 
-YOUR_SEEDS = "questions.jsonl"  # the starter's own name for a file that its reader has yet to write
+YOUR_SEEDS = "questions.jsonl"  # the starter's placeholder for the user's file
 RECIPE_VERBS = {
     "run": "makes a data set",
     "train": "fine-tunes a model on one",
@@ -91,9 +91,9 @@ def run(
 
 
 def recipe_or_questions(named: str, overrides: list[str]) -> RunRecipe:
-    """Return the recipe of a name or path; questions in its place get the starter's, and need a teacher.
+    """Return the recipe of a name or path; a file of questions gets the starter's recipe, and needs a teacher.
 
-    Money is never spent on a guess: with the starter's own teacher a file of questions is refused with what to type.
+    Money is never spent on a guess: without a named teacher, the error shows the commands to choose one.
     """
     from mathstrap.pipeline.options import RunRecipe
     from mathstrap.pipeline.starting import holds_questions, set_teacher, starter_values
@@ -125,7 +125,7 @@ def recipe_or_questions(named: str, overrides: list[str]) -> RunRecipe:
 
 
 def asked_to_replace(sentence: str) -> bool:
-    """Ask on a terminal whether samples may go; where nobody can answer they may not."""
+    """Ask on a terminal whether samples may be replaced; without a terminal, the answer is no."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return False
     say(printable(sentence), err=True)
@@ -145,7 +145,7 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str, *, said:
         title=f"{recipe.name}: {counted(summary.num_seeds, 'seed')}, {counted(summary.num_problems, 'question')}",
         title_style="bold",
         box=SIMPLE_HEAD,
-        padding=0,  # nine columns stand in 80 characters
+        padding=0,  # so that nine columns fit into 80 characters
         pad_edge=False,
     )
     for heading in ("method", *FUNNEL, "yield"):
@@ -221,7 +221,7 @@ def closing_lines(
 
 
 def first_seed(summary: RunSummary) -> str:
-    """Return the id of a seed that made a sample, or of any seed."""
+    """Return the id of a seed that has a sample, or of any seed."""
     from mathstrap.files.rundir import RunDir
     from mathstrap.types import Problem, Sample
 
@@ -230,45 +230,45 @@ def first_seed(summary: RunSummary) -> str:
     return sample.seed if sample else next(iter(run.read_records("problems", Problem))).id
 
 
-def print_preview(found: Preview, recipe: RunRecipe) -> None:
-    """Print the first prompt of each stage and method, then the plan, one line for each, and last the money."""
+def print_preview(preview: Preview, recipe: RunRecipe) -> None:
+    """Print the first prompt of each stage and method, then the plan, one line for each, and finally the cost."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
     console = terminal()
-    for line in found.seed_lines:
+    for line in preview.seed_lines:
         console.print(printable(line), markup=False, soft_wrap=True)
-    for stage in found.stages:  # before the money: what is printed last is what a terminal still shows
+    for stage in preview.stages:  # before the money: what is printed last is what a terminal still shows
         console.print(f"\nFirst prompt: {stage.name}", style="bold")
         for message in stage.first:
             console.print(message.role, style="dim")
             console.print(fitted(message.content), markup=False, soft_wrap=True)
     console.print()
     table = Table(
-        title=f"{recipe.name}: {counted(found.num_seeds, 'seed')}; nothing was asked",
+        title=f"{recipe.name}: {counted(preview.num_seeds, 'seed')}; nothing was asked",
         title_style="bold",
         box=SIMPLE_HEAD,
     )
     for heading in ("stage, method", "requests", "paid", "tokens in", "out", "at most"):
         table.add_column(heading, justify="left" if heading.startswith("stage") else "right", no_wrap=True)
-    for stage in found.stages:
+    for stage in preview.stages:
         table.add_row(
             stage.name, f"{stage.num_requests:,}", f"{stage.num_paid:,}", f"~{short(stage.tokens_in)}",
             f"~{short(stage.tokens_out_expected)}", short(stage.tokens_out_most),
         )  # fmt: skip
     console.print(table)
-    if found.num_planned < found.num_seeds:
+    if preview.num_planned < preview.num_seeds:
         console.print(
-            f"counted on {found.num_planned:,} of the {found.num_seeds:,} seeds, evenly spread, and scaled up; "
+            f"counted on {preview.num_planned:,} of the {preview.num_seeds:,} seeds, evenly spread, and scaled up; "
             "the run plans every one"
         )
-    say(found.cost_sentence)
+    say(preview.cost_sentence)
     for line in thinker_lines(recipe):
         say(line)
 
 
 def after_a_second() -> Callable[[str], None]:
-    """Return a function that shows how far a plan is, on standard error, once a second has passed."""
+    """Return a function that shows the progress of planning on standard error, after one second."""
     import time
 
     begun = last = time.monotonic()
@@ -284,7 +284,7 @@ def after_a_second() -> Callable[[str], None]:
 
 
 def thinker_lines(recipe: RunRecipe) -> list[str]:
-    """Return what to say of a model that thinks and of limits too small for it."""
+    """Return hints about a model that thinks, and about limits that are too small for it."""
     from mathstrap.engine.thinkers import THINKER_MAX_TOKENS, TYPICAL_THOUGHT, thinks
 
     model = recipe.teacher.model
@@ -342,8 +342,8 @@ def show(
 
 
 def newest_run(folder: Path) -> Path:
-    """Return the run below a folder that was written last, and say which one where there are several."""
-    written = {found.parent: found.stat().st_mtime_ns for found in folder.glob("*/problems.jsonl")}
+    """Return the run below a folder that was written last; if there are several, print its name."""
+    written = {path.parent: path.stat().st_mtime_ns for path in folder.glob("*/problems.jsonl")}
     if not written:
         raise InputError(f"{folder}: there is no run here. Name one: mathstrap show ID --run DIRECTORY")
     newest = max(written, key=lambda run: written[run])
@@ -353,7 +353,7 @@ def newest_run(folder: Path) -> Path:
 
 
 def print_exchange(exchange: Exchange, *, full: bool) -> None:
-    """Print one request with its reply and what became of it."""
+    """Print one request with its reply and its outcome."""
     request, verdict, reject = exchange.request, exchange.verdict, exchange.reject
     outcome = "not answered yet" if exchange.completion is None else "answered"
     if verdict is not None:
@@ -526,7 +526,7 @@ def look_at_seeds(source: str) -> tuple[list[str], dict[str, str] | None]:
             shown = ", ".join(f'{part} "{column}"' for part, column in fields.items())
             return [*loaded.lines(), f"  columns, guessed: {shown}", "  (change them under seeds.fields)"], fields
     except InputError:
-        pass  # the guess was no good: what was wrong without it is what to say
+        pass  # the guess failed: report the error without it
     return [reason.replace("seeds.on_bad", "on_bad")], None
 
 
@@ -548,7 +548,7 @@ def with_teacher(text: str, model: str) -> str:
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a file that is not there yet."""
+    """Write a new file; raises InputError if it exists."""
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write(text)

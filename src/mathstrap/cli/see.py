@@ -1,4 +1,4 @@
-"""The verbs of looking: stats, report, explore; and what compare prints of two bootstrapping runs."""
+"""The verbs stats, report and explore, and the output of compare for two bootstrapping runs."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def explore(
 
 
 def runs_at(path: Path) -> list[Path]:
-    """Return a run directory itself, or those that lie in a folder of runs, the newest first."""
+    """Return a run directory itself, or the runs in a folder, newest first."""
     from mathstrap.explore.server import has_records
 
     if has_records(path):
@@ -129,7 +129,7 @@ def print_comparison(a: str, b: str) -> None:
 
 
 def write_page(path: str, html: str) -> None:
-    """Write a page whole and print where it is."""
+    """Write a page atomically and print its path."""
     from mathstrap.files.tables import write_atomically
 
     write_atomically(Path(path), [html.encode("utf-8", "replace")])
@@ -138,7 +138,7 @@ def write_page(path: str, html: str) -> None:
 
 @contextmanager
 def changing(path: str) -> Iterator[tuple[RunDir, RunDir]]:
-    """Give a run to read from and the same run, locked, to keep the numbers in."""
+    """Give a run to read from, and the same run, locked, to store the numbers in."""
     from mathstrap.files.rundir import RunDir
 
     opened = RunDir.read(path)
@@ -236,7 +236,7 @@ def print_analysis(analysis: Analysis) -> None:
 
 
 def print_extras(extras: Any) -> None:
-    """Print diversity gains and perplexities that are kept with the run."""
+    """Print the diversity gains and perplexities that are stored with the run."""
     from mathstrap.render.hostile import printable
     from mathstrap.render.pages import count, mean_text
 
@@ -266,7 +266,7 @@ def print_extras(extras: Any) -> None:
 
 
 def table(title: str, head: list[str], rows: dict[str, Any], cells: Callable[[Any], list[str]]) -> None:
-    """Print rows under a head, the first column left and the others right; nothing where there are no rows."""
+    """Print rows under a head, the first column aligned left and the others right; print nothing without rows."""
     from mathstrap.render.hostile import printable
     from mathstrap.render.pages import method_name
 

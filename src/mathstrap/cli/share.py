@@ -1,4 +1,4 @@
-"""What hands a run to other tools: export, preflight, serve-reward and push, and the tasks that eval writes."""
+"""The verbs that pass a run to other tools: export, preflight, serve-reward and push, and the tasks of eval."""
 
 from __future__ import annotations
 
@@ -82,20 +82,20 @@ def export(
 
         with RunDir.open(path) as run:
             replaced = replaced_sentences(path, plans, validation)
-            made = export_run(run, plans, held_out=held_seeds(run, validation), share=validation)
+            exports = export_run(run, plans, held_out=held_seeds(run, validation), share=validation)
         folder = path
     else:
         folder = out or path.parent / f"{path.stem}-exports"
         replaced = replaced_sentences(folder, plans, validation)
         if not is_own_card(folder / CARD):
             say(f"{folder / CARD} was not written by mathstrap and stays as it is: no data card is written.", err=True)
-        made = export_file(path, plans, folder, fields=field_map(field), validation_share=validation)
-    for name, each in made.items():
-        held = f" and {each.num_held_out:,} for validation" if each.num_held_out else ""
-        typer.echo(f"{folder / f'export-{name}'}.jsonl, .parquet: {counted(each.num_rows, 'row')}{held}")
+        exports = export_file(path, plans, folder, fields=field_map(field), validation_share=validation)
+    for name, exported in exports.items():
+        held = f" and {exported.num_held_out:,} for validation" if exported.num_held_out else ""
+        typer.echo(f"{folder / f'export-{name}'}.jsonl, .parquet: {counted(exported.num_rows, 'row')}{held}")
         if name in replaced:
             typer.echo(indented(printable(replaced[name]), "  "))
-        for reason, count in each.left_out.items():
+        for reason, count in exported.left_out.items():
             typer.echo(f"  {count:,} without a row: {reason}")
     reasons = {reason for each in made.values() for reason in each.left_out}
     if not any(each.num_rows + each.num_held_out for each in made.values()) and reasons <= UNREADABLE_ROWS:
@@ -119,7 +119,7 @@ def example_fields(path: Path) -> str:
 
 
 def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, out: Path | None) -> None:
-    """Write config and data with which another trainer makes the training run of a recipe."""
+    """Write the configuration and data with which another trainer runs a recipe's training."""
     from mathstrap.files.private import plain_folder
     from mathstrap.recipe import apply_override, build_recipe, load_recipe
     from mathstrap.train import TrainRecipe
@@ -135,12 +135,12 @@ def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, o
             apply_override(values, override)
         chosen = build_recipe(TrainRecipe, values, "export")
     folder = out or plain_folder((path if path.is_dir() else path.parent) / f"for-{trainer}")
-    made = emit(trainer, with_data(chosen, path), folder)
-    typer.echo(f"{made.folder}: {', '.join(made.files)}")
-    typer.echo(f"{counted(made.num_train, 'row')} to train on, {made.num_held_out:,} held out")
-    for reason, count in made.skipped.items():
+    emitted = emit(trainer, with_data(chosen, path), folder)
+    typer.echo(f"{emitted.folder}: {', '.join(emitted.files)}")
+    typer.echo(f"{counted(emitted.num_train, 'row')} to train on, {emitted.num_held_out:,} held out")
+    for reason, count in emitted.skipped.items():
         typer.echo(f"{counted(count, 'row')} skipped: {reason}")
-    typer.echo(f"Train: {made.command}")
+    typer.echo(f"Train: {emitted.command}")
 
 
 def window_of(pass_rate: str, min_draws: int) -> DifficultyOptions | None:
@@ -195,13 +195,13 @@ def preflight(
         format=format_, reward=reward, prompt=prompt, gold=gold, max_prompt=max_prompt, tokenizer=tokenizer,  # type: ignore[arg-type]
         limit=limit,
     )  # fmt: skip
-    found = check(path, options)
-    for line in report_lines(found):
+    result = check(path, options)
+    for line in report_lines(result):
         typer.echo(hanging(line, " " * 17))
     if json_out is not None:
-        text = msgspec.json.format(msgspec.json.encode(found), indent=2)
+        text = msgspec.json.format(msgspec.json.encode(result), indent=2)
         write_atomically(json_out, [text + b"\n"])
-    if found.num_errors:
+    if result.num_errors:
         raise typer.Exit(1)
 
 
@@ -271,9 +271,9 @@ def emit_tasks(options: EvalOptions, folder: Path) -> None:
     trained = str(options.teacher.settings.get("adapter") or options.teacher.model_path)
     protocol = protocol_for(options.protocol, options.changes, trained)
     for loaded in load_sets(options):
-        made = write_task(folder, loaded, protocol)
-        typer.echo(f"{made.folder / made.name}.yaml: {counted(made.num_questions, 'question')}")
-        typer.echo(f"Run: {made.command}")
+        task = write_task(folder, loaded, protocol)
+        typer.echo(f"{task.folder / task.name}.yaml: {counted(task.num_questions, 'question')}")
+        typer.echo(f"Run: {task.command}")
 
 
 def print_plan(plan: PushPlan, *, dry_run: bool) -> None:

@@ -67,7 +67,7 @@ def print_step(event: StepEvent) -> None:
 
 
 def print_summary(summary: StudySummary) -> None:
-    """Print where the study stands and its files."""
+    """Print the state of the study and its files."""
     from mathstrap.study.words import headline_table, is_trained
 
     if summary.result is not None:
@@ -84,7 +84,7 @@ def print_summary(summary: StudySummary) -> None:
         typer.echo("Stopped for time; the same command goes on.")
 
 
-def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
+def print_preview(preview: StudyPreview, recipe: StudyRecipe) -> None:
     """Print the plan: questions, students, cost, power."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -92,47 +92,47 @@ def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
     from mathstrap.render.terminal import terminal
 
     console = terminal(soft_wrap=True)
-    console.print(f"{recipe.name}: {counted(found.num_seeds, 'seed')}; nothing was asked, trained or evaluated")
-    for note in found.notes:
+    console.print(f"{recipe.name}: {counted(preview.num_seeds, 'seed')}; nothing was asked, trained or evaluated")
+    for note in preview.notes:
         console.print(f"note: {note}")
-    for test in found.tests:
+    for test in preview.tests:
         questions = counted(test.num_questions, "question")
         console.print(f"test, {test.direction}: {questions} from {counted(test.num_originals, 'original')}")
-    if found.run is not None:
-        left = sum(stage.num_requests - stage.num_paid for stage in found.run.stages)
-        held = sum(stage.num_paid for stage in found.run.stages)
-        console.print(f"bootstrap: {counted(left, 'request')} to ask, {held:,} paid already")
-    if found.is_assumed:
+    if preview.run is not None:
+        left = sum(stage.num_requests - stage.num_paid for stage in preview.run.stages)
+        num_paid = sum(stage.num_paid for stage in preview.run.stages)
+        console.print(f"bootstrap: {counted(left, 'request')} to ask, {num_paid:,} paid already")
+    if preview.is_assumed:
         console.print("~ a guess before the run: every answer verifies, replies take half their limit")
-    about = "~" if found.is_assumed else ""
+    about = "~" if preview.is_assumed else ""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     headings = ["arm", "size", "match", "samples", "steps", "passes", "tokens seen"]
     for heading in headings if recipe.students else ["arm", "size", "samples"]:
         table.add_column(heading, justify="left" if heading in ("arm", "match") else "right", no_wrap=True)
-    for cell in found.plan.cells:
-        student = found.plan.student(cell.students[0])
-        made, samples = student.schedule, f"{about}{student.rows.size.num_samples:,}"
+    for cell in preview.plan.cells:
+        student = preview.plan.student(cell.students[0])
+        schedule, samples = student.schedule, f"{about}{student.rows.size.num_samples:,}"
         size = f"{cell.size:,}" if cell.size else "all"
-        steps, tokens = f"{about}{made.num_steps:,}", f"{about}{made.tokens_seen:,}"
-        seen = [cell.match, samples, steps, f"{made.passes:.1f}", tokens] if recipe.students else [samples]
+        steps, tokens = f"{about}{schedule.num_steps:,}", f"{about}{schedule.tokens_seen:,}"
+        seen = [cell.match, samples, steps, f"{schedule.passes:.1f}", tokens] if recipe.students else [samples]
         table.add_row(cell.arm, size, *seen)
     console.print(table)
     if not recipe.students:
         rows = f"; perplexity of {recipe.perplexity:,} rows of each at most, by {recipe.train.model}"
         console.print(f"nobody is trained{rows if recipe.perplexity else ''}")
         return
-    schedules = [student.schedule for student in found.plan.students]
+    schedules = [student.schedule for student in preview.plan.students]
     console.print(
         f"{len(schedules)} students over {len(recipe.rng_seeds)} seeds: "
-        f"{about}{sum(made.num_steps for made in schedules):,} optimiser steps, "
-        f"{about}{sum(made.tokens_seen for made in schedules):,} tokens{hours(found.train_hours)}"
+        f"{about}{sum(schedule.num_steps for schedule in schedules):,} optimiser steps, "
+        f"{about}{sum(schedule.tokens_seen for schedule in schedules):,} tokens{hours(preview.train_hours)}"
     )
     console.print(
-        f"{counted(found.num_evaluations, 'evaluation')}, "
-        f"{counted(found.num_requests, 'request')}{hours(found.evaluation_hours)}"
+        f"{counted(preview.num_evaluations, 'evaluation')}, "
+        f"{counted(preview.num_requests, 'request')}{hours(preview.evaluation_hours)}"
     )
-    console.print("cost: no price is known" if found.usd is None else f"cost: about ${found.usd:,.2f}")
-    for power in found.powers:
+    console.print("cost: no price is known" if preview.usd is None else f"cost: about ${preview.usd:,.2f}")
+    for power in preview.powers:
         console.print(
             f"power, {power.direction}: {100 * power.one:.1f} points between two arms are found in four studies of "
             f"five ({100 * power.all:.1f} with Holm over {power.num_comparisons} pairs), assuming accuracy "
@@ -142,5 +142,5 @@ def print_preview(found: StudyPreview, recipe: StudyRecipe) -> None:
 
 
 def hours(value: float | None) -> str:
-    """Return a time as text; empty where it is not known."""
+    """Return a time as text; empty if it is unknown."""
     return "" if value is None else f", about {value:.1f} hours" if value >= 1 else f", about {60 * value:.0f} minutes"

@@ -172,38 +172,39 @@ class Display:
 
     def __enter__(self) -> Display:
         console = terminal(stderr=True)
-        # Of several processes the first shows; a first step can take a minute, and nothing else would be seen.
+        # Only the first process shows progress, and at once: a first step can take a minute.
         if console.is_terminal and os.environ.get("RANK", "0") == "0":
             self.begin(console)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.progress is not None:
-            self.progress.live.transient = self.progress.tasks[0].total is None  # nothing of a run that never began
+            # Erase the line of a run that never began.
+            self.progress.live.transient = self.progress.tasks[0].total is None
             self.progress.stop()
 
-    def show(self, made: Any) -> None:
+    def show(self, point: Any) -> None:
         """Show a point of the curve or a validation."""
         import time
 
         console = terminal(stderr=True)
-        if hasattr(made, "eval_loss"):
-            accuracy = "" if made.accuracy is None else f", accuracy {made.accuracy:.3f}"
-            self.line(console, f"step {made.step}: held-out loss {made.eval_loss:.4f}{accuracy}")
+        if hasattr(point, "eval_loss"):
+            accuracy = "" if point.accuracy is None else f", accuracy {point.accuracy:.3f}"
+            self.line(console, f"step {point.step}: held-out loss {point.eval_loss:.4f}{accuracy}")
             return
-        text = f"loss {made.loss:.4f}  {made.tokens_per_second:,.0f} tokens/s  {clock(made.seconds_left)} left"
+        text = f"loss {point.loss:.4f}  {point.tokens_per_second:,.0f} tokens/s  {clock(point.seconds_left)} left"
         if console.is_terminal:
-            self.advance(console, made, text)
-        elif time.monotonic() - self.last_seconds >= 10 or made.step == made.num_steps:
+            self.advance(console, point, text)
+        elif time.monotonic() - self.last_seconds >= 10 or point.step == point.num_steps:
             self.last_seconds = time.monotonic()
-            self.line(console, f"step {made.step}/{made.num_steps}  {text}")
+            self.line(console, f"step {point.step}/{point.num_steps}  {text}")
 
     def line(self, console: Any, text: str) -> None:
         """Print a line above the progress, if there is one."""
         (self.progress.console if self.progress is not None else console).print(text, highlight=False)
 
     def begin(self, console: Any) -> None:
-        """Start the live line, before it is known how many steps there are."""
+        """Start the live line, before the number of steps is known."""
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self.progress = Progress(
@@ -213,11 +214,11 @@ class Display:
         self.task = self.progress.add_task("train", total=None, text="reading the data, loading the model")
         self.progress.start()
 
-    def advance(self, console: Any, made: Any, text: str) -> None:
-        """Move the live line on."""
+    def advance(self, console: Any, point: Any, text: str) -> None:
+        """Update the live line."""
         if self.progress is None:
             self.begin(console)
-        self.progress.update(self.task, completed=made.step, total=made.num_steps, text=text)
+        self.progress.update(self.task, completed=point.step, total=point.num_steps, text=text)
 
 
 def clock(seconds: float) -> str:

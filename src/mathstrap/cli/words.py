@@ -1,4 +1,4 @@
-"""Print sentences so that a narrow terminal breaks them between words; what is piped on stays one line each."""
+"""Print sentences, broken between words on a narrow terminal; piped output stays one line each."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import textwrap
 
 import typer
 
-MOST_WIDTH = 100  # of a sentence: longer lines are hard to read, however wide the window
+MOST_WIDTH = 100  # longer lines are hard to read, however wide the window
 
 
 def say(text: str, *, err: bool = False) -> None:
-    """Print lines, each wrapped on a terminal; one that begins with spaces is a command to copy and stays whole."""
+    """Print lines, wrapped on a terminal; a line that begins with spaces is a command to copy and is not wrapped."""
     for line in fitted(text, err=err).split("\n"):
         typer.echo(line, err=err)
 
 
 def fitted(text: str, *, err: bool = False) -> str:
-    """Return the lines as they are printed; see `say`."""
+    """Return the lines as `say` prints them."""
     if not (sys.stderr if err else sys.stdout).isatty():
         return text
     width = min(shutil.get_terminal_size().columns, MOST_WIDTH)
@@ -26,7 +26,7 @@ def fitted(text: str, *, err: bool = False) -> str:
 
 
 def indented(line: str, pad: str) -> str:
-    """Return a line behind a margin, which the lines it is broken into on a terminal keep."""
+    """Return a line with a left margin, which its continuation lines on a terminal keep."""
     if not sys.stdout.isatty():
         return pad + line
     width = max(shutil.get_terminal_size().columns, len(pad) + 20)
@@ -37,7 +37,7 @@ def indented(line: str, pad: str) -> str:
 
 
 def hanging(line: str, pad: str) -> str:
-    """Return a line; where a terminal is too narrow for it, what follows its first part stands behind a margin."""
+    """Return a line; on a narrow terminal, its continuation lines get a left margin."""
     if not sys.stdout.isatty():
         return line
     width = max(shutil.get_terminal_size().columns, len(pad) + 20)
@@ -49,5 +49,5 @@ def hanging(line: str, pad: str) -> str:
 
 
 def wrapped(line: str, width: int) -> str:
-    """Return one line broken between words; a path or an address longer than the width stays whole."""
+    """Return one line broken between words; a path or an address longer than the width is not broken."""
     return textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
