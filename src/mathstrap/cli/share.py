@@ -91,14 +91,15 @@ def export(
             say(f"{folder / CARD} was not written by mathstrap and stays as it is: no data card is written.", err=True)
         exports = export_file(path, plans, folder, fields=field_map(field), validation_share=validation)
     for name, exported in exports.items():
-        held = f" and {exported.num_held_out:,} for validation" if exported.num_held_out else ""
-        typer.echo(f"{folder / f'export-{name}'}.jsonl, .parquet: {counted(exported.num_rows, 'row')}{held}")
+        validated = f" and {exported.num_held_out:,} for validation" if exported.num_held_out else ""
+        typer.echo(f"{folder / f'export-{name}'}.jsonl, .parquet: {counted(exported.num_rows, 'row')}{validated}")
         if name in replaced:
             typer.echo(indented(printable(replaced[name]), "  "))
         for reason, count in exported.left_out.items():
             typer.echo(f"  {count:,} without a row: {reason}")
-    reasons = {reason for each in made.values() for reason in each.left_out}
-    if not any(each.num_rows + each.num_held_out for each in made.values()) and reasons <= UNREADABLE_ROWS:
+    reasons = {reason for exported in exports.values() for reason in exported.left_out}
+    num_rows = sum(exported.num_rows + exported.num_held_out for exported in exports.values())
+    if not num_rows and reasons <= UNREADABLE_ROWS:
         raise InputError(f"{path}: no row could be used. Say which column is which: {example_fields(path)}")
 
 
