@@ -198,7 +198,7 @@ def tables() -> dict[str, str]:
     """Return every table of docs/scale.md by its name."""
     derived = runs("derive")
     small, large = rates_of(derived[0]), rates_of(derived[-1])
-    return {"sizes": plan_table(small, large), "checked": check_table(small, large)}
+    return {"sizes": plan_table(small, large)}
 
 
 def with_tables(page: str) -> str:
@@ -217,7 +217,9 @@ def main() -> None:
     if parser.parse_args().write:
         PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
         return
-    for name, text in {**tables(), "stages": stage_table(rates_of(runs("derive")[-1]))}.items():
+    small, large = (rates_of(runs("derive")[place]) for place in (0, -1))
+    shown = {**tables(), "stages": stage_table(large), "checked": check_table(small, large)}
+    for name, text in shown.items():
         print(f"{name}\n\n{text}\n")
 
 

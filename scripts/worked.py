@@ -34,7 +34,6 @@ QUIZ = {
     "choices": ["15", "35", "45", "75"], "answer": "C",
 }  # fmt: skip
 SAMPLE_OF = "ans_aug"  # the samples of the others have the same columns
-ANSWERS_ONLY = ("ans_aug", "explain")  # the question is the seed's, which the page has quoted
 OFF = {name: {"enabled": False} for name in PAPER_METHODS}
 ON = {"enabled": True}
 REPLIES = {
@@ -54,16 +53,6 @@ REPLIES = {
     "The answer is: 40",
     "evolve.1#1": "60 - 5 = 55, and 75% of that is 41.25.\nThe answer is: 41.25",
     "evolve.1#2": "Three quarters of $60 are $45. Less $5 that makes $40.\nThe answer is: 40",
-    "persona.1": "In the shop of a botanical garden a rare orchid costs $60 and is sold with 25% off. What does a "
-    "visitor "
-    "pay for it, in dollars?",
-    "persona.1#0": "25% of $60 is 0.25 * 60 = $15.\nA visitor pays 60 - 15 = $45.\nThe answer is: 45",
-    "explain.1#0": "<think>\nThe jacket costs $60 before the discount, and I want its price after it. 25% off means "
-    "that a "
-    "quarter of the price is taken away. A quarter of 60 is 60 / 4 = 15, so 60 - 15 = 45. Another way: 75% of the "
-    "price is "
-    "paid, 0.75 * 60 = 45. Both agree.\n</think>\nThe discount is 60 / 4 = $15, so the jacket costs 60 - 15 = $45.\n"
-    "The answer is: 45",
     "compose.1": "A jacket costs $60 and is sold with 25% off. Finn has as many dollars as the jacket costs now. He "
     "buys 2 "
     "shirts for $12.50 each and a cap for $8. How many dollars does he have left?",
@@ -94,7 +83,6 @@ def make_run(folder: Path, name: str, seeds: list[dict[str, object]], methods: d
     values = {
         "name": name, "out": str(folder), "rng_seed": 3, "seeds": {"source": str(path)},
         "teacher": {"backend": f"{Path(__file__).resolve()}:open_scripted"}, "methods": methods, "vote": {"draws": 3},
-        "export": {"reasoning": "keep"},
     }  # fmt: skip
     return RunDir.read(bootstrap(build_recipe(RunRecipe, values, "worked")).path)
 
@@ -109,7 +97,7 @@ def make_examples(folder: Path) -> dict[str, str]:
     ]  # fmt: skip
     one = {
         "ans_aug": {"draws": 2}, "rephrase": {"count": 2}, "self_verification": {"count": 1}, "fobar": {"count": 1},
-        "evolve": ON, "persona": ON, "explain": ON,
+        "evolve": ON,
     }  # fmt: skip
     runs = {
         make_run(folder, "one", rows[:1], one): tuple(one),
@@ -138,7 +126,7 @@ def example(run: RunDir, method: str) -> str:
             lines += [*indent("=> " + problems[name].question), f"       {gold_of(problems[name])}"]
     for problem in problems.values():
         if problem.id not in dict(written):
-            shown = [] if method in ANSWERS_ONLY else indent(problem.question)
+            shown = [] if method == "ans_aug" else indent(problem.question)  # the seed's, which the page has quoted
             lines += [f"{problem.id}   {gold_of(problem)}", *shown]
         lines += answers(run, problem.id, in_full=not written)
     lines = [*lines, "```"]
@@ -154,8 +142,6 @@ def answers(run: RunDir, problem: str, *, in_full: bool) -> list[str]:
         return [f"       the draws say {', '.join(got)}"] if len(set(got)) > 1 else []
     lines = []
     for candidate in found:
-        if candidate.reasoning:
-            lines += [f"{candidate.id}   the teacher thinks", *indent(candidate.reasoning)]
         verdict = verdicts[candidate.id]
         lines += [f"{candidate.id}   the teacher answers", *indent(candidate.text)]
         lines += [f"    => {verdict.outcome}"]
