@@ -27,7 +27,7 @@ BLOCK = re.compile(r"(<!-- made by scripts/costs.py -->\n).*?(<!-- end -->)", re
 def table() -> str:
     """Return the rows: expected and most for the bundled problems, expected for a thousand questions."""
     lines = [
-        "| model | thinks | expected | at most | expected for 1,000 such questions |",
+        "| model | thinks | expected | at most | 1,000 such questions |",
         "| --- | --- | ---: | ---: | ---: |",
     ]
     for model, thinks in [*((model, False) for model in CHATS), *((model, True) for model in THINKERS)]:
