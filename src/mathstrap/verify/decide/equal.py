@@ -37,6 +37,7 @@ from mathstrap.verify.read.nodes import (
     symbols,
 )
 from mathstrap.verify.read.normalize import (
+    MAX_CHARS,
     choice_of,
     clean,
     compact,
@@ -107,6 +108,7 @@ OTHER_TEXT = Decision("wrong", "text", "different text")
 OTHER_KIND = Decision("wrong", "text", "one answer is a number and the other words")
 CHANGED_VALUE = Decision("wrong", "structure", "the words after the value make another value of it")
 TOO_MUCH_WORK = Decision("undecided", "none", "the comparison takes too much work")
+TOO_LONG = Decision("undecided", "none", "longer than is read")
 UNCLEAR_SEPARATOR = Decision("undecided", "none", "a comma or dot may separate decimals or thousands")
 
 
@@ -126,6 +128,8 @@ def decide(gold: str, got: str) -> Decision:
 
 
 def _decide(gold: str, got: str) -> Decision:
+    if max(len(gold), len(got)) > MAX_CHARS and (len(gold.strip()) > MAX_CHARS) != (len(got.strip()) > MAX_CHARS):
+        return TOO_LONG  # neither is read beyond that length, and as texts the two differ
     mine, theirs = _prepare(gold), _prepare(got)
     if not mine.text:
         return NO_GOLD
@@ -163,7 +167,7 @@ def _prepared(text: str) -> _Answer:
         number = plain_number(money[1] + money[3])
         currency = money[2] if number is not None else ""
     qualifier = ""
-    if number is None and len(text) > 5:
+    if number is None and 5 < len(text) <= MAX_CHARS:
         text, qualifier = split_qualifier(text)
     return _Answer(text, compact(text), number, currency, qualifier)
 

@@ -248,15 +248,14 @@ def _find(text: str, mode: Mode) -> Extraction | str:
         found = [Found(foreign[0], foreign[1], foreign[2], "stated")] if foreign else []
     if found:
         return _last_statement(text, found)
-    withdrawn = withdrawn_at(text, max(0, text.rfind("\n\n")))
     before, remarks = split_remarks(text)
     bare = None if "\n" in before.strip() and last_line_value(before) else bare_answer(before)
     if bare and remarks and withdrawn_at(text, len(before), bare) is not None:
         bare = None
     if bare:
         return Extraction(bare, "bare")
-    closing = None if withdrawn is not None else _closing(text)
-    if closing:
+    closing = _closing(text)
+    if closing and withdrawn_at(text, max(0, text.rfind("\n\n"))) is None:
         return Extraction(closing, "closing")
     number = last_number(before) if mode == "flexible" else None
     return Extraction(number, "last_number") if number else NOT_STATED

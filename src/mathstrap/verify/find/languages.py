@@ -115,8 +115,18 @@ _ENGLISH_WORDS = re.compile(r"\b(?:the|is|are|of|and|has|have|was|were|she|they|
 _STOP = re.compile(r"[。！？!?؟।\n]|[.](?=\s|$)|[，、；;](?!\d)|,(?=\s)|٬\s")
 
 
+# A part of every anchor of the Latin and Greek scripts, in any case: trying them all at every place costs far more.
+_ANCHOR_PARTS = (
+    "puesta", "PUESTA", "posta", "ponse", "PONSE", "ntwort", "NTWORT", "rgebnis", "sultat", "sultad", "oluci",
+    "olution est", "ösung", "ibu", "awaban", "dpowied", "dpověď", "ntwoord", "evap", "anıt", "áp án", "trả lời", "svar",
+    "Svar", "astaus", "ăspuns", "πάντηση", "ποτέλεσμα",
+)  # fmt: skip
+
+
 def foreign_statement(text: str) -> tuple[int, int, str] | None:
     """Return where the last foreign announcement of an answer starts, where its answer ends, and the answer."""
+    if (text.isascii() or not _OTHER_SCRIPT.search(text)) and not any(part in text for part in _ANCHOR_PARTS):
+        return None
     last = None
     for match in _ANCHORS.finditer(text, max(0, len(text) - 4_000)):
         last = match
@@ -209,7 +219,7 @@ _BEGINS_FOREIGN = re.compile(
 
 def is_foreign_prose(text: str) -> bool:
     """Say whether a text holds a sentence in another script, or in another language of the Latin script."""
-    if _BEGINS_FOREIGN.search(text):
+    if _BEGINS_FOREIGN.search(text, max(0, len(text) - 300)):
         return True
     if not text.isascii() and _OTHER_SCRIPT.search(text):
         # One word in another script may be a bare answer; a digit, a Latin letter or a stop beside it is a sentence.

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 
 MAX_REMARKS = 8
-MAX_CHARS = 1_500  # of the end of a text; remarks are short
+MAX_CHARS = 300  # of one remark
 
-_ENDS = re.compile(r"(?:[.!?…✓✔✅☑][\"'”’)\]*$_]{0,4}|\\[\])]|\$\$?|\*\*)[ \t]+(?=\S)|\s*\n\s*|(?<=[。！？])")
+_ENDS = re.compile(r"(?:[.!?…✓✔✅☑][\"'”’)\]*$_]{0,4}|\\[\])]|\$\$?|\*\*)[ \t]+(?=\S)|\n\s*|(?<=[。！？])")
 _LEAD = (
     r"[\W_]{0,4}(?:(?:so|and|yes|indeed|hence|thus|therefore|also|finally|now|ok(?:ay)?|great|hmm+|wait|good|perfect"
     r"|again|clearly|actually|in fact|as a check|of course|here)\W{1,3}){0,2}"
@@ -143,23 +143,20 @@ _DIGIT = re.compile(r"[0-9$\\=]")
 
 def split_remarks(text: str) -> tuple[str, str]:
     """Return a text up to the remarks that close it, and those remarks; the second is empty where there are none."""
-    base = max(0, len(text) - MAX_CHARS)
-    starts = [base + match.end() for match in _ENDS.finditer(text, base)]
-    end, first = len(text), len(text)
-    for start in reversed(starts[-2 * MAX_REMARKS :]):
-        if start >= end:
-            continue
-        sentence = text[start:end].strip()
-        if sentence and not is_remark(sentence):
+    end = len(text)
+    for _ in range(MAX_REMARKS):
+        # One sentence at a time: nearly always the last one is no remark, and the text before it need not be split.
+        starts = [match.end() for match in _ENDS.finditer(text, max(0, end - MAX_CHARS), end) if match.end() < end]
+        if not starts or not is_remark(text[starts[-1] : end].strip()):
             break
-        first = end = start
-    before = text[:first].rstrip()
+        end = len(text[: starts[-1]].rstrip())
+    before = text[:end].rstrip()
     return (before, text[len(before) :]) if before else (text, "")
 
 
 def is_remark(sentence: str) -> bool:
     """Say whether a sentence behind an answer only confirms, checks, explains or excuses it."""
-    if len(sentence) > 300:
+    if len(sentence) > MAX_CHARS:
         return False
     if _NO_WORD.fullmatch(sentence):
         return True

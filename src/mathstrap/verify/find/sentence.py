@@ -19,7 +19,9 @@ _MATHS = re.compile(
 _ADVERB = r"(?:about |approximately |only |exactly |a total of |equal to )?$"
 _STATES = re.compile(r"(?:\b(?:is|are|be|equals|equal to|to be|find that)|=|:|≈)\s{0,3}" + _ADVERB)
 _HOLDS = re.compile(
-    r"\b(?:was|were|by|has|have|had|gets?|got|found|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?"
+    r"\b(?:was|were|by|has|have|had|gets?"
+    r"|(?<=I )(?:got|found)|(?<=[Ww]e )(?:got|found)"
+    r"|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?"
     r"|made|left|leaving"
     r"|totals?|gives?|pays?|paid|sells?|sold)\s{0,3}" + _ADVERB
 )
