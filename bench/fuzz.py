@@ -79,7 +79,7 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
     from mathstrap.curate.paths import false_equations, read_reasoning
     from mathstrap.curate.wording import clean_latex, formulas, read, words
     from mathstrap.evaluate.outputs import find_id, find_texts
-    from mathstrap.evaluate.score import found_answer, stated_answer
+    from mathstrap.evaluate.score import last_answer, stated_answer
     from mathstrap.files.append_log import decode_reply, key_in, request_in
     from mathstrap.files.text_rows import decoded, row_of
     from mathstrap.pipeline.solve import cut_run_on
@@ -133,7 +133,7 @@ def parsers() -> dict[str, Callable[[random.Random], Any]]:
         "false_equations": false_equations,
         "read_reasoning": read_reasoning, "wording.read": read,
         "clean_latex": clean_latex, "formulas": formulas, "words": words,
-        "stated_answer": stated_answer, "found_answer": found_answer, "cut_run_on": cut_run_on,
+        "stated_answer": stated_answer, "last_answer": last_answer, "cut_run_on": cut_run_on,
         "parse_prompt": lambda text: parse_prompt(text, name="fuzz"),
         "parse_value": lambda text: parse_value(text, "x"),
         "render": lambda text: (render(text), render(text, "math")), "escape": escape, "printable": printable,

@@ -111,7 +111,7 @@ def test_a_sensitivity_run_prints_the_spread_and_every_report(tmp_path: Path) ->
 def test_the_backend_is_told_from_the_model(tmp_path: Path) -> None:
     assert choose_teacher("", "", "") == {"backend": "embedded"}
     assert choose_teacher("x.gguf", "", "") == {"backend": "embedded", "model_path": "x.gguf"}
-    with pytest.raises(InputError, match=r"no config\.json here, so this is not the folder of a model\.$"):
+    with pytest.raises(InputError, match=r"no config\.json, so this is not the folder of a model\.$"):
         choose_teacher(str(tmp_path), "", "")
     (tmp_path / "model").mkdir()
     with pytest.raises(InputError, match=f"Did you mean {tmp_path / 'model'}"):

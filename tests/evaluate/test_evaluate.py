@@ -88,7 +88,7 @@ def test_a_budget_stops_and_the_next_run_goes_on(options: EvalOptions) -> None:
     stopped = evaluate(_with_budget(options, 2), backend=says(RIGHT))
     summary = stopped.evaluation.summaries[0]
     assert summary.num_unanswered == 2
-    assert summary.notes[0] == "2 of 4 replies are missing; the numbers speak of the others, asked in random order."
+    assert summary.notes[0] == "2 of 4 replies are missing; the numbers cover the others, asked in random order."
     teacher = says(RIGHT)
     whole = evaluate(options, backend=teacher)
     assert len(teacher.asked) == 2

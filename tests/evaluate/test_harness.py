@@ -66,7 +66,7 @@ def test_every_difference_has_one_cause() -> None:
             assert found.ours != found.theirs
             causes[found.cause.partition(":")[0]] += 1
     assert causes["stated in another form than `#### number`"] >= 3
-    assert causes["same number written otherwise"] >= 1
+    assert causes["the same number in another spelling"] >= 1
     assert causes["a stated answer is followed by another number"] >= 1
 
 

@@ -189,7 +189,7 @@ def test_a_study_finds_what_the_estimate_says_and_nothing_where_nothing_is():
     # Of Holm's rule the first step, which decides whether anything is found.
     nothing = [min(one_study(0.0)) < 0.05 / 6 for _ in range(num_studies)]
     assert fmean(nothing) <= 0.08
-    found = [one_study(estimate.all)[0] < 0.05 / 6 for _ in range(num_studies)]
+    found = [one_study(estimate.adjusted)[0] < 0.05 / 6 for _ in range(num_studies)]
     assert 0.65 <= fmean(found) <= 0.95
 
 
@@ -236,7 +236,7 @@ def test_more_questions_of_one_original_help_less_than_more_originals():
     one = estimate_power("backward", num_questions=200, num_originals=200, **given)
     repeated = estimate_power("backward", num_questions=600, num_originals=200, **given)
     more = estimate_power("backward", num_questions=600, num_originals=600, **given)
-    assert more.one < repeated.one < one.one
+    assert more.single < repeated.single < one.single
     assert estimate_power("backward", num_questions=0, num_originals=0, **given) is None
 
 

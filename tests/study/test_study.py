@@ -80,7 +80,7 @@ def test_a_dry_run_says_the_plan_and_the_power_and_asks_nothing(folder):
     assert found.num_evaluations == len(found.plan.students) + 1
     assert found.num_requests == found.num_evaluations * sum(test.num_questions for test in found.tests)
     assert [power.num_comparisons for power in found.powers] == [1, 1]
-    assert 0 < found.powers[0].one <= found.powers[0].all < 1
+    assert 0 < found.powers[0].single <= found.powers[0].adjusted < 1
     assert not (recipe.path / "run").exists()
 
 

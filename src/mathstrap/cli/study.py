@@ -134,8 +134,8 @@ def print_preview(preview: StudyPreview, recipe: StudyRecipe) -> None:
     console.print("cost: no price is known" if preview.usd is None else f"cost: about ${preview.usd:,.2f}")
     for power in preview.powers:
         console.print(
-            f"power, {power.direction}: {100 * power.one:.1f} points between two arms are found in four studies of "
-            f"five ({100 * power.all:.1f} with Holm over {power.num_comparisons} pairs), assuming accuracy "
+            f"power, {power.direction}: {100 * power.single:.1f} points between two arms are found in four studies of "
+            f"five ({100 * power.adjusted:.1f} with Holm over {power.num_comparisons} pairs), assuming accuracy "
             f"{power.accuracy:.0%}, correlation {power.correlation:g} of two students on a question, and a standard "
             f"deviation of {100 * power.seed_sd:g} points over seeds"
         )

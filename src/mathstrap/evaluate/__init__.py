@@ -36,7 +36,7 @@ def evaluate(
     """Evaluate a model on test sets and return its numbers; the same call again resumes and pays for no reply twice.
 
     model        a name at OpenAI, `ollama/qwen3:4b`, `name@http://localhost:8000/v1`, a checkpoint folder, a .gguf,
-                 "embedded"; "" for replies made elsewhere (`outputs=FILE`); or EvalOptions, which say everything
+                 "embedded"; "" for replies of another tool (`outputs=FILE`); or EvalOptions, which has all options
     benchmarks   names, `name=path`, or several of them
     backend      a teacher of your own in place of the model
     listener     takes the engine's events, `progress` the accuracy so far

@@ -1,4 +1,4 @@
-"""Choose the teacher and the output folder for a model as people name it: a file, a folder, a name at a server."""
+"""Choose the teacher and the output folder for a model that is named by a file, a folder, or a name at a server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ADAPTER_CONFIG = "adapter_config.json"
 
 
 def options_for(model: str, benchmarks: str | Sequence[str], settings: Mapping[str, Any]) -> EvalOptions:
-    """Return the options of an evaluation that is asked for in Python; raises RecipeError for unknown settings."""
+    """Return the options of an evaluation from Python arguments; raises RecipeError for unknown settings."""
     names = benchmarks.split(",") if isinstance(benchmarks, str) else list(benchmarks)
     values: dict[str, Any] = {"benchmarks": [name.strip() for name in names if name.strip()]}
     if model:
@@ -28,7 +28,7 @@ def options_for(model: str, benchmarks: str | Sequence[str], settings: Mapping[s
 
 
 def choose_teacher(model: str, backend: str = "", base_url: str = "") -> dict[str, Any]:
-    """Return the teacher's options for a model as people name it: a file, a folder, a name at a server."""
+    """Return the teacher's options for a model named by a file, a folder, or a name at a server."""
     is_folder, is_weights = Path(model).is_dir() if model else False, model.endswith(".gguf")
     is_at_a_server = model.partition("/")[0] in {*SERVERS, *BACKENDS} or "@http" in model
     if is_at_a_server and not is_folder and not backend and not base_url:
@@ -55,11 +55,11 @@ def choose_teacher(model: str, backend: str = "", base_url: str = "") -> dict[st
 
 
 def check_model_folder(folder: Path) -> None:
-    """Raise InputError where a folder holds no model, with the one that a training left in it."""
+    """Raise InputError where a folder holds no model; the message names a training's model inside it."""
     if not any((folder / name).is_file() for name in ("config.json", ADAPTER_CONFIG)):
         inside = next((child for child in (folder / "model", folder / "adapter") if child.is_dir()), None)
         hint = f" Did you mean {inside}?" if inside else ""
-        raise InputError(f"{folder}: no config.json here, so this is not the folder of a model.{hint}")
+        raise InputError(f"{folder}: no config.json, so this is not the folder of a model.{hint}")
 
 
 def base_of(adapter: Path) -> str:
@@ -80,7 +80,7 @@ def base_of(adapter: Path) -> str:
 
 
 def default_out(values: dict[str, Any]) -> str:
-    """Return the run directory of an evaluation that names none: after the model and the protocol."""
+    """Return the default run directory of an evaluation, named after the model and the protocol."""
     teacher = values.get("teacher")
     part = teacher if isinstance(teacher, dict) else {}
     named = values.get("outputs") or part.get("model_path") or part.get("model") or part.get("backend", "")

@@ -11,12 +11,12 @@ import msgspec
 from mathstrap.evaluate.metrics import cluster_bootstrap
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class PairedComparison(msgspec.Struct, frozen=True, kw_only=True):
     """Two models on `num` questions both answered. Differences are B minus A; p is two-sided.
 
-    `gained` are the questions B does better on, `lost` those where A does. `detectable` is the smallest difference
-    that a study of this size and this share of discordant questions finds with 80 % power at the 5 % level; `needed`
-    is how many questions would find the difference seen, 0 where there is none.
+    `gained` are the questions on which B is better, `lost` those on which A is. `detectable` is the smallest difference
+    that a study of this size and this share of discordant questions detects with 80 % power at the 5 % level; `needed`
+    is the number of questions that would detect the observed difference, 0 where there is none.
     """
 
     num: int
@@ -43,14 +43,14 @@ def mcnemar_exact(num_gained: int, num_lost: int) -> float:
     """Return the two-sided exact p-value that gains and losses are equally likely; 1 when nothing flipped."""
     flipped = num_gained + num_lost
     tail, term = 0, 1
-    for i in range(min(num_gained, num_lost) + 1):  # whole numbers throughout: rounded once, at the division
+    for i in range(min(num_gained, num_lost) + 1):  # whole numbers, so that only the final division rounds
         tail += term
         term = term * (flipped - i) // (i + 1)
     return float(min(1.0, 2 * tail / 2**flipped))
 
 
 def power(num: int, discordant: float, difference: float, *, alpha: float = 0.05) -> float:
-    """Return the chance that McNemar's test finds `difference` among `num` questions (Connor's approximation).
+    """Return the chance that McNemar's test detects `difference` among `num` questions (Connor's approximation).
 
     `discordant` is the share of questions on which exactly one of the two is right; at least |difference|.
     """
@@ -59,16 +59,16 @@ def power(num: int, discordant: float, difference: float, *, alpha: float = 0.05
         return alpha
     if gap > discordant:
         raise ValueError(f"the difference {gap} cannot exceed the discordant share {discordant}")
-    spread = discordant - gap * gap
+    variance = discordant - gap * gap
     normal = NormalDist()
     bound = normal.inv_cdf(1 - alpha / 2) * math.sqrt(discordant)
-    if spread <= 0:
+    if variance <= 0:
         return 1.0 if gap * math.sqrt(num) > bound else 0.0
-    return normal.cdf((gap * math.sqrt(num) - bound) / math.sqrt(spread))
+    return normal.cdf((gap * math.sqrt(num) - bound) / math.sqrt(variance))
 
 
 def detectable_difference(num: int, discordant: float, *, alpha: float = 0.05, wanted_power: float = 0.8) -> float:
-    """Return the smallest difference found with the wanted power; never above the discordant share, 1 if none is."""
+    """Return the smallest difference detected with the wanted power, at most the discordant share; 1 if none is."""
     if num == 0 or discordant <= 0:
         return 1.0
     low, high = 0.0, discordant
@@ -84,7 +84,7 @@ def detectable_difference(num: int, discordant: float, *, alpha: float = 0.05, w
 
 
 def questions_needed(discordant: float, difference: float, *, alpha: float = 0.05, wanted_power: float = 0.8) -> int:
-    """Return how many questions find `difference` with the wanted power."""
+    """Return the number of questions that detect `difference` with the wanted power."""
     normal = NormalDist()
     gap = abs(difference)
     if not 0 < gap <= discordant:
@@ -94,11 +94,11 @@ def questions_needed(discordant: float, difference: float, *, alpha: float = 0.0
     return math.ceil((root / gap) ** 2)
 
 
-def compare_scores(a: Mapping[str, float], b: Mapping[str, float], clusters: Mapping[str, str]) -> Comparison:
+def compare_scores(a: Mapping[str, float], b: Mapping[str, float], clusters: Mapping[str, str]) -> PairedComparison:
     """Compare two models by their mean score per question (0..1), on the questions both have.
 
-    With one draw a question the test is McNemar's, exact. With several it is the same binomial on the questions whose
-    means differ, that is a sign test. Both treat questions as independent; the interval resamples clusters.
+    With one draw per question the test is McNemar's, exact. With several draws it is a sign test: the same binomial on
+    the questions whose means differ. Both treat questions as independent; the interval resamples clusters.
     """
     shared = sorted(a.keys() & b.keys())
     gained = [question for question in shared if b[question] > a[question]]
@@ -111,7 +111,7 @@ def compare_scores(a: Mapping[str, float], b: Mapping[str, float], clusters: Map
     mean_a = math.fsum(a[question] for question in shared) / num if num else 0.0
     mean_b = math.fsum(b[question] for question in shared) / num if num else 0.0
     difference = math.fsum(differences.values()) / num if num else 0.0
-    return Comparison(
+    return PairedComparison(
         num=num,
         num_clusters=len({clusters[question] for question in shared}),
         accuracy_a=mean_a,

@@ -1,4 +1,4 @@
-"""Grade replies while the model works: a thread of its own takes them off the path of the next request."""
+"""Grade replies while the model works, in a thread of its own, so that grading delays no request."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from mathstrap.evaluate.score import UNPARSEABLE, ScoredDraw, score_draw
 from mathstrap.stats.estimates import Sums
 from mathstrap.types import Completion, Failure, Problem, Request, problem_of
 
-# Progress is reported at most this often: the interval is computed anew over all seed questions each time.
+# Each report computes the interval over all seed questions again, so reports are at least this far apart.
 PROGRESS_SECONDS = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
 class EvalProgress:
-    """How far an evaluation is: replies graded, those of earlier runs among them, and the accuracy so far.
+    """The progress of an evaluation: replies graded, including those of earlier runs, and the accuracy so far.
 
-    `low` and `high` bound the accuracy at 95 %, clustered by seed question; tokens and seconds are this run's.
+    `low` and `high` bound the accuracy at 95 %, clustered by seed question; tokens and seconds count this run alone.
     """
 
     done: int
@@ -42,7 +42,7 @@ class EvalProgress:
 
 
 class LiveGrading:
-    """Every graded draw of a run, by request id; grading a reply twice costs nothing."""
+    """Grades the draws of a run, ahead of time where it can; a draw that is graded already is not graded again."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class LiveGrading:
         self.seconds = 0.0
 
     def score(self, request: Request, completion: Completion) -> ScoredDraw:
-        """Return the graded draw with its prompt; replies made elsewhere have none that is known."""
+        """Return the graded draw with its prompt; the prompt of another tool's reply is unknown and stays empty."""
         turns = request.messages if self._is_asked else ()
         shown = "\n\n".join(f"[{message.role}]\n{message.content}" for message in turns)
         early = self._early.pop(request.id, None)
@@ -76,9 +76,9 @@ class LiveGrading:
 
     @contextmanager
     def watch(self, sink: Sink, stored: Sequence[Completion]) -> Iterator[Sink]:
-        """Give a sink that stores a reply and leaves its grading to a thread; the thread is done when this ends.
+        """Yield a sink that stores a reply and queues it for the grading thread, which has ended when this exits.
 
-        The replies already held are graded first, so that the reported accuracy counts all of them.
+        The stored replies of earlier runs are graded first, so that the reported accuracy counts all replies.
         """
         waiting: queue.SimpleQueue[Completion | None] = queue.SimpleQueue()
         for completion in stored:
@@ -121,7 +121,7 @@ class LiveGrading:
 
 
 class GradingSink:
-    """Stores with the run's sink first, then hands the reply to the grading thread."""
+    """A sink that first stores a reply with the run's sink, then queues it for the grading thread."""
 
     def __init__(self, sink: Sink, waiting: queue.SimpleQueue[Completion | None]) -> None:
         self._sink = sink
@@ -133,5 +133,5 @@ class GradingSink:
         self._waiting.put(completion)
 
     def failure(self, failure: Failure) -> None:
-        """Note a request that was given up."""
+        """Record a request that failed."""
         self._sink.failure(failure)

@@ -1,7 +1,7 @@
 """Write an evaluation in formats that other tools open: Inspect's `.eval` logs, lm-evaluation-harness samples.
 
-The files are plain zip and JSON; neither tool has to be installed. `inspect_ai.log` would write the same fields, filled
-in as here, and install 80 packages with it (boto3, fastapi, textual); tests/evaluate/test_logs.py reads ours with it.
+The files are plain zip and JSON; neither tool must be installed. `inspect_ai.log` would write the same fields but
+installs 80 packages (boto3, fastapi, textual); tests/evaluate/test_logs.py reads our files with it.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from mathstrap.evaluate.record import Evaluation
 
 INSPECT_VERSION = 2
-# A fixed moment for files that carry no time of their own, so that the same run gives the same bytes.
+# A fixed time, so that the same run writes the same bytes.
 EPOCH = "2024-01-01T00:00:00+00:00"
-# What the list of samples shows of each.
+# The fields of a sample in Inspect's list of samples.
 SUMMARY_KEYS = (
     "id", "epoch", "input", "target", "scores", "metadata", "uuid", "model_usage", "total_time", "working_time",
 )  # fmt: skip
@@ -160,7 +160,7 @@ def lm_eval_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yield rows with the harness's own field names; `exact_match` is its verdict, `mathstrap` ours.
 
-    A `doc_id` is the question's place in its set, also where other questions have no reply.
+    A `doc_id` is the question's place in its set, even where other questions have no reply.
     """
     for rule in RULES[rows[0].style] if rows else ():
         for row in rows:
@@ -185,12 +185,12 @@ def lm_eval_rows(
 
 
 def ident(*parts: str) -> str:
-    """Return 22 hexadecimal digits that stand for some texts."""
+    """Return a hash of some texts as 22 hexadecimal digits."""
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=11).hexdigest()
 
 
 def sha(data: bytes) -> str:
-    """Return SHA-256 in hexadecimal, as the harness hashes."""
+    """Return SHA-256 in hexadecimal, the harness's hash."""
     return hashlib.sha256(data).hexdigest()
 
 

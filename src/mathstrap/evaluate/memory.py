@@ -1,7 +1,7 @@
-"""Probe whether a model has a test set by heart: show it the start of a question and see whether it writes the rest.
+"""Probe whether a model has memorised a test set: show it the start of a question and check whether it writes the rest.
 
-A model that has read the questions in training continues them word for word; one that has not cannot. Prompts are raw
-text, greedy, without a template: what is asked for is the text that follows, not an answer.
+A model that was trained on the questions can continue them word for word; another model cannot. Prompts are raw text,
+greedy and without a template, because the probe asks for the following text and not for an answer.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from mathstrap.backends import price_of
+from mathstrap.backends import open_backend, price_of
 from mathstrap.errors import InputError
 from mathstrap.evaluate.metrics import mean_score, score
 from mathstrap.evaluate.record import model_name, versions
-from mathstrap.evaluate.run import EvalOptions, close_backend, load_sets, open_model
+from mathstrap.evaluate.run import EvalOptions, close_backend, load_sets
 from mathstrap.files.rundir import RunDir
 from mathstrap.prompts import request as make_request
 from mathstrap.redact import public
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 KIND = "memory probe"
 STAGE = "solve"
-# How much of a question is shown, in per cent of its words: the shares published probes use.
+# Per cent of a question's words that are shown: the shares that published probes use.
 SHARES = (40, 60, 80)
-# A rest this short (in words) can be guessed.
+# A shorter rest (in words) could be guessed.
 SHORTEST_REST = 4
 
 
 class Continued(msgspec.Struct, frozen=True, kw_only=True):
-    """One question shown in part: the rest, what the model wrote, and how much of the rest it wrote (0 to 1)."""
+    """One question shown in part: the rest, the model's text, and the share of the rest that it wrote (0 to 1)."""
 
     id: str
     benchmark: str
@@ -49,7 +49,7 @@ class Continued(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SetMemory(msgspec.Struct, frozen=True, kw_only=True):
-    """One test set: by share shown, how many rests were written word for word, and the mean part of a rest written."""
+    """One test set: by share shown, the share of rests written word for word, and the mean part of a rest written."""
 
     benchmark: str
     num_problems: int
@@ -59,7 +59,7 @@ class SetMemory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryProbe(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything metrics.json of a probe holds."""
+    """The contents of a probe's metrics.json."""
 
     kind: str
     model: str
@@ -75,32 +75,32 @@ def probe_memory(
         raise InputError("--probe memory asks a model: leave --outputs out.")
     sets = load_sets(options)
     problems = [problem for loaded in sets for problem in loaded.problems]
-    opened = None if backend is not None else open_model(options)
-    asked = backend or opened
-    assert asked is not None, "one of the two was opened"
+    opened = None if backend is not None else open_backend(options.teacher)
+    model_backend = backend or opened
+    assert model_backend is not None, "one of the two was opened"
     try:
         with RunDir.open(options.out) as run:
             if run.manifest and run.manifest.get("kind") != KIND:
                 raise InputError(f"{run.path}: holds a run that is not a memory probe. Name another --out.")
-            model = model_name(asked.model, options.teacher)
+            model = model_name(model_backend.model, options.teacher)
             run.update_manifest(
                 kind=KIND, model=model, options=public(msgspec.to_builtins(options)), versions=versions()
             )  # fmt: skip
             parts = {f"{problem.id}#{place}": cut(problem, share) for problem in problems
                      for place, share in enumerate(SHARES)}  # fmt: skip
             requests = [request_for(name, part, model) for name, part in parts.items() if part is not None]
-            fill(run, requests, asked, options, listener)
+            fill(run, requests, model_backend, options, listener)
             by_id = {problem.id: problem for problem in problems}
-            found = [
+            continuations = [
                 continued(by_id[request.id.rpartition("#")[0]], request, parts, completion)
                 for request, completion in run.answered(STAGE, requests)
             ]
-            found.sort(key=lambda one: (one.id, one.share))
+            continuations.sort(key=lambda continuation: (continuation.id, continuation.share))
             probe = MemoryProbe(
                 kind=KIND, model=model, versions=versions(),
-                sets=[summarize(loaded.name, loaded.problems, found, requests) for loaded in sets],
+                sets=[summarize(loaded.name, loaded.problems, continuations, requests) for loaded in sets],
             )  # fmt: skip
-            run.write_records("draws", found)
+            run.write_records("draws", continuations)
             run.write_json("metrics.json", probe)
             return probe
     finally:
@@ -109,7 +109,7 @@ def probe_memory(
 
 
 def cut(problem: Problem, share: int) -> tuple[str, str] | None:
-    """Return the first `share` per cent of a question's words and the rest; None where the rest can be guessed."""
+    """Return the first `share` per cent of a question's words and the rest; None where the rest is too short."""
     words = problem.question.split(" ")
     place = max(1, round(len(words) * share / 100))
     shown, rest = " ".join(words[:place]), " ".join(words[place:])
@@ -117,7 +117,7 @@ def cut(problem: Problem, share: int) -> tuple[str, str] | None:
 
 
 def request_for(name: str, part: tuple[str, str], model: str) -> Request:
-    """Return the request that lets a model go on after what is shown."""
+    """Return the request for a continuation of the shown part."""
     shown, rest = part
     sampling = Sampling(temperature=0.0, max_tokens=len(rest) // 2 + 16)
     place = int(name.rpartition("#")[2])
@@ -127,7 +127,7 @@ def request_for(name: str, part: tuple[str, str], model: str) -> Request:
 def fill(
     run: RunDir, requests: Sequence[Request], backend: Backend, options: EvalOptions, listener: Listener | None
 ) -> None:  # fmt: skip
-    """Ask for every rest that was not asked for yet."""
+    """Ask for every rest that has no reply yet."""
     from mathstrap.engine.ask import ask_all
     from mathstrap.engine.budget import Meter
 
@@ -143,7 +143,7 @@ def fill(
 def continued(
     problem: Problem, request: Request, parts: Mapping[str, Any], completion: Completion
 ) -> Continued:  # fmt: skip
-    """Return what became of one shown question."""
+    """Compare a model's continuation with the rest of the question."""
     shown, rest = parts[request.id]
     wanted, written = (" ".join(text.split()) for text in (rest, completion.text))
     same = next((place for place, pair in enumerate(zip(wanted, written, strict=False)) if pair[0] != pair[1]), -1)
@@ -156,11 +156,11 @@ def continued(
 
 
 def summarize(
-    name: str, problems: Sequence[Problem], found: Sequence[Continued], requests: Sequence[Request]
+    name: str, problems: Sequence[Problem], continuations: Sequence[Continued], requests: Sequence[Request]
 ) -> SetMemory:  # fmt: skip
     """Return the numbers of one set; questions too short for a share are left out of it."""
     ids = {problem.id for problem in problems}
-    rows = [row for row in found if row.id in ids]
+    rows = [row for row in continuations if row.id in ids]
     by_share = {share: [row for row in rows if row.share == share] for share in SHARES}
     return SetMemory(
         benchmark=name, num_problems=len(problems),

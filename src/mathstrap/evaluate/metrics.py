@@ -1,6 +1,6 @@
-"""Numbers from graded draws: accuracy, pass@k, maj@k and their intervals. Pure; knows nothing of models or files.
+"""Compute accuracy, pass@k, maj@k and their intervals from graded draws. Pure; knows nothing of models or files.
 
-All intervals are at 95 % and take the variants of a seed question, and the draws of a question, as one cluster.
+All intervals are at 95 %; the variants of a seed question and the draws of a question form one cluster.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 def score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
-    """Return the share of successes: Wilson's interval, its sample size lessened where clusters hold several values.
+    """Return the share of successes with Wilson's interval, whose sample size clusters of several values reduce.
 
     A value is a question's or a draw's: 0, 1, or a share between. No values give 0 with the interval (0, 1).
     """
@@ -29,7 +29,7 @@ def score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
 
 
 def mean_score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
-    """Return a mean that is not a share (tokens, seconds) or whose values are themselves chances (pass@k)."""
+    """Return a mean that is not a share (tokens, seconds) or whose values are chances themselves (pass@k)."""
     return _finite(cluster_sums(values, clusters).mean())
 
 
@@ -37,17 +37,17 @@ def chance_score(values: Sequence[float], clusters: Sequence[str]) -> Estimate:
     """Return a mean of chances, its interval kept inside 0..1."""
     if all(value in (0.0, 1.0) for value in values):
         return score(values, clusters)
-    found = mean_score(values, clusters)
-    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
+    estimate = mean_score(values, clusters)
+    return replace(estimate, low=max(0.0, estimate.low), high=min(1.0, estimate.high))
 
 
-def _finite(found: Estimate) -> Estimate:
-    """Return an estimate as JSON can hold it: no values are 0 with the interval (0, 1), one cluster has a point."""
-    value = 0.0 if math.isnan(found.value) else found.value
-    low = value if math.isnan(found.low) and found.num else found.low
-    high = value if math.isnan(found.high) and found.num else found.high
+def _finite(estimate: Estimate) -> Estimate:
+    """Return an estimate without NaN, for JSON: no values give 0 in (0, 1), one cluster gives a point."""
+    value = 0.0 if math.isnan(estimate.value) else estimate.value
+    low = value if math.isnan(estimate.low) and estimate.num else estimate.low
+    high = value if math.isnan(estimate.high) and estimate.num else estimate.high
     low, high = (0.0 if math.isnan(low) else low), (1.0 if math.isnan(high) else high)
-    return replace(found, value=value, low=low, high=high)
+    return replace(estimate, value=value, low=low, high=high)
 
 
 def cluster_sums(values: Sequence[float], clusters: Sequence[str]) -> Sums:
@@ -76,7 +76,7 @@ def cluster_bootstrap(
 
 
 def percentile(ordered: Sequence[float], part: float) -> float:
-    """Return the value below which `part` of the sorted values lie, linear between neighbours."""
+    """Return the quantile `part` (0 to 1) of sorted values, interpolated linearly."""
     position = part * (len(ordered) - 1)
     below = math.floor(position)
     above = min(below + 1, len(ordered) - 1)
@@ -84,7 +84,7 @@ def percentile(ordered: Sequence[float], part: float) -> float:
 
 
 def pass_at_k(num_draws: int, num_correct: int, k: int) -> float:
-    """Return the unbiased chance that k draws without replacement hold a correct one: 1 - C(n-c, k) / C(n, k)."""
+    """Return the unbiased chance that k draws without replacement contain a correct one: 1 - C(n-c, k) / C(n, k)."""
     if not 1 <= k <= num_draws:
         raise ValueError(f"pass@{k} needs at least {k} draws of each question, there are {num_draws}")
     if not 0 <= num_correct <= num_draws:
@@ -102,8 +102,8 @@ class DrawVote(msgspec.Struct, frozen=True):
 def majority(votes: Sequence[DrawVote], *, ties: TieRule = "share") -> float:
     """Return 1 when the answer with the most votes is right, 0 when it is wrong.
 
-    Ties: `share` gives the right answer its part (the mean of a random tie-break), `first` lets the tied answer that
-    was drawn first win, `wrong` counts every tie as wrong. Draws without an answer abstain; nobody voting is wrong.
+    Ties: `share` gives the mean of a random tie-break, `first` lets the answer drawn first win, `wrong` counts every
+    tie as wrong. Draws without an answer abstain; a vote without any answer is wrong.
     """
     counts: dict[int, int] = {}
     right: dict[int, bool] = {}
@@ -125,7 +125,7 @@ def majority(votes: Sequence[DrawVote], *, ties: TieRule = "share") -> float:
 def maj_at_k(
     votes: Sequence[DrawVote], k: int, *, ties: TieRule = "share", subsets: int = 500, rng_seed: int = 0
 ) -> float:
-    """Return the mean majority score over subsets of k draws: all of them when few, else `subsets` seeded ones."""
+    """Return the mean majority score over subsets of k draws: over all if few, else over `subsets` random ones."""
     if not 1 <= k <= len(votes):
         raise ValueError(f"maj@{k} needs at least {k} draws of each question, there are {len(votes)}")
     if math.comb(len(votes), k) <= subsets:
@@ -137,7 +137,7 @@ def maj_at_k(
 
 
 def group_answers(answers: Sequence[str], agree: Callable[[str, str], bool]) -> list[int | None]:
-    """Number the draws so that equal answers share a number; "" (no answer) is None. Order of appearance counts."""
+    """Number the draws in order of appearance so that equal answers share a number; "" (no answer) is None."""
     leaders: list[str] = []
     known: dict[str, int] = {}
     groups: list[int | None] = []
@@ -146,10 +146,10 @@ def group_answers(answers: Sequence[str], agree: Callable[[str, str], bool]) -> 
             groups.append(None)
             continue
         if answer not in known:
-            found = next((i for i, leader in enumerate(leaders) if agree(leader, answer)), len(leaders))
-            if found == len(leaders):
+            number = next((i for i, leader in enumerate(leaders) if agree(leader, answer)), len(leaders))
+            if number == len(leaders):
                 leaders.append(answer)
-            known[answer] = found
+            known[answer] = number
         groups.append(known[answer])
     return groups
 
@@ -164,6 +164,6 @@ def terciles(values: Mapping[K, float]) -> dict[K, Literal["short", "medium", "l
 
 
 def pass_ks(num_draws: int) -> list[int]:
-    """Return the k worth printing for n draws: powers of two, and n itself."""
+    """Return the k to report for n draws: powers of two, and n itself."""
     ks = [2**power for power in range(20) if 2**power < num_draws]
     return [*ks, num_draws] if num_draws else []

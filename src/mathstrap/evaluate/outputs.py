@@ -1,8 +1,8 @@
-"""Read a file of outputs made elsewhere, matched to the questions by id. Mismatches are reported, never guessed.
+"""Read another tool's file of outputs and match it to the questions by id. Mismatches are reported, never guessed.
 
 A row holds an id and a text. The id is a problem's (`gsm8k-00042`), a draw's (`gsm8k-00042#1`) or, as `doc_id`, the
 place of the question in its set. Several rows of one problem are its draws, in the order of the file. The harness logs
-every reply once for each of its filters; the rows of the first filter are read.
+every reply once per filter; only the rows of the first filter are read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mathstrap.files.rows import iter_rows
 from mathstrap.types import Completion, FinishReason, Problem, Reject, Request
 
 ID_FIELDS = ("id", "request", "problem", "problem_id", "doc_id", "unique_id", "idx", "index")
-# Of these a number is the place of the question in its set; a `doc_id` counts from 0, the others from 0 or 1.
+# A number in one of these fields is the question's place in its set, counting from 0 or 1; a `doc_id` counts from 0.
 PLACE_FIELDS = ("id", "problem_id", "idx", "index")
 TEXT_FIELDS = (
     "text",
@@ -37,7 +37,7 @@ _SHOWN = 3
 
 @dataclass(kw_only=True)
 class Outputs:
-    """What a file of outputs holds: a text per (problem, draw), and the rows that fit no question."""
+    """The contents of a file of outputs: a reply per (problem, draw), and the rows that fit no question."""
 
     texts: dict[tuple[str, int], Completion] = field(default_factory=dict)
     rejects: list[Reject] = field(default_factory=list)
@@ -55,9 +55,9 @@ def read_outputs(
 ) -> Outputs:
     """Read a .jsonl, .csv or .parquet file of outputs (also lm-evaluation-harness samples) for these problems.
 
-    `places` says which row of its set each problem is, for rows with a `doc_id`; None counts the problems as given.
-    `draws` None takes the commonest count in the file. Unknown ids, doubled draws and wrong counts stop with one
-    message that lists them; with on_bad "skip" what fits is used, the rest is a Reject or stays unanswered.
+    `places` maps each problem to its row in the set, for rows with a `doc_id`; None counts the problems in order.
+    `draws` None takes the commonest count in the file. Unknown ids, repeated draws and wrong counts raise one error
+    that lists them; with on_bad "skip" the matching rows are used, the others become Rejects or stay unanswered.
     """
     path = Path(path)
     known = {problem.id for problem in problems}
@@ -82,15 +82,15 @@ def read_outputs(
             first_filter = row["filter"] if first_filter is None else first_filter
             if row["filter"] != first_filter:
                 continue
-        found = find_id(row, by_place, known, base)
+        id_and_draw = find_id(row, by_place, known, base)
         texts = find_texts(row)
-        if found is None or texts is None:
-            message = lacking(row, "id", ID_FIELDS) if found is None else lacking(row, "text", TEXT_FIELDS)
+        if id_and_draw is None or texts is None:
+            message = lacking(row, "id", ID_FIELDS) if id_and_draw is None else lacking(row, "text", TEXT_FIELDS)
             if on_bad == "stop":
                 raise InputError(f"{path}:{number}: {message}.")
             reject(number, message)
             continue
-        ident, draw = found
+        ident, draw = id_and_draw
         if ident not in known:
             extra.append(ident)
             reject(number, f'id "{ident}" is not a question of the benchmark')
@@ -112,7 +112,7 @@ def complain(
     path: Path, outputs: Outputs, problems: Sequence[Problem], counts: Mapping[str, int], extra: Sequence[str],
     doubled: Sequence[str], on_bad: str,
 ) -> None:  # fmt: skip
-    """Raise InputError listing everything that does not fit, unless that is to be skipped."""
+    """Raise InputError listing all mismatches, unless on_bad is "skip"."""
     missing = [problem.id for problem in problems if not counts.get(problem.id)]
     wanted = outputs.draws
     wrong = [
@@ -148,12 +148,12 @@ def complain(
 
 
 def first_place(path: Path, num_problems: int) -> int:
-    """Return from where a file whose ids are numbers counts: 1 where no id is 0 and one is the number of questions."""
-    found = [
+    """Return the first number of a file with numeric ids: 1 where no id is 0 and one equals the number of questions."""
+    row_numbers = [
         whole(next((row[name] for name in PLACE_FIELDS if name in row), None))
         for _, row in iter_rows(path, bad=lambda *_: None)
     ]
-    numbers = {int(value) for value in found if is_count(value)}
+    numbers = {int(value) for value in row_numbers if is_count(value)}
     return int(0 not in numbers and num_problems in numbers)
 
 
@@ -162,8 +162,8 @@ def find_id(
 ) -> tuple[str, int | None] | None:
     """Return (problem, draw) of a row; draw None = by the order of the file.
 
-    A `doc_id`, or an `id` that is a number, is a place in the set, counted from `base` (a `doc_id` from 0), and needs a
-    single benchmark.
+    A `doc_id`, or a numeric `id`, is a place in the set, counted from `base` (a `doc_id` from 0), and needs a single
+    benchmark.
     """
     for name in ID_FIELDS:
         value = whole(row.get(name))
@@ -188,14 +188,14 @@ def find_id(
 
 
 def whole(value: Any) -> Any:
-    """Return a number that a table program wrote with a point (3.0, "3.0") as it was; anything else as it is."""
+    """Return a whole number that a spreadsheet wrote with a point (3.0, "3.0") without it; other values unchanged."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value[:-2] if isinstance(value, str) and value.endswith(".0") and is_count(value[:-2]) else value
 
 
 def is_count(value: Any) -> TypeGuard[int | str]:
-    """Say whether a value is a number of draws or places, also as text: 0 to 999,999,999."""
+    """Say whether a value is a whole number from 0 to 999,999,999, also as text."""
     if isinstance(value, str):
         return value.isascii() and value.isdecimal() and len(value) < 10
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
@@ -215,7 +215,7 @@ def find_texts(row: Mapping[str, Any]) -> list[str] | None:
 
 
 def lacking(row: Mapping[str, Any], what: str, names: Sequence[str]) -> str:
-    """Return the sentence for a row whose id or text is absent or unusable."""
+    """Return the message for a row whose id or text is absent or unusable."""
     there = next((name for name in names if name in row), None)
     if there is not None:
         hint = "; a place in the set is a doc_id" if what == "id" and isinstance(row[there], int) else ""
@@ -225,7 +225,7 @@ def lacking(row: Mapping[str, Any], what: str, names: Sequence[str]) -> str:
 
 
 def to_completion(place: tuple[str, int], text: str, row: Mapping[str, Any]) -> Completion:
-    """Return the reply as the engine would have stored it; its key is set when it is stored."""
+    """Return the reply as the engine would have stored it, without its key, which is set when it is stored."""
     finish = row.get("finish_reason")
     finish = finish if finish in get_args(FinishReason) else "unknown"
     tokens = row.get("tokens_out")
@@ -241,7 +241,7 @@ def to_completion(place: tuple[str, int], text: str, row: Mapping[str, Any]) -> 
 
 
 def store_outputs(outputs: Outputs, requests: Sequence[Request], put: Any) -> int:
-    """Hand every output to `put` as the reply to its request; returns how many."""
+    """Pass every output to `put` as the reply to its request, and return their number."""
     import msgspec
 
     stored = 0

@@ -1,4 +1,4 @@
-"""Prompt a model as it was fine-tuned, by its training record; without one, with its chat template alone."""
+"""Prompt a model as in its fine-tuning, by its training record; without a record, by its chat template alone."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OWN = "own"
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """How `mathstrap train` prompted a model: metamath-2024 or chat, with the system turn and template arguments."""
+    """A model's prompt in `mathstrap train`: metamath-2024 or chat, with the system turn and template arguments."""
 
     prompt: str
     system: str = ""
@@ -26,8 +26,8 @@ class Trained:
 def protocol_for(name: str, changes: Changes, model_path: str) -> Protocol:
     """Return the protocol of that name with its changes.
 
-    `own` is decided by the training record beside the model's folder. An empty name is `own` for a model with such a
-    record, for another question than it learnt makes another number, and `default` for every other model.
+    `own` follows the training record beside the model's folder. An empty name means `own` for a model with such a
+    record, because another prompt than the trained one gives another accuracy, and `default` for every other model.
     """
     trained = training_record(Path(model_path)) if model_path else None
     if name not in ("", OWN) or (not name and trained is None):
@@ -46,7 +46,7 @@ def protocol_for(name: str, changes: Changes, model_path: str) -> Protocol:
 
 
 def training_record(model: Path) -> Trained | None:
-    """Return how `mathstrap train` prompted this model or adapter folder; None where it left no record."""
+    """Return how `mathstrap train` prompted this model or adapter folder; None without a training record."""
     for path in (model / "manifest.json", model.parent / "manifest.json"):
         if not path.is_file():
             continue

@@ -1,6 +1,6 @@
-"""One self-contained page: the numbers with all they depend on, and every wrong answer beside the gold.
+"""Write one self-contained page: the numbers with their settings, and every wrong answer beside the gold.
 
-Everything a model or a file said is escaped by `render`; the page has no script and loads nothing.
+`render` escapes every text of a model or a file; the page has no script and loads nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mathstrap.render import TimeBudget, render, render_answer
 from mathstrap.render.hostile import escape
 from mathstrap.stats.estimates import Estimate
 
-# Formulas of a page that come after this are shown as their source.
+# After this time the page's remaining formulas are shown as their source.
 MATH_SECONDS = 20.0
 MAX_CARDS = 3_000
 STYLE = """
@@ -77,7 +77,7 @@ def page(evaluation: Evaluation, draws: Sequence[ScoredDraw]) -> str:
 
 
 def overview(evaluation: Evaluation) -> str:
-    """Return the table of headline numbers, and what they depend on."""
+    """Return the table of headline numbers, and the settings they depend on."""
     rows = [
         f"<tr><td>{escape(s.benchmark)}</td><td class=n>{s.num_problems:,}</td><td class=n>{s.num_draws}</td>"
         f'<td class="n big">{s.accuracy.value:.1%}</td><td class=n>{interval(s.accuracy)}</td>'
@@ -101,7 +101,7 @@ def overview(evaluation: Evaluation) -> str:
 
 
 def costs(summary: Summary) -> tuple[str, str]:
-    """Return tokens and seconds of a reply; a file of outputs may not say them."""
+    """Return mean tokens and seconds of a reply; empty where a file of outputs has none."""
     tokens, seconds = summary.tokens_out.value, summary.seconds.value
     return f"{tokens:,.0f}" if tokens else "", f"{seconds:,.2f}" if seconds else ""
 
@@ -140,7 +140,7 @@ def one_set(summary: Summary) -> str:
 
 
 def pick(reasons: Sequence[str], wrong: Sequence[ScoredDraw]) -> str:
-    """Return the buttons that filter the cards by reason; style sheets do the filtering. Opens the cards' parent."""
+    """Return the buttons that filter the cards by reason, through CSS. Leaves the cards' parent element open."""
     inputs = [
         '<div class="pick"><input type="radio" name="only" id="only-all" checked>',
         '<label for="only-all">all</label>',
@@ -187,5 +187,5 @@ def number(score: Estimate) -> str:
 def bar(score: Estimate) -> str:
     """Return a bar from the low to the high end of the interval, with a mark at the value."""
     left, width = score.low * 100, max(1.0, (score.high - score.low) * 100)
-    reach = f'<i style="left:{left:.1f}%;width:{min(width, 100 - left):.1f}%"></i>'
-    return f'<span class=bar>{reach}<b style="left:{score.value * 100:.1f}%"></b></span>'
+    interval_bar = f'<i style="left:{left:.1f}%;width:{min(width, 100 - left):.1f}%"></i>'
+    return f'<span class=bar>{interval_bar}<b style="left:{score.value * 100:.1f}%"></b></span>'

@@ -1,7 +1,7 @@
-"""How a model is asked and scored: the protocols by name, and the request for one problem. Knows no models or files.
+"""The evaluation protocols by name, and the request for one problem. Knows nothing of models or files.
 
-A protocol fixes prompt, template, demonstrations, decoding and headline score. Changing any of them makes the number
-another one, so the changed protocol is renamed and everything it says is written beside every number.
+A protocol fixes prompt, template, demonstrations, decoding and headline score. Changing any of them changes the
+number, so the changed protocol is renamed and all its settings are written beside every number.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from mathstrap.types import Message, Problem, Sampling, Style
 
 Template = Literal["chat", "raw"]
 ScoreName = Literal["strict", "flexible", "symbolic", "reference"]
-# What the prompt option names: a family `eval.<name>.<style>` or `eval.<name>` of the package, or a file.
+# The prompt option names a family `eval.<name>.<style>` or `eval.<name>` of the package, or a file.
 PREFIX = "eval."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol:
-    """A way to ask and to score.
+    """How a model is asked and scored.
 
     prompt        a packaged family (`zero`, `boxed`, `bare`, `metamath-2024`) or the path of a prompt file
     template      chat: turns, put into the model's own chat template; raw: one text, continued
     shots         worked demonstrations of our own before the question
-    headline      which of the scores is the protocol's number
+    headline      the score that is the protocol's number
     system        a system turn before the prompt's own; not for raw prompts
     template_args  arguments of the model's chat template, such as {enable_thinking: false}
     """
@@ -57,12 +57,12 @@ PROTOCOLS: dict[str, Protocol] = {
         headline="reference",
     ),
 }  # fmt: skip
-NAMES = (*PROTOCOLS, "own")  # "own" is the prompt that a student was trained with, which its record has
+NAMES = (*PROTOCOLS, "own")  # "own" is the prompt of the student's training record
 
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """What is changed in a protocol; null leaves it.
+    """The changes to a protocol; null changes nothing.
 
     prompt        a packaged evaluation prompt by name, or a prompt file
     template      chat (the model's own template) or raw (plain continuation)
@@ -85,14 +85,14 @@ class Changes:
 
 
 def choose_protocol(name: str, changes: Changes | None = None) -> Protocol:
-    """Return the protocol of that name with the changes made."""
+    """Return the protocol of that name with the changes applied."""
     if name not in PROTOCOLS:
         raise InputError(f'no protocol "{name}".{suggest(name, list(NAMES))}')
     return make_changes(PROTOCOLS[name], changes or Changes())
 
 
 def make_changes(protocol: Protocol, changes: Changes) -> Protocol:
-    """Return a protocol with changes made; one that differs is called `<name>+changed`."""
+    """Return a protocol with the changes applied; one that differs is renamed `<name>+changed`."""
     changed_values = {key: value for key, value in vars(changes).items() if value is not None}
     if "max_tokens" in changed_values:
         changed_values["max_tokens"] = dict.fromkeys(protocol.max_tokens, changed_values["max_tokens"])
@@ -102,10 +102,10 @@ def make_changes(protocol: Protocol, changes: Changes) -> Protocol:
 
 
 def check_decoding(protocol: Protocol) -> None:
-    """Raise InputError for a decoding that cannot be."""
+    """Raise InputError for impossible decoding settings."""
     if protocol.temperature < 0 or not 0 < protocol.top_p <= 1:
-        found = f"{protocol.temperature}, {protocol.top_p}"
-        raise InputError(f"temperature must be 0 or more and top_p in (0, 1], got {found}.")
+        decoding = f"{protocol.temperature}, {protocol.top_p}"
+        raise InputError(f"temperature must be 0 or more and top_p in (0, 1], got {decoding}.")
     if min(protocol.max_tokens.values()) < 1 or protocol.shots < 0:
         raise InputError("max_tokens must be at least 1 and shots at least 0.")
 
@@ -142,11 +142,11 @@ def demonstrations(style: Style, shots: int) -> list[tuple[str, str]]:
 
 
 def messages_for(protocol: Protocol, problem: Problem) -> tuple[Message, ...]:
-    """Return what the model is shown for a problem: prompt, demonstrations, question.
+    """Return the messages for a problem: prompt, demonstrations, question.
 
-    The last turn of a chat prompt is the question's; demonstrations are the same turn filled with their questions. A
-    raw prompt is repeated per demonstration. Where template and prompt differ, turns are joined to one text, or the
-    text becomes a user's turn.
+    The last turn of a chat prompt holds the question; demonstrations repeat that turn with their own questions. A raw
+    prompt is repeated per demonstration. Where template and prompt differ, turns are joined to one text, or the text
+    becomes a user turn.
     """
     prompt = prompt_for(protocol, problem.style, problem.question)
     first, _, rest = problem.question.partition("\n")
@@ -178,7 +178,7 @@ def sampling_for(protocol: Protocol, style: Style) -> Sampling:
 
 
 def prompt_hash(protocol: Protocol, style: Style) -> str:
-    """Return 12 hexadecimal digits over the prompt file, the template and the demonstrations."""
+    """Return a hash of the prompt file, the template and the demonstrations as 12 hexadecimal digits."""
     hashes = dict.fromkeys(prompt_for(protocol, style, question).hash for question in ("", "\n"))
     more = [protocol.system, json.dumps(protocol.template_args, sort_keys=True)]
     more = more if protocol.system or protocol.template_args else []

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: the numbers, what they depend on, and how to read them back."""
+"""The record of an evaluation: its numbers, the settings they depend on, and how to read them back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KIND = "evaluation"
 PACKAGES = (
     "openvino-genai", "xllamacpp", "llama_cpp_python", "transformers", "torch", "vllm", "math-verify", "peft",
 )  # fmt: skip
-# Settings of a backend that make it another model: its replies are kept apart.
+# Backend settings that change the replies as another model would; they are part of the model's name.
 NUMERICS = ("engine", "precision", "dtype")
 WEIGHTS = (".safetensors", ".bin", ".gguf", ".pt")
 BLOCK = 1 << 16
@@ -29,7 +29,7 @@ BLOCKS = 64
 
 
 class Provenance(msgspec.Struct, frozen=True, kw_only=True):
-    """What a number depends on, for one style of question; what is not known of replies made elsewhere is None."""
+    """The settings that a number depends on, for one style of question; unknown ones of another tool are None."""
 
     protocol: str
     grader: str
@@ -47,7 +47,7 @@ class Provenance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything `metrics.json` of an evaluation holds; `settings` are the backend's that may move a number."""
+    """The contents of an evaluation's `metrics.json`; `settings` are the backend settings that may change a number."""
 
     kind: str
     model: str
@@ -59,12 +59,12 @@ class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def num_unanswered(self) -> int:
-        """How many replies are missing over all sets."""
+        """The number of missing replies over all sets."""
         return sum(summary.num_unanswered for summary in self.summaries)
 
 
 def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int, *, made_elsewhere: bool) -> Provenance:
-    """Return what a number of this style depends on."""
+    """Return the settings that a number of this style depends on."""
     scored = Provenance(
         protocol=protocol.name, grader=grader_name(protocol.headline, style), headline=protocol.headline, draws=draws,
         rng_seed=rng_seed,
@@ -86,45 +86,45 @@ def provenance(protocol: Protocol, style: Style, draws: int, rng_seed: int, *, m
 
 
 def engine_settings(teacher: TeacherOptions) -> dict[str, Any]:
-    """Return how the backend was set up, as far as that may move a number."""
-    found: dict[str, Any] = dict(teacher.settings)
+    """Return the backend settings that may change a number."""
+    settings: dict[str, Any] = dict(teacher.settings)
     if teacher.n_ctx:
-        found["n_ctx"] = teacher.n_ctx
-    return found
+        settings["n_ctx"] = teacher.n_ctx
+    return settings
 
 
-def describe(style: str, made: Provenance) -> str:
-    """Return what a number depends on as one sentence."""
-    draws = f"{made.draws} draw{'s' if made.draws > 1 else ''}"
-    scored = f"{style} questions: protocol {made.protocol}, headline {made.headline} by grader {made.grader}"
-    if made.prompt is None:
-        return f"{scored}, replies made elsewhere (prompt and decoding unknown), {draws}."
-    stop = ", ".join(repr(text) for text in made.stop or ()) or "none"
+def describe(style: str, shown: Provenance) -> str:
+    """Return the settings that a number depends on as one sentence."""
+    draws = f"{shown.draws} draw{'s' if shown.draws > 1 else ''}"
+    scored = f"{style} questions: protocol {shown.protocol}, headline {shown.headline} by grader {shown.grader}"
+    if shown.prompt is None:
+        return f"{scored}, replies of another tool (prompt and decoding unknown), {draws}."
+    stop = ", ".join(repr(text) for text in shown.stop or ()) or "none"
     return (
-        f"{scored}, prompt {made.prompt} ({made.prompt_hash}), template {made.template}, {made.shots} demonstrations, "
-        f"temperature {made.temperature:g}, top_p {made.top_p:g}, at most {made.max_tokens} tokens, "
-        f"stop strings {stop}, {draws}, seed {made.rng_seed}."
+        f"{scored}, prompt {shown.prompt} ({shown.prompt_hash}), template {shown.template}, {shown.shots} "
+        f"demonstrations, temperature {shown.temperature:g}, top_p {shown.top_p:g}, at most {shown.max_tokens} tokens, "
+        f"stop strings {stop}, {draws}, seed {shown.rng_seed}."
     )
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a number may depend on; reads package data, imports nothing."""
+    """Return the package versions that a number may depend on; reads metadata, imports no package."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
     from mathstrap.version import __version__
 
-    found = {"mathstrap": __version__, "python": platform.python_version()}
+    installed = {"mathstrap": __version__, "python": platform.python_version()}
     for package in PACKAGES:
         try:
-            found[package] = version(package)
+            installed[package] = version(package)
         except PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 def model_name(name: str, teacher: TeacherOptions) -> str:
-    """Return the model's name; local weights add a hash, so that retrained ones are not taken for the old."""
+    """Return the model's name; local weights add a hash, so that retrained weights have another name."""
     paths = [Path(str(path)) for path in (teacher.settings.get("adapter"), teacher.model_path) if path]
     hashes = [weights_hash(path) for path in paths if path.exists()]
     numerics = [f"{key}={teacher.settings[key]}" for key in NUMERICS if key in teacher.settings]
@@ -132,7 +132,7 @@ def model_name(name: str, teacher: TeacherOptions) -> str:
 
 
 def weights_hash(path: Path) -> str:
-    """Return eight hexadecimal digits over a file or folder of weights: sizes, and blocks spread over each file."""
+    """Return a hash of a file or folder of weights as eight hexadecimal digits: sizes, and sampled blocks."""
     digest = hashlib.blake2b(digest_size=4)
     files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.suffix in WEIGHTS)
     for file in files:
@@ -148,11 +148,11 @@ def weights_hash(path: Path) -> str:
 def read_evaluation(path: Path | str) -> tuple[Evaluation, list[ScoredDraw]]:
     """Return the numbers and graded draws of a finished evaluation; raises InputError where there is none."""
     run = RunDir.read(path)
-    found: Any = run.read_json("metrics.json", strict=True)
-    if not isinstance(found, dict) or found.get("kind") != KIND:
+    metrics: Any = run.read_json("metrics.json", strict=True)
+    if not isinstance(metrics, dict) or metrics.get("kind") != KIND:
         raise InputError(f"{path}: not an evaluation. `mathstrap eval --out {path}` writes one.")
     try:
-        evaluation = msgspec.convert(found, Evaluation)
+        evaluation = msgspec.convert(metrics, Evaluation)
     except (msgspec.ValidationError, RecursionError) as error:
         raise InputError(
             f"{run.path / 'metrics.json'}: {error}. Evaluate again with the same --out; nothing is asked twice."

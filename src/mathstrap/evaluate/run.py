@@ -1,6 +1,6 @@
-"""Evaluate a model: load the questions, ask for what has no reply yet, grade, sum up, write.
+"""Evaluate a model: load the questions, ask for the missing replies, grade, sum up, write.
 
-The same engine, run directory and graders as bootstrapping: kill it anywhere, run the same command, pay once.
+It uses the engine, run directory and graders of bootstrapping: after a crash the same command resumes and pays once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from mathstrap.backends import TeacherOptions, price_of
+from mathstrap.backends import TeacherOptions, open_backend, price_of
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.events import Listener
 from mathstrap.engine.limits import Limits
@@ -49,21 +49,21 @@ KEYS_COVER_BODY = "keys_cover_body"
 
 @dataclass(frozen=True, kw_only=True)
 class EvalOptions:
-    """What is evaluated, how, and where the run directory is.
+    """The test sets, the protocol, the model and the run directory of an evaluation.
 
     benchmarks   names, `name=path`, or a Benchmark of your own as `path/to/file.py:object`
     out          the run directory
     data         a folder with the published files; empty = the folder MATHSTRAP_DATA, else the hub
-    protocol     default, few-shot, metamath-2024 or own; empty = own for a model with the record of its training
-                 beside it, else default
+    protocol     default, few-shot, metamath-2024 or own; empty = own for a model with a training record beside it,
+                 else default
     draws        replies per question; 0 = one, or as many as the file of outputs holds
     offset       leave out this many questions at the start of each set
-    ties         what a tie of a majority vote is: the mean of a random tie-break, the first, or wrong
+    ties         how a tied majority vote counts: as the mean of a random tie-break, by the first answer, or as wrong
     rng_seed     decides the numbers of perturbed sets
     on_bad       outputs that do not fit the questions: stop, or skip and count them
     logs         logs for other tools: inspect, lm-eval
-    outputs      a file of replies made elsewhere, instead of a model
-    limit        the first questions of each set; with fewer than all, the number is a sample's
+    outputs      a file of another tool's replies, instead of a model
+    limit        the first questions of each set; with fewer than all, the number is that of a sample
     """
 
     benchmarks: tuple[str, ...] = ("gsm8k",)
@@ -131,7 +131,7 @@ def evaluate(
     draws = outputs.draws if outputs else options.draws or 1
     if draws > 1 and protocol.temperature == 0 and outputs is None:
         raise InputError(f"{draws} draws at temperature 0 are {draws} times the same reply. Add --temperature 0.7.")
-    opened = None if backend is not None or outputs else open_model(options)
+    opened = None if backend is not None or outputs else open_backend(options.teacher)
     backend = backend or opened
     try:
         with RunDir.open(options.out) as run:
@@ -147,7 +147,7 @@ def evaluate(
                 store_outputs(outputs, requests, sink.completion)
                 asked = None
             else:
-                assert backend is not None, "a model or a file of outputs is there by now"
+                assert backend is not None, "without a file of outputs a backend was opened"
                 asked = fill(run, requests, backend, options, grading, listener)
             return derive(run, sets, requests, protocol, options, grading, asked, outputs, draws, model)
     finally:
@@ -156,13 +156,13 @@ def evaluate(
 
 
 def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
-    """Return the questions of every benchmark; names are checked before anything is read."""
+    """Return the questions of every benchmark; all names are checked before any file is read."""
     for name in options.benchmarks:
         find_benchmark(name.partition("=")[0])
     names = list(dict.fromkeys(options.benchmarks))
     called = [set_name(name.partition("=")[0]) for name in names]
-    if twice := sorted({name for name in called if called.count(name) > 1}):
-        raise InputError(f"{', '.join(twice)}: named with several files. Evaluate each into a directory of its own.")
+    if repeated := sorted({name for name in called if called.count(name) > 1}):
+        raise InputError(f"{', '.join(repeated)}: named with several files. Evaluate each into a directory of its own.")
     return [
         load_benchmark(
             name, data=options.data, limit=options.limit, offset=options.offset, rng_seed=options.rng_seed
@@ -172,9 +172,9 @@ def load_sets(options: EvalOptions) -> list[LoadedBenchmark]:
 
 
 def keyed_body(run: RunDir, options: EvalOptions) -> dict[str, Any]:
-    """Return what `extra_body` adds to every key of this run: a changed reasoning effort is another question.
+    """Return the `extra_body` that enters every request key of this run: another reasoning effort is another request.
 
-    Evaluations begun before keys covered the body go on without it, so that their replies stay valid.
+    Evaluations that an older version began, whose keys omit the body, continue to omit it, so their replies stay valid.
     """
     if KEYS_COVER_BODY not in run.manifest:
         run.update_manifest(**{KEYS_COVER_BODY: not any(run.path.glob("completions-*.jsonl"))})
@@ -186,8 +186,9 @@ def plan(
 ) -> list[Request]:
     """Return every request in random order, the last quarter longest question first.
 
-    So the accuracy of the part that is answered so far speaks of the whole set, and the run ends with short requests.
-    The order is the same in every run; variants of a seed question are neighbours, because they share a prefix.
+    Random order makes the accuracy so far an estimate for the whole set; the last quarter ends with short requests, so
+    that no long one delays the end. The order is the same in every run; variants of a seed question are neighbours,
+    because servers cache their common prefix.
     """
     shuffled = sorted(problems, key=lambda problem: (place_of(root_of(problem.id)), problem.id))
     end = len(shuffled) * 3 // 4
@@ -209,7 +210,7 @@ def plan(
 
 
 def place_of(ident: str) -> bytes:
-    """Return a place in a random order that depends on the id alone."""
+    """Return a sort key for a random order that depends on the id alone."""
     return hashlib.blake2b(ident.encode(), digest_size=8).digest()
 
 
@@ -217,7 +218,7 @@ def fill(
     run: RunDir, requests: Sequence[Request], backend: Backend, options: EvalOptions, grading: LiveGrading,
     listener: Listener | None,
 ) -> AskReport:  # fmt: skip
-    """Ask for every request without a reply; replies are graded in a thread of their own as they come."""
+    """Ask for every missing reply; replies are graded in a thread as they arrive."""
     from mathstrap.engine.ask import ask_all
     from mathstrap.engine.budget import Meter
 
@@ -291,7 +292,7 @@ def write(
 def write_plan(
     run: RunDir, options: EvalOptions, protocol: Protocol, problems: Sequence[Problem], model: str
 ) -> None:  # fmt: skip
-    """Write what is about to be asked: options, protocol and questions."""
+    """Write the options, protocol and questions before anything is asked."""
     import time
 
     settings = public(msgspec.to_builtins(options))
@@ -310,15 +311,8 @@ def check_kind(run: RunDir) -> None:
         raise InputError(f"{run.path}: holds a run that is not an evaluation. Name another directory with --out.")
 
 
-def open_model(options: EvalOptions) -> Backend:
-    """Return the model that the options name."""
-    from mathstrap.backends import open_backend
-
-    return open_backend(options.teacher)
-
-
 def close_backend(backend: Backend) -> None:
-    """Give a model back from synchronous code."""
+    """Close a backend from synchronous code."""
     import asyncio
 
     asyncio.run(backend.close())

@@ -23,7 +23,7 @@ from mathstrap.verify.find.reply import only_repeats
 
 DrawReason = Literal["correct", "wrong_answer", "no_answer", "truncated", "empty", "refused", "undecided"]
 SCORES: tuple[ScoreName, ...] = ("strict", "flexible", "symbolic", "reference")
-# What the page prints for each reason.
+# The page's text for each reason.
 REASON_TEXT: dict[DrawReason, str] = {
     "correct": "the answer equals the gold",
     "wrong_answer": "an answer was found and it differs from the gold",
@@ -34,7 +34,7 @@ REASON_TEXT: dict[DrawReason, str] = {
     "undecided": "the grader could not decide",
 }
 UNPARSEABLE: tuple[DrawReason, ...] = ("no_answer", "empty")
-# The rules by which a reply names its answer; the others guess from where a number stands.
+# Extraction rules that read a stated answer; the other rules guess by a number's position.
 STATED = ("hash", "stated", "boxed", "value_of")
 _SENTENCE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[ ,.:]+(?:\S+ )*\S")
 TEXT_GRADER: dict[Style, str] = {"gsm8k": "gsm8k", "math": "hendrycks"}
@@ -42,7 +42,7 @@ REFERENCE_GRADER: dict[Style, str] = {"gsm8k": "metamath-2024-gsm8k", "math": "m
 
 
 class ScoredDraw(msgspec.Struct, frozen=True, kw_only=True):
-    """A graded reply with everything needed to look at it: question, gold, prompt, text, verdict and cost."""
+    """A graded reply with question, gold, prompt, text, verdict and cost."""
 
     id: str
     problem: str
@@ -77,23 +77,23 @@ def score_draw(
     problem: Problem, completion: Completion, *, headline: ScoreName, draw: int
 ) -> ScoredDraw:  # fmt: skip
     """Return the graded reply; `headline` names the score that decides `is_correct`. Its prompt is left empty."""
-    # An answer inside a thought is not the reply's: a thought that never ended leaves no text, and so no answer.
+    # An answer inside a thought does not count: an unfinished thought leaves no text and so no answer.
     completion = split_completion(completion)
     text, gold, style = completion.text, problem.answer, problem.style
     stated = stated_answer(text, problem.question)
-    # A reply cut off before it stated an answer ends in a number by accident: the last number is not its answer.
+    # A reply that was cut off before it stated an answer ends in a number only by chance, so that is not its answer.
     cut = completion.finish_reason == "length" and stated is None
-    found = stated if cut else stated or found_answer(text, problem.question)
+    extracted = stated if cut else stated or last_answer(text, problem.question)
     grades: dict[ScoreName, Grade] = {"reference": grade(gold, text, grader=REFERENCE_GRADER[style], form="completion")}
     nothing = Grade("wrong", "extraction", "no final answer is stated", "", gold)
     by_text = TEXT_GRADER[style]
     grades["strict"] = grade(gold, undelimited(stated.answer), grader=by_text) if stated else nothing
-    grades["flexible"] = grade(gold, undelimited(found.answer), grader=by_text) if found else nothing
+    grades["flexible"] = grade(gold, undelimited(extracted.answer), grader=by_text) if extracted else nothing
     # A formula of the question that nobody worked out is not an answer, unless the reply says that it is.
     asked = "" if stated else problem.question
-    grades["symbolic"] = grade(gold, found.answer, question=asked) if found else nothing
+    grades["symbolic"] = grade(gold, extracted.answer, question=asked) if extracted else nothing
     chosen = grades[headline]
-    extraction = stated if headline == "strict" else found
+    extraction = stated if headline == "strict" else extracted
     has_answer = bool(chosen.got) if headline == "reference" else extraction is not None
     return ScoredDraw(
         id=completion.request,
@@ -127,13 +127,13 @@ def score_draw(
 
 
 def stated_answer(text: str, question: str = "") -> Extraction | None:
-    """Return the answer that the reply says is its answer; None where it merely ends in one."""
-    found = extract_answer(text, "strict", question=question)
-    return found if found is not None and found.extractor in STATED else None
+    """Return the answer that the reply states as its answer; None where it merely ends in a number."""
+    answer = extract_answer(text, "strict", question=question)
+    return answer if answer is not None and answer.extractor in STATED else None
 
 
-def found_answer(text: str, question: str = "") -> Extraction | None:
-    """Return the best answer in a reply that states none: itself if it is one, its closing value or number.
+def last_answer(text: str, question: str = "") -> Extraction | None:
+    """Return the likeliest answer of a reply that states none: the whole reply, its closing value or last number.
 
     A reply that only repeats sentences of its question, where that is given, has none.
     """
@@ -147,7 +147,7 @@ def found_answer(text: str, question: str = "") -> Extraction | None:
 
 
 def undelimited(answer: str) -> str:
-    r"""Return an answer without the dollars or `\( \)` around the whole of it, which no text scorer forgives."""
+    r"""Return an answer without dollar signs or `\( \)` around the whole of it, which text scorers would compare."""
     bare = answer.strip()
     for opening, closing in (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")):
         inside = bare[len(opening) : -len(closing)]
@@ -157,7 +157,7 @@ def undelimited(answer: str) -> str:
 
 
 def reason_of(chosen: Grade, completion: Completion, has_answer: bool) -> DrawReason:
-    """Return the one reason a draw is listed under."""
+    """Return the reason under which a draw is listed."""
     if chosen.outcome == "correct":
         return "correct"
     if completion.finish_reason in ("content_filter", "prompt_refused"):
@@ -177,7 +177,7 @@ def grader_name(headline: ScoreName, style: Style) -> str:
 
 
 def num_steps(problem: Problem) -> int | None:
-    """Return how many steps the gold solution takes: calculator marks, else lines or sentences; None without one."""
+    """Return the number of steps of the gold solution: calculator marks, else lines or sentences; None without one."""
     if not problem.solution.strip():
         return None
     marks = problem.solution.count("<<")

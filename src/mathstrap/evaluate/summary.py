@@ -15,12 +15,12 @@ from mathstrap.stats.estimates import Estimate
 from mathstrap.types import Problem
 
 MAX_EXAMPLES = 20
-# The tags worth a slice; others name the question (its address, its hidden number) and would slice it to dust.
+# Tags with few values; others identify the question (its URL, its hidden number), so every slice would be one question.
 SLICE_TAGS = ("level", "subject", "type", "kind", "solvable", "perturbation", "numeric", "cleaning_status", "year")
 
 
-class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
-    """Draws on which the scores say different things: one row per pattern of right and wrong."""
+class ScoreDisagreement(msgspec.Struct, frozen=True, kw_only=True):
+    """Draws on which the scores differ: one row per pattern of right and wrong."""
 
     strict: bool
     flexible: bool
@@ -31,9 +31,9 @@ class Disagreement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The numbers of one test set; `accuracy` is the protocol's headline, `k` of a table is its string key.
+    """The numbers of one test set; `accuracy` is the protocol's headline; tables are keyed by k as a string.
 
-    `num_unanswered` counts draws asked for that have no reply: the numbers then speak of the rest.
+    `num_unanswered` counts requested draws without a reply; the numbers then cover only the others.
     """
 
     benchmark: str
@@ -45,7 +45,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     accuracy: Estimate
     headline: str
     scores: dict[str, Estimate]
-    disagreements: list[Disagreement]
+    disagreements: list[ScoreDisagreement]
     pass_at: dict[str, Estimate]
     maj_at: dict[str, Estimate]
     avg_at: dict[str, Estimate]
@@ -74,7 +74,7 @@ def summarize(
 ) -> Summary:
     """Return the numbers of one test set; `agree` says whether two answers are the same vote.
 
-    `is_asked` is False for replies made elsewhere: why some are missing is then unknown.
+    `is_asked` is False for another tool's replies: why some are missing is then unknown.
     """
     by_problem: dict[str, list[ScoredDraw]] = {problem.id: [] for problem in problems}
     for draw in draws:
@@ -139,21 +139,21 @@ def votes_of(group: Sequence[ScoredDraw], agree: Callable[[str, str], bool]) -> 
     return [DrawVote(number, draw.is_correct) for number, draw in zip(numbers, ordered, strict=True)]
 
 
-def disagreements(draws: Sequence[ScoredDraw]) -> list[Disagreement]:
+def disagreements(draws: Sequence[ScoredDraw]) -> list[ScoreDisagreement]:
     """Return the patterns of scores that are not all alike, the commonest first."""
     patterns: dict[tuple[bool, ...], list[str]] = {}
     for draw in draws:
         pattern = tuple(bool(getattr(draw, name)) for name in SCORES)
         if len(set(pattern)) > 1:
             patterns.setdefault(pattern, []).append(draw.id)
-    found = [
-        Disagreement(
+    rows = [
+        ScoreDisagreement(
             strict=pattern[0], flexible=pattern[1], symbolic=pattern[2], reference=pattern[3], count=len(ids),
             examples=ids[:MAX_EXAMPLES],
         )
         for pattern, ids in patterns.items()
     ]  # fmt: skip
-    return sorted(found, key=lambda row: (-row.count, row.examples))
+    return sorted(rows, key=lambda row: (-row.count, row.examples))
 
 
 def slices(problems: Sequence[Problem], groups: dict[str, list[ScoredDraw]]) -> dict[str, dict[str, Estimate]]:
@@ -170,16 +170,16 @@ def slices(problems: Sequence[Problem], groups: dict[str, list[ScoredDraw]]) -> 
                 continue
             value = problem.tags[name]
             labels.setdefault(name, {}).setdefault(str(value), []).append(problem.id)
-    found: dict[str, dict[str, Estimate]] = {}
+    scores: dict[str, dict[str, Estimate]] = {}
     for name, values in labels.items():
         if len(values) < 2:
             continue
-        found[name] = {}
+        scores[name] = {}
         for value in sorted(values, key=slice_order):
             part = [draw for ident in values[value] for draw in groups[ident]]
             if part:
-                found[name][value] = metrics.score([float(d.is_correct) for d in part], [d.cluster for d in part])
-    return found
+                scores[name][value] = metrics.score([float(d.is_correct) for d in part], [d.cluster for d in part])
+    return scores
 
 
 def slice_order(label: str) -> tuple[int, Any]:
@@ -192,29 +192,29 @@ def slice_order(label: str) -> tuple[int, Any]:
 
 
 def notes(problems: Sequence[Problem], draws: Sequence[ScoredDraw], asked: int, is_asked: bool) -> list[str]:
-    """Return what a reader of the number has to know about this set and this run."""
-    found = []
+    """Return the caveats of the numbers of this set and run."""
+    sentences = []
     if asked > len(draws):
         order = ", asked in random order" if is_asked else ""
         missing = asked - len(draws)
         verb = "reply is" if missing == 1 else "replies are"
-        found.append(f"{missing:,} of {asked:,} {verb} missing; the numbers speak of the others{order}.")
+        sentences.append(f"{missing:,} of {asked:,} {verb} missing; the numbers cover the others{order}.")
     flagged = {problem.id for problem in problems if problem.tags.get("gold_is_wrong")}
     if flagged:
         rest = [draw for draw in draws if draw.problem not in flagged]
         clean = metrics.score([float(draw.is_correct) for draw in rest], [draw.cluster for draw in rest])
-        found.append(
+        sentences.append(
             f"{len(flagged)} published golds are wrong; without them the accuracy is {clean.value:.1%} "
             f"({clean.low:.1%} to {clean.high:.1%}, {clean.num} draws)."
         )
     if draws and not any(draw.text.strip() for draw in draws):
         is_cut = all(draw.finish_reason == "length" for draw in draws)
-        found.append(
+        sentences.append(
             "Every reply is empty and cut off: the limit went to reasoning that the server keeps. Raise --max-tokens."
             if is_cut
             else "Every reply is empty: the model or its template is at fault, not the mathematics."
         )
     num_clusters = len({draw.cluster for draw in draws})
     if num_clusters < len({draw.problem for draw in draws}):
-        found.append(f"Questions share {num_clusters} seed questions; the intervals count those as the sample.")
-    return found
+        sentences.append(f"Questions share {num_clusters} seed questions; the intervals count those as the sample.")
+    return sentences

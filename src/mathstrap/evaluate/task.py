@@ -1,6 +1,6 @@
-"""Write a benchmark as a task of lm-evaluation-harness whose scores are ours: a YAML, the questions, a short module.
+"""Write a benchmark as a task of lm-evaluation-harness with our scores: a YAML, the questions, a short module.
 
-The module imports Mathstrap to grade, so that a number means the same in both places.
+The module imports Mathstrap to grade, so that a number has the same meaning in both tools.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def process_results(doc, results):
 
 @dataclass(frozen=True, kw_only=True)
 class EmittedTask:
-    """What was written: the task's name, its folder, how many questions, and the command that runs it."""
+    """The task that was written: its name, folder and number of questions, and the command that runs it."""
 
     name: str
     folder: Path
@@ -53,7 +53,7 @@ class EmittedTask:
 
 
 class Document(msgspec.Struct, frozen=True, kw_only=True):
-    """A question as the task holds it; `prompt` is what the model is shown."""
+    """A question of the task; `prompt` is the text that the model gets."""
 
     id: str
     dataset: str
@@ -67,8 +67,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 def write_task(folder: Path, loaded: LoadedBenchmark, protocol: Protocol) -> EmittedTask:
     """Write the task of one benchmark under one protocol.
 
-    Raises InputError for a protocol that shows the model more than one turn: the harness puts the turns together in a
-    way of its own, so the number would be another one.
+    Raises InputError for a protocol with more than one turn: the harness joins turns in its own way, so the number
+    would differ.
     """
     name = "mathstrap_" + re.sub(r"\W", "_", loaded.name)
     documents = [document(problem, protocol) for problem in loaded.problems]
@@ -123,7 +123,7 @@ def document(problem: Problem, protocol: Protocol) -> Document:
     messages = messages_for(protocol, problem)
     if len(messages) != 1:
         raise InputError(
-            f"protocol {protocol.name}: shows {len(messages)} turns, a task can show one. "
+            f"protocol {protocol.name}: has {len(messages)} turns, and a task can have one. "
             "Add --template raw, or --shots 0."
         )
     return Document(
@@ -133,7 +133,7 @@ def document(problem: Problem, protocol: Protocol) -> Document:
 
 
 def task_yaml(config: Mapping[str, Any]) -> str:
-    """Return a task as YAML, `!function` as the harness's own tag."""
+    """Return a task as YAML, with the harness's own tag `!function`."""
     import yaml
 
     text: str = yaml.safe_dump(dict(config), sort_keys=False, width=120)
@@ -141,9 +141,9 @@ def task_yaml(config: Mapping[str, Any]) -> str:
 
 
 def harness_scores(doc: Mapping[str, Any], text: str) -> dict[str, float]:
-    """Return every score of one reply to a document, as `mathstrap eval --outputs` gives it.
+    """Return every score of one reply to a document, the same as `mathstrap eval --outputs`.
 
-    The harness does not say whether a reply was cut off, so a reply counts as ended.
+    The harness does not say whether a reply was cut off, so a reply counts as complete.
     """
     problem = Problem(
         id=doc["id"], dataset=doc["dataset"], style=doc["style"], question=doc["question"], answer=doc["answer"],

@@ -1,4 +1,4 @@
-"""The study: does bootstrapping help? Arms of training data, students, evaluations and what they show, in one run."""
+"""The study "does bootstrapping help?": arms of training data, students, evaluations and comparisons in one run."""
 
 from mathstrap.study.options import ArmOptions, PowerOptions, SplitOptions, StudyRecipe
 

@@ -1,4 +1,4 @@
-"""Make the training rows of each arm out of a bootstrapped run. Knows nothing of models."""
+"""Make the training rows of each arm from a bootstrapped run. Knows nothing of models."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PAPER_SHARES: dict[Method, float] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """All a study may train on: samples by outcome, the seeds' own solutions among the correct ones.
+    """All samples a study may train on, by outcome; the correct ones include the seeds' own solutions.
 
     `bought` names the problems that each combination of methods could afford; one that is not in it has them all.
     """
@@ -42,14 +42,14 @@ class Pool:
     costs: Mapping[str, ArmCost] = field(default_factory=dict)
 
     def available(self, arm: ArmOptions) -> dict[Method, int]:
-        """Return how many samples of each of an arm's methods there are."""
+        """Return the number of samples of each of an arm's methods."""
         have = dict.fromkeys(arm.methods, 0)
         for sample in self.rows(arm):
             have[sample.method] += 1
         return have
 
     def rows(self, arm: ArmOptions) -> list[Sample]:
-        """Return all an arm may draw from; without a solution a seed has nothing to teach but its answer."""
+        """Return the samples an arm may draw from; a seed without a solution can only teach its answer."""
         pool = self.wrong if arm.outcome == "wrong" else self.correct
         bought = self.bought.get(arm.methods)
         return [
@@ -62,7 +62,7 @@ class Pool:
 
 
 def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], teacher_tokens: int = 0) -> Pool:
-    """Return what a finished run holds, as far as each arm's `teacher_tokens` go (0 = all of it).
+    """Return the samples of a finished run that each arm's `teacher_tokens` pay for (0 = all samples).
 
     Raises InputError where an arm would be empty.
     """
@@ -103,7 +103,7 @@ def with_costs(
 
 
 def clean_seeds(seeds: Sequence[Problem], recipe: RunRecipe) -> list[Problem]:
-    """Return the seeds that no test set of the run's recipe asks too."""
+    """Return the seeds that overlap no test set of the run's recipe."""
     options = recipe.decontaminate
     if not options.against:
         return list(seeds)
@@ -133,29 +133,29 @@ def wrong_samples(run: RunDir, problems: Iterable[Problem], recipe: RunRecipe) -
 
 
 def apportion(size: int, shares: Mapping[Method, float], have: Mapping[Method, int]) -> dict[Method, int]:
-    """Return how many samples each method gives: by its share, and what one lacks from the others by theirs."""
+    """Return the number of samples of each method by its share; the others make up for a method that has too few."""
     counts = dict.fromkeys(shares, 0)
     left = min(size, sum(have.values()))
     while left:
         open_methods = [method for method in shares if counts[method] < have[method]]
         whole = math.fsum(shares[method] for method in open_methods)
         quotas = {method: left * shares[method] / whole for method in open_methods}
-        given = {method: min(int(quotas[method]), have[method] - counts[method]) for method in open_methods}
-        if not any(given.values()):
-            # Less than one for anybody: the largest fractions take one each; ties go to the earlier method.
+        taken = {method: min(int(quotas[method]), have[method] - counts[method]) for method in open_methods}
+        if not any(taken.values()):
+            # Less than one sample each: the largest fractions take one; ties go to the earlier method.
             order = sorted(open_methods, key=lambda method: -quotas[method])
-            given = dict.fromkeys(order[:left], 1)
-        for method, count in given.items():
+            taken = dict.fromkeys(order[:left], 1)
+        for method, count in taken.items():
             counts[method] += count
-        left -= sum(given.values())
+        left -= sum(taken.values())
     return counts
 
 
 def compose(pool: Pool, arm: ArmOptions, size: int, rng_seed: int) -> list[Sample]:
     """Return an arm's samples: at most `size` of its own (0 = all), then those it adds.
 
-    The same lottery serves every arm and size: a smaller size is part of a larger one, and each seed question gives a
-    sample of a method before any gives a second.
+    Every arm and size uses the same random order: a smaller size is part of a larger one, and each seed question gives
+    a sample of a method before any gives a second.
     """
     have = pool.available(arm)
     size = size or sum(have.values())
@@ -172,15 +172,15 @@ def compose(pool: Pool, arm: ArmOptions, size: int, rng_seed: int) -> list[Sampl
 
 
 def added(arm: ArmOptions, rng_seed: int) -> list[Sample]:
-    """Return the samples of the files an arm adds, or a draw of them."""
-    found: list[Sample] = []
+    """Return the samples of the files an arm adds, or `add_count` of them at random."""
+    samples: list[Sample] = []
     for path in arm.add:
         for number, row in iter_rows(path):
             try:
-                found.append(msgspec.convert(row, Sample))
+                samples.append(msgspec.convert(row, Sample))
             except msgspec.ValidationError as error:
                 raise InputError(f"{path}:{number}: not a sample of a run ({error}). Name a samples.jsonl.") from None
-    if arm.add_count and len(found) > arm.add_count:
-        wanted = sorted(found, key=lambda sample: (lottery_place(sample.id, rng_seed), sample.id))[: arm.add_count]
-        found = sorted(wanted, key=lambda sample: sample.id)
-    return found
+    if arm.add_count and len(samples) > arm.add_count:
+        wanted = sorted(samples, key=lambda sample: (lottery_place(sample.id, rng_seed), sample.id))[: arm.add_count]
+        samples = sorted(wanted, key=lambda sample: sample.id)
+    return samples

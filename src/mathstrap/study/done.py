@@ -1,4 +1,4 @@
-"""Say whether a step was done with the same inputs: a record beside its output carries a hash of them."""
+"""Tell whether a step was done with the same inputs, by the hash in a record beside its output."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from mathstrap.files.rundir import RunDir
 
 
 def is_done(study: RunDir, name: str, inputs: str) -> bool:
-    """Say whether a step's record carries the same inputs."""
+    """Say whether a step's record has the same inputs."""
     return (study.read_value(name, dict[str, Any]) or {}).get("inputs") == inputs
 
 
 def digest(*values: Any) -> str:
-    """Return 16 hexadecimal digits over values, whatever the order of their keys."""
+    """Return a hash of values, independent of the order of their keys, as 16 hexadecimal digits."""
     return hashlib.blake2b(msgspec.json.encode(values, order="sorted"), digest_size=8).hexdigest()
 
 
 def file_digest(path: Path) -> str:
-    """Return 16 hexadecimal digits over a file, nothing where there is none."""
+    """Return a hash of a file as 16 hexadecimal digits, "" where it does not exist."""
     return hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest() if path.exists() else ""

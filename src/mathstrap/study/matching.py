@@ -1,4 +1,4 @@
-"""How long each student is trained, so that students of one size are matched. Pure arithmetic."""
+"""Compute how long each student is trained, so that students of one size are matched. Pure arithmetic."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mathstrap.study.options import Match
 
 @dataclass(frozen=True, kw_only=True)
 class DataSize:
-    """How much one arm's file holds: samples, and the tokens of prompts and responses together."""
+    """The size of one arm's file: samples, and tokens of prompts and responses together."""
 
     num_samples: int
     num_tokens: int
@@ -19,7 +19,7 @@ class DataSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long a student is trained: optimiser steps, the passes over its data they make, samples and tokens seen."""
+    """The length of a student's training: optimiser steps, passes over its data, samples and tokens seen."""
 
     num_steps: int
     passes: float
@@ -35,16 +35,17 @@ def steps_per_pass(num_samples: int, global_batch: int) -> int:
 def schedule_of(size: DataSize, passes: float, global_batch: int) -> Schedule:
     """Return the schedule of the whole number of steps nearest to this many passes, at least one.
 
-    The last step of a pass may hold fewer samples than the others, so what is seen is within a step of what was asked.
+    The last step of a pass may hold fewer samples, so the number of samples seen is off by at most a step.
     """
     per_pass = steps_per_pass(size.num_samples, global_batch)
     num_steps = max(1, math.floor(passes * per_pass + 0.5))
     whole, rest = divmod(num_steps, per_pass)
     samples_seen = whole * size.num_samples + rest * global_batch
-    made = samples_seen / size.num_samples
+    passes_made = samples_seen / size.num_samples
     return Schedule(
-        num_steps=num_steps, passes=made, samples_seen=samples_seen, tokens_seen=round(made * size.num_tokens)
-    )
+        num_steps=num_steps, passes=passes_made, samples_seen=samples_seen,
+        tokens_seen=round(passes_made * size.num_tokens),
+    )  # fmt: skip
 
 
 def match_arms(
@@ -53,9 +54,9 @@ def match_arms(
     """Return each arm's schedule.
 
     passes    `epochs` passes over its own data, whatever its size
-    samples   as many samples seen as `epochs` passes of the largest arm make; a smaller arm repeats its own
-    tokens    as many tokens seen as `epochs` passes of the arm with the most tokens make
-    steps     as many steps as `epochs` passes of `largest` samples make, the most that any arm has at any size
+    samples   the samples seen in `epochs` passes of the largest arm; a smaller arm repeats its own
+    tokens    the tokens seen in `epochs` passes of the arm with the most tokens
+    steps     the steps of `epochs` passes over `largest` samples, the most that any arm has at any size
     """
     if match == "steps":
         num_steps = max(1, math.floor(epochs * steps_per_pass(largest, global_batch) + 0.5))
@@ -65,10 +66,10 @@ def match_arms(
         }
     most_samples = max((size.num_samples for size in sizes.values()), default=0)
     most_tokens = max((size.num_tokens for size in sizes.values()), default=0)
-    found = {}
+    schedules = {}
     for name, size in sizes.items():
         factor = {
             "passes": 1.0, "samples": most_samples / size.num_samples, "tokens": most_tokens / size.num_tokens
         }[match]  # fmt: skip
-        found[name] = schedule_of(size, epochs * factor, global_batch)
-    return found
+        schedules[name] = schedule_of(size, epochs * factor, global_batch)
+    return schedules

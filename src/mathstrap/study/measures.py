@@ -14,7 +14,7 @@ from mathstrap.study.options import StudyRecipe
 from mathstrap.study.plan import StudyPlan
 from mathstrap.types import Sample
 
-# So many questions of an arm tell its gain to the second digit; the encoder reads some 50 a second on two cores.
+# Enough for two digits of an arm's gain; the encoder reads some 50 questions a second on two cores.
 MOST_QUESTIONS = 1_000
 
 
@@ -24,7 +24,7 @@ def files_of(plan: StudyPlan) -> list[str]:
 
 
 def kept(study: RunDir, name: str, files: Sequence[str], inputs: str) -> dict[str, float]:
-    """Return the numbers of a file measured before from the same rows."""
+    """Return the saved numbers of these files where the rows are the same."""
     saved = study.read_value(name, dict[str, Any]) or {}
     if saved.get("inputs") != inputs:
         return {}
@@ -32,12 +32,12 @@ def kept(study: RunDir, name: str, files: Sequence[str], inputs: str) -> dict[st
 
 
 def rows_digest(study: RunDir, files: Sequence[str], *more: object) -> str:
-    """Return a hash of the rows of all files and of what else decides a measurement."""
+    """Return a hash of the rows of all files and of the measurement's other inputs."""
     return digest([file_digest(study.path / "arms" / f"{name}.jsonl") for name in files], more)
 
 
 def diversity_gains(study: RunDir, plan: StudyPlan) -> tuple[dict[str, float], str]:
-    """Return the gain of the first seed's files over all their seeds' questions, and why there is none, if so."""
+    """Return the gain of the first rng_seed's files over the seed questions, and a reason where there is none."""
     from mathstrap.embedding import embed
     from mathstrap.report.extras import embed_once
 
@@ -79,8 +79,8 @@ def perplexities(recipe: StudyRecipe, study: RunDir, plan: StudyPlan) -> dict[st
             PromptAndReply(prompt=options.template.replace("[[question]]", row.query), reply=row.response)
             for row in rows
         ]
-        found = summarise(name, list(surprises(texts, model, tokenizer, options)))
-        values[name] = found.median.value
+        summary = summarise(name, list(surprises(texts, model, tokenizer, options)))
+        values[name] = summary.median.value
     study.write_json("perplexity.json", {"inputs": inputs, "values": values})
     return values
 

@@ -16,7 +16,7 @@ from mathstrap.types import Method, Outcome
 Part = Literal["split", "bootstrap", "plan"]
 Match = Literal["samples", "tokens", "passes", "steps"]
 PARTS: tuple[Part, ...] = get_args(Part)
-# Who can read a student: a GGUF file, or the folder of a Hugging Face model.
+# Backends that load a student from a GGUF file, and from the folder of a Hugging Face model.
 READS_GGUF = ("embedded",)
 READS_FOLDER = ("hf", "vllm")
 
@@ -27,12 +27,12 @@ class SplitOptions:
 
     sets      names of benchmarks that are published sets, or `name=path`
     data      the folder with the named sets; empty = the folder MATHSTRAP_DATA, else the hub
-    types     kinds of question, in the sets' own words (ASDiv: Addition, ...); empty = all
-    test      questions kept for the test, over all sets
-    backward  how many of them the backward questions are built from, 0 = all
-    seeds     questions for bootstrapping, 0 = all that are left
-    overlap   share of a test question's words that no seed may repeat in runs of eight words; exact repeats go
-    rng_seed  the seed of the lottery
+    types     kinds of question, in the sets' own terms (ASDiv: Addition, ...); empty = all
+    test      questions held out for the test, over all sets
+    backward  how many test questions get backward questions, 0 = all
+    seeds     questions for bootstrapping, 0 = all others
+    overlap   share of a test question's words that no seed may repeat in runs of eight words; exact repeats are dropped
+    rng_seed  the seed of the random order
     """
 
     sets: tuple[str, ...] = ()
@@ -49,13 +49,13 @@ class SplitOptions:
 class ArmOptions:
     """One kind of training data.
 
-    methods   what the samples are made by: "seed" = the seeds' own worked solutions, or the four methods
-    shares    parts of each method; empty = the paper's 2 : 2 : 1 : 1 (Table 1). What a method lacks the others give
+    methods   the methods of its samples: "seed" = the seeds' own worked solutions, or the four methods
+    shares    parts of each method; empty = the paper's 2 : 2 : 1 : 1 (Table 1). The others make up for missing samples
     outcome   "wrong" takes answers that were graded wrong (paper, 4.7)
     answer_only   teach the final answer without the solution (paper, Fig. 3)
-    add       files of more samples, put on top of every size (paper, 4.8)
-    add_count     how many of them, drawn by the lottery; 0 = all
-    sizes, match  this arm's own, instead of the study's
+    add       files of more samples, added to every size (paper, 4.8)
+    add_count     the number of added samples, chosen at random; 0 = all
+    sizes, match  this arm's values instead of the study's
     """
 
     methods: tuple[Method, ...] = ()
@@ -81,10 +81,10 @@ class ArmOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PowerOptions:
-    """What the estimate before the run assumes.
+    """The assumptions of the power estimate before the run.
 
     accuracy      share of forward questions that a typical student answers rightly
-    backward      the same of backward questions
+    backward      the same for backward questions
     correlation   of two students' right and wrong answers to one question
     seed_sd       standard deviation of accuracy over rng_seeds of one arm, beyond what the questions explain
     """
@@ -121,30 +121,30 @@ class StudyRecipe:
 
     name, out    the study's directory is `out/name`; load_recipe gives it the name of the file
     split        deals public sets into seeds and test; null = bootstrap.seeds and evaluation.data as they are
-    bootstrap    the run whose samples are studied; one of the same `out` and `name` goes on, nothing is paid twice
-    run          the directory of a finished run to take as it is, instead of `bootstrap`
+    bootstrap    the run whose samples are studied; a run of the same `out` and `name` resumes, nothing is paid twice
+    run          the directory of a finished run to use unchanged, instead of `bootstrap`
     arms         name -> training data
     reference    the arm the others are compared with first
     sizes        samples per student; 0 = all that an arm has
-    match        what students of one size have in common: samples (as many samples seen, repeats included), tokens (as
-                 many prompt and response tokens seen), passes (`train.epochs` passes over whatever the arm has). steps:
-                 all sizes are trained as long as `train.epochs` passes of the largest one, and are compared with the
-                 reference and each arm's smallest with its largest size (paper, Fig. 2)
+    match        what students of one size have in common: samples (equally many samples seen, repeats included), tokens
+                 (equally many prompt and response tokens seen), passes (`train.epochs` passes over the arm's own data).
+                 steps: students of all sizes have the steps of `train.epochs` passes of the largest size, and are
+                 compared with the reference and each arm's smallest with its largest size (paper, Fig. 2)
     rng_seeds    one student each; a seed draws its own samples and their order
     train        every student's training, but for data, steps and rng_seed
     evaluation   every student's evaluation
     base         evaluate the untrained model too
-    students     false = train nobody, only measure the arms' rows
+    students     false = train no student, only measure the arms' rows
     processes    processes of one training on this machine, one per GPU
-    keep         of a student after its evaluation: results only, its weights, or everything
+    keep         what stays of a student after its evaluation: results only, its weights, or everything
     diversity    measure the diversity gain of each arm's questions over the seeds' own
-    perplexity   rows per arm whose perplexity the untrained model tells; 0 = none
+    perplexity   rows per arm whose perplexity under the untrained model is measured; 0 = none
     teacher_tokens  tokens of the teacher that each arm's rewritings and answers may cost, 0 = all that were paid for;
-                 the study then says what each arm cost and how many samples that gave
-    second_check  questions per arm that the teacher answers once more, greedily, to see whether the answer of the row
-                 comes again; 0 = none
-    power        what the estimate before the run assumes
-    speed        how fast this machine is, for the estimate of hours
+                 the study then reports the cost of each arm and its number of samples
+    second_check  questions per arm that the teacher answers once more, greedily, to check whether the row's answer
+                 recurs; 0 = none
+    power        the assumptions of the power estimate before the run
+    speed        the speeds of this machine, for the estimate of hours
     """
 
     name: str = ""

@@ -1,4 +1,4 @@
-"""Put a study's numbers together from its finished evaluations, and write them: study.json, .md, .html and the plot."""
+"""Compute a study's numbers from its finished evaluations, and write study.json, .md, .html and the plot."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from mathstrap.study.result import (
 )
 
 BASE = "base"
-# From this share of cut off replies on an accuracy speaks of their length too.
+# From this share of cut-off replies on, an accuracy depends on the length limit too, which a note says.
 MANY = 0.05
 
 
@@ -44,33 +44,33 @@ Evaluated = tuple[Evaluation, list[ScoredDraw]]
 def write_outcome(
     recipe: StudyRecipe, study: RunDir, plan: StudyPlan, pool: Pool, folders: Mapping[str, Path]
 ) -> tuple[StudyResult | None, dict[str, Path]]:
-    """Write what the finished students show; returns it and the files by kind, nothing where no student is finished.
+    """Write the result of the finished students; returns it and the files by kind, or None and {} without any.
 
-    `folders` are those of the finished evaluations, by student.
+    `folders` are the directories of the finished evaluations, by student.
     """
-    found = {name: read_evaluation(folder) for name, folder in folders.items()}
-    if recipe.students and not any(name != BASE for name in found):
+    evaluated = {name: read_evaluation(folder) for name, folder in folders.items()}
+    if recipe.students and not any(name != BASE for name in evaluated):
         return None, {}
     gains, note = diversity_gains(study, plan) if recipe.diversity else ({}, "")
     surprise = perplexities(recipe, study, plan) if recipe.perplexity else {}
-    result = put_together(recipe, plan, pool, found, gains, surprise)
+    result = put_together(recipe, plan, pool, evaluated, gains, surprise)
     if note:
         result = msgspec.structs.replace(result, notes=[*result.notes, note])
     return result, {"json": study.write_json("study.json", result), **write_pages(study, result)}
 
 
 def put_together(
-    recipe: StudyRecipe, plan: StudyPlan, pool: Pool, found: dict[str, Evaluated], gains: dict[str, float],
+    recipe: StudyRecipe, plan: StudyPlan, pool: Pool, evaluated: dict[str, Evaluated], gains: dict[str, float],
     surprise: dict[str, float],
 ) -> StudyResult:  # fmt: skip
     """Return the result; a pure function of plan and evaluations."""
-    cells = [cell_result(plan, cell, found, gains, surprise) for cell in plan.cells]
-    first = next((evaluation for name, (evaluation, _) in found.items() if name != BASE), None)
+    cells = [cell_result(plan, cell, evaluated, gains, surprise) for cell in plan.cells]
+    first = next((evaluation for name, (evaluation, _) in evaluated.items() if name != BASE), None)
     planned = {student.id for student in plan.students} | ({BASE} if recipe.base else set())
     return StudyResult(
-        name=recipe.name, is_complete=not recipe.students or planned <= found.keys(), num_seeds=pool.num_seeds,
-        num_samples=len(pool.correct), base=accuracies([found[BASE][1]]) if BASE in found else {},
-        cells=cells, groups=groups(plan, found, recipe.reference), notes=notes(recipe, plan, pool, found),
+        name=recipe.name, is_complete=not recipe.students or planned <= evaluated.keys(), num_seeds=pool.num_seeds,
+        num_samples=len(pool.correct), base=accuracies([evaluated[BASE][1]]) if BASE in evaluated else {},
+        cells=cells, groups=groups(plan, evaluated, recipe.reference), notes=notes(recipe, plan, pool, evaluated),
         protocol=[
             *setting(recipe),
             *(describe(style, provenance) for style, provenance in (first.provenance if first else {}).items()),
@@ -82,7 +82,7 @@ def put_together(
 
 
 def setting(recipe: StudyRecipe) -> list[str]:
-    """Return who taught, who was trained and how, without the folders of this machine."""
+    """Return the teacher, the students and their training in sentences, without folder names of this machine."""
     train = recipe.train
     model = Path(train.model).name if Path(train.model).exists() else train.model
     sentences = [
@@ -102,25 +102,25 @@ def setting(recipe: StudyRecipe) -> list[str]:
 
 def split_directions(draws: Sequence[ScoredDraw]) -> dict[str, list[ScoredDraw]]:
     """Return the draws by direction."""
-    found: dict[str, list[ScoredDraw]] = {direction: [] for direction in DIRECTIONS}
+    by_direction: dict[str, list[ScoredDraw]] = {direction: [] for direction in DIRECTIONS}
     for draw in draws:
-        found[direction_of(draw.benchmark)].append(draw)
-    return found
+        by_direction[direction_of(draw.benchmark)].append(draw)
+    return by_direction
 
 
 def accuracies(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Accuracy]:
-    """Return an arm's accuracy in each direction that was asked."""
+    """Return an arm's accuracy in each direction that was evaluated."""
     split = [split_directions(draws) for draws in students]
-    found = {direction: accuracy([by_direction[direction] for by_direction in split]) for direction in DIRECTIONS}
-    return {direction: score for direction, score in found.items() if score is not None}
+    scores = {direction: accuracy([by_direction[direction] for by_direction in split]) for direction in DIRECTIONS}
+    return {direction: score for direction, score in scores.items() if score is not None}
 
 
 def cell_result(
-    plan: StudyPlan, cell: Cell, found: dict[str, Evaluated], gains: dict[str, float], surprise: dict[str, float]
+    plan: StudyPlan, cell: Cell, evaluated: dict[str, Evaluated], gains: dict[str, float], surprise: dict[str, float]
 ) -> CellResult:
     """Return one cell's numbers."""
     planned = [plan.student(student_id) for student_id in cell.students]
-    draws = [found[student.id][1] for student in planned if student.id in found]
+    draws = [evaluated[student.id][1] for student in planned if student.id in evaluated]
     flat = [draw for student_draws in draws for draw in student_draws]
     sets: dict[str, Estimate] = {}
     for name in dict.fromkeys(draw.benchmark for draw in flat):
@@ -149,20 +149,20 @@ def cell_result(
 
 
 def mean_of(values: dict[str, float], names: Sequence[str]) -> float | None:
-    """Return the mean of the values there are."""
+    """Return the mean of the values of some names, ignoring missing ones; None where all are missing."""
     have = [values[name] for name in names if name in values]
     return fmean(have) if have else None
 
 
-def groups(plan: StudyPlan, found: dict[str, Evaluated], reference: str) -> list[ArmGroup]:
+def groups(plan: StudyPlan, evaluated: dict[str, Evaluated], reference: str) -> list[ArmGroup]:
     """Return the groups of students with their comparisons, by direction."""
-    made = []
+    arm_groups = []
     for group in compared(plan.cells, reference):
         arms = {
-            label: [split_directions(found[name][1]) for name in cell.students if name in found]
+            label: [split_directions(evaluated[name][1]) for name in cell.students if name in evaluated]
             for label, cell in group.cells.items()
         }
-        made.append(
+        arm_groups.append(
             ArmGroup(
                 size=group.size, match=group.match,
                 differences={
@@ -174,16 +174,16 @@ def groups(plan: StudyPlan, found: dict[str, Evaluated], reference: str) -> list
                 },
             )
         )  # fmt: skip
-    return made
+    return arm_groups
 
 
-def notes(recipe: StudyRecipe, plan: StudyPlan, pool: Pool, found: dict[str, Evaluated]) -> list[str]:
-    """Return what a reader must know of the numbers."""
+def notes(recipe: StudyRecipe, plan: StudyPlan, pool: Pool, evaluated: dict[str, Evaluated]) -> list[str]:
+    """Return the caveats of the numbers."""
     sentences = []
-    missing = [student.id for student in plan.students if student.id not in found]
+    missing = [student.id for student in plan.students if student.id not in evaluated]
     if missing and recipe.students:
         sentences.append(
-            f"{len(missing)} of {len(plan.students)} students are missing; the numbers speak of the others."
+            f"{len(missing)} of {len(plan.students)} students are missing; the numbers cover the others."
         )
     if len(recipe.rng_seeds) == 1 and recipe.students:
         sentences.append("One seed: how far another training would move these numbers is not known.")
@@ -209,14 +209,14 @@ def notes(recipe: StudyRecipe, plan: StudyPlan, pool: Pool, found: dict[str, Eva
             f"No arm has more samples than there are seeds ({pool.num_seeds:,}): this compares samples of one kind "
             "with as many of another, not what more samples of the same seeds would add."
         )
-    sentences += cut_off(plan, found)
+    sentences += cut_off(plan, evaluated)
     if not find_spec("matplotlib"):
         sentences.append("There is no plot: matplotlib is not installed.")
     return sentences
 
 
-def cut_off(plan: StudyPlan, found: dict[str, Evaluated]) -> list[str]:
-    """Return whose replies were often cut off at the length allowed."""
+def cut_off(plan: StudyPlan, evaluated: dict[str, Evaluated]) -> list[str]:
+    """Return a sentence for each model whose replies were often cut off at the token limit."""
     whose = {"the untrained model": [BASE]}
     for cell in plan.cells:
         whose.setdefault(f"the students of {cell.arm}", []).extend(cell.students)
@@ -225,8 +225,8 @@ def cut_off(plan: StudyPlan, found: dict[str, Evaluated]) -> list[str]:
         cut = [
             draw.finish_reason == "length"
             for student_id in dict.fromkeys(ids)
-            if student_id in found
-            for draw in found[student_id][1]
+            if student_id in evaluated
+            for draw in evaluated[student_id][1]
         ]
         if cut and fmean(cut) >= MANY:
             sentences.append(

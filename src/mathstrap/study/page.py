@@ -1,4 +1,4 @@
-"""Write a study for people: study.md, the plot, and study.html, one page that needs nothing else."""
+"""Write a study's result for readers: study.md, the plot, and study.html, one self-contained page."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mathstrap.study.result import StudyResult, verdict
 
 
 def write_pages(study: RunDir, result: StudyResult) -> dict[str, Path]:
-    """Write all of them and return the files by kind."""
+    """Write all three and return the files by kind."""
     plots = write_plots(result, study.path)
     return {
         "md": study.write_text("study.md", words.markdown(result)),

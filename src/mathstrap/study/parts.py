@@ -18,7 +18,7 @@ from mathstrap.train import TrainRecipe
 
 
 def bootstrap_recipe(recipe: StudyRecipe) -> RunRecipe:
-    """Return the run's recipe: beside the study unless it names a place, on the split's seeds, apart from its test."""
+    """Return the run's recipe: by default in the study's folder, on the split's seeds, without its test questions."""
     run_recipe = recipe.bootstrap
     if not run_recipe.name:
         run_recipe = replace(run_recipe, name="run", out=str(recipe.path))
@@ -37,15 +37,15 @@ def bootstrap_recipe(recipe: StudyRecipe) -> RunRecipe:
 
 
 def existing_run(path: str) -> RunRecipe:
-    """Return the recipe that a finished run left in its directory, pointed at where it lies."""
+    """Return the recipe in a finished run's directory, with `out` and `name` of the present location."""
     folder = Path(path)
     if not (folder / "samples.jsonl").exists():
         raise InputError(
-            f"{folder}: holds no finished run, whose samples the arms are made from. Make it first, as the recipe's "
-            "first lines say, name another with run=DIRECTORY, or set run= to bootstrap here."
+            f"{folder}: holds no finished run, and the arms need its samples. Run it first, as the recipe's first "
+            "lines say, name another with run=DIRECTORY, or set run= to bootstrap here."
         )
-    found = load_recipe(RunRecipe, str(folder / "recipe.yaml"))
-    return replace(found, name=folder.name, out=str(folder.parent))
+    run_recipe = load_recipe(RunRecipe, str(folder / "recipe.yaml"))
+    return replace(run_recipe, name=folder.name, out=str(folder.parent))
 
 
 def training_recipe(recipe: StudyRecipe, student: Student) -> TrainRecipe:
@@ -69,7 +69,7 @@ def evaluation_options(recipe: StudyRecipe, name: str, model: str) -> EvalOption
 
 
 def evaluation_values(recipe: StudyRecipe) -> dict[str, Any]:
-    """Return what of an evaluation decides its numbers, test rows included."""
+    """Return the inputs that decide an evaluation's numbers, test rows included."""
     values = recipe_values(evaluation_options(recipe, "", ""))
     folder = Path(values["data"]) if values["data"] else None
     tests = sorted(folder.rglob("*.jsonl")) if folder is not None and recipe.split is not None else []

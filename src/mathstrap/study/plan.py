@@ -1,4 +1,4 @@
-"""Decide which students a study trains, on what and for how long. Pure, given a way to measure an arm's rows."""
+"""Decide which students a study trains, on which rows and for how long. Pure, given a function that measures rows."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from mathstrap.study.matching import DataSize, Schedule, match_arms
 from mathstrap.study.options import Match, StudyRecipe
 from mathstrap.types import Sample
 
-# Returns (how much, samples by method) of an arm's rows at a size under a seed.
+# (arm, size, rng_seed) -> the size and methods of the arm's rows.
 Measure = Callable[[str, int, int], "Rows"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """One file of training rows: how much it holds and what its samples are made by."""
+    """One file of training rows: its size, and its number of samples by method."""
 
     size: DataSize
     methods: dict[str, int]
@@ -30,7 +30,7 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True)
 class Student:
-    """One training: an arm's rows of a size drawn under a seed, and how long it lasts."""
+    """One training: an arm, a size and an rng_seed, which choose the rows, and the schedule."""
 
     id: str
     arm: str
@@ -67,7 +67,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """Every student once, in the order they are trained, and the cells they answer for."""
+    """Every student once, in the order of training, and the cells they belong to."""
 
     students: list[Student]
     cells: list[Cell]
@@ -83,9 +83,9 @@ def rows_name(arm: str, size: int, rng_seed: int) -> str:
 
 
 def plan_students(recipe: StudyRecipe, measure: Measure) -> StudyPlan:
-    """Return the plan: seed by seed, size by size, so that a study cut short has every arm equally often.
+    """Return the plan, seed by seed and size by size, so that a study that stops early has every arm equally often.
 
-    Where two ways of matching give an arm the same number of steps, one student answers for both.
+    Where two ways of matching give an arm the same number of steps, one student belongs to both cells.
     """
     students: dict[tuple[str, int, int, int], Student] = {}
     cells: dict[tuple[str, int, Match], list[str]] = {}
@@ -105,7 +105,7 @@ def plan_students(recipe: StudyRecipe, measure: Measure) -> StudyPlan:
             if recipe.students:
                 check_batch(recipe, rows)
             schedules = match_arms(
-                {arm: found.size for arm, found in rows.items()}, match, epochs=recipe.train.epochs,
+                {arm: arm_rows.size for arm, arm_rows in rows.items()}, match, epochs=recipe.train.epochs,
                 global_batch=recipe.train.global_batch, largest=largest,
             )  # fmt: skip
             for arm in arms:
@@ -160,19 +160,19 @@ def pairs_by_steps(named: Mapping[str, Cell], reference: str) -> list[tuple[str,
 
 def groups(recipe: StudyRecipe) -> list[tuple[int, Match]]:
     """Return the pairs of size and way of matching that any arm has, in the order first named."""
-    found: dict[tuple[int, Match], None] = {}
+    pairs: dict[tuple[int, Match], None] = {}
     for name in recipe.arms:
         for size in recipe.sizes_of(name):
-            found.update(dict.fromkeys((size, match) for match in recipe.matches_of(name)))
-    return sorted(found, key=lambda group: (group[0] == 0, group[0]))
+            pairs.update(dict.fromkeys((size, match) for match in recipe.matches_of(name)))
+    return sorted(pairs, key=lambda group: (group[0] == 0, group[0]))
 
 
 def check_batch(recipe: StudyRecipe, rows: dict[str, Rows]) -> None:
-    """Raise InputError where an arm has less than one batch."""
-    for arm, found in rows.items():
-        if found.size.num_samples < recipe.train.global_batch:
+    """Raise InputError where an arm has fewer samples than one batch."""
+    for arm, arm_rows in rows.items():
+        if arm_rows.size.num_samples < recipe.train.global_batch:
             raise InputError(
-                f"arms.{arm}: {found.size.num_samples} samples are fewer than one batch of "
+                f"arms.{arm}: {arm_rows.size.num_samples} samples are fewer than one batch of "
                 f"{recipe.train.global_batch}. Raise sizes, bootstrap more, or lower train.global_batch."
             )
 
@@ -196,7 +196,7 @@ def measured(recipe: StudyRecipe, pool: Pool, keep: Callable[[str, Sequence[Samp
 
 
 def token_counter(recipe: StudyRecipe) -> Callable[[Sequence[Sample]], DataSize]:
-    """Return a function that counts the samples and tokens that training will see of some rows."""
+    """Return a function that counts the samples and tokens of rows as training will see them."""
     from mathstrap.train.data import TrainingPair
     from mathstrap.train.model import load_tokenizer, resolve_model
     from mathstrap.train.sft import tokenise
@@ -215,9 +215,9 @@ def token_counter(recipe: StudyRecipe) -> Callable[[Sequence[Sample]], DataSize]
 
 
 def assumed(recipe: StudyRecipe, available: dict[str, int], question_tokens: float, seeds: DataSize) -> Measure:
-    """Return guesses for a run that is not made yet: every answer verifies, replies are half their limit.
+    """Return estimates for a run that does not exist yet: every answer verifies, replies take half their token limit.
 
-    `available` counts the answers to be asked for by method.
+    `available` counts the planned answers by method.
     """
     reply_tokens = 0.5 * recipe.bootstrap.solving.max_tokens
 
@@ -234,5 +234,5 @@ def assumed(recipe: StudyRecipe, available: dict[str, int], question_tokens: flo
 
 
 def about_tokens(text: str) -> float:
-    """Return about how many tokens a text has."""
+    """Return a text's approximate number of tokens."""
     return len(text) / CHARS_PER_TOKEN

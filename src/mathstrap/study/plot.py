@@ -7,13 +7,13 @@ from typing import Any
 
 from mathstrap.study.result import DIRECTIONS, CellResult, StudyResult
 
-# Okabe and Ito's colours, told apart by colour-blind readers; the markers say it again.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; the markers differ too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def write_plots(result: StudyResult, folder: Path) -> dict[str, Path]:
-    """Write accuracy.svg and accuracy.png; nothing where there is no matplotlib or no number."""
+    """Write accuracy.svg and accuracy.png; nothing without matplotlib or without numbers."""
     try:
         from matplotlib import rc_context
         from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -65,7 +65,7 @@ def accuracy_axes(
     sizes = {cell.size or cell.num_samples for cell in cells}
     for place, arm in enumerate(arms):
         own = sorted((cell for cell in cells if cell.arm == arm and direction in cell.accuracy), key=size_of)
-        # Side by side, so that intervals do not hide each other.
+        # Shifted, so that the arms' intervals do not cover each other.
         shift = 1 + 0.03 * (place - (len(arms) - 1) / 2)
         scores = [cell.accuracy[direction].score for cell in own]
         colour, marker = style[arm]
@@ -95,7 +95,7 @@ def accuracy_axes(
 
 
 def size_of(cell: CellResult) -> float:
-    """Return where a cell stands on the axis of samples."""
+    """Return a cell's position on the axis of samples."""
     return cell.size or cell.num_samples
 
 

@@ -1,15 +1,15 @@
-"""Say before a study which difference it could find. Pure.
+"""Estimate before a study which difference it could detect. Pure.
 
 The model: a student of accuracy p answers question q rightly with a chance that depends on q; two students' answers to
-one question have the correlation r, whichever arms they are of; and an arm's accuracy moves by s from one training to
-the next. Two arms of S students each on Q questions then differ by chance with the variance
+one question have the correlation r, whatever their arms; and an arm's accuracy has the standard deviation s over
+trainings. Two arms of S students each on Q questions then differ by chance with the variance
 
     2 p (1 - p) (1 - r) / (S Q)  +  2 s^2 / S
 
-where questions built from one original count as m / (1 + (m - 1) r) of themselves. (Miller, arXiv 2411.00640, gives
-the paired term for S = 1.) The rule of `result` sees more: an arm's accuracy over its seeds moves by the first term
-too, which is then counted twice, and few seeds tell a variance badly. So the chance of finding a difference is taken
-over many studies, each with the variance that its seeds happen to show.
+where m questions built from one original count as m / (1 + (m - 1) r). (Miller, arXiv 2411.00640, gives the paired
+term for S = 1.) The test in `result` is stricter: an arm's accuracy over its seeds also varies by the first term, which
+is then counted twice, and few seeds estimate a variance badly. So the chance of detecting a difference is averaged
+over many simulated studies, each with its own observed variance.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from mathstrap.stats.estimates import t_quantile
 
 ALPHA = 0.05
 POWER = 0.8
-# Tells a difference to about two parts in a hundred.
+# Simulated studies; enough for a difference accurate to about two per cent.
 NUM_STUDIES = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class PowerEstimate:
-    """The smallest difference in accuracy found with 80 % power at the 5 % level, and what was assumed.
+    """The smallest difference in accuracy detected with 80 % power at the 5 % level, and the assumptions.
 
-    `one` is for a single comparison chosen beforehand, `all` for the strictest step of Holm's correction.
+    `single` is for one comparison chosen beforehand, `adjusted` for the strictest step of Holm's correction.
     """
 
     direction: str
@@ -44,13 +44,13 @@ class PowerEstimate:
     accuracy: float
     correlation: float
     seed_sd: float
-    one: float
-    all: float
+    single: float
+    adjusted: float
 
 
 @dataclass(frozen=True, kw_only=True)
 class Variance:
-    """The variance of a difference between two arms, and the degrees of freedom it is known with."""
+    """The estimated variance of a difference between two arms, and its degrees of freedom."""
 
     variance: float
     freedom: int
@@ -73,35 +73,35 @@ def difference_variance(
     return sampling + 2 * seed_sd**2 / num_seeds
 
 
-def detectable(spread: Variance, *, num_comparisons: int = 1) -> float:
-    """Return about the true difference that a comparison with this spread finds in four studies of five.
+def detectable(error_variance: Variance, *, num_comparisons: int = 1) -> float:
+    """Return approximately the true difference that a comparison of this variance detects in four studies of five.
 
-    It is a two-sided t-test at the 5 % level, shared among `num_comparisons` as in the strictest step of Holm's rule.
+    It is a two-sided t-test at the 5 % level, divided by `num_comparisons` as in the strictest step of Holm's rule.
     """
-    bound = t_quantile(ALPHA / (2 * max(1, num_comparisons)), spread.freedom)
-    return (bound + t_quantile(1 - POWER, spread.freedom)) * math.sqrt(spread.variance)
+    bound = t_quantile(ALPHA / (2 * max(1, num_comparisons)), error_variance.freedom)
+    return (bound + t_quantile(1 - POWER, error_variance.freedom)) * math.sqrt(error_variance.variance)
 
 
-def spreads_seen(
+def observed_variances(
     sampling: float, whole: float, *, num_originals: int, num_arms: int, num_seeds: int
 ) -> list[Variance]:  # fmt: skip
-    """Return the spreads many studies see where differences vary by `whole`, by `sampling` from questions alone."""
+    """Return the variances many studies see where differences vary by `whole`, by `sampling` from questions alone."""
     of_questions = (sampling, max(1, num_originals - 1))
     freedom = num_arms * (num_seeds - 1)
     if not freedom:
         return [add_up([of_questions])]
     rng, shape = random.Random(0), freedom / 2
-    # A variance seen with `freedom` degrees of freedom is the true one times a chi-squared number over them.
+    # An observed variance is the true one times a chi-squared variable divided by its degrees of freedom.
     return [
         add_up([of_questions, (whole * rng.gammavariate(shape, 1 / shape), freedom)]) for _ in range(NUM_STUDIES)
     ]  # fmt: skip
 
 
-def found_in_most(spreads: Sequence[Variance], whole: float, *, num_comparisons: int) -> float:
-    """Return the true difference found in four studies of five with such spreads, whose differences vary by `whole`."""
+def detected_in_most(variances: Sequence[Variance], whole: float, *, num_comparisons: int) -> float:
+    """Return the true difference detected in four studies of five with such observed and the true variance `whole`."""
     tail = ALPHA / (2 * max(1, num_comparisons))
-    quantiles = {freedom: t_quantile(tail, freedom) for freedom in {spread.freedom for spread in spreads}}
-    bounds = [quantiles[spread.freedom] * math.sqrt(spread.variance) for spread in spreads]
+    quantiles = {freedom: t_quantile(tail, freedom) for freedom in {variance.freedom for variance in variances}}
+    bounds = [quantiles[variance.freedom] * math.sqrt(variance.variance) for variance in variances]
     chance = NormalDist(sigma=math.sqrt(whole)).cdf
     low, high = 0.0, 2 * max(bounds) + 10 * math.sqrt(whole)
     for _ in range(20):
@@ -115,7 +115,7 @@ def estimate_power(
     direction: str, *, num_questions: int, num_originals: int, num_seeds: int, num_arms: int, accuracy: float,
     correlation: float, seed_sd: float, num_comparisons: int | None = None,
 ) -> PowerEstimate | None:
-    """Return what a study could find; None without questions. Every pair of arms is compared by default."""
+    """Return the differences a study could detect; None without questions. By default every pair of arms is compared."""
     if not num_questions or not num_originals:
         return None
     vary = partial(
@@ -123,7 +123,7 @@ def estimate_power(
         num_seeds=num_seeds, accuracy=accuracy, correlation=correlation,
     )  # fmt: skip
     whole = vary(seed_sd=seed_sd)
-    spreads = spreads_seen(
+    variances = observed_variances(
         vary(seed_sd=0.0), whole, num_originals=num_originals, num_arms=num_arms, num_seeds=num_seeds
     )  # fmt: skip
     if num_comparisons is None:
@@ -131,6 +131,6 @@ def estimate_power(
     return PowerEstimate(
         direction=direction, num_questions=num_questions, num_originals=num_originals, num_seeds=num_seeds,
         num_comparisons=num_comparisons, accuracy=accuracy, correlation=correlation, seed_sd=seed_sd,
-        one=found_in_most(spreads, whole, num_comparisons=1),
-        all=found_in_most(spreads, whole, num_comparisons=num_comparisons),
+        single=detected_in_most(variances, whole, num_comparisons=1),
+        adjusted=detected_in_most(variances, whole, num_comparisons=num_comparisons),
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Say what a study would do before anything is paid: questions, students, evaluations, cost, and what it could find."""
+"""Preview a study before anything is paid: questions, students, evaluations, cost, and detectable differences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mathstrap.types import METHODS, Problem, root_of
 
 @dataclass(frozen=True, kw_only=True)
 class TestSize:
-    """The questions of one direction, and how many originals they were made from."""
+    """The number of questions of one direction, and of the originals they were made from."""
 
     direction: str
     num_questions: int
@@ -35,9 +35,9 @@ class TestSize:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPreview:
-    """What a study would do. `is_assumed`: the run is not made yet, so samples and tokens are guesses.
+    """The preview of a study. `is_assumed`: the run does not exist yet, so samples and tokens are estimates.
 
-    `run` is None where a finished run is taken as it is. Times are None where the recipe gives no speeds.
+    `run` is None where a finished run is used. Times are None where the recipe gives no speeds.
     """
 
     num_seeds: int
@@ -55,9 +55,9 @@ class StudyPreview:
 
 
 def preview_study(recipe: StudyRecipe) -> StudyPreview:
-    """Plan a study without asking, training or evaluating; a study that is not begun leaves nothing behind.
+    """Plan a study without asking, training or evaluating; a new study leaves no files behind.
 
-    A study on the samples of another that is not made yet is planned as that other one would make them.
+    If it uses the samples of another study that does not exist yet, that study's recipe is planned for them.
     """
     notes: list[str] = []
     recipe = with_data_folder(recipe, notes)
@@ -68,9 +68,9 @@ def preview_study(recipe: StudyRecipe) -> StudyPreview:
 
 
 def with_data_folder(recipe: StudyRecipe, notes: list[str]) -> StudyRecipe:
-    """Return a recipe without a split whose `split.data` was given anyway with that folder where it reads files.
+    """Apply `split.data` of a recipe without a split as the data folder of its seeds and evaluation.
 
-    So one setting names the data of every shipped study.
+    That way one setting names the data folder of every shipped study.
     """
     split = recipe.split
     if split is None or split.sets or not split.data:
@@ -93,7 +93,7 @@ def with_seeds(run: RunRecipe, folder: str) -> RunRecipe:
 
 
 def planned_run(recipe: StudyRecipe, notes: list[str]) -> tuple[RunRecipe, bool]:
-    """Return the run whose samples the arms are made from, and whether it is taken as it lies."""
+    """Return the run that provides the arms' samples, and whether it exists already."""
     if not recipe.run:
         return bootstrap_recipe(recipe), False
     if (Path(recipe.run) / "samples.jsonl").exists():
@@ -102,14 +102,14 @@ def planned_run(recipe: StudyRecipe, notes: list[str]) -> tuple[RunRecipe, bool]
     try:
         other = load_recipe(StudyRecipe, name)
     except RecipeError:
-        return existing_run(recipe.run), True  # says that there is none
-    notes.append(f"{recipe.run} is not made yet: planned as `mathstrap study {name} --until bootstrap` would make it")
+        return existing_run(recipe.run), True  # raises the error that the run does not exist
+    notes.append(f"{recipe.run} does not exist yet: planned as `mathstrap study {name} --until bootstrap` makes it")
     data = recipe.evaluation.data
     return (with_seeds(other.bootstrap, data) if data else other.bootstrap), False
 
 
 def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
-    """Plan a study in its folder; deals the questions of its split, which costs nothing."""
+    """Plan a study in its folder; splits its questions, which costs nothing."""
     with RunDir.open(recipe.path) as study:
         Study(recipe=recipe, study=study).split()
     run_recipe, is_made = planned_run(recipe, notes)
@@ -149,21 +149,21 @@ def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
     )  # fmt: skip
 
 
-def with_times(recipe: StudyRecipe, found: StudyPreview) -> StudyPreview:
+def with_times(recipe: StudyRecipe, preview_so_far: StudyPreview) -> StudyPreview:
     """Return the preview with hours and money, as far as the recipe's speeds allow an estimate."""
     speed = recipe.speed
-    tokens = sum(student.schedule.tokens_seen for student in found.plan.students)
+    tokens = sum(student.schedule.tokens_seen for student in preview_so_far.plan.students)
     train = tokens / speed.train_tokens / 3600 if speed.train_tokens else None
-    asking_hours = found.num_requests / speed.replies / 3600 if speed.replies else None
-    paid = found.run.usd_expected if found.run is not None else 0.0
-    usd = paid
-    if speed.usd_per_hour and paid is not None:
-        usd = paid + speed.usd_per_hour * ((train or 0.0) + (asking_hours or 0.0))
-    return replace(found, train_hours=train, evaluation_hours=asking_hours, usd=usd)
+    asking_hours = preview_so_far.num_requests / speed.replies / 3600 if speed.replies else None
+    run_usd = preview_so_far.run.usd_expected if preview_so_far.run is not None else 0.0
+    usd = run_usd
+    if speed.usd_per_hour and run_usd is not None:
+        usd = run_usd + speed.usd_per_hour * ((train or 0.0) + (asking_hours or 0.0))
+    return replace(preview_so_far, train_hours=train, evaluation_hours=asking_hours, usd=usd)
 
 
 def test_sizes(recipe: StudyRecipe) -> list[TestSize]:
-    """Return how many questions are asked in each direction."""
+    """Return the number of questions in each direction."""
     options = evaluation_options(recipe, "", "")
     problems: dict[str, list[Problem]] = {direction: [] for direction in DIRECTIONS}
     for name in options.benchmarks:
@@ -173,15 +173,16 @@ def test_sizes(recipe: StudyRecipe) -> list[TestSize]:
         problems[direction_of(loaded.name)] += loaded.problems
     return [
         TestSize(
-            direction=direction, num_questions=len(found), num_originals=len({root_of(problem.id) for problem in found})
+            direction=direction, num_questions=len(questions),
+            num_originals=len({root_of(problem.id) for problem in questions}),
         )
-        for direction, found in problems.items()
-        if found
+        for direction, questions in problems.items()
+        if questions
     ]  # fmt: skip
 
 
 def powers_of(recipe: StudyRecipe, plan: StudyPlan, tests: list[TestSize]) -> list[PowerEstimate]:
-    """Return what the study could find in each direction, at its group with the most comparisons."""
+    """Return the detectable differences in each direction, for the group with the most comparisons."""
     counts = [(len(group.pairs), len(group.cells)) for group in compared(plan.cells, recipe.reference)]
     num_pairs, most = max(counts, default=(0, 0))
     power = recipe.power

@@ -1,9 +1,9 @@
-"""What a study shows: accuracy of every arm with its interval, and every pair of arms compared. Pure.
+"""Compute a study's result: the accuracy of every arm with its interval, and every pair of arms compared. Pure.
 
 Intervals are at 95 %. All replies to questions made from one original, by all students of an arm, are one cluster: that
-interval speaks of these students on other questions. What another training would change comes on top of it for a
-difference: the variance of accuracy over seeds, pooled over the arms because a few seeds of one arm cannot tell it,
-with Satterthwaite's degrees of freedom. That counts the chance in single replies twice, so the wider interval is a
+interval covers other questions for the same students. For a difference, the wide interval adds the variance over
+trainings: the variance of accuracy over seeds, pooled over the arms because a few seeds of one arm cannot estimate it,
+with Satterthwaite's degrees of freedom. That counts the chance in single replies twice, so the wide interval is a
 little too wide.
 """
 
@@ -26,13 +26,13 @@ from mathstrap.study.cost import ArmCost
 from mathstrap.study.power import ALPHA, Variance, add_up, detectable
 
 DIRECTIONS = ("forward", "backward")
-# Sums of thirds miss 0 by less than this where they should be 0.
+# Floating-point sums of thirds differ from 0 by less than this where they should be 0.
 TIE = 1e-9
 BACKWARD_ENDINGS = ("-backward", "-backward-full")
 
 
 class Judged(Protocol):
-    """A reply that was judged: its question, the original that the question was made from, and whether it is right."""
+    """A graded reply: its question, the question's original, and whether it is right."""
 
     @property
     def problem(self) -> str:
@@ -58,12 +58,12 @@ class Accuracy(msgspec.Struct, frozen=True, kw_only=True):
 class ArmDifference(msgspec.Struct, frozen=True, kw_only=True):
     """Arm b less arm a on the questions both answered.
 
-    `low` to `high` resamples originals (paired bootstrap): these students, other questions. `wide_low` to `wide_high`
-    adds what the seeds show of other trainings. `p_sign` is the sign test over originals (McNemar's where a question
-    has one reply), `p_wide` the t-test that the wide interval is the other side of; `p_value` is the larger, 1 where
-    they point apart, `p_adjusted` Holm's over all pairs of the direction; `is_found` where that is below 0.05.
-    `could_find` is about the difference that 80 % power would have found, from the spread seen and at the strictest
-    step of Holm's rule; None where no question set the arms apart, so that none was seen.
+    `low` to `high` resamples originals (paired bootstrap): the same students, other questions. `wide_low` to
+    `wide_high` adds the variance over trainings. `p_sign` is the sign test over originals (McNemar's where a question
+    has one reply), `p_wide` the t-test that corresponds to the wide interval; `p_value` is the larger, or 1 where they
+    have opposite signs, `p_adjusted` Holm's over all pairs of the direction; `is_found` where that is below 0.05.
+    `could_find` is approximately the difference detected with 80 % power, from the observed variance and at the
+    strictest step of Holm's rule; None where no question separated the arms, so that no variance was observed.
     """
 
     a: str
@@ -87,7 +87,7 @@ class ArmDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CellResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One arm at one size under one way of matching: what its students saw, and how they did.
+    """One arm at one size under one way of matching: its students' training data and results.
 
     Numbers of samples, steps and tokens are means over the seeds. `gain` is the diversity gain of the arm's questions
     over the seeds' own, `perplexity` the median of its replies under the untrained model.
@@ -122,7 +122,7 @@ class ArmGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything study.json holds; `notes` are what a reader must know of it."""
+    """The contents of study.json; `notes` are its caveats."""
 
     name: str
     is_complete: bool
@@ -139,16 +139,16 @@ class StudyResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def direction_of(benchmark: str) -> str:
-    """Return whether a set asks forward or backward."""
+    """Return the direction of a set: forward or backward."""
     return "backward" if benchmark.endswith(BACKWARD_ENDINGS) else "forward"
 
 
 def accuracy(students: Sequence[Sequence[Judged]]) -> Accuracy | None:
-    """Return the accuracy of an arm's students on the same questions; None where nothing was asked."""
+    """Return the accuracy of an arm's students on the same questions; None without replies."""
     draws = [draw for student_draws in students for draw in student_draws]
     if not draws:
         return None
-    by_seed = [fmean(draw.is_correct for draw in one) for one in students if one]
+    by_seed = [fmean(draw.is_correct for draw in replies) for replies in students if replies]
     return Accuracy(
         score=metrics.score([float(draw.is_correct) for draw in draws], [draw.cluster for draw in draws]),
         by_seed=by_seed, spread=stdev(by_seed) if len(by_seed) > 1 else None,
@@ -159,27 +159,27 @@ def by_length(students: Sequence[Sequence[ScoredDraw]]) -> dict[str, Estimate]:
     """Return accuracy by thirds of question length, in characters (paper, 4.9)."""
     draws = [draw for student_draws in students for draw in student_draws]
     thirds = metrics.terciles({draw.problem: len(draw.question) for draw in draws})
-    found: dict[str, Estimate] = {}
+    scores: dict[str, Estimate] = {}
     for third in ("short", "medium", "long"):
         part = [draw for draw in draws if thirds[draw.problem] == third]
         if part:
-            found[third] = metrics.score([float(draw.is_correct) for draw in part], [draw.cluster for draw in part])
-    return found
+            scores[third] = metrics.score([float(draw.is_correct) for draw in part], [draw.cluster for draw in part])
+    return scores
 
 
 def mean_by_question(students: Sequence[Sequence[Judged]]) -> dict[str, float]:
     """Return each question's share of right replies over all students."""
-    found: dict[str, list[bool]] = {}
+    by_question: dict[str, list[bool]] = {}
     for draws in students:
         for draw in draws:
-            found.setdefault(draw.problem, []).append(draw.is_correct)
-    return {problem: fmean(right) for problem, right in found.items()}
+            by_question.setdefault(draw.problem, []).append(draw.is_correct)
+    return {problem: fmean(right) for problem, right in by_question.items()}
 
 
 def compare_arms(
     arms: Mapping[str, Sequence[Sequence[Judged]]], pairs: Sequence[tuple[str, str]] | None = None
 ) -> list[ArmDifference]:
-    """Return pairs of arms compared, every one by default, p-values adjusted by Holm; arms without replies stay out."""
+    """Compare pairs of arms with replies, by default every pair, with p-values adjusted by Holm."""
     asked = {arm: students for arm, students in arms.items() if any(students)}
     pairs = [pair for pair in (combinations(asked, 2) if pairs is None else pairs) if asked.keys() >= set(pair)]
     trainings = pooled([seed_means(students) for students in asked.values()])
@@ -200,23 +200,23 @@ def compare_pair(
     for problem in sorted(means_a.keys() & means_b.keys()):
         differences.setdefault(clusters[problem], []).append(means_b[problem] - means_a[problem])
     by_original = [(math.fsum(values), len(values)) for values in differences.values()]
-    spread = with_seeds(by_original, trainings, len(seed_means(students_a)), len(seed_means(students_b)))
-    found = weigh(by_original, spread)
-    error = math.sqrt(spread.variance)
-    reach = t_quantile(ALPHA / 2, spread.freedom) * error
+    error_variance = with_seeds(by_original, trainings, len(seed_means(students_a)), len(seed_means(students_b)))
+    weight = weigh(by_original, error_variance)
+    error = math.sqrt(error_variance.variance)
+    half_width = t_quantile(ALPHA / 2, error_variance.freedom) * error
     test = compared.test if compared.num == compared.num_clusters else "sign test over originals"
     return ArmDifference(
         a=a, b=b, difference=compared.difference, low=compared.low, high=compared.high,
-        wide_low=compared.difference - reach, wide_high=compared.difference + reach, p_sign=found.p_sign,
-        p_wide=found.p_wide, p_value=found.p_value, p_adjusted=found.p_value, test=test, num_questions=compared.num,
-        num_originals=compared.num_clusters, num_gained=found.num_gained, num_lost=found.num_lost,
-        could_find=detectable(spread, num_comparisons=num_pairs) if error else None, is_found=False,
+        wide_low=compared.difference - half_width, wide_high=compared.difference + half_width, p_sign=weight.p_sign,
+        p_wide=weight.p_wide, p_value=weight.p_value, p_adjusted=weight.p_value, test=test, num_questions=compared.num,
+        num_originals=compared.num_clusters, num_gained=weight.num_gained, num_lost=weight.num_lost,
+        could_find=detectable(error_variance, num_comparisons=num_pairs) if error else None, is_found=False,
     )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Weight:
-    """How far a difference can be chance; the p-values are those of Difference."""
+    """The evidence for a difference; the p-values are those of ArmDifference."""
 
     num_gained: int
     num_lost: int
@@ -225,14 +225,14 @@ class Weight:
     p_value: float
 
 
-def weigh(by_original: Sequence[tuple[float, int]], spread: Variance) -> Weight:
-    """Weigh a difference, given as (sum of differences, questions) of each original, against chance and its spread."""
+def weigh(by_original: Sequence[tuple[float, int]], error_variance: Variance) -> Weight:
+    """Test a difference, given as (sum of differences, questions) of each original, against its error variance."""
     difference = math.fsum(value for value, _ in by_original) / max(1, sum(num for _, num in by_original))
     num_gained = sum(value > TIE for value, _ in by_original)
     num_lost = sum(value < -TIE for value, _ in by_original)
     p_sign = mcnemar_exact(num_gained, num_lost)
-    error = math.sqrt(spread.variance)
-    p_wide = two_sided_p(difference / error, spread.freedom) if error else float(not difference)
+    error = math.sqrt(error_variance.variance)
+    p_wide = two_sided_p(difference / error, error_variance.freedom) if error else float(not difference)
     point_apart = (num_gained - num_lost) * difference < 0
     return Weight(
         num_gained=num_gained, num_lost=num_lost, p_sign=p_sign, p_wide=p_wide,
@@ -246,7 +246,7 @@ def seed_means(students: Sequence[Sequence[Judged]]) -> list[float]:
 
 
 def pooled(arms: Iterable[Sequence[float]]) -> Variance | None:
-    """Return the variance of accuracy over seeds, the same for all arms; None where no arm has two seeds."""
+    """Return the variance of accuracy over seeds, pooled over all arms; None where no arm has two seeds."""
     several = [values for values in arms if len(values) > 1]
     freedom = sum(len(values) - 1 for values in several)
     if not freedom:
@@ -261,8 +261,8 @@ def with_seeds(
 ) -> Variance:  # fmt: skip
     """Return the variance of a difference of arms with these numbers of seeds, and its degrees of freedom.
 
-    `pairs` holds (sum of differences, questions) of each original. To its variance over originals comes that of both
-    arms' means over seeds, where it is known.
+    `pairs` holds (sum of differences, questions) of each original. To the variance over originals it adds the variance
+    of both arms' means over seeds, where that is known.
     """
     over_questions = ratio_of(pairs)
     freedom = max(1, len(pairs) - 1)
@@ -275,7 +275,7 @@ def with_seeds(
 
 
 def with_holm(differences: Sequence[ArmDifference]) -> list[ArmDifference]:
-    """Return the differences with p-values adjusted for how many there are, and whether each is found."""
+    """Return the differences with Holm-adjusted p-values, and whether each is significant."""
     order = sorted(range(len(differences)), key=lambda place: differences[place].p_value)
     adjusted = [0.0] * len(differences)
     highest = 0.0
@@ -288,14 +288,14 @@ def with_holm(differences: Sequence[ArmDifference]) -> list[ArmDifference]:
     ]
 
 
-def verdict(one: ArmDifference) -> str:
-    """Return what a comparison shows, as a sentence that claims no more than it can."""
-    points, reach = 100 * one.difference, 100 * (one.wide_high - one.wide_low) / 2
-    numbers = f"{points:+.1f} ± {reach:.1f} points, p = {one.p_adjusted:.2g}"
-    if one.is_found:
-        return f"{one.b} is {'better' if one.difference > 0 else 'worse'} than {one.a}: {numbers}."
-    return f"No difference between {one.a} and {one.b} was detected ({numbers}); " + (
+def verdict(difference: ArmDifference) -> str:
+    """Return the conclusion of a comparison as a sentence."""
+    points, half_width = 100 * difference.difference, 100 * (difference.wide_high - difference.wide_low) / 2
+    numbers = f"{points:+.1f} ± {half_width:.1f} points, p = {difference.p_adjusted:.2g}"
+    if difference.is_found:
+        return f"{difference.b} is {'better' if difference.difference > 0 else 'worse'} than {difference.a}: {numbers}."
+    return f"No difference between {difference.a} and {difference.b} was detected ({numbers}); " + (
         "no question set them apart, so what could have been found is not known."
-        if one.could_find is None
-        else f"about {100 * one.could_find:.1f} points would have been found in four studies of five."
+        if difference.could_find is None
+        else f"about {100 * difference.could_find:.1f} points would have been found in four studies of five."
     )

@@ -1,7 +1,7 @@
-"""Run a study: split, bootstrap, then train and evaluate student after student, and say what it shows.
+"""Run a study: split, bootstrap, then train and evaluate student after student, and write the result.
 
-Each step is skipped where its own record says that it is done with the same inputs, so the same command goes on where
-the last one stopped. Training and evaluation run in processes of their own.
+Each step is skipped where its record says that it was done with the same inputs, so the same command resumes where the
+last one stopped. Training and evaluation run in processes of their own.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 KIND = "study"
 BASE = "base"
 DONE = "done.json"
-# Does a step with its output in a file, in the given number of processes.
+# (step, log file, number of processes) -> None.
 RunStep = Callable[[StepInput, Path, int], None]
 GGUF = "model.gguf"
 
@@ -63,7 +63,7 @@ class StepEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySummary:
-    """Where a study stands: its directory and how many of its students have been evaluated."""
+    """The state of a study: its directory and how many of its students are evaluated."""
 
     path: Path
     num_students: int = 0
@@ -74,7 +74,7 @@ class StudySummary:
 
     @property
     def is_complete(self) -> bool:
-        """Say whether nothing is left to do."""
+        """Whether all steps are done."""
         return not self.stopped and self.num_done == self.num_students
 
 
@@ -87,15 +87,15 @@ def run_study(
     listener: Callable[[StepEvent], None] | None = None,
     run_step: RunStep = run_job,
 ) -> StudySummary:
-    """Run a study to its end, or from where it was left.
+    """Run a study, or resume it.
 
-    `until` ends it after an earlier part; `stop_after_seconds` begins no new student after so long. The result is
-    written each time from the students there are; `run_step` does a heavy step, in a process of its own unless another
-    is given. Raises what the parts raise; what they finished is kept.
+    `until` ends it after an earlier part; after `stop_after_seconds` no new student begins. Each run writes the result
+    of the students that are finished; `run_step` does a heavy step, by default in a process of its own. Raises what the
+    steps raise; finished steps are kept.
     """
     with RunDir.open(recipe.path) as study:
-        found = study.manifest.get("kind")
-        if study.manifest and found != KIND:
+        kind = study.manifest.get("kind")
+        if study.manifest and kind != KIND:
             raise InputError(f"{recipe.path}: holds something other than a study. Name another directory with out=.")
         study.update_manifest(kind=KIND, name=recipe.name)
         study.write_text("study.yaml", recipe_yaml(recipe))
@@ -122,7 +122,7 @@ class Study:
     started: float = field(default_factory=time.monotonic)
 
     def go(self, until: Part | None) -> StudySummary:
-        """Do what is left."""
+        """Do the remaining steps."""
         path = self.recipe.path
         self.split()
         if until == "split":
@@ -147,7 +147,7 @@ class Study:
         )  # fmt: skip
 
     def split(self) -> None:
-        """Write seeds and test questions, unless the same are there."""
+        """Write seeds and test questions, unless they were written with the same options."""
         options = self.recipe.split
         if options is None:
             return
@@ -156,13 +156,13 @@ class Study:
             return
         if saved:
             raise InputError(
-                f"{self.recipe.path / 'split.json'}: the questions were dealt with other options. "
-                "Name another study with name=, or put the old options back."
+                f"{self.recipe.path / 'split.json'}: the questions were split with other options. "
+                "Name another study with name=, or restore the old options."
             )
         write_split(self.study, split_questions(options), options)
 
     def bootstrapped(self) -> RunRecipe:
-        """Return the recipe of the finished run, made here unless it is there."""
+        """Return the recipe of the finished run; bootstraps it unless that is done."""
         if self.recipe.run:
             return existing_run(self.recipe.run)
         run_recipe = bootstrap_recipe(self.recipe)
@@ -210,7 +210,7 @@ class Study:
         return replace(pool, costs=costs)
 
     def students(self, plan: StudyPlan) -> tuple[int, str]:
-        """Train and evaluate the students that are left; returns how many are done and why it stopped, if it did."""
+        """Train and evaluate the remaining students; returns how many are done, and "time" if it stopped early."""
         total, num_done = len(plan.students), 0
         if self.recipe.base:
             self.base()
@@ -222,7 +222,7 @@ class Study:
         return num_done, ""
 
     def is_late(self) -> bool:
-        """Say whether no new student may begin."""
+        """Say whether the time limit for new students has passed."""
         limit = self.stop_after_seconds
         return limit is not None and time.monotonic() - self.started > limit
 
@@ -283,7 +283,7 @@ class Study:
         self.study.write_json(f"evals/{name}/{DONE}", {"inputs": inputs})
 
     def timed(self, what: str, name: str, do: Callable[[], Any], number: int = 0, total: int = 0) -> Any:
-        """Do a step, call the listener before and after, and keep how long it took."""
+        """Do a step, call the listener before and after, and record its seconds."""
         event = StepEvent(what=what, name=name, number=number, total=total)
         self.listener(event)
         start = time.monotonic()
@@ -300,21 +300,21 @@ class Study:
         return is_done(self.study, f"evals/{student.id}/{DONE}", self.evaluation_inputs(student))
 
     def training_inputs(self, student: Student) -> str:
-        """Return a hash of all that decides what a student becomes."""
+        """Return a hash of all inputs of a student's training."""
         rows = file_digest(self.recipe.path / "arms" / f"{student.rows_name}.jsonl")
         values = recipe_values(training_recipe(self.recipe, student))
         return digest({**values, "out": "", "data": {**values["data"], "path": ""}}, rows)
 
     def evaluation_inputs(self, student: Student) -> str:
-        """Return a hash of the student and all that decides its replies and their grades."""
+        """Return a hash of all inputs of a student's evaluation, its training included."""
         return digest(self.training_inputs(student), evaluation_values(self.recipe))
 
     def base_inputs(self) -> str:
-        """Return a hash of all that decides how the untrained model does."""
+        """Return a hash of all inputs of the untrained model's evaluation."""
         return digest(self.recipe.train.model, evaluation_values(self.recipe))
 
     def finished(self, plan: StudyPlan) -> dict[str, Path]:
-        """Return the directories of the finished evaluations by name; those of other rows or settings are left out."""
+        """Return the directories of the finished evaluations by name, without those of other rows or settings."""
         names = [student.id for student in plan.students if self.is_evaluated(student)]
         if self.recipe.base and is_done(self.study, f"evals/{BASE}/{DONE}", self.base_inputs()):
             names.append(BASE)

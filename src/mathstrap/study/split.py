@@ -1,8 +1,8 @@
-"""Deal public test sets into seeds and test questions that share neither a question nor most of its wording.
+"""Split public test sets into seeds and test questions that share neither a question nor most of its wording.
 
-The test questions are drawn first, by a lottery over ids; a question of the rest becomes a seed unless it repeats a
-test question, exactly or in runs of eight words. The test rows stay as they were published, in files that
-`mathstrap eval` reads by the sets' own names.
+The test questions are drawn first, by a random order of the ids; each other question becomes a seed unless it repeats a
+test question, exactly or in runs of eight words. The test rows stay as published, in files that `mathstrap eval` reads
+by the sets' own names.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -33,7 +33,7 @@ from mathstrap.types import Problem
 TEST_FOLDER = "test"
 BACKWARD_FOLDER = "test/backward"
 SEEDS = "seeds"
-# Columns in which public sets give the calculation, as text.
+# Columns in which public sets write the calculation.
 FORMULAS = ("Equation", "formula", "equation")
 
 
@@ -48,7 +48,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySplit:
-    """Seeds and test questions; left out are repeats within the sets, and what repeats a test question."""
+    """Seeds and test questions, and the numbers of repeats within the sets and of overlaps with the test."""
 
     seeds: list[Question]
     test: list[Question]
@@ -58,12 +58,11 @@ class StudySplit:
 
 
 def split_questions(options: SplitOptions) -> StudySplit:
-    """Read the sets and deal their questions; a function of the files and the options alone."""
+    """Read the sets and split their questions; depends on the files and the options alone."""
     questions, num_unusable = read_questions(options)
-    pairs = ((one.problem.id, one.problem.question) for one in questions)
-    duplicates = find_duplicates(pairs, DedupOptions()).dropped()
-    unique = [one for one in questions if one.problem.id not in duplicates]
-    drawn = sorted(unique, key=lambda one: (lottery_place(one.problem.id, options.rng_seed), one.problem.id))
+    duplicates = find_duplicates(id_pairs(questions), DedupOptions()).dropped()
+    unique = [question for question in questions if question.problem.id not in duplicates]
+    drawn = sorted(unique, key=lambda each: (lottery_place(each.problem.id, options.rng_seed), each.problem.id))
     test, rest = drawn[: options.test], drawn[options.test :]
     if len(test) < options.test or not rest:
         raise InputError(
@@ -71,9 +70,9 @@ def split_questions(options: SplitOptions) -> StudySplit:
             "for the test and some have to be left for seeds. Lower split.test or name more sets."
         )
     matching = DecontaminateOptions(min_coverage=options.overlap, rewordings=False)
-    index = TestSetIndex.build({"test": [(one.problem.id, one.problem.question) for one in test]}, matching)
-    overlapping = contaminated(index.find_all((one.problem.id, one.problem.question) for one in rest), matching)
-    left = [one for one in rest if one.problem.id not in overlapping]
+    index = TestSetIndex.build({"test": id_pairs(test)}, matching)
+    overlapping = contaminated(index.find_all(id_pairs(rest)), matching)
+    left = [question for question in rest if question.problem.id not in overlapping]
     if len(left) < options.seeds:
         raise InputError(
             f"split.seeds: {options.seeds:,} were asked for, {len(left):,} are left beside {options.test:,} test "
@@ -85,17 +84,22 @@ def split_questions(options: SplitOptions) -> StudySplit:
     )  # fmt: skip
 
 
+def id_pairs(questions: Iterable[Question]) -> Iterator[tuple[str, str]]:
+    """Yield (id, text) of questions."""
+    return ((question.problem.id, question.problem.question) for question in questions)
+
+
 def in_order(questions: Iterable[Question]) -> list[Question]:
     """Return questions by id."""
-    return sorted(questions, key=lambda one: one.problem.id)
+    return sorted(questions, key=lambda question: question.problem.id)
 
 
 def read_questions(options: SplitOptions) -> tuple[list[Question], int]:
-    """Return the usable questions of every set with number answers, and how many rows could not be used."""
+    """Return the usable questions of every set whose answers are numbers, and the number of unusable rows."""
     questions: list[Question] = []
     num_unusable = 0
-    for given in options.sets:
-        name, _, path = given.partition("=")
+    for named_set in options.sets:
+        name, _, path = named_set.partition("=")
         benchmark = find_benchmark(name)
         if benchmark.build:
             raise InputError(f'split.sets: "{name}" is built from {benchmark.of}; name {benchmark.of} itself.')
@@ -119,13 +123,13 @@ def read_questions(options: SplitOptions) -> tuple[list[Question], int]:
 
 
 def solution_of(row: Mapping[str, Any], shaped: Shaped) -> str:
-    """Return the published solution, or a set's bare formula as a calculation; empty where there is neither."""
+    """Return the published solution, or the row's formula as a calculation; empty where it has neither."""
     formula = next((str(row[name]) for name in FORMULAS if row.get(name)), "")
     return worked(formula, shaped.answer) if formula else shaped.solution
 
 
 def worked(formula: str, answer: str) -> str:
-    """Return a formula as a calculation, `8 / 2 = 4`; empty where it does not come to the answer."""
+    """Return a formula as a calculation, `8 / 2 = 4`; empty where its value is not the answer."""
     left = without_brackets(formula.partition("=")[0].replace(".0 ", " ").replace(" ", ""))
     left = re.sub(r"(?<=[\d)])([-+*/])(?=[\d(])", r" \1 ", left)
     value, gold = value_of(left), value_of(answer)
@@ -143,7 +147,7 @@ def without_brackets(formula: str) -> str:
 
 
 def write_split(study: RunDir, split: StudySplit, options: SplitOptions) -> None:
-    """Write the seeds, the test rows by set, and what was done."""
+    """Write the seeds, the test rows by set, and split.json."""
     study.write_records(
         SEEDS,
         (
@@ -161,7 +165,7 @@ def write_split(study: RunDir, split: StudySplit, options: SplitOptions) -> None
             if question.name == name
         ]
         study.write_text(f"{TEST_FOLDER}/{find_benchmark(name).file}", "".join(rows))
-        # The first rows, so that an original has the same id forward and backward.
+        # The first rows, so that an original has the same row number, and so the same id, forward and backward.
         first = rows[: math.ceil(share * len(rows))]
         study.write_text(f"{BACKWARD_FOLDER}/{find_benchmark(name).file}", "".join(first))
     study.write_json("split.json", {
@@ -172,7 +176,7 @@ def write_split(study: RunDir, split: StudySplit, options: SplitOptions) -> None
 
 
 def test_names(study: Path, benchmarks: Sequence[str], options: SplitOptions) -> tuple[str, ...]:
-    """Return the benchmarks to ask for: sets that are built from another take their originals' own file."""
+    """Return the benchmarks to evaluate: derived sets are built from the originals' file of the split."""
     names = []
     for name in benchmarks:
         benchmark = find_benchmark(name.partition("=")[0])

@@ -1,4 +1,4 @@
-"""One heavy step of a study in a process of its own, so that its memory returns and a kill ends nothing else.
+"""Run one heavy step of a study in a process of its own, so that its memory is freed and a kill ends nothing else.
 
 python -m mathstrap.study.step SPEC.json [PROCESSES]     SPEC is a StepInput; errors go to stderr as one sentence.
 """
@@ -25,7 +25,7 @@ STEP = ("-m", "mathstrap.study.step")
 
 
 class StepInput(msgspec.Struct, frozen=True, kw_only=True):
-    """What a step does: train a student, write an untrained model as GGUF, or evaluate."""
+    """The work of a step: train a student, write an untrained model as GGUF, or evaluate."""
 
     train: dict[str, Any] | None = None
     gguf: str = ""
@@ -34,11 +34,11 @@ class StepInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StepError(MathstrapError, RuntimeError):
-    """A step of a study failed; the message is the step's own."""
+    """A step of a study failed; the message is the step's last line."""
 
 
 def run_job(job: StepInput, log: Path, processes: int = 1) -> None:
-    """Run a step in a child process (or several), its output in `log`; raises StepError with what it said."""
+    """Run a step in a child process (or several), its output in `log`; raises StepError with its last line."""
     plain_folder(log.parent)
     spec = log.with_suffix(".job.json")
     write_atomically(spec, [msgspec.json.encode(job)], is_private=True)
@@ -63,7 +63,7 @@ def main() -> None:
     die_with_parent()
     processes = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     if processes > 1:
-        # In place of this process, so that the launcher too ends with the study, and its processes with it.
+        # exec keeps this process's death signal, so that the launcher and its workers end with the study.
         launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
         os.execv(sys.executable, [sys.executable, *launcher, *STEP, sys.argv[1]])  # noqa: S606 - our own
     job = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=StepInput)
@@ -81,7 +81,7 @@ def do(job: StepInput) -> None:
 
         recipe = msgspec.convert(job.train, TrainRecipe)
         report = train(recipe)
-        if job.gguf and report is not None:  # of several processes, the first
+        if job.gguf and report is not None:  # only the first of several processes has a report
             write_model(Path(recipe.out) / "model", Path(job.gguf))
     elif job.base:
         from mathstrap.train.model import resolve_model
@@ -94,7 +94,7 @@ def do(job: StepInput) -> None:
 
 
 def write_model(folder: Path, path: Path) -> None:
-    """Write a model as GGUF with F16 weights, which the engines read without another copy."""
+    """Write a model as GGUF with F16 weights, which the engines load without converting."""
     from mathstrap.train.gguf import write_gguf
 
     plain_folder(path.parent)
@@ -102,7 +102,7 @@ def write_model(folder: Path, path: Path) -> None:
 
 
 def die_with_parent() -> None:
-    """Ask the kernel to end this process when its parent ends, so that two never train one student."""
+    """Ask the kernel to kill this process when its parent ends, so that two processes never train one student."""
     if sys.platform != "linux":
         return
     import ctypes

@@ -1,4 +1,4 @@
-"""A study in words: the table and the sentences that study.md and the page share. Pure."""
+"""Write a study's result in words: the table and the sentences that study.md and the page share. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ METHOD_COUNTS = {
 
 
 def is_trained(result: StudyResult) -> bool:
-    """Say whether the study trains anybody, rather than measuring its arms' rows alone."""
+    """Say whether the study trains students, or only measures its arms' rows."""
     return bool(result.recipe["students"])
 
 
@@ -36,7 +36,7 @@ def heading(result: StudyResult, group: ArmGroup) -> str:
 
 
 def reading(result: StudyResult) -> str:
-    """Return how the tables are to be read."""
+    """Return the note on how to read the tables."""
     if is_trained(result):
         return (
             "Accuracies are means over seeds, with 95 % intervals clustered by original question; below each the seeds "
@@ -52,25 +52,25 @@ def percent(score: Estimate) -> str:
     return f"{100 * score.value:.1f} % ({100 * score.low:.1f}–{100 * score.high:.1f})"
 
 
-def seed_deviation(found: Accuracy) -> str:
+def seed_deviation(accuracy: Accuracy) -> str:
     """Return an arm's accuracy seed by seed."""
-    each = ", ".join(f"{100 * value:.1f}" for value in found.by_seed)
-    return each if found.spread is None else f"{each}; sd {100 * found.spread:.1f}"
+    each = ", ".join(f"{100 * value:.1f}" for value in accuracy.by_seed)
+    return each if accuracy.spread is None else f"{each}; sd {100 * accuracy.spread:.1f}"
 
 
 def made_of(cell: CellResult) -> str:
-    """Return what an arm's samples are made by."""
+    """Return an arm's numbers of samples by method."""
     return ", ".join(f"{count:,.0f} {METHOD_COUNTS.get(method, method)}" for method, count in cell.methods.items())
 
 
 def arms_made_of(result: StudyResult) -> list[str]:
-    """Return what each arm is made of, at its largest size."""
+    """Return each arm's composition at its largest size."""
     largest = {cell.arm: cell for cell in sorted(result.cells, key=lambda cell: cell.num_samples)}
     return [f"{arm}: {made_of(largest[arm])}" for arm in dict.fromkeys(cell.arm for cell in result.cells)]
 
 
 def columns(result: StudyResult) -> list[str]:
-    """Return the table's headings: what every study has, and what this one measured."""
+    """Return the table's headings: those of every study, and those of this one's measurements."""
     asked = [direction for direction in DIRECTIONS if any(direction in cell.accuracy for cell in result.cells)]
     seen = ["samples seen", "tokens seen", "steps (passes)"] if is_trained(result) else []
     named = ["data", "samples", *seen, *asked]
@@ -82,7 +82,7 @@ def columns(result: StudyResult) -> list[str]:
 
 
 def row(cell: CellResult, named: Sequence[str]) -> list[str]:
-    """Return a cell's numbers under the headings; that of each seed is an accuracy's second line."""
+    """Return a cell's numbers under the headings; the second line of an accuracy has the numbers of each seed."""
     values = {
         "data": label_of(cell.arm, cell.size, cell.match), "samples": f"{cell.num_samples:,.0f}",
         "samples seen": f"{cell.samples_seen:,.0f}", "tokens seen": f"{cell.tokens_seen:,.0f}",
@@ -90,8 +90,8 @@ def row(cell: CellResult, named: Sequence[str]) -> list[str]:
         "diversity gain": "–" if cell.gain is None else f"{cell.gain:.3f}",
         "perplexity": "–" if cell.perplexity is None else f"{cell.perplexity:.2f}",
     }  # fmt: skip
-    for direction, found in cell.accuracy.items():
-        values[direction] = f"{percent(found.score)}\n{seed_deviation(found)}"
+    for direction, accuracy in cell.accuracy.items():
+        values[direction] = f"{percent(accuracy.score)}\n{seed_deviation(accuracy)}"
     return [values.get(name, "–") for name in named]
 
 
@@ -118,24 +118,24 @@ def cost_table(result: StudyResult) -> list[list[str]]:
 
 
 def test_words(result: StudyResult) -> str:
-    """Return how many questions were asked."""
+    """Return the number of questions in each direction."""
     parts = []
     for direction in DIRECTIONS:
-        found = next((cell.accuracy[direction] for cell in result.cells if direction in cell.accuracy), None)
-        if found is not None:
-            each = round(found.score.num / max(1, len(found.by_seed)))
-            parts.append(f"{each:,} {direction} questions from {found.score.clusters:,} originals")
+        accuracy = next((cell.accuracy[direction] for cell in result.cells if direction in cell.accuracy), None)
+        if accuracy is not None:
+            each = round(accuracy.score.num / max(1, len(accuracy.by_seed)))
+            parts.append(f"{each:,} {direction} questions from {accuracy.score.clusters:,} originals")
     return " and ".join(parts)
 
 
 def base_words(result: StudyResult) -> str:
-    """Return how the untrained model did; empty where it was not asked."""
-    parts = [f"{percent(found.score)} {direction}" for direction, found in result.base.items()]
+    """Return the untrained model's accuracy; empty where it was not evaluated."""
+    parts = [f"{percent(accuracy.score)} {direction}" for direction, accuracy in result.base.items()]
     return f"The untrained model: {', '.join(parts)}." if parts else ""
 
 
 def comparison_note(group: ArmGroup, direction: str) -> str:
-    """Return how the comparisons of a group are to be read."""
+    """Return the note on how to read a group's comparisons."""
     num = len(group.differences[direction])
     adjusted = f"{num} pairs, adjusted for all {num} by Holm" if num > 1 else "One pair"
     return (
@@ -146,7 +146,7 @@ def comparison_note(group: ArmGroup, direction: str) -> str:
 
 
 def conclusions(result: StudyResult) -> list[str]:
-    """Return the first sentences of a study: against the reference, what was found and what was not."""
+    """Return the main conclusions: how the arms compare with the reference."""
     reference = result.recipe["reference"]
     lines = []
     for group in result.groups:
@@ -180,20 +180,20 @@ def conclusions(result: StudyResult) -> list[str]:
     return lines
 
 
-def other(one: ArmDifference, reference: str) -> str:
+def other(difference: ArmDifference, reference: str) -> str:
     """Return the arm that is compared with the reference."""
-    return one.b if one.a == reference else one.a
+    return difference.b if difference.a == reference else difference.a
 
 
-def sign_of(one: ArmDifference, reference: str) -> int:
-    """Return 1 where the other arm was found better than the reference, -1 where worse, 0 where neither was found."""
-    if not one.is_found:
+def sign_of(difference: ArmDifference, reference: str) -> int:
+    """Return 1 where the other arm is significantly better than the reference, -1 where worse, else 0."""
+    if not difference.is_found:
         return 0
-    return 1 if (one.difference > 0) == (one.a == reference) else -1
+    return 1 if (difference.difference > 0) == (difference.a == reference) else -1
 
 
 def headline_table(result: StudyResult) -> str:
-    """Return what a terminal shows: every cell's accuracies and the conclusions, or what was measured of its rows."""
+    """Return the text for a terminal: accuracies and conclusions, or the measurements of the arms' rows."""
     if not is_trained(result):
         named = columns(result)
         return "\n".join([*aligned([named, *(row(cell, named) for cell in result.cells)]), "", reading(result), ""])
@@ -208,7 +208,7 @@ def headline_table(result: StudyResult) -> str:
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return the rows of a table as lines, its columns under each other."""
+    """Return the rows of a table as lines with aligned columns."""
     widths = [max(len(line[place]) for line in rows) for place in range(len(rows[0]))]
     return ["  ".join(f"{value:<{width}}" for value, width in zip(line, widths, strict=True)).rstrip() for line in rows]
 
