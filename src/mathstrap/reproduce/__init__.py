@@ -1,1 +1,1 @@
-"""What the paper claims and its released files show, recounted: one table, no model and no GPU."""
+"""Recount what the paper and its released files claim, in one table, without a model or a GPU."""

@@ -1,4 +1,4 @@
-"""What the paper says beside what is counted here, as rows of one table."""
+"""The paper's claims beside the numbers counted here, as rows of one table."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ State = Literal["equal", "differs", "not derivable", "needs a file"]
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """One claim of the paper or of a file published with it, and what it comes to here.
+    """One claim of the paper or of a file published with it, and the number counted here.
 
     where     the section or table of the paper, or the file
-    state     `needs a file` where the file that would settle it was not given; `why` then names the file
-    why       the reason for a difference, or how the number was found; empty where nothing needs saying
+    state     `needs a file` where the file that decides it was not given; `why` then names the file
+    why       the reason for a difference, or how the number was computed; may be empty
     """
 
     where: str
@@ -28,11 +28,10 @@ class Claim:
 def compare(
     where: str, what: str, claimed: int | float | str, ours: int | float | str, *, why: str = ""
 ) -> Claim:  # fmt: skip
-    """Return the row of a number that can be compared; numbers are equal as they are written."""
-    written, found = _write(claimed), _write(ours)
-    return Claim(
-        where=where, what=what, claimed=written, ours=found, state="equal" if written == found else "differs", why=why
-    )
+    """Return the row of a claim that can be compared; two numbers are equal if their texts are."""
+    written, counted = _write(claimed), _write(ours)
+    state: State = "equal" if written == counted else "differs"
+    return Claim(where=where, what=what, claimed=written, ours=counted, state=state, why=why)
 
 
 def _write(value: int | float | str) -> str:

@@ -29,14 +29,14 @@ _SV_ENDING = re.compile(r"\s*What is the value of unknown variable x\?\s*\Z")
 def masks_of_train(questions: Sequence[str]) -> list[Claim]:
     """Return the counts of GSM8K's 7,473 training questions."""
     masks = [find_token_masks(question, "gsm8k") for question in questions]
-    every = [mask for found in masks for mask in found]
+    every = [mask for question_masks in masks for mask in question_masks]
     kinds = Counter(kind_of(mask.token) for mask in every)
     money = [mask for mask in every if "$" in mask.token]
     dots = [mask for mask in every if re.match(r"[^\w\s]*\.\d", mask.token)]
     return [
         compare("GSM8K train", "training questions (4.1)", TRAIN_ALL, len(questions)),
         compare(_WHERE, "backward candidates of GSM8K train", TRAIN_MASKS, len(every)),
-        compare(_WHERE, "questions that have one", TRAIN_QUESTIONS, sum(bool(found) for found in masks)),
+        compare(_WHERE, "questions that have one", TRAIN_QUESTIONS, sum(map(bool, masks))),
         *(compare(_WHERE, f"candidates that are {name}", want, kinds[name]) for name, want in TRAIN_KINDS.items()),
         compare(
             _WHERE, "money candidates that lose their $", LOST_DOLLARS,
@@ -50,16 +50,16 @@ def masks_of_test(questions: Sequence[str]) -> list[Claim]:
     """Return the counts of GSM8K's 1,319 test questions, the pool GSM8K-Backward was drawn from."""
     masks = [find_token_masks(question, "gsm8k") for question in questions]
     return [
-        compare(_WHERE, "backward candidates of GSM8K test", TEST_MASKS, sum(len(found) for found in masks)),
-        compare(_WHERE, "test questions that have one", TEST_QUESTIONS, sum(bool(found) for found in masks)),
+        compare(_WHERE, "backward candidates of GSM8K test", TEST_MASKS, sum(map(len, masks))),
+        compare(_WHERE, "test questions that have one", TEST_QUESTIONS, sum(map(bool, masks))),
     ]
 
 
 def backward_rows(rows: Sequence[Mapping[str, Any]], source: str) -> list[Claim]:
     """Return the counts of the published GSM8K-Backward file, or of a part of it.
 
-    Of a part only the shares can be right: rows that fit the masking rule are then compared with the part's own rows,
-    and what only the whole file can show is left open.
+    For a part only shares can be compared: its rows that fit the masking rule against all its rows; the claims on the
+    whole file stay unsettled.
     """
     is_whole = len(rows) == BACKWARD_ROWS
     forward = [row for row in rows if _FOBAR in str(row.get("question", ""))]
@@ -79,7 +79,7 @@ def backward_rows(rows: Sequence[Mapping[str, Any]], source: str) -> list[Claim]
         ),
     ]  # fmt: skip
     if not is_whole:
-        open_ones = (
+        unsettled = (
             ("rows (4.6)", f"{BACKWARD_ROWS:,}"),
             ("rows in its two schemas", f"{FIRST_SCHEMA} + {SECOND_SCHEMA}"),
             ("row with a wrong gold (leading dot)", f"row {WRONG_ROW}"),
@@ -87,7 +87,7 @@ def backward_rows(rows: Sequence[Mapping[str, Any]], source: str) -> list[Claim]
         why = f"{source} has {len(rows)} rows; name the whole file: --backward GSM8K_Backward.jsonl"
         return claims + [
             Claim(where=_BACKWARD, what=what, claimed=claimed, ours="–", state="needs a file", why=why)
-            for what, claimed in open_ones
+            for what, claimed in unsettled
         ]
     first = sum("inv_question_pred_answer" in row for row in rows)
     wrong = [place for place, row in enumerate(rows) if has_wrong_gold(row)]
@@ -105,7 +105,7 @@ def backward_rows(rows: Sequence[Mapping[str, Any]], source: str) -> list[Claim]
 
 
 def is_a_mask(row: Mapping[str, Any]) -> bool:
-    """Say whether a FOBAR row is its original question with one token hidden as the rule hides it, gold included."""
+    """Say whether a FOBAR row is its original question with one token hidden by the rule, gold included."""
     original, question = str(row.get("original_question", "")), str(row.get("question", ""))
     masked = question.partition(_FOBAR)[0]
     return any(
@@ -115,7 +115,7 @@ def is_a_mask(row: Mapping[str, Any]) -> bool:
 
 
 def has_a_base(row: Mapping[str, Any]) -> bool:
-    """Say whether an SV row begins with what the split rule leaves of its original question, one token hidden."""
+    """Say whether an SV row begins with the part of its masked original question that the split rule keeps."""
     original = str(row.get("original_question", ""))
     question = _SV_ENDING.sub("", str(row.get("question", "")))
     bases = (split_tail(hide_token(original, mask))[0] for mask in find_token_masks(original, "gsm8k"))
@@ -123,7 +123,7 @@ def has_a_base(row: Mapping[str, Any]) -> bool:
 
 
 def has_wrong_gold(row: Mapping[str, Any]) -> bool:
-    """Say whether a row's gold lost the point of the decimal it hides: `$.1` became 1."""
+    """Say whether a row's gold lost the decimal point of the hidden number: `$.1` became 1."""
     original, question = str(row.get("original_question", "")), str(row.get("question", ""))
     masked = question.partition(_FOBAR)[0]
     return any(

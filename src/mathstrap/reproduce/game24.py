@@ -27,7 +27,7 @@ def puzzles(target: int = TARGET, *, largest: int = LARGEST) -> list[Hand]:
 
 
 def is_solvable(hand: Hand, target: int = TARGET) -> bool:
-    """Say whether the numbers, each used once, make `target` with + - * / and brackets."""
+    """Say whether the numbers, each used exactly once, make `target` with + - * / and brackets."""
     wanted = Fraction(target)
     hand = tuple(sorted(hand))
     if len(hand) == 1:
@@ -35,7 +35,7 @@ def is_solvable(hand: Hand, target: int = TARGET) -> bool:
     for left, right in _splits(hand):
         partners = _values(right)
         for a in _values(left):
-            # What the other half would have to be; looking it up spares the values of the whole hand.
+            # Looking up the other half's needed value avoids computing all values of the whole hand.
             needed = [wanted - a, a - wanted, wanted + a]
             if a:
                 needed += [wanted / a, wanted * a]
@@ -52,10 +52,10 @@ def _makes(a: Fraction, b: Fraction, wanted: Fraction) -> bool:
 
 
 def game_of_n(hand: Hand, target: int = TARGET) -> list[tuple[Hand, int]]:
-    """Return the puzzles that swapping each number with the target makes: (the other three and 24, that number).
+    """Return the puzzles made by swapping each number with the target: (the other three and 24, that number).
 
-    This is the paper's bootstrapping of the Game of 24: four puzzles from one. A solved equation can be solved for any
-    of its numbers, so each of them has a solution too.
+    This is the paper's bootstrapping of the Game of 24: four puzzles from one. An equation can be solved for any of its
+    numbers, so each of these puzzles has a solution too.
     """
     swapped = []
     for place, number in enumerate(hand):
@@ -68,20 +68,20 @@ def game_of_n(hand: Hand, target: int = TARGET) -> list[tuple[Hand, int]]:
 def _values(hand: Hand) -> frozenset[Fraction]:
     if len(hand) == 1:
         return frozenset({Fraction(hand[0])})
-    found: set[Fraction] = set()
+    values: set[Fraction] = set()
     for left, right in _splits(hand):
         for a in _values(left):
             for b in _values(right):
-                found |= {a + b, a - b, b - a, a * b}
+                values |= {a + b, a - b, b - a, a * b}
                 if b:
-                    found.add(a / b)
+                    values.add(a / b)
                 if a:
-                    found.add(b / a)
-    return frozenset(found)
+                    values.add(b / a)
+    return frozenset(values)
 
 
 def _splits(hand: Hand) -> Iterator[tuple[Hand, Hand]]:
-    """Yield the ways to deal a hand into two, each once: the first number stays on the left."""
+    """Yield the ways to split a hand in two, each once: the first number stays on the left."""
     seen = set()
     for mask in range(2 ** (len(hand) - 1) - 1):
         left = (hand[0], *(number for place, number in enumerate(hand[1:]) if mask >> place & 1))
@@ -92,22 +92,22 @@ def _splits(hand: Hand) -> Iterator[tuple[Hand, Hand]]:
 
 
 def solutions(hand: Hand, target: int = TARGET) -> list[str]:
-    """Return every solution of a hand, written once each, in a fixed order.
+    """Return every distinct solution of a hand, in a fixed order.
 
-    Two expressions count as one where they differ by the order of terms or factors or by brackets that sums and
-    products do not need; `a * 1` and `a / 1` are two.
+    Two expressions are one solution where they differ only in the order of terms or factors or in brackets that sums
+    and products do not need; `a * 1` and `a / 1` are two solutions.
     """
     return sorted({_write(tree) for tree in _trees(tuple(sorted(hand))) if tree[-1] == target})
 
 
 @cache
 def written(hand: Hand, target: int = TARGET) -> tuple[str, ...]:
-    """Return every way to write a solution with two operands to a sign, `( 13 - 9 ) * ( 9 - 3 )`, in a fixed order.
+    """Return every spelling of a solution with two operands per sign, `( 13 - 9 ) * ( 9 - 3 )`, in a fixed order.
 
-    Terms and factors in another order or other brackets are another way: answers to train on, where `solutions` counts
-    ideas.
+    Another order of terms or factors, or other brackets, is another spelling: these are answers to train on, whereas
+    `solutions` counts distinct ideas.
     """
-    found: set[str] = set()
+    texts: set[str] = set()
     for left, right in _deals(tuple(sorted(hand))):
         by_value: dict[Fraction, list[str]] = {}
         for value, text in _expressions(right):
@@ -117,28 +117,28 @@ def written(hand: Hand, target: int = TARGET) -> tuple[str, ...]:
             if a:
                 wanted += [(" * ", target / a), (" / ", a / target)]
             for sign, b in wanted:
-                found.update(text + sign + other for other in by_value.get(Fraction(b), ()))
-    return tuple(sorted(found))
+                texts.update(text + sign + other for other in by_value.get(Fraction(b), ()))
+    return tuple(sorted(texts))
 
 
 @cache
 def _expressions(hand: Hand) -> tuple[tuple[Fraction, str], ...]:
-    """Return every expression of all numbers with its value; one of several numbers stands in brackets."""
+    """Return every expression of all numbers with its value; an expression of several numbers is in brackets."""
     if len(hand) == 1:
         return ((Fraction(hand[0]), str(hand[0])),)
-    found: dict[str, Fraction] = {}
+    values: dict[str, Fraction] = {}
     for left, right in _deals(hand):
         for a, first in _expressions(left):
             for b, second in _expressions(right):
                 for sign, value in (("+", a + b), ("-", a - b), ("*", a * b)):
-                    found[f"( {first} {sign} {second} )"] = value
+                    values[f"( {first} {sign} {second} )"] = value
                 if b:
-                    found[f"( {first} / {second} )"] = a / b
-    return tuple((value, text) for text, value in found.items())
+                    values[f"( {first} / {second} )"] = a / b
+    return tuple((value, text) for text, value in values.items())
 
 
 def _deals(hand: Hand) -> list[tuple[Hand, Hand]]:
-    """Return the ways to deal a hand into a first and a second part, each once."""
+    """Return the ways to split a hand into a first and a second part, each once."""
     masks = range(1, 2 ** len(hand) - 1)
     deals = {
         (
@@ -150,8 +150,8 @@ def _deals(hand: Hand) -> list[tuple[Hand, Hand]]:
     return sorted(deals)
 
 
-# A tree is a number, a sum (what is added, what is taken away) or a product (factors, divisors); its value stands last.
-# Flat sums and products with sorted parts make equal expressions equal trees.
+# A tree is a number, a sum (added terms, subtracted terms) or a product (factors, divisors); its value comes last. Flat
+# sums and products with sorted parts make equal expressions equal trees.
 Tree = tuple[str, tuple["Tree", ...], tuple["Tree", ...], Fraction]
 
 
@@ -159,17 +159,17 @@ Tree = tuple[str, tuple["Tree", ...], tuple["Tree", ...], Fraction]
 def _trees(hand: Hand) -> frozenset[Tree]:
     if len(hand) == 1:
         return frozenset({("n", (), (), Fraction(hand[0]))})
-    found: set[Tree] = set()
+    trees: set[Tree] = set()
     for left, right in _splits(hand):
         for a in _trees(left):
             for b in _trees(right):
-                found |= {_join("+", a, b), _join("+", a, b, inverse=True), _join("+", b, a, inverse=True)}
-                found.add(_join("*", a, b))
+                trees |= {_join("+", a, b), _join("+", a, b, inverse=True), _join("+", b, a, inverse=True)}
+                trees.add(_join("*", a, b))
                 if b[-1]:
-                    found.add(_join("*", a, b, inverse=True))
+                    trees.add(_join("*", a, b, inverse=True))
                 if a[-1]:
-                    found.add(_join("*", b, a, inverse=True))
-    return frozenset(found)
+                    trees.add(_join("*", b, a, inverse=True))
+    return frozenset(trees)
 
 
 def _join(kind: str, a: Tree, b: Tree, *, inverse: bool = False) -> Tree:

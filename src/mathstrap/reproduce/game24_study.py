@@ -1,7 +1,6 @@
 """The Game of 24, end to end (paper, App. D): data by enumeration, students from scratch, an exact grader.
 
-Every student's replies are a file; a student whose file is there is not trained again, so a run goes on where it was
-stopped.
+Every student's replies are stored in a file; a student that has its file is not trained again, so a run resumes.
 """
 
 from __future__ import annotations
@@ -18,13 +17,13 @@ from typing import Any
 import msgspec
 
 from mathstrap.files.tables import write_atomically
-from mathstrap.reproduce.game24_arms import ARMS, Arm, ArmSizes, Puzzle, puzzle_sets, rows_of, solved, split
+from mathstrap.reproduce.game24_arms import ARMS, Arm, ArmSizes, TestPuzzle, puzzle_sets, rows_of, solved, split
 from mathstrap.reproduce.student import Steps, StudentSize, answer, calculations, fit, write_blank
 from mathstrap.study.done import digest
 from mathstrap.study.result import Accuracy, ArmDifference, accuracy, compare_arms, verdict
 from mathstrap.verify import grade
 
-# Accuracy in percent (paper, App. D): what a LLaMA-2-7B comes to after each arm.
+# Accuracy in percent of LLaMA-2-7B after each arm (paper, App. D).
 PUBLISHED: dict[str, dict[Arm, float]] = {
     "game24": {"sft": 1.8, "ans_aug": 10.2, "mixed": 12.0},
     "game_of_n": {"sft": 0.8, "ans_aug": 3.0, "mixed": 8.1},
@@ -34,7 +33,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Game24Setting:
-    """What is fixed before anything is trained; the defaults were chosen in a pilot (docs/results/game24.md)."""
+    """The fixed settings of the experiment; the defaults were chosen in a pilot (docs/results/game24.md)."""
 
     size: StudentSize = field(default_factory=StudentSize)
     arms: ArmSizes = field(default_factory=ArmSizes)
@@ -45,7 +44,7 @@ class Game24Setting:
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """A graded reply: the puzzle, the Game of 24 it comes from, what was replied and what the grader said."""
+    """A graded reply: the puzzle, the Game of 24 it comes from, the reply and the verdict."""
 
     problem: str
     cluster: str
@@ -56,7 +55,7 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Game24Result(msgspec.Struct, frozen=True, kw_only=True):
-    """What the JSON holds: the setting, accuracies and differences by test set, and why replies were wrong."""
+    """The contents of game24.json: setting, accuracies and differences by test set, and reasons of wrong replies."""
 
     setting: dict[str, Any]
     num_weights: int
@@ -68,22 +67,22 @@ class Game24Result(msgspec.Struct, frozen=True, kw_only=True):
     seconds: dict[str, float]
 
 
-def graded(puzzles: Sequence[Puzzle], replies: Sequence[Sequence[str]]) -> list[Reply]:
+def graded(puzzles: Sequence[TestPuzzle], replies: Sequence[Sequence[str]]) -> list[Reply]:
     """Grade the first reply to each puzzle with the exact checker."""
-    found = []
+    replies_graded = []
     for puzzle, (text, *_) in zip(puzzles, replies, strict=True):
         verdict = grade(puzzle.gold, text, grader="game24", form="answer")
-        found.append(
+        replies_graded.append(
             Reply(
                 problem=puzzle.id, cluster=puzzle.original, puzzle=puzzle.gold, reply=text,
                 is_correct=verdict.outcome == "correct", reason=verdict.reason,
             )
         )  # fmt: skip
-    return found
+    return replies_graded
 
 
 def make_base(folder: Path, size: StudentSize, num_calculations: int, plan: Steps) -> tuple[Path, int]:
-    """Return the base every student starts from, trained on random calculations unless it is there, and its weights."""
+    """Return the base model of every student, trained on random calculations unless it exists, and its weight count."""
     import torch
 
     torch.set_num_threads(1)
@@ -91,9 +90,9 @@ def make_base(folder: Path, size: StudentSize, num_calculations: int, plan: Step
     done = folder / "base.json"
     inputs = digest(asdict(size), num_calculations, asdict(plan))
     if done.exists():
-        found = msgspec.json.decode(done.read_bytes())
-        if found["inputs"] == inputs and (model / "config.json").exists():
-            return model, int(found["num_weights"])
+        record = msgspec.json.decode(done.read_bytes())
+        if record["inputs"] == inputs and (model / "config.json").exists():
+            return model, int(record["num_weights"])
     num_weights = write_blank(blank, size, rng_seed=0)
     fit(blank, calculations(num_calculations, rng_seed=0), folder, plan, rng_seed=0)
     write_atomically(done, [msgspec.json.encode({"inputs": inputs, "num_weights": num_weights})])
@@ -101,11 +100,11 @@ def make_base(folder: Path, size: StudentSize, num_calculations: int, plan: Step
 
 
 def saved(path: Path, inputs: str, kind: Any, make: Callable[[], Any]) -> tuple[Any, float]:
-    """Return what a file holds of these inputs, else make and write it; with the seconds of processor time it took."""
+    """Return a file's value for these inputs, or compute and write it; with its seconds of processor time."""
     if path.exists():
-        found = msgspec.json.decode(path.read_bytes())
-        if found["inputs"] == inputs:
-            return msgspec.convert(found["value"], kind), found["seconds"]
+        record = msgspec.json.decode(path.read_bytes())
+        if record["inputs"] == inputs:
+            return msgspec.convert(record["value"], kind), record["seconds"]
     started = time.process_time()
     value = make()
     seconds = time.process_time() - started
@@ -114,21 +113,22 @@ def saved(path: Path, inputs: str, kind: Any, make: Callable[[], Any]) -> tuple[
 
 
 def train_and_ask(
-    base: Path, rows: Sequence[Mapping[str, str]], folder: Path, plan: Steps, rng_seed: int, puzzles: Sequence[Puzzle]
+    base: Path, rows: Sequence[Mapping[str, str]], folder: Path, plan: Steps, rng_seed: int,
+    puzzles: Sequence[TestPuzzle],
 ) -> list[Reply]:  # fmt: skip
-    """Train a student and grade its greedy replies; its weights go afterwards."""
+    """Train a student, grade its greedy replies and delete its weights."""
     model = fit(base, rows, folder, plan, rng_seed=rng_seed)
-    found = graded(puzzles, answer(model, [puzzle.question for puzzle in puzzles]))
+    replies = graded(puzzles, answer(model, [puzzle.question for puzzle in puzzles]))
     shutil.rmtree(folder)
-    return found
+    return replies
 
 
 def run_game24(out: Path, setting: Game24Setting | None = None, *, say: Say = print) -> Game24Result:
-    """Train and ask every student that is left, and write game24.json, game24.md and game24.png; returns the result."""
+    """Train and ask the remaining students, and write game24.json, game24.md and game24.png; returns the result."""
     setting = setting or Game24Setting()
     (out / "replies").mkdir(parents=True, exist_ok=True)
     train_hands, test_hands = split(setting.arms)
-    questions = puzzle_sets(test_hands)["game_of_n"]  # the Games of 24 are its beginning
+    questions = puzzle_sets(test_hands)["game_of_n"]  # begins with the Games of 24
     answers = solved(train_hands)
     base, num_weights = make_base(out / "base", setting.size, setting.num_calculations, setting.base)
     say(f"base: {num_weights:,} weights, {setting.num_calculations:,} calculations")
@@ -142,13 +142,13 @@ def run_game24(out: Path, setting: Game24Setting | None = None, *, say: Say = pr
             num_rows[arm] = len(rows)
             inputs = digest(asdict(setting.size), setting.num_calculations, asdict(setting.base), rows,
                             asdict(setting.student), [puzzle.gold for puzzle in questions])  # fmt: skip
-            found, spent = saved(
+            replies, spent = saved(
                 out / "replies" / f"{name}.json", inputs, list[Reply],
                 partial(train_and_ask, base, rows, out / "students" / name, setting.student, rng_seed, questions),
             )  # fmt: skip
-            students[arm].append(found)
+            students[arm].append(replies)
             seconds[name] = round(spent, 1)
-            right = sum(reply.is_correct for reply in found)
+            right = sum(reply.is_correct for reply in replies)
             say(f"{name}: {right} of {len(questions)} right, {seconds[name]:.0f} s of processor time")
     result = summarise(setting, students, num_weights=num_weights, rows=num_rows, seconds=seconds)
     write_atomically(out / "game24.json", [msgspec.json.format(msgspec.json.encode(result)) + b"\n"])
@@ -171,7 +171,7 @@ def summarise(
         setting=asdict(setting), num_weights=num_weights, rows=dict(rows), seconds=dict(seconds),
         published={name: {str(arm): value for arm, value in of_arm.items()} for name, of_arm in PUBLISHED.items()},
         accuracy={
-            name: {arm: found for arm, replies in of_arm.items() if (found := accuracy(replies)) is not None}
+            name: {arm: arm_accuracy for arm, replies in of_arm.items() if (arm_accuracy := accuracy(replies)) is not None}
             for name, of_arm in sets.items()
         },
         differences={name: compare_arms(of_arm) for name, of_arm in sets.items()},
@@ -192,33 +192,33 @@ def as_page(result: Game24Result) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, of_arm in result.accuracy.items():
-        for arm, one in of_arm.items():
-            score = one.score
-            by_seed = ", ".join(f"{100 * value:.1f}" for value in one.by_seed)
+        for arm, arm_accuracy in of_arm.items():
+            score = arm_accuracy.score
+            by_seed = ", ".join(f"{100 * value:.1f}" for value in arm_accuracy.by_seed)
             lines.append(
                 f"| {TITLES[name]} | {arm} | {result.rows[arm]:,} | {100 * score.value:.1f} "
                 f"({100 * score.low:.1f}–{100 * score.high:.1f}) | {by_seed} | {result.published[name][arm]} |"
             )
     for name, differences in result.differences.items():
         lines += ["", f"{TITLES[name]}, three pairs, adjusted by Holm:", ""]
-        lines += [f"- {verdict(one)}" for one in differences]
+        lines += [f"- {verdict(arm_accuracy)}" for arm_accuracy in differences]
     return "\n".join(lines) + "\n"
 
 
 def write_figure(result: Game24Result, path: Path) -> None:
-    """Draw both test sets, an arm a bar with its interval, the paper's number a mark beside it."""
+    """Draw both test sets: a bar with its interval for each arm, and a mark for the paper's number."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     for axes, (name, of_arm) in zip(figure.subplots(1, 2), result.accuracy.items(), strict=True):
-        scores = [100 * one.score.value for one in of_arm.values()]
-        reach = [[100 * (one.score.value - one.score.low) for one in of_arm.values()],
-                 [100 * (one.score.high - one.score.value) for one in of_arm.values()]]  # fmt: skip
-        axes.bar(list(of_arm), scores, yerr=reach, capsize=3, color="#0072b2", width=0.5, label="here")
-        for place, one in enumerate(of_arm.values()):
+        scores = [100 * arm_accuracy.score.value for arm_accuracy in of_arm.values()]
+        half_widths = [[100 * (arm_accuracy.score.value - arm_accuracy.score.low) for arm_accuracy in of_arm.values()],
+                 [100 * (arm_accuracy.score.high - arm_accuracy.score.value) for arm_accuracy in of_arm.values()]]  # fmt: skip
+        axes.bar(list(of_arm), scores, yerr=half_widths, capsize=3, color="#0072b2", width=0.5, label="here")
+        for place, arm_accuracy in enumerate(of_arm.values()):
             axes.scatter(
-                [place] * len(one.by_seed), [100 * value for value in one.by_seed], color="#000000", s=8, zorder=3
+                [place] * len(arm_accuracy.by_seed), [100 * value for value in arm_accuracy.by_seed], color="#000000", s=8, zorder=3
             )
         published = [result.published[name][arm] for arm in of_arm]
         axes.scatter(list(of_arm), published, marker="D", color="#d55e00", zorder=3, label="paper, 7B")

@@ -1,4 +1,4 @@
-"""Recompute what the paper infers from its numbers: differences, a correlation, and intervals it does not print."""
+"""Recompute the paper's inferences from its numbers: differences, a correlation, and intervals it does not print."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ACCURACIES = (
     ("Table 4", "7,473 wrong paths, GSM8K", 43.6, GSM8K_TEST),
     ("Fig. 6", "MetaMath 7B, GSM8K-Backward (read off)", 61.0, BACKWARD_TEST),
 )
-# (where, what, first, second, questions): does the published difference survive sampling of the questions alone?
+# (where, what, first, second, questions): is the published difference larger than the sampling error of the questions?
 DIFFERENCES = (
     ("Table 3", "7B GSM8K: Rephrasing over AnsAug", 59.6, 59.7, GSM8K_TEST),
     ("Table 3", "7B GSM8K: both over AnsAug", 59.6, 60.6, GSM8K_TEST),
@@ -72,18 +72,18 @@ def abstract_against_table_2() -> list[Claim]:
 
 
 def pearson() -> list[Claim]:
-    """Return the correlation of diversity gain and accuracy over its four points, with the p-value left out there."""
+    """Return the correlation of diversity gain and accuracy over its four points, with the p-value the paper omits."""
     freedom = len(GAINS) - 2
-    found = correlation(GAINS, GAINED_POINTS)
+    coefficient = correlation(GAINS, GAINED_POINTS)
 
     def p_of(r: float) -> float:
         return two_sided_p(r * math.sqrt(freedom / (1 - r * r)), freedom)
 
     p_value = p_of(PUBLISHED_PEARSON)
-    rounding = f"{found:.3f}" if f"{found:.3f}" != f"{PUBLISHED_PEARSON}" else ""
+    rounding = f"{coefficient:.3f}" if f"{coefficient:.3f}" != f"{PUBLISHED_PEARSON}" else ""
     return [
         Claim(
-            where="4.5", what="Pearson of gain and accuracy", claimed=f"{PUBLISHED_PEARSON}", ours=f"{found:.3f}",
+            where="4.5", what="Pearson of gain and accuracy", claimed=f"{PUBLISHED_PEARSON}", ours=f"{coefficient:.3f}",
             state="differs" if rounding else "equal",
             why="from the rounded points that are printed" if rounding else "",
         ),
@@ -110,21 +110,21 @@ def intervals() -> list[Claim]:
 
 
 def surviving() -> list[Claim]:
-    """Return which published differences are larger than what the choice of test questions explains (95 %).
+    """Return which published differences are larger than the sampling error of the test questions (95 %).
 
-    The two are taken as independent: the replies were not published, so questions cannot be paired. Seeds would add to
-    the intervals; the paper trained once.
+    The two accuracies are treated as independent: the replies were not published, so questions cannot be paired. Seeds
+    would widen the intervals; the paper trained once.
     """
     rows = []
     for where, what, first, second, num in DIFFERENCES:
         a, b = first / 100, second / 100
         error = math.sqrt((a * (1 - a) + b * (1 - b)) / num)
-        reach = 196 * error
+        half_width = 196 * error
         difference = second - first
-        survives = abs(difference) > reach
+        survives = abs(difference) > half_width
         rows.append(
             Claim(
-                where=where, what=what, claimed=f"{difference:+.1f}", ours=f"{difference:+.1f} ± {reach:.1f}",
+                where=where, what=what, claimed=f"{difference:+.1f}", ours=f"{difference:+.1f} ± {half_width:.1f}",
                 state="equal" if survives else "not derivable",
                 why="survives other test questions" if survives else "other test questions could change as much",
             )

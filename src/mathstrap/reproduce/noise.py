@@ -1,10 +1,10 @@
-"""What a wrong verdict costs: three rounds of self-training with a verifier that accepts some wrong answers.
+"""Measure the cost of wrong verdicts: three rounds of self-training with a verifier that accepts some wrong answers.
 
 The task is the Game of n with three numbers, small enough for a student that trains in a second: a network that picks
-one of 192 ways to write an expression of three numbers, and no language model. In each round the last student answers
-the training puzzles, the verifier keeps what it takes to be right, and a new student learns from the seeds and all that
-was kept. The verifier accepts every right answer and a share of the wrong ones. Accuracy is measured on puzzles of
-other numbers by the exact checker, which does not err. The paper has no such figure.
+one of 192 ways to write an expression of three numbers, not a language model. In each round the last student answers
+the training puzzles, the verifier keeps the answers it accepts, and a new student learns from the seeds and all kept
+answers. The verifier accepts every right answer and a share of the wrong ones. Accuracy is measured on puzzles of other
+numbers by the exact checker, which makes no errors. The paper has no such figure.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ WAYS = tuple(
 
 @dataclass(frozen=True)
 class Puzzle:
-    """Three numbers in rising order and what they have to make."""
+    """Three numbers in rising order and their target. Its repr seeds `keep`, so renaming it changes the results."""
 
     hand: Hand
     target: int
@@ -48,7 +48,7 @@ class Puzzle:
 
 @dataclass(frozen=True, kw_only=True)
 class NoiseSetting:
-    """What is fixed before anything is trained; `draws` answers a puzzle are sampled in each round."""
+    """The fixed settings of the experiment; `draws` answers per puzzle are sampled in each round."""
 
     largest_target: int = 50
     seeds: int = 300
@@ -76,7 +76,7 @@ class RoundResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NoiseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the JSON holds."""
+    """The contents of noise.json."""
 
     setting: dict[str, Any]
     num_puzzles: int
@@ -91,7 +91,7 @@ def is_right(puzzle: Puzzle, way: int) -> bool:
 
 
 def deal(setting: NoiseSetting) -> tuple[list[Puzzle], list[Puzzle]]:
-    """Return the puzzles that train, the seeds first, and those that test; no three numbers are on both sides."""
+    """Return the training puzzles, the seeds first, and the test puzzles; no hand is on both sides."""
     rng = random.Random(0)
     hands = list(combinations_with_replacement(range(1, LARGEST + 1), 3))
     rng.shuffle(hands)
@@ -137,7 +137,7 @@ def train_student(
 
 
 def features(puzzle: Puzzle) -> list[float]:
-    """Return what a student sees of a puzzle: its numbers and target, as they are, their logarithms, and one-hot."""
+    """Return a puzzle's features: its numbers and target, scaled and as logarithms, and its numbers one-hot."""
     numbers = (*puzzle.hand, puzzle.target)
     one_hot = [float(number == value) for number in puzzle.hand for value in range(1, LARGEST + 1)]
     return [*(number / 10 for number in numbers), *(math.log(number) for number in numbers), *one_hot]
@@ -152,20 +152,20 @@ def accuracy_of(student: Callable[[Sequence[Puzzle]], Any], puzzles: Sequence[Pu
 def sampled(
     student: Callable[[Sequence[Puzzle]], Any], puzzles: Sequence[Puzzle], draws: int, rng_seed: int
 ) -> list[list[int]]:  # fmt: skip
-    """Return `draws` ways for each puzzle, drawn from a student's chances."""
+    """Return `draws` ways for each puzzle, sampled from a student's distribution."""
     import torch
 
     torch.manual_seed(rng_seed)
-    found: list[list[int]] = torch.multinomial(student(puzzles).softmax(-1), draws, replacement=True).tolist()
-    return found
+    ways: list[list[int]] = torch.multinomial(student(puzzles).softmax(-1), draws, replacement=True).tolist()
+    return ways
 
 
 def keep(
     puzzles: Sequence[Puzzle], replies: Sequence[Sequence[int]], *, false_accepts: float, rng_seed: str
 ) -> dict[tuple[Puzzle, int], bool]:  # fmt: skip
-    """Return what the verifier accepts, (puzzle, way) -> whether it is right; each answer of a puzzle once.
+    """Return the accepted answers, (puzzle, way) -> whether it is right; each answer of a puzzle once.
 
-    One draw decides over an answer at every rate, so a higher rate accepts what a lower one does, and more.
+    One random number decides an answer at every rate, so a higher rate accepts all that a lower rate accepts.
     """
     kept: dict[tuple[Puzzle, int], bool] = {}
     for puzzle, ways in zip(puzzles, replies, strict=True):
@@ -177,7 +177,7 @@ def keep(
 
 
 def seed_rows(puzzles: Sequence[Puzzle], rng_seed: int) -> list[tuple[Puzzle, int]]:
-    """Return one right way for each puzzle, drawn."""
+    """Return one random right way for each puzzle."""
     rng = random.Random(rng_seed)
     return [
         (puzzle, rng.choice([way for way in range(len(WAYS)) if is_right(puzzle, way)])) for puzzle in puzzles
@@ -187,7 +187,7 @@ def seed_rows(puzzles: Sequence[Puzzle], rng_seed: int) -> list[tuple[Puzzle, in
 def rounds_of(
     setting: NoiseSetting, train: Sequence[Puzzle], test: Sequence[Puzzle], rate: float, rng_seed: int
 ) -> list[RoundResult]:  # fmt: skip
-    """Return the rounds of one rate and seed; round 0 has learnt from the seeds alone."""
+    """Return the rounds of one rate and seed; the student of round 0 learns from the seeds alone."""
     own = seed_rows(train[: setting.seeds], rng_seed)
     kept: dict[tuple[Puzzle, int], bool] = {}
     results: list[RoundResult] = []
@@ -216,9 +216,9 @@ def run_noise(out: Path, setting: NoiseSetting | None = None, *, say: Callable[[
     results: list[RoundResult] = []
     for rng_seed in setting.rng_seeds:
         for rate in setting.false_accepts:
-            found = rounds_of(setting, train, test, rate, rng_seed)
-            say(f"{rate:.0%} false accepts, seed {rng_seed}: {', '.join(f'{one.accuracy:.1%}' for one in found)}")
-            results += found
+            results_of_rate = rounds_of(setting, train, test, rate, rng_seed)
+            say(f"{rate:.0%} false accepts, seed {rng_seed}: {', '.join(f'{student.accuracy:.1%}' for student in results_of_rate)}")
+            results += results_of_rate
     seconds = round(time.process_time() - started, 1)
     result = NoiseResult(setting=asdict(setting), num_puzzles=len(train), rounds=results, seconds=seconds)
     write_atomically(out / "noise.json", [msgspec.json.format(msgspec.json.encode(result)) + b"\n"])
@@ -227,36 +227,36 @@ def run_noise(out: Path, setting: NoiseSetting | None = None, *, say: Callable[[
     return result
 
 
-def mean_and_reach(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean over seeds and how far its 95 % interval reaches, by Student's t; 0 for one seed."""
+def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean over seeds and the half-width of its 95 % interval by Student's t; 0 for one seed."""
     if len(values) < 2:
         return fmean(values), 0.0
     return fmean(values), t_quantile(0.025, len(values) - 1) * stdev(values) / math.sqrt(len(values))
 
 
 def costs(result: NoiseResult) -> list[str]:
-    """Return what each rate costs against the first after the last round: paired by seed, Student's t over seeds."""
+    """Return the loss of each rate against the first after the last round: paired by seed, Student's t over seeds."""
     first, *others = rates(result)
-    best = [one.accuracy for one in by_round(result, first)[-1]]
+    best = [student.accuracy for student in by_round(result, first)[-1]]
     sentences = []
     for rate in others:
-        lost = [a - one.accuracy for a, one in zip(best, by_round(result, rate)[-1], strict=True)]
-        mean, reach = mean_and_reach(lost)
-        spread = stdev(lost) / math.sqrt(len(lost)) if len(lost) > 1 else 0.0
-        p = f", p = {two_sided_p(mean / spread, len(lost) - 1):.2g}" if spread else ""
-        sentences.append(f"- {rate:.0%} against {first:.0%}: {100 * mean:.1f} ± {100 * reach:.1f} points lost{p}.")
+        lost = [a - student.accuracy for a, student in zip(best, by_round(result, rate)[-1], strict=True)]
+        mean, half_width = mean_and_half_width(lost)
+        error = stdev(lost) / math.sqrt(len(lost)) if len(lost) > 1 else 0.0
+        p = f", p = {two_sided_p(mean / error, len(lost) - 1):.2g}" if error else ""
+        sentences.append(f"- {rate:.0%} against {first:.0%}: {100 * mean:.1f} ± {100 * half_width:.1f} points lost{p}.")
     return sentences
 
 
 def by_round(result: NoiseResult, rate: float) -> list[list[RoundResult]]:
     """Return the students of a rate, a list for each round."""
-    of_rate = [one for one in result.rounds if one.false_accepts == rate]
-    return [[one for one in of_rate if one.round == number] for number in range(max(one.round for one in of_rate) + 1)]
+    of_rate = [student for student in result.rounds if student.false_accepts == rate]
+    return [[student for student in of_rate if student.round == number] for number in range(max(student.round for student in of_rate) + 1)]
 
 
 def rates(result: NoiseResult) -> list[float]:
     """Return the rates of false acceptance in the order they were run."""
-    return list(dict.fromkeys(one.false_accepts for one in result.rounds))
+    return list(dict.fromkeys(student.false_accepts for student in result.rounds))
 
 
 def as_page(result: NoiseResult) -> str:
@@ -266,14 +266,14 @@ def as_page(result: NoiseResult) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for rate in rates(result):
-        for number, ones in enumerate(by_round(result, rate)):
-            mean, reach = mean_and_reach([one.accuracy for one in ones])
-            by_seed = ", ".join(f"{100 * one.accuracy:.1f}" for one in ones)
-            kept = sum(one.num_kept for one in ones)
-            wrong = f"{sum(one.num_wrong for one in ones) / kept:.0%}" if kept else "–"
+        for number, students in enumerate(by_round(result, rate)):
+            mean, half_width = mean_and_half_width([student.accuracy for student in students])
+            by_seed = ", ".join(f"{100 * student.accuracy:.1f}" for student in students)
+            kept = sum(student.num_kept for student in students)
+            wrong = f"{sum(student.num_wrong for student in students) / kept:.0%}" if kept else "–"
             lines.append(
-                f"| {rate:.0%} | {number} | {100 * mean:.1f} ± {100 * reach:.1f} ({by_seed}) | "
-                f"{kept / len(ones):,.0f} | {wrong} |"
+                f"| {rate:.0%} | {number} | {100 * mean:.1f} ± {100 * half_width:.1f} ({by_seed}) | "
+                f"{kept / len(students):,.0f} | {wrong} |"
             )
     return "\n".join([*lines, "", "After the last round, paired by seed:", "", *costs(result)]) + "\n"
 
@@ -286,10 +286,10 @@ def write_figure(result: NoiseResult, path: Path) -> None:
     figure = Figure(figsize=(5.4, 3.6), layout="constrained")
     axes = figure.subplots()
     for place, rate in enumerate(rates(result)):
-        points = [mean_and_reach([one.accuracy for one in ones]) for ones in by_round(result, rate)]
+        points = [mean_and_half_width([student.accuracy for student in students]) for students in by_round(result, rate)]
         axes.errorbar(
             [number + 0.05 * (place - 1) for number in range(len(points))], [100 * mean for mean, _ in points],
-            yerr=[100 * reach for _, reach in points], color=COLOURS[place], marker=MARKERS[place], capsize=3,
+            yerr=[100 * half_width for _, half_width in points], color=COLOURS[place], marker=MARKERS[place], capsize=3,
             label=f"{rate:.0%} of wrong answers accepted",
         )  # fmt: skip
     axes.set_xticks(range(result.setting["rounds"] + 1))

@@ -1,6 +1,6 @@
-"""A student that fits on one core: a small Llama with a token a number, trained from scratch by `mathstrap.train`.
+"""A student that trains on one core: a small Llama with one token per number, trained by `mathstrap.train`.
 
-It has no language: its base reads random calculations and nothing else. Knows nothing of puzzles.
+It knows no language: its base is trained on random calculations alone. Knows nothing of puzzles.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from mathstrap.train.sft import train
 
 END, PAD, UNKNOWN = "<end>", "<pad>", "<unk>"
 WORDS = ("Make", "of", "Calculate", "with", "+", "-", "*", "/", "(", ")", "=", ":")
-# No whole number on the way to a solution of a puzzle is larger: 24 * 13 = 312.
+# The largest whole number inside a puzzle's solution is 24 * 13 = 312.
 LARGEST_NUMBER = 339
 # The question, a colon, the response and the end mark: `Make 24 of 3 3 8 8 : 8 / ( 3 - 8 / 3 ) <end>`.
 CHAT = (
@@ -41,7 +41,7 @@ class StudentSize:
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """How a student is trained: optimiser steps of `batch` samples at a peak learning rate, cosine."""
+    """A student's training: optimiser steps of `batch` samples, with a cosine schedule of peak `lr`."""
 
     steps: int
     batch: int = 64
@@ -49,7 +49,7 @@ class Steps:
 
 
 def write_blank(folder: Path, size: StudentSize, *, rng_seed: int) -> int:
-    """Write an untrained student as `mathstrap train model=FOLDER` reads it; returns how many weights it has."""
+    """Write an untrained student that `mathstrap train model=FOLDER` reads; returns its number of weights."""
     import torch
     from tokenizers import Regex, Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
@@ -79,9 +79,9 @@ def write_blank(folder: Path, size: StudentSize, *, rng_seed: int) -> int:
 
 
 def calculations(count: int, *, rng_seed: int) -> list[dict[str, str]]:
-    """Return training rows of random calculations: the base learns to use given numbers once each, and what comes out.
+    """Return training rows of random calculations: the base learns to use each given number once, and the results.
 
-    Two to four numbers and no target. None of four has the value 24 or the number 24, so none is a Game of 24 or of n.
+    Two to four numbers, without a target. No row of four has 24 as value or number, so none is a Game of 24 or of n.
     """
     rng = random.Random(rng_seed)
     rows: list[dict[str, str]] = []
@@ -95,7 +95,7 @@ def calculations(count: int, *, rng_seed: int) -> list[dict[str, str]]:
 
 
 def _calculation(numbers: Sequence[int], rng: random.Random) -> str:
-    """Return a random calculation with the numbers, "" where it leaves the whole numbers or would be a puzzle."""
+    """Return a random calculation with the numbers, "" where a value is not whole or the row would be a puzzle."""
     parts = [(Fraction(number), str(number)) for number in numbers]
     while len(parts) > 1:
         (a, left), (b, right) = (parts.pop(rng.randrange(len(parts))) for _ in range(2))
@@ -111,7 +111,7 @@ def _calculation(numbers: Sequence[int], rng: random.Random) -> str:
 
 
 def fit(base: Path, rows: Sequence[Mapping[str, str]], folder: Path, plan: Steps, *, rng_seed: int) -> Path:
-    """Train a student of `rows` from `base` and return the folder of its model; a killed student starts anew."""
+    """Train a student on `rows` from `base` and return the folder of its model."""
     folder.mkdir(parents=True, exist_ok=True)
     write_atomically(folder / "rows.jsonl", [msgspec.json.encode(row) + b"\n" for row in rows])
     train(
@@ -143,10 +143,10 @@ def answer(
         prompts = [f"{question} :" for question in questions[low : low + at_once]]
         asked = tokenizer(prompts, padding=True, return_tensors="pt", return_token_type_ids=False)
         with torch.inference_mode():
-            found = model.generate(
+            output_ids = model.generate(
                 **asked, **sampling, max_new_tokens=MAX_REPLY_TOKENS, num_return_sequences=draws,
                 pad_token_id=tokenizer.pad_token_id,
             )  # fmt: skip
-        texts = tokenizer.batch_decode(found[:, asked["input_ids"].shape[1] :], skip_special_tokens=True)
+        texts = tokenizer.batch_decode(output_ids[:, asked["input_ids"].shape[1] :], skip_special_tokens=True)
         replies += [texts[place : place + draws] for place in range(0, len(texts), draws)]
     return replies

@@ -1,4 +1,4 @@
-"""Put all claims together and write them as text, Markdown or JSON."""
+"""Collect all claims and write them as text, Markdown or JSON."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def all_claims(
 ) -> list[Claim]:  # fmt: skip
     """Return every claim that needs no GPU, in the paper's order.
 
-    `data` is a folder with gsm8k_train.jsonl and gsm8k_test.jsonl, `train` and `backward` are files named apart. What
-    has no file is a row that says which file it needs.
+    `data` is a folder with gsm8k_train.jsonl and gsm8k_test.jsonl; `train` and `backward` name single files. A claim
+    without its file becomes a row that names the file it needs.
     """
     return [
         *inference.table_1(),
@@ -45,7 +45,7 @@ def all_claims(
 
 
 def game_claims(*, count_solutions: bool = True) -> list[Claim]:
-    """Return what App. D counts; `count_solutions` adds the enumeration of every solution (40 s)."""
+    """Return the claims of App. D; `count_solutions` adds the enumeration of every solution (40 s)."""
     hands = puzzles()
     solvable = sum(is_solvable(swapped, number) for hand in hands for swapped, number in game_of_n(hand))
     claims = [
@@ -57,13 +57,13 @@ def game_claims(*, count_solutions: bool = True) -> list[Claim]:
                 f"{solvable:,} of {4 * len(hands):,}"),
     ]  # fmt: skip
     if count_solutions:
-        found = sum(len(solutions(hand, TARGET)) for hand in hands)
+        num_solutions = sum(len(solutions(hand, TARGET)) for hand in hands)
         claims.append(
             Claim(
-                where="App. D", what="answers by enumeration", claimed="6,052", ours=f"{found:,} in all 1,362",
+                where="App. D", what="answers by enumeration", claimed="6,052", ours=f"{num_solutions:,} in all 1,362",
                 state="not derivable",
-                why="neither the half that trained nor when two solutions count as one is published; here terms and "
-                "factors may be in any order",
+                why="neither the training half nor the rule by which two solutions count as one is published; here "
+                "terms and factors may be in any order",
             )
         )  # fmt: skip
     return claims
@@ -100,13 +100,13 @@ def _backward(path: str) -> list[Claim]:
 
 
 def summary(claims: Sequence[Claim]) -> str:
-    """Return one line: how many claims came out how."""
+    """Return one line: the number of claims by state."""
     states = Counter(claim.state for claim in claims)
     return ", ".join(f"{num} {state}" for state, num in states.most_common())
 
 
 def as_text(claims: Sequence[Claim], width: int = 80) -> str:
-    """Return the table for a terminal of `width` columns: two lines a claim, grouped by where it stands."""
+    """Return the table for a terminal of `width` columns: two lines per claim, grouped by section."""
     lines: list[str] = []
     place = ""
     for claim in claims:

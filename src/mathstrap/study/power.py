@@ -85,7 +85,7 @@ def detectable(error_variance: Variance, *, num_comparisons: int = 1) -> float:
 def observed_variances(
     sampling: float, whole: float, *, num_originals: int, num_arms: int, num_seeds: int
 ) -> list[Variance]:  # fmt: skip
-    """Return the variances many studies see where differences vary by `whole`, by `sampling` from questions alone."""
+    """Return the variances that simulated studies observe, where `whole` is true and `sampling` that of questions."""
     of_questions = (sampling, max(1, num_originals - 1))
     freedom = num_arms * (num_seeds - 1)
     if not freedom:
