@@ -171,7 +171,7 @@ def summarise(
         setting=asdict(setting), num_weights=num_weights, rows=dict(rows), seconds=dict(seconds),
         published={name: {str(arm): value for arm, value in of_arm.items()} for name, of_arm in PUBLISHED.items()},
         accuracy={
-            name: {arm: arm_accuracy for arm, replies in of_arm.items() if (arm_accuracy := accuracy(replies)) is not None}
+            name: {arm: measured for arm, replies in of_arm.items() if (measured := accuracy(replies)) is not None}
             for name, of_arm in sets.items()
         },
         differences={name: compare_arms(of_arm) for name, of_arm in sets.items()},
@@ -192,16 +192,16 @@ def as_page(result: Game24Result) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for name, of_arm in result.accuracy.items():
-        for arm, arm_accuracy in of_arm.items():
-            score = arm_accuracy.score
-            by_seed = ", ".join(f"{100 * value:.1f}" for value in arm_accuracy.by_seed)
+        for arm, measured in of_arm.items():
+            score = measured.score
+            by_seed = ", ".join(f"{100 * value:.1f}" for value in measured.by_seed)
             lines.append(
                 f"| {TITLES[name]} | {arm} | {result.rows[arm]:,} | {100 * score.value:.1f} "
                 f"({100 * score.low:.1f}–{100 * score.high:.1f}) | {by_seed} | {result.published[name][arm]} |"
             )
     for name, differences in result.differences.items():
         lines += ["", f"{TITLES[name]}, three pairs, adjusted by Holm:", ""]
-        lines += [f"- {verdict(arm_accuracy)}" for arm_accuracy in differences]
+        lines += [f"- {verdict(measured)}" for measured in differences]
     return "\n".join(lines) + "\n"
 
 
@@ -212,14 +212,17 @@ def write_figure(result: Game24Result, path: Path) -> None:
 
     figure = Figure(figsize=(8.4, 3.2), layout="constrained")
     for axes, (name, of_arm) in zip(figure.subplots(1, 2), result.accuracy.items(), strict=True):
-        scores = [100 * arm_accuracy.score.value for arm_accuracy in of_arm.values()]
-        half_widths = [[100 * (arm_accuracy.score.value - arm_accuracy.score.low) for arm_accuracy in of_arm.values()],
-                 [100 * (arm_accuracy.score.high - arm_accuracy.score.value) for arm_accuracy in of_arm.values()]]  # fmt: skip
+        scores = [100 * measured.score.value for measured in of_arm.values()]
+        half_widths = [
+            [100 * (measured.score.value - measured.score.low) for measured in of_arm.values()],
+            [100 * (measured.score.high - measured.score.value) for measured in of_arm.values()],
+        ]
         axes.bar(list(of_arm), scores, yerr=half_widths, capsize=3, color="#0072b2", width=0.5, label="here")
-        for place, arm_accuracy in enumerate(of_arm.values()):
+        for place, measured in enumerate(of_arm.values()):
             axes.scatter(
-                [place] * len(arm_accuracy.by_seed), [100 * value for value in arm_accuracy.by_seed], color="#000000", s=8, zorder=3
-            )
+                [place] * len(measured.by_seed), [100 * value for value in measured.by_seed], color="#000000", s=8,
+                zorder=3,
+            )  # fmt: skip
         published = [result.published[name][arm] for arm in of_arm]
         axes.scatter(list(of_arm), published, marker="D", color="#d55e00", zorder=3, label="paper, 7B")
         axes.set_title(TITLES[name], fontsize=10)

@@ -216,9 +216,9 @@ def run_noise(out: Path, setting: NoiseSetting | None = None, *, say: Callable[[
     results: list[RoundResult] = []
     for rng_seed in setting.rng_seeds:
         for rate in setting.false_accepts:
-            results_of_rate = rounds_of(setting, train, test, rate, rng_seed)
-            say(f"{rate:.0%} false accepts, seed {rng_seed}: {', '.join(f'{student.accuracy:.1%}' for student in results_of_rate)}")
-            results += results_of_rate
+            new_rounds = rounds_of(setting, train, test, rate, rng_seed)
+            say(f"{rate:.0%} false accepts, seed {rng_seed}: {', '.join(f'{row.accuracy:.1%}' for row in new_rounds)}")
+            results += new_rounds
     seconds = round(time.process_time() - started, 1)
     result = NoiseResult(setting=asdict(setting), num_puzzles=len(train), rounds=results, seconds=seconds)
     write_atomically(out / "noise.json", [msgspec.json.format(msgspec.json.encode(result)) + b"\n"])
@@ -237,10 +237,10 @@ def mean_and_half_width(values: Sequence[float]) -> tuple[float, float]:
 def costs(result: NoiseResult) -> list[str]:
     """Return the loss of each rate against the first after the last round: paired by seed, Student's t over seeds."""
     first, *others = rates(result)
-    best = [student.accuracy for student in by_round(result, first)[-1]]
+    best = [row.accuracy for row in by_round(result, first)[-1]]
     sentences = []
     for rate in others:
-        lost = [a - student.accuracy for a, student in zip(best, by_round(result, rate)[-1], strict=True)]
+        lost = [a - row.accuracy for a, row in zip(best, by_round(result, rate)[-1], strict=True)]
         mean, half_width = mean_and_half_width(lost)
         error = stdev(lost) / math.sqrt(len(lost)) if len(lost) > 1 else 0.0
         p = f", p = {two_sided_p(mean / error, len(lost) - 1):.2g}" if error else ""
@@ -250,13 +250,13 @@ def costs(result: NoiseResult) -> list[str]:
 
 def by_round(result: NoiseResult, rate: float) -> list[list[RoundResult]]:
     """Return the students of a rate, a list for each round."""
-    of_rate = [student for student in result.rounds if student.false_accepts == rate]
-    return [[student for student in of_rate if student.round == number] for number in range(max(student.round for student in of_rate) + 1)]
+    of_rate = [row for row in result.rounds if row.false_accepts == rate]
+    return [[row for row in of_rate if row.round == number] for number in range(max(row.round for row in of_rate) + 1)]
 
 
 def rates(result: NoiseResult) -> list[float]:
     """Return the rates of false acceptance in the order they were run."""
-    return list(dict.fromkeys(student.false_accepts for student in result.rounds))
+    return list(dict.fromkeys(row.false_accepts for row in result.rounds))
 
 
 def as_page(result: NoiseResult) -> str:
@@ -266,14 +266,14 @@ def as_page(result: NoiseResult) -> str:
         "| --- | --- | --- | --- | --- |",
     ]
     for rate in rates(result):
-        for number, students in enumerate(by_round(result, rate)):
-            mean, half_width = mean_and_half_width([student.accuracy for student in students])
-            by_seed = ", ".join(f"{100 * student.accuracy:.1f}" for student in students)
-            kept = sum(student.num_kept for student in students)
-            wrong = f"{sum(student.num_wrong for student in students) / kept:.0%}" if kept else "–"
+        for number, rows in enumerate(by_round(result, rate)):
+            mean, half_width = mean_and_half_width([row.accuracy for row in rows])
+            by_seed = ", ".join(f"{100 * row.accuracy:.1f}" for row in rows)
+            kept = sum(row.num_kept for row in rows)
+            wrong = f"{sum(row.num_wrong for row in rows) / kept:.0%}" if kept else "–"
             lines.append(
                 f"| {rate:.0%} | {number} | {100 * mean:.1f} ± {100 * half_width:.1f} ({by_seed}) | "
-                f"{kept / len(students):,.0f} | {wrong} |"
+                f"{kept / len(rows):,.0f} | {wrong} |"
             )
     return "\n".join([*lines, "", "After the last round, paired by seed:", "", *costs(result)]) + "\n"
 
@@ -286,7 +286,7 @@ def write_figure(result: NoiseResult, path: Path) -> None:
     figure = Figure(figsize=(5.4, 3.6), layout="constrained")
     axes = figure.subplots()
     for place, rate in enumerate(rates(result)):
-        points = [mean_and_half_width([student.accuracy for student in students]) for students in by_round(result, rate)]
+        points = [mean_and_half_width([row.accuracy for row in rows]) for rows in by_round(result, rate)]
         axes.errorbar(
             [number + 0.05 * (place - 1) for number in range(len(points))], [100 * mean for mean, _ in points],
             yerr=[100 * half_width for _, half_width in points], color=COLOURS[place], marker=MARKERS[place], capsize=3,

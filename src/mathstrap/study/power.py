@@ -115,7 +115,7 @@ def estimate_power(
     direction: str, *, num_questions: int, num_originals: int, num_seeds: int, num_arms: int, accuracy: float,
     correlation: float, seed_sd: float, num_comparisons: int | None = None,
 ) -> PowerEstimate | None:
-    """Return the differences a study could detect; None without questions. By default every pair of arms is compared."""
+    """Return the differences a study could detect; None without questions. The default compares every pair of arms."""
     if not num_questions or not num_originals:
         return None
     vary = partial(
