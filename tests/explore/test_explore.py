@@ -182,7 +182,7 @@ def test_databases_of_runs_with_the_same_name_differ(tmp_path):
 
 
 def test_a_folder_that_is_no_run_is_a_sentence(tmp_path):
-    with pytest.raises(InputError, match="no records here"):
+    with pytest.raises(InputError, match="has no records"):
         show_runs([tmp_path], tmp_path)
     with pytest.raises(InputError, match="no run directory"):
         show_runs([tmp_path / "nowhere"], tmp_path)

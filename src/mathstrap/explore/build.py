@@ -1,8 +1,7 @@
-"""Put a run's records into SQLite and keep them fresh while the run goes on. Reads the run, writes only the database.
+"""Put a run's records into SQLite and update them while the run goes on. Reads the run, writes only the database.
 
-Replies are appended to by a running stage, so they are followed from the byte where the last look ended. The derived
-files are written whole; when one of them changes, the tables are filled again in one transaction, which readers do not
-see until it is whole.
+A running stage appends replies, so these are read from the byte where the last refresh ended. Derived files are written
+whole; when one of them changes, all tables are filled again in one transaction, so readers never see half of them.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import blake2b
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +29,14 @@ from mathstrap.types import Reject, Sample, Verdict, is_check, problem_of, root_
 
 VERSION = "8"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
-LARGE_BYTES = 32 << 20  # of replies, read in about three seconds; a larger run is shown while it is read
-FIRST_PART = 5_000  # replies; each further part has three times as many, because showing one counts all before it
+LARGE_BYTES = 32 << 20  # of replies, read in about three seconds; a larger run is shown while it loads
+FIRST_PART = 5_000  # replies; each further part is three times as large, because each shown part counts all rows again
 MAX_CELL = 500
-MAX_THOUGHT = 20_000  # characters; a page shows no more of one text
+MAX_THOUGHT = 20_000  # characters, the most that a page shows of one text
 
 
 class GradedDraw(msgspec.Struct, frozen=True):
-    """What is read of a graded draw of an evaluation; its other fields are skipped."""
+    """The fields that the explorer needs of a graded draw of an evaluation."""
 
     id: str
     outcome: str
@@ -48,17 +47,17 @@ class GradedDraw(msgspec.Struct, frozen=True):
 
 
 def database_path(run: Path, cache: Path) -> Path:
-    """Return where a run's database is kept: named after the run and a hash of where it lies."""
+    """Return the path of a run's database: named after the run and a hash of its location."""
     place = blake2b(str(run.resolve()).encode("utf-8", "surrogateescape"), digest_size=6).hexdigest()
     name = "".join(char if char.isalnum() or char in "-_" else "-" for char in run.resolve().name)[:60]
     return cache / f"{name}-{place}.sqlite"
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a database for writing beside readers."""
+    """Open a database for writing while others read it."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     connection.execute("pragma journal_mode = wal")
-    connection.execute("pragma synchronous = off")  # derived: a torn database is built again
+    connection.execute("pragma synchronous = off")  # the data is derived, so a corrupt database is simply built again
     connection.execute("pragma cache_size = -200000")
     connection.execute("pragma temp_store = memory")
     return connection
@@ -66,7 +65,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 @contextmanager
 def opened(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a run's database for writing; it is made where it is not there yet, and readable by its owner alone."""
+    """Open a run's database for writing; a new one is readable by its owner alone."""
     private_folder(path.parent)
     os.close(open_for_writing(path, os.O_RDWR))
     connection = connect(path)
@@ -76,19 +75,19 @@ def opened(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def paid_files(run: Path) -> dict[str, Path]:
-    """Return the files of replies that are shown, by stage."""
+def reply_files(run: Path) -> dict[str, Path]:
+    """Return the files of replies, by stage."""
     return {stage: run / f"completions-{stage}.jsonl" for stage in ("rewrite", "solve")}
 
 
 def prepare(run: RunDir, path: Path) -> None:
-    """Make empty tables for a large run that has no database yet, so that pages open before it is read."""
-    if sum(look(file).size for file in paid_files(run.path).values()) < LARGE_BYTES:
+    """Create empty tables for a large run without a database, so that pages open before the run is loaded."""
+    if sum(look(file).size for file in reply_files(run.path).values()) < LARGE_BYTES:
         refresh(run, path)
         return
     with opened(path) as connection:
         if seen_before(connection).get("version") == VERSION:
-            return  # pages show what the last look read while the news are read
+            return  # pages show the last state while new replies are loaded
         with connection:
             connection.execute("begin")
             make_tables(connection)
@@ -101,12 +100,12 @@ def refresh(run: RunDir, path: Path) -> bool:
         seen = seen_before(connection)
         derived = {f"{name}.jsonl": look(run.path / f"{name}.jsonl") for name in DERIVED}
         flags = look(run.path / "flags.jsonl")
-        paid = paid_files(run.path)
-        shrunk = any(look(file).size < int(seen.get(file.name, 0)) for file in paid.values())
+        replies = reply_files(run.path)
+        shrunk = any(look(file).size < int(seen.get(file.name, 0)) for file in replies.values())
         if seen.get("version") != VERSION or shrunk or seen.get("derived") != states(derived):
-            # Where pages already show a version, they show it until the new one is whole.
-            fill(connection, run, paid, in_parts="reading" in seen)
-        elif not _follow(connection, paid, seen) and seen.get("flags") == states({"flags": flags}):
+            # Pages that show a complete version keep showing it until the new one is complete.
+            fill(connection, run, replies, in_parts="reading" in seen)
+        elif not _follow(connection, replies, seen) and seen.get("flags") == states({"flags": flags}):
             return False
         _load_flags(connection, run)
         write_summary(connection)
@@ -118,21 +117,21 @@ def refresh(run: RunDir, path: Path) -> bool:
 
 
 def next_revision(connection: sqlite3.Connection) -> None:
-    """Tell pages that what they show has changed."""
+    """Increase the revision, by which pages notice a change."""
     connection.execute(
         "insert into about values ('revision', '1') on conflict (name) do update set value = cast(value as int) + 1"
     )
 
 
 def show_part(connection: sqlite3.Connection, share: float) -> None:
-    """Let readers see what is there, and which share of the replies that is."""
+    """Show readers the rows so far, and their share of the replies."""
     write_summary(connection, reading=share)
     remember(connection, "reading", f"{share:.2f}")
     next_revision(connection)
 
 
 def make_tables(connection: sqlite3.Connection) -> None:
-    """Make every table anew, and empty; the revision goes on, or pages would not see the change."""
+    """Create all tables anew and empty; the revision is kept, or pages would miss the change."""
     revision = seen_before(connection).get("revision", "0")
     for (name,) in connection.execute(
         "select name from sqlite_master where type = 'table' and name in"
@@ -144,17 +143,17 @@ def make_tables(connection: sqlite3.Connection) -> None:
     remember(connection, "revision", revision)
 
 
-def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path], *, in_parts: bool = False) -> None:
-    """Fill every table from the run's files, in one transaction; `in_parts` readers see how far it has come."""
-    with connection:  # commits, or rolls back whatever ended it
+def fill(connection: sqlite3.Connection, run: RunDir, replies: dict[str, Path], *, in_parts: bool = False) -> None:
+    """Fill all tables from the run's files in one transaction, or with `in_parts` in several that readers see."""
+    with connection:  # commits, or rolls back on any exception
         connection.execute("begin")
         make_tables(connection)
-        seeds = load_questions(connection, run, paid["rewrite"])
-        drafted = add_drafts(connection, paid["rewrite"], 0, seeds)
+        seeds = load_questions(connection, run, replies["rewrite"])
+        drafted = add_drafts(connection, replies["rewrite"], 0, seeds)
         _stage_derived(connection, run)
-        # The newest reply to a request is the one that counts, so replacing rows needs its index from the start.
+        # The newest reply to a request counts, so inserts replace rows and need the index from the start.
         connection.execute("create unique index answers_id on answers(id)")
-        size = look(paid["solve"]).size
+        size = look(replies["solve"]).size
 
         def show(reached: int) -> None:
             show_part(connection, reached / size)
@@ -162,11 +161,11 @@ def fill(connection: sqlite3.Connection, run: RunDir, paid: dict[str, Path], *, 
             connection.execute("begin")
 
         if in_parts:
-            connection.execute("create index answers_seed on answers(seed)")  # a family's page looks its answers up
-        offset = _insert_answers(connection, paid["solve"], 0, seeds, show if in_parts else None)
+            connection.execute("create index answers_seed on answers(seed)")  # family pages need it while rows load
+        offset = _insert_answers(connection, replies["solve"], 0, seeds, show if in_parts else None)
         connection.execute("delete from about where name = 'reading'")
-        remember(connection, paid["solve"].name, str(offset))
-        remember(connection, paid["rewrite"].name, str(drafted))
+        remember(connection, replies["solve"].name, str(offset))
+        remember(connection, replies["rewrite"].name, str(drafted))
         _insert_unanswered(connection, run, seeds)
         script(connection, COUNT_ANSWERS)
         script(connection, INDEXES)
@@ -195,22 +194,18 @@ update questions set answers = n, correct = c, kept = k from counted where count
 
 
 def _stage_derived(connection: sqlite3.Connection, run: RunDir) -> None:
-    """Load verdicts, kept ids and rejects where the answers can look them up by id."""
+    """Load verdicts, kept ids and rejects into temporary tables that answers are joined with by id."""
     script(connection, STAGING)
     verdicts = run.read_records("verdicts", Verdict) if run.has("verdicts") else ()
-    connection.executemany(
-        "insert or replace into graded values (?, ?, ?, ?, ?, ?)",
-        (
-            (row.candidate, row.outcome, row.reason[:MAX_CELL], row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
-            for row in verdicts
-        ),
-    )
     draws = run.read_records("draws", GradedDraw) if run.has("draws") else ()
+    graded: Iterator[tuple[str, Verdict | GradedDraw]] = chain(
+        ((row.candidate, row) for row in verdicts), ((row.id, row) for row in draws)
+    )
     connection.executemany(
         "insert or replace into graded values (?, ?, ?, ?, ?, ?)",
         (
-            (row.id, row.outcome, row.reason[:MAX_CELL], row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
-            for row in draws
+            (name, row.outcome, row.reason[:MAX_CELL], row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
+            for name, row in graded
         ),
     )
     samples = run.read_records("samples", Sample) if run.has("samples") else ()
@@ -252,12 +247,12 @@ def _insert_answers(
     seeds: Seeds,
     show: Callable[[int], None] | None = None,
 ) -> int:
-    """Insert the replies that lie behind `offset` and return the offset reached; `show` is called after each part."""
+    """Insert the replies after `offset` and return the new offset; `show` is called after each part."""
     reached = offset
 
     def rows() -> Iterator[tuple[Any, ...]]:
         nonlocal reached
-        for reply, reached in tail(path, offset):  # noqa: B007 the last one is what was reached
+        for reply, reached in tail(path, offset):  # noqa: B007 the last offset is the result
             if is_check(reply.request):
                 continue
             seed = root_of(reply.request)
@@ -305,10 +300,10 @@ def _insert_unanswered(connection: sqlite3.Connection, run: RunDir, seeds: Seeds
     )
 
 
-def _follow(connection: sqlite3.Connection, paid: dict[str, Path], seen: dict[str, str]) -> bool:
-    """Add the replies that came since the last look; returns whether there were any."""
-    offsets = {stage: int(seen.get(path.name, 0)) for stage, path in paid.items()}
-    if all(look(path).size == offsets[stage] for stage, path in paid.items()):
+def _follow(connection: sqlite3.Connection, replies: dict[str, Path], seen: dict[str, str]) -> bool:
+    """Add the replies since the last refresh; returns whether there were any."""
+    offsets = {stage: int(seen.get(path.name, 0)) for stage, path in replies.items()}
+    if all(look(path).size == offsets[stage] for stage, path in replies.items()):
         return False
     seeds = seeds_of(connection, is_evaluation=seen.get("kind") == "evaluation")
     with connection:
@@ -316,17 +311,17 @@ def _follow(connection: sqlite3.Connection, paid: dict[str, Path], seen: dict[st
         script(connection, STAGING)
         reached = {}
         with _indexed(connection, "questions", "question"):
-            reached["rewrite"] = add_drafts(connection, paid["rewrite"], offsets["rewrite"], seeds)
+            reached["rewrite"] = add_drafts(connection, replies["rewrite"], offsets["rewrite"], seeds)
         with _indexed(connection, "answers", "text"):
-            reached["solve"] = _insert_answers(connection, paid["solve"], offsets["solve"], seeds)
-        for stage, path in paid.items():
+            reached["solve"] = _insert_answers(connection, replies["solve"], offsets["solve"], seeds)
+        for stage, path in replies.items():
             remember(connection, path.name, str(reached[stage]))
     return reached != offsets
 
 
 @contextmanager
 def _indexed(connection: sqlite3.Connection, table: str, column: str) -> Iterator[None]:
-    """Put the rows that are added inside the block into the table's full-text index."""
+    """Add the rows that are inserted inside the block to the table's full-text index."""
     last = connection.execute(f"select coalesce(max(rowid), 0) from {table}").fetchone()[0]  # noqa: S608 constants
     yield
     connection.execute(

@@ -1,4 +1,4 @@
-"""Show what a rewrite changed: words that went and came, numbers that went and came. Pure."""
+"""Show what a rewrite changed: words and numbers that it removed or added. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from mathstrap.types import Style
 
 MAX_WORDS = 1_500
 
-# A formula is one word: half of one would not render. GSM8K's dollars are money, so only LaTeX's are taken together.
+# A formula is one word, because half a formula would not render. GSM8K's dollar signs are money and not formulas.
 _WORDS: dict[Style, re.Pattern[str]] = {
     "math": re.compile(r"\$\$.{1,2000}?\$\$|\$[^$\n]{1,1000}\$|\\\[.{1,2000}?\\\]|\s+|[^\s$]+|\$", re.DOTALL),
     "gsm8k": re.compile(r"\s+|\S+"),
@@ -40,7 +40,7 @@ class NumberDiff:
 
     @property
     def is_same(self) -> bool:
-        """Say whether every number is kept, as often as it was."""
+        """Whether every number is kept, equally often."""
         return not self.lost and not self.gained
 
 
@@ -63,7 +63,7 @@ def word_diff(old: str, new: str, style: Style = "gsm8k") -> list[DiffSpan]:
 
 
 def diff_html(old: str, new: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
-    """Return `new` as HTML with what came in `<ins>` and what went in `<del>`, formulas rendered."""
+    """Return `new` as HTML with additions in `<ins>` and removals in `<del>`, formulas rendered."""
     tags = {"same": "", "added": "ins", "gone": "del"}
     pieces = []
     for run in word_diff(old, new, style):
@@ -84,9 +84,9 @@ def number_diff(old: str, new: str) -> NumberDiff:
 def masked_html(
     seed: str, mask_start: int, mask_end: int, style: Style = "gsm8k", *, budget: TimeBudget | None = None
 ) -> str:
-    """Return the seed question as HTML with the number that was hidden marked; unmarked where the place is not in it.
+    """Return the seed question as HTML with the hidden number marked; unmarked where the place is outside the text.
 
-    A mark inside a formula would break it, so the formula is marked whole.
+    A mark inside a formula would break it, so the whole formula is marked.
     """
     if not 0 <= mask_start < mask_end <= len(seed):
         return render(seed, style, budget=budget)
@@ -105,7 +105,7 @@ def masked_html(
 def unknown_html(question: str, variable: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
     """Return a backward question as HTML with every stand-alone occurrence of its unknown marked.
 
-    In a question with LaTeX the unknown stands alone as a formula of its own, `$X$`.
+    In a question with LaTeX the unknown is a formula of its own, `$X$`.
     """
     html = render(question, style, budget=budget)
     if not re.fullmatch(r"[A-Za-z]", variable or ""):

@@ -1,4 +1,4 @@
-"""Read one seed's family from the explorer's database: its questions, their answers, and what fell out."""
+"""Read one seed's family from the explorer's database: its questions, their answers, and the rejects."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from mathstrap.explore.diff import NumberDiff, diff_html, masked_html, number_di
 from mathstrap.render import TimeBudget, render
 from mathstrap.types import METHODS, Problem, Style, root_of
 
-# More than any sensible recipe makes of one seed; a page must end somewhere.
+# More than any sensible recipe makes from one seed; they bound the size of a page.
 MAX_QUESTIONS, MAX_ANSWERS = 400, 1_500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One question of a family, ready to show; `html` is safe, the rest is text as it was stored."""
+    """One question of a family, ready to show; `html` is safe, the other fields are the stored texts."""
 
     id: str
     method: str
@@ -154,14 +154,14 @@ def _rows(connection: sqlite3.Connection, sql: str, *values: Any) -> list[dict[s
 
 
 def _stand_in(seed_id: str) -> dict[str, Any]:
-    """Return a seed's row while its stage has not written it yet."""
+    """Return an empty seed row, for a seed whose stage has not written it yet."""
     names = ("dataset", "style", "level", "subject", "answer", "detail", "question", "method", "status")
     return {"id": seed_id, **dict.fromkeys(names, "")}
 
 
 def _tags(text: str | None) -> dict[str, Any]:
     try:
-        found = json.loads(text or "{}")
+        tags = json.loads(text or "{}")
     except json.JSONDecodeError:
         return {}
-    return found if isinstance(found, dict) else {}
+    return tags if isinstance(tags, dict) else {}

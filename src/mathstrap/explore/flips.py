@@ -1,4 +1,4 @@
-"""Find where two runs differ: answers to the same request that one run got right and the other did not."""
+"""Find where two runs differ: requests that one run answered rightly and the other did not."""
 
 from __future__ import annotations
 

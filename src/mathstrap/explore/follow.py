@@ -1,4 +1,4 @@
-"""Know what changed in a run's files since the last look, and read what was appended. Writes only its own notes."""
+"""Detect changes of a run's files since the last refresh, and read appended lines. Writes only its own notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class FileState:
-    """What a file looked like when it was last read: enough to know that it changed, and whether it only grew."""
+    """A file's state when it was last read, by which a change is detected, and whether the file only grew."""
 
     inode: int = 0
     size: int = 0
@@ -26,9 +26,9 @@ class FileState:
 
 
 def tail(path: Path, offset: int) -> Iterator[tuple[Completion, int]]:
-    """Yield the whole lines after a byte offset with the offset behind each; a torn last line waits for its rest.
+    """Yield the complete lines after a byte offset with the offset after each; an incomplete last line waits.
 
-    A line that cannot be read is left out.
+    A line that cannot be read is left out, with a warning.
     """
     if not path.exists():
         return
@@ -51,7 +51,7 @@ def script(connection: sqlite3.Connection, text: str) -> None:
 
 
 def seen_before(connection: sqlite3.Connection) -> dict[str, str]:
-    """Return the notes of the last look; empty for a new database."""
+    """Return the notes of the last refresh; empty for a new database."""
     try:
         return dict(connection.execute("select name, value from about").fetchall())
     except sqlite3.OperationalError:
@@ -59,20 +59,20 @@ def seen_before(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def remember(connection: sqlite3.Connection, name: str, value: str) -> None:
-    """Note something for the next look."""
+    """Store a note for the next refresh."""
     connection.execute("insert or replace into about values (?, ?)", (name, value))
 
 
 def look(path: Path) -> FileState:
-    """Return what a file looks like; all zeros where there is none."""
+    """Return a file's state; all zeros where it does not exist."""
     try:
-        found = path.stat()
+        status = path.stat()
     except FileNotFoundError:
         return FileState()
-    return FileState(inode=found.st_ino, size=found.st_size, modified_ns=found.st_mtime_ns)
+    return FileState(inode=status.st_ino, size=status.st_size, modified_ns=status.st_mtime_ns)
 
 
 def states(sources: dict[str, FileState]) -> str:
-    """Return what files look like as one text to compare with."""
+    """Return the states of files as one text to compare."""
     plain: Iterable[tuple[str, FileState]] = sorted(sources.items())
     return json.dumps([[name, file.inode, file.size, file.modified_ns] for name, file in plain])

@@ -1,4 +1,4 @@
-"""Keep the explorer to this machine: loopback names only, no foreign posts, and a strict content security policy."""
+"""Restrict the explorer to this machine: loopback names only, no cross-site posts, a strict content security policy."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ CSRF_COOKIE = "ds_csrftoken="
 
 
 def guarded(app: App) -> App:
-    """Return `app` behind the checks; what does not pass gets a sentence and never reaches the app."""
+    """Return `app` behind the checks; a refused request gets a sentence and never reaches the app."""
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,9 +66,9 @@ def guarded(app: App) -> App:
 
 
 class Page:
-    """What is sent, with every HTML page held until it is whole and rid of characters that hide or reorder text.
+    """A filter of responses: it buffers each HTML page and removes characters that hide or reorder text.
 
-    Our templates show such characters; Datasette's own, and what stands in a form's fields, repeat them as they come.
+    Our templates make such characters visible; Datasette's templates and form fields would repeat them unchanged.
     """
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Page:
         self.parts: list[bytes] = []
 
     def take(self, message: Message) -> list[Message]:
-        """Return the messages that can be sent once this one has come."""
+        """Return the messages that can be sent after this one."""
         if message["type"] == "http.response.start" and is_html(message):
             self.start = message
             return []
@@ -93,7 +93,7 @@ class Page:
 
 
 def is_html(message: Message) -> bool:
-    """Say whether an answer is an HTML page."""
+    """Say whether a response is an HTML page."""
     return any(name.lower() == b"content-type" and b"html" in value for name, value in message.get("headers", []))
 
 
@@ -102,15 +102,15 @@ def refuse(scope: Scope) -> str:
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope.get("headers", [])}
     host = headers.get("host", "")
     if host_name(f"//{host}") not in LOOPBACK:
-        return "This explorer answers to 127.0.0.1 and localhost only."  # a foreign name here is DNS rebinding
+        return "This explorer answers to 127.0.0.1 and localhost only."  # another host name means DNS rebinding
     if scope["method"] in ("GET", "HEAD"):
         return ""
     if scope["method"] != "POST" or not str(scope["path"]).startswith(WRITABLE):
-        return "This explorer is read-only but for reviews."
+        return "This explorer is read-only except for reviews."
     origin = headers.get("origin", "")
     if origin and (urlsplit(origin).netloc != host or headers.get("sec-fetch-site", "same-origin") != "same-origin"):
         return "A form on another site may not mark rows here."
-    if CSRF_COOKIE not in headers.get("cookie", ""):  # Datasette lets a post without any cookie pass unchecked
+    if CSRF_COOKIE not in headers.get("cookie", ""):  # Datasette does not check a post without any cookie
         return "Rows are marked with the form on a family page."
     return ""
 

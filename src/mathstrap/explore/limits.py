@@ -1,7 +1,7 @@
-"""What a query of the explorer may cost: processor time, the size of a value and of an answer.
+"""Limit the cost of a query of the explorer: processor time, the size of a value and of an answer.
 
-SQLite looks at the time between instructions only, so no single instruction may take long: values are short, patterns
-too, and the functions whose time grows with the product of two lengths are Python's, whose time does not.
+SQLite checks the time only between instructions, so no single instruction may take long: values and patterns are
+short, and functions whose time grows with the product of two lengths are replaced by Python's, which grow linearly.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class AnswerTooLong(sqlite3.OperationalError):
 
 
 def limit_queries(connection: sqlite3.Connection) -> None:
-    """Put the limits on a connection that answers what is asked in the browser."""
+    """Set the limits on a connection that serves the browser."""
     for kind, most in LIMITS.items():
         connection.setlimit(kind, most)
     connection.create_function("instr", 2, find, deterministic=True)
@@ -46,15 +46,15 @@ def limit_queries(connection: sqlite3.Connection) -> None:
 
 
 class CountedRows:
-    """Makes the rows of a query and counts their bytes; raises AnswerTooLong."""
+    """A row factory that counts a query's bytes; raises AnswerTooLong."""
 
     def __init__(self) -> None:
         self.query: weakref.ref[sqlite3.Cursor] | None = None
         self.size = 0
 
     def __call__(self, cursor: sqlite3.Cursor, row: tuple[Any, ...]) -> sqlite3.Row:
-        """Return a row as Datasette reads them."""
-        if self.query is None or self.query() is not cursor:  # each query has a cursor of its own
+        """Return a row of the type that Datasette reads."""
+        if self.query is None or self.query() is not cursor:  # each query has its own cursor
             self.query, self.size = weakref.ref(cursor), 0
         self.size += sum(sys.getsizeof(value) for value in row)
         if self.size > MAX_ANSWER_BYTES:
@@ -74,17 +74,17 @@ def processor_limit(connection: sqlite3.Connection, seconds: float = QUERY_SECON
 
 
 def text_of(value: Any) -> str:
-    """Return a value of SQLite as its functions on text read it."""
+    """Return a value of SQLite as text, as SQLite's own text functions convert it."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def find(text: Any, part: Any) -> int | None:
-    """Return the place of a part, from 1; 0 where there is none."""
+    """Return the place of a part, counting from 1; 0 where it does not occur."""
     return None if text is None or part is None else text_of(text).find(text_of(part)) + 1
 
 
 def replace(text: Any, old: Any, new: Any) -> str | None:
-    """Return a text with one part in the place of another."""
+    """Return a text with all occurrences of a part replaced."""
     if text is None or old is None or new is None:
         return None
     whole, before, after = text_of(text), text_of(old), text_of(new)
@@ -96,7 +96,7 @@ def replace(text: Any, old: Any, new: Any) -> str | None:
 
 
 def stripper(strip: Any) -> Any:
-    """Return SQLite's function that takes characters off the ends of a text."""
+    """Return a replacement of SQLite's trim, ltrim or rtrim."""
 
     def stripped(text: Any, characters: Any) -> str | None:
         if text is None or characters is None:

@@ -1,4 +1,4 @@
-"""Write down what a reviewer decides. The next `mathstrap run` obeys: flagged rows go, approved ones stay."""
+"""Store a reviewer's decisions. The next `mathstrap run` applies them: flagged rows are dropped, approved ones kept."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def set_marks(
 
 
 def take_back(run: Path, row_ids: Iterable[str]) -> None:
-    """Take the marks of rows away."""
+    """Remove the marks of rows."""
     with _marks_of(run) as marks:
         for row_id in row_ids:
             marks.pop(row_id, None)
 
 
 def line_of(mark: Mark) -> dict[str, str]:
-    """Return a mark as it is written: without what has no value, and without the action of a flag."""
+    """Return a mark as a line of the file, without empty fields and without the default action "flag"."""
     line = {"id": mark.id, "note": mark.note}
     for name in ("reviewer", "action", "text"):
         value = getattr(mark, name)
@@ -65,9 +65,9 @@ def one_line(text: str) -> str:
 
 @contextmanager
 def _marks_of(run: Path) -> Iterator[dict[str, Mark]]:
-    """Give the marks of a run to change, and write them back.
+    """Yield the marks of a run to change, and write them back.
 
-    The directory's own lock is held meanwhile, which is not the lock of a running stage: two reviewers take turns.
+    Holds a lock on the directory itself, so that two reviewers take turns; a running stage has another lock.
     """
     handle = os.open(run, os.O_RDONLY | os.O_DIRECTORY)
     try:

@@ -1,4 +1,4 @@
-"""Our pages on top of Datasette 0.65: hooks and routes. Pages read the database; only a flag writes, to the run."""
+"""Our pages on top of Datasette 0.65: hooks and routes. Pages read the database; only a mark writes, to the run."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ logger = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
-MOST_MARKED = 100_000  # at once; each row is a line of a file that is written whole
-PAGE_SECONDS = 1.5  # of formulas; the rest of a page is shown as source
+MOST_MARKED = 100_000  # rows at once, because each is a line of a file that is written whole
+PAGE_SECONDS = 1.5  # for rendering a page's formulas; after that they are shown as source
 OUR_TABLES = ("questions", "answers", "rejects", "flags")
 ID_COLUMNS = ("id", "seed", "problem", "parent")
 STAGE_FILTERS = {
@@ -55,7 +55,7 @@ HOOKS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A run on show: its name in addresses, its directory, its database."""
+    """A run in the explorer: its name in addresses, its directory, its database."""
 
     name: str
     run: Path
@@ -76,10 +76,10 @@ class Explorer:
         self.refresh = refresh
         self.datasette: Any = None
         self.replaced: Any = None
-        self.__name__ = f"mathstrap-{id(self)}"  # Datasette wants a module's name, pluggy one for each plug-in
+        self.__name__ = f"mathstrap-{id(self)}"  # Datasette expects a module name, pluggy a unique one per plug-in
 
     def _serves(self, datasette: Any) -> bool:
-        """Say whether a hook is called for our Datasette; while it is being made, it is not known yet."""
+        """Say whether a hook is called for our Datasette, which is None while Datasette's constructor runs."""
         return self.datasette is None or datasette is self.datasette
 
     # Hooks
@@ -110,7 +110,7 @@ class Explorer:
         )  # fmt: skip
 
     def prepare_connection(self, conn: sqlite3.Connection) -> None:
-        """Limit what a query may cost; let it map the whole file: counting 400,000 rows is a walk through memory."""
+        """Limit the cost of queries, and map the whole file into memory, which makes counting 400,000 rows fast."""
         limit_queries(conn)
         conn.execute("pragma mmap_size = 8000000000")
         conn.execute("pragma cache_size = -64000")
@@ -134,7 +134,7 @@ class Explorer:
         return self._template_vars(view_name, database)
 
     def render_cell(self, value: Any, column: str, table: str | None, database: str | None, datasette: Any) -> Any:
-        """Link ids to their families; show any other text escaped, with what hides in it made visible."""
+        """Link ids to their families; show other texts escaped, with invisible characters made visible."""
         if not self._serves(datasette) or not isinstance(value, str):
             return None
         if table in OUR_TABLES and column in ID_COLUMNS and database in self.runs:
@@ -147,7 +147,7 @@ class Explorer:
         return guarded if self._serves(datasette) else lambda app: app
 
     def handle_exception(self, datasette: Any, request: Any, exception: Exception) -> Any:
-        """Answer errors with a page; Datasette's own handler prints local variables, model text among them."""
+        """Answer errors with a page; Datasette's own handler would print local variables, including model text."""
         if not self._serves(datasette):
             return None
         status = getattr(exception, "status", 500)
@@ -160,7 +160,7 @@ class Explorer:
         message = getattr(exception, "message", "") or str(exception)
         if status == 400 and is_about_the_address(exception) and not hasattr(exception, "message"):
             message = "A value after the question mark of this address cannot be read."
-        message = message if status != 500 else "Something went wrong here; the page could not be made."
+        message = message if status != 500 else "An error occurred; the page could not be rendered."
         return self._error(request, message, status)
 
     # Pages
@@ -171,7 +171,7 @@ class Explorer:
         return _response(text, content_type="text/css; charset=utf-8")
 
     async def script(self) -> Any:
-        """Return the script that keeps the page of a going run fresh."""
+        """Return the script that updates the page of a run in progress."""
         text = (HERE / "static" / "explore.js").read_text()
         return _response(text, content_type="text/javascript; charset=utf-8")
 
@@ -194,7 +194,7 @@ class Explorer:
         }  # fmt: skip
         if not request.args.get("save"):
             return await self._page(request, "family.html", {**values, "look": ""})
-        # One file for a colleague: the look inside, no script, no forms.
+        # A single file for a colleague: with the style sheet inlined, without script and forms.
         look = await self.look()
         page = await self._page(request, "family.html", {**values, "look": look.body, "has_prompts": False})
         name = re.sub(r"[^A-Za-z0-9.-]+", "-", family.seed)[:80]
@@ -206,37 +206,37 @@ class Explorer:
         shown = self._run(request.url_vars["run"])
         sort, show = request.args.get("sort") or "", request.args.get("show") or ""
         page = page_number(request.args.get("page"))
-        found = await self._read(
+        families_shown = await self._read(
             shown, lambda connection: read_families(connection, sort=sort, show=show, page=page)
         )
-        return await self._page(request, "families.html", {"run": shown.name, "families": found})
+        return await self._page(request, "families.html", {"run": shown.name, "families": families_shown})
 
     async def search(self, request: Any) -> Any:
         """Search questions, replies and rejects at once."""
         shown = self._run(request.url_vars["run"])
         words = (request.args.get("q") or "")[:500]
-        found = await self._read(shown, lambda connection: search_all(connection, words))
+        hits = await self._read(shown, lambda connection: search_all(connection, words))
         budget = text_functions(TimeBudget(seconds=PAGE_SECONDS))
-        return await self._page(request, "search.html", {"run": shown.name, "words": words, "found": found, **budget})
+        return await self._page(request, "search.html", {"run": shown.name, "words": words, "hits": hits, **budget})
 
     async def prompt(self, request: Any) -> Any:
-        """Show the prompt of one request, made again from the recipe."""
+        """Show the prompt of one request, rebuilt from the recipe."""
         shown = self._run(request.url_vars["run"])
         row_id = request.args.get("id") or ""
         problems = await self._read(shown, lambda connection: problems_of(connection, row_id))
         if self.prompt_of is None or not problems:
             return await self._error(request, f"The run {shown.name} has no prompt with this id.", 404)
         try:
-            found = await asyncio.to_thread(self.prompt_of, shown.run, problems, row_id)
+            prompt = await asyncio.to_thread(self.prompt_of, shown.run, problems, row_id)
         except InputError as error:
             return await self._error(request, str(error), 404)
-        return await self._page(request, "prompt.html", {"run": shown.name, "id": row_id, "prompt": found})
+        return await self._page(request, "prompt.html", {"run": shown.name, "id": row_id, "prompt": prompt})
 
     async def flips(self, request: Any) -> Any:
         """Show where two runs differ."""
         a, b = self._run(request.url_vars["a"]), self._run(request.url_vars["b"])
         page = request.args.get("page") or "0"
-        found = await asyncio.to_thread(
+        flips = await asyncio.to_thread(
             read_flips,
             a.database,
             b.database,
@@ -245,13 +245,13 @@ class Explorer:
         )
         budget = TimeBudget(seconds=PAGE_SECONDS)
         values = {
-            "a": a.name, "b": b.name, "flips": found, **text_functions(budget),
+            "a": a.name, "b": b.name, "flips": flips, **text_functions(budget),
             "math_diff": as_html(lambda old, new, style: diff_html(old, new, style, budget=budget)),
         }  # fmt: skip
         return await self._page(request, "flips.html", values)
 
     async def flag(self, request: Any) -> Any:
-        """Write what a reviewer decided to the run and go back to the family, or to the list of what is reviewed."""
+        """Store a reviewer's decision in the run and redirect to the family, or to the list of reviewed rows."""
         shown = self._run(request.url_vars["run"])
         if request.method != "POST":
             return await self._error(request, "Rows are marked with the form on a family page.", 405)
@@ -260,7 +260,7 @@ class Explorer:
         if action not in ACTIONS:
             return await self._error(request, f"A row can be marked with: {', '.join(ACTIONS)}.", 400)
         row_id, table = form.get("id", ""), form.get("table", "")
-        # Only an answer is kept or rewritten: another question would have to be asked, and paid, anew.
+        # Only an answer can be approved or edited: a changed question would have to be asked and paid again.
         tables = ("answers",) if action in ("approve", "edit") else ("questions", "answers")
         try:
             wanted = await self.rows_under(shown, table, form.get("filters", "")) if table in tables else [row_id]
@@ -268,7 +268,7 @@ class Explorer:
             return await self._error(request, str(error), 400)
         sql = " union all ".join(f"select 1 from {name} where id = ?1" for name in tables)  # noqa: S608 constants
         known = await self._read(
-            shown, lambda connection: [one for one in wanted if connection.execute(sql, (one,)).fetchone()]
+            shown, lambda connection: [row for row in wanted if connection.execute(sql, (row,)).fetchone()]
         )
         if not known:
             what = "rows under these filters" if table else f"{tables[-1][:-1]} with this id"
@@ -287,25 +287,25 @@ class Explorer:
         return _redirect(rows_url(shown.name, "flags") if table else family_url(shown.name, row_id))
 
     async def rows_under(self, shown: Shown, table: str, filters: str) -> list[str]:
-        """Return the ids of all rows of a table under the filters of an address, as Datasette itself reads these."""
+        """Return the ids of all rows of a table under the filters of an address, read by Datasette itself."""
         ids: list[str] = []
         kept = [(name, value) for name, value in parse_qsl(filters) if name not in PAGING]
         query = urlencode([*kept, ("_col", "id"), ("_shape", "objects"), ("_size", "max"), ("_nofacet", "1")])
         url = f"/{shown.name}/{table}.json?{query}"
         while url:
-            found = (await self.datasette.client.get(url)).json()
-            if not isinstance(found.get("rows"), list):
-                raise InputError("The filters of this list cannot be read. Nothing is marked.")
-            ids += [row["id"] for row in found["rows"]]
+            answer = (await self.datasette.client.get(url)).json()
+            if not isinstance(answer.get("rows"), list):
+                raise InputError("The filters of this list cannot be read. No row is marked.")
+            ids += [row["id"] for row in answer["rows"]]
             if len(ids) > MOST_MARKED:
                 raise InputError(
-                    f"This list has more than {MOST_MARKED:,} rows. Nothing is marked. Filter it further, or change "
+                    f"This list has more than {MOST_MARKED:,} rows. No row is marked. Filter it further, or change "
                     "the recipe: curate drops rows by rule."
                 )
-            url = found.get("next_url") or ""
+            url = answer.get("next_url") or ""
         return ids
 
-    # What the pages stand on
+    # Data for the pages
 
     async def questions_of(self, database: str, ids: list[str]) -> dict[str, str]:
         """Return id -> question text, for rows of answers."""
@@ -315,17 +315,17 @@ class Explorer:
         return dict(rows)
 
     async def fallen_of(self, database: str, ids: list[str]) -> dict[str, dict[str, Any]]:
-        """Return what is known of rejects, by id, for the cards of a page."""
+        """Return the details of rejects, by id, for the cards of a page."""
         budget = TimeBudget(seconds=PAGE_SECONDS)
-        found: dict[str, dict[str, Any]] = await self._read(
+        fallen: dict[str, dict[str, Any]] = await self._read(
             self._run(database), lambda connection: read_fallen(connection, ids, budget=budget)
         )
-        return found
+        return fallen
 
     async def summary(self, name: str) -> dict[str, Any]:
         """Return the counts of a run."""
-        found: dict[str, Any] = json.loads(await self._about(name, "summary") or "{}")
-        return found
+        counts: dict[str, Any] = json.loads(await self._about(name, "summary") or "{}")
+        return counts
 
     async def _about(self, name: str, key: str) -> str:
         sql = "select value from about where name = ?"
@@ -362,17 +362,17 @@ class Explorer:
         return await self._page(request, "error.html", {"error": message, "status": status, "title": None}, status)
 
 
-# Datasette answers a parameter that it does not know, or cannot read, with status 500 or a Python error.
+# Datasette raises one of these for an address parameter that it does not know or cannot read, and answers status 500.
 ADDRESS_ERRORS = ("DatasetteError", "JSONDecodeError", "KeyError", "ValueError", "TypeError", "AssertionError")
 
 
 def is_about_the_address(exception: Exception) -> bool:
-    """Say whether what is after the question mark of an address made a page fail."""
+    """Say whether the query string of an address caused the error."""
     return type(exception).__name__ in ADDRESS_ERRORS
 
 
 def page_number(text: str | None) -> int:
-    """Return the number of a page in an address; 0 for anything else."""
+    """Return the page number of an address; 0 where it is not a number."""
     return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 9 else 0
 
 
@@ -388,26 +388,26 @@ def rows_url(run: str, table: str, **filters: str) -> str:
 
 
 def anchor(row_id: str) -> str:
-    """Return a name for a row's place on a page; letters, digits and hyphens whatever the id holds."""
+    """Return an HTML anchor for a row: letters, digits and hyphens, whatever the id contains."""
     return "row-" + re.sub(r"[^A-Za-z0-9]+", "-", row_id)[:120]
 
 
 def register(explorer: Explorer) -> None:
-    """Mark the hooks and hand them to Datasette's plugin manager."""
+    """Mark the hooks and register them with Datasette's plugin manager."""
     from datasette import hookimpl
     from datasette.plugins import pm
 
     for name in HOOKS:
         hookimpl(getattr(Explorer, name))
     pm.register(explorer)
-    # It prints the local variables of every failed request to the terminal, model text and escapes among them.
+    # The default handler prints local variables of failed requests to the terminal, including model text and escapes.
     explorer.replaced = pm.get_plugin(NOISY_HANDLER)
     if explorer.replaced is not None:
         pm.unregister(explorer.replaced)
 
 
 def unregister(explorer: Explorer) -> None:
-    """Take the hooks away again."""
+    """Remove the hooks."""
     from datasette.plugins import pm
 
     pm.unregister(explorer)

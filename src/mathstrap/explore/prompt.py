@@ -1,4 +1,4 @@
-"""A prompt as it was sent, to copy: as text, as messages, and as a command for curl. Knows nothing of recipes."""
+"""A sent prompt to copy: as text, as messages, and as a curl command. Knows nothing of recipes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mathstrap.types import Message, Problem
 
 @dataclass(frozen=True, kw_only=True)
 class AskedPrompt:
-    """What one request asked: its messages, what else stood in its body, and where it went; `key_env` may be empty."""
+    """A request: its messages, the other fields of its body, and its address; `key_env` may be empty."""
 
     messages: tuple[Message, ...]
     body: dict[str, Any]
@@ -33,7 +33,7 @@ class AskedPrompt:
 
     @property
     def curl(self) -> str:
-        """A command that asks the same once more; empty where no server was asked."""
+        """A command that repeats the request; empty where no server was asked."""
         if not self.url:
             return ""
         body = shlex.quote(json.dumps({**self.body, "messages": self._messages()}, ensure_ascii=False))
@@ -45,5 +45,5 @@ class AskedPrompt:
         return [{"role": message.role, "content": message.content} for message in self.messages]
 
 
-# Makes the prompt of a request again from a run and the questions of its family; raises InputError where it cannot.
+# Rebuilds the prompt of a request from a run and the questions of its family; raises InputError where it cannot.
 PromptOf = Callable[[Path, Sequence[Problem], str], AskedPrompt]

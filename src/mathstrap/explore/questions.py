@@ -1,4 +1,4 @@
-"""Put questions into the explorer's database: seeds, what was made of them, what was rejected, and drafts."""
+"""Put questions into the explorer's database: seeds, derived questions, rejects, and drafts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INSERT = (
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyFacts:
-    """What every row of a family shares; `direct` is how answers to the seed itself are called."""
+    """The fields that every row of a family shares; `direct` is the method name of answers to the seed itself."""
 
     dataset: str = ""
     style: str = "gsm8k"
@@ -37,7 +37,7 @@ UNKNOWN = FamilyFacts()
 
 
 def load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) -> Seeds:
-    """Insert seeds, usable and rejected questions, and return what the families share."""
+    """Insert seeds, usable and rejected questions, and return the facts of each family."""
     seeds: Seeds = {}
     is_evaluation = run.manifest.get("kind") == "evaluation"
     remember(connection, "kind", "evaluation" if is_evaluation else "")
@@ -52,12 +52,12 @@ def load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) 
 
 
 def add_drafts(connection: sqlite3.Connection, rewrites: Path, offset: int, seeds: Seeds) -> int:
-    """Insert the rewrites behind `offset` that nothing was derived from yet, and return the offset reached."""
+    """Insert the rewrites after `offset` that are not derived yet, and return the new offset."""
     reached = offset
 
     def rows() -> Iterator[tuple[Any, ...]]:
         nonlocal reached
-        for reply, reached in tail(rewrites, offset):  # noqa: B007 the last one is what was reached
+        for reply, reached in tail(rewrites, offset):  # noqa: B007 the last offset is the result
             seed = root_of(reply.request)
             facts = seeds.get(seed, UNKNOWN)
             yield (
@@ -70,7 +70,7 @@ def add_drafts(connection: sqlite3.Connection, rewrites: Path, offset: int, seed
 
 
 def seeds_of(connection: sqlite3.Connection, *, is_evaluation: bool) -> Seeds:
-    """Return what the families share, from the rows of the seeds."""
+    """Return the facts of each family, from the rows of the seeds."""
     rows = connection.execute("select id, dataset, style, level, subject from questions where status = 'seed'")
     return {
         row[0]: FamilyFacts(

@@ -1,7 +1,7 @@
-"""The explorer's tables. One row per question and one per answer asked for, whatever became of them.
+"""The explorer's tables: one row per question and one per requested answer, whatever its outcome.
 
-Facets count over an index that holds every facet column (`answers_facets`), so that no text is read for them; each
-facet column has an index of its own besides, in which rows of one value lie in page order.
+Facets count over an index that covers every facet column (`answers_facets`), so that they read no text; each facet
+column also has an index of its own, in which the rows of one value are in page order.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ create virtual table questions_fts using fts5(question, content='questions', det
 create virtual table answers_fts using fts5(text, content='answers', detail='column', columnsize=0);
 """
 
-# Made after the rows; the unique indexes on ids are there from the start, for rows replace and look up each other.
+# Created after the rows; the unique indexes on ids exist from the start, because rows replace and look up each other.
 INDEXES = "\n".join(
     [
         "create index questions_seed on questions(seed);",
@@ -46,5 +46,5 @@ INDEXES = "\n".join(
     ]
 )
 
-# Tables that people do not come to read.
+# Internal tables.
 HIDDEN = ("about", "thoughts")

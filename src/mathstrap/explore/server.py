@@ -1,4 +1,4 @@
-"""Build the databases, put Datasette over them and serve them on loopback; look for news of going runs meanwhile."""
+"""Build the databases, serve them through Datasette on loopback, and refresh them while runs go on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 WATCH_SECONDS = 2.0
 RECORDS = ("problems", "completions-rewrite", "completions-solve")
 SETTINGS = {
-    "default_cache_ttl": 0,  # a going run changes under the browser
+    "default_cache_ttl": 0,  # a run in progress changes while its page is open
     "default_page_size": 25,
     "default_facet_size": 12,
     "max_returned_rows": 1_000,
@@ -32,29 +32,29 @@ SETTINGS = {
     "facet_time_limit_ms": 5_000,
     "suggest_facets": False,
     "allow_download": False,
-    "allow_csv_stream": False,  # a whole table is in the run's own files
+    "allow_csv_stream": False,  # the run's own files hold the whole tables
     "max_csv_mb": 32,
     "truncate_cells_html": 2_000,
 }
 
 
 def cache_folder() -> Path:
-    """Return where databases are kept: they are derived and may be deleted at any time."""
+    """Return the folder of the databases, which are derived and may be deleted at any time."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mathstrap" / "explore"
 
 
 def has_records(path: Path) -> bool:
-    """Say whether a folder is a run directory in which there is something to show."""
+    """Say whether a folder is a run directory with records."""
     return any((path / f"{name}.jsonl").exists() for name in RECORDS)
 
 
 def show_runs(paths: Sequence[Path], cache: Path) -> list[Shown]:
-    """Return the runs to show with names that differ; raises InputError where a path is no run directory."""
+    """Return the runs to show under distinct names; raises InputError where a path is not a run directory."""
     shown: list[Shown] = []
     for path in paths:
         RunDir.read(path)
         if not has_records(path):
-            raise InputError(f"{path}: no records here. Expected a run directory, as `mathstrap run` makes it.")
+            raise InputError(f"{path}: has no records. Expected a run directory of `mathstrap run`.")
         base = (
             "".join(char if char.isascii() and char.isalnum() else "-" for char in path.resolve().name).strip("-")
             or "run"
@@ -75,9 +75,9 @@ def refresh_shown(shown: Shown) -> bool:
 def explorer_app(
     paths: Sequence[Path], cache: Path | None = None, *, prompt_of: PromptOf | None = None, at_once: bool = False
 ) -> Iterator[Any]:
-    """Give a Datasette over the runs, their databases built; raises MissingExtraError without datasette.
+    """Yield a Datasette over the runs, their databases built; raises MissingExtraError without datasette.
 
-    With `at_once` the databases of large runs may still be empty: whoever serves them builds them meanwhile.
+    With `at_once` the databases of large runs may be empty still: the caller must refresh them while it serves.
     """
     try:
         from datasette.app import Datasette
@@ -100,8 +100,9 @@ def explorer_app(
         explorer.datasette = datasette
         datasette.mathstrap = explorer
         _share_templates(datasette)
+
         class Quiet(Database):  # type: ignore[misc, unused-ignore]
-            """A database that prints no error: it repeats what was asked, escapes for the terminal among it."""
+            """A database that logs no SQL errors: their text repeats the query with its terminal escapes."""
 
             async def execute(self, *args: Any, **named: Any) -> Any:
                 return await super().execute(*args, **{**named, "log_sql_errors": False})
@@ -116,9 +117,9 @@ def explorer_app(
 def serve(
     paths: Sequence[Path], *, port: int = 0, announce: Any, cache: Path | None = None, prompt_of: PromptOf | None = None
 ) -> None:
-    """Serve the runs on 127.0.0.1 until interrupted; `announce` is called with the address. Port 0 takes a free one.
+    """Serve the runs on 127.0.0.1 until interrupted; `announce` gets the address. Port 0 means any free port.
 
-    `prompt_of` makes a request's prompt again; without it no prompts are shown.
+    `prompt_of` rebuilds a request's prompt; without it no prompts are shown.
     """
     with explorer_app(paths, cache, prompt_of=prompt_of, at_once=True) as datasette:
         import uvicorn
@@ -145,7 +146,7 @@ def listen(port: int) -> socket.socket:
         listener.listen(128)
     except (OSError, OverflowError) as error:
         listener.close()
-        raise InputError(f"--port {port}: cannot be used ({error}). Name another, or 0 for any free one.") from error
+        raise InputError(f"--port {port}: cannot be used ({error}). Name another port, or 0 for any free.") from error
     return listener
 
 
@@ -154,7 +155,7 @@ def _watch(explorer: Explorer, stop: threading.Event) -> None:
         for shown in explorer.runs.values():
             try:
                 refresh_shown(shown)
-            except (InputError, OSError) as error:  # a file caught between two writes; the next look finds it whole
+            except (InputError, OSError) as error:  # a file between two writes; the next refresh reads it complete
                 logger.warning("%s: %s", shown.run, error)
         stop.wait(WATCH_SECONDS)
 
@@ -172,12 +173,12 @@ def _metadata() -> dict[str, Any]:
 
 
 def searched(index: str) -> dict[str, str]:
-    """Return what tells Datasette which full-text index a table has."""
+    """Return Datasette's metadata for a table's full-text index."""
     return {"fts_table": index, "fts_pk": "rowid"}
 
 
 def _share_templates(datasette: Any) -> None:
-    """Let our pages use the report's parts too."""
+    """Let our pages use the report's templates too."""
     from jinja2 import FileSystemLoader
 
     datasette.jinja_env.loader.loaders.append(FileSystemLoader(SHARED_TEMPLATES))

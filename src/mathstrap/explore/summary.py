@@ -1,4 +1,4 @@
-"""Count a run once per change, so that its page opens at once whatever its size."""
+"""Count a run once per change, so that its page opens fast whatever its size."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from answers group by 1 order by 1
 
 
 def write_summary(connection: sqlite3.Connection, *, reading: float | None = None) -> None:
-    """Count the tables and keep the counts in `about`; `reading` is the share of the replies that is there so far."""
+    """Count the tables and store the counts in `about`; `reading` is the share of the replies loaded so far."""
     connection.row_factory = sqlite3.Row
     text = json.dumps(summarise(connection) | {"reading": reading})
     connection.row_factory = None
@@ -26,7 +26,7 @@ def write_summary(connection: sqlite3.Connection, *, reading: float | None = Non
 
 
 def summarise(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return what the run page shows."""
+    """Return the counts of the run page."""
 
     def rows(sql: str) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(sql).fetchall()]
