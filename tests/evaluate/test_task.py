@@ -69,7 +69,7 @@ Tagged.add_constructor("!function", lambda loader, node: loader.construct_scalar
 
 def test_a_prompt_of_several_turns_is_refused(tmp_path: Path, backward: str) -> None:
     protocol = choose_protocol("default", Changes(shots=2))
-    with pytest.raises(InputError, match="a task can show one"):
+    with pytest.raises(InputError, match="a task can have one"):
         write_task(tmp_path / "tasks", load_benchmark(backward), protocol)
 
 

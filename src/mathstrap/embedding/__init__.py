@@ -279,7 +279,7 @@ def static_table(model: MiniLM, options: EmbedOptions) -> Floats:
     """
     import numpy as np
 
-    path = Path(options.cache_path) if options.cache_path else _cache_folder() / f"minilm-static-{STATIC_VERSION}.npy"
+    path = Path(options.cache_path) if options.cache_path else word_table_path()
     size = len(model.tokenizer.vocabulary)
     if path.is_file():
         try:
@@ -303,5 +303,7 @@ def static_table(model: MiniLM, options: EmbedOptions) -> Floats:
     return table
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mathstrap"
+def word_table_path() -> Path:
+    """Return the default path of the table of word vectors, in the user's cache folder."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mathstrap"
+    return folder / f"minilm-static-{STATIC_VERSION}.npy"

@@ -1,1 +1,1 @@
-"""Mathstrap as it is used in Python: a run as an object, rows in and rows out, and how both look in a notebook."""
+"""The Python interface: a run as an object, functions of rows, and their display in a notebook."""

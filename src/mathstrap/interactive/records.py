@@ -1,4 +1,4 @@
-"""Records in a row, as a notebook wants them: counted, indexed, shown as a table, handed to pandas or datasets."""
+"""A sequence of records for notebooks: counted, indexed, shown as a table, converted to pandas or datasets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN = 5
 
 
 class Records(Sequence[T], Generic[T]):
-    """Rows or records in memory, in order. `name` is what they are called where they are counted.
+    """Rows or records in memory, in order. `name` is their plural noun, for "12 samples".
 
     >>> rows = Records([{"question": "1 + 1 = ?", "answer": "2"}], name="questions")
     >>> len(rows), rows[0]["answer"]
@@ -24,7 +24,7 @@ class Records(Sequence[T], Generic[T]):
     def __init__(self, items: Iterable[T], *, name: str = "rows", columns: Sequence[str] = ()) -> None:
         self._items = list(items)
         self.name = name
-        self.columns = tuple(columns)  # what a notebook shows of them; empty = all
+        self.columns = tuple(columns)  # the columns that a notebook shows; empty = all
 
     def __len__(self) -> int:
         return len(self._items)
@@ -45,7 +45,7 @@ class Records(Sequence[T], Generic[T]):
         return f"<{len(self):,} {self.name}>"
 
     def where(self, **values: Any) -> Records[T]:
-        """Return those whose fields have these values.
+        """Return the items whose fields have these values.
 
         >>> Records([{"type": "a", "n": 1}, {"type": "b", "n": 2}]).where(type="b").to_list()
         [{'type': 'b', 'n': 2}]
@@ -54,11 +54,11 @@ class Records(Sequence[T], Generic[T]):
         return Records(kept, name=self.name, columns=self.columns)
 
     def to_list(self) -> list[dict[str, Any]]:
-        """Return them as a list of mappings."""
+        """Return the items as a list of mappings."""
         return [msgspec.to_builtins(item) if isinstance(item, msgspec.Struct) else dict(item) for item in self._items]  # type: ignore[call-overload]
 
     def to_pandas(self) -> Any:
-        """Return them as a DataFrame; what is nested stays what it is."""
+        """Return the items as a DataFrame; nested values stay nested."""
         try:
             import pandas
         except ImportError:
@@ -66,11 +66,11 @@ class Records(Sequence[T], Generic[T]):
         return pandas.DataFrame(self.to_list())
 
     def to_dataset(self) -> Any:
-        """Return them as a `datasets.Dataset`; mappings become JSON text, as they do in `samples.parquet`."""
+        """Return the items as a `datasets.Dataset`; mappings become JSON text, as in `samples.parquet`."""
         try:
             import datasets
         except ImportError:
-            raise MissingExtraError(missing_extra("datasets", "hub")) from None
+            raise missing_extra("datasets", "hub") from None
         rows = self.to_list()
         nested = {name for row in rows for name, value in row.items() if isinstance(value, dict)}
         for row in rows:

@@ -1,4 +1,4 @@
-"""Curation as functions of rows: what stays and what goes, with reasons. Files are read too, but nothing is written."""
+"""Curation as functions of rows: the kept and the dropped rows, with reasons. Reads files too, but writes none."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from mathstrap.types import Problem, Style
 
 @dataclass(frozen=True, kw_only=True)
 class Deduplicated:
-    """What stays, in its order, and what goes, each with `repeats`: the place, from 0, of the kept row it repeats.
+    """The kept rows in order, and the dropped rows, each with `repeats`: the place, from 0, of the kept row it repeats.
 
-    `pairs` are all that are alike, by place, also those below the threshold.
+    `pairs` are all similar pairs, by place, including those below the threshold.
     """
 
     kept: Records[Row]
@@ -41,7 +41,7 @@ class Deduplicated:
 
 @dataclass(frozen=True, kw_only=True)
 class Decontaminated:
-    """What stays, in its order; what goes, each with `overlaps`; and the certificate, which counts by test set."""
+    """The kept rows in order, the dropped rows, each with `overlaps`, and the certificate, which counts by test set."""
 
     kept: Records[Row]
     dropped: Records[Row]
@@ -62,28 +62,28 @@ def dedup(
     method: Literal["minhash", "exact"] = "minhash",
     column: str = "",
 ) -> Deduplicated:
-    """Drop questions that repeat an earlier one: equal after normalisation, or alike from `threshold` on.
+    """Drop questions that repeat an earlier one: equal after normalisation, or similar by at least `threshold`.
 
-    `rows` are whatever holds questions: a list of texts or mappings, a DataFrame, a Dataset, a file. With numbers
-    "differ", other numbers make another question. `column` holds the question where the usual names do not.
+    `rows` may be a list of texts or mappings, a DataFrame, a Dataset or a file. With numbers "differ", questions with
+    other numbers are different. `column` names the question column where the usual names do not.
 
-    >>> found = dedup(["How many eggs do 5 boxes hold?", "How many  eggs do 5 boxes hold ?", "How many do 6 hold?"])
-    >>> found
+    >>> result = dedup(["How many eggs do 5 boxes hold?", "How many  eggs do 5 boxes hold ?", "How many do 6 hold?"])
+    >>> result
     <2 rows kept, 1 dropped>
-    >>> found.dropped[0]["repeats"]
+    >>> result.dropped[0]["repeats"]
     0
     """
-    given = rows_of(rows, "dedup")
+    questions = rows_of(rows, "dedup")
     options = DedupOptions(threshold=threshold, floor=min(threshold, 0.5), numbers=numbers, method=method)
     try:
-        duplicates = find_duplicates(questions_of(given, column, "dedup"), options)
+        duplicates = find_duplicates(questions_of(questions, column, "dedup"), options)
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(f"dedup: {error}") from None
     repeats = {int(place): int(first) for place, first in duplicates.dropped().items()}
     return Deduplicated(
-        kept=Records((row for place, row in enumerate(given) if place not in repeats), name="rows kept"),
+        kept=Records((row for place, row in enumerate(questions) if place not in repeats), name="rows kept"),
         dropped=Records(
-            ({**given[place], "repeats": first} for place, first in sorted(repeats.items())), name="rows dropped"
+            ({**questions[place], "repeats": first} for place, first in sorted(repeats.items())), name="rows dropped"
         ),
         pairs=duplicates.pairs,
     )
@@ -103,13 +103,13 @@ def decontaminate(
     test questions themselves: a list of texts or mappings, a DataFrame, a Dataset.
 
     >>> test = [{"question": "A train leaves the old station at nine and drives for 3 hours. How far does it get?"}]
-    >>> found = decontaminate(["What is 1 + 1?", test[0]["question"]], against=test)
-    >>> found
+    >>> result = decontaminate(["What is 1 + 1?", test[0]["question"]], against=test)
+    >>> result
     <1 rows kept, 1 dropped>
-    >>> found.certificate.overlaps[0].derived_items
+    >>> result.certificate.overlaps[0].derived_items
     1
     """
-    given = rows_of(rows, "decontaminate")
+    questions = rows_of(rows, "decontaminate")
     names = [against] if isinstance(against, str | Path) else against
     if isinstance(names, Sequence) and names and all(isinstance(name, str) and is_set_name(name) for name in names):
         sets = load_test_sets([str(name) for name in names], data=data)
@@ -121,15 +121,14 @@ def decontaminate(
     except ValueError as error:
         raise error if isinstance(error, InputError) else InputError(f"decontaminate: {error}") from None
     matches: list[Match] = []
-    record = certificate(
-        index, (), questions_of(given, column, "decontaminate"), seed_of=lambda place: place, on_match=matches.append
-    )
+    derived = questions_of(questions, column, "decontaminate")
+    record = certificate(index, (), derived, seed_of=lambda place: place, on_match=matches.append)
     gone = {int(place): match for place, match in contaminated(matches, index.options).items()}
     return Decontaminated(
-        kept=Records((row for place, row in enumerate(given) if place not in gone), name="rows kept"),
+        kept=Records((row for place, row in enumerate(questions) if place not in gone), name="rows kept"),
         dropped=Records(
             (
-                {**given[place], "overlaps": f"{match.test_set} {match.test_id} ({match.kind} {match.score:.2f})"}
+                {**questions[place], "overlaps": f"{match.test_set} {match.test_id} ({match.kind} {match.score:.2f})"}
                 for place, match in sorted(gone.items())
             ),
             name="rows dropped",
@@ -152,8 +151,8 @@ def renumber(
     r"""Return the question with other numbers, its worked solution and its answer computed again; asks no teacher.
 
     The solution has GSM8K's marks, `<<3*6=18>>`, or is one equation. `names` changes the people's names too,
-    `distractor` adds a sentence that has nothing to do with the question. Raises InputError where the solution cannot
-    be computed again, and says why; there may be fewer than `count` where few numbers fit.
+    `distractor` adds an irrelevant sentence. Raises InputError with the reason where the solution cannot be computed
+    again; returns fewer than `count` where few numbers fit.
 
     >>> question = "Ida plants 6 rows of 30 tulips. How many tulips does she plant?"
     >>> rows = renumber(question, "6 * 30 = <<6*30=180>>180 tulips\n#### 180", 180, count=2)
@@ -165,22 +164,22 @@ def renumber(
     seed = Problem(
         id="question", dataset="question", style=style, question=question, solution=solution, answer=str(answer)
     )
-    made = rewrite(seed, count, rng_seed=rng_seed, names=names, distractor=distractor)
-    problems = [row for row in made if isinstance(row, Problem)]
+    rewrites = rewrite(seed, count, rng_seed=rng_seed, names=names, distractor=distractor)
+    problems = [row for row in rewrites if isinstance(row, Problem)]
     if not problems:
-        raise InputError(f"renumber: {'; '.join(getattr(row, 'detail', '') for row in made)}.")
+        raise InputError(f"renumber: {'; '.join(getattr(row, 'detail', '') for row in rewrites)}.")
     return Records(problems, name="questions", columns=("question", "answer", "solution"))
 
 
-def rows_of(given: object, where: str) -> list[Row]:
-    """Return the rows of a file, a folder or a hub dataset, or those handed over; a bad row of a file raises."""
-    if not isinstance(given, str | Path):
-        return rows_given(given, where=where)
+def rows_of(source: object, where: str) -> list[Row]:
+    """Return the given rows, or those of a file, a folder or a hub dataset; a bad row of a file raises InputError."""
+    if not isinstance(source, str | Path):
+        return rows_given(source, where=where)
 
     def bad(number: int, reason: str) -> None:
-        raise InputError(f"{given}:{number}: {reason}.")
+        raise InputError(f"{source}:{number}: {reason}.")
 
-    return [row for _, row in source_rows(SeedsOptions(source=str(given)), bad)]
+    return [row for _, row in source_rows(SeedsOptions(source=str(source)), bad)]
 
 
 def questions_of(rows: Sequence[Row], column: str, where: str) -> Iterable[tuple[str, str]]:
@@ -194,7 +193,7 @@ def questions_of(rows: Sequence[Row], column: str, where: str) -> Iterable[tuple
 
 
 def is_set_name(name: str) -> bool:
-    """Say whether a text names a test set or a file rather than being a question."""
+    """Say whether a text names a test set or a file and is not a question."""
     from mathstrap.problems.benchmarks import BENCHMARKS
 
     bare = name.partition("=")[0]

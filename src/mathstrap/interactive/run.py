@@ -1,4 +1,4 @@
-"""A run as an object: made from whatever holds questions, planned without money, read as records, shown in a cell."""
+"""A run as an object: created from questions in any form, planned without cost, read as records, shown in a cell."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mathstrap.backends import TeacherOptions
     from mathstrap.files.text_rows import Row
 
-GIVEN = "given"  # the questions that were handed over, in the run directory: given-<hash>.jsonl
+GIVEN = "given"  # questions given as Python objects are stored in the run directory as given-<hash>.jsonl
 
 
 def bootstrap(
@@ -51,22 +51,22 @@ def bootstrap(
     events: Listener | None = None,
     **settings: Any,
 ) -> Run:
-    """Make training data from questions and return the run; the same call again goes on and pays for nothing twice.
+    """Make training data from questions and return the run; the same call again resumes and pays for nothing twice.
 
     source     a recipe, its file or its name; or questions: a file, a folder, `hf:owner/name`, a list of mappings (or
                of pairs of question and answer), a DataFrame, a `datasets.Dataset`
-    teacher    who answers, such as "gpt-6-luna", "ollama/qwen3:4b", "name@http://localhost:8000/v1" or "embedded"; a
-               mapping holds every option of a recipe's `teacher`. Questions need one, a recipe has its own
-    out        the run directory; without it `runs/` and the recipe's name, or the questions'
+    teacher    the model, such as "gpt-6-luna", "ollama/qwen3:4b", "name@http://localhost:8000/v1" or "embedded", or a
+               mapping of options of a recipe's `teacher`. Questions need a teacher, a recipe has its own
+    out        the run directory; by default `runs/` and the name of the recipe or the questions
     only       pay for this stage alone
-    dry_run    ask nothing: `plan()` of the returned run says what it would ask and cost, `resume()` starts it
-    replace    go on where samples go because this run was made with other seeds
-    progress   whether to show how far it is; None does so in a notebook
-    events     takes the engine's events instead
+    dry_run    ask nothing: `plan()` of the returned run previews its requests and cost, `resume()` starts it
+    replace    allow samples to be removed where this run was made with other seeds
+    progress   whether to show progress; None shows it in a notebook
+    events     receives the engine's events instead
     settings   keys of a recipe, nested: `methods={"ans_aug": {"draws": 8}}`, `budget={"max_usd": 1}`
 
-    Raises InputError for what the caller can mend; everything paid for is kept whatever happens. In a notebook the stop
-    button ends the asking and returns what is there.
+    Raises InputError for errors the caller can fix; everything paid for is kept in any case. In a notebook the stop
+    button ends the requests and returns the run so far.
 
     >>> questions = [{"question": "Ana has 3 figs and buys 4. How many figs has she?", "answer": "7"}]
     >>> run = bootstrap(questions, teacher="fake", out=folder / "figs")
@@ -80,9 +80,9 @@ def bootstrap(
 
 
 async def bootstrap_async(source: object, *, progress: bool | None = None, **options: Any) -> Run:
-    """Do what `bootstrap` does without holding up the event loop that it is awaited in.
+    """Do what `bootstrap` does without blocking the event loop.
 
-    A cancelled call ends as Ctrl-C does: what is in flight comes back and is kept, and nothing more is paid for.
+    A cancelled call ends like Ctrl-C: replies in flight are awaited and kept, and nothing more is paid for.
 
     >>> import asyncio
     >>> run = asyncio.run(bootstrap_async([("1 + 2 = ?", "3")], teacher="fake", out=folder / "sums"))
@@ -117,7 +117,7 @@ def recipe_from(
     out: str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> tuple[RunRecipe, list[Row]]:
-    """Return the recipe that `bootstrap` runs, and the rows that were handed over in place of a file."""
+    """Return the recipe that `bootstrap` runs, and the rows that were given instead of a file."""
     rows: list[Row] = []
     where = "bootstrap"
     if isinstance(source, RunRecipe):
@@ -132,22 +132,22 @@ def recipe_from(
             values["seeds"] = {"source": "", "dataset": "questions"}
         if teacher is None and "teacher" not in (settings or {}):
             raise InputError(
-                'bootstrap: who answers? Name a teacher: teacher="gpt-6-luna" (its key is read from OPENAI_API_KEY), '
-                '"ollama/qwen3:4b", "embedded", or "none" to see what there is without one.'
+                'bootstrap: found no teacher. Name one: teacher="gpt-6-luna" (its key is read from OPENAI_API_KEY), '
+                '"ollama/qwen3:4b", "embedded", or "none" for the steps that need no teacher.'
             )
     if teacher is not None:
         is_options = not isinstance(teacher, str | Mapping)
         set_teacher(values, recipe_values(teacher) if is_options else teacher)  # type: ignore[arg-type]
     merge(values, settings or {})
     if out is not None:
-        # With a name among the settings `out` is the folder of runs, as in a recipe.
+        # If the settings have a name too, `out` is the folder of runs, as in a recipe.
         path = Path(out) / values["name"] if "name" in (settings or {}) else Path(out)
         values["out"], values["name"] = str(path.parent), path.name
     return build_recipe(RunRecipe, values, where), rows
 
 
 class Run:
-    """A run: its recipe, its directory, and everything in it as records. `bootstrap` makes one, `Run.open` finds one.
+    """A run: its recipe, its directory, and its files as records. Created by `bootstrap`, opened by `Run.open`.
 
     >>> run = bootstrap([("2 + 2 = ?", "4")], teacher="fake", out=folder / "twos")
     >>> Run.open(folder / "twos").samples.to_list() == run.samples.to_list()
@@ -175,9 +175,9 @@ class Run:
     # Asking
 
     def plan(self, **settings: Any) -> Preview:
-        """Return what the run would ask now and what that would cost; costs nothing and leaves nothing behind.
+        """Return a preview of the run's requests and their cost; costs nothing and writes no files.
 
-        With settings, what it would ask with them: `run.plan(methods={"ans_aug": {"draws": 8}})`.
+        With settings it previews the run with them: `run.plan(methods={"ans_aug": {"draws": 8}})`.
 
         >>> run = bootstrap([("2 + 3 = ?", "5")], teacher="fake", out=folder / "plan", dry_run=True)
         >>> plan = run.plan(methods={"ans_aug": {"draws": 8}})
@@ -197,9 +197,9 @@ class Run:
         stop: Stop | None = None,
         **settings: Any,
     ) -> Run:
-        """Start the run, or go on with it, with these settings where some are given; returns the run itself.
+        """Start or resume the run, with changed settings if any are given; returns the run itself.
 
-        The options are those of `bootstrap`; pressing `stop`, from any thread, ends the asking as Ctrl-C does.
+        The options are those of `bootstrap`; pressing `stop`, from any thread, ends the requests like Ctrl-C.
         """
         from mathstrap.render.progress import Progress, notebook_cell
 
@@ -225,14 +225,14 @@ class Run:
         return build_recipe(RunRecipe, values, "settings")
 
     def _with_rows(self, recipe: RunRecipe, folder: Path) -> RunRecipe:
-        """Return the recipe with the rows that were handed over as a file in a folder; others are left as they are."""
+        """Return the recipe with the given rows, if any, written to a file in a folder."""
         if not self._rows:
             return recipe
         import hashlib
 
         lines = [msgspec.json.encode(row) + b"\n" for row in self._rows]
         digest = hashlib.blake2b(b"".join(lines), digest_size=4).hexdigest()
-        path = folder / f"{GIVEN}-{digest}.jsonl"  # other rows are another file: an older recipe finds its own
+        path = folder / f"{GIVEN}-{digest}.jsonl"  # named by content, so that an older recipe still finds its rows
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(path, lines)
         sources = [options if options.source else replace(options, source=str(path)) for options in recipe.seed_sources]
@@ -255,17 +255,17 @@ class Run:
 
     @cached_property
     def rejects(self) -> Records[Reject]:
-        """What fell out for good, each with its reason."""
+        """The final rejects, each with its reason."""
         return self._records("rejects", Reject, "id", "stage", "reason", "detail")
 
     @cached_property
     def problems(self) -> Records[Problem]:
-        """The seeds and every question made of them."""
+        """The seeds and every question derived from them."""
         return self._records("problems", Problem, "id", "method", "question", "answer")
 
     @cached_property
     def verdicts(self) -> Records[Verdict]:
-        """What the grader said of every answer."""
+        """The verdict on every answer."""
         return self._records("verdicts", Verdict, "candidate", "outcome", "got", "expected", "reason")
 
     @cached_property
@@ -274,39 +274,39 @@ class Run:
         return self.summary.analysis if self.summary is not None else analyse_run(RunDir.read(self.path))
 
     def family(self, record_id: str) -> Family:
-        """Return a seed with every prompt, reply, verdict and reject about it; any id of its family names it."""
+        """Return a seed with all its prompts, replies, verdicts and rejects; any id of its family names it."""
         return family_of(record_id, self.recipe, RunDir.read(self.path))
 
     @property
     def report(self) -> Report:
-        """The run's page; shown in a notebook, and a path for everything else."""
+        """The run's report: a notebook shows the page, other code uses it as a path."""
         return Report(self.path / "report.html")
 
     @property
     def num_seeds(self) -> int:
-        """How many seeds there are."""
+        """The number of seeds."""
         return self.summary.num_seeds if self.summary is not None else len(self.problems.where(method="seed"))
 
     @property
     def num_problems(self) -> int:
-        """How many questions were made of them."""
+        """The number of questions derived from the seeds."""
         if self.summary is not None:
             return self.summary.num_problems
         return len(self.problems) - self.num_seeds
 
     @property
     def num_samples(self) -> int:
-        """How many training rows there are."""
+        """The number of training rows."""
         return self.summary.num_samples if self.summary is not None else len(self.samples)
 
     @property
     def reports(self) -> list[AskReport]:
-        """What each paid stage did the last time; empty for a run that was only opened."""
+        """The engine's report of each paid stage of the last `resume`; empty for a run that was only opened."""
         return self.summary.reports if self.summary is not None else []
 
     @property
     def is_complete(self) -> bool:
-        """Whether every request was answered the last time; False for a run that was only opened."""
+        """Whether the last `resume` answered every request; False for a run that was only opened."""
         return self.summary is not None and self.summary.is_complete
 
     def __repr__(self) -> str:
@@ -331,7 +331,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Report:
-    """A page on this disk that a notebook shows as it is; `open()` and `os.fspath` take it for its path."""
+    """A page on disk that a notebook displays; `open()` and `os.fspath` accept it as a path."""
 
     path: Path
 

@@ -1,8 +1,8 @@
 """Turn a question or a reply into safe HTML with MathML. Knows nothing of runs, pages or files.
 
 Text comes from a model, so it is hostile: everything is escaped, control and direction characters are made visible,
-and of the formula converter's output only known MathML elements and attributes pass. Nothing but mathematics is
-interpreted: a star stays a star, so that what is shown is what a trainer would read.
+and only known MathML elements and attributes of the formula converter's output pass. Only mathematics is interpreted: a
+star stays a star, so that the page shows the text a trainer would read.
 
 A dollar sign is money unless it is plainly mathematics: `$5 and $7` is money, `$x^2$` is not.
 """
@@ -39,13 +39,13 @@ _NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\\?%?")
 _FUNCTIONS = frozenset(
     ["sin", "cos", "tan", "log", "exp", "gcd", "lcm", "mod", "max", "min", "det", "lim", "deg", "arg"]
 )
-_SPACES = ("\\,", "\\;", "\\:")  # LaTeX's small spaces end in a sign that is none
+_SPACES = ("\\,", "\\;", "\\:")  # LaTeX's small spaces, whose last character is not punctuation
 _MARKERS = re.compile(r"[\\^_={}]")
 
 
 @dataclass
 class TimeBudget:
-    """The seconds one page may spend on formulas; what comes after is shown as source."""
+    """The seconds one page may spend on formulas; later formulas are shown as source."""
 
     seconds: float = 2.0
     clock: Callable[[], float] = time.monotonic
@@ -64,8 +64,8 @@ class TimeBudget:
 def render(text: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
     """Return `text` as HTML in which mathematics is MathML; line breaks are kept for `white-space: pre-wrap`.
 
-    `style` says how dollars are read: "math" trusts `$...$`, "gsm8k" asks for a sign of mathematics between them.
-    A text longer than MAX_TEXT_CHARS is cut and says so.
+    `style` decides on dollar signs: "math" takes `$...$` as a formula, "gsm8k" only with mathematics between them.
+    A text longer than MAX_TEXT_CHARS is cut, with a note.
     """
     budget = budget or TimeBudget()
     left_out = len(text) - MAX_TEXT_CHARS
@@ -76,7 +76,7 @@ def render(text: str, style: Style = "gsm8k", *, budget: TimeBudget | None = Non
 
 
 def render_answer(answer: str, style: Style = "gsm8k", *, budget: TimeBudget | None = None) -> str:
-    """Return a bare final answer as HTML; one that carries LaTeX is one formula, any other is text."""
+    """Return a bare final answer as HTML: one formula if it has LaTeX, else text."""
     answer = answer[:MAX_TEXT_CHARS].strip()
     if "$" not in answer and re.search(r"\\[A-Za-z]|\^|_\{", answer):
         return _formula(answer, answer, False, budget or TimeBudget())
@@ -97,7 +97,7 @@ def _pieces(text: str, style: Style, budget: TimeBudget) -> list[str]:
 
 
 def _open(match: re.Match[str], text: str, style: Style, budget: TimeBudget) -> tuple[str | None, int]:
-    """Return the HTML of what opens at `match` and where it ends; None where it is plain text after all."""
+    """Return the HTML of the element that opens at `match` and its end; None where it is plain text after all."""
     start, after, kind = match.start(), match.end(), match.lastgroup
     if match["begin"]:
         kind = "begin"
@@ -133,7 +133,7 @@ def _formula(source: str, shown: str, display: bool, budget: TimeBudget) -> str:
 
 
 def _closing_dollar(text: str, start: int, style: Style) -> int | None:
-    """Return where the formula that opens before `start` closes, or None where the dollar is money."""
+    """Return the end of the formula that opens before `start`, or None where the dollar sign is money."""
     if start >= len(text) or text[start] == "$" or (text[start].isspace() and style == "gsm8k"):
         return None
     stop = start
@@ -146,7 +146,7 @@ def _closing_dollar(text: str, start: int, style: Style) -> int | None:
         return None
     if source[-1].isspace() != source[0].isspace():
         return None
-    if _NUMBER.fullmatch(source):  # `$12$`: an amount has no sign behind it
+    if _NUMBER.fullmatch(source):  # `$12$`: an amount has no dollar sign after it
         return stop
     # `$5 + 3=$8`: the second dollar opens an amount. MATH puts commas inside: `$(1, 2),$ $(2, 1),$`.
     if re.search(r"[-=+*/(<]$" if style == "math" else r"[-=+*/(,<>:;]$", source) and not source.endswith(_SPACES):

@@ -1,4 +1,4 @@
-"""Make text that a model wrote safe to show on a page or a terminal. Knows nothing of mathematics."""
+"""Make a model's text safe to show on a page or a terminal. Knows nothing of mathematics."""
 
 from __future__ import annotations
 

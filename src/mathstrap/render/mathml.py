@@ -1,4 +1,4 @@
-r"""Convert one LaTeX formula to safe MathML. The converter is a library; what it returns is not trusted.
+r"""Convert one LaTeX formula to safe MathML. The converter is a library whose output is not trusted.
 
 `latex2mathml` copies `\text{<img onerror=...>}`, `\href{javascript:...}` and `\style{...}` into its output and
 expands macros, so its element tree is rebuilt here from an allow-list, and formulas that are long, deep or define
@@ -62,7 +62,7 @@ def to_mathml(source: str, *, display: bool) -> str | None:
     failures: tuple[type[Exception], ...] = (
         *(value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, Exception)),
         *(ArithmeticError, AttributeError, LookupError, RecursionError, RuntimeError, TypeError, ValueError),
-    )  # the library raises whatever its parser trips over
+    )  # the library's parser raises all of these
     source = _HARMLESS.sub("", source)
     source = _LINE_OF_BRACKETS.sub(r"\1{}", source)  # the converter takes `align*}\n[ABC]` for an option and fails
     try:
@@ -87,7 +87,7 @@ def _rebuild(element: Element, depth: int) -> str:
         raise RecursionError
     tag = element.tag
     boxed = tag == "menclose"
-    if boxed:  # browsers with MathML Core have no menclose; the page draws the box
+    if boxed:  # MathML Core has no menclose, so the page's CSS draws the box
         tag = "mrow"
     children = "".join(_rebuild(child, depth + 1) + _text(child.tail) for child in element)
     if tag not in _ELEMENTS:
@@ -115,5 +115,5 @@ def _text(text: str | None) -> str:
 
 
 def _quote(text: str) -> str:
-    """Escape, and drop controls but for the invisible operators U+2061 to U+2064, which belong to MathML."""
+    """Escape, and drop control characters except the invisible operators U+2061 to U+2064, which belong to MathML."""
     return "".join(char if "\u2061" <= char <= "\u2064" else drop_unseen(char) for char in escape_silently(text))

@@ -1,6 +1,6 @@
-"""Lay out what Python objects show in a notebook's cell, in the look of the report. Knows nothing of runs.
+"""Lay out the HTML of Python objects in notebook cells, in the report's style. Knows nothing of runs.
 
-A cell shares its page with others, so every rule of the look is put under one class; there is no script.
+A cell shares its page with others, so every CSS rule is scoped to one class; there is no script.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ def text_of(value: Any) -> str:
 
 @functools.cache
 def scoped_look() -> str:
-    """Return the rules of the look for what stands inside `.mathstrap` alone."""
+    """Return the style sheet with every rule scoped to `.mathstrap`."""
     css = re.sub(r"/\*.*?\*/", "", (TEMPLATES / "look.css").read_text(encoding="utf-8"), flags=re.DOTALL)
     written = []
-    for found in _RULE.finditer(css):
-        if found["selectors"] is None:
-            written.append(found[0].strip())
+    for rule in _RULE.finditer(css):
+        if rule["selectors"] is None:
+            written.append(rule[0].strip())
             continue
-        selectors = ", ".join(scoped(selector.strip()) for selector in found["selectors"].split(","))
-        written.append(f"{selectors} {{{found['body']}}}")
+        selectors = ", ".join(scoped(selector.strip()) for selector in rule["selectors"].split(","))
+        written.append(f"{selectors} {{{rule['body']}}}")
     return "\n".join([*written, (TEMPLATES / "notebook.css").read_text(encoding="utf-8")])
 
 
 def scoped(selector: str) -> str:
-    """Return a selector that reaches only what is inside a cell; the page's own elements become the cell."""
+    """Return a selector scoped to a cell; selectors of the whole page become the cell itself."""
     return ".mathstrap" if selector in (":root", "html", "body") else f".mathstrap {selector}"

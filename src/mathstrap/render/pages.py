@@ -1,4 +1,4 @@
-"""What the report and the explorer share: the templates' environment, names for people, numbers as text."""
+"""Shared by the report and the explorer: the template environment, display names, numbers as text."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ DASH = "–"
 
 @functools.cache
 def environment() -> Environment:
-    """Return the templates' one environment: everything is escaped unless a function of ours made it HTML.
+    """Return the shared template environment, which escapes everything except the HTML of our own functions.
 
-    Compiling the report takes as long as filling it, so what differs between pages is given to `render`.
+    It is cached because compiling the report takes as long as rendering it; page-specific values go to `render`.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -67,7 +67,7 @@ def environment() -> Environment:
 
 
 def vocabulary() -> dict[str, Any]:
-    """Return the functions every template may call, by name."""
+    """Return the functions of every template, by name."""
     return {
         "bar": as_html(svg.bar),
         "stacked": as_html(svg.stacked),
@@ -88,14 +88,14 @@ def vocabulary() -> dict[str, Any]:
 
 
 def as_html(function: Callable[..., str]) -> Callable[..., Any]:
-    """Return `function` with its result marked as HTML; only for functions that escape what they are given."""
+    """Return `function` with its result marked as HTML; only for functions that escape their arguments."""
     from markupsafe import Markup
 
     return lambda *arguments, **named: Markup(function(*arguments, **named))  # noqa: S704 the function escapes
 
 
 def text_functions(budget: TimeBudget) -> dict[str, Callable[..., Any]]:
-    """Return `math_text` and `math_answer`, which spend one page's budget on formulas."""
+    """Return `math_text` and `math_answer`, which share one page's budget for formulas."""
     return {
         "math_text": as_html(lambda text, style="gsm8k": render(text, style, budget=budget)),
         "math_answer": as_html(lambda text, style="gsm8k": render_answer(text, style, budget=budget)),
@@ -103,7 +103,7 @@ def text_functions(budget: TimeBudget) -> dict[str, Callable[..., Any]]:
 
 
 def method_name(method: str) -> str:
-    """Return a method's name for people."""
+    """Return a method's display name."""
     return METHOD_NAMES.get(method, method.replace("_", " ").capitalize())
 
 
@@ -113,7 +113,7 @@ def reason_name(reason: str) -> str:
 
 
 def reason_sentence(reason: str) -> str:
-    """Return what a reason code means; an unknown one is its own explanation."""
+    """Return the meaning of a reason code; an unknown code is returned as words."""
     return REASONS.get(reason) or OUTCOME_REASONS.get(reason) or reason_name(reason)
 
 
@@ -123,7 +123,7 @@ def count(value: float) -> str:
 
 
 def percent(part: float, whole: float = 1.0) -> str:
-    """Return a share as `12.3 %`; a dash where there is no whole."""
+    """Return a share as `12.3 %`; a dash where the whole is 0."""
     return f"{100 * part / whole:.1f} %" if whole and not math.isnan(part) else DASH
 
 
@@ -145,7 +145,7 @@ def mean_text(estimate: Estimate | None, digits: int = 1) -> str:
 
 
 def dollars(value: float | None) -> str:
-    """Return an amount of money with enough digits to differ from zero."""
+    """Return an amount of dollars with enough digits not to read as zero."""
     if value is None or math.isnan(value):
         return "price unknown"
     if value == 0 or abs(value) >= 0.1:

@@ -1,4 +1,4 @@
-"""Choose a run's examples to print: a few rows per kind, by a hash of ids, so that the choice is fair and stays."""
+"""Choose a run's examples: a few rows per kind, by a hash of ids, so that the choice is unbiased and stable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass
 class Few(Generic[T]):
-    """The `count` rows of each kind with the smallest hashes among all that were offered."""
+    """The `count` rows of each kind with the smallest hashes among all offered rows."""
 
     count: int
     heaps: dict[str, list[tuple[int, str, T]]] = field(default_factory=dict)
@@ -36,7 +36,7 @@ class Few(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Fallen:
-    """A row that fell out, with everything known about it: the question, the reply, the answers."""
+    """A rejected or wrong row with its question, reply and answers."""
 
     id: str
     reason: str
@@ -65,7 +65,7 @@ def pick_fallen(
 ) -> dict[str, list[Fallen]]:
     """Return `count` rows of each reject reason, and of wrong and undecided answers, with their texts.
 
-    `replies_to` returns the replies to requests by their ids: a few dozen are shown, and a run may hold a million.
+    `replies_to` looks replies up by request id, because a few dozen of perhaps a million replies are shown.
     """
     few: Few[Reject | Verdict] = Few(count)
     for reject in rejects:

@@ -1,4 +1,4 @@
-"""Show what the engine does: live lines on a terminal or in a notebook, plain ones elsewhere, or the events as JSON."""
+"""Show the engine's progress: live lines on a terminal or in a notebook, plain lines elsewhere, or JSON events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXPECTED_ENDS = frozenset({"interrupted", "budget", "paused"})
 
 @dataclass(kw_only=True)
 class StageState:
-    """How far one stage is; `recent` holds (time, replies, tokens) of the last seconds."""
+    """The progress of one stage; `recent` holds (time, replies, tokens) of the last seconds."""
 
     name: str
     total: int | None
@@ -55,7 +55,7 @@ class StageState:
             self.usd = (self.usd or 0.0) + event.usd
         self.recent.append((event.at, event.draws, tokens))
 
-    # Not rich.progress, whose speed is that between replies: ten minutes after a server went silent it still promises
+    # Not rich.progress, which measures speed between replies: ten minutes after a server went silent it still predicts
     # the same end.
     def rates(self) -> tuple[float, float]:
         """Return replies and tokens per second, over the last seconds or over the whole stage once it is finished."""
@@ -93,11 +93,11 @@ class StageState:
 
 
 class Progress:
-    """Takes the engine's events; use it as a context manager and pass it as `events`.
+    """A listener of the engine's events; use it as a context manager and pass it as `events`.
 
     Progress goes to stderr. `json` writes every event to `json_stream` (stdout) as one line and shows nothing else;
-    `quiet` shows only warnings and why it stopped. `show` takes the whole text again and again instead, as the cell of
-    a notebook does.
+    `quiet` shows only warnings and the reason of a stop. `show` instead receives the whole text at every update, for a
+    notebook's cell.
     """
 
     def __init__(
@@ -113,10 +113,9 @@ class Progress:
         self._quiet = quiet
         self._show = show
         self._sentences: list[str] = []  # warnings and failures, for `show`
-        self.said: set[str] = set()  # why the asking ended, for whoever would say it again
+        self.said: set[str] = set()  # reasons of a stop that were printed, so that the caller does not repeat them
         self._next_show = 0.0
-        self._paused = ""  # why nothing is sent at present
-        self._working = ""  # what is done while nobody is asked
+        self._working = ""  # the work between requests
         self._working_since = 0.0
         self._json = json
         self._stream = stream or sys.stderr
@@ -134,7 +133,7 @@ class Progress:
     def pause(self) -> None:
         """Draw nothing until the next event, so that a question to the user stays readable."""
         if self._live is not None:
-            self._live.transient = not self._text()  # nothing was drawn: no empty line is left either
+            self._live.transient = not self._text()  # leave no empty line where nothing was drawn
             self._live.stop()
             self._live = None
 
@@ -155,12 +154,12 @@ class Progress:
         self.pause()
 
     def note(self, text: str) -> None:
-        """Set the text beside the numbers of the running stage; on a terminal it stands on its own line."""
+        """Set the note of the running stage, which a terminal shows on its own line."""
         if self._stages:
             self._stages[-1].note = text
 
     def __call__(self, event: Event) -> None:
-        """Take in one event."""
+        """Process one event."""
         if self._json:
             self._json_stream.write(self._encode(event).decode() + "\n")
             self._json_stream.flush()
@@ -208,7 +207,7 @@ class Progress:
         if event.kind == "warning":
             self._say(f"warning: {event.detail}")
         elif event.kind == "stopping":
-            # An error ends the program, which says it once; until then a reader waits for what is in flight.
+            # An error is printed once, when the program ends; until then only the calls in flight are reported.
             detail = event.detail if event.reason in EXPECTED_ENDS else ""
             them = "it" if event.in_flight == 1 else "them"
             waiting = f"Waiting for {counted(event.in_flight, 'call')} in flight; Ctrl-C leaves {them}."
@@ -261,13 +260,13 @@ class Progress:
 
 
 def show_progress(*, quiet: bool = False, json_lines: bool = False) -> Progress:
-    """Return a Progress: a verb enters it with `with` and passes it on as `events`."""
+    """Return a Progress, to be used with `with` and passed as `events`."""
     return Progress(quiet=quiet, json=json_lines)
 
 
 def notebook_cell() -> Callable[[str], None] | None:
-    """Return what shows a text in the cell of a Jupyter notebook that runs, in place of the one before; else None."""
-    ipython = sys.modules.get("IPython")  # never imported for this: in a notebook it is there
+    """Return a function that replaces the text of the running Jupyter cell; None outside of Jupyter."""
+    ipython = sys.modules.get("IPython")  # a notebook has imported it already
     shell = ipython.get_ipython() if ipython is not None else None
     if ipython is None or not hasattr(shell, "kernel"):
         return None

@@ -1,7 +1,7 @@
 """Small plots as inline SVG that stretch with their column. Knows nothing of runs; colours come from the page's CSS.
 
-Positions are percentages, so circles stay round and strokes thin at any width, on a screen and in print, and no
-`style` attribute is needed (a strict content security policy forbids them).
+Positions are percentages, so that circles stay round and strokes thin at any width, and no `style` attribute is needed,
+which a strict content security policy forbids.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def whisker(estimate: Estimate, *, low: float = 0.0, high: float = 1.0, label: s
 
 
 def histogram(counts: Mapping[int, int], *, low: int, high: int, label: str = "", height: int = 56) -> str:
-    """Return a histogram of value -> rows between `low` and `high`; what lies above goes into the last bin."""
+    """Return a histogram of value -> rows between `low` and `high`; larger values go into the last bin."""
     bins = [0] * min(NUM_BINS, max(1, high - low + 1))
     size = max(1, high - low + 1) / len(bins)
     for value, rows in counts.items():

@@ -1,7 +1,7 @@
-"""Screen foreign text before it reaches the terminal: everything printed is screened, and only our own styles steer it.
+"""Neutralise control characters before text reaches the terminal, so that only our own styles control it.
 
-A server, a model, a file or its name may hold escapes that rename the window, clear it, or reorder a line.
-Two doors lead to a terminal: plain writes, which hold no escape of ours, and rich's, which put styles around a text.
+Text of a server, a model, a file or its name may hold escapes that rename the window, clear it, or reorder a line.
+Two paths lead to a terminal: plain writes, which have no escapes of ours, and rich's, which adds styles to text.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 
 class Screened:
-    """A terminal's stream that spells out the control characters of what is written to it."""
+    """A terminal's stream that spells out control characters."""
 
     def __init__(self, stream: Any) -> None:
         self.unscreened = stream
 
     def write(self, text: str) -> int:
-        """Write a text; a carriage return counts at its beginning, where progress overwrites a line."""
+        """Write a text; a carriage return at its beginning is kept, because progress overwrites its line with it."""
         if text.startswith("\r"):
             self.unscreened.write("\r")
             text = text[1:]
@@ -41,7 +41,7 @@ class Screened:
 
 
 def screen_output() -> None:
-    """Screen standard output and standard error where they are terminals; a pipe or a file gets what is written."""
+    """Screen standard output and standard error where they are terminals; pipes and files get the text unchanged."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, Screened) and stream.isatty():
@@ -49,9 +49,9 @@ def screen_output() -> None:
 
 
 def terminal(file: Any = None, *, stderr: bool = False, **options: Any) -> Console:
-    """Return rich's console for texts that may come from elsewhere: no markup, and every text screened before styling.
+    """Return a rich console for foreign texts: without markup, and with every text screened before styling.
 
-    `file` is standard output, or standard error, where none is given.
+    `file` defaults to standard output, or with `stderr` to standard error.
     """
     stream = file or (sys.stderr if stderr else sys.stdout)
     options = {"highlight": False, "markup": False, "emoji": False, **options}

@@ -1,4 +1,4 @@
-"""Read a finished run back for a report: its records as streams, its recipe, what its tokens cost."""
+"""Read a finished run for a report: its records as streams, its recipe, the cost of its tokens."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ R = TypeVar("R", bound=msgspec.Struct)
 
 
 class _Counted(msgspec.Struct):
-    """A candidate without its text, which is skipped and not built."""
+    """A candidate without its text, which is not decoded."""
 
     id: str
 
@@ -38,7 +38,7 @@ class _Graded(msgspec.Struct):
 
 
 class _CountedFiles(msgspec.Struct, frozen=True):
-    """Of what metrics.json is the count: each file's size and time of change, the prices, the version, its own hash."""
+    """The inputs of metrics.json: each file's size and mtime, the prices, the version, and metrics.json's own hash."""
 
     files: dict[str, tuple[int, int]]
     prices: tuple[float, float] | None
@@ -47,24 +47,24 @@ class _CountedFiles(msgspec.Struct, frozen=True):
 
 
 def analyse_run(run: RunDir) -> Analysis:
-    """Return a run's numbers: those that its end wrote where nothing has changed since, else its records' count."""
+    """Return a run's numbers: the stored ones where its files have not changed since, else a new count."""
     return kept_count(run) or count_run(run)
 
 
 def count_run(run: RunDir, *, map_chunks: ChunkMap = here) -> Analysis:
-    """Count a run's records; files that a stage has not written yet count as empty."""
+    """Count a run's records; a file that does not exist yet counts as empty."""
     recipe = read_recipe(run)
     return analyse(records_of(run), usd=usd_of(recipe), map_chunks=map_chunks, is_mixed=has_several(recipe))
 
 
 def keep_count(run: RunDir, analysis: Analysis) -> None:
-    """Write metrics.json, and counted.json beside it, so that looking at the run need not count it again."""
+    """Write metrics.json, and counted.json beside it, so that a later look at the run need not count it again."""
     run.write_json("metrics.json", msgspec.to_builtins(analysis))
     run.write_json("counted.json", counted_files(run))
 
 
 def kept_count(run: RunDir) -> Analysis | None:
-    """Return what metrics.json says; None where it may not be the count of the run's present files."""
+    """Return the numbers of metrics.json; None where they may not be those of the run's present files."""
     counted = run.read_value("counted.json", _CountedFiles) if (run.path / "counted.json").exists() else None
     if counted is None or counted != counted_files(run):
         return None
@@ -78,7 +78,7 @@ def kept_count(run: RunDir) -> Analysis | None:
 
 
 def counted_files(run: RunDir) -> _CountedFiles:
-    """Return the present state of everything that a run's numbers follow from."""
+    """Return the present state of all inputs of a run's numbers."""
     paths = sorted(path for pattern in COUNTED for path in run.path.glob(pattern) if path.is_file())
     states = {path.name: path.stat() for path in paths}
     usd = usd_of(read_recipe(run))
@@ -98,9 +98,9 @@ NUMBERS = ("value", "low", "high")
 
 
 def nan_for_null(value: Any) -> Any:
-    """Return plain values with the nulls of estimates as NaN, which JSON cannot write.
+    """Return plain values with the nulls of estimates as NaN, which JSON writes as null.
 
-    It is the one object `math.nan`, as where it is counted: another NaN would make two equal analyses differ.
+    It is always the object `math.nan`, as in a fresh count: another NaN object would make two equal analyses differ.
     """
     if isinstance(value, list):
         return [nan_for_null(inner) for inner in value]
@@ -112,7 +112,7 @@ def nan_for_null(value: Any) -> Any:
 
 
 def has_several(recipe: dict[str, Any]) -> bool:
-    """Say whether several teachers shared the work of a recipe."""
+    """Say whether a recipe has several teachers."""
     endpoints = (recipe.get("teacher") or {}).get("endpoints") or ()
     endpoints = endpoints if isinstance(endpoints, list) else ()
     teachers = recipe.get("teachers") or ()
@@ -140,7 +140,7 @@ def records_of(run: RunDir) -> RunRecords:
 
 
 def plan_of(run: RunDir, *, strict: bool = False) -> PlannedDraws | None:
-    """Return what the run's present plan asks; None while it is still being made, or where an older version ran.
+    """Return the requests of the run's present plan; None while it is incomplete, or for a run of an older version.
 
     Damaged lines are left out; with `strict` they raise InputError.
     """
@@ -159,7 +159,7 @@ def plan_of(run: RunDir, *, strict: bool = False) -> PlannedDraws | None:
 
 
 class Rereadable(Iterable[Any]):
-    """An iterable that can be read several times: a function makes its iterator each time."""
+    """An iterable that can be read several times, by a function that creates a new iterator each time."""
 
     def __init__(self, make: Callable[[], Iterable[Any]]) -> None:
         self.make = make
@@ -169,11 +169,11 @@ class Rereadable(Iterable[Any]):
 
 
 def usd_of(recipe: dict[str, Any]) -> Callable[[int, int], float] | None:
-    """Return what tokens cost by a resolved recipe; None where nobody knows."""
+    """Return the price function of a resolved recipe; None where the price is unknown."""
     try:
         teacher = msgspec.convert(recipe.get("teacher") or {}, TeacherOptions)
         price = price_of(teacher, msgspec.convert(recipe.get("budget") or {}, Budget))
-    except msgspec.ValidationError:  # a run of somebody else's, changed by hand: its other numbers can still be shown
+    except msgspec.ValidationError:  # a recipe that was edited by hand; the run's other numbers can still be shown
         return None
     return price.usd if price else None
 
@@ -182,17 +182,17 @@ SECTIONS = ("teacher", "budget", "curate")
 
 
 def read_recipe(run: RunDir) -> dict[str, Any]:
-    """Return the resolved recipe as plain values; empty where there is none."""
+    """Return the resolved recipe as plain values; empty without a readable recipe."""
     try:
-        found = parse_yaml(read_text(run, "recipe.yaml"), "recipe.yaml")
+        values = parse_yaml(read_text(run, "recipe.yaml"), "recipe.yaml")
     except RecipeError as error:
         run.tell(f"{run.path / 'recipe.yaml'}: {error} It counts as missing.")
         return {}
-    # Who edits a run's recipe, or sends one, may put anything under a key.
-    return {key: value for key, value in found.items() if key not in SECTIONS or isinstance(value, dict)}
+    # An edited or foreign recipe may have any value under a key.
+    return {key: value for key, value in values.items() if key not in SECTIONS or isinstance(value, dict)}
 
 
 def read_text(run: RunDir, name: str) -> str:
-    """Return a text file of the run, or "" where there is none."""
+    """Return a text file of the run, or "" where it does not exist."""
     path = run.path / name
     return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""

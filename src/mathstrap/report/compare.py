@@ -1,4 +1,4 @@
-"""Two runs side by side: funnels, yields and lengths with the interval of their difference."""
+"""Compare two runs: funnels, yields and lengths with the interval of their difference."""
 
 from __future__ import annotations
 
@@ -52,27 +52,29 @@ class RunComparison:
 
     @property
     def html(self) -> str:
-        """The comparison as one HTML page that needs nothing else."""
+        """The comparison as one self-contained HTML page."""
         css = "".join((TEMPLATES / name).read_text(encoding="utf-8") for name in ("look.css", "report.css"))
         template = environment().get_template("compare.html")
         return template.render(comparison=self, css=css, funnel=FUNNEL, groups=paired(self.a, self.b))
 
 
 def compare_runs(a: str | Path, b: str | Path) -> RunComparison:
-    """Return two runs side by side: printed it is a table for a terminal, `.html` is a page."""
+    """Compare two runs; the result prints as a table, and its `.html` is a page."""
     return compare(RunDir.read(a), RunDir.read(b))
 
 
 def compare(a: RunDir, b: RunDir) -> RunComparison:
-    """Count both runs and set them side by side."""
-    found_a, found_b = analyse_run(a), analyse_run(b)
+    """Count both runs and compare their numbers."""
+    analysis_a, analysis_b = analyse_run(a), analyse_run(b)
     lines = [
-        line for name, numbers_a, numbers_b in paired(found_a, found_b) for line in lines_of(name, numbers_a, numbers_b)
+        line
+        for name, numbers_a, numbers_b in paired(analysis_a, analysis_b)
+        for line in lines_of(name, numbers_a, numbers_b)
     ]
     name_a, name_b = str(a.manifest.get("name") or a.path.name), str(b.manifest.get("name") or b.path.name)
     if name_a == name_b:
         name_a, name_b = str(a.path), str(b.path)
-    return RunComparison(name_a=name_a, name_b=name_b, lines=lines, a=found_a, b=found_b)
+    return RunComparison(name_a=name_a, name_b=name_b, lines=lines, a=analysis_a, b=analysis_b)
 
 
 def paired(a: Analysis, b: Analysis) -> list[tuple[str, GroupNumbers | None, GroupNumbers | None]]:
@@ -122,13 +124,12 @@ def lines_of(name: str, a: GroupNumbers | None, b: GroupNumbers | None) -> list[
 
 
 def difference_text(a: Estimate | None, b: Estimate | None, scale: float) -> tuple[str, bool]:
-    """Return `+1.2 ± 0.9` for b - a with its 95 % interval, and whether that leaves out 0.
+    """Return `+1.2 ± 0.9` for b - a with its 95 % interval, and whether the interval excludes 0.
 
-    The two are taken as independent, which widens the interval where the runs share their seeds: a difference called
-    clear is clear.
+    The two are treated as independent, which is conservative: runs that share seeds have a narrower interval.
     """
     if a is None or b is None or any(math.isnan(value) for value in (a.value, b.value, a.low, b.low)):
         return "", False
     change = scale * (b.value - a.value)
-    reach = scale * math.hypot(a.half_width, b.half_width)
-    return f"{change:+,.1f} ± {reach:,.1f}", abs(change) > reach
+    half_width = scale * math.hypot(a.half_width, b.half_width)
+    return f"{change:+,.1f} ± {half_width:,.1f}", abs(change) > half_width

@@ -1,7 +1,7 @@
-"""What a report shows besides counts: diversity, perplexity, the contamination certificate, quirks avoided.
+"""The numbers of a report besides counts: diversity, perplexity, the contamination certificate, quirks avoided.
 
-Diversity gains and perplexities take minutes, so they are measured on demand and kept with the run; a report without
-them makes quick diversity gains from a sample of rows.
+Diversity gains and perplexities take minutes, so they are measured on demand and stored with the run; a report without
+them computes quick diversity gains from a sample of rows.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from mathstrap.errors import InputError, counted
 from mathstrap.files.rundir import RunDir
 from mathstrap.render.pages import METHOD_NAMES
+from mathstrap.report.analysis import nan_for_null
 from mathstrap.stats.diversity import DiversityOptions, Gain, gains_by_method, hash_share
 from mathstrap.stats.perplexity import PartPerplexity
 from mathstrap.types import Problem, Sample
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from mathstrap.stats.diversity import Embed, Floats
 
 T = TypeVar("T")
-# So many questions the full encoder reads in a few seconds on a laptop.
+# The full encoder reads this many questions in a few seconds on a laptop.
 FEW_QUESTIONS = 120
-# Finding every spoiled mask of 7,473 seeds takes half a minute; a report counts them on a draw of seeds.
+# Counting the quirks of 7,473 seeds takes half a minute, so a report counts them on a sample.
 QUIRK_SEEDS = 500
 
 
@@ -44,7 +45,7 @@ class Extras:
 
 @dataclass(frozen=True, kw_only=True)
 class Quirks:
-    """What the reference's rules would have spoiled, on `num_counted` of the run's `num_seeds` seeds."""
+    """The rows that the reference's rules would have spoiled, on `num_counted` of the run's `num_seeds` seeds."""
 
     counts: list[QuirkCount]
     num_counted: int
@@ -62,18 +63,18 @@ def save_perplexities(run: RunDir, parts: Sequence[PartPerplexity], note: str) -
 
 
 def load_extras(run: RunDir) -> Extras:
-    """Return what was saved; empty where nothing was."""
+    """Return the saved numbers; empty where none are saved."""
     gains, gain_note = _read(run, "diversity.json", "gains", Gain)
     parts, note = _read(run, "perplexity.json", "parts", PartPerplexity)
     return Extras(gains=gains, gain_note=gain_note, perplexities=parts, perplexity_note=note)
 
 
 def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tuple[list[Gain], str]:
-    """Return diversity gains that are quick to compute, and a sentence on how they were made.
+    """Return diversity gains that are quick to compute, and a sentence on how they were computed.
 
-    A few questions are read by the full encoder; more are embedded by averaged word vectors where their table, which
-    takes a minute to make, is there already; else there are none, and the sentence says how to get them. `samples` is
-    gone through twice. Raises MissingExtraError where the embedder is not installed.
+    A few questions are embedded by the full encoder; more by averaged word vectors if their table, which takes a minute
+    to compute, exists already; else there are no gains, and the sentence says how to get them. `samples` is read twice.
+    Raises MissingExtraError where the embedder is not installed.
     """
     different: set[str] = set()
     for sample in samples:
@@ -97,21 +98,21 @@ def quick_gains(samples: Iterable[Sample], *, max_new: int, max_base: int) -> tu
 
 
 def has_word_table() -> bool:
-    """Say whether the word vectors of the fast embedder are on this machine."""
-    from mathstrap.embedding import STATIC_VERSION, _cache_folder
+    """Say whether this machine has the fast embedder's table of word vectors."""
+    from mathstrap.embedding import word_table_path
 
-    return (_cache_folder() / f"minilm-static-{STATIC_VERSION}.npy").is_file()
+    return word_table_path().is_file()
 
 
 def embed_once(texts: Sequence[str], embed: Embed) -> Floats:
-    """Embed each different text once: answers to one question share it."""
+    """Embed each distinct text once, because answers to one question share its text."""
     place = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     return embed(tuple(place))[[place[text] for text in texts]]
 
 
 @functools.lru_cache(maxsize=32)
 def encode_few(texts: tuple[str, ...]) -> Floats:
-    """Embed a few texts by the full encoder; a run that is made again in a notebook asks for the same ones."""
+    """Embed a few texts by the full encoder; cached, because rerun notebook cells embed the same texts."""
     from mathstrap.embedding import EmbedOptions, embed
 
     return embed(texts, EmbedOptions(model="minilm"))
@@ -125,43 +126,38 @@ def average_words(texts: Sequence[str]) -> Floats:
 
 
 def base_note(gains: Sequence[Gain], base: str) -> str:
-    """Return the sentence on what the base set was."""
+    """Return the sentence on the base set."""
     size = gains[0].num_base if gains else 0
     name = METHOD_NAMES.get(base, base).lower()
     return f"base: {counted(size, 'row')} of {name}, whose own gain is that of rows held out of it."
 
 
 def read_certificate(run: RunDir) -> Certificate | None:
-    """Return the run's contamination certificate, None where it was compared with no test set."""
+    """Return the run's contamination certificate; None without one."""
     from mathstrap.curate.certificate import Certificate
 
     return run.read_value("contamination.json", Certificate)
 
 
 def quirks_of(run: RunDir) -> Quirks:
-    """Count the quirks of the reference on the run's seeds, or on a draw of them by a hash of their ids."""
-    from mathstrap.augment.quirks import count_quirks  # half a second that `stats`, which shows none, does not wait
+    """Count the quirks of the reference on the run's seeds, or on a sample of them by a hash of their ids."""
+    from mathstrap.augment.quirks import count_quirks  # takes half a second, which `mathstrap stats` does not need
 
     rows = run.read_records("problems", Problem) if run.has("problems") else ()
     seeds = [problem for problem in rows if problem.method == "seed"]
     drawn = sorted(seeds, key=lambda seed: hash_share(seed.id))[:QUIRK_SEEDS]
-    counts = [count for count in count_quirks(sorted(drawn, key=lambda seed: seed.id)) if count.count]
+    counts = [quirk for quirk in count_quirks(sorted(drawn, key=lambda seed: seed.id)) if quirk.count]
     return Quirks(counts=counts, num_counted=len(drawn), num_seeds=len(seeds))
 
 
 def _read(run: RunDir, name: str, key: str, kind: type[T]) -> tuple[list[T], str]:
     saved = run.read_value(name, dict[str, Any]) or {}
     try:
-        return msgspec.convert(_nan(saved.get(key, [])), list[kind]), str(saved.get("note", ""))  # type: ignore[valid-type]
+        values = nan_for_null(saved.get(key, []))
+        return msgspec.convert(values, list[kind]), str(saved.get("note", ""))  # type: ignore[valid-type]
     except (msgspec.ValidationError, RecursionError) as error:
         run.tell(f"{run.path / name}: {error}. It counts as missing; `mathstrap stats` makes it again.")
         return [], ""
 
 
-def _nan(value: object) -> object:
-    """Return plain values with null, JSON's only way to write a missing number, as NaN."""
-    if isinstance(value, dict):
-        return {key: _nan(inner) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_nan(inner) for inner in value]
-    return float("nan") if value is None else value
+

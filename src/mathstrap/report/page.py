@@ -19,9 +19,9 @@ from mathstrap.stats import FUNNEL, Analysis, quantile
 from mathstrap.types import Problem, Reject, Sample, Verdict
 
 EXAMPLES = 10
-OPEN = 3  # of each kind; a page that shows all of them is one that nobody scrolls through
-REASONS_OPEN = 3  # with examples; the other reasons are one line each until they are clicked
-# The report's own diversity numbers come from a sample, so that the end of a run is not held up.
+OPEN = 3  # examples of each kind that are unfolded, so that the page stays short enough to scroll
+REASONS_OPEN = 3  # reject reasons with examples unfolded; the others are one line each until clicked
+# The report's own diversity numbers come from a sample, so that the report does not take minutes.
 QUICK_NEW, QUICK_BASE = 1_000, 5_000
 FORMULA_SECONDS = 20.0
 
@@ -32,10 +32,10 @@ def write_report(run: RunDir, analysis: Analysis | None = None, *, measure: bool
 
 
 def render_report(run: RunDir, analysis: Analysis | None = None, *, measure: bool = True) -> str:
-    """Return the report of a run as one HTML page; `analysis` saves counting the run again.
+    """Return the report of a run as one HTML page; with `analysis` the run need not be counted again.
 
-    Without `measure` it shows the diversity that was measured before and no quirks of the reference: both take seconds
-    of embedding and masking, which a run does not spend on a page that may never be opened.
+    Without `measure` it shows only saved diversity numbers and no quirks of the reference: both take seconds of
+    embedding and masking, which a run does not spend on a page that may never be opened.
     """
     analysis = analysis or analyse_run(run)
     functions = text_functions(TimeBudget(seconds=FORMULA_SECONDS))
@@ -43,7 +43,7 @@ def render_report(run: RunDir, analysis: Analysis | None = None, *, measure: boo
 
 
 def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]:
-    """Return what the template shows."""
+    """Return the template's variables."""
     manifest, recipe = run.manifest, read_recipe(run)
     teacher = recipe.get("teacher") or {}
     has = run.has
@@ -89,23 +89,23 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
 
 
 def is_bundled_teacher(teacher: dict[str, Any]) -> bool:
-    """Say whether a recipe's teacher is the tiny one that comes with the package."""
+    """Say whether a recipe's teacher is the tiny model that comes with the package."""
     return teacher.get("backend") == "embedded" and not (teacher.get("model_path") or teacher.get("model"))
 
 
 def short_of(manifest: dict[str, Any]) -> list[str]:
-    """Return sentences on what a run has less of than was planned."""
+    """Return sentences on the run's shortfalls against its plan."""
     rows = manifest.get("shortfall", ())
     return [str(row["sentence"]) for row in rows if isinstance(row, dict) and "sentence" in row]
 
 
 def kinds(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
-    """Return method -> dataset -> rows of the data set that was made."""
-    found: dict[str, dict[str, int]] = {}
+    """Return method -> dataset -> number of samples."""
+    counts: dict[str, dict[str, int]] = {}
     for sample in samples:
-        row = found.setdefault(sample.method, {})
+        row = counts.setdefault(sample.method, {})
         row[sample.dataset] = row.get(sample.dataset, 0) + 1
-    return found
+    return counts
 
 
 def all_rejects(analysis: Analysis) -> dict[str, dict[str, int]]:
@@ -134,7 +134,7 @@ def length_panels(analysis: Analysis) -> list[dict[str, Any]]:
 
 
 def read_extras(run: RunDir, samples: Iterable[Sample]) -> Extras:
-    """Return saved diversity and perplexity numbers; where no diversity is saved, a quick one where an embedder is."""
+    """Return saved diversity and perplexity numbers; without saved diversity, a quick one if the embedder exists."""
     extras = load_extras(run)
     if extras.gains:
         return extras

@@ -1,13 +1,13 @@
-"""Pure numbers from a run's records: funnel, yields, lengths, rejects, cost. Knows nothing of files or pages.
+"""Compute a run's numbers from its records: funnel, yields, lengths, rejects, cost. Knows nothing of files or pages.
 
-A run is gone through once, whatever its size: one `MethodCounts` is kept per method and seed question, from which
-every group (all, by method, dataset, difficulty) and its interval follow.
+A run is read once, whatever its size: one `MethodCounts` per method and seed question gives the numbers and intervals
+of every group (all, by method, dataset, difficulty).
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
@@ -42,7 +42,7 @@ class HasId(Protocol):
 
 
 class HasOutcome(Protocol):
-    """A verdict, or the part of one that is counted."""
+    """A verdict, or the part of it that is counted."""
 
     @property
     def candidate(self) -> str:
@@ -50,14 +50,14 @@ class HasOutcome(Protocol):
 
     @property
     def outcome(self) -> Outcome:
-        """What the grader said."""
+        """The verdict."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedDraws:
-    """What the present recipe asks, of all that a run directory was ever charged for.
+    """The requests of the present recipe, among all that were ever paid for in a run directory.
 
-    draws   question id -> how many draws are asked for, and the key of what they ask
+    draws   question id -> the number of draws, and the key of their request
     keys    "id NUL key" of every other request
     """
 
@@ -65,7 +65,7 @@ class PlannedDraws:
     keys: Set[str] = frozenset()
 
     def asks(self, request: str, key: str) -> bool:
-        """Say whether this request, asked in these words, is part of the plan."""
+        """Say whether this request with this key is part of the plan."""
         question, _, draw = request.rpartition("#")
         num_draws, drawn = self.draws.get(question, (0, ""))
         is_draw = drawn == key and draw.isascii() and draw.isdecimal() and len(draw) < 10 and int(draw) < num_draws
@@ -74,9 +74,9 @@ class PlannedDraws:
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecords:
-    """A run's records; each is read once. `rewrites` and `replies` are what the paid stages returned.
+    """A run's records; each is read once. `rewrites` and `replies` are the replies of the paid stages.
 
-    Without a plan every reply counts: the run has not come far enough to know which ones it uses.
+    Without a plan every reply counts, because the run does not know yet which ones it uses.
     """
 
     plan: PlannedDraws | None = None
@@ -95,7 +95,7 @@ class RunRecords:
 class MethodCounts:
     """The counters of one method at one seed question; words, steps and kept_tokens are sums over kept samples.
 
-    `computed` and `computed_kept` are the correct and the kept answers that no teacher gave: worked solutions.
+    `computed` and `computed_kept` are the correct and the kept answers of worked solutions, which no teacher gave.
     """
 
     drafted: int = 0
@@ -114,7 +114,7 @@ class MethodCounts:
     tokens_out: int = 0
     computed: int = 0
     computed_kept: int = 0
-    usd_stated: float = 0.0  # what servers charged by their own word, for these tokens
+    usd_stated: float = 0.0  # the cost that servers stated, for the tokens stated_in and stated_out
     stated_in: int = 0
     stated_out: int = 0
 
@@ -128,7 +128,7 @@ class MethodCounts:
             self.stated_out += reply.tokens_out
 
     def usd(self, price: Callable[[int, int], float]) -> float:
-        """Return what was paid: the servers' own word, and the rest by a price."""
+        """Return the cost: as stated by the servers, and by a price for the other tokens."""
         return self.usd_stated + price(self.tokens_in - self.stated_in, self.tokens_out - self.stated_out)
 
 
@@ -155,7 +155,7 @@ class GroupNumbers:
 
 @dataclass(frozen=True, kw_only=True)
 class OtherReplies:
-    """What was paid for under an earlier recipe of the same run and is not part of the present one."""
+    """Replies that an earlier recipe of the run paid for and the present recipe does not use."""
 
     replies: int = 0
     tokens_in: int = 0
@@ -164,7 +164,7 @@ class OtherReplies:
 
     @property
     def sentence(self) -> str:
-        """Say it in one line; empty where there are no such replies."""
+        """The sentence on them; empty without such replies."""
         if not self.replies:
             return ""
         replies = "1 reply" if self.replies == 1 else f"{self.replies:,} replies"
@@ -176,10 +176,10 @@ class OtherReplies:
 class Analysis:
     """Every number of a run; `rejects` counts reason -> method -> rows, `lengths` method -> unit -> value -> rows.
 
-    `finish_reasons` names a word for the end that nobody knows in brackets: `unknown (tired)`. `tokens_reasoning` are
-    those of tokens_out that went into thoughts, `thoughts` the replies that have one. `by_teacher` is empty for a run
-    of one teacher; rewrites count for who wrote them. Only what the present recipe asks is counted;
-    `other` is the rest. `computed` are the correct answers that no teacher gave: worked solutions.
+    `finish_reasons` keeps a server's unknown word in brackets: `unknown (tired)`. `tokens_reasoning` are the tokens_out
+    of thoughts, `thoughts` the replies that have one. `by_teacher` is empty for a run of one teacher; rewrites count
+    for their own teacher. Only the present recipe's requests are counted; `other` has the remaining replies. `computed`
+    counts the correct answers of worked solutions, which no teacher gave.
     """
 
     everything: GroupNumbers
@@ -201,7 +201,7 @@ class Analysis:
 
     @property
     def computed_sentence(self) -> str:
-        """Say why a funnel may widen where answers are parsed; empty where no answer was computed."""
+        """The reason why a funnel may widen at "parsed"; empty where no answer was computed."""
         if not self.computed:
             return ""
         were, join = ("1 answer was", "joins") if self.computed == 1 else (f"{self.computed:,} answers were", "join")
@@ -209,7 +209,7 @@ class Analysis:
 
     @property
     def tokens_sentence(self) -> str:
-        """Say how many tokens the run took, and how many of them were thinking."""
+        """The run's number of tokens, and how many of them were thoughts."""
         sentence = f"{self.tokens_in:,} prompt and {self.tokens_out:,} reply tokens"
         if not self.tokens_reasoning:
             return sentence
@@ -217,7 +217,7 @@ class Analysis:
 
     @property
     def unknown_endings(self) -> dict[str, int]:
-        """Return the words for the end of a reply that nobody knows, and how many replies have each."""
+        """The servers' unknown finish reasons, and the number of replies with each."""
         prefix, suffix = UNKNOWN_END.split("%s")
         names = [name for name in self.finish_reasons if name.startswith(prefix)]
         return {name.removeprefix(prefix).removesuffix(suffix): self.finish_reasons[name] for name in names}
@@ -228,9 +228,9 @@ UNKNOWN_END = "unknown (%s)"
 
 @dataclass
 class _Tally:
-    """What one pass over the records adds up."""
+    """The running sums of the pass over the records."""
 
-    cells: dict[tuple[str, str], MethodCounts] = field(default_factory=dict)
+    cells: defaultdict[tuple[str, str], MethodCounts] = field(default_factory=lambda: defaultdict(MethodCounts))
     seeds: dict[str, tuple[str, str]] = field(default_factory=dict)  # seed id -> (dataset, difficulty)
     rejects: dict[str, dict[str, int]] = field(default_factory=dict)
     finish: Counter[str] = field(default_factory=Counter)
@@ -238,39 +238,32 @@ class _Tally:
     tokens_reasoning: int = 0
     thoughts: int = 0
     is_mixed: bool = False
-    teachers: dict[tuple[str, str], MethodCounts] = field(default_factory=dict)  # (who, seed) -> the same counters
+    # (teacher, seed) -> the same counters
+    teachers: defaultdict[tuple[str, str], MethodCounts] = field(default_factory=lambda: defaultdict(MethodCounts))
     who: dict[str, str] = field(default_factory=dict)  # reply id -> who wrote it
     other: MethodCounts = field(default_factory=MethodCounts)  # what is not part of the plan
 
     def teacher_cell(self, record_id: str) -> MethodCounts | None:
-        """Return the counters of who wrote a reply; None in a run of one teacher."""
+        """Return the counters of a reply's teacher; None in a run of one teacher."""
         name = self.who.get(record_id)
         if name is None:
             return None
-        key = (name, root_of(record_id))
-        found = self.teachers.get(key)
-        if found is None:
-            found = self.teachers[key] = MethodCounts()
-        return found
+        return self.teachers[name, root_of(record_id)]
 
     def both(self, record_id: str) -> list[MethodCounts]:
-        """Return the counters that a record of an answer counts for: its method's, and its teacher's in a mix."""
+        """Return the counters of an answer's record: its method's, and with several teachers its teacher's."""
         own = self.teacher_cell(record_id)
         return [self.cell(record_id)] if own is None else [self.cell(record_id), own]
 
     def reply(self, reply: ReplyUsage | Completion) -> None:
-        """Count how a reply ended and how many tokens it thought."""
+        """Count a reply's finish reason and reasoning tokens."""
         is_named = reply.finish_reason == "unknown" and reply.ended
         self.finish[UNKNOWN_END % reply.ended if is_named else reply.finish_reason] += 1
         self.tokens_reasoning += reply.tokens_reasoning
         self.thoughts += bool(reply.tokens_reasoning or reply.has_thought)
 
     def cell(self, record_id: str) -> MethodCounts:
-        key = (method_of(record_id), root_of(record_id))
-        found = self.cells.get(key)
-        if found is None:
-            found = self.cells[key] = MethodCounts()
-        return found
+        return self.cells[method_of(record_id), root_of(record_id)]
 
 
 def analyse(
@@ -282,7 +275,7 @@ def analyse(
 ) -> Analysis:
     """Return every number of a run; `usd` prices (tokens in, tokens out), None where no price is known.
 
-    `is_mixed` says that several teachers shared the work, and that each is counted apart.
+    `is_mixed` says that the run has several teachers, which are also counted separately.
     """
     tally = _Tally(is_mixed=is_mixed)
     _count_questions(tally, records)
@@ -329,7 +322,7 @@ def method_of(record_id: str) -> str:
 
 
 def difficulty_of(seed: Problem) -> str:
-    """Return the dataset's own level, else the steps of the gold solution, else how long the question is."""
+    """Return the dataset's own level, else the steps of the gold solution, else the length of the question."""
     level = seed.tags.get("level")
     if level not in (None, ""):
         text = str(level)
@@ -346,7 +339,7 @@ _SENTENCE = re.compile(r"[.!?](?=\s|$)")
 
 
 def count_steps(text: str) -> int:
-    """Return the number of reasoning steps: lines but the concluding ones, or sentences where there is one line."""
+    """Return the number of reasoning steps: lines except concluding ones, or sentences of a single line."""
     lines = [line for line in text.splitlines() if line.strip() and not _CONCLUSION.match(line)]
     if len(lines) != 1:
         return len(lines)
@@ -355,7 +348,7 @@ def count_steps(text: str) -> int:
 
 
 def quantile(counts: Mapping[int, int], at: float) -> float:
-    """Return the value below which a share `at` of the rows lies (the lower one of two); NaN for no rows."""
+    """Return the lower quantile `at` (0 to 1) of value -> rows; NaN without rows."""
     total = sum(counts.values())
     seen = 0
     for value in sorted(counts):
@@ -389,7 +382,7 @@ def _count_questions(tally: _Tally, records: RunRecords) -> None:
 
 
 def _count_replies(tally: _Tally, records: RunRecords) -> dict[str, int]:
-    """Count what was paid for and return the reply tokens of each solve request."""
+    """Count the paid replies and return the reply tokens of each solve request."""
     tokens: dict[str, int] = {}
     plan = records.plan
 
@@ -409,13 +402,13 @@ def _count_replies(tally: _Tally, records: RunRecords) -> dict[str, int]:
     for reply in filter(is_planned, records.replies):
         if tally.is_mixed:
             tally.who[reply.request] = reply.teacher or reply.model
-        if is_check(reply.request):  # paid for, and no answer to the question
+        if is_check(reply.request):  # paid for, but not an answer to the question
             for cell in tally.both(reply.request):
                 cell.pay(reply)
             tally.reply(reply)
             continue
         for cell in tally.both(reply.request):
-            if reply.request not in tokens:  # an edited prompt leaves the older reply there: paid, not counted
+            if reply.request not in tokens:  # an edited prompt leaves an older reply, which is paid but not counted
                 cell.asked += 1
                 cell.answered += 1
             cell.pay(reply)
@@ -482,8 +475,8 @@ def _group(name: str, cells: Cells, usd: Usd) -> GroupNumbers:
     asked = [cell for cell in seeds if cell.asked]
     answered = [cell for cell in seeds if cell.answered]
     kept = [cell for cell in seeds if cell.kept]
-    paid = [cell for cell in seeds if cell.tokens_in + cell.tokens_out or cell.asked or cell.kept]
-    usd_per_kept = ratio_of([(cell.usd(usd), cell.kept) for cell in paid]) if usd else None
+    paying = [cell for cell in seeds if cell.tokens_in + cell.tokens_out or cell.asked or cell.kept]
+    usd_per_kept = ratio_of([(cell.usd(usd), cell.kept) for cell in paying]) if usd else None
     return GroupNumbers(
         name=name,
         counts={stage: sum(getattr(cell, stage) for cell in seeds) for stage in COUNTED},
@@ -492,13 +485,13 @@ def _group(name: str, cells: Cells, usd: Usd) -> GroupNumbers:
         words=ratio_of([(cell.words, cell.kept) for cell in kept]),
         tokens=ratio_of([(cell.kept_tokens, cell.kept) for cell in kept]),
         steps=ratio_of([(cell.steps, cell.kept) for cell in kept]),
-        tokens_per_kept=ratio_of([(cell.tokens_in + cell.tokens_out, cell.kept) for cell in paid]),
+        tokens_per_kept=ratio_of([(cell.tokens_in + cell.tokens_out, cell.kept) for cell in paying]),
         usd_per_kept=usd_per_kept,
     )
 
 
 def _by_seed(cells: Cells) -> list[MethodCounts]:
-    """Return one cell per seed: its methods' cells added up."""
+    """Return one cell per seed, the sum of its methods' cells."""
     merged: dict[str, MethodCounts] = {}
     shared: set[str] = set()
     for (_, seed), cell in cells.items():
@@ -506,7 +499,7 @@ def _by_seed(cells: Cells) -> list[MethodCounts]:
         if first is None:
             merged[seed] = cell
             continue
-        if seed not in shared:  # the first cell belongs to its method's group too
+        if seed not in shared:  # the first cell also belongs to its method's group, so it must not be changed
             shared.add(seed)
             first = merged[seed] = replace(first)
         for counter in _COUNTERS:

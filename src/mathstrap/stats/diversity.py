@@ -1,7 +1,7 @@
-"""The paper's diversity gain: how far new rows lie from the nearest row of a base set. Pure; needs numpy.
+"""The paper's diversity gain: the mean squared distance of new rows to the nearest row of a base set. Needs numpy.
 
 d_gain = (1/M) * sum over new x of min over base y of ||f(x) - f(y)||^2  (paper, sections 4.1 and 4.5).
-The paper's text speaks of questions and its formula of (question, reply, answer) triples: both can be had.
+The paper's text speaks of questions and its formula of (question, reply, answer) triples; both are options.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class DiversityOptions:
 
     text        "question" embeds the query alone, "triple" the query with the reply and the answer.
     base        the method whose samples are the base set; the paper's is answer augmentation.
-    held_out    the share of the base method's rows kept out of the base and measured as new rows of that method: what
-                more of the same adds. On questions alone that is 0, since their seeds' questions are in the base.
+    held_out    the share of the base method's rows held out of the base and measured as new rows of that method, the
+                gain of more of the same. For questions it is 0, because their seeds' questions are in the base.
     max_new, max_base   at most this many rows of each method, drawn by a hash of the id; 0 = all. The paper uses 20,000
                 new rows; the gain shrinks as the base grows, so compare runs at equal bases only.
     """
@@ -48,8 +48,8 @@ class DiversityOptions:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Row:
-    """What is needed of a sample to measure it."""
+class DiversityRow:
+    """The fields of a sample that the gain needs."""
 
     id: str
     seed: str
@@ -71,8 +71,8 @@ def nearest_squared(
 ) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Return, for each row of `new`, the squared L2 distance to its nearest row of `base`, and that row's index.
 
-    Shapes (M, d) and (N, d); memory is new_block x base_block distances whatever M and N. The nearest row is found with
-    |a|^2 + |b|^2 - 2ab in float32; its distance is then taken anew from the difference, so that equal rows give 0.
+    Shapes (M, d) and (N, d); memory is new_block x base_block distances whatever M and N. The nearest row is computed
+    with |a|^2 + |b|^2 - 2ab in float32, its distance again from the difference, so that equal rows give exactly 0.
     """
     import numpy as np
 
@@ -90,11 +90,11 @@ def nearest_squared(
             scores = block @ part.T
             scores *= -2
             scores += base_norms[base_start : base_start + base_block]
-            found = scores.argmin(axis=1)
-            values = scores[np.arange(len(block)), found]
+            closest = scores.argmin(axis=1)
+            values = scores[np.arange(len(block)), closest]
             closer = values < best
             best[closer] = values[closer]
-            best_index[closer] = base_start + found[closer]
+            best_index[closer] = base_start + closest[closer]
         difference = block.astype(np.float64) - base[best_index]
         distances[start : start + len(block)] = np.einsum("ij,ij->i", difference, difference)
         indices[start : start + len(block)] = best_index
@@ -114,8 +114,8 @@ def diversity_gain(new: Floats, base: Floats, *, clusters: Sequence[str] | None 
 def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityOptions | None = None) -> list[Gain]:
     """Return the gain of every method over the base method; raises InputError where the base method has no rows.
 
-    The base method is measured on rows that are held out of the base. New rows are embedded block by block; the base's
-    vectors are held, 1.5 KB a row.
+    The base method is measured on rows held out of the base. New rows are embedded block by block; the base's vectors
+    stay in memory, 1.5 KB a row.
     """
     options = options or DiversityOptions()
     base, new = split_base(samples, options)
@@ -136,33 +136,35 @@ def gains_by_method(samples: Iterable[Sample], embed: Embed, options: DiversityO
     return gains
 
 
-def split_base(samples: Iterable[Sample], options: DiversityOptions) -> tuple[list[Row], dict[str, list[Row]]]:
+def split_base(
+    samples: Iterable[Sample], options: DiversityOptions
+) -> tuple[list[DiversityRow], dict[str, list[DiversityRow]]]:
     """Return the base rows and each method's new rows, drawn by hashes of ids so that order does not matter."""
     from mathstrap.types import METHODS
 
-    base: list[Row] = []
-    new: dict[str, list[Row]] = {}
+    base: list[DiversityRow] = []
+    new: dict[str, list[DiversityRow]] = {}
     for sample in samples:
         in_base = sample.method == options.base and hash_share(sample.id) >= options.held_out
         rows, most = (base, options.max_base) if in_base else (new.setdefault(sample.method, []), options.max_new)
-        rows.append(Row(id=sample.id, seed=sample.seed, text=text_of(sample, options.text)))
-        if most and len(rows) >= 2 * most:  # hold two draws' worth of texts at most, whatever the run's size
+        rows.append(DiversityRow(id=sample.id, seed=sample.seed, text=text_of(sample, options.text)))
+        if most and len(rows) >= 2 * most:  # bounds the memory, whatever the run's size
             rows[:] = draw(rows, most)
     order = [*(method for method in METHODS if method in new), *sorted(set(new) - set(METHODS))]
     return draw(base, options.max_base), {method: draw(new[method], options.max_new) for method in order}
 
 
-def draw(rows: Sequence[Row], count: int) -> list[Row]:
+def draw(rows: Sequence[DiversityRow], count: int) -> list[DiversityRow]:
     """Return the `count` rows with the smallest hashes of their ids (all for 0), in order of id."""
     chosen = sorted(rows, key=lambda row: hash_share(row.id))[:count] if count else rows
     return sorted(chosen, key=lambda row: row.id)
 
 
 def text_of(sample: Sample, text: Literal["question", "triple"]) -> str:
-    """Return what is embedded of a sample."""
+    """Return the text of a sample that is embedded."""
     return sample.query if text == "question" else f"{sample.query}\n{sample.response}\n{sample.answer}"
 
 
 def hash_share(text: str) -> float:
-    """Return a number in [0, 1) that depends on nothing but the text."""
+    """Return a number in [0, 1) by a hash of the text."""
     return int.from_bytes(blake2b(text.encode("utf-8", "replace"), digest_size=8).digest(), "big") / 2**64

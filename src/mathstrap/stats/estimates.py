@@ -1,4 +1,4 @@
-"""Means and shares with 95 % intervals that know that rows of one seed question are not independent. Pure.
+"""Means and shares with 95 % intervals that account for the dependence of rows of one seed question. Pure.
 
 Every estimate is a ratio of two sums, taken over clusters (one per seed question): a share is correct / answered, a
 mean length is words / replies, a price is dollars / kept samples. Its variance is the linearised one of a ratio
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
 
-# scipy.stats would serve here, but no install of Mathstrap needs scipy for anything else (60 MB), and a report is made
-# by the smallest one.
+# scipy.stats has these functions, but it is 60 MB that no install of Mathstrap needs otherwise, and reports are part of
+# the base install.
 Z = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A number with its 95 % interval; `num` is the denominator's sum, `clusters` how many seeds it comes from.
+    """A number with its 95 % interval; `num` is the denominator's sum, `clusters` the number of seeds.
 
-    `low` and `high` are NaN where no interval can be had: no rows, or a mean from one seed.
+    `low` and `high` are NaN where an interval cannot be computed: no rows, or a mean over one seed.
     """
 
     value: float
@@ -42,14 +42,14 @@ NOTHING = Estimate(value=math.nan, low=math.nan, high=math.nan, num=0, clusters=
 
 @dataclass
 class Sums:
-    """A numerator and a denominator being added up, cluster by cluster."""
+    """The running sums of a numerator and a denominator, by cluster."""
 
     top: dict[str, float]
     bottom: dict[str, float]
 
     @classmethod
     def empty(cls) -> Sums:
-        """Return sums of nothing."""
+        """Return empty sums."""
         return cls({}, {})
 
     def add(self, cluster: str, top: float, bottom: float = 1.0) -> None:
@@ -67,7 +67,7 @@ class Sums:
 
 
 def ratio(top: Mapping[str, float], bottom: Mapping[str, float]) -> Estimate:
-    """Return sum(top) / sum(bottom) with a 95 % interval from the spread between clusters (the mappings' keys)."""
+    """Return sum(top) / sum(bottom) with a 95 % interval from the variance between clusters (the mappings' keys)."""
     return ratio_of([(top.get(name, 0.0), size) for name, size in bottom.items()])
 
 
@@ -84,14 +84,14 @@ def ratio_of(pairs: Sequence[tuple[float, float]]) -> Estimate:
     value = math.fsum(part for part, _ in pairs) / whole
     if clusters < 2:
         return Estimate(value=value, low=math.nan, high=math.nan, num=round(whole), clusters=clusters)
-    reach = t_quantile(0.025, clusters - 1) * math.sqrt(_ratio_variance(pairs, value, whole))
-    return Estimate(value=value, low=value - reach, high=value + reach, num=round(whole), clusters=clusters)
+    half_width = t_quantile(0.025, clusters - 1) * math.sqrt(_ratio_variance(pairs, value, whole))
+    return Estimate(value=value, low=value - half_width, high=value + half_width, num=round(whole), clusters=clusters)
 
 
 def share_of(pairs: Sequence[tuple[float, float]]) -> Estimate:
     """Return a proportion with Wilson's interval, its sample size divided by the design effect of the clusters.
 
-    Where all or none succeed, the data cannot tell the design effect, and each cluster counts as one observation.
+    Where all or none succeed, the design effect cannot be estimated, and each cluster counts as one observation.
     """
     whole, clusters = math.fsum(size for _, size in pairs), len(pairs)
     if whole <= 0:
@@ -109,28 +109,28 @@ def wilson(value: float, num: float) -> tuple[float, float]:
     """Return Wilson's 95 % interval of a proportion seen in `num` observations; `num` need not be whole."""
     if num <= 0:
         return 0.0, 1.0
-    value = min(1.0, max(0.0, value))  # a file whose lines were doubled counts more successes than tries
+    value = min(1.0, max(0.0, value))  # a file with duplicated lines may count more successes than tries
     middle = (value + Z * Z / (2 * num)) / (1 + Z * Z / num)
-    reach = Z / (1 + Z * Z / num) * math.sqrt(value * (1 - value) / num + Z * Z / (4 * num * num))
-    low = 0.0 if value <= 0 else max(0.0, middle - reach)
-    return low, 1.0 if value >= 1 else min(1.0, middle + reach)
+    half_width = Z / (1 + Z * Z / num) * math.sqrt(value * (1 - value) / num + Z * Z / (4 * num * num))
+    low = 0.0 if value <= 0 else max(0.0, middle - half_width)
+    return low, 1.0 if value >= 1 else min(1.0, middle + half_width)
 
 
 def median(values: Sequence[float]) -> Estimate:
-    """Return the median with the distribution-free interval between order statistics; rows taken as independent."""
+    """Return the median with the distribution-free interval of order statistics, treating rows as independent."""
     ordered = sorted(values)
     num = len(ordered)
     if not num:
         return NOTHING
     middle = (ordered[(num - 1) // 2] + ordered[num // 2]) / 2
-    below = math.floor((num - Z * math.sqrt(num)) / 2)  # how many values lie below the lower end
+    below = math.floor((num - Z * math.sqrt(num)) / 2)  # the number of values below the lower end
     if below < 1:
         return Estimate(value=middle, low=math.nan, high=math.nan, num=num, clusters=num)
     return Estimate(value=middle, low=ordered[below - 1], high=ordered[num - below], num=num, clusters=num)
 
 
 def two_sided_p(value: float, freedom: int) -> float:
-    """Return the chance that Student's t with a whole number of degrees of freedom lies as far from 0 as `value`.
+    """Return the two-sided p-value of Student's t with a whole number of degrees of freedom.
 
     The finite series of Abramowitz and Stegun, 26.7.3 and 26.7.4.
     """
@@ -149,7 +149,7 @@ def two_sided_p(value: float, freedom: int) -> float:
 def t_quantile(tail: float, freedom: int) -> float:
     """Return the value that Student's t exceeds with the chance `tail`, which is above 0 and at most 0.5.
 
-    Fisher's expansion is exact to seven digits where there are many degrees of freedom, and there the series is slow.
+    Above 200 degrees of freedom the series is slow, and Fisher's expansion is exact to seven digits.
     """
     if freedom > 200:
         z, n = NormalDist().inv_cdf(1 - tail), float(freedom)
@@ -166,5 +166,5 @@ def t_quantile(tail: float, freedom: int) -> float:
 
 def _ratio_variance(pairs: Sequence[tuple[float, float]], value: float, whole: float) -> float:
     clusters = len(pairs)
-    spread = math.fsum((part - value * size) ** 2 for part, size in pairs)
-    return clusters / (clusters - 1) * spread / (whole * whole)
+    squares = math.fsum((part - value * size) ** 2 for part, size in pairs)
+    return clusters / (clusters - 1) * squares / (whole * whole)

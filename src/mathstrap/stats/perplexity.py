@@ -1,4 +1,4 @@
-"""Perplexity of training texts under a Hugging Face model: how surprising a reply is to a model not yet tuned on it.
+"""Perplexity of training texts under a Hugging Face model that was not trained on them.
 
 The paper (section 4.4) compares answer-only text, chains of thought and the bootstrapped parts. It does not say whether
 prompt tokens count; here they are masked unless asked for. Needs torch and transformers.
@@ -30,7 +30,7 @@ class PerplexityOptions:
     model         a folder or hub name of a causal language model.
     mask_prompt   count the reply's tokens only; off, the question's tokens count too.
     template      the prompt; `[[question]]` is replaced.
-    max_tokens    longer texts are cut at the end; how many were is reported.
+    max_tokens    longer texts are cut at the end; the number of cut texts is reported.
     max_rows      at most this many rows of each part, drawn by a hash of the id; 0 = all.
     """
 
@@ -45,7 +45,7 @@ class PerplexityOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptAndReply:
-    """A prompt and the reply whose surprise is measured."""
+    """A prompt and the reply whose likelihood is measured."""
 
     prompt: str
     reply: str
@@ -53,7 +53,7 @@ class PromptAndReply:
 
 @dataclass(frozen=True, kw_only=True)
 class Surprise:
-    """The negative log-likelihood (nats) of one text's counted tokens, and how many there are."""
+    """The negative log-likelihood (nats) of one text's counted tokens, and their number."""
 
     nats: float
     tokens: int
@@ -67,7 +67,7 @@ class Surprise:
 
 @dataclass(frozen=True, kw_only=True)
 class PartPerplexity:
-    """The perplexity of one part: the median of its texts with its interval, and that of all its tokens together."""
+    """The perplexity of one part: the median over its texts with its interval, and the pooled one of all its tokens."""
 
     part: str
     median: Estimate
@@ -113,17 +113,17 @@ def parts_of(
     return {part: [text for _, text in (pairs[:rows] if rows else pairs)] for part, pairs in named.items()}
 
 
-def summarise(part: str, found: Sequence[Surprise]) -> PartPerplexity:
-    """Return one part's numbers; texts without a counted token do not enter the median."""
-    tokens = sum(surprise.tokens for surprise in found)
-    nats = math.fsum(surprise.nats for surprise in found)
+def summarise(part: str, text_surprises: Sequence[Surprise]) -> PartPerplexity:
+    """Return one part's numbers; texts without a counted token are left out of the median."""
+    tokens = sum(surprise.tokens for surprise in text_surprises)
+    nats = math.fsum(surprise.nats for surprise in text_surprises)
     return PartPerplexity(
         part=part,
-        median=median([surprise.perplexity for surprise in found if surprise.tokens]),
+        median=median([surprise.perplexity for surprise in text_surprises if surprise.tokens]),
         pooled=math.exp(min(nats / tokens, 700.0)) if tokens else math.nan,
-        num_texts=len(found),
+        num_texts=len(text_surprises),
         num_tokens=tokens,
-        num_cut=sum(surprise.is_cut for surprise in found),
+        num_cut=sum(surprise.is_cut for surprise in text_surprises),
     )
 
 
@@ -149,25 +149,25 @@ def load(options: PerplexityOptions) -> tuple[Any, Any]:
 def surprises(
     texts: Sequence[PromptAndReply], model: Any, tokenizer: Any, options: PerplexityOptions
 ) -> Iterator[Surprise]:
-    """Yield each text's surprise, in order; texts of like length share a batch."""
+    """Yield each text's surprise, in order; texts of similar length share a batch."""
     rows = [encode(text, tokenizer, options) for text in texts]
     order = sorted(range(len(rows)), key=lambda row: len(rows[row][0]))
-    found: dict[int, Surprise] = {}
+    by_row: dict[int, Surprise] = {}
     for start in range(0, len(order), options.batch_size):
         batch = order[start : start + options.batch_size]
         losses = sequence_nats(model, [rows[row][0] for row in batch], [rows[row][1] for row in batch], options.device)
         for row, nats in zip(batch, losses, strict=True):
             ids, first, is_cut = rows[row]
-            found[row] = Surprise(nats=nats, tokens=max(0, len(ids) - first), is_cut=is_cut)
-    return (found[row] for row in range(len(rows)))
+            by_row[row] = Surprise(nats=nats, tokens=max(0, len(ids) - first), is_cut=is_cut)
+    return (by_row[row] for row in range(len(rows)))
 
 
 def encode(text: PromptAndReply, tokenizer: Any, options: PerplexityOptions) -> tuple[list[int], int, bool]:
     """Return (token ids, index of the first counted one, whether the end was cut).
 
-    Prompt and reply are tokenised apart, so that no token spans the border. The first id has nothing before it to be
-    predicted from, so it never counts; a beginning-of-text token is put there where the tokenizer has one. Of a text of
-    megabytes only the beginning is read, which holds more tokens than are counted.
+    Prompt and reply are tokenised separately, so that no token spans the border. The first id has no context to be
+    predicted from, so it never counts; it is the beginning-of-text token where the tokenizer has one. Only the
+    beginning of a very long text is read, which has more tokens than are counted.
     """
     most = options.max_tokens * MOST_CHARS_PER_TOKEN
     prompt = tokenizer(text.prompt[:most], add_special_tokens=False)["input_ids"]
