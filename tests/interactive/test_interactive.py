@@ -139,7 +139,7 @@ def test_a_teacher_without_a_model_is_a_sentence(text):
 
 
 def test_questions_need_a_teacher_and_settings_are_checked():
-    with pytest.raises(InputError, match="who answers"):
+    with pytest.raises(InputError, match="found no teacher"):
         mathstrap.bootstrap(ROWS)
     with pytest.raises(RecipeError, match='no such key "metods"'):
         mathstrap.bootstrap(ROWS, teacher="fake", metods={})

@@ -21,7 +21,7 @@ def test_every_shipped_study_is_planned_from_a_folder_of_data(name, data_path, t
     found = preview_study(recipe)
     assert found.num_seeds > 0
     assert found.plan.students
-    assert any("not made yet" in note for note in found.notes) == (name in NEEDS_ANOTHER)
+    assert any("does not exist yet" in note for note in found.notes) == (name in NEEDS_ANOTHER)
     assert not list(tmp_path.iterdir()), "a dry run leaves nothing behind"
 
 
