@@ -115,6 +115,7 @@ class Progress:
         self._sentences: list[str] = []  # warnings and failures, for `show`
         self.said: set[str] = set()  # reasons of a stop that were printed, so that the caller does not repeat them
         self._next_show = 0.0
+        self._paused = ""  # why no request is sent at present
         self._working = ""  # the work between requests
         self._working_since = 0.0
         self._json = json
