@@ -31,8 +31,8 @@ COLUMNS = ("outcome", "got", "tier", "reason")
 Chunk = list[Row]
 
 
-class Pair(NamedTuple):
-    """A gold answer, what is graded against it, and the question both answer; "" where the file has none."""
+class GradePair(NamedTuple):
+    """A gold answer, the prediction graded against it, and their question; "" where the file has none."""
 
     gold: str
     prediction: str
@@ -108,7 +108,7 @@ def verify_file(
     return summary
 
 
-def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, list[Pair]]]:
+def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, list[GradePair]]]:
     rows = iter_rows(path)
     columns: tuple[str, str] | None = None
     known = asked = Columns()
@@ -120,7 +120,7 @@ def _chunks(path: Path, options: VerifyFileOptions) -> Iterator[tuple[Chunk, lis
         gold, prediction = columns
         has_choices = bool(known.options or known.lettered)
         pairs = [
-            Pair(
+            GradePair(
                 (has_choices and gold_of(row, known)) or _text(path, number, row, gold),
                 _text(path, number, row, prediction),
                 _text(path, number, row, options.question) if options.question else question_of(row, asked) or "",
@@ -171,7 +171,7 @@ def _text(path: Path, number: int, row: Row, column: str) -> str:
     raise InputError(f'{path}:{number}: "{column}" holds a {type(value).__name__}, expected text or a number.')
 
 
-def grade_pairs(pairs: list[Pair], options: VerifyFileOptions) -> list[Grade]:
+def grade_pairs(pairs: list[GradePair], options: VerifyFileOptions) -> list[Grade]:
     """Grade a chunk; runs in a worker process."""
     return [
         grade(

@@ -1,6 +1,6 @@
-"""What an arm's samples cost the teacher, which of them a budget of its tokens buys, and how many it confirms.
+"""Cost of an arm in teacher tokens, the problems that a token budget buys, and the share of confirmed answers.
 
-A problem costs its rewriting and every answer it was given, kept or not; a rewriting that fell out costs itself.
+The cost of a problem is its rewriting and all its answers, kept or not. A rejected rewriting costs its own tokens.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from mathstrap.types import Method, Problem, Sample, root_of
 
 @dataclass(kw_only=True)
 class ProblemCost:
-    """What was spent on one problem to come, or on a seed that was answered again."""
+    """The tokens spent on one derived problem, or on a seed that was answered again."""
 
     tokens: int = 0
     num_rewritings: int = 0
@@ -39,10 +39,10 @@ class ProblemCost:
 
 
 class ArmCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What an arm cost the teacher: tokens of prompts and replies, rewritings and answers asked for, samples kept.
+    """The cost of an arm: tokens of prompts and replies, rewritings and answers requested, samples kept.
 
-    `num_rewritten` counts the rewritings that became problems. `confirmed` is the share of the arm's questions for
-    which the teacher, asked once more without chance, gives the answer of the row; None where nothing was asked.
+    `num_rewritten` counts the rewritings that became problems. `confirmed` is the share of the arm's questions whose
+    answer the teacher repeats in one more greedy draw; None without such a check.
     """
 
     tokens: int
@@ -54,12 +54,12 @@ class ArmCost(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def kept_per_1000(self) -> float | None:
-        """Samples kept for each 1,000 tokens; None where the arm cost nothing."""
+        """Samples kept per 1,000 tokens; None where the arm cost nothing."""
         return 1000 * self.num_kept / self.tokens if self.tokens else None
 
 
 def problem_costs(run: RunDir, problems: Iterable[Problem]) -> dict[tuple[Method, str], ProblemCost]:
-    """Return what was spent on each problem of a run, by (method, id); computed problems cost nothing."""
+    """Return the cost of each problem of a run, by (method, id); computed problems cost nothing."""
     costs: dict[tuple[Method, str], ProblemCost] = {}
     for stage in ("rewrite", "solve"):
         for usage in run.usages(stage):
@@ -77,22 +77,22 @@ def problem_costs(run: RunDir, problems: Iterable[Problem]) -> dict[tuple[Method
 
 
 def buy(costs: Mapping[tuple[Method, str], ProblemCost], methods: Collection[Method], tokens: int) -> list[str]:
-    """Return the problems of these methods that so many tokens buy, 0 = all.
+    """Return the problems of these methods that `tokens` buys; 0 = all.
 
-    Every seed gives one problem before any gives a second, in the order of the lottery, until the next one costs more
-    than is left: picking cheaper ones behind it would favour short questions.
+    Every seed contributes one problem before any contributes a second, in lottery order. The first problem that costs
+    more than is left ends it: going on to cheaper ones would favour short questions.
     """
     names = sorted(
         (name for method, name in costs if method in methods), key=lambda name: (lottery_place(name, 0), name)
     )
-    turns: Counter[str] = Counter()
-    turn_of = {}
+    num_of_root: Counter[str] = Counter()
+    round_of = {}
     for name in names:
-        turns[root_of(name)] += 1
-        turn_of[name] = turns[root_of(name)]
+        num_of_root[root_of(name)] += 1
+        round_of[name] = num_of_root[root_of(name)]
     by_name = {name: cost for (method, name), cost in costs.items() if method in methods}
     bought, left = [], tokens
-    for name in sorted(names, key=turn_of.__getitem__):
+    for name in sorted(names, key=round_of.__getitem__):
         left -= by_name[name].tokens
         if tokens and left < 0:
             break
@@ -104,32 +104,32 @@ def arm_cost(
     costs: Mapping[tuple[Method, str], ProblemCost], methods: Collection[Method], bought: Collection[str],
     samples: Iterable[Sample],
 ) -> ArmCost:  # fmt: skip
-    """Return what the problems that were bought cost together, and how many samples they gave."""
-    within = frozenset(bought)
-    paid = [cost for (method, name), cost in costs.items() if method in methods and name in within]
+    """Return the total cost of the bought problems, with the number of samples they gave."""
+    bought_ids = frozenset(bought)
+    arm_costs = [cost for (method, name), cost in costs.items() if method in methods and name in bought_ids]
     return ArmCost(
-        tokens=sum(cost.tokens for cost in paid),
-        num_rewritings=sum(cost.num_rewritings for cost in paid),
-        num_rewritten=sum(cost.is_problem for cost in paid if cost.num_rewritings),
-        num_answers=sum(cost.num_answers for cost in paid),
-        num_kept=sum(sample.method in methods and sample.problem in within for sample in samples),
+        tokens=sum(cost.tokens for cost in arm_costs),
+        num_rewritings=sum(cost.num_rewritings for cost in arm_costs),
+        num_rewritten=sum(cost.is_problem for cost in arm_costs if cost.num_rewritings),
+        num_answers=sum(cost.num_answers for cost in arm_costs),
+        num_kept=sum(sample.method in methods and sample.problem in bought_ids for sample in samples),
     )
 
 
 def check_rows(rows: Iterable[Sample], most: int) -> list[Sample]:
-    """Return at most so many of an arm's rows, one a question, by the lottery."""
+    """Return at most `most` rows of an arm, one per question, in lottery order."""
     by_question = {sample.query: sample for sample in sorted(rows, key=lambda sample: sample.id)}
     return sorted(by_question.values(), key=lambda sample: (lottery_place(sample.id, 0), sample.id))[:most]
 
 
 def check_ids(asked: Mapping[str, Sequence[Sample]]) -> dict[tuple[str, str], str]:
-    """Return the id under which each (arm, row) is asked once more; a row's own id would read as lineage."""
+    """Return the id of each (arm, row) in the second check; a row's own id would be read as lineage."""
     rows = ((arm, row.id) for arm, samples in asked.items() for row in samples)
     return {row: f"check-{number:05d}" for number, row in enumerate(rows)}
 
 
 def check_recipe(recipe: RunRecipe, source: str, out: str) -> RunRecipe:
-    """Return the run that asks a file of questions once each, greedily, with the same teacher and prompts."""
+    """Return the recipe of a run that asks each question of a file once, greedily, with the same teacher."""
     return replace(
         recipe, name="check", out=out,
         seeds=replace(recipe.seed_sources[0], source=source, fields={}, offset=0, limit=None),
@@ -143,7 +143,7 @@ def check_recipe(recipe: RunRecipe, source: str, out: str) -> RunRecipe:
 
 
 def confirmed(check: RunDir, asked: Mapping[str, Sequence[Sample]]) -> dict[str, Estimate]:
-    """Return the share of each arm's questions whose answer came again; clustered by seed."""
+    """Return the share of each arm's questions whose answer the second check repeats; clustered by seed."""
     right = {root_of(candidate.problem) for candidate, verdict in graded(check) if verdict.outcome == "correct"}
     ids = check_ids(asked)
     return {
