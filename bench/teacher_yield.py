@@ -15,11 +15,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import msgspec
+
 from mathstrap.backends import TeacherOptions, open_backend
 from mathstrap.engine.interface import Backend
 from mathstrap.pipeline.solve import parse_solution
 from mathstrap.prompts import load_prompt, render, request
-from mathstrap.types import Candidate, Completion, Problem, Request, Sampling, from_json
+from mathstrap.types import Candidate, Completion, Problem, Request, Sampling
 from mathstrap.verify import grade
 
 BACKWARD = {"self_verification", "fobar"}
@@ -60,7 +62,8 @@ def main() -> None:
     parser.add_argument("--max-tokens", type=int, default=80)
     parser.add_argument("--methods", nargs="*", default=[])
     args = parser.parse_args()
-    problems = [from_json(line, Problem) for line in (args.run / "problems.jsonl").read_text().splitlines()]
+    lines = (args.run / "problems.jsonl").read_text().splitlines()
+    problems = [msgspec.json.decode(line, type=Problem) for line in lines]
     problems = [problem for problem in problems if not args.methods or problem.method in args.methods]
     backend = open_backend(TeacherOptions(backend="embedded", settings={"precision": "bf16"}))
     for temperature in args.temperature:

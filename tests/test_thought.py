@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 
 from growth import growth
 from mathstrap import thought
 from mathstrap.thought import split_completion, split_reply
-from mathstrap.types import Completion, from_json, to_json
+from mathstrap.types import Completion, to_json
 
 FINISHED = [
     # reply, thought, text
@@ -121,7 +122,7 @@ def test_a_split_completion_gives_the_reply_back_and_splits_no_further(reply):
     split = split_completion(completion)
     assert rebuilt(split) == reply
     assert split_completion(split) == split
-    assert from_json(to_json(split), Completion) == split
+    assert msgspec.json.decode(to_json(split), type=Completion) == split
 
 
 def made(**fields):
@@ -151,7 +152,7 @@ def test_a_completion_keeps_its_thought_apart(completion, want):
 
 def test_a_completion_of_an_older_run_reads_and_splits():
     line = b'{"request":"a#0","key":"k","text":"<think>a</think>b","finish_reason":"stop","model":"m","tokens_out":4}'
-    old = from_json(line, Completion)
+    old = msgspec.json.decode(line, type=Completion)
     assert (old.reasoning, old.tokens_reasoning, old.ended) == ("", 0, "")
     assert split_completion(old).text == "b"
 

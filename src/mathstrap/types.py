@@ -7,7 +7,7 @@ Ids are lineage: `gsm8k-train-00042` is a seed, `gsm8k-train-00042/fobar.1` a pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -297,17 +297,9 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "error"
 
 
-T = TypeVar("T")
-
-
 def to_json(record: msgspec.Struct) -> bytes:
     """Return the record as one line of JSON without the newline; keys in field order."""
     return msgspec.json.encode(record)
-
-
-def from_json(line: bytes | str, kind: type[T]) -> T:
-    """Read one record back; raises msgspec.ValidationError (a ValueError) if the line does not fit `kind`."""
-    return msgspec.json.decode(line, type=kind)
 
 
 def root_of(record_id: str) -> str:

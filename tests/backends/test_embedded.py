@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.backends.local.embedded import EmbeddedTeacher, choose_engine, draw_of, read_settings
+from mathstrap.backends import TeacherOptions, checked_settings, open_backend
+from mathstrap.backends.local.embedded import EmbeddedSettings, EmbeddedTeacher, choose_engine, draw_of
 from mathstrap.backends.local.generation import cut_at_stop
 from mathstrap.backends.local.gguf import GgufFacts, find_model, read_facts, widened
 from mathstrap.errors import InputError
@@ -34,7 +34,7 @@ def request(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"engin": "openvino"}, 'no "engin". Did you mean "engine"?'),
+        ({"engin": "openvino"}, 'no such setting "engin". Did you mean "engine"?'),
         ({"engine": "onnx"}, "expected one of auto, openvino, llama.cpp"),
         ({"precision": "int8"}, "expected one of f32, bf16"),
         ({"sequences": -1}, "whole number of at least 0"),
@@ -43,7 +43,7 @@ def request(
 )
 def test_wrong_settings_are_refused_with_a_sentence(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError, match=r".") as caught:
-        read_settings(settings)
+        checked_settings(EmbeddedSettings, settings)
     assert sentence in str(caught.value)
 
 

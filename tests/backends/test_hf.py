@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from mathstrap.backends import TeacherOptions, open_backend
-from mathstrap.backends.hf import draw_by_row, read_settings
+from mathstrap.backends import TeacherOptions, checked_settings, open_backend
+from mathstrap.backends.hf import HfSettings, draw_by_row
 from mathstrap.backends.local.embedded import EmbeddedTeacher
 from mathstrap.errors import InputError
 from mathstrap.types import Completion, Message, Request, Sampling
@@ -139,10 +139,10 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     [
         ({"adaptr": "x"}, 'Did you mean "adapter"?'),
         ({"dtype": "int4"}, "expected one of auto, float32"),
-        ({"batch_size": "8"}, "expected a int"),
+        ({"batch_size": "8"}, "expected a whole number of at least 0"),
     ],
 )
 def test_wrong_settings_are_refused_with_a_sentence(settings: dict[str, object], sentence: str) -> None:
     with pytest.raises(InputError) as caught:
-        read_settings(settings)
+        checked_settings(HfSettings, settings)
     assert sentence in str(caught.value)

@@ -18,7 +18,7 @@ from mathstrap.recipe import build_recipe
 from mathstrap.report.compare import compare_runs
 from mathstrap.share.export import sample_row
 from mathstrap.thought import split_completion, split_reply
-from mathstrap.types import Candidate, Completion, Problem, Reject, Sample, from_json
+from mathstrap.types import Candidate, Completion, Problem, Reject, Sample
 
 # A teacher that thinks before it says what the fake one says, each time in another family's marks.
 THINKER = '''
@@ -86,7 +86,7 @@ def test_the_paid_file_keeps_thoughts_apart_and_verbatim(made):
     with RunDir.read(made["thinking"]) as run:
         replies = [*run.completions("rewrite"), *run.completions("solve")]
     lines = [line for path in made["thinking"].glob("completions-*") for line in path.read_text().splitlines()]
-    stored = {reply.request: reply for line in lines for reply in [from_json(line, Completion)]}
+    stored = {reply.request: reply for line in lines for reply in [msgspec.json.decode(line, type=Completion)]}
     assert len(stored) == len(replies)
     for reply in replies:
         assert stored[reply.request] == reply  # split when it was stored, and nothing changes when it is read

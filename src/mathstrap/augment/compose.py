@@ -28,7 +28,7 @@ _LAST_LINE = re.compile(r"\n?####[^\n]*\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class SeedPair:
     """The parent's answer put into another seed: the joined question, its gold and solution (empty if not computed)."""
 
     other: Problem
@@ -81,7 +81,7 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
     return read_question(parent, draft, completion, longest=2 * len(draft.question) + 200, find_fault=find_fault)
 
 
-def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solved: bool) -> Pair | None:
+def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solved: bool) -> SeedPair | None:
     """Return the parent's answer in the first number of the other seed that lets the gold be computed, or in any."""
     masks = [mask for mask in find_masks(other.question, other.style) if _fits(value, mask)]
     text = parent.question + other.question
@@ -105,7 +105,7 @@ def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solv
         if isinstance(first, Worked):
             start, end = (_LAST_LINE.sub("", text) for text in (first.solution, computed[0]))
             solution = f"{start}\nSo {letter} = {plain_text(value)}.\n{end}\n#### {computed[1]}"
-        return Pair(
+        return SeedPair(
             other=other, question=_joined(parent, other, mask, letter), letter=letter, gold=computed[1],
             solution=solution,
         )  # fmt: skip
@@ -115,7 +115,7 @@ def _pair(parent: Problem, value: Fraction, other: Problem, *, votes: bool, solv
         if judge_mask(other, mask.answer, is_percent=mask.kind == "percent").relevant != "no":
             # If the other seed had this same number, its answer stays its answer.
             gold = other.answer if plain_number(mask.answer) == value else ""
-            return Pair(other=other, question=_joined(parent, other, mask, letter), letter=letter, gold=gold)
+            return SeedPair(other=other, question=_joined(parent, other, mask, letter), letter=letter, gold=gold)
     return None
 
 
@@ -146,7 +146,7 @@ def _joined(parent: Problem, other: Problem, mask: Mask, letter: str) -> str:
     return f"{parent.question.strip()} Let {named} be the answer.\n{hide(other.question, mask, letter).strip()}"
 
 
-def _tags(parent: Problem, pair: Pair) -> dict[str, Any]:
+def _tags(parent: Problem, pair: SeedPair) -> dict[str, Any]:
     """Return the tags of the lineage; the confidence of a computed gold is the product of those of its two golds."""
     tags = tags_of_content(parent) | {"parents": [parent.id, pair.other.id], "second_question": pair.other.question}
     voted = [seed for seed in (parent, pair.other) if pair.gold and seed.tags.get("gold") == "voted"]
@@ -158,7 +158,7 @@ def _tags(parent: Problem, pair: Pair) -> dict[str, Any]:
     return tags
 
 
-def _solved(problem: Problem, pair: Pair) -> Problem:
+def _solved(problem: Problem, pair: SeedPair) -> Problem:
     """Return a composed problem with its computed solution, if it has one."""
     if not pair.solution:
         return problem

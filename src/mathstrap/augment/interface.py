@@ -110,6 +110,21 @@ class Augmentation:
         return rewrite(parent, count, others=others, mode=mode, rng_seed=rng_seed)
 
 
+def same_question(name: Method) -> Augmentation:
+    """Return a method that keeps the question as it is: one problem, because more answers to it are more draws."""
+
+    def rewrite(
+        parent: Problem,
+        count: int | None,  # noqa: ARG001
+        *,
+        mode: Mode = "default",  # noqa: ARG001
+        rng_seed: int = 0,  # noqa: ARG001
+    ) -> list[Draft | Problem | Reject]:
+        return [msgspec.structs.replace(parent, id=f"{parent.id}/{name}.1", method=name, parent=parent.id)]
+
+    return Augmentation(name=name, rewrite=rewrite, prompt=no_draft_prompt)
+
+
 def draft_request(
     parent: Problem, draft: Draft, augmentation: Augmentation, *, prompt: Prompt, model: str, sampling: Sampling,
     teacher: str = "",

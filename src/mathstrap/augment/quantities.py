@@ -10,9 +10,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from mathstrap.augment.languages import Language, language_of, uses_decimal_comma, wording_of
-from mathstrap.numerals import ORDINALS, TENS, UNITS
+from mathstrap.numerals import ORDINALS, SCALES, TENS, UNITS
 
-SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
 MULTIPLES = {
     "twice": 2, "double": 2, "doubled": 2, "doubles": 2, "doubling": 2, "triple": 3, "tripled": 3, "triples": 3,
     "tripling": 3, "thrice": 3, "quadruple": 4, "quadrupled": 4, "quadruples": 4,

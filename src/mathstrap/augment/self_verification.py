@@ -6,8 +6,10 @@ import re
 from dataclasses import replace
 from functools import partial
 
+from msgspec import structs
+
 from mathstrap.augment import reference
-from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, refuse_reply, without_label
+from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished, refuse_reply, without_label
 from mathstrap.augment.languages import ENGLISH, fill_wording, language_of, wording_of
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.quantities import count_numbers, describe_numbers
@@ -79,16 +81,7 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
         body = _put_statement(parent, draft, statement)
     wording = ENGLISH if draft.mode == "metamath-2024" else wording_of(language_of(parent.question))
     asked = fill_wording(wording.asks, variable=variable if parent.style == "gsm8k" else f"${variable}$")
-    return Problem(
-        id=draft.id,
-        dataset=parent.dataset,
-        style=parent.style,
-        question=f"{body} {asked}",
-        answer=draft.answer,
-        method="self_verification",
-        parent=parent.id,
-        tags={**draft.tags, "statement": statement},
-    )
+    return structs.replace(finished(parent, draft, f"{body} {asked}"), tags={**draft.tags, "statement": statement})
 
 
 def _put_statement(parent: Problem, draft: Draft, statement: str) -> str:

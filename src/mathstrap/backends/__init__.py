@@ -6,11 +6,11 @@ A teacher is one file in this package and one line of BACKENDS: a factory from T
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
-from typing import Any, cast
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mathstrap.backends.known import SERVERS
 from mathstrap.engine.budget import Budget
@@ -45,6 +45,7 @@ TAKES: dict[str, frozenset[str]] = {
     "fake": _DECODING | {"reasoning_effort", "extra_body"},  # its replies depend on the key, which covers them all
 }
 BUNDLED_TEACHER = "SmolLM2-135M-Instruct"
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +147,30 @@ def check_taken(options: TeacherOptions, sampling: Sampling, where: str) -> None
         raise RecipeError(
             f"teacher.extra_body: the backend {options.backend} sends no JSON that it could be added to. Leave it out."
         )
+
+
+def checked_settings(kind: type[S], settings: Mapping[str, Any], *, least: int = 0, hint: str = "") -> S:
+    """Return the `teacher.settings` of a backend as its dataclass; raises InputError with the key that is wrong.
+
+    `least` is the smallest whole number allowed; `hint` is added for an unknown key.
+    """
+    types = get_type_hints(kind)
+    for key, value in settings.items():
+        expected = types.get(key)
+        if expected is None:
+            raise InputError(f'teacher.settings: no such setting "{key}".{suggest(key, list(types))}{hint}')
+        wanted = ""
+        if get_origin(expected) is Literal:
+            wanted = "" if value in get_args(expected) else f"one of {', '.join(get_args(expected))}"
+        elif get_origin(expected) is dict:
+            wanted = "" if isinstance(value, dict) else "names with values"
+        elif expected is int and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+            wanted = f"a whole number of at least {least}"
+        elif expected is str and not isinstance(value, str):
+            wanted = "a text"
+        if wanted:
+            raise InputError(f"teacher.settings.{key}: found {value!r}, expected {wanted}.")
+    return kind(**settings)
 
 
 def teacher_named(text: str) -> dict[str, Any]:

@@ -10,11 +10,11 @@ import queue
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
-from mathstrap.backends import TeacherOptions
+from mathstrap.backends import TeacherOptions, checked_settings
 from mathstrap.backends.local.embedded import EmbeddedTeacher
 from mathstrap.backends.local.generation import (
     Generation,
@@ -23,7 +23,7 @@ from mathstrap.backends.local.generation import (
     opened_thought,
     template_options,
 )
-from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
+from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 from mathstrap.types import Sampling
 
 Dtype = Literal["auto", "float32", "bfloat16", "float16"]
@@ -257,7 +257,7 @@ def draw_by_row(seeds: Sequence[int], num_tokens: int, sampling: Sampling) -> An
 
 def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     """Load the checkpoint that `options` names: a folder, a hub name, a GGUF file, or the embedded model ("")."""
-    settings = read_settings(options.settings)
+    settings = checked_settings(HfSettings, options.settings)
     try:
         import torch
         import transformers  # noqa: F401 - named where it is missing
@@ -309,18 +309,3 @@ def with_adapter(model: Any, folder: str) -> Any:
     from mathstrap.hub.weights import load_merged_adapter
 
     return load_merged_adapter(model, folder)
-
-
-def read_settings(settings: dict[str, Any]) -> HfSettings:
-    """Return the checked settings; raises InputError naming the key that is wrong."""
-    known = {setting.name: type(setting.default) for setting in fields(HfSettings)}
-    for key, value in settings.items():
-        if key not in known:
-            raise InputError(f'teacher.settings: the hf teacher has no "{key}".{suggest(key, list(known))}')
-        if not isinstance(value, known[key]) or isinstance(value, bool):
-            raise InputError(f"teacher.settings.{key}: found {value!r}, expected a {known[key].__name__}.")
-    if settings.get("dtype", "auto") not in get_args(Dtype):
-        raise InputError(
-            f"teacher.settings.dtype: found {settings['dtype']!r}, expected one of {', '.join(get_args(Dtype))}."
-        )
-    return HfSettings(**settings)

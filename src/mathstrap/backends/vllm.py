@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
-from mathstrap.backends import TeacherOptions
+from mathstrap.backends import TeacherOptions, checked_settings
 from mathstrap.backends.local.embedded import EmbeddedTeacher
 from mathstrap.backends.local.generation import (
     Generation,
@@ -27,7 +27,7 @@ from mathstrap.backends.local.generation import (
     template_options,
 )
 from mathstrap.backends.reaper import Reaper
-from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra, suggest
+from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,17 +204,6 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
 
 
 def read_settings(settings: dict[str, Any]) -> VllmSettings:
-    """Return the checked settings; raises InputError naming the key that is wrong."""
-    known = [setting.name for setting in fields(VllmSettings)]
-    for key, value in settings.items():
-        if key not in known:
-            raise InputError(
-                f'teacher.settings: the vllm teacher has no "{key}".{suggest(key, known)} '
-                "Other arguments of vLLM's engine go under engine_args."
-            )
-        if key == "engine_args":
-            if not isinstance(value, dict):
-                raise InputError(f"teacher.settings.engine_args: found {value!r}, expected names with values.")
-        elif not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise InputError(f"teacher.settings.{key}: found {value!r}, expected a whole number of at least 1.")
-    return VllmSettings(**settings)
+    """Return the checked settings; raises InputError with the key that is wrong."""
+    hint = " Other arguments of vLLM's engine go under engine_args."
+    return checked_settings(VllmSettings, settings, least=1, hint=hint)

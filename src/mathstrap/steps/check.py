@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
+from mathstrap.numerals import SCALES
 from mathstrap.steps.expression import (
     DividesByZeroError,
     NoArithmeticError,
@@ -25,7 +26,6 @@ from mathstrap.steps.expression import (
     written_numbers,
 )
 from mathstrap.steps.read import MAGNITUDE, Equation, Side
-from mathstrap.steps.words import MAGNITUDES
 
 ROUNDED = re.compile(
     r"\bround|approx|\babout\b|\broughly|\bnearest|\baround\b|\bestimat|\bwhole\b|\bfull\b|\bcomplete\b|\bfloor|\bceil"
@@ -274,7 +274,7 @@ def _converts(first: Value, second: Value, left: Side, right: Side) -> bool:
         return False
     ratio = abs(first.exact / second.exact)
     ratio = max(ratio, 1 / ratio)
-    if ratio in MAGNITUDES.values() and MAGNITUDE.search(left.shown + " " + right.shown):
+    if ratio in SCALES.values() and MAGNITUDE.search(left.shown + " " + right.shown):
         return True
     if ratio in (100, 10000):
         return True

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 import msgspec
 
+from mathstrap.numerals import SCALES
 from mathstrap.steps.expression import (
     MAX_CHARS,
     canonical_number,
@@ -27,7 +28,6 @@ from mathstrap.steps.words import (
     CLAUSE_WORDS,
     COUNTS,
     INDEX_WORDS,
-    MAGNITUDES,
     MULTIPLES,
     NOT_AFTER,
     NOT_BEFORE,
@@ -350,8 +350,8 @@ def _add_word(tokens: list[_Token], text: str, start: int, end: int, line: str) 
         kind, text = "mark", "*"
     elif lower in VERBS and _number_follows(line, end) and _ends_operand(tokens):
         kind, text = "relation", "is"
-    elif lower in MAGNITUDES and before is not None and before.kind == "number":
-        value = Fraction(before.text.replace(",", "")) * MAGNITUDES[lower]
+    elif lower in SCALES and before is not None and before.kind == "number":
+        value = Fraction(before.text.replace(",", "")) * SCALES[lower]
         tokens[-1] = _Token("number", _decimal(value), before.start, end)
         return
     elif lower in ARTICLES and before is not None and (before.kind == "relation" or before.text == "*"):

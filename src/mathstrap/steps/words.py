@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mathstrap.numerals import SCALES
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -16,7 +18,6 @@ MULTIPLES = {"twice": 2, "double": 2, "triple": 3, "thrice": 3}
 SIGNS = {"plus": "+", "minus": "-", "times": "*"}
 # Words before `by`.
 SIGNS_BY = {"multiplied": "*", "divided": "/"}
-MAGNITUDES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "dozen": 12}
 VERBS = _words("is are equals gives makes leaves")
 ARTICLES = _words("the these those all only just exactly")
 # Names that are part of an expression.
@@ -55,7 +56,7 @@ INDEX_WORDS = _words(
 # Units that are written without a space after the number.
 TIGHT_UNITS = _words("km cm mm dm kg mg ml cl ft lb lbs oz mph kph hr hrs min mins sec secs yd yds kwh gb mb kb cc sq")
 UNIT_LETTERS = frozenset("mgshLlJNWVA")
-NOT_BEFORE = (OPEN_WORDS | INDEX_WORDS | ARTICLES | MAGNITUDES.keys()) - {"from", "between"}
-NOT_AFTER = (AFTER_WORDS | MAGNITUDES.keys()) - {"per", "of"}
+NOT_BEFORE = (OPEN_WORDS | INDEX_WORDS | ARTICLES | SCALES.keys()) - {"from", "between"}
+NOT_AFTER = (AFTER_WORDS | SCALES.keys()) - {"per", "of"}
 # Words that may be an operator, a relation or part of a number.
-CALCULATING = frozenset((*SIGNS, *VERBS, *MAGNITUDES, *ARTICLES, "by", "of", "x", "percent"))
+CALCULATING = frozenset((*SIGNS, *VERBS, *SCALES, *ARTICLES, "by", "of", "x", "percent"))

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, Literal, get_args
+from typing import Literal
 
-from mathstrap.backends import TeacherOptions
+from mathstrap.backends import TeacherOptions, checked_settings
 from mathstrap.backends.local.generation import Engine, EngineOptions, GenerationRequest, Precision
 from mathstrap.backends.local.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts, widened
-from mathstrap.errors import InputError, MissingExtraError, missing_extra, suggest
+from mathstrap.errors import InputError, MissingExtraError, missing_extra
 from mathstrap.types import Completion, Request
 
 EngineName = Literal["auto", "openvino", "llama.cpp"]
@@ -97,7 +97,7 @@ def draw_of(request: Request) -> GenerationRequest:
 
 def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     """Load the model that `options` names; raises InputError if there is none or the settings are wrong."""
-    settings = read_settings(options.settings)
+    settings = checked_settings(EmbeddedSettings, options.settings)
     check_installed(options.model_path or options.model)
     path = find_model(options.model_path or options.model)
     facts = read_facts(path)
@@ -155,17 +155,3 @@ def choose_engine(wanted: EngineName, facts: GgufFacts) -> Literal["openvino", "
     if find_spec("xllamacpp") is None:
         raise missing_extra("xllamacpp", "local")
     return "llama.cpp"
-
-
-def read_settings(settings: dict[str, Any]) -> EmbeddedSettings:
-    """Return the checked settings; raises InputError naming the key that is wrong."""
-    known = [setting.name for setting in fields(EmbeddedSettings)]
-    for key, value in settings.items():
-        if key not in known:
-            raise InputError(f'teacher.settings: the embedded teacher has no "{key}".{suggest(key, known)}')
-        allowed = {"engine": get_args(EngineName), "precision": get_args(Precision)}.get(key)
-        if allowed and value not in allowed:
-            raise InputError(f"teacher.settings.{key}: found {value!r}, expected one of {', '.join(allowed)}.")
-        if not allowed and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise InputError(f"teacher.settings.{key}: found {value!r}, expected a whole number of at least 0.")
-    return EmbeddedSettings(**settings)

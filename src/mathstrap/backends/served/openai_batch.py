@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from mathstrap.backends import TeacherOptions
+from mathstrap.backends import TeacherOptions, checked_settings
 from mathstrap.backends.served.batch_api import Batch, BatchApi
 from mathstrap.backends.served.batch_journal import Journal, Submitted
 from mathstrap.backends.served.batch_providers import AnthropicBatches, GeminiBatches
@@ -72,11 +72,7 @@ class BatchTeacher(OpenAITeacher):
     """Takes the whole plan at once; a single `ask` goes to the ordinary endpoint."""
 
     def __init__(self, options: TeacherOptions) -> None:
-        known = list(BatchSettings.__dataclass_fields__)
-        for name in options.settings:
-            if name not in known:
-                raise InputError(f'teacher.settings: no such setting "{name}".{suggest(name, known)}')
-        self._settings = BatchSettings(**options.settings)
+        self._settings = checked_settings(BatchSettings, options.settings, least=1)
         hosts = [urlsplit(url).hostname or "" for url in options.urls]
         self.api = self._settings.api or next((API_HOSTS[host] for host in hosts if host in API_HOSTS), "openai")
         if self.api not in APIS:
