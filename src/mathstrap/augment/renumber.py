@@ -63,7 +63,7 @@ _DEGREES_AFTER = re.compile(r"\s?(?:degrees?\b|°)", re.IGNORECASE)
 _TOTAL = re.compile(r"\b(?:all|altogether|total|together|combined)\b", re.IGNORECASE)
 _ARTICLE = re.compile(r"\b([Aa]n?)[ -]\Z")
 _WORDS = {value: word for word, value in UNITS.items()} | {value: word for word, value in TENS.items()}
-MAX_TRIES = 150
+MAX_TRIES = 150  # per row; a seed that needs more leaves so little choice that its rows would look alike
 # The most rows of one seed; a seed for which few numbers fit gives fewer.
 MAX_COUNT = 1_000
 

@@ -192,6 +192,7 @@ class HfEngine:
             over = self._closed or all(waiting.draw.future.cancelled() for waiting in batch)
             return torch.full((ids.shape[0],), over, dtype=torch.bool, device=ids.device)
 
+        # do_sample=False even when sampling: the logits processor has drawn the token, by the row's own seed.
         output = self._model.generate(
             torch.tensor(rows, device=device), attention_mask=torch.tensor(mask, device=device),
             max_new_tokens=num_tokens, do_sample=False, num_beams=1,

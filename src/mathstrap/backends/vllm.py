@@ -191,7 +191,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
         "tensor_parallel_size": settings.tensor_parallel_size,
         "data_parallel_size": settings.data_parallel_size,
         "max_num_seqs": settings.num_sequences,
-        "enable_prefix_caching": True,
+        "enable_prefix_caching": True,  # few-shot prompts share most of their tokens
         "disable_log_stats": True,
     }
     if options.n_ctx:

@@ -111,7 +111,7 @@ def run_probe(probe: str, options: EvalOptions, quiet: bool) -> None:
 
     if probe != "memory":
         raise InputError(f'--probe: no probe "{probe}". There is one: memory.')
-    if options.out.startswith("runs/eval-"):
+    if options.out.startswith("runs/eval-"):  # a probe must not resume an evaluation of the same model
         options = dataclasses.replace(options, out=options.out.replace("runs/eval-", "runs/memory-", 1))
     with show_progress(quiet=quiet) as shown:
         result = probe_memory(options, listener=shown)

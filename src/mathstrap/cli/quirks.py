@@ -34,7 +34,7 @@ def quirks(
         loaded = load_problems(
             SeedsOptions(source=source, style=chosen, fields=field_map(field), limit=limit, on_bad="skip")
         )
-    except InputError as error:
+    except InputError as error:  # this verb has no recipe: name its own option instead of the recipe's key
         raise InputError(str(error).replace("seeds.fields.", "--field ")) from None
     counts = count_quirks(loaded.problems)
     if as_json:

@@ -84,6 +84,7 @@ def run(
             raise typer.Exit(130) from None
     if not json_events:
         print_summary(summary, loaded, command, said=listener.said)
+    # Scripts tell a run that needs another setting (4) from one that only has to go on (3).
     if summary.is_paused:
         raise typer.Exit(4)
     if not summary.is_complete:
@@ -362,6 +363,7 @@ def print_exchange(exchange: Exchange, *, full: bool) -> None:
         )
     if reject is not None:
         outcome = f"rejected in {reject.stage}: {reject.reason} {reject.detail[:120]}"
+    # Of a long few-shot prompt, the end with the question is what a reader looks for.
     for message in request.messages if full else request.messages[-1:]:
         text = message.content if full or len(message.content) < 600 else "... " + message.content[-500:]
         print_block(f"{request.id}  prompt, {message.role}", text, indent=4)

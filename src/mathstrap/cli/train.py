@@ -153,6 +153,7 @@ def memory_line(found: TrainPreview, recipe: TrainRecipe) -> str:
 
 def launch(processes: int, arguments: list[str]) -> None:
     """Run this command once per process under torchrun and leave with its exit code."""
+    # --standalone needs no rendezvous server: all processes are on this machine.
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}",
         "-m", "mathstrap", "train", *arguments,

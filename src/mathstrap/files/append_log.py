@@ -25,7 +25,7 @@ from mathstrap.thought import split_completion
 from mathstrap.types import Completion, FinishReason, ReplyUsage, Usage
 
 # An index entry packs a line's place into one integer: offset * 2**LENGTH_BITS + length.
-LENGTH_BITS = 28
+LENGTH_BITS = 28  # lines up to 256 MiB, more than MAX_LINE_BYTES, and files up to 64 GiB
 LENGTH_MASK = (1 << LENGTH_BITS) - 1
 NAN = float("nan")
 MOST_TOKENS = 2**62  # larger claims of a server are counted as this much, which fits into the index's 64 bits
@@ -166,6 +166,7 @@ def open_for_writing(path: Path, flags: int) -> int:
     A run directory may come from a stranger: no symbolic link is followed, and no pipe or device is written to. Raises
     OSError.
     """
+    # O_NONBLOCK: opening a pipe must not block, and the check below refuses it.
     fd = os.open(path, flags | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     if not stat.S_ISREG(mode := os.fstat(fd).st_mode):
         os.close(fd)

@@ -15,7 +15,7 @@ import msgspec
 from mathstrap.errors import MathstrapError
 from mathstrap.files.append_log import storage_error
 
-ROWS_PER_GROUP = 20_000
+ROWS_PER_GROUP = 20_000  # rows in memory while a table is written
 R = TypeVar("R")
 S = TypeVar("S", bound=msgspec.Struct)
 

@@ -417,6 +417,7 @@ def csv_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
     Without a header, two columns are `question` and `answer`, more are `column_1` and so on.
     """
     number = 0
+    # Python's limit of 128 KiB is too small for a column of long replies. It is global, so it is restored below.
     previous_limit = csv.field_size_limit(10_000_000)
     try:
         with open_text(path) as stream:

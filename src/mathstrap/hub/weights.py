@@ -25,9 +25,10 @@ def load_causal_model(name: str, **settings: Any) -> Any:
     from transformers import AutoModelForCausalLM
 
     if "gguf_file" not in settings:
-        settings["use_safetensors"] = True
+        settings["use_safetensors"] = True  # a pickle executes code when it is loaded
     settings["local_files_only"] = bool(offline_reason(name))
     try:
+        # trust_remote_code=False here and below: a repository's own code would run with the user's rights.
         model, loading = AutoModelForCausalLM.from_pretrained(
             name, trust_remote_code=False, output_loading_info=True, **settings
         )

@@ -84,6 +84,7 @@ def judged_same(
     }
     requests = [request for pair in pairs.values() for request in pair]
     replies = {reply.request: parse_judgement(reply.text) for reply in ask(requests)}
+    # Both orders of a pair are judged, because the answer of a model may depend on the order.
     verdicts = {key: settle(*(replies.get(request.id, "unclear") for request in pair)) for key, pair in pairs.items()}
     same = {key for key, verdict in verdicts.items() if verdict == "same"}
     dropped = {

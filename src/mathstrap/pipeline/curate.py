@@ -237,6 +237,7 @@ def _choose(
             if verdict.outcome != options.outcome:
                 continue
             note = next((flags[key] for key in lineage(candidate.id) if key in flags), None)
+            # Digests instead of texts: an adaptive policy may draw thousands of answers to a question.
             digest = hashlib.blake2b(" ".join(candidate.text.split()).encode(), digest_size=12).digest()
             false = false_equations(candidate.text)
             if note is not None:

@@ -237,6 +237,7 @@ def worked_replies(problems: Iterable[Problem], recipe: RunRecipe) -> Iterator[C
             text = MARK.sub("", problem.solution)
             if "####" not in text:
                 text = f"{text.rstrip()}\n#### {problem.answer}"
+            # No request was sent for it, so there is no key.
             yield Completion(request=f"{problem.id}#0", key="", text=text, finish_reason="stop")
 
 

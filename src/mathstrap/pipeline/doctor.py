@@ -210,7 +210,7 @@ def doubled_in(file: Path, kind: type[msgspec.Struct]) -> list[str]:
         return []
     seen: set[int] = set()
     for record, line in records_in(file, record_decoder(kind), lambda _: None, what="record"):
-        value = hash(getattr(record, name))
+        value = hash(getattr(record, name))  # the ids of a million rows would take much more memory
         if value in seen:
             return [f"{file.name}:{line.number}: a {kind.__name__} that occurs earlier in this file."]
         seen.add(value)

@@ -95,7 +95,7 @@ def bootstrap(
     Pressing `stop`, from any thread, ends the requests as Ctrl-C does. Raises what loading, the teacher and the disk
     raise; everything paid for until then is kept.
     """
-    read_named_files(recipe)
+    read_named_files(recipe)  # first: a broken file of the user's own must fail before anything is paid for
     tell(events, "reading the seeds")
     seeds = load_seeds(recipe)
     with ExitStack() as stack:

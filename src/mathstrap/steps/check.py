@@ -206,6 +206,7 @@ def agree(left: Value, right: Value, *, approximates: bool = False) -> bool:
         pairs.append((scaled.exact * 100, other.exact))
     for number, (first, second) in enumerate(pairs):
         gap, size = _float(first - second), max(_float(first), _float(second))
+        # Roots and pi are floats, good to about nine digits; ≈ allows one percent.
         if gap <= size * 1e-9 or (approximates and gap <= size / 100):
             return True
         for shown in (left, right):

@@ -16,6 +16,7 @@ from typing import TypeVar
 TOKEN = re.compile(
     r"\s*(?:(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+\.?\d*|\.\d+)|(?P<name>[A-Za-z]+|π)|(?P<mark>[-+*/^()%!]))"
 )
+# Limits on hostile text: without them, one power or factorial would take minutes and gigabytes.
 MAX_CHARS = 300
 MAX_TOKENS = 200
 MAX_DEPTH = 20

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+# Limits on hostile code: a loop, a power or a list of a model must take milliseconds and little memory.
 MAX_CODE = 6_000
 MAX_BLOCKS = 6
 MAX_STEPS = 20_000

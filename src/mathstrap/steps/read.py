@@ -43,6 +43,7 @@ from mathstrap.steps.words import (
     VERBS,
 )
 
+# Limits on hostile text: the time of a solution grows with its length and its equations, and stays bounded.
 MAX_TEXT = 50_000
 MAX_EQUATIONS = 300
 CACHED = 20_000

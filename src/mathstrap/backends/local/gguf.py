@@ -28,7 +28,7 @@ BUNDLED_NAMES = {"", "embedded", BUNDLED_MODEL}
 _BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _FILE_TYPE_F16 = 1
 _KIND_F16 = 1
-_SAMPLE_BYTES = 4 << 20
+_SAMPLE_BYTES = 4 << 20  # at each end of a file: hashing all of it at every start would take seconds
 _WIDE_FORMAT = 1  # in the name of every widened file; raise it when `_write_wide` writes something else
 
 

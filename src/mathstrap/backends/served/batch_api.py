@@ -171,7 +171,7 @@ class BatchApi:
         if self._headers:  # the key is sent in the provider's own header
             headers.pop("Authorization", None)
         if body is None:
-            del headers["Content-Type"]
+            del headers["Content-Type"]  # aiohttp sets it for a form, with the form's boundary
         data = form() if form is not None else None if body is None else msgspec.json.encode(body)
         try:
             async with self._session.request(

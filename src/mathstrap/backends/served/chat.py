@@ -22,6 +22,7 @@ class _ChatReply(msgspec.Struct):
     usage: Any = None
 
 
+# Not strict: some servers write numbers as strings.
 _decode = msgspec.json.Decoder(_ChatReply, strict=False).decode
 _encode = msgspec.json.Encoder().encode
 

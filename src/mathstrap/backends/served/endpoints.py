@@ -154,6 +154,7 @@ class Endpoints:
         if endpoint.aside_until <= now:
             span = min(LONGEST_ASIDE_SECONDS, 2.0**endpoint.num_asides)
             endpoint.num_asides += 1
+            # Jitter, so that servers that failed together are not tried again together.
             endpoint.aside_until = now + span * self._rng.uniform(0.75, 1.25)
 
 

@@ -140,6 +140,7 @@ class OpenAITeacher:
         started = loop.time()
         self._calls[task] = self._awake
         try:
+            # No redirect is followed, because the key would be sent to its target.
             async with endpoint.session.post(
                 endpoint.address(path_of(first)), data=data, allow_redirects=False
             ) as response:
@@ -268,7 +269,7 @@ class OpenAITeacher:
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=min(30.0, self._options.timeout_seconds)),
                 headers={"User-Agent": "mathstrap", "Accept-Encoding": ACCEPTED, **endpoint.headers},
-                auto_decompress=False,
+                auto_decompress=False,  # `unpacked` limits the size and tolerates wrong headers
                 max_line_size=LARGEST_HEADER_BYTES,
                 max_field_size=LARGEST_HEADER_BYTES,
                 proxy=_proxy_for(endpoint.url),

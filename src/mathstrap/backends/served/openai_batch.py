@@ -243,6 +243,7 @@ class _Filling:
             path = path_of(job.requests[0])
             size += job.reserved.tokens_in + 200
             first = job.requests[0]
+            # The attempt is part of the name, so that a late result of an earlier batch cannot answer this line.
             jobs[hashlib.blake2b(f"{first.id} {first.key} {job.attempt}".encode(), digest_size=16).hexdigest()] = job
             self._next = None
         return jobs
