@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 
 import pytest
@@ -135,6 +136,51 @@ def test_what_a_row_says_of_turns_is_heeded(row, learnt):
     from mathstrap.train.data import to_pairs
 
     assert [(pair.system, pair.question, pair.response, len(pair.earlier)) for pair in to_pairs(row, "w")] == learnt
+
+
+@pytest.mark.parametrize(("arguments", "sentence"), [
+    ({"enable_thinkng": False}, 'does not read "enable_thinkng". Did you mean "enable_thinking"?'),
+    ({"reasoning_effort": "low"}, 'does not read "reasoning_effort"'),
+    ({"enable_thinking": "false"}, "found the text 'false'. Write false without quotes"),
+    ({"tokenize": True}, "tokenize is not an argument of the template"),
+])  # fmt: skip
+def test_an_argument_that_a_template_would_ignore_is_refused(folder, arguments, sentence):
+    with pytest.raises((InputError, RecipeError), match=re.escape(sentence)):
+        samples(model_of(folder, "qwen3"), {"query": QUESTION, "response": ANSWER}, template_args=arguments)
+
+
+# Magistral takes a thought as a part of the content; Seed-OSS closes a thought in its prompt that answers are written
+# without; MiniMax-M2 opens one in its prompt (structures of the published templates, 2025).
+PARTS = (
+    "{{ bos_token }}" + HEAD + "{% if m.role == 'user' %}[INST]{{ m.content }}[/INST]{% elif m.content is string %}"
+    "{{ m.content }}{{ eos_token }}{% else %}{% for b in m.content %}{% if b.type == 'thinking' %}"
+    "[THINK]{{ b.thinking }}[/THINK]{% else %}{{ b.text }}{% endif %}{% endfor %}{{ eos_token }}{% endif %}" + TAIL
+)  # fmt: skip
+THINK_MARKS = ("</s>", "<s>", "[INST]", "[/INST]", "[THINK]", "[/THINK]")
+NO_BUDGET = (
+    HEAD + "{{ bos_token }}{{ m.role }}\n{{ m.content }}{{ eos_token }}" + TAIL
+    + "{% if add_generation_prompt %}{{ bos_token }}assistant\n<seed:think>none</seed:think>{% endif %}"
+)  # fmt: skip
+OPENED = (
+    HEAD + "{% if m.role == 'assistant' %}]~b]ai\n{{ m.content.split('</think>')[-1].lstrip('\n') }}{% else %}"
+    "]~b]{{ m.role }}\n{{ m.content }}{% endif %}[e~[\n" + TAIL
+    + "{% if add_generation_prompt %}]~b]ai\n<think>\n{% endif %}"
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("template", "marks", "reasoning", "want"), [
+    (PARTS, THINK_MARKS, "three and four", "[THINK]three and four[/THINK]"),
+    (PARTS, THINK_MARKS, "", ""),
+    (NO_BUDGET, ("</s>", "<s>"), "", ""),
+    (OPENED, ("[e~[", "]~b]"), "", "</think>\n\n"),
+    (OPENED, ("[e~[", "]~b]"), "three and four", "three and four\n</think>\n\n"),
+])  # fmt: skip
+def test_templates_of_today_are_answered_as_their_makers_write_it(folder, template, marks, reasoning, want):
+    path = model_of(folder, template=template, marks=marks, named=(), bos=marks[1])
+    row = {"query": QUESTION, "response": ANSWER, "reasoning_content": reasoning}
+    (text,), table, tokenizer = samples(path, row)
+    assert (text.response, text.lost_reasoning) == (want + ANSWER, False)
+    assert tokenizer.decode(table.ids).endswith(ANSWER + marks[0])
 
 
 def test_a_plain_text_opens_with_all_marks_the_tokenizer_adds(folder):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, suggest
 
 OPEN, CLOSE = "<think>", "</think>"
 # The names by which templates ask for a turn's reasoning: Qwen's and DeepSeek's, gpt-oss's and Granite's, OpenRouter's.
@@ -22,7 +22,10 @@ PROBE = "PROBE"
 PROBED = ({"role": "user", "content": "Q"}, {"role": "assistant", "content": PROBE})
 NOW = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<form>.*?)(?P=quote)\s*\)""")
 
-Turn = dict[str, str]
+# A thought that is opened and closed again at the end of a generation prompt, in <think> or another family's words.
+CLOSED_THOUGHT = re.compile(r"<(?P<word>[\w:]*think)>(?:(?!<(?P=word)>).)*</(?P=word)>\s*\Z", re.DOTALL)
+
+Turn = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +72,7 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
             f"data.prompt=chat: the tokenizer has several chat templates ({names}) and none is the default. "
             "Leave one in chat_template of tokenizer_config.json."
         ) from None
+    check_arguments(source, arguments)
     shown = dated(source, day or datetime.datetime.now(tz=datetime.UTC).date())
 
     def apply(turns: Sequence[Turn], *, ask: bool) -> str:
@@ -98,6 +102,24 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
         added = [str(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()]
         closing = find_closing(apply, added)
     return Template(apply=apply, closing=closing)
+
+
+def check_arguments(source: str, arguments: Mapping[str, Any]) -> None:
+    """Raise InputError for an argument that a template does not read, or a text where it expects true or false.
+
+    Jinja ignores a name that it does not know and takes the text "false" for true.
+    """
+    words = sorted(set(re.findall(r"[A-Za-z_]\w*", source)))
+    for name, value in arguments.items():
+        if name not in words:
+            meant = suggest(name, words)
+            raise InputError(
+                f'data.template_args: the model\'s chat template does not read "{name}".'
+                f"{meant if 'Did you mean' in meant else ''} Take it out, or write the name as in the template."
+            )
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            right = value.lower()
+            raise InputError(f"data.template_args.{name}: found the text {value!r}. Write {right} without quotes.")
 
 
 def dated(template: str, day: datetime.date) -> str:
@@ -143,7 +165,10 @@ def render_exchange(template: Template, turns: Sequence[Turn], response: str, re
         answer |= dict.fromkeys(REASONING, reasoning)
     prompt = template.apply(turns, ask=True)
     whole = without_closing(template.apply([*turns, answer], ask=False), template.closing)
-    learnt = continuation(prompt, whole, question=turns[-1]["content"].strip(), reasoning=reasoning)
+    question = turns[-1]["content"].strip()
+    learnt = continuation(prompt, whole, question=question, reasoning=reasoning)
+    if reasoning.strip() and (learnt is None or reasoning.strip() not in learnt):
+        learnt = with_reasoning_as_part(template, turns, response, reasoning) or learnt
     if learnt is None and reasoning:
         # With enable_thinking=false the prompt closes an empty thought: there is no place for the reasoning.
         return replace(render_exchange(template, turns, response), lost_reasoning=True)
@@ -154,6 +179,22 @@ def render_exchange(template: Template, turns: Sequence[Turn], response: str, re
         )
     lost = bool(reasoning.strip()) and reasoning.strip() not in learnt
     return RenderedExchange(prompt=prompt, response=learnt, lost_reasoning=lost)
+
+
+def with_reasoning_as_part(
+    template: Template, turns: Sequence[Turn], response: str, reasoning: str
+) -> str | None:  # fmt: skip
+    """Return what is learnt where a template takes a thought as a part of the turn's content (Magistral), or None."""
+    parts = [{"type": "thinking", "thinking": reasoning}, {"type": "text", "text": response}]
+    try:
+        whole = template.apply([*turns, {"role": "assistant", "content": parts}], ask=False)
+    except InputError:
+        return None
+    prompt, question = template.apply(turns, ask=True), turns[-1]["content"].strip()
+    learnt = continuation(prompt, without_closing(whole, template.closing), question=question, reasoning=reasoning)
+    # A template that writes the list itself does not know parts.
+    is_written = learnt is not None and reasoning.strip() in learnt and "'thinking'" not in learnt
+    return learnt if is_written else None
 
 
 def without_closing(whole: str, closing: Closing) -> str:
@@ -174,6 +215,12 @@ def continuation(prompt: str, whole: str, *, question: str, reasoning: str) -> s
             rest = answered[len(asked) :]
         elif is_open and answered.startswith(head):
             rest = answered[len(head) :].removeprefix(OPEN)
+        elif (closed := CLOSED_THOUGHT.search(asked)) and answered.startswith(asked[: closed.start()]):
+            # The prompt closes a thought that answered turns are written without (Seed-OSS with a budget of 0).
+            rest = answered[closed.start() :]
+            if rest.startswith(f"<{closed['word']}>"):
+                continue
+            return rest
         else:
             continue
         if not is_open or (CLOSE in rest and answered.startswith(asked)):
