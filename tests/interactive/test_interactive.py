@@ -154,6 +154,9 @@ def test_a_thinking_model_gets_the_room_it_needs_and_the_tiny_one_its_prompts():
 def test_a_plan_costs_nothing_and_leaves_nothing_behind(tmp_path):
     run = mathstrap.bootstrap(ROWS, teacher=sure(tmp_path), out=tmp_path / "run", dry_run=True, **FEW)
     assert run.plan().num_requests == 4
+    assert repr(run.plan()).startswith("<Preview: 2 seeds, 4 requests; cost: about $0.00, ")
+    assert "ans_aug" in str(run.plan())
+    assert "Solve" not in str(run.plan()), "the prompts are in `stages`"
     assert run.plan(methods={"ans_aug": {"draws": 5}}).num_requests == 10
     assert not run.path.exists()
     assert "Nothing was asked yet" in run._repr_html_()

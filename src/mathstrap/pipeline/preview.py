@@ -78,7 +78,7 @@ class StagePreview:
             setattr(self, name, round(getattr(self, name) * factor))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Preview:
     """What a run would ask; money is None where no price is known.
 
@@ -104,6 +104,18 @@ class Preview:
         if self.usd_most is None or self.usd_expected is None:
             return "cost: no price is known for this model; set budget.usd_per_million_tokens_in and _out"
         return f"cost: about ${self.usd_expected:,.2f}, at most ${self.usd_most:,.2f} ({self.price_source})"
+
+    def __repr__(self) -> str:
+        planned = f"{counted(self.num_seeds, 'seed')}, {counted(self.num_requests, 'request')}"
+        return f"<Preview: {planned}; {self.cost_sentence}>"
+
+    def __str__(self) -> str:
+        rows = [
+            f"{stage.name:<28}{stage.num_requests:>10,} requests, {stage.num_paid:,} paid, "
+            f"~{stage.tokens_in:,} tokens in, ~{stage.tokens_out_expected:,} out"
+            for stage in self.stages
+        ]
+        return "\n".join([*self.seed_lines, *rows, self.cost_sentence])
 
     def _repr_html_(self) -> str:
         from mathstrap.render.notebook import cell

@@ -84,7 +84,10 @@ document.querySelector("dialog.keys")?.addEventListener("click", (event) => even
 document.addEventListener("focusin", (event) => {
   if (event.target.matches?.("details.flag input")) {
     const name = event.target.form.elements.reviewer;
-    if (name && !name.value) name.value = localStorage.getItem("reviewer") || "";
+    if (name && !name.value) {
+      name.value = localStorage.getItem("reviewer") || "";
+      if (event.target === name) name.select(); // another name is typed over it, not behind it
+    }
   }
 });
 document.addEventListener("submit", (event) => {
