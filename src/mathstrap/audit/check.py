@@ -19,6 +19,7 @@ from mathstrap.parallel import chunks_of, in_processes
 from mathstrap.problems.columns import Columns, gold_of, question_of, response_of, text_of
 from mathstrap.types import Style
 
+# Longer texts are bad rows: the patterns and the grader run over every text, and a file may hold anything.
 MAX_QUERY = 100_000
 MAX_RESPONSE = 200_000
 ROWS_PER_CHUNK = 250

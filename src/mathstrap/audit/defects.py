@@ -17,6 +17,7 @@ from mathstrap.steps.check import RATIOS
 from mathstrap.steps.expression import as_fraction, plain_number
 from mathstrap.types import Style
 
+# A final answer is at the end, so the patterns need not run over a whole long response.
 TAIL = 2_000
 STATEMENT = re.compile(
     r"(?:####[ \t]*|[Tt]he (?:final )?answer is(?:,? (?:therefore|thus|then|hence|simply|just|now|indeed),?)?:?[ \t]*)"
@@ -26,7 +27,9 @@ OPEN_STATEMENT = re.compile(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
 # Characters in which a complete text may end.
 ENDINGS = tuple(".!?)]}\"'”’$%。*")
 COMMAND = re.compile(r"\\[A-Za-z]+")
+# The last statements of a response; earlier ones belong to repeated or quoted text.
 MAX_STATEMENTS = 6
+# Longer than a last sentence.
 CLOSING = 400
 # Where one sentence ends and the next begins; not in `No. 5` or `3.5`.
 SENTENCE = re.compile(r"(?<=[a-z\d)$%}\]\"*][.!?。])\s+(?=[A-Z\"(*])|\n+")

@@ -26,6 +26,7 @@ from mathstrap.problems.presets import has_value, value_at
 from mathstrap.verify import Form, Grade, Mode, grade, grader_named
 from mathstrap.verify.fallback import Fallback
 
+# Rows that a worker takes at a time; a file of any size streams through.
 ROWS_PER_CHUNK = 500
 COLUMNS = ("outcome", "got", "tier", "reason")
 Chunk = list[Row]

@@ -10,7 +10,6 @@ import re
 
 from mathstrap.problems.questions import needs_picture, question_fault
 
-MAX_QUESTION = 20_000
 _NUMBER_WORD = (
     "one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen"
     "|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|dozen|half|halves|third|thirds"

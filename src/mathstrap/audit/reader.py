@@ -33,6 +33,7 @@ STAGE = "read"
 ID = "row-"
 # The characters at the end of a reply that are searched for the verdict.
 TAIL = 20_000
+# The quoted step is one line of the report.
 MAX_STEP = 160
 # Quotation marks and `>` may not precede it: a line that quotes the answer is not the reader's own verdict.
 _LINE = re.compile(r"[ \t*_#`~-]{0,12}(?:final )?verdict[ *_`]{0,6}[:：][ *_`]{0,6}(?P<said>.*)", re.IGNORECASE)

@@ -27,8 +27,10 @@ Kind = Literal["exact", "ngram", "reworded", "embedding"]
 MIN_WORDS = 6
 # At these cosines fewer than one in a thousand of GSM8K's 7,473 training questions has a neighbour in its test set.
 EMBEDDING_THRESHOLDS = {"static": 0.94, "minilm": 0.85}
+# The shared text of a record is shown in a table; the whole question is in its file.
 MAX_SPAN_CHARS = 400
 CHUNK = 2_048
+# A table of 4 MB that rules out most hashes of a text before the binary search among the sorted hashes.
 KNOWN_BITS = 22
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MASK = (1 << 64) - 1
 # The ASCII characters at which `str.split` splits; a text with other spaces is normalised before.
 SPACES = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f "
+# Caches stop here: a corpus with ever new tokens must not fill the memory.
 MAX_CHUNKS = 200_000
 MAX_HASH_BYTES = 1 << 26
 

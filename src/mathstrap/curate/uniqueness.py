@@ -13,6 +13,7 @@ from mathstrap.curate.vote import group_answers, label_of
 from mathstrap.types import Outcome, Problem
 from mathstrap.verify import answers_agree, grade
 
+# Longer values would make the formula's exact powers and products too large to compute.
 MAX_VALUE_CHARS = 40
 # A question that is nothing but one formula to compute: no other condition could exclude a value.
 _COMPUTES = re.compile(

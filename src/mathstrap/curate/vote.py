@@ -12,6 +12,7 @@ import msgspec
 from mathstrap.errors import RecipeError
 from mathstrap.types import Outcome
 
+# A longer answer is a solution that was read as an answer, and comparing it with every other one is slow.
 MAX_ANSWER_CHARS = 500
 
 

@@ -98,6 +98,7 @@ class _ReadChunks(dict[str, tuple[tuple[str, ...], tuple[str, ...]]]):
         return entry
 
 
+# Caches stop here, and long chunks stay out: they rarely recur, and their keys would fill the memory.
 MAX_CHUNKS = 200_000
 MAX_CHUNK = 60
 _CHUNKS = _ReadChunks()

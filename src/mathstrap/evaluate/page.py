@@ -18,6 +18,7 @@ from mathstrap.stats.estimates import Estimate
 
 # After this time the page's remaining formulas are shown as their source.
 MATH_SECONDS = 20.0
+# The page is one file that a browser must hold; all draws are in draws.jsonl.
 MAX_CARDS = 3_000
 STYLE = """
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; --bad: #c22; --good: #2a7; }

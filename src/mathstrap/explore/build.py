@@ -31,6 +31,7 @@ VERSION = "8"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
 LARGE_BYTES = 32 << 20  # of replies, read in about three seconds; a larger run is shown while it loads
 FIRST_PART = 5_000  # replies; each further part is three times as large, because each shown part counts all rows again
+# Characters of a table's cell; the whole value is in the run's files.
 MAX_CELL = 500
 MAX_THOUGHT = 20_000  # characters, the most that a page shows of one text
 

@@ -14,6 +14,7 @@ from mathstrap.render import MAX_TEXT_CHARS, TimeBudget, render
 from mathstrap.render.hostile import escape
 from mathstrap.types import Style
 
+# The comparison takes quadratic time in the worst case.
 MAX_WORDS = 1_500
 
 # A formula is one word, because half a formula would not render. GSM8K's dollar signs are money and not formulas.

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+# Anyone who can open the pages can send SQL, so time, memory and the size of a result have limits.
 QUERY_SECONDS = 5.0
 MAX_VALUE_BYTES = 16 << 20  # the longest reply that is stored, as UTF-8
 MAX_ANSWER_BYTES = 32 << 20
@@ -25,6 +26,7 @@ LIMITS = {
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 50,
     sqlite3.SQLITE_LIMIT_ATTACHED: 1,
 }
+# SQLite's trim() takes time in proportion to the text's length times this many characters.
 MAX_TRIMMED_CHARS = 100
 MAX_HEAP_BYTES = 1 << 30  # of SQLite in this process, its caches included
 

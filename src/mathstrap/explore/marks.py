@@ -15,6 +15,7 @@ from mathstrap.files.rundir import Action, Mark, RunDir
 from mathstrap.files.tables import write_atomically
 from mathstrap.render.hostile import drop_unseen
 
+# Bounds of one request's form; an edited answer may be as long as a stored reply.
 MAX_NOTE_CHARS = 2_000
 MAX_NAME_CHARS = 100
 MAX_TEXT_CHARS = 200_000

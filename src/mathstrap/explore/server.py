@@ -21,6 +21,7 @@ from mathstrap.render.pages import TEMPLATES as SHARED_TEMPLATES
 
 logger = logging.getLogger(__name__)
 
+# Short enough to follow a run live; a pass without changes only stats a few files.
 WATCH_SECONDS = 2.0
 RECORDS = ("problems", "completions-rewrite", "completions-solve")
 SETTINGS = {

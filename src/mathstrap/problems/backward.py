@@ -13,6 +13,7 @@ from mathstrap.augment.fobar import rewrite
 from mathstrap.types import Problem
 
 Solvable = Literal["yes", "no", "unknown"]
+# More than the numbers of any question.
 ALL = 10_000
 
 

@@ -121,6 +121,7 @@ _MARK = re.compile(
 )
 _SECOND = re.compile(r"B\s{0,3}[)）.:、．：]")
 _AROUND = re.compile(r"(?:\s|\\(?:qquad|quad|hfill|hspace\{[^{}]*\}|newline)(?![A-Za-z])|\\[\\,;:! ]|~|&)+")
+# A longer text after a letter is a part of a problem, not a choice.
 MAX_CHOICE = 200
 
 

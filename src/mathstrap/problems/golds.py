@@ -18,6 +18,7 @@ from mathstrap.problems.choices import choices_in
 from mathstrap.verify.find.boxes import boxed_answer
 from mathstrap.verify.record import Extraction
 
+# A longer text without a marked answer is a solution.
 MAX_GOLD_CHARS = 300
 # The texts of an answer column that mean "no answer".
 _NOTHING = re.compile(

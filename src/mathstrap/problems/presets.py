@@ -249,6 +249,7 @@ class Layout:
 
 
 _KNOWN: dict[tuple[str, ...], Layout] = {}
+# Layouts by their columns; a file whose rows all differ must not grow it without end.
 _MOST_KNOWN = 1_000
 
 

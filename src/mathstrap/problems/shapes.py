@@ -15,6 +15,7 @@ import msgspec
 from mathstrap.problems.choices import LETTERS
 from mathstrap.problems.golds import last_boxed
 
+# Python refuses to print integers of more than 4,300 digits; no answer is near this.
 MOST_INT = 10**100
 
 

@@ -68,6 +68,7 @@ _HINTS = (
     "explain", "show", "逐步", "一步", "问", "题", "答", "请",
 )  # fmt: skip
 _END_CHARS = 600  # the length of a text's ends in which a wrapper's last sentence is searched
+# Longer texts are not cached: few recur, and they would fill the cache's memory.
 MAX_REMEMBERED = 4_000
 
 

@@ -18,7 +18,9 @@ from mathstrap.render.hostile import escape
 from mathstrap.render.mathml import to_mathml
 from mathstrap.types import Style
 
+# What a page shows of one text; nobody reads further, and formulas are slow.
 MAX_TEXT_CHARS = 20_000
+# An unpaired `$` must not search the whole text for its partner, again for every `$`.
 MAX_DOLLAR_SPAN = 1_000
 
 # Each alternative opens something that is not plain text; the order matters (`$$` before `$`).

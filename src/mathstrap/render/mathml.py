@@ -16,6 +16,7 @@ from mathstrap.render.hostile import drop_unseen, escape_silently
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+# Replies are untrusted: longer or deeper sources make the converter slow or exceed Python's recursion limit.
 MAX_FORMULA_CHARS = 2_000
 MAX_BRACES = 30
 MAX_DEPTH = 80

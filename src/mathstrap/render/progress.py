@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
+# A log file gets one line per this time.
 PLAIN_SECONDS = 10.0
 NOTEBOOK_SECONDS = 0.5  # a notebook keeps every update of a cell in its history
+# Rates are means over this time: shorter ones jump with each batch of replies.
 WINDOW_SECONDS = 15.0
 MOST_SENTENCES = 5
 EXPECTED_ENDS = frozenset({"interrupted", "budget", "paused"})

@@ -18,6 +18,7 @@ from mathstrap.report.extras import Extras, load_extras, quick_gains, quirks_of,
 from mathstrap.stats import FUNNEL, Analysis, quantile
 from mathstrap.types import Problem, Reject, Sample, Verdict
 
+# The report is one file to mail: examples, not the data.
 EXAMPLES = 10
 OPEN = 3  # examples of each kind that are unfolded, so that the page stays short enough to scroll
 REASONS_OPEN = 3  # reject reasons with examples unfolded; the others are one line each until clicked

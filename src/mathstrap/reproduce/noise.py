@@ -23,12 +23,11 @@ from typing import Any
 import msgspec
 
 from mathstrap.files.tables import write_atomically
-from mathstrap.reproduce.game24 import is_solvable
+from mathstrap.reproduce.game24 import LARGEST, is_solvable
 from mathstrap.stats.estimates import t_quantile, two_sided_p
 from mathstrap.study.plot import COLOURS, MARKERS
 from mathstrap.verify.game24 import Hand, check
 
-LARGEST = 13
 # A way to write an expression: {0}, {1} and {2} are the numbers in rising order.
 WAYS = tuple(
     form.format(*(f"{{{place}}}" for place in places), *signs)

@@ -27,6 +27,7 @@ CHAT = (
     "{% for message in messages %}{{ message['content'] }}"
     "{% if message['role'] == 'assistant' %}" + END + "{% else %} : {% endif %}{% endfor %}"
 )
+# A solution with its end mark is shorter.
 MAX_REPLY_TOKENS = 24
 REPLIES_AT_ONCE = 1024
 

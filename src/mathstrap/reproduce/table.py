@@ -17,6 +17,7 @@ from mathstrap.reproduce import counts, inference
 from mathstrap.reproduce.claims import Claim, compare
 from mathstrap.reproduce.game24 import TARGET, game_of_n, is_solvable, puzzles, solutions
 
+# Half of the 1,362 puzzles with a solution (App. D).
 TRAIN_PUZZLES = 681
 
 

@@ -37,6 +37,7 @@ Format = Literal["grpo", "verl", "dpo", "kto", "orm", "steps", "openai"]
 FORMATS_CHECKED: tuple[Format, ...] = ("grpo", "verl", "dpo", "kto", "orm", "steps", "openai")
 ROWS_PER_BATCH = 256
 MAX_EXAMPLES = 5
+# OpenAI's fine-tuning rejects a smaller file.
 MIN_OPENAI_ROWS = 10
 
 # Code -> (is an error, sentence). Errors stop a training run or make it learn nothing; the others are notes.

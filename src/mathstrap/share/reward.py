@@ -42,6 +42,7 @@ GOLD_COLUMNS = (
 # marks of a megabyte take a second to match.
 MAX_CHARS = 100_000
 HEAD_CHARS = 1_000
+# A trainer's row may hold anything; these bounds keep one call short.
 MAX_GOLD_CHARS = 20_000
 MAX_PROMPT_CHARS = 20_000
 MAX_TURNS = 50

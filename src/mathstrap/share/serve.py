@@ -21,6 +21,7 @@ from mathstrap.share.adapters import column_of, score_queries
 from mathstrap.share.reward import GOLD_COLUMNS, RewardOptions, Scored, count_sentence, counts, score
 from mathstrap.version import __version__
 
+# Far above a trainer's batch; a larger request is a mistake.
 MAX_ITEMS = 100_000
 # Replies that a thread grades before it takes another request's replies: a large batch must not delay a small one.
 CHUNK = 64

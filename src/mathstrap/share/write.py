@@ -33,6 +33,7 @@ from mathstrap.share.groups import DrawGroup, groups_in, groups_of_run
 from mathstrap.types import Sample, Style, roots_of, type_of
 
 RECORD = "exports.json"
+# Parquet's row groups are the unit that readers stream.
 ROWS_PER_GROUP = 5_000
 CARD_HEADING = "## Formats"
 CARD = "README.md"

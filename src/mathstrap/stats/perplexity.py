@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 ANSWER_ONLY, SOLUTION = "answer only", "seed solution"
+# A text is cut at this many characters per allowed token first: tokenising a megabyte takes seconds.
 MOST_CHARS_PER_TOKEN = 64
 
 

@@ -23,6 +23,7 @@ from statistics import NormalDist, fmean
 
 from mathstrap.stats.estimates import t_quantile
 
+# The two conventions of planning: 5% false alarms, two-sided, and 80% of true effects found.
 ALPHA = 0.05
 POWER = 0.8
 # Simulated studies; enough for a difference accurate to about two per cent.

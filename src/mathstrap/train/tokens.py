@@ -21,7 +21,9 @@ from mathstrap.train.prompt import RenderedSample
 
 log = logging.getLogger(__name__)
 
+# Raise it when tokenising changes, so that a cached table is made again.
 CACHE_VERSION = 2
+# A fast tokenizer uses all cores within one call, and a call's ids are Python lists.
 CHUNK = 4096
 # Texts that tokenizers rarely merge with what follows; the first that leaves the response intact is used.
 FENCES = ("\n", "\n\n", "\t", ".", "#")
