@@ -137,6 +137,7 @@ def _fits(value: Fraction, mask: Mask) -> bool:
     old = plain_number(mask.answer)
     if old is None or old < 2 or mask.kind not in ("int", "comma", "decimal", "money", "percent"):
         return False
+    # A story with a much larger or smaller number would not make sense.
     is_like = (old.denominator == 1) == (value.denominator == 1) and Fraction(1, 4) <= value / old <= 4
     return is_like and (mask.kind != "percent" or value < 100)
 

@@ -36,7 +36,7 @@ def rewrite(
             mode=mode,
             fields={"question": parent.question, "change": CHANGES[change]},
             answer="",
-            draw=(index - 1) // len(CHANGES),
+            draw=(index - 1) // len(CHANGES),  # the same change again has the same prompt, so it is another draw
             tags={**tags_of_content(parent), "change": change},
         )
         for index, change in enumerate(islice(cycle(order), 1 if count is None else count), start=1)
@@ -47,7 +47,7 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
     """Return the evolved problem, whose gold is empty until the draws have voted, or why the reply is unusable."""
 
     def find_fault(question: str) -> Fault | None:
-        if shared_words(parent.question, question) < 0.1:
+        if shared_words(parent.question, question) < 0.1:  # a small model sometimes invents an unrelated question
             return "another_subject", ""
         lost = count_numbers(parent.question) - count_numbers(question)
         if draft.tags["change"] == "condition" and any(value != 1 for value in lost):

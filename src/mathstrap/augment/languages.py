@@ -74,6 +74,7 @@ def language_of(text: str) -> Language:
         letters = sum(letter.isalpha() for letter in prose) or 1
         for language, script in _SCRIPTS:
             count = len(script.findall(prose))
+            # Japanese is recognised by its kana, of which a text with many kanji may have few.
             if count >= (0.05 if language == "ja" else 0.25) * letters:
                 return language
     words = re.findall(r"[^\W\d_]{2,}", prose.lower())  # `y` and `a` are variables as well
@@ -83,6 +84,7 @@ def language_of(text: str) -> Language:
             if mark.search(prose) and 2 * counts.get(language, 0) >= counts["en"]:  # an English piñata is English
                 return language
     best = max(counts, key=lambda language: (counts[language], language == "en"))
+    # Foreign names and loanwords must not make an English question foreign.
     return best if counts[best] > max(1.5 * counts["en"], 2) else "en"
 
 

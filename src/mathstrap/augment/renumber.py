@@ -344,7 +344,7 @@ def _plausible(before: Sequence[Fraction], after: Sequence[Fraction]) -> bool:
             return False
         if (abs(old) < 1) != (abs(new) < 1) or (new * 10 ** max(2, _decimals(old))).denominator != 1:
             return False
-        if old and not Fraction(1, 6) < new / old < 6:
+        if old and not Fraction(1, 6) < new / old < 6:  # results of another size would look odd in the story
             return False
     return True
 

@@ -50,7 +50,7 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
 
 def find_fault(parent: Problem, question: str) -> Fault | None:
     """Return the reason code and a detail ("" for the reply itself), or None for a good rephrasing."""
-    longest = 2 * len(parent.question) + 200
+    longest = 2 * len(parent.question) + 200  # wordy rephrasings are fine; solutions and explanations are longer
     return find_form_fault(parent, question, longest=longest) or find_number_fault(
         parent.question, question, parent.answer
     )

@@ -156,6 +156,7 @@ def audit(
             file,
             options,
             seeds=read_seeds(seeds) if seeds else None,
+            # Without named or local sets there is no comparison: an audit must not download seven sets unasked.
             index=build_index(against, data) if certificate and (against or has_test_sets(data)) else None,
             clean_path=out,
             dropped_path=dropped,

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     from mathstrap.pipeline.doctor import Diagnosis
 
-SHOWN = 50
+SHOWN = 50  # a run with thousands of damaged lines must not flood the terminal
 
 
 def doctor(

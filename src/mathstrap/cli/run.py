@@ -415,7 +415,7 @@ def print_recipes(texts: dict[str, str]) -> None:
     import textwrap
 
     verbs = {name: verb_of(text) for name, text in texts.items()}
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1_000  # piped text stays one line each
     for verb, purpose in RECIPE_VERBS.items():
         typer.echo(f"mathstrap {verb} NAME    {purpose}")
         for name in (name for name in texts if verbs[name] == verb):

@@ -81,7 +81,7 @@ def report(
     if out:
         write_page(out, compare_runs(run, against).html if against else render_report(RunDir.read(run)))
         return
-    RunDir.read(run)
+    RunDir.read(run)  # refuses a missing directory, which `open` would create
     with RunDir.open(run) as opened:
         typer.echo(write_report(opened))
 

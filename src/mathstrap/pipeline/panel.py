@@ -93,6 +93,7 @@ class Panel:
             return self.members[0]
         name = f"{self.rng_seed}\x1fteacher\x1f{request_id}".encode()
         place = int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "big") / 2**64
+        # Rounding may leave the last bound just below 1.
         return self.members[min(bisect_right(self.bounds, place), len(self.members) - 1)]
 
     def __iter__(self) -> Iterator[StageTeacher]:

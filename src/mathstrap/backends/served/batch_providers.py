@@ -25,21 +25,29 @@ ANTHROPIC_VERSION = "2023-06-01"
 CLOCKS_APART_SECONDS = 300.0
 
 
-class AnthropicBatches(BatchApi):
-    """Anthropic's Message Batches; they carry no mark of ours, so they are identified by time and size."""
+class InlineBatches(BatchApi):
+    """A Batch API that takes the requests in the call that creates the batch, one draw each."""
 
-    largest_bytes = 200 << 20  # the service's limits are 256 MB and 100,000 requests
     draws_per_line = 1
 
     def __init__(self, options: TeacherOptions, limits: Limits) -> None:
         super().__init__(options, limits)
-        self._headers = {"x-api-key": self._endpoint.key, "anthropic-version": ANTHROPIC_VERSION}
         self._lines: Sequence[dict[str, Any]] = ()
 
     async def upload(self, lines: Sequence[dict[str, Any]]) -> str:
         """Keep the lines for the call that creates the batch."""
         self._lines = lines
         return ""
+
+
+class AnthropicBatches(InlineBatches):
+    """Anthropic's Message Batches; they carry no mark of ours, so they are identified by time and size."""
+
+    largest_bytes = 200 << 20  # the service's limits are 256 MB and 100,000 requests
+
+    def __init__(self, options: TeacherOptions, limits: Limits) -> None:
+        super().__init__(options, limits)
+        self._headers = {"x-api-key": self._endpoint.key, "anthropic-version": ANTHROPIC_VERSION}
 
     async def create_once(self, file_id: str, *, path: str, token: str) -> Batch:
         """Create the batch; a TransientError leaves open whether it exists."""
@@ -77,23 +85,16 @@ class AnthropicBatches(BatchApi):
         return _lines_of([loose_object(line) for line in data.splitlines() if line.strip()], anthropic_line)
 
 
-class GeminiBatches(BatchApi):
+class GeminiBatches(InlineBatches):
     """Gemini's batches with the requests inside; the display name carries our token."""
 
     largest_bytes = 15 << 20  # the service's limit is 20 MB in one call
-    draws_per_line = 1
 
     def __init__(self, options: TeacherOptions, limits: Limits) -> None:
         super().__init__(options, limits)
         self._endpoint.url = self._endpoint.url.removesuffix("/openai")
         self._headers = {"x-goog-api-key": self._endpoint.key}
-        self._lines: Sequence[dict[str, Any]] = ()
         self._results: dict[str, list[Any]] = {}
-
-    async def upload(self, lines: Sequence[dict[str, Any]]) -> str:
-        """Keep the lines for the call that creates the batch."""
-        self._lines = lines
-        return ""
 
     async def create_once(self, file_id: str, *, path: str, token: str) -> Batch:
         """Create the batch; a TransientError leaves open whether it exists."""
