@@ -73,7 +73,7 @@ def game_claims(*, count_solutions: bool = True) -> list[Claim]:
 def _from_file(make: Callable[[], list[Claim]], where: str, claimed: str, needs: str) -> list[Claim]:
     try:
         return make()
-    except (InputError, OSError) as error:
+    except (InputError, OSError) as error:  # the other claims need no file
         reason = (str(error).splitlines() or [""])[0]
         return [
             Claim(where=where, what="counts", claimed=claimed, ours="–", state="needs a file", why=f"{needs}. {reason}")

@@ -239,7 +239,7 @@ def verl_options(kwargs: dict[str, Any]) -> RewardOptions:
     chosen = {name: value for name, value in kwargs.items() if name in _OPTIONS}
     try:
         return options_of(tuple(sorted(chosen.items())))
-    except (InputError, TypeError) as error:
+    except (InputError, TypeError) as error:  # an error here would end the trainer's run
         say_once(f"reward_kwargs: {error} The default options are used instead.")
         return RewardOptions()
 

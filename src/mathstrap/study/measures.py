@@ -55,7 +55,7 @@ def diversity_gains(study: RunDir, plan: StudyPlan) -> tuple[dict[str, float], s
             rows = sorted(rows_of(study, name), key=lambda row: hash_share(row.id))[:MOST_QUESTIONS]
             vectors = embed_once([row.query for row in rows], embed)
             values[name] = diversity_gain(vectors, base, clusters=[row.seed for row in rows]).value
-    except InputError as error:
+    except InputError as error:  # the study's accuracies do not depend on it
         return {}, f"The diversity gain was not measured: {error}"
     study.write_json("diversity.json", {"inputs": inputs, "values": values})
     return values, ""

@@ -18,7 +18,7 @@ def write_plots(result: StudyResult, folder: Path) -> dict[str, Path]:
         from matplotlib import rc_context
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.backends.backend_svg import FigureCanvasSVG
-    except ImportError:
+    except ImportError:  # a study must not fail for its figure
         return {}
     files = {"svg": folder / "accuracy.svg", "png": folder / "accuracy.png"}
     with rc_context({"svg.hashsalt": "mathstrap", "svg.fonttype": "none", "font.family": "sans-serif"}):

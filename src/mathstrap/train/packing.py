@@ -147,7 +147,7 @@ class Probe:
             if name != attention_name(self.base):
                 self.base.set_attn_implementation(name)
             return self.logits(samples, share_opening=share_opening)
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError:  # a RuntimeError too, but it says nothing about the attention
             raise
         except REFUSALS as error:
             return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

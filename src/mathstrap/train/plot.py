@@ -15,7 +15,7 @@ def write_curve(points: Sequence[Point], validations: Sequence[Validation], fold
         from matplotlib.backends.backend_svg import FigureCanvasSVG
         from matplotlib.figure import Figure
         from matplotlib.ticker import MaxNLocator
-    except ImportError:
+    except ImportError:  # a run of hours must not fail for its figure
         return {}
     if not points:
         return {}
