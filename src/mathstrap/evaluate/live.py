@@ -1,4 +1,4 @@
-"""Grade replies while the model works, in a thread of its own, so that grading delays no request."""
+"""Grade replies while the model works, in a separate thread, so that grading delays no request."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The explorer's tables: one row per question and one per requested answer, whatever its outcome.
 
 Facets count over an index that covers every facet column (`answers_facets`), so that they read no text; each facet
-column also has an index of its own, in which the rows of one value are in page order.
+column also has a separate index, in which the rows of one value are in page order.
 """
 
 from __future__ import annotations

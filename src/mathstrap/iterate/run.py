@@ -59,7 +59,7 @@ def iterate(
 ) -> IterateSummary:
     """Run the rounds of a recipe, or resume them.
 
-    `tell` receives a line at every step; `run_step` trains and evaluates, by default in a process of its own. Raises
+    `tell` receives a line at every step; `run_step` trains and evaluates, by default in a separate process. Raises
     what the steps raise; finished steps are kept.
     """
     with RunDir.open(recipe.path) as home:

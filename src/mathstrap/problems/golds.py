@@ -280,7 +280,7 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
         stated is not None
         and not _fault_of_value(stated.answer)
         and not _is_prose(stated.answer)
-        and (re.search(r"[\d\\]", stated.answer) or _names_one(text, stated))
+        and (re.search(r"[\d\\]", stated.answer) or _states_words(text, stated))
     ):
         return Gold(answer=stated.answer, solution=solution or text, mended="the value that its sentence states")
     if len(text) > MAX_GOLD_CHARS or text.count(".") > 2 or "\n" in text:
@@ -291,7 +291,7 @@ def _value_in(answer: str, solution: str) -> Gold | BadGold:
     return BadGold(reason=f'the gold answer "{shorten(text)}" is a sentence, not a value that can be graded')
 
 
-def _names_one(text: str, stated: Extraction) -> bool:
+def _states_words(text: str, stated: Extraction) -> bool:
     """Say whether a sentence states a word or two as its answer: "So the answer is Thursday."."""
     return stated.extractor == "stated" and len(stated.answer.split()) <= 3 and "nswer" in text[-200:]
 

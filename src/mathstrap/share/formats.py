@@ -71,7 +71,7 @@ class ExportOptions:
               the teacher wrote it
     reasoning   "drop" leaves the teacher's thoughts out, "keep" puts each in front of its response in the model's own
               marks (`chat`: in the field `reasoning_content`), "column" writes them beside it
-    validation_share   this share of the seeds, with all that descends from them, goes to a file of its own
+    validation_share   this share of the seeds, with all that descends from them, goes to a separate file
     rewards   the shape of the rows of the reward and preference formats
     """
 

@@ -90,7 +90,7 @@ def run_study(
     """Run a study, or resume it.
 
     `until` ends it after an earlier part; after `stop_after_seconds` no new student begins. Each run writes the result
-    of the students that are finished; `run_step` does a heavy step, by default in a process of its own. Raises what the
+    of the students that are finished; `run_step` does a heavy step, by default in a separate process. Raises what the
     steps raise; finished steps are kept.
     """
     with RunDir.open(recipe.path) as study:
@@ -271,7 +271,7 @@ class Study:
         self.evaluate(student.id, gguf or str(folder / "model"), self.evaluation_inputs(student), number, total)
 
     def evaluate(self, name: str, model: str, inputs: str, number: int = 0, total: int = 0) -> None:
-        """Evaluate one model in a process of its own."""
+        """Evaluate one model in a separate process."""
         options = evaluation_options(self.recipe, name, model)
         log = Path(options.out) / "log.txt"
         job = StepInput(evaluate=public(recipe_values(options)))

@@ -1,4 +1,4 @@
-"""Run one heavy step of a study in a process of its own, so that its memory is freed and a kill ends nothing else.
+"""Run one heavy step of a study in a separate process, so that its memory is freed and a kill ends nothing else.
 
 python -m mathstrap.study.step SPEC.json [PROCESSES]     SPEC is a StepInput; errors go to stderr as one sentence.
 """

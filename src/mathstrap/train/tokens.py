@@ -190,7 +190,7 @@ def table_key(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_l
 
 
 def write_table(table: TokenTable, path: Path) -> None:
-    """Write the table to a file of its own and move it into place."""
+    """Write the table to a temporary file and move it into place."""
     from safetensors.numpy import save_file
 
     path.parent.mkdir(parents=True, exist_ok=True)
