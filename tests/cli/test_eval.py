@@ -95,7 +95,7 @@ def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     arguments = ["eval", "-b", benchmark, *server, "--out", str(tmp_path / "o")]
     done = CliRunner().invoke(app, [*arguments, "limits.max_attempts=1", "limits.breaker_failures=0"])
     assert done.exit_code == 1
-    assert "http://127.0.0.1:9/v1: nobody listens there" in str(done.exception)
+    assert "http://127.0.0.1:9/v1: no server listens there" in str(done.exception)
     assert "start the server" in str(done.exception)
 
 

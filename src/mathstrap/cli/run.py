@@ -78,7 +78,7 @@ def run(
     with show_progress(quiet=quiet, json_lines=json_events) as listener:
         try:
             summary = bootstrap(loaded, only=stage, events=listener, may_replace=may_replace)
-        except KeyboardInterrupt:  # while nobody was asked; while somebody is, the engine takes it
+        except KeyboardInterrupt:  # between requests; while requests run, the engine handles the signal
             listener.pause()
             say(f"Interrupted. Every reply is kept; go on with:\n  {command}", err=True)
             raise typer.Exit(130) from None
@@ -163,7 +163,7 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str, *, said:
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}
     if rejects:
         most = sorted(rejects.items(), key=lambda pair: -pair[1])[:6]
-        say("fell out: " + ", ".join(f"{reason} {count:,}" for reason, count in most))
+        say("rejected: " + ", ".join(f"{reason} {count:,}" for reason, count in most))
     usd = (
         f"${analysis.usd:,.4f}"
         if analysis.usd is not None

@@ -119,7 +119,7 @@ def print_preview(preview: StudyPreview, recipe: StudyRecipe) -> None:
     console.print(table)
     if not recipe.students:
         rows = f"; perplexity of {recipe.perplexity:,} rows of each at most, by {recipe.train.model}"
-        console.print(f"nobody is trained{rows if recipe.perplexity else ''}")
+        console.print(f"no student is trained{rows if recipe.perplexity else ''}")
         return
     schedules = [student.schedule for student in preview.plan.students]
     console.print(

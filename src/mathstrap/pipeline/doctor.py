@@ -334,4 +334,4 @@ def derive_anew(path: Path, damaged: list[str], *, own_code: bool) -> list[str]:
         bootstrap(recipe, only="export", may_replace=lambda _: False)
     except InputError as error:
         return [f"The derived files could not be made again here: {error} {again}"]
-    return [f"{path}: its derived files were made again from its replies; nobody was asked."]
+    return [f"{path}: its derived files were made again from its replies; the teacher was not asked."]

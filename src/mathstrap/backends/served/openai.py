@@ -236,7 +236,7 @@ class OpenAITeacher:
         if isinstance(error, aiohttp.ClientConnectorDNSError):
             why = f"no server of that name is known ({self._hide(cause)})"
         elif isinstance(cause, ConnectionRefusedError):
-            why = f"nobody listens there ({self._hide(cause)})"
+            why = f"no server listens there ({self._hide(cause)})"
         return TransientError(f"{endpoint.shown}: {why}", kind="connect")
 
     def _few_files(self) -> str:
