@@ -194,14 +194,14 @@ def doubt_reference(question: str, mask: Mask) -> Doubt | None:
     if value == Fraction(1, 2) and _OTHER_HALF.search(rest):
         return Doubt(code="other_half", firm=True)
     if mask.kind not in ("int", "word") or value.denominator > 1:
-        return _stated_twice(question, mask, value)
+        return _repeated(question, mask, value)
     if _REFERS_FIRMLY.search(before):
         return Doubt(code="refers_back", firm=True)
     if 2 <= value <= 10 and _is_counted(rest, int(value)):
         return Doubt(code="counts_a_list")
     if value <= 20 and (_OTHERS.search(before) or _THE.search(before)):
         return Doubt(code="refers_back")
-    return _stated_twice(question, mask, value)
+    return _repeated(question, mask, value)
 
 
 def _is_counted(rest: str, value: int) -> bool:
@@ -235,7 +235,7 @@ def _stems(question: str) -> dict[tuple[Fraction, str], int]:
     return counts
 
 
-def _stated_twice(question: str, mask: Mask, value: Fraction) -> Doubt | None:
+def _repeated(question: str, mask: Mask, value: Fraction) -> Doubt | None:
     """Return a doubt if the same value occurs before the same noun elsewhere in the question."""
     noun = _NOUN.match(question, mask.end)
     is_twice = noun is not None and _stems(question).get((value, noun[1].lower().rstrip("s")), 0) > 1

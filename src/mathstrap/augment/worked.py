@@ -318,17 +318,18 @@ def _sources(
 
 def _numbers_of_solution(solution: str) -> list[WrittenNumber]:
     """Return the numbers that the solution writes, in marks and prose, digits and words."""
-    found = []
+    digits = []
     for match in _DIGITS.finditer(solution):
         value = plain_number(match[0])
         if value is not None:
-            found.append(WrittenNumber(start=match.start(), end=match.end(), text=match[0], form="digits", value=value))
+            start, end = match.span()
+            digits.append(WrittenNumber(start=start, end=end, text=match[0], form="digits", value=value))
     words = [
         quantity
         for quantity in find_quantities(solution)
         if quantity.form == "words" and quantity.text.lower() not in ("one", "a", "zero")
     ]
-    return sorted(found + words, key=lambda quantity: quantity.start)
+    return sorted(digits + words, key=lambda quantity: quantity.start)
 
 
 def finite_text(value: Fraction) -> str | None:

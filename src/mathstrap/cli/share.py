@@ -82,7 +82,7 @@ def export(
 
         with RunDir.open(path) as run:
             replaced = replaced_sentences(path, plans, validation)
-            exports = export_run(run, plans, held_out=held_seeds(run, validation), share=validation)
+            exports = export_run(run, plans, held_out=validation_seeds(run, validation), share=validation)
         folder = path
     else:
         folder = out or path.parent / f"{path.stem}-exports"
@@ -157,7 +157,7 @@ def window_of(pass_rate: str, min_draws: int) -> DifficultyOptions | None:
         raise InputError(f"--pass-rate {pass_rate}: expected LOW:HIGH, for example 0.2:0.8 ({error}).") from None
 
 
-def held_seeds(run: RunDir, share: float) -> frozenset[str]:
+def validation_seeds(run: RunDir, share: float) -> frozenset[str]:
     """Return the seeds kept for validation, near-duplicates on one side; the same ones as a recipe with this share."""
     from mathstrap.pipeline.curate import held_out
     from mathstrap.types import Problem

@@ -62,35 +62,35 @@ def train(
         typer.echo(f"  {kind:<10} {path}")
 
 
-def print_preview(found: TrainPreview, recipe: TrainRecipe) -> None:
+def print_preview(preview: TrainPreview, recipe: TrainRecipe) -> None:
     """Print the first sample, then what would be trained, one line for each matter."""
     from rich.table import Table
     from rich.text import Text
 
     console = terminal()
     console.print("First sample, as the model is asked", style="bold")
-    console.print(fitted(screened(found.first.prompt)), markup=False, soft_wrap=True, style="dim", highlight=False)
+    console.print(fitted(screened(preview.first.prompt)), markup=False, soft_wrap=True, style="dim", highlight=False)
     console.print("and what it learns", style="bold")
-    console.print(fitted(screened(found.first.learnt)), markup=False, soft_wrap=True, style="green", highlight=False)
+    console.print(fitted(screened(preview.first.learnt)), markup=False, soft_wrap=True, style="green", highlight=False)
     console.print()
     title = Text(f"{printable(recipe.model)}, {recipe.method}; nothing was trained", style="bold")
     table = Table(title=title, title_justify="left", box=None, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, text in preview_lines(found, recipe):
+    for name, text in preview_lines(preview, recipe):
         table.add_row(name, Text(printable(text)))
     console.print(table)
-    for sentence in found.doubts:
+    for sentence in preview.doubts:
         say(sentence)
 
 
-def preview_lines(found: TrainPreview, recipe: TrainRecipe) -> list[tuple[str, str]]:
+def preview_lines(preview: TrainPreview, recipe: TrainRecipe) -> list[tuple[str, str]]:
     """Return what a training would do, as names and sentences."""
-    table, cut, setting, lengths = found.table, found.cut, found.where.setting, found.lengths
+    table, cut, setting, lengths = preview.table, preview.cut, preview.where.setting, preview.lengths
     tokens = int(table.lengths.sum())
     learnt = tokens - int(table.starts.sum())
     lines = [
-        ("samples", f"{len(table):,}" + (f", and {found.held_out:,} held out" if found.held_out else "")),
+        ("samples", f"{len(table):,}" + (f", and {preview.held_out:,} held out" if preview.held_out else "")),
         ("tokens", f"{tokens:,}, {learnt:,} of them learnt"),
         (
             "lengths",
@@ -98,55 +98,56 @@ def preview_lines(found: TrainPreview, recipe: TrainRecipe) -> list[tuple[str, s
             f"(data.max_length={recipe.data.max_length:,})",
         ),
     ]
-    left_out = {**table.dropped, **found.skipped}
+    left_out = {**table.dropped, **preview.skipped}
     reasons = [f"{count:,} {reason.replace('_', ' ')}" for reason, count in left_out.items() if count]
     lines.append(("left out", ", ".join(reasons) or "none; nothing is cut"))
     if table.lost_reasoning:
         lost = counted(table.lost_reasoning, "sample")
         lines.append(("reasoning", f"left out of {lost}: the prompt has no place for it"))
-    share = found.num_trained / found.num_parameters
-    lines.append(("weights", f"{found.num_parameters:,}, {found.num_trained:,} of them trained ({share:.2%})"))
-    if found.coverage is not None:
-        covered = Counter(name.rpartition(".")[2] for name in [*found.coverage.modules, *found.coverage.experts])
+    share = preview.num_trained / preview.num_parameters
+    lines.append(("weights", f"{preview.num_parameters:,}, {preview.num_trained:,} of them trained ({share:.2%})"))
+    if preview.coverage is not None:
+        covered = Counter(name.rpartition(".")[2] for name in [*preview.coverage.modules, *preview.coverage.experts])
         lines.append(("adapter on", ", ".join(f"{name} ({count})" for name, count in covered.items())))
-        left = [f"{name} ({count})" for name, count in found.coverage.left_out.items()]
+        left = [f"{name} ({count})" for name, count in preview.coverage.left_out.items()]
         lines.append(("not on", "; ".join(left) or "every linear layer has one"))
-    steps = f"{counted(found.num_steps, 'step')} of {counted(recipe.global_batch, 'sample')}"
+    steps = f"{counted(preview.num_steps, 'step')} of {counted(recipe.global_batch, 'sample')}"
     if cut is not None:
         steps += f", each in {counted(cut.accumulation, 'micro-batch', 'micro-batches')}"
     steps += f" on each of {setting.processes} processes" if setting.processes > 1 else ""
-    lines.append(("steps", steps + (f"; goes on from step {found.resumes_at:,}" if found.resumes_at else "")))
-    lines.append(("packing", packing_line(found)))
-    lines.append(("multiplied in", f"{found.where.precision} on {'a GPU' if setting.device == 'cuda' else 'the CPU'}"))
-    lines.append(("memory", memory_line(found, recipe)))
+    lines.append(("steps", steps + (f"; goes on from step {preview.resumes_at:,}" if preview.resumes_at else "")))
+    lines.append(("packing", packing_line(preview)))
+    device = "a GPU" if setting.device == "cuda" else "the CPU"
+    lines.append(("multiplied in", f"{preview.where.precision} on {device}"))
+    lines.append(("memory", memory_line(preview, recipe)))
     return lines
 
 
-def packing_line(found: TrainPreview) -> str:
+def packing_line(preview: TrainPreview) -> str:
     """Return how samples share rows, or that this is seen later."""
-    if found.packing is None:
+    if preview.packing is None:
         return "tried when the training starts: this model is too large to be tried without its weights"
-    if found.packing.layout == "alone":
-        return f"one sample a row: {found.packing.reason}"
+    if preview.packing.layout == "alone":
+        return f"one sample a row: {preview.packing.reason}"
     return "samples share rows without seeing each other (tried with random weights)"
 
 
-def memory_line(found: TrainPreview, recipe: TrainRecipe) -> str:
+def memory_line(preview: TrainPreview, recipe: TrainRecipe) -> str:
     """Return the estimate of a step's peak beside what is free, and what would lower it where it is too much."""
-    place = "the GPU" if found.where.setting.device == "cuda" else "this machine"
-    needed = found.fixed_bytes if found.peak_bytes is None else found.peak_bytes
-    amount, free = (f"{size / 1e9:,.3g} GB" for size in (needed, found.free_bytes))
+    place = "the GPU" if preview.where.setting.device == "cuda" else "this machine"
+    needed = preview.fixed_bytes if preview.peak_bytes is None else preview.peak_bytes
+    amount, free = (f"{size / 1e9:,.3g} GB" for size in (needed, preview.free_bytes))
     text = f"about {amount} at a step's peak by estimate; {free} are free on {place}"
-    if found.peak_bytes is None:
+    if preview.peak_bytes is None:
         text = (
             f"{amount} for weights, gradients and optimiser; {free} are free on {place}. What activations take cannot "
             "be measured without the weights of this model"
         )
-    if needed <= found.free_bytes:
+    if needed <= preview.free_bytes:
         return text
-    less = ["checkpoint_layers=true"] if not recipe.checkpoint_layers and found.peak_bytes else []
+    less = ["checkpoint_layers=true"] if not recipe.checkpoint_layers and preview.peak_bytes else []
     less += {"full": ["method=lora"], "lora": ["method=qlora"], "qlora": []}[recipe.method]
-    if recipe.optimizer == "adamw" and found.num_trained > 1e9:
+    if recipe.optimizer == "adamw" and preview.num_trained > 1e9:
         less.append("optimizer=adamw-8bit")
     return f"{text}. That is too much: set {' or '.join([*less, 'a smaller model'])}"
 

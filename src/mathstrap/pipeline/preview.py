@@ -192,27 +192,27 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
 
 
 def questions_to_answer(plan: RewritePlan, recipe: RunRecipe, existing: RunDir | None) -> list[Problem]:
-    """Return the questions, by id: those that the replies at hand made, and for each rewrite to come one like it.
+    """Return the questions in id order: those of the stored replies, and an expected one for each rewrite to come.
 
-    What the run found to repeat another question, or to be in a test set, is taken to be so still.
+    Questions that the run rejected as duplicates, or as part of a test set, are left out.
     """
     if existing is None:
         return by_id([*plan.problems, *assumed(plan.rewrites)])
     requests = {planned.draft.id: rewrite_request(planned, recipe) for planned in plan.rewrites}
     keys = ((name, request.key) for name, request in requests.items())
     replies = {reply.request: reply for reply in existing.replies("rewrite", keys)}
-    made = list(plan.problems)
+    questions = list(plan.problems)
     for planned in plan.rewrites:
         reply = replies.get(planned.draft.id)
         parsed = None if reply is None else parse_rewrite(planned, reply, recipe)
         if isinstance(parsed, Problem):
-            made.append(parsed)
+            questions.append(parsed)
         elif parsed is None or recipe.method(planned.draft.method).second_chance:
-            made += assumed([planned])
+            questions += assumed([planned])
     dropped = set()
     if existing.has("rejects"):
         dropped = {reject.id for reject in existing.read_records("rejects", Reject) if reject.stage == "filter"}
-    return by_id(problem for problem in made if problem.id not in dropped)
+    return by_id(problem for problem in questions if problem.id not in dropped)
 
 
 def by_id(problems: Iterable[Problem]) -> list[Problem]:
