@@ -76,6 +76,11 @@ def missing_extra(package: str, extra: str) -> MissingExtraError:
     return MissingExtraError(f'{package} is not installed. Run: pip install "mathstrap[{extra}]"')
 
 
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or its type: libraries put diagnostics into the lines below."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: `1 seed`, `2,000 seeds`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError, MissingExtraError, missing_extra
+from mathstrap.errors import InputError, MissingExtraError, first_line, missing_extra
 from mathstrap.files.text_rows import OnBadRow, Row, is_title, not_text
 
 
@@ -20,20 +21,22 @@ def parquet_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
     if not head.startswith(b"PAR1") and (fault := not_text(head)):
         raise InputError(f"{path}: {fault}")
     try:
-        number = 0
         with pyarrow.parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=4096):
-                for row in batch_rows(batch):
-                    number += 1
-                    if isinstance(row, str):
-                        bad(number, row)
-                    else:
-                        yield number, row
+            yield from numbered_rows(file.iter_batches(batch_size=4096), bad)
     except (FileNotFoundError, PermissionError):
         raise
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:  # the last for a column's name
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputError(f"{path}: not a Parquet file, or a damaged one ({reason}).") from None
+
+
+def numbered_rows(batches: Iterable[Any], bad: OnBadRow) -> Iterator[tuple[int, Row]]:
+    """Yield the rows of batches with their numbers from 1; unreadable ones go to `bad`."""
+    for number, row in enumerate(chain.from_iterable(map(batch_rows, batches)), start=1):
+        if isinstance(row, str):
+            bad(number, row)
+        else:
+            yield number, row
 
 
 def batch_rows(batch: Any) -> Iterator[Row | str]:
@@ -70,7 +73,7 @@ def excel_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
         sheets = (book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names)
         table = next((sheet for sheet in sheets if any(any(cell != "" for cell in row) for row in sheet)), [])
     except (python_calamine.CalamineError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         problem = f"{path}: not an Excel workbook, or a damaged one ({reason})"
         raise InputError(f"{problem}. Save it again, or as .csv or .jsonl.") from None
     header: list[str] | None = None
@@ -98,23 +101,16 @@ def arrow_rows(path: Path, bad: OnBadRow) -> Iterator[tuple[int, Row]]:
     import pyarrow
     import pyarrow.ipc
 
-    number = 0
     try:
         with path.open("rb") as file:
             is_file = file.read(6) == b"ARROW1"
         with pyarrow.memory_map(str(path)) as source:
             reader = pyarrow.ipc.open_file(source) if is_file else pyarrow.ipc.open_stream(source)
             batches = map(reader.get_batch, range(reader.num_record_batches)) if is_file else reader
-            for batch in batches:
-                for start in range(0, batch.num_rows, 4096):
-                    for row in batch_rows(batch.slice(start, 4096)):
-                        number += 1
-                        if isinstance(row, str):
-                            bad(number, row)
-                        else:
-                            yield number, row
+            slices = (batch.slice(start, 4096) for batch in batches for start in range(0, batch.num_rows, 4096))
+            yield from numbered_rows(slices, bad)
     except (FileNotFoundError, PermissionError):
         raise
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputError(f"{path}: not an Arrow file, or a damaged one ({reason}).") from None

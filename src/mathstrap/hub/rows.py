@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mathstrap.errors import InputError, MissingExtraError, missing_extra
+from mathstrap.errors import InputError, MissingExtraError, first_line, missing_extra
 from mathstrap.hub.offline import offline_reason
 
 
@@ -25,7 +25,7 @@ def hub_rows(name: str, config: str | None, split: str, *, help_text: str, strea
         source = cached_folder(name) if offline else name
         yield from datasets.load_dataset(source, config, split=split, streaming=streaming)
     except (OSError, ValueError) as error:
-        reason = offline or (str(error).splitlines() or [type(error).__name__])[0]
+        reason = offline or first_line(error)
         raise InputError(f"hf:{name}: cannot be loaded ({reason}). {help_text}") from None
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from mathstrap.errors import InputError, counted, missing_extra
+from mathstrap.errors import InputError, counted, first_line, missing_extra
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import RunDir
 from mathstrap.redact import Private, find_leak, private_here, redact
@@ -140,6 +140,6 @@ def push(plan: PushPlan) -> str:
         created = api.create_repo(plan.repo, repo_type="dataset", private=plan.private, exist_ok=True)
         api.create_commit(plan.repo, operations, commit_message=plan.message, repo_type="dataset")
     except (OSError, ValueError, RuntimeError, msgspec.DecodeError) as error:
-        reason = redact((str(error).strip().splitlines() or [type(error).__name__])[0], [token])
+        reason = redact(first_line(error), [token])
         raise InputError(f"{plan.repo}: the hub refused the upload: {reason}") from None
     return str(created)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mathstrap.backends.local.gguf import bundled_model_path
-from mathstrap.errors import InputError, missing_extra
+from mathstrap.errors import InputError, first_line, missing_extra
 from mathstrap.hub.weights import load_causal_model, load_config_of, load_tokenizer_of
 from mathstrap.train import attention
 from mathstrap.train.lora import with_adapter
@@ -159,7 +159,7 @@ def model_errors(name: str) -> Iterator[None]:
     except InputError:
         raise
     except (OSError, ValueError, KeyError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        reason = first_line(error)
         raise InputError(
             f"model: {name} cannot be loaded ({reason}). Expected a Hugging Face model folder, a name on the hub, "
             'or "embedded".'

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from mathstrap.errors import InputError
+from mathstrap.errors import InputError, first_line
 from mathstrap.train import attention
 from mathstrap.train.collate import Layout, pack
 from mathstrap.train.forward import attention_name, logits_of
@@ -150,7 +150,7 @@ class Probe:
         except torch.OutOfMemoryError:  # a RuntimeError too, but it says nothing about the attention
             raise
         except REFUSALS as error:
-            return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+            return first_line(error)[:300]
 
     def alone(self, name: str) -> Any:
         """Return the logits of the second sample alone, or the model's error message."""
