@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, first_line, suggest
 
 OPEN, CLOSE = "<think>", "</think>"
 # The names by which templates ask for a turn's reasoning: Qwen's and DeepSeek's, gpt-oss's and Granite's, OpenRouter's.
@@ -85,7 +85,7 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
                 )
             )
         except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
-            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            reason = first_line(error)
             roles = ", ".join(turn["role"] for turn in turns)
             hint = " Leave data.system empty and take system turns out of the rows." if "system" in roles else ""
             raise InputError(f"the model's chat template refuses the turns {roles}: {reason}.{hint}") from None
