@@ -294,6 +294,9 @@ CONTRADICTING = [
     "\\boxed{A} \\boxed{B} \\boxed{5}",
     "Perhaps \\boxed{4}. Alternatively, \\boxed{5}.",
     "(\\boxed{4}/\\boxed{5})",
+    "<answer>4</answer> or <answer>5</answer>",
+    "<FINAL_ANSWER>4</FINAL_ANSWER> <FINAL_ANSWER>5</FINAL_ANSWER>",
+    "[ANSWER]4[/ANSWER], [ANSWER]5[/ANSWER]",
 ]
 
 

@@ -47,6 +47,7 @@ _STATED = re.compile(
 )
 _TAG = re.compile(r"(?i:nswer)(?P<closing>[\]>])")
 _TAG_END = re.compile(r"[\[<]/(?:final[_ ]?)?answer[\]>]", re.IGNORECASE)
+_TAG_BEFORE = re.compile(r"[\]>]([^\[\]<>\n]{1,60})[\[<]/(?:final[_ ]?)?answer[\]>]\s*(?:or|,|/)?\s*\Z", re.IGNORECASE)
 _IS_THE_ANSWER = re.compile(
     r"(?:is|are|=)\s+(?:(?:the|our|my|your)\s+)(?:(?:final|correct|right|required|desired)\s+)?[aA]$"
 )
@@ -429,7 +430,11 @@ def _tagged(text: str, tag: re.Match[str]) -> Found | None:
     if not content or "\\boxed" in content or "nswer" in content:
         return None
     end = tag.end() + (closed.end() if closed else len(content))
-    return Found(start, end, value_of_sentence(value_of_span(content)), "stated")
+    value = value_of_sentence(value_of_span(content))
+    other = _TAG_BEFORE.search(text, max(0, start - 120), start)
+    if other and other[1].strip() != content:  # candidates, as several boxes are
+        value = f"{other[1].strip()} or {value}"
+    return Found(start, end, value, "stated")
 
 
 def _value_before(text: str, end: int) -> str | None:
