@@ -475,6 +475,9 @@ UNDECIDED: dict[str, list[tuple[str, str]]] = {
     "a constant function or its value at one place": [
         ("h(t)=5", "h(s)=5"), ("f(x)=5", "f(y)=5"), ("f(a)=5", "f(b)=5"), ("v(t)=3", "v(s)=3"),
     ],
+    "bounds that differ": [
+        (r"\frac{1}{x-1}, x\ne1", r"\frac{1}{x-1}, x\ne2"), (r"2^n, n\ge0", r"2^n, n\ge1"),
+    ],
     "a bound on one side only": [("x^2-1", r"x^2-1, x\ge0"), (r"x^2-1, x\ge0", "x^2-1"), ("y=Ce^{-x}", "y=Ae^{-x}")],
     "degrees without their scale": [
         ("20 °C", "20 degrees"), (r"20^\circ\text{F}", r"20^\circ"), (r"20^\circ", "20 °C"), ("20 degrees", "20 °F"),

@@ -92,6 +92,30 @@ def test_a_stated_value_that_is_refuted_is_withdrawn(statement: str, words: str)
     assert grade("12", f"{statement}\n\n{words}", form="completion").outcome == "wrong"
 
 
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        ("So x = 9.\n\nLet's verify:\n- 9 + 1 = 10 ✓\n- 9 - 1 = 8 ✓", "correct"),
+        ("So x = 9.\n\n**Check:** $9 + 1 = 10$.", "correct"),
+        ("**9**\n\nVerification:\n9 + 1 = 10.", "correct"),
+        ("So x = 9.\n\nCheck:\n9 + 1 = 10, but we need 12.", "wrong"),
+        ("So x = 9. Note that x is 10.", "wrong"),
+        ("So 9. In other words, ten.", "wrong"),
+        ("Therefore 9 is too small.", "wrong"),
+        ("So she has 9. I am not sure about this.", "wrong"),
+        ("So she has 9. This is half of the total number.", "wrong"),
+        ("So x = 9. Now we need to find y.", "wrong"),
+        ("So she needs at least 9 dollars. This makes sense because 8 is not enough.", "wrong"),
+        ("So x is less than 9. Check: 8 < 9. Correct!", "wrong"),
+        ("So 9 or 10. This makes sense.", "wrong"),
+        ("It might be 9. I hope this helps.", "wrong"),
+    ],
+)
+def test_checks_with_a_heading_and_doubts(reply: str, outcome: str) -> None:
+    is_correct = grade("9", f"We think.\n{reply}", form="completion").outcome == "correct"
+    assert is_correct is (outcome == "correct")
+
+
 def test_a_text_of_remarks_alone_is_left_whole() -> None:
     assert split_remarks("I hope this helps!") == ("I hope this helps!", "")
     assert split_remarks("x = 4.\nDone.\n\nI hope this helps!") == ("x = 4.", "\nDone.\n\nI hope this helps!")

@@ -108,6 +108,7 @@ OTHER_TEXT = Decision("wrong", "text", "different text")
 OTHER_KIND = Decision("wrong", "text", "one answer is a number and the other words")
 CHANGED_VALUE = Decision("wrong", "structure", "the words after the value make another value of it")
 TOO_MUCH_WORK = Decision("undecided", "none", "the comparison takes too much work")
+OTHER_CONDITIONS = Decision("undecided", "none", "the same value, but the conditions after it differ")
 TOO_LONG = Decision("undecided", "none", "longer than is read")
 UNCLEAR_SEPARATOR = Decision("undecided", "none", "a comma or dot may separate decimals or thousands")
 
@@ -140,7 +141,7 @@ def _decide(gold: str, got: str) -> Decision:
         if decision:
             return decision
     if mine.compact == theirs.compact:
-        return SAME_TEXT
+        return OTHER_CONDITIONS if _conditions_differ(mine, theirs) else SAME_TEXT
     options = _decide_options(mine, theirs)
     return options or _decide_words(gold, mine.text, theirs.text) or _decide_parsed(mine, theirs)
 
@@ -305,7 +306,7 @@ def _decide_parsed(mine: _Answer, theirs: _Answer) -> Decision:
         if other is not None:
             return other
     if answer and _conditions_differ(mine, theirs):
-        return Decision("undecided", "none", "the same value, but the conditions after it differ")
+        return OTHER_CONDITIONS
     if answer is False and (_holds_only_for(gold, got) or _holds_only_for(got, gold)):
         return Decision("undecided", "none", "the same value, but only one side says for what it holds")
     if answer is False and (_may_be_roman(mine.text, got) or _may_be_roman(theirs.text, gold)):
@@ -362,7 +363,7 @@ def _with_text(answer: _Answer, text: str) -> _Answer:
 def _conditions_differ(mine: _Answer, theirs: _Answer) -> bool:
     """Say whether both state a range for their letters, and not the same."""
     first, second = mine.qualifier, theirs.qualifier
-    signs = ("\\ge", "\\le", "<", ">")
+    signs = ("\\ge", "\\le", "\\ne", "<", ">")
     is_stated = all(any(sign in each for sign in signs) for each in (first, second))
     return is_stated and re.sub(r"\W|[a-z]", "", first) != re.sub(r"\W|[a-z]", "", second)
 

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 import re
 
+WORD_NUMBER = (
+    r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
+    r"|sixty|seventy"
+    r"|eighty|ninety|hundred|thousand)"
+)
 MAX_REMARKS = 8
 MAX_CHARS = 300  # of one remark
 
@@ -50,7 +55,7 @@ _CHECKS = (
 )
 _NOTES = (
     r"(?:(?:please )?(?:note|notice|observe|recall|remember|keep in mind|nb|n\.b\.|p\.?s\.?|remark|reminder|tip"
-    r"|hint)\b"
+    r"|hint)\b(?![^.!?]*\b[A-Za-z]\s*(?:=|is|equals)\s*[-$\\0-9])"  # "Note that y = 4" says more
     r"|(?:i|we)(?: have|['’]ve)?(?: also| simply| just| only)? (?:used?|applied|assumed?|did|chose|multiplied|added"
     r"|divided|subtracted|rounded|know|knew)\b"
     r"|(?:this|that|it) (?:is|was|follows|works|holds|makes sense)(?: true| right| correct| so)? (?:because|since|as"
@@ -83,7 +88,8 @@ _WORDS = (
     r"|no (?:further|more|additional|other) \w+|(?:this|it|that|the (?:fraction|answer|result|expression))"
     r" (?:cannot|can['’]t|can not) be (?:further )?(?:simplified|reduced)\b"
     r"|(?:all|the) (?:the )?steps\b|it works\b"
-    r"|in other words\b|that is\b,?|i\.e\.|put differently\b"
+    r"|(?:in other words\b|that is\b,?|i\.e\.|put differently\b)"
+    rf"(?![^.!?]*\b{WORD_NUMBER}\b(?! dozen))"
     r"|(?:was|is|does|did|do) (?:this|that|it|the) (?:help|make|clear|answer|explanation|solution|all)"
     r"|any (?:other |more )?questions\b|if anything\b|now you know\b|i(?:['’]d| would|['’]ll| will| am"
     r"|['’]m) (?:be )?(?:always )?"
@@ -141,6 +147,20 @@ _ASKS_BACK = re.compile(
 _DIGIT = re.compile(r"[0-9$\\=]")
 
 
+MAX_CHECK = 500  # of a check with a heading of its own
+_HEADING = re.compile(
+    r"(?:\n|(?<=[.!?$*] ))[\W_]{0,6}(?:(?:let me|let['’]s|let us|we can|we|i|quick|as a|to|final"
+    r"|now) ){0,2}(?:double[- ]?|re-?)?"
+    r"(?:check|verification|verify|checking|sanity check)\b[^\n:.]{0,40}:[ *_]*",
+    re.IGNORECASE,
+)
+
+
+def _accepted(text: str) -> str:
+    """Return a text with blanks for the clauses that only accept; of the same length, as one may begin anywhere."""
+    return _ACCEPTS.sub(lambda match: " " * len(match[0]), text)
+
+
 def split_remarks(text: str) -> tuple[str, str]:
     """Return a text up to the remarks that close it, and those remarks; the second is empty where there are none."""
     end = len(text)
@@ -151,6 +171,10 @@ def split_remarks(text: str) -> tuple[str, str]:
             break
         end = len(text[: starts[-1]].rstrip())
     before = text[:end].rstrip()
+    headings = list(_HEADING.finditer(before, max(0, len(before) - MAX_CHECK)))
+    if headings and not _GOES_ON.search(_accepted(before), headings[-1].end()):
+        # "Check:", and lines of arithmetic below it.
+        before = before[: headings[-1].start()].rstrip() or before
     return (before, text[len(before) :]) if before else (text, "")
 
 
@@ -166,5 +190,4 @@ def is_remark(sentence: str) -> bool:
     opening = opening or _MAY_COUNT.match(sentence) or _ASIDE.match(sentence)
     if opening is None:
         return False
-    # Blanks of the same length: an accepting clause may begin inside the opening.
-    return _GOES_ON.search(_ACCEPTS.sub(lambda match: " " * len(match[0]), sentence), opening.end()) is None
+    return _GOES_ON.search(_accepted(sentence), opening.end()) is None

@@ -43,7 +43,8 @@ _WORD_NUMBERS = re.compile(
 _HEDGED = re.compile(
     r"\b(?:wrong|incorrect|false|mistaken) (?:answer|result|value|solution|number)\b"
     r"|\b(?:first|initially|originally|at first) (?:thought|said|believed|guessed)\b"
-    r"|\b(?:al menos|como m[aá]ximo|como m[ií]nimo|a lo sumo|mindestens|h[öo]chstens|au moins|au plus|almeno|al massimo"
+    r"|\b(?:al menos|como m[aá]ximo|como m[ií]nimo|a lo sumo|mindestens|h[öo]chstens|au moins|au plus|almeno"
+    r"|al massimo"
     r"|pelo menos|no m[aá]ximo|angalau|sekurang-kurangnya|plus de|moins de|m[aá]s de|menos de|mehr als|weniger als)\b"
     r"|\b(?:turn(?:s|ed) out|proved) to be (?:wrong|false|incorrect)\b"
     r"|\b(?:incorrect|wrong|false|untrue) that\b"
@@ -57,12 +58,15 @@ _HEDGED = re.compile(
 )
 _REFUSED = re.compile(r"\W*(?:no|nope|wrong|false|incorrect|(?:not|just)\s+\w+)\W*", re.IGNORECASE)
 _AT_ODDS = re.compile(
-    r"\b(?:makes? no sense|contradicts|violates|fails|but|however|(?:does not|doesn['’]t|do not|don['’]t)"
+    r"\b(?:not sure|unsure|not certain|doubt|half|twice|double|a third|a quarter|need to|in other words"
+    r"|(?:now|next|then|still),? (?:we|I|let)|remains? to|makes? no sense|contradicts|violates|fails|but"
+    r"|however|(?:does not|doesn['’]t|do not|don['’]t)"
     r" (?:make sense|satisfy|work|hold|fit|match))\b",
     re.IGNORECASE,
 )
 _REFUTED = re.compile(
-    r"[0-9)}\]$%]\*{0,2}\s+(?:is|was)\s+(?:\w+ly\s+)?(?:wrong|incorrect|mistaken|not\s+(?:right|correct|the\b))",
+    r"[0-9)}\]$%]\*{0,2}\s+(?:is|was)\s+(?:\w+ly\s+)?(?:wrong|incorrect|mistaken|not\s+(?:right|correct|the\b)"
+    r"|too\s+(?:small|large|big|high|low|many|few)\b)",
     re.IGNORECASE,
 )
 _LETTERS = re.compile(
@@ -133,7 +137,8 @@ _FILLER = re.compile(
 )
 _PROSE = re.compile(r"[A-Za-z]{2,}")
 _CONCLUDES = re.compile(
-    r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally|I (?:got|get|found|find|have))\b",
+    r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally|I (?:got|get|found|find"
+    r"|have))\b",
     re.IGNORECASE,
 )
 # A question or an instruction states nothing: a reply that repeats its question must not be read as an answer.
@@ -196,7 +201,8 @@ _OPTION_FIRST = re.compile(
 )
 _ENUMERATION = re.compile(r"\s{0,3}V(?:(?:,? (?:and|or) |, )V)+[\s.]{0,4}")
 _QUANTITY = re.compile(
-    r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)(?!\s?\^|[xyz](?![a-z]))"
+    r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?"
+    r"|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)(?!\s?\^|[xyz](?![a-z]))"
 )
 _UNIT = re.compile(r"\s?(?:percent|pct|%|\\%|million|billion|thousand|hundred|dozen)\b")
 _ORDER = (

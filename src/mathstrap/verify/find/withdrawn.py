@@ -168,7 +168,7 @@ def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:
                 last = max(last or 0, match.end())
     if 0 < len(answer) <= 40 and answer.rpartition("=")[2].strip("$ ") in rest:
         value = re.escape(answer.rpartition("=")[2].strip("$ ") or answer)
-        for match in re.finditer(rf"(?<![\w.]){value}{_CALLED_WRONG}|{_DROPPED}{value}(?![\w.]*\w)", rest):
+        for match in re.finditer(rf"(?<![\w./−-]){value}{_CALLED_WRONG}|{_DROPPED}{value}(?![\w.]*\w)", rest):
             last = max(last or 0, match.end())
     if last is None:
         match_end = _TRAILS_OFF.search(rest[-80:])
