@@ -21,6 +21,7 @@ import msgspec
 import typer
 from pages import ROOT, write
 
+from mathstrap.audit.defects import DEFECTS
 from mathstrap.cli import app
 from mathstrap.evaluate import EvalOptions
 from mathstrap.iterate import IterateRecipe
@@ -28,6 +29,7 @@ from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import item_types, option_names
 from mathstrap.study import StudyRecipe
 from mathstrap.train import TrainRecipe
+from mathstrap.types import REASONS
 
 MADE = "<!-- Made by scripts/reference.py from the code; edit the docstrings there. -->\n"
 KEY_LINE = re.compile(r"^((?:[a-z_0-9]+)(?:, [a-z_0-9]+)*)  +(\S.*)$")
@@ -229,9 +231,26 @@ def cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
+def reasons_page() -> str:
+    """Return the page of everything that a row may be left out or flagged for."""
+    defects = [
+        (f"`{name}`", defect.sentence, "yes" if defect.drops else "no, reported") for name, defect in DEFECTS.items()
+    ]
+    lines = [
+        MADE, "# Reasons and defects", "", "```sh", "mathstrap stats runs/demo", "```", "",
+        "What falls out of a run has one of these reasons:", "", "| reason | means |", "| --- | --- |",
+        *(f"| `{name}` | {cell(sentence)} |" for name, sentence in REASONS.items()), "",
+        "`mathstrap audit` looks for these defects, and drops rows for most of them:", "",
+        "| defect | a row has it if | dropped |", "| --- | --- | --- |",
+        *(f"| {name} | {cell(sentence)} | {dropped} |" for name, sentence, dropped in defects),
+    ]  # fmt: skip
+    return "\n".join(lines)
+
+
 def pages() -> dict[str, str]:
     """Return file name -> text of every page of the reference."""
-    return {"cli.md": cli_page().rstrip() + "\n", "recipes.md": recipes_page().rstrip() + "\n"}
+    made = {"cli.md": cli_page(), "recipes.md": recipes_page(), "reasons.md": reasons_page()}
+    return {name: text.rstrip() + "\n" for name, text in made.items()}
 
 
 if __name__ == "__main__":

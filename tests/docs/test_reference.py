@@ -15,7 +15,7 @@ import reference  # noqa: E402
 import worked  # noqa: E402
 
 
-@pytest.mark.parametrize("name", ["cli.md", "recipes.md"])
+@pytest.mark.parametrize("name", ["cli.md", "recipes.md", "reasons.md"])
 def test_a_reference_page_is_up_to_date(name):
     assert (ROOT / "docs" / "reference" / name).read_text() == reference.pages()[name], "run scripts/reference.py"
 
