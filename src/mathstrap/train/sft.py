@@ -38,6 +38,7 @@ from mathstrap.train.options import TrainRecipe
 from mathstrap.train.packing import Packing, choose_packing
 from mathstrap.train.prompt import render
 from mathstrap.train.score import accuracy
+from mathstrap.train.sharded import reshard
 from mathstrap.train.tokens import TokenTable, cache_folder, encode_cached, find_ends
 from mathstrap.train.watch import Listener, Watch, best_of
 
@@ -178,6 +179,8 @@ def fit(ready: Prepared, watch: Watch) -> None:
     set_end(model, ready.tokenizer, ready.end, recipe.data)
     packing = look_at_packing(ready, model)
     footprint = measure(ready, model, packing)
+    if ready.is_sharded:
+        reshard(model)
     if recipe.checkpoint_layers:
         recompute_layers(model)
     if recipe.compile:

@@ -40,6 +40,15 @@ def load_optimizer(model: Any, optimizer: Any, schedule: Any, folder: Path, *, i
     schedule.load_state_dict(torch.load(folder / SCHEDULE, map_location="cpu", weights_only=True))
 
 
+def reshard(model: Any) -> None:
+    """Return every process to its own shards: a forward pass without a backward pass leaves some weights gathered."""
+    from torch.distributed.fsdp import FSDPModule
+
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
+
+
 def is_sharded_model(model: Any) -> bool:
     """Say whether the weights really are sharded: every one is a DTensor under torch's FSDP."""
     from torch.distributed.fsdp import FSDPModule
