@@ -107,8 +107,8 @@ def test_the_command_prints_text_or_json(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     text = CliRunner().invoke(app, ["quirks", str(path)])
     assert text.exit_code == 0
-    assert "1 seeds, 1 unusable rows left out" in text.output
-    assert "dollar_lost            1 of 1 masks (100.0%), in 1 seeds" in text.output
+    assert "1 seed, 1 unusable row left out" in text.output
+    assert "dollar_lost            1 of 1 masks (100.0%), in 1 seed" in text.output
     document = json.loads(CliRunner().invoke(app, ["quirks", str(path), "--json"]).output)
     assert document["num_seeds"] == 1
     assert {quirk["name"] for quirk in document["quirks"]} <= {quirk.name for quirk in QUIRKS}

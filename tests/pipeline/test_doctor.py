@@ -96,7 +96,7 @@ def test_a_damaged_line_is_one_sentence_and_the_rest_is_used(
     found = CliRunner().invoke(app, ["doctor", str(run)])
     assert found.exit_code == 1
     assert f"{name}:{number}: " in found.output
-    assert ("1 requests again" in found.output) == name.startswith("completions-")
+    assert ("1 request again" in found.output) == name.startswith("completions-")
 
 
 def test_a_run_goes_on_past_a_damaged_reply_and_asks_for_that_one_alone(made: Any, run: Path) -> None:
