@@ -54,13 +54,13 @@ def measure_activations(
     """
     ids, start = sample
     length, layers = len(ids), max(num_layers, 1)
-    found = kept_bytes(model, sample, layout, autocast, device, target)
-    square = found.square * length
+    measured = kept_bytes(model, sample, layout, autocast, device, target)
+    square = measured.square * length
     vocabulary, hidden = model.get_input_embeddings().weight.shape
     itemsize = 2 if is_half(model, autocast) else 4
     # The loss turns the logits into their own gradient in place, and the output layer frees it before other layers run.
     logits = itemsize * vocabulary * (length - start) / length
-    kept, in_passing = found.linear + square, LINEAR_IN_PASSING * found.linear / layers
+    kept, in_passing = measured.linear + square, LINEAR_IN_PASSING * measured.linear / layers
     if recomputes:
         kept, in_passing = itemsize * hidden * layers, kept / layers + in_passing
     return Activations(
@@ -92,10 +92,10 @@ def kept_bytes(
     def kept_by(length: int) -> float:
         short = cut_to(sample, length)
         with torch.random.fork_rng():  # dropout draws; the training's own numbers stay as they were
-            once = saved_bytes(model, [short], laid_out, autocast, device)
-            twice = saved_bytes(model, [short, short], laid_out, autocast, device)
+            bytes_of_one = saved_bytes(model, [short], laid_out, autocast, device)
+            bytes_of_two = saved_bytes(model, [short, short], laid_out, autocast, device)
         # Weights that are cast to multiply are saved once whatever the samples: the difference leaves them out.
-        return max(twice - once, 1)
+        return max(bytes_of_two - bytes_of_one, 1)
 
     tokens = max(4, min(len(sample[0]), LONGEST) // 2 * 2)
     ours = attention_name(model) == attention.NAME

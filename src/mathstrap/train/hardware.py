@@ -77,45 +77,45 @@ class Footprint:
     bytes_copied: int = 0
 
 
-def footprint(model: Any, held: Activations, *, precision: str = "bf16", device: str = "cpu") -> Footprint:
+def footprint(model: Any, activations: Activations, *, precision: str = "bf16", device: str = "cpu") -> Footprint:
     """Count a model's weights, beside what its activations hold."""
     sizes = [(weight.numel() * weight.element_size(), weight.device.type) for weight in model.parameters()]
     # What is kept in fp32 is cast; NF4 and bf16 weights are not.
     cast = sum(weight.numel() for weight in model.parameters() if weight.is_floating_point() and weight.itemsize == 4)
     return Footprint(
         num_parameters=model.num_parameters(), num_trained=model.num_parameters(only_trainable=True),
-        bytes_per_token=held.per_token, bytes_in_passing=held.in_passing,
+        bytes_per_token=activations.per_token, bytes_in_passing=activations.in_passing,
         weight_bytes=sum(size for size, _ in sizes),
         bytes_to_move=sum(size for size, place in sizes if place != device),
         bytes_copied=2 * cast if precision == "bf16" else 0,
     )  # fmt: skip
 
 
-def state_bytes(found: Footprint, *, num_shards: int, optimizer: str) -> int:
+def state_bytes(memory: Footprint, *, num_shards: int, optimizer: str) -> int:
     """Return what one process holds beside weights and activations: gradients, the optimiser's state, cast weights."""
     # fp32 gradient and two moments per trained weight, of 4 bytes or of 1.
     moments = 8 if optimizer == "adamw" else 2
-    return ((4 + moments) * found.num_trained + found.bytes_copied) // num_shards
+    return ((4 + moments) * memory.num_trained + memory.bytes_copied) // num_shards
 
 
 def derive_micro_tokens(
     measured: Footprint, *, free_bytes: int, device: str, num_shards: int, max_length: int, optimizer: str = "adamw"
 ) -> int:
     """Return the tokens of one forward pass: as many as fit beside gradients and optimiser, up to ENOUGH_TOKENS."""
-    held = state_bytes(measured, num_shards=num_shards, optimizer=optimizer) + measured.bytes_to_move
-    fits = int(0.8 * free_bytes - held - measured.bytes_in_passing) // max(measured.bytes_per_token, 1)
+    fixed = state_bytes(measured, num_shards=num_shards, optimizer=optimizer) + measured.bytes_to_move
+    fits = int(0.8 * free_bytes - fixed - measured.bytes_in_passing) // max(measured.bytes_per_token, 1)
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
 
 
-def fixed_bytes(found: Footprint, *, num_shards: int, optimizer: str) -> int:
+def fixed_bytes(memory: Footprint, *, num_shards: int, optimizer: str) -> int:
     """Return the bytes of weights, gradients and optimiser on one process, whatever is trained on."""
-    return found.weight_bytes // num_shards + state_bytes(found, num_shards=num_shards, optimizer=optimizer)
+    return memory.weight_bytes // num_shards + state_bytes(memory, num_shards=num_shards, optimizer=optimizer)
 
 
-def estimate_peak(found: Footprint, *, micro_tokens: int, num_shards: int, optimizer: str) -> int:
+def estimate_peak(memory: Footprint, *, micro_tokens: int, num_shards: int, optimizer: str) -> int:
     """Return the bytes that one process holds where a step's memory peaks; Python and its libraries come on top."""
-    held = fixed_bytes(found, num_shards=num_shards, optimizer=optimizer)
-    return held + found.bytes_per_token * micro_tokens + found.bytes_in_passing
+    fixed = fixed_bytes(memory, num_shards=num_shards, optimizer=optimizer)
+    return fixed + memory.bytes_per_token * micro_tokens + memory.bytes_in_passing
 
 
 def peak_memory(setting: Setting) -> int:

@@ -107,21 +107,22 @@ def preview_training(recipe: TrainRecipe, *, processes: int = 1) -> TrainPreview
         check_same_run(out, recipe, table, is_sharded=where.is_sharded)
     model = empty_model(config, recipe, where, longest=max(lengths))
     check_vocabulary(model.model, table, held_out)
-    found = measured(model, recipe, where, table)
+    footprint = measured(model, recipe, where, table)
     free = hardware.free_memory(where.setting)
     peak, shards = None, where.setting.processes if where.is_sharded else 1
-    fixed = hardware.fixed_bytes(found or model.weights, num_shards=shards, optimizer=recipe.optimizer)
-    if found is not None:
+    fixed = hardware.fixed_bytes(footprint or model.weights, num_shards=shards, optimizer=recipe.optimizer)
+    if footprint is not None:
         micro_tokens = recipe.micro_tokens or hardware.derive_micro_tokens(
             # Its weights are not loaded, so all of them have still to be put somewhere.
-            replace(found, bytes_to_move=found.weight_bytes // shards), free_bytes=free, device=where.setting.device,
-            num_shards=shards, max_length=recipe.data.max_length, optimizer=recipe.optimizer,
+            replace(footprint, bytes_to_move=footprint.weight_bytes // shards), free_bytes=free,
+            device=where.setting.device, num_shards=shards, max_length=recipe.data.max_length,
+            optimizer=recipe.optimizer,
         )  # fmt: skip
         cut = cut_batch(
             lengths, global_batch=recipe.global_batch, processes=where.setting.processes, micro_tokens=micro_tokens
         )
         peak = hardware.estimate_peak(
-            found, micro_tokens=min(micro_tokens, recipe.global_batch * max(lengths)), num_shards=shards,
+            footprint, micro_tokens=min(micro_tokens, recipe.global_batch * max(lengths)), num_shards=shards,
             optimizer=recipe.optimizer,
         )  # fmt: skip
     ids, start = Samples(table)[0]
@@ -129,7 +130,7 @@ def preview_training(recipe: TrainRecipe, *, processes: int = 1) -> TrainPreview
     return TrainPreview(
         where=where, table=table, held_out=len(held_out) if held_out else 0, skipped=pairs.skipped,
         lengths=Lengths(*(int(np.quantile(lengths, share, method="lower")) for share in (0.5, 0.9, 1))),
-        num_steps=num_steps(recipe, len(table)), cut=cut if found is not None else None, packing=model.packing,
+        num_steps=num_steps(recipe, len(table)), cut=cut if footprint is not None else None, packing=model.packing,
         num_parameters=model.weights.num_parameters, num_trained=model.weights.num_trained,
         coverage=getattr(model.model, "mathstrap_coverage", None), doubts=doubts(recipe),
         fixed_bytes=fixed, peak_bytes=peak, free_bytes=free, first=FirstSample(prompt=text[0], learnt=text[1]),
@@ -198,25 +199,26 @@ def linear_weights(model: Any) -> int:
     )
 
 
-def measured(made: EmptyModel, recipe: TrainRecipe, where: Here, table: TokenTable) -> hardware.Footprint | None:
+def measured(empty: EmptyModel, recipe: TrainRecipe, where: Here, table: TokenTable) -> hardware.Footprint | None:
     """Return what decides the memory of the training; None where the layers cannot run without their weights."""
     import numpy as np
     import torch
 
-    model, device = made.model, where.setting.device
+    model, device = empty.model, where.setting.device
     is_empty = next(model.parameters()).is_meta
     autocast: AbstractContextManager[Any] = autocast_of("cpu", where.precision, is_sharded=is_empty)
     if is_empty and where.precision == "bf16":
         model.to(torch.bfloat16)  # autocast does not know "meta"
     order = np.argsort(table.lengths)
     try:
-        held: Activations = measure_activations(
+        activations: Activations = measure_activations(
             model.train(), Samples(table)[int(order[len(order) * 9 // 10])],
-            made.packing.layout if made.packing else "packed", autocast=autocast, device="meta" if is_empty else "cpu",
-            num_layers=len(blocks_of(model)), recomputes=recipe.checkpoint_layers, target=device,
+            empty.packing.layout if empty.packing else "packed", autocast=autocast,
+            device="meta" if is_empty else "cpu", num_layers=len(blocks_of(model)), recomputes=recipe.checkpoint_layers,
+            target=device,
         )  # fmt: skip
     except REFUSALS:
         if not is_empty:
             raise
         return None
-    return replace(made.weights, bytes_per_token=held.per_token, bytes_in_passing=held.in_passing)
+    return replace(empty.weights, bytes_per_token=activations.per_token, bytes_in_passing=activations.in_passing)

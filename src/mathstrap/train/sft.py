@@ -237,12 +237,12 @@ def measure(ready: Prepared, model: Any, packing: Packing) -> hardware.Footprint
     order = np.argsort(ready.table.lengths)
     sample = Samples(ready.table)[int(order[len(order) * 9 // 10])]
     model.train()
-    held = activations.measure_activations(
+    measured = activations.measure_activations(
         model, sample, packing.layout, num_layers=len(blocks_of(model)), recomputes=ready.recipe.checkpoint_layers,
         device=model.get_input_embeddings().weight.device, target=ready.setting.device,
         autocast=autocast_of(ready.setting.device, ready.precision, is_sharded=ready.is_sharded),
     )  # fmt: skip
-    return hardware.footprint(model, held, precision=ready.precision, device=ready.setting.device)
+    return hardware.footprint(model, measured, precision=ready.precision, device=ready.setting.device)
 
 
 def save_start(model: Any, out: Path) -> None:
