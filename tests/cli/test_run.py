@@ -153,6 +153,7 @@ def test_show_takes_the_newest_run(tmp_path):
         (["run", "demmo"], 'Did you mean "demo"'),
         (["run", "small.yaml", "sovling.temperature=1"], 'Did you mean "solving"'),
         (["run", "nope.csv"], "nope.csv: no such file"),
+        (["train", "lora-tiny", "data.path=nope.jsonl"], "nope.jsonl: no such file"),
         (["run", "small.yaml", "--only", "slove"], 'Did you mean "solve"'),
         (["run", "small.yaml", "seeds.0=3"], "seeds"),
         (["explore", "nowhere"], "nowhere: no run lies here. Make one: mathstrap run demo"),

@@ -46,9 +46,12 @@ def train(
         return
     from mathstrap.recipe import load_recipe
     from mathstrap.train import TrainRecipe
-    from mathstrap.train.sft import train as run
+    from mathstrap.train.data import data_paths
 
     chosen = load_recipe(TrainRecipe, recipe, overrides or [])
+    data_paths(chosen.data)  # before torch is loaded, which may take a minute
+    from mathstrap.train.sft import train as run
+
     with Display() as display:
         report = run(chosen, listener=display.show)
     if report is None:

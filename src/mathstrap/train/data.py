@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError, counted
-from mathstrap.files.rows import iter_rows
+from mathstrap.files.rows import files_of, iter_rows
 from mathstrap.hub.rows import hub_rows
 from mathstrap.train.chat import CLOSE, OPEN, REASONING
 from mathstrap.train.options import DataOptions
@@ -60,14 +60,23 @@ class Pairs:
     skipped: dict[str, int]
 
 
+def data_paths(options: DataOptions) -> tuple[str, ...]:
+    """Return the recipe's data files; raises InputError where it names none, or one that is not there."""
+    paths = (options.path,) if isinstance(options.path, str) else tuple(options.path)
+    if not any(paths):
+        raise InputError("data.path: found nothing, expected a .jsonl, .csv or .parquet file. Set data.path=FILE.")
+    for path in paths:
+        if not path.startswith("hf:") and not Path(path).exists():
+            files_of(path)
+    return paths
+
+
 def load_pairs(options: DataOptions, *, rng_seed: int) -> Pairs:
     """Read all rows of the recipe's data and split off the validation seeds.
 
     Raises InputError naming file and row for the first bad row unless on_bad is "skip", and for data without a row.
     """
-    paths = (options.path,) if isinstance(options.path, str) else options.path
-    if not any(paths):
-        raise InputError("data.path: found nothing, expected a .jsonl, .csv or .parquet file. Set data.path=FILE.")
+    paths = data_paths(options)
     skipped: dict[str, int] = {}
     pairs: list[TrainingPair] = []
     for path in paths:
