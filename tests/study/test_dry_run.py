@@ -8,6 +8,7 @@ from mathstrap.errors import RecipeError
 from mathstrap.recipe import load_recipe
 from mathstrap.study import StudyRecipe
 from mathstrap.study.preview import preview_study
+from mathstrap.study.run import run_study
 
 WITH_A_RUN = ("study-cpu", "study-gpu", "study-paper", "study-self", "operators", "study-more")
 NEEDS_ANOTHER = ("study-incorrect", "study-length", "study-perplexity", "study-rft", "study-scaling")
@@ -27,4 +28,4 @@ def test_every_shipped_study_is_planned_from_a_folder_of_data(name, data_path, t
 
 def test_a_study_without_a_split_says_which_settings_name_its_files():
     with pytest.raises(RecipeError, match=r"bootstrap\.seeds\.source and evaluation\.data"):
-        load_recipe(StudyRecipe, "study-gpu", ["split.data=FOLDER"])
+        run_study(load_recipe(StudyRecipe, "study-gpu", ["split.data=FOLDER"]))

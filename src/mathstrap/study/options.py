@@ -192,13 +192,17 @@ class StudyRecipe:
         backend = self.evaluation.teacher.backend
         if backend not in (*READS_GGUF, *READS_FOLDER):
             raise RecipeError(f'evaluation.teacher.backend: found "{backend}", expected embedded, hf or vllm.')
-        if self.split is not None and not self.split.sets:
-            if self.split.data:
-                raise RecipeError(
-                    "split.data: this recipe has no split to read it for. bootstrap.seeds.source and evaluation.data "
-                    "name its files; a split needs split.sets, names of test sets such as svamp."
-                )
+        # A dry run reads split.data of a recipe without a split as the folder of all its files: `check_split`.
+        if self.split is not None and not self.split.sets and not self.split.data:
             raise RecipeError("split.sets: found none, expected names of test sets such as svamp.")
+
+    def check_split(self) -> None:
+        """Raise RecipeError where a folder is given for a split that the recipe does not have."""
+        if self.split is not None and not self.split.sets:
+            raise RecipeError(
+                "split.data: this recipe has no split to read it for. bootstrap.seeds.source and evaluation.data "
+                "name its files; a split needs split.sets, names of test sets such as svamp."
+            )
 
     @property
     def path(self) -> Path:

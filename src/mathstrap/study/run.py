@@ -93,6 +93,7 @@ def run_study(
     of the students that are finished; `run_step` does a heavy step, by default in a separate process. Raises what the
     steps raise; finished steps are kept.
     """
+    recipe.check_split()
     with RunDir.open(recipe.path) as study:
         kind = study.manifest.get("kind")
         if study.manifest and kind != KIND:
