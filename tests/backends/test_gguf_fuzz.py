@@ -76,7 +76,7 @@ def test_a_count_or_size_that_the_file_cannot_hold_is_refused_wherever_it_stands
         (struct.pack("<QQQsIIQ", 0, 1, 1, b"a", 9, 0, 2**20), "bytes are to follow"),
         (struct.pack("<QQQsIIQ", 0, 1, 1, b"a", 9, 9, 1), "a list of lists"),
         (struct.pack("<QQQsI", 0, 1, 1, b"a", 77), "no such type"),
-        (struct.pack("<QQQsIBQs", 0, 2, 1, b"a", 0, 1, 1, b"a"), "there twice"),
+        (struct.pack("<QQQsIBQs", 0, 2, 1, b"a", 0, 1, 1, b"a"), "occurs twice"),
         (struct.pack("<QQQsIQQIQ", 1, 0, 1, b"t", 2, 2**40, 2**40, 0, 0), "weights end at byte"),
         (struct.pack("<QQQsIQIQ", 1, 0, 1, b"t", 1, 0, 0, 0), "shape"),
         (struct.pack("<QQQsI", 1, 0, 1, b"t", 9), "9 dimensions"),

@@ -151,4 +151,4 @@ def test_the_verb_serves_until_it_is_stopped_and_counts():
     finally:
         process.send_signal(signal.SIGINT)
         said, _ = process.communicate(timeout=60)
-    assert "1 replies scored: 1 right" in said
+    assert "1 reply scored: 1 right" in said

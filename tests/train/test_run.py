@@ -282,14 +282,14 @@ def test_held_out_loss_equals_the_loss_of_those_samples(folder):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"model": "/nowhere/at/all"}, "no folder /nowhere/at/all"),
+        ({"model": "/nowhere/at/all"}, "/nowhere/at/all is neither a folder nor"),
         ({"model": "no-such-owner/no-such-model"}, "no-such-owner/no-such-model cannot be loaded"),
         ({"model": "rows"}, "is a file"),
         ({"model": "folder"}, "a folder without config.json"),
         ({"method": "lora", "lora": LoraOptions(targets=("q_prj",))}, 'no linear layer "q_prj". Did you mean "q_proj"'),
         ({"method": "lora", "shard": "full_shard"}, "shard=full_shard"),
         ({"report_to": ("wnadb",)}, "report_to=wnadb"),
-        ({"global_batch": 64}, "48 samples are fewer than one batch of 64"),
+        ({"global_batch": 64}, "48 samples: fewer than one batch of 64"),
         ({"data": "short"}, "Raise data.max_length"),
     ],
 )

@@ -105,7 +105,7 @@ def decontaminate(
     >>> test = [{"question": "A train leaves the old station at nine and drives for 3 hours. How far does it get?"}]
     >>> result = decontaminate(["What is 1 + 1?", test[0]["question"]], against=test)
     >>> result
-    <1 rows kept, 1 dropped>
+    <1 row kept, 1 dropped>
     >>> result.certificate.overlaps[0].derived_items
     1
     """
