@@ -340,11 +340,14 @@ def test_a_disk_that_is_full_when_the_lock_is_taken_is_a_sentence_and_leaves_no_
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
-def test_a_full_disk_behind_any_output_is_a_sentence():
+@pytest.mark.parametrize("unbuffered", ["", "1"], ids=["buffered", "unbuffered"])
+def test_a_full_disk_behind_any_output_is_a_sentence(unbuffered):
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [sys.executable, "-m", "mathstrap", "recipes"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
+            [sys.executable, "-m", "mathstrap", "recipes"], stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+            env=os.environ | {"PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
     assert done.returncode == 1
     assert "No space left on device. Free some space" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "ignored" not in done.stderr

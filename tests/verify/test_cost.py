@@ -13,8 +13,9 @@ import pytest
 from mathstrap.verify.decide.equal import decide
 
 SIZE = 9_900
-WORST_SECONDS = 0.2
-P99_SECONDS = 0.003  # 2 ms on a quiet core; tests share theirs with other work
+# Ten times what is promised: bench/verify.py measures the promise, and a slow machine must not fail a test.
+WORST_SECONDS = 2.0
+P99_SECONDS = 0.02
 
 
 def joined(part: Callable[[int], str], separator: str = ",", size: int = SIZE) -> str:

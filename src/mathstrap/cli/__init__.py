@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import gc
 import logging
+import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -72,7 +74,11 @@ def main() -> None:
     screen_output()
     logging.getLogger("mathstrap").addHandler(Warnings())
     try:
-        app()
+        try:
+            app()
+        finally:
+            with suppress(BrokenPipeError):
+                sys.stdout.flush()  # here, where a full disk is a sentence; at the interpreter's end it is a traceback
     except MathstrapError as error:
         refuse(error)
     except OSError as error:
@@ -81,6 +87,8 @@ def main() -> None:
             raise
         from mathstrap.files.append_log import storage_error
 
+        # What the output still holds has nowhere to go, and the interpreter would try once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         refuse(storage_error(Path(error.filename or "the disk"), error))
 
 
