@@ -21,7 +21,7 @@ from mathstrap.redact import key_in, public
 
 T = TypeVar("T")
 MOST_VALUES = 20_000  # with aliases expanded, because a few of them can stand for gigabytes
-EXPONENT = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+")
+EXPONENT = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)[eE][-+]?\d+")
 
 
 def recipe_names() -> list[str]:

@@ -68,6 +68,7 @@ _LABEL = re.compile(
     r"\A\s*A:\s+(?P<short>\S.*)\Z|\A\s*(?:it|this|that|which) (?:is|was|equals)\s+(?P<said>\S{1,20})\Z",
     re.IGNORECASE | re.DOTALL,
 )
+_ROUNDING_NOTE = re.compile(r"\((?:correct|rounded|to|approx)[^()]*\)\Z")
 _UNIT_IN_BRACKETS = re.compile(r"\s*+([-+]?[\d,]*+(?:\.\d++|(?<=\d))(?:[:/]\d++)*+)\s*+\(([^()\d]++)\)\s*+")
 _WHOLE_FLOAT = re.compile(r"([-+]?\d+)\.0+")
 _NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
@@ -394,8 +395,11 @@ def _tidy(value: str, question: str) -> tuple[str, str]:
         return value, ""
     if unit := _UNIT_IN_BRACKETS.fullmatch(value.replace("（", " (").replace("）", ")") if "（" in value else value):
         return unit[1], "the unit in brackets taken off"
-    if rounded := re.fullmatch(r"(.*\d\S*)\s*\((?:correct|rounded|to|approx)[^()]*\)", value):
-        return rounded[1], "the note on rounding taken off"
+    if note := _ROUNDING_NOTE.search(value):
+        stated = value[: note.start()].rstrip()
+        # The note stands behind a number, with no space in what follows its digits.
+        if "\n" not in stated and re.search(r"\d", stated.rpartition(" ")[2]):
+            return stated, "the note on rounding taken off"
     if total := _SUM.fullmatch(value):
         return total[1], "what its calculation comes to"
     if left := re.fullmatch(

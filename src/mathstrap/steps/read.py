@@ -78,7 +78,7 @@ USUAL = re.compile(
 )
 _NUMBER_BEGINS = re.compile(r" ?\$?[\d.]")
 # A number, with or without a unit, right before a relation; a line without one has nothing to compare.
-USEFUL = re.compile(r"[\d)%!π\]](?:\s|\$)*(?:[A-Za-z]{2,}[\s.^\d/$]{0,8}){0,5}[=≈]")
+USEFUL = re.compile(r"[\d)%!π\]][\s$]*+(?:[A-Za-z]{2,}+[\s.^\d/$]{0,8}){0,5}[=≈]")
 CONTINUES = re.compile(r"[\s$;]*[=≈]")
 # Long runs of words are shortened in the middle to save tokens: no unit has that many words.
 PROSE = re.compile(r"((?:[A-Za-z]{2,} ){3})(?:[A-Za-z]{2,} )+((?:[A-Za-z]{2,} ){3})")

@@ -30,7 +30,7 @@ WITH_INPUT = (
 
 
 # The opening mark is absent from a reply whose chat template already wrote it in the prompt (DeepSeek-R1, QwQ).
-THOUGHT = re.compile(r"\s*(?:<think>)?(?P<thought>(?:(?!<think>).)*?)</think>\s*(?P<rest>.*)", re.DOTALL)
+THOUGHT = re.compile(r"\s*+(?:<think>)?+(?P<thought>(?:(?!<think>).)*?)</think>\s*(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,7 @@ def _compare_choice(choice: re.Match[str], prediction: str, grader: Grader) -> G
     if labelled:
         outcome: Outcome = "correct" if labelled[1].upper() == letter else "wrong"
         return Grade(outcome, "text", "the letter of the choice", prediction, choice[0])
-    by_letter = re.fullmatch(r"[\W_]*(?:\\text)?[{(\s]*([A-Ja-j])[\W_]*", prediction)
+    by_letter = re.fullmatch(r"[\W_]*(?:\\text[{(\s]*+)?([A-Ja-j])[\W_]*+", prediction)
     if by_letter and by_letter[1].upper() == letter:
         return Grade("correct", "text", "the letter of the choice", prediction, choice[0])
     found = grader.compare(text, prediction)

@@ -49,8 +49,8 @@ _FULL_DAY = re.compile(
 )
 _ALLOWANCE = re.compile(r"limit:?\s+([\d,]{1,12})\b.{0,60}?requested:?\s+~?([\d,]{1,12})\b", re.IGNORECASE)
 _TRY_AGAIN = re.compile(
-    r"(?:try(?:ing)? again|retry|wait|available again)\s*(?:again\s*)?(?:in|after|for)?\s*(?:at least|about)?\s*"
-    r"((?:\d+(?:\.\d+)?\s*(?:ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])\s*)+)",
+    r"(?:try(?:ing)? again|retry|wait|available again)\s*+(?:again\s*+)?(?:in|after|for)?\s*+(?:at least|about)?\s*+"
+    r"((?:\d++(?:\.\d++)?\s*+(?:ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])\s*+)+)",
     re.IGNORECASE,
 )
 # A prompt that the server will never accept, in the words of OpenAI, Azure, Gemini, Alibaba, z.ai and Mistral.

@@ -56,7 +56,7 @@ _HEDGED = re.compile(
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(r"\W*(?:no|nope|wrong|false|incorrect|(?:not|just)\s+\w+)\W*", re.IGNORECASE)
+_REFUSED = re.compile(r"\W*+(?:no|nope|wrong|false|incorrect|(?:not|just)\s++\w++)\W*+", re.IGNORECASE)
 _AT_ODDS = re.compile(
     r"\b(?:not sure|unsure|not certain|doubt|half|twice|double|a third|a quarter|need to|in other words"
     r"|(?:now|next|then|still),? (?:we|I|let)|remains? to|makes? no sense|contradicts|violates|fails|but"
@@ -81,7 +81,7 @@ _HTML = re.compile(
     r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|sup)\b[^<>\n]{0,80}>", re.IGNORECASE
 )
 _AFTERTHOUGHT = re.compile(
-    r"\s{0,3}[,;:\u2013\u2014-]?\s+(?:and (?:that|this|so|we|I|it|you|he|she|they|no|not|nothing|here|there|with"
+    r"(?:\s{0,3}[,;:\u2013\u2014-])?\s++(?:and (?:that|this|so|we|I|it|you|he|she|they|no|not|nothing|here|there|with"
     r"|the (?:final|answer))"
     r"|as (?:we|I|required|desired|needed|shown|seen|stated|given|expected|claimed|requested|asked|above|before)"
     r"|i\.e|or equivalently|that is|that['’]s|because|since|so|which|where as|meaning|given that|after|thanks to"
@@ -112,7 +112,7 @@ _CHANGES_VALUE = re.compile(
     r"|approximately|about|roughly|nearly|almost|mod|modulo|inclusive|exclusive|bc|ad|am|pm|east|west|north|south)\b",
     re.IGNORECASE,
 )
-_IN_TOTAL = re.compile(r"\s{0,3},?\s+(?:in (?:total|all)|all together|altogether|overall|respectively)$")
+_IN_TOTAL = re.compile(r"(?:\s{0,3},)?\s++(?:in (?:total|all)|all together|altogether|overall|respectively)$")
 _REMARK = re.compile(r"(?<=\S)\s+\([^()\\]{0,200}[A-Za-z]{3}[^()\\]{0,200}\)\s{0,3}$")
 # "20 red blocks in the tower": where the things are is not part of how many they are.
 _PLACE = re.compile(

@@ -85,7 +85,7 @@ _QUALIFIER_HINTS = ("for", "where", "with", "\\in", " is ", " are ", " any ", "\
 _BOUNDED = re.compile(r"[<>]|\\(?:[lg]eq?|[lg]eqslant|neq?|in|mid|cup|cap)(?![a-z])")
 _PLACE_LEFT_OUT = re.compile(r"([a-z]) ?(?:\\neq?|>|\\geq?(?:slant)?)(?![a-z])")
 _FORMULA_SET = re.compile(
-    r"\\\{\s*(?![a-z]\s*(?:\\in|[:|]|\\mid|\\colon))(.{1,80}?)\s*(?:\\mid(?![a-z])|\\colon|:|\|)\s*(.{3,60}?)\s*\\\}"
+    r"\\\{\s*+(?![a-z]\s*+(?:\\in|[:|]|\\mid|\\colon))(.{1,80}?)\s*(?:\\mid(?![a-z])|\\colon|:|\|)\s*(.{3,60}?)\s*\\\}"
 )
 _WITHOUT = re.compile(r"(\\math(?:bb|bf)\s?\{?\s?R\s?\}?)\s*-\s*\\\{")  # R - {0}
 _SLASHED = re.compile(r"(?:\{\})?\^\{?([0-9]{1,6})\}?(?:\\!)?\s?/(?:\\!)?\s?_\{?([0-9]{1,6})\}?")
