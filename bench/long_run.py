@@ -7,8 +7,8 @@ A whole `bootstrap` (planning, asking, grading, curating, exports, report) again
 its own. Twenty times a second the memory of the process is read, beside the replies stored so far; its workers are
 not counted. A probe on the event loop asks to be called every 20 ms and notes how late it is, and how late the loop's
 own work made it: on a machine with other work the first says little. A server that answers in 0.02 s keeps the loop
-busy all the time, and so measures its throughput; a teacher takes longer. Wanted: at most 400 MiB, no growth worth naming
-after the first quarter of the replies, and 99 of 100 probes less than 50 ms late.
+busy all the time, and so measures its throughput; a teacher takes longer. Wanted: at most 400 MiB, no growth worth
+naming after the first quarter of the replies, and 99 of 100 probes less than 50 ms late.
 """
 
 from __future__ import annotations

@@ -71,8 +71,13 @@ def test_no_pattern_grows_faster_than_the_square_of_its_text() -> None:
                     first, second = 1e-9, MOST_SECONDS
                 finally:
                     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-                if second > LEAST_SECONDS and second / first > CUBIC:
-                    found[where] = (round(second / first, 1), head, turn, tail)
+                growth = second / first if second > LEAST_SECONDS else 0.0
+                # What a busy machine adds to one measurement it does not add to three.
+                for _ in range(2 if CUBIC < growth < 20 else 0):
+                    once = seconds(pattern, head + turn * turns + tail)
+                    growth = min(growth, seconds(pattern, head + turn * 2 * turns + tail) / once)
+                if growth > CUBIC:
+                    found[where] = (round(growth, 1), head, turn, tail)
                     break
     finally:
         signal.signal(signal.SIGVTALRM, before)
