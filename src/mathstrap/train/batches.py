@@ -30,6 +30,10 @@ class Cut:
         """Samples per micro-batch, on average."""
         return self.global_batch / (self.processes * self.accumulation)
 
+    def most_tokens(self, longest: int) -> int:
+        """Return the most tokens of a micro-batch, of samples of at most `longest` tokens: a small batch fills none."""
+        return min(self.micro_tokens, self.global_batch * longest)
+
 
 def cut_batch(lengths: Sequence[int], *, global_batch: int, processes: int, micro_tokens: int) -> Cut:
     """Return how to cut a global batch so that a micro-batch rarely exceeds `micro_tokens`.

@@ -122,7 +122,7 @@ def preview_training(recipe: TrainRecipe, *, processes: int = 1) -> TrainPreview
             lengths, global_batch=recipe.global_batch, processes=where.setting.processes, micro_tokens=micro_tokens
         )
         peak = hardware.estimate_peak(
-            footprint, micro_tokens=min(micro_tokens, recipe.global_batch * max(lengths)), num_shards=shards,
+            footprint, micro_tokens=cut.most_tokens(max(lengths)), num_shards=shards,
             optimizer=recipe.optimizer,
         )  # fmt: skip
     ids, start = Samples(table)[0]

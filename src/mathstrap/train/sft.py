@@ -378,7 +378,7 @@ def write_manifest(
         "end": {"id": ready.end, "text": ready.tokenizer.convert_ids_to_tokens(ready.end)},
         "packing": asdict(packing), "bytes_per_token": footprint.bytes_per_token,
         "estimated_peak_bytes": hardware.estimate_peak(
-            footprint, micro_tokens=cut.micro_tokens, optimizer=ready.recipe.optimizer,
+            footprint, micro_tokens=cut.most_tokens(int(table.lengths.max())), optimizer=ready.recipe.optimizer,
             num_shards=setting.processes if ready.is_sharded else 1,
         ),
         **({"adapter": asdict(coverage), "doubts": doubts(ready.recipe)} if coverage else {}),
