@@ -132,7 +132,7 @@ def lacks_figure(question: str) -> str:
     if match is None or _TABLE.search(question):
         return ""
     if "table" in match[0].lower() and len(re.findall(r"\d", question)) > 12:
-        return ""  # so many numbers are a table that was flattened into the text
+        return ""  # this many numbers are a table that was flattened into the text
     return f'what it points at is not there ("{match[0].strip("( ")[:50]}")'
 
 

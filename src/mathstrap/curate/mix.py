@@ -138,10 +138,10 @@ def mix(samples: Iterable[Meta], options: MixOptions, *, rng_seed: int = 0) -> M
             parts[place].append(sample)
         elif options.rest == "keep":
             keep.add(sample.id)
-    ranked = [_ranked(part, options, rng_seed) for part in parts]
-    wanted = _wanted([len(part) for part in ranked], options)
+    orders = [ranked(part, options, rng_seed) for part in parts]
+    wanted = _wanted([len(order) for order in orders], options)
     table = []
-    for place, (part, count) in enumerate(zip(ranked, wanted, strict=True)):
+    for place, (part, count) in enumerate(zip(orders, wanted, strict=True)):
         keep.update(part[:count])
         kept = min(count, len(part))
         name = part_name(options.targets[place]) if options.targets else "all"
@@ -174,17 +174,17 @@ def lottery_place(item_id: str, rng_seed: int) -> bytes:
     return blake2b(f"{rng_seed}\0{item_id}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
 
 
-def _ranked(part: list[Meta], options: MixOptions, rng_seed: int) -> list[str]:
+def ranked(part: list[Meta], options: MixOptions, rng_seed: int) -> list[str]:
     """Return the ids of a part in the order they are taken, cut to `max_per_seed`."""
     drawn = sorted((lottery_place(sample.id, rng_seed), sample.id, sample.seed) for sample in part)
     turns: dict[str, int] = {}
-    ranked = []
+    order = []
     for number, (_, sample_id, seed) in enumerate(drawn):
         turn = turns.get(seed, 0)
         turns[seed] = turn + 1
         if options.max_per_seed is None or turn < options.max_per_seed:
-            ranked.append((turn if options.spread == "seeds" else 0, number, sample_id))
-    return [sample_id for _, _, sample_id in sorted(ranked)]
+            order.append((turn if options.spread == "seeds" else 0, number, sample_id))
+    return [sample_id for _, _, sample_id in sorted(order)]
 
 
 def _wanted(available: list[int], options: MixOptions) -> list[int]:

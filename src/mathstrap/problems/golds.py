@@ -397,8 +397,7 @@ def _tidy(value: str, question: str) -> tuple[str, str]:
         return unit[1], "the unit in brackets taken off"
     if note := _ROUNDING_NOTE.search(value):
         stated = value[: note.start()].rstrip()
-        # The note stands behind a number, with no space in what follows its digits.
-        if "\n" not in stated and re.search(r"\d", stated.rpartition(" ")[2]):
+        if "\n" not in stated and re.search(r"\d\S*\Z", stated):  # the note stands behind a number
             return stated, "the note on rounding taken off"
     if total := _SUM.fullmatch(value):
         return total[1], "what its calculation comes to"

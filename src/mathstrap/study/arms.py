@@ -61,8 +61,10 @@ class Pool:
         ]
 
 
-def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], teacher_tokens: int = 0) -> Pool:
-    """Return the samples of a finished run that each arm's `teacher_tokens` pay for (0 = all samples).
+def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], token_limit: int | None = None) -> Pool:
+    """Return the samples of a finished run, and what each arm cost; None leaves the costs out.
+
+    With a `token_limit` above 0, an arm has the samples alone that so many of the teacher's tokens pay for.
 
     Raises InputError where an arm would be empty.
     """
@@ -76,30 +78,31 @@ def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], te
         wrong=wrong,
         num_seeds=len(seeds), num_unsolved_seeds=sum(not seed.solution for seed in seeds),
     )  # fmt: skip
-    pool = with_costs(pool, run, problems, arms, teacher_tokens)
+    if token_limit is not None:
+        pool = with_costs(pool, run, problems, arms, token_limit)
     for name, arm in arms.items():
         have = pool.available(arm)
         for method, count in have.items():
             if not count:
                 detail = " The seeds carry no worked solutions." if method == "seed" else ""
-                if teacher_tokens and method != "seed":
-                    detail = f" teacher_tokens={teacher_tokens} bought none; raise it, or set 0."
+                if token_limit and method != "seed":
+                    detail = f" teacher_tokens={token_limit} bought none; raise it, or set 0."
                 raise InputError(f"arms.{name}: the run has no {arm.outcome} sample of {method}.{detail}")
     return pool
 
 
 def with_costs(
-    pool: Pool, run: RunDir, problems: Sequence[Problem], arms: Mapping[str, ArmOptions], teacher_tokens: int
+    pool: Pool, run: RunDir, problems: Sequence[Problem], arms: Mapping[str, ArmOptions], token_limit: int
 ) -> Pool:
     """Return the pool with what each arm's problems cost, and only those that its tokens buy."""
     spent = problem_costs(run, problems)
-    bought = {arm.methods: frozenset(buy(spent, arm.methods, teacher_tokens)) for arm in arms.values()}
+    bought = {arm.methods: frozenset(buy(spent, arm.methods, token_limit)) for arm in arms.values()}
     costs = {
         name: arm_cost(spent, arm.methods, bought[arm.methods], pool.correct)
         for name, arm in arms.items()
         if arm.methods != ("seed",)
     }
-    return replace(pool, bought=bought if teacher_tokens else {}, costs=costs)
+    return replace(pool, bought=bought if token_limit else {}, costs=costs)
 
 
 def clean_seeds(seeds: Sequence[Problem], recipe: RunRecipe) -> list[Problem]:

@@ -5,13 +5,12 @@ The cost of a problem is its rewriting and all its answers, kept or not. A rejec
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
 
-from mathstrap.curate.mix import lottery_place
+from mathstrap.curate.mix import Meta, MixOptions, lottery_place, ranked
 from mathstrap.evaluate import metrics
 from mathstrap.files.rundir import RunDir
 from mathstrap.pipeline.again import AGAIN
@@ -82,17 +81,9 @@ def buy(costs: Mapping[tuple[Method, str], ProblemCost], methods: Collection[Met
     Every seed contributes one problem before any contributes a second, in lottery order. The first problem that costs
     more than is left ends it: going on to cheaper ones would favour short questions.
     """
-    names = sorted(
-        (name for method, name in costs if method in methods), key=lambda name: (lottery_place(name, 0), name)
-    )
-    num_of_root: Counter[str] = Counter()
-    round_of = {}
-    for name in names:
-        num_of_root[root_of(name)] += 1
-        round_of[name] = num_of_root[root_of(name)]
     by_name = {name: cost for (method, name), cost in costs.items() if method in methods}
     bought, left = [], tokens
-    for name in sorted(names, key=round_of.__getitem__):
+    for name in ranked([Meta(name, root_of(name), ()) for name in by_name], MixOptions(), rng_seed=0):
         left -= by_name[name].tokens
         if tokens and left < 0:
             break
@@ -142,10 +133,11 @@ def check_recipe(recipe: RunRecipe, source: str, out: str) -> RunRecipe:
     )  # fmt: skip
 
 
-def confirmed(check: RunDir, asked: Mapping[str, Sequence[Sample]]) -> dict[str, Estimate]:
+def confirmed(
+    check: RunDir, asked: Mapping[str, Sequence[Sample]], ids: Mapping[tuple[str, str], str]
+) -> dict[str, Estimate]:
     """Return the share of each arm's questions whose answer the second check repeats; clustered by seed."""
     right = {root_of(candidate.problem) for candidate, verdict in graded(check) if verdict.outcome == "correct"}
-    ids = check_ids(asked)
     return {
         arm: metrics.score([float(ids[arm, row.id] in right) for row in rows], [row.seed for row in rows])
         for arm, rows in asked.items()

@@ -209,6 +209,11 @@ class StudyRecipe:
         """The study's directory."""
         return Path(self.out) / self.name
 
+    @property
+    def token_limit(self) -> int | None:
+        """What an arm may cost the teacher, 0 = no limit; None where the study does not say what its arms cost."""
+        return self.teacher_tokens if self.teacher_tokens or self.second_check else None
+
     def sizes_of(self, arm: str) -> tuple[int, ...]:
         """Return the sizes of an arm."""
         return self.arms[arm].sizes or self.sizes

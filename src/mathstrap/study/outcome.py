@@ -77,7 +77,7 @@ def put_together(
         ],
         versions=first.versions if first else versions(),
         recipe=public(recipe_values(recipe)),
-        costs=dict(pool.costs) if recipe.teacher_tokens or recipe.second_check else {},
+        costs=dict(pool.costs),
     )  # fmt: skip
 
 

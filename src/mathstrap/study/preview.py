@@ -134,7 +134,7 @@ def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
         measure = assumed(recipe, available, questions, DataSize(num_samples=len(solved), num_tokens=round(tokens)))
     else:
         run = RunDir.read(run_recipe.path)
-        measure = measured(recipe, read_pool(run, run_recipe, recipe.arms, recipe.teacher_tokens))
+        measure = measured(recipe, read_pool(run, run_recipe, recipe.arms, recipe.token_limit))
     plan = plan_students(recipe, measure)
     tests = test_sizes(recipe) if recipe.students else []
     num_evaluations = len(plan.students) + recipe.base if recipe.students else 0

@@ -132,7 +132,7 @@ class Study:
         if until == "bootstrap":
             return StudySummary(path=path, stopped="bootstrap")
         run = RunDir.read(run_recipe.path)
-        pool = read_pool(run, run_recipe, self.recipe.arms, self.recipe.teacher_tokens)
+        pool = read_pool(run, run_recipe, self.recipe.arms, self.recipe.token_limit)
         plan = self.plan(pool)
         if until == "plan":
             return StudySummary(path=path, num_students=len(plan.students), stopped="plan")
@@ -204,7 +204,7 @@ class Study:
         summary = self.timed("bootstrap", recipe.name, lambda: bootstrap(recipe, events=self.events))
         if not summary.is_complete:
             raise InputError(f"{recipe.path}: the second check is not complete. The same command goes on with it.")
-        shares = confirmed(RunDir.read(recipe.path), asked)
+        shares = confirmed(RunDir.read(recipe.path), asked, ids)
         costs = {
             name: msgspec.structs.replace(cost, confirmed=shares.get(name)) for name, cost in pool.costs.items()
         }
