@@ -8,9 +8,11 @@ from typing import Literal
 import pytest
 import yaml
 
+from mathstrap.backends import check_options
 from mathstrap.errors import RecipeError, suggest
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import build_recipe, load_recipe, recipe_values, recipe_yaml
+from mathstrap.study import StudyRecipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +175,21 @@ def test_another_backend_leaves_the_settings_of_the_recipes_one_behind(tmp_path)
     assert same.teacher.settings == {"precision": "bf16"}
     other = load_recipe(RunRecipe, str(path), ["teacher.settings.max_n=4", "teacher.backend=openai"])
     assert other.teacher.settings == {"max_n": 4}
+
+
+SERVER = ["bootstrap.teacher.backend=openai", "bootstrap.teacher.base_url=http://127.0.0.1:9/v1"]
+
+
+@pytest.mark.parametrize("name", ["operators", "study-cpu", "study-more"])
+def test_a_studys_local_teacher_is_replaced_by_a_server_with_what_belongs_to_it(name):
+    local = load_recipe(StudyRecipe, name).bootstrap.teacher
+    assert local.settings
+    assert local.model_path
+    served = load_recipe(StudyRecipe, name, [*SERVER, "bootstrap.teacher.model=qwen3:4b"]).bootstrap.teacher
+    check_options(served)
+    assert (served.settings, served.model_path) == ({}, "")
+    # Weights are kept where no other model is named: the new backend may read them as well.
+    assert load_recipe(StudyRecipe, name, ["bootstrap.teacher.backend=hf"]).bootstrap.teacher.model_path
 
 
 @pytest.mark.parametrize(

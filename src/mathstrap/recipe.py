@@ -63,12 +63,12 @@ def read_yaml_file(path: Path) -> str:
 def load_recipe(kind: type[T], name_or_path: str, overrides: Sequence[str] = ()) -> T:
     """Return `kind` filled from a recipe file and `dotted.key=value` overrides (values are read as YAML).
 
-    A missing `name` becomes that of the file; an override that names another backend drops the recipe's `settings` of
-    the first one. Raises RecipeError with the file, the key, the wrong value and the expected one.
+    A missing `name` becomes that of the file; an override that names another backend drops what the recipe set for the
+    first one. Raises RecipeError with the file, the key, the wrong value and the expected one.
     """
     where, text = recipe_text(name_or_path)
     values = parse_yaml(text, where)
-    drop_settings_of_another_backend(values, overrides)
+    drop_options_of_another_backend(values, overrides)
     drop_lists_of_other_sources(values, overrides)
     for override in overrides:
         apply_override(values, override)
@@ -189,13 +189,23 @@ def check_nodes(node: Any, where: str, sizes: dict[int, int]) -> int:
     return size
 
 
-def drop_settings_of_another_backend(values: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Remove the settings of a section, in place, if an override gives the section another backend."""
+def drop_options_of_another_backend(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Remove a section's settings, in place, if an override gives the section another backend.
+
+    Where the overrides name a model for it as well, the weights of the first backend (`model_path`) go too.
+    """
+    keys = {override.partition("=")[0].strip() for override in overrides}
     for override in overrides:
-        key, _, backend = override.partition("=")
-        section = values.get(key.strip().removesuffix(".backend")) if key.strip().endswith(".backend") else None
-        if isinstance(section, dict) and section.get("backend", backend) != backend:
-            section.pop("settings", None)
+        key, _, backend = (part.strip() for part in override.partition("="))
+        *parents, last = key.split(".")
+        section: Any = values
+        for parent in parents:
+            section = section.get(parent) if isinstance(section, dict) else None
+        if last != "backend" or not isinstance(section, dict) or section.get("backend", backend) == backend:
+            continue
+        section.pop("settings", None)
+        if ".".join([*parents, "model"]) in keys:
+            section.pop("model_path", None)
 
 
 def drop_lists_of_other_sources(values: dict[str, Any], overrides: Sequence[str]) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from bootstrapping import small_recipe
 from mathstrap.errors import InputError, RecipeError
 from mathstrap.files.rundir import RunDir
+from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.keys import changes_since, start_run
 from mathstrap.pipeline.options import RunRecipe
+from mathstrap.pipeline.preview import preview
 from mathstrap.prompts import request
 from mathstrap.recipe import build_recipe, recipe_values
 from mathstrap.types import Completion, Message, Request, Sampling
@@ -185,3 +188,29 @@ def test_each_teacher_is_paid_by_its_own_price_and_the_budget_reckons_with_the_d
     assert meter.priced(msgspec.structs.replace(reply, usd=0.5)).usd == 0.5  # the server's own word comes first
     assert own_prices(recipe(teacher={"model": "gpt-4o"})) == {}
     assert dearest_price(recipe(teacher={"model": "gpt-4o"}, solving={"teacher": {"model": "nobody-knows"}})) is None
+
+
+SERVED = {"backend": "openai", "base_url": "http://127.0.0.1:9/v1"}
+
+
+@pytest.mark.parametrize(
+    ("teacher", "sentence"),
+    [
+        (SERVED | {"model": "m", "settings": {"engine": "openvino"}}, 'no such setting "engine"'),
+        (SERVED, "teacher.model: empty"),
+        ({"backend": "openai_batch", "model": "m", "settings": {"api": "openia"}}, 'no such Batch API "openia"'),
+        ({"backend": "openai_batch", "settings": {"lines": 5}}, "teacher.model: empty"),
+        ({"backend": "embedded", "settings": {"engine": "openvin"}}, "expected one of auto, openvino, llama.cpp"),
+        ({"backend": "hf", "settings": {"adaptor": "a"}}, 'no such setting "adaptor"'),
+        ({"backend": "vllm", "model": "m", "settings": {"dtype": "auto"}}, "go under engine_args"),
+        ({"backend": "vllm"}, "teacher.model: the vllm teacher needs a model"),
+        ({"backend": "fake", "settings": {"accurate": 1}}, 'knows no "accurate"'),
+    ],
+)
+def test_a_dry_run_and_the_run_itself_refuse_the_same_options_before_anything_is_asked(tmp_path, teacher, sentence):
+    # The solving teacher is opened last: its options are checked before the rewritings are paid for.
+    wrong = small_recipe(tmp_path, solving={"teacher": teacher})
+    for begin in (preview, bootstrap):
+        with pytest.raises(InputError, match=sentence):
+            begin(wrong)
+    assert not any(path.stat().st_size for path in tmp_path.rglob("completions*"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import InputError, RecipeError
 from mathstrap.recipe import load_recipe
 from mathstrap.study import StudyRecipe
 from mathstrap.study.preview import preview_study
@@ -24,6 +24,15 @@ def test_every_shipped_study_is_planned_from_a_folder_of_data(name, data_path, t
     assert found.plan.students
     assert any("does not exist yet" in note for note in found.notes) == (name in NEEDS_ANOTHER)
     assert not list(tmp_path.iterdir()), "a dry run leaves nothing behind"
+
+
+def test_the_students_evaluation_refuses_its_settings_before_anything_is_paid(tmp_path):
+    wrong = ["evaluation.teacher.settings.engin=openvino", f"out={tmp_path}"]
+    recipe = load_recipe(StudyRecipe, "study-self", wrong)
+    for begin in (preview_study, run_study):
+        with pytest.raises(InputError, match='no such setting "engin"'):
+            begin(recipe)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_study_without_a_split_says_which_settings_name_its_files():

@@ -1,6 +1,7 @@
 """List the teachers and open one. Does not know what a request is for; heavy imports stay inside each module.
 
-A teacher is one file in this package and one line of BACKENDS: a factory from TeacherOptions to a Backend.
+A teacher is one file in this package and one line of BACKENDS: a factory from TeacherOptions to a Backend. Its module
+may have a `check_options`, which raises for options that the factory would refuse.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from mathstrap.backends.known import SERVERS
@@ -225,11 +226,26 @@ def open_backend(options: TeacherOptions) -> Backend:
     """Return the teacher that `options` describes; raises InputError for an unknown name or unusable options."""
     if is_own(options.backend):
         return load_own(options.backend, FunctionType, where="teacher.backend")(options)  # type: ignore[no-any-return]
-    target = BACKENDS.get(options.backend)
-    if target is None:
-        raise InputError(
-            f'teacher.backend: no such backend "{options.backend}".{suggest(options.backend, [*BACKENDS, *SERVERS])}'
-        )
-    module_name, _, factory_name = target.partition(":")
-    factory = cast("Callable[[TeacherOptions], Backend]", getattr(importlib.import_module(module_name), factory_name))
+    module, factory_name = module_of(options.backend)
+    factory = cast("Callable[[TeacherOptions], Backend]", getattr(module, factory_name))
     return factory(options)
+
+
+def check_options(options: TeacherOptions) -> None:
+    """Raise InputError for options that `open_backend` would refuse before it loads or asks anything.
+
+    A teacher of the user's own checks its options itself, when it is opened.
+    """
+    if not is_own(options.backend):
+        check = getattr(module_of(options.backend)[0], "check_options", None)
+        if check is not None:
+            check(options)
+
+
+def module_of(backend: str) -> tuple[ModuleType, str]:
+    """Return a backend's module and the name of its factory; raises InputError for an unknown name."""
+    target = BACKENDS.get(backend)
+    if target is None:
+        raise InputError(f'teacher.backend: no such backend "{backend}".{suggest(backend, [*BACKENDS, *SERVERS])}')
+    module_name, _, factory_name = target.partition(":")
+    return importlib.import_module(module_name), factory_name

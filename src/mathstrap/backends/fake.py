@@ -144,13 +144,18 @@ class FakeTeacher:
         return number.group().rstrip(",") if number else ""
 
 
-def open_teacher(options: TeacherOptions) -> FakeTeacher:
-    """Return a fake teacher; settings: accuracy, latency_seconds, fail_share, golds (a path)."""
+def check_options(options: TeacherOptions) -> None:
+    """Raise InputError for an unknown setting."""
     known = ["accuracy", "fail_share", "golds", "latency_seconds"]
-    settings: dict[str, Any] = dict(options.settings)
-    for name in settings:
+    for name in options.settings:
         if name not in known:
             raise InputError(f'teacher.settings: the fake teacher knows no "{name}".{suggest(name, known)}')
+
+
+def open_teacher(options: TeacherOptions) -> FakeTeacher:
+    """Return a fake teacher; settings: accuracy, latency_seconds, fail_share, golds (a path)."""
+    check_options(options)
+    settings: dict[str, Any] = dict(options.settings)
     path = settings.pop("golds", None)
     return FakeTeacher(
         model=options.model or "fake",

@@ -256,6 +256,11 @@ def draw_by_row(seeds: Sequence[int], num_tokens: int, sampling: Sampling) -> An
     return process
 
 
+def check_options(options: TeacherOptions) -> None:
+    """Raise InputError for a wrong setting."""
+    checked_settings(HfSettings, options.settings)
+
+
 def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     """Load the checkpoint that `options` names: a folder, a hub name, a GGUF file, or the embedded model ("")."""
     settings = checked_settings(HfSettings, options.settings)

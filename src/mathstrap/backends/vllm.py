@@ -180,12 +180,18 @@ class VllmEngine:
         self._loop.close()
 
 
+def check_options(options: TeacherOptions) -> None:
+    """Raise InputError for a wrong setting, and where no model is named."""
+    read_settings(options.settings)
+    if not (options.model_path or options.model):
+        raise InputError("teacher.model: the vllm teacher needs a model: a Hugging Face name or a folder.")
+
+
 def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     """Load the model that `options` names, a hub name or a folder; raises InputError if vLLM cannot."""
+    check_options(options)
     settings = read_settings(options.settings)
     name = options.model_path or options.model
-    if not name:
-        raise InputError("teacher.model: the vllm teacher needs a model: a Hugging Face name or a folder.")
     arguments: dict[str, Any] = {
         "model": name,
         "tensor_parallel_size": settings.tensor_parallel_size,

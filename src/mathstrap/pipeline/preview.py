@@ -25,13 +25,15 @@ from mathstrap.pipeline.derive import (
 from mathstrap.pipeline.keys import keyed_recipe
 from mathstrap.pipeline.options import RunRecipe, read_named_files
 from mathstrap.pipeline.seeds import load_seeds
-from mathstrap.pipeline.teacher import dearest_price
-from mathstrap.types import Message, Problem, Reject, Request
+from mathstrap.pipeline.teacher import PAID_STAGES, check_teachers, dearest_price
+from mathstrap.types import Message, Problem, Reject, Request, Stage
 
 # English and LaTeX run at three to four characters per token in the usual vocabularies; the estimate errs upwards.
 CHARS_PER_TOKEN = 3.3
 # Chains of thought seldom fill their limit: the expected reply is this share of max_tokens.
 EXPECTED_SHARE = 0.5
+# The first words of the lines whose requests go to each stage's teachers; the judge's requests are not counted.
+LINES: dict[Stage, set[str]] = {"rewrite": {"rewrite", "again"}, "filter": {"solve"}, "solve": {"solve", "check"}}
 # Hiding and judging numbers costs milliseconds a seed, and users wait for a plan: above MOST_EXACT seeds of a new run,
 # SAMPLED evenly spaced seeds are planned and the counts scaled.
 MOST_EXACT = 2_000
@@ -133,7 +135,7 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
 
     An adaptive policy is counted at its upper bound: `max_tries` draws for every question. Replies already in the run
     directory count as paid. A new run of more than MOST_EXACT seeds is planned from a sample. `progress` receives lines
-    of progress.
+    of progress. Raises InputError for a teacher's options that the run would refuse.
     """
     read_named_files(recipe)
     tell = progress or (lambda _: None)
@@ -175,6 +177,8 @@ def preview(recipe: RunRecipe, *, progress: Callable[[str], None] | None = None)
     for planned_stage in stages.values():
         if len(chosen) < len(seeds.problems):
             planned_stage.scale(len(seeds.problems) / len(chosen))
+    to_ask = {name.partition(" ")[0] for name, stage in stages.items() if stage.num_requests > stage.num_paid}
+    check_teachers(recipe, [stage for stage in PAID_STAGES if to_ask & LINES[stage]])
     price = dearest_price(recipe)
     tokens_in = sum(stage.tokens_in for stage in stages.values())
     again = sum(stage.tokens_in_again for stage in stages.values())

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from mathstrap.backends import TeacherOptions, open_backend, price_of
+from mathstrap.backends import TeacherOptions, check_options, open_backend, price_of
 from mathstrap.backends.mix import open_mix
 from mathstrap.engine.ask import AskReport, Stop, ask_all, run_now
 from mathstrap.engine.budget import Meter
@@ -107,6 +107,8 @@ class Teacher:
         asked = {member.label: member.options for member in self.recipe.panels[PANEL_STAGES[stage]]}
         labels = tuple(asked)
         if labels not in self._backends:
+            # A wrong setting of a later stage's teacher is found before this stage is paid for.
+            check_teachers(self.recipe, PAID_STAGES[PAID_STAGES.index(stage) :] if self.only is None else (stage,))
             self._backends[labels] = open_mix(asked, self.open_teacher)
         return self._backends[labels]
 
@@ -138,6 +140,15 @@ def dearest_price(recipe: RunRecipe) -> Price | None:
         usd_per_million_out=max(price.usd_per_million_out for price in known),
         source="the dearest of " + ", ".join(dict.fromkeys(price.source for price in known)),
     )
+
+
+def check_teachers(recipe: RunRecipe, stages: Iterable[Stage]) -> None:
+    """Raise InputError for options of these stages' teachers that would be refused when they are opened."""
+    for stage in stages:
+        if stage == "filter" and not recipe.decontaminate.judge:
+            continue
+        for member in recipe.panels[PANEL_STAGES[stage]]:
+            check_options(member.options)
 
 
 def prices_of(recipe: RunRecipe) -> dict[str, Price | None]:

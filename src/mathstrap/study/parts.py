@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mathstrap.backends import check_options
 from mathstrap.errors import InputError
 from mathstrap.evaluate import EvalOptions
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import load_recipe, recipe_values
 from mathstrap.study.done import file_digest
-from mathstrap.study.options import StudyRecipe
+from mathstrap.study.options import READS_GGUF, StudyRecipe
 from mathstrap.study.plan import Student
 from mathstrap.study.split import SEEDS, TEST_FOLDER, test_names, test_sets
 from mathstrap.train import TrainRecipe
@@ -56,6 +57,19 @@ def training_recipe(recipe: StudyRecipe, student: Student) -> TrainRecipe:
         rng_seed=student.rng_seed, data=replace(recipe.train.data, path=str(rows)),
         artefacts=() if recipe.train.method == "full" else ("merged",),
     )  # fmt: skip
+
+
+def check_teachers(recipe: StudyRecipe) -> None:
+    """Raise InputError for settings that the students' evaluation would refuse once the first student is trained."""
+    if recipe.students:
+        check_options(replace(recipe.evaluation.teacher, model_path="model"))
+
+
+def missing_weights(recipe: RunRecipe) -> list[str]:
+    """Return the weights files that a run's teachers name and that are not there."""
+    panels = recipe.panels.values()
+    named = {member.options.model_path for panel in panels for member in panel if member.options.backend in READS_GGUF}
+    return sorted(path for path in named if path.endswith(".gguf") and not Path(path).expanduser().exists())
 
 
 def evaluation_options(recipe: StudyRecipe, name: str, model: str) -> EvalOptions:

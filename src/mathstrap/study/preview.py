@@ -16,7 +16,7 @@ from mathstrap.recipe import load_recipe
 from mathstrap.study.arms import read_pool, seed_sample
 from mathstrap.study.matching import DataSize
 from mathstrap.study.options import StudyRecipe
-from mathstrap.study.parts import bootstrap_recipe, evaluation_options, existing_run
+from mathstrap.study.parts import bootstrap_recipe, check_teachers, evaluation_options, existing_run, missing_weights
 from mathstrap.study.plan import StudyPlan, about_tokens, assumed, compared, measured, plan_students
 from mathstrap.study.power import PowerEstimate, estimate_power
 from mathstrap.study.result import DIRECTIONS, direction_of
@@ -110,11 +110,14 @@ def planned_run(recipe: StudyRecipe, notes: list[str]) -> tuple[RunRecipe, bool]
 
 def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
     """Plan a study in its folder; splits its questions, which costs nothing."""
+    check_teachers(recipe)
     with RunDir.open(recipe.path) as study:
         Study(recipe=recipe, study=study).split()
     run_recipe, is_made = planned_run(recipe, notes)
     seeds = load_seeds(run_recipe).problems
     asked = None if is_made else preview(run_recipe)
+    if not is_made and (missing := missing_weights(run_recipe)):
+        notes.append(f"{missing[0]} is not there yet; name the teacher's weights: bootstrap.teacher.model_path=FILE")
     is_assumed = not (run_recipe.path / "samples.jsonl").exists()
     if is_assumed:
         assert asked is not None, "an existing run holds samples"

@@ -30,6 +30,7 @@ from mathstrap.study.done import digest, file_digest, is_done
 from mathstrap.study.options import READS_GGUF, Part, StudyRecipe
 from mathstrap.study.parts import (
     bootstrap_recipe,
+    check_teachers,
     evaluation_options,
     evaluation_values,
     existing_run,
@@ -94,6 +95,7 @@ def run_study(
     steps raise; finished steps are kept.
     """
     recipe.check_split()
+    check_teachers(recipe)
     with RunDir.open(recipe.path) as study:
         kind = study.manifest.get("kind")
         if study.manifest and kind != KIND:

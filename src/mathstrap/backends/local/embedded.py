@@ -95,6 +95,11 @@ def draw_of(request: Request) -> GenerationRequest:
     return GenerationRequest(messages=messages, sampling=request.sampling, seed=seed)
 
 
+def check_options(options: TeacherOptions) -> None:
+    """Raise InputError for a wrong setting."""
+    checked_settings(EmbeddedSettings, options.settings)
+
+
 def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     """Load the model that `options` names; raises InputError if there is none or the settings are wrong."""
     settings = checked_settings(EmbeddedSettings, options.settings)

@@ -33,15 +33,7 @@ class OpenAITeacher:
     """Asks `/chat/completions`, or `/completions` for raw prompts."""
 
     def __init__(self, options: TeacherOptions) -> None:
-        if not options.model:
-            raise InputError(
-                "teacher.model: empty; expected the model's name as the server knows it, for example "
-                "teacher.model=qwen3:4b (the server lists its models at base_url/models)."
-            )
-        known = ["max_n"]
-        for name in options.settings:
-            if name not in known:
-                raise InputError(f'teacher.settings: no such setting "{name}".{suggest(name, known)}')
+        check_options(options)
         self.model = options.model
         self.supports_n = options.supports_n is not False
         self.max_n = int(options.settings.get("max_n", MOST_DRAWS_PER_CALL))
@@ -300,6 +292,19 @@ class OpenAITeacher:
     def _timed_out(self, endpoint: Endpoint) -> TransientError:
         seconds = self._options.timeout_seconds
         return TransientError(f"{endpoint.shown}: no whole reply in {seconds:g} s", kind="timeout")
+
+
+def check_options(options: TeacherOptions) -> None:
+    """Raise InputError where no model is named, and for an unknown setting."""
+    if not options.model:
+        raise InputError(
+            "teacher.model: empty; expected the model's name as the server knows it, for example "
+            "teacher.model=qwen3:4b (the server lists its models at base_url/models)."
+        )
+    known = ["max_n"]
+    for name in options.settings:
+        if name not in known:
+            raise InputError(f'teacher.settings: no such setting "{name}".{suggest(name, known)}')
 
 
 def open_teacher(options: TeacherOptions) -> OpenAITeacher:

@@ -29,6 +29,7 @@ from mathstrap.backends.served.chat import path_of, read_reply
 from mathstrap.backends.served.fault import error_detail, error_for, status_of
 from mathstrap.backends.served.loose import loose_object
 from mathstrap.backends.served.openai import OpenAITeacher
+from mathstrap.backends.served.openai import check_options as check_server
 from mathstrap.engine.budget import reservation_for
 from mathstrap.engine.interface import AskReport, AskSettings, Sink
 from mathstrap.engine.jobs import NOTHING_RESERVED, Job
@@ -72,11 +73,9 @@ class BatchTeacher(OpenAITeacher):
     """Takes the whole plan at once; a single `ask` goes to the ordinary endpoint."""
 
     def __init__(self, options: TeacherOptions) -> None:
-        self._settings = checked_settings(BatchSettings, options.settings, least=1)
+        self._settings = read_settings(options)
         hosts = [urlsplit(url).hostname or "" for url in options.urls]
         self.api = self._settings.api or next((API_HOSTS[host] for host in hosts if host in API_HOSTS), "openai")
-        if self.api not in APIS:
-            raise InputError(f'teacher.settings.api: no such Batch API "{self.api}".{suggest(self.api, list(APIS))}')
         super().__init__(dataclasses.replace(options, settings={}))
         self.max_n = self._settings.max_n
 
@@ -437,6 +436,21 @@ def result_of(line: dict[str, Any]) -> tuple[int, bytes]:
     content = response if isinstance(response, dict) else {}
     status, body = str(content.get("status_code")), content.get("body") or line.get("error") or {}
     return int(status) if re.fullmatch("[1-5][0-9][0-9]", status) else 500, json.dumps(body).encode()
+
+
+def read_settings(options: TeacherOptions) -> BatchSettings:
+    """Return the checked settings; raises InputError with the key that is wrong."""
+    settings = checked_settings(BatchSettings, options.settings, least=1)
+    api = settings.api
+    if api and api not in APIS:
+        raise InputError(f'teacher.settings.api: no such Batch API "{api}".{suggest(api, list(APIS))}')
+    return settings
+
+
+def check_options(options: TeacherOptions) -> None:
+    """Raise InputError for a wrong setting, and where no model is named."""
+    read_settings(options)
+    check_server(dataclasses.replace(options, settings={}))
 
 
 def open_teacher(options: TeacherOptions) -> BatchTeacher:
