@@ -276,9 +276,11 @@ def test_a_file_whose_columns_are_unknown_is_told_how_to_name_them(tmp_path):
         (["RUN", "--format", "dpo", "--max-pairs", "0"], "--max-pairs"), (["RUN", "--format", "dpo", "--pairs", "x"], "length-matched"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_exported_is_said(run, words, message):
+def test_what_cannot_be_exported_is_said_and_leaves_nothing_behind(run, words, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     words = [str(run) if word == "RUN" else word for word in words]
     assert message in run_verb("export", *words, code=1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_recipe_exports_them_and_another_run_writes_earlier_ones_again(tmp_path):

@@ -267,6 +267,8 @@ def export_file(
     from collections import Counter
 
     skipped: Counter[str] = Counter()
+    # A file that cannot be read is refused at its first row, before a folder is made for what cannot be written.
+    next(iter(groups_in(path, fields)), None)
     folder.mkdir(parents=True, exist_ok=True)
     held_out: frozenset[str] = frozenset()
     if validation_share:
