@@ -59,8 +59,8 @@ def explain(
     answer = prediction
     if form == "completion" or (form == "auto" and looks_like_completion(prediction)):
         lines.append(f"            taken for a worked solution ({_because(form)}), so its answer is looked for:")
-        found, answer = _finding(prediction, mode, question)
-        lines += found
+        rules, answer = _finding(prediction, mode, question)
+        lines += rules
     else:
         lines.append(f"            taken for a bare answer ({_because(form)})")
     if answer:

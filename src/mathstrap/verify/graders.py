@@ -42,7 +42,7 @@ from mathstrap.verify.strings import minerva_form, same_hendrycks
 
 @dataclass(frozen=True, kw_only=True)
 class Grader:
-    """How a bare answer is compared with the gold: compare(gold, got); and how a completion's answer is found."""
+    """How a bare answer is compared with the gold, compare(gold, got), and how a completion's answer is read."""
 
     compare: Callable[[str, str], Grade]
     extract: Callable[[str, Mode], Extraction | None] = extract_answer
@@ -142,20 +142,22 @@ def grade(
     return _unless_copied(chosen.compare(gold, prediction), prediction, question)
 
 
-def _unless_copied(found: Grade, reply: str, question: str) -> Grade:
+def _unless_copied(verdict: Grade, reply: str, question: str) -> Grade:
     """Refuse a formula of the question that equals the gold only when it is worked out."""
-    is_worked_out = found.outcome == "correct" and found.tier in ("expression", "structure")
+    is_worked_out = verdict.outcome == "correct" and verdict.tier in ("expression", "structure")
     if question and is_worked_out and only_repeats(reply, question):
-        return replace(found, outcome="wrong", tier="extraction", reason=REPEATED)
-    return found
+        return replace(verdict, outcome="wrong", tier="extraction", reason=REPEATED)
+    return verdict
 
 
 def _exclaimed(gold: str, answer: str, grader: Grader) -> Grade:
     """Compare the number of "The answer is 5!", whose mark ends a sentence but may be a factorial."""
-    found = grader.compare(gold, answer)
-    if found.outcome == "wrong" and grader.compare(gold, f"{answer}!").outcome == "correct":
-        return replace(found, outcome="undecided", tier="none", reason="the mark may be a factorial or end a sentence")
-    return found
+    verdict = grader.compare(gold, answer)
+    if verdict.outcome == "wrong" and grader.compare(gold, f"{answer}!").outcome == "correct":
+        return replace(
+            verdict, outcome="undecided", tier="none", reason="the mark may be a factorial or end a sentence"
+        )
+    return verdict
 
 
 # A gold that is a choice, as the readers of multiple-choice sets write it: its letter, then its text.
@@ -173,5 +175,4 @@ def _compare_choice(choice: re.Match[str], prediction: str, grader: Grader) -> G
     by_letter = re.fullmatch(r"[\W_]*(?:\\text[{(\s]*+)?([A-Ja-j])[\W_]*+", prediction)
     if by_letter and by_letter[1].upper() == letter:
         return Grade("correct", "text", "the letter of the choice", prediction, choice[0])
-    found = grader.compare(text, prediction)
-    return replace(found, expected=choice[0])
+    return replace(grader.compare(text, prediction), expected=choice[0])

@@ -13,7 +13,7 @@ Form = Literal["answer", "completion", "auto"]
 
 
 class Extraction(msgspec.Struct, frozen=True):
-    """A final answer found in a completion, and the name of the rule that found it."""
+    """The final answer a completion states, and the name of the rule that read it."""
 
     answer: str
     extractor: str

@@ -169,23 +169,11 @@ def _renamed(gold: Node, got: Node, integers: frozenset[str]) -> Node | None:
     if {name, old} <= _PARAMETERS and (
         name in integers or (_has_period(gold, name) and (old in integers or _has_period(got, old)))
     ):
-        return _replaced(got, old, Sym(name))
+        return replace(got, old, Sym(name))
     family = {name, old} <= _CONSTANTS_OF_INTEGRATION and (name[0] in "CK" or old[0] in "CK")
     if family and len(mine) > 1 and _is_loose(gold, name) and _is_loose(got, old):
-        return _replaced(got, old, Sym(name))
+        return replace(got, old, Sym(name))
     return None
-
-
-def _replaced(node: Node, name: str, value: Node) -> Node:
-    """Replace a name everywhere, inside structures as well."""
-    match node:
-        case Relation(items=items, signs=signs):
-            return Relation(tuple(_replaced(item, name, value) for item in items), signs)
-        case Group(opening=opening, items=items, closing=closing, joined=joined):
-            return Group(opening, tuple(_replaced(item, name, value) for item in items), closing, joined)
-        case Quantity(value=inner, unit=unit):
-            return Quantity(_replaced(inner, name, value), unit)
-    return replace(node, name, value)
 
 
 def _has_period(node: Node, name: str) -> bool:
@@ -263,13 +251,13 @@ def _full_hour(node: Node) -> Fraction | None:
 def _ordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:
     if len(gold) != len(got):
         return False
-    found: Answer = True
+    together: Answer = True
     for left, right in zip(gold, got, strict=True):
         answer = _same(canonical(left), canonical(right))
         if answer is False:
             return False
-        found = found and answer
-    return found
+        together = together and answer
+    return together
 
 
 def _unordered(gold: Sequence[Node], got: Sequence[Node]) -> Answer:

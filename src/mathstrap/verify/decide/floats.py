@@ -93,17 +93,10 @@ def _power(base: Value, exponent: Value, real: bool) -> Value:
 
 
 _COMPLEX: dict[str, Callable[[complex], complex]] = {
-    "sin": cmath.sin,
-    "cos": cmath.cos,
-    "sinh": cmath.sinh,
-    "cosh": cmath.cosh,
+    name: getattr(cmath, name) for name in ("sin", "cos", "sinh", "cosh")
 }
 _REAL: dict[str, Callable[[float], float]] = {
-    "sin": math.sin,
-    "cos": math.cos,
-    "sinh": math.sinh,
-    "cosh": math.cosh,
-    "tanh": math.tanh,
+    **{name: getattr(math, name) for name in ("sin", "cos", "sinh", "cosh", "tanh")},
     "arctan": math.atan,
     "arcsin": math.asin,
     "arccos": math.acos,

@@ -30,10 +30,10 @@ def not_worked_out(node: Node) -> frozenset[str]:
     if type(node) is Sym:
         is_accented = ":" in node.name and not node.name.rpartition(":")[2].isalpha()
         return frozenset((node.name,)) if node.name in SIGNS or is_accented else _NONE
-    found = frozenset((node.name,)) if type(node) is Call and node.name not in WORKED_OUT else _NONE
+    names = frozenset((node.name,)) if type(node) is Call and node.name not in WORKED_OUT else _NONE
     for child in children(node):
-        found |= not_worked_out(child)
-    return found
+        names |= not_worked_out(child)
+    return names
 
 
 _NONE: frozenset[str] = frozenset()

@@ -19,13 +19,13 @@ from mathstrap.verify.read.nodes import (
     Node,
     Num,
     PlusMinus,
-    Pow,
     Quantity,
     Relation,
     Sym,
     Union,
     children,
     negate,
+    rebuild,
     symbols,
 )
 
@@ -140,25 +140,10 @@ def _has_plus_minus(node: Node) -> bool:
 
 
 def _choose(node: Node, *, upper: bool) -> Node:
-    match node:
-        case PlusMinus(left=left, right=right, lower_first=lower_first):
-            value = _choose(right, upper=upper)
-            return Add((_choose(left, upper=upper), value if upper != lower_first else negate(value)))
-        case Add(terms=terms):
-            return Add(tuple(_choose(term, upper=upper) for term in terms))
-        case Mul(factors=factors):
-            return Mul(tuple(_choose(factor, upper=upper) for factor in factors))
-        case Pow(base=base, exponent=exponent):
-            return Pow(_choose(base, upper=upper), _choose(exponent, upper=upper))
-        case Call(name=name, args=args):
-            return Call(name, tuple(_choose(arg, upper=upper) for arg in args))
-        case Quantity(value=value, unit=unit):
-            return Quantity(_choose(value, upper=upper), unit)
-        case Relation(items=items, signs=signs):
-            return Relation(tuple(_choose(item, upper=upper) for item in items), signs)
-        case Group(opening=opening, items=items, closing=closing):
-            return Group(opening, tuple(_choose(item, upper=upper) for item in items), closing)
-    return node
+    if isinstance(node, PlusMinus):
+        value = _choose(node.right, upper=upper)
+        return Add((_choose(node.left, upper=upper), value if upper != node.lower_first else negate(value)))
+    return rebuild(node, lambda part: _choose(part, upper=upper))
 
 
 def _canonical_relation(node: Relation) -> Node:
@@ -331,26 +316,26 @@ def _repeated_excluded(items: list[Node]) -> list[Node]:
 
 def _pieces(node: Node) -> list[_Piece] | None:
     """Return the intervals of a union with numbers for their ends, or None if an end is not a number."""
-    found: list[_Piece] = []
+    pieces: list[_Piece] = []
     for part in node.parts if isinstance(node, Union) else (node,):
         if not (isinstance(part, Group) and len(part.items) == 2 and part.opening in ("(", "[")):
             return None
         low, high = real_value(part.items[0]), real_value(part.items[1])
         if low is None or high is None:
             return None
-        found.append((low, part.opening == "(", high, part.closing == "]", part.items[0], part.items[1]))
-    return found
+        pieces.append((low, part.opening == "(", high, part.closing == "]", part.items[0], part.items[1]))
+    return pieces
 
 
 def _intersected(left: list[_Piece], right: list[_Piece]) -> list[_Piece]:
-    found: list[_Piece] = []
+    common: list[_Piece] = []
     for mine in left[:50]:
         for theirs in right[:50]:
             low = max((mine[0], mine[1], mine[4]), (theirs[0], theirs[1], theirs[4]), key=lambda end: end[:2])
             high = min((mine[2], mine[3], mine[5]), (theirs[2], theirs[3], theirs[5]), key=lambda end: end[:2])
             if low[0] < high[0] or (low[0] == high[0] and not low[1] and high[1]):
-                found.append((low[0], low[1], high[0], high[1], low[2], high[2]))
-    return found
+                common.append((low[0], low[1], high[0], high[1], low[2], high[2]))
+    return common
 
 
 def _group(piece: _Piece) -> Group:

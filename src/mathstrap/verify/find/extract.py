@@ -123,8 +123,8 @@ _NOT_MINE_HINTS = (
 )  # fmt: skip
 
 
-class Found(msgspec.Struct, frozen=True):
-    """An answer, where its statement starts and ends, and the rule that found it."""
+class Statement(msgspec.Struct, frozen=True):
+    """An answer, where its statement starts and ends, and the rule that read it."""
 
     position: int
     end: int
@@ -138,14 +138,14 @@ def extract_answer(text: str, mode: Mode = "strict", *, question: str = "") -> E
     With the question at hand, a reply that only repeats sentences of it states nothing: the value of its last
     sentence is a given one.
     """
-    found = _find_answer(text, mode, question)
-    return found if isinstance(found, Extraction) else None
+    answer = _find_answer(text, mode, question)
+    return answer if isinstance(answer, Extraction) else None
 
 
 def why_no_answer(text: str, mode: Mode = "strict", *, question: str = "") -> str:
     """Return in one short sentence why a completion holds no answer; empty where it holds one."""
-    found = _find_answer(text, mode, question)
-    return "" if isinstance(found, Extraction) else found
+    answer = _find_answer(text, mode, question)
+    return "" if isinstance(answer, Extraction) else answer
 
 
 def _find_answer(text: str, mode: Mode, question: str = "") -> Extraction | str:
@@ -154,19 +154,19 @@ def _find_answer(text: str, mode: Mode, question: str = "") -> Extraction | str:
         return UNFINISHED
     if not reply or reply.isspace():
         return UNANSWERED if text.strip() else NOT_STATED
-    found = _find(reply, mode)
-    is_weak = isinstance(found, Extraction) and found.extractor in ("closing", "last_number", "value_of")
-    return REPEATED if question and is_weak and only_repeats(reply, question) else found
+    answer = _find(reply, mode)
+    is_weak = isinstance(answer, Extraction) and answer.extractor in ("closing", "last_number", "value_of")
+    return REPEATED if question and is_weak and only_repeats(reply, question) else answer
 
 
 def extract_all(text: str) -> tuple[Extraction, ...]:
     """Return what each rule alone would find, best rule first; rules that find nothing are left out."""
     reply = _own_reply(text) or ""
-    found = sorted(_explicit(reply), key=lambda each: -each.position)
-    rules = [Extraction(each.answer, each.extractor) for each in found]
+    statements = sorted(_explicit(reply), key=lambda each: -each.position)
+    rules = [Extraction(each.answer, each.extractor) for each in statements]
     text, _ = split_remarks(reply)
     for name, answer in (
-        ("bare", None if found else bare_answer(text)),
+        ("bare", None if statements else bare_answer(text)),
         ("closing", _closing(reply)),
         ("last_number", last_number(text)),
     ):
@@ -243,12 +243,12 @@ def _find(text: str, mode: Mode) -> Extraction | str:
     last = _plain_ending(text)
     if last is not None:
         return last
-    found = _explicit(text)
-    if not found:
+    statements = _explicit(text)
+    if not statements:
         foreign = foreign_statement(text)
-        found = [Found(foreign[0], foreign[1], foreign[2], "stated")] if foreign else []
-    if found:
-        return _last_statement(text, found)
+        statements = [Statement(foreign[0], foreign[1], foreign[2], "stated")] if foreign else []
+    if statements:
+        return _last_statement(text, statements)
     before, remarks = split_remarks(text)
     bare = None if "\n" in before.strip() and last_line_value(before) else bare_answer(before)
     if bare and remarks and withdrawn_at(text, len(before), bare) is not None:
@@ -298,10 +298,10 @@ def _conclusion(text: str) -> str | None:
     return foreign_closing(text) if is_foreign_prose(text[-300:]) else closing_value(text)
 
 
-def _last_statement(text: str, found: list[Found]) -> Extraction | str:
+def _last_statement(text: str, statements: list[Statement]) -> Extraction | str:
     """Return the last of the statements, or what replaces it where the reply takes it back."""
-    last = found[0] if len(found) == 1 else max(found, key=lambda each: each.position)
-    box = next((each for each in found if each.extractor == "boxed" and each.answer), None)
+    last = statements[0] if len(statements) == 1 else max(statements, key=lambda each: each.position)
+    box = next((each for each in statements if each.extractor == "boxed" and each.answer), None)
     if box and last.extractor == "stated" and _is_remark(last.answer) and not _is_remark(box.answer):
         last = box
     withdrawn = withdrawn_at(text, last.end, last.answer)
@@ -317,13 +317,13 @@ def _is_remark(answer: str) -> bool:
     return answer[:1].islower() and not any(char.isdigit() or char in "\\$=^" for char in answer) and len(answer) > 3
 
 
-def _explicit(text: str) -> list[Found]:
+def _explicit(text: str) -> list[Statement]:
     """Return the last statement of each kind."""
-    found = (_hash(text), _stated(text), _short(text), _boxed(text) if "ox" in text else None, _value_of(text))
-    return [each for each in found if each is not None]
+    statements = (_hash(text), _stated(text), _short(text), _boxed(text) if "ox" in text else None, _value_of(text))
+    return [each for each in statements if each is not None]
 
 
-def _hash(text: str) -> Found | None:
+def _hash(text: str) -> Statement | None:
     start = text.rfind("####")
     if start < 0:
         return None
@@ -335,7 +335,7 @@ def _hash(text: str) -> Found | None:
     # Words on the same line may take the value back, so the statement ends behind the first of them.
     end = text.find(line, start) + len(line.partition(" ")[0])
     if text.find("####") == start:  # the usual case: one such line
-        return Found(start, end, _hash_value(line), "hash")
+        return Statement(start, end, _hash_value(line), "hash")
     lines = [line]
     for _ in range(MAX_CANDIDATES):  # such lines one after another list candidates: the answer is all of them
         head = text[:start].rstrip()
@@ -345,7 +345,7 @@ def _hash(text: str) -> Found | None:
         start = len(head) - len(before)
         lines.append(_hash_line(before.lstrip("# \t:")))
     answers = list(dict.fromkeys(_hash_value(each) for each in reversed(lines) if each))
-    return Found(start, end, ", ".join(answers), "hash")
+    return Statement(start, end, ", ".join(answers), "hash")
 
 
 def _hash_line(line: str) -> str:
@@ -358,7 +358,7 @@ def _hash_value(line: str) -> str:
     return line if " " not in line else value_of_span(line.rstrip("."))
 
 
-def _stated(text: str) -> Found | None:
+def _stated(text: str) -> Statement | None:
     """Return the last `The answer is X`, `<answer>X</answer>`, `[ANSWER]X[/ANSWER]` or `X is the answer`."""
     end = len(text)
     has_capitals = "NSWER" in text
@@ -371,13 +371,13 @@ def _stated(text: str) -> Found | None:
         if text.startswith("nswer{", end) and text.startswith("\\a", end - 2):  # \answer{15}
             braced = braced_group(text, end + 5)
             if braced:
-                return Found(end - 2, end + 5 + len(braced) + 2, braced.strip(), "stated")
+                return Statement(end - 2, end + 5 + len(braced) + 2, braced.strip(), "stated")
             continue
         tag = _TAG.match(text, end)
         if tag:
-            found = _tagged(text, tag)
-            if found is not None:
-                return found
+            tagged = _tagged(text, tag)
+            if tagged is not None:
+                return tagged
             continue
         match = None if _is_not_mine(text[max(0, end - 60) : end]) else _STATED.match(text, end)
         start = match.end() if match else end
@@ -388,11 +388,11 @@ def _stated(text: str) -> Found | None:
                     continue
                 if " " in span and _REFUTED.search(span):
                     continue
-                return Found(end, _end_of(text, span, start), value_of_sentence(span), "stated")
+                return Statement(end, _end_of(text, span, start), value_of_sentence(span), "stated")
         elif match is None and _IS_THE_ANSWER.search(text, max(0, end - 40), end) and _ENDS.match(text, end):
             value = _value_before(text, end)
             if value:
-                return Found(end, end + 5, value, "stated")
+                return Statement(end, end + 5, value, "stated")
     return None
 
 
@@ -408,17 +408,17 @@ def _is_not_mine(head: str) -> bool:
         return False
     if not any(hint in head for hint in _NOT_MINE_HINTS):
         return False  # as nearly always: "The final a"
-    found = _NOT_MINE.search(head)
-    return found is not None and not _I_THINK.search(head)
+    other = _NOT_MINE.search(head)
+    return other is not None and not _I_THINK.search(head)
 
 
 def _end_of(text: str, span: str, start: int) -> int:
     """Return where a span ends in the text; near its start when the span was trimmed out of recognition."""
-    found = text.find(span, start, start + len(span) + 40)
-    return found + len(span) if found >= 0 else start
+    place = text.find(span, start, start + len(span) + 40)
+    return place + len(span) if place >= 0 else start
 
 
-def _tagged(text: str, tag: re.Match[str]) -> Found | None:
+def _tagged(text: str, tag: re.Match[str]) -> Statement | None:
     """Read what stands between an opening answer tag and its closing one, or the end of the line."""
     opening = "[" if tag["closing"] == "]" else "<"
     start = text.rfind(opening, max(0, tag.start() - 12), tag.start())
@@ -434,7 +434,7 @@ def _tagged(text: str, tag: re.Match[str]) -> Found | None:
     other = _TAG_BEFORE.search(text, max(0, start - 120), start)
     if other and other[1].strip() != content:  # candidates, as several boxes are
         value = f"{other[1].strip()} or {value}"
-    return Found(start, end, value, "stated")
+    return Statement(start, end, value, "stated")
 
 
 def _value_before(text: str, end: int) -> str | None:
@@ -459,7 +459,7 @@ def _value_before(text: str, end: int) -> str | None:
     return bare
 
 
-def _short(text: str) -> Found | None:
+def _short(text: str) -> Statement | None:
     """Read `Ans: 5` at the start of a line, and `A: 5` on the last one."""
     start = max(
         text.rfind("\nAns"),
@@ -474,10 +474,10 @@ def _short(text: str) -> Found | None:
     span = answer_span(text, match.end()) if match else ""
     if match is None or not span or "\\boxed" in span:
         return None
-    return Found(start, _end_of(text, span, match.end()), value_of_sentence(span), "stated")
+    return Statement(start, _end_of(text, span, match.end()), value_of_sentence(span), "stated")
 
 
-def _value_of(text: str) -> Found | None:
+def _value_of(text: str) -> Statement | None:
     end = len(text)
     for _ in range(MAX_TRIES):
         end = text.rfind("alue of", 0, end)
@@ -487,10 +487,10 @@ def _value_of(text: str) -> Found | None:
         if match:
             span = answer_span(text, match.end())
             if span and "\\boxed" not in span and not _is_asked(text, span, match.end()):
-                return Found(end, _end_of(text, span, match.end()), value_of_sentence(span), "value_of")
+                return Statement(end, _end_of(text, span, match.end()), value_of_sentence(span), "value_of")
     return None
 
 
-def _boxed(text: str) -> Found | None:
+def _boxed(text: str) -> Statement | None:
     box = boxed_answer(text)
-    return None if box is None else Found(box.start, box.end, several_letters(box.content), "boxed")
+    return None if box is None else Statement(box.start, box.end, several_letters(box.content), "boxed")

@@ -1,7 +1,7 @@
 """Tell the sentences behind an answer that only confirm, check or excuse it from those that go on reasoning.
 
 "So she has 12 apples. Let me check: 3*4 = 12. I hope this helps!" ends in 12. A sentence counts as a remark only if it
-begins in one of the ways below and nothing in it turns, concludes anew or counts what is left. Knows no answers.
+begins in one of the ways below and nothing in it turns, concludes again or counts what is left. Knows no answers.
 """
 
 from __future__ import annotations

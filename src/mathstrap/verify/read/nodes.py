@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+BoundKind = Literal["sum", "prod", "int", "lim"]
+
 
 class NotMathError(ValueError):
     """The text is not mathematics this parser reads, or is larger than it accepts."""
@@ -118,7 +120,7 @@ class Quantity(Node, frozen=True):
 class Bound(Node, frozen=True):
     """A sum, product or integral of `body` over `name` from `low` to `high`, or its limit for `name` to `low`."""
 
-    kind: Literal["sum", "prod", "int", "lim"]
+    kind: BoundKind
     body: Node
     name: str
     low: Node
@@ -186,42 +188,57 @@ CONSTANTS = frozenset(
 
 def symbols(node: Node) -> frozenset[str]:
     """Return the names of the free variables in a tree, constants left out."""
-    found: set[str] = set()
-    _collect(node, found)
-    return frozenset(found)
+    names: set[str] = set()
+    _collect(node, names)
+    return frozenset(names)
 
 
-def _collect(node: Node, found: set[str]) -> None:
+def _collect(node: Node, names: set[str]) -> None:
     if type(node) is Num:
         return
     if type(node) is Sym:
         if node.name not in CONSTANTS:
-            found.add(node.name)
+            names.add(node.name)
     elif type(node) is Bound:
         inner: set[str] = set()
         _collect(node.body, inner)
-        found |= inner - {node.name}
-        _collect(node.low, found)
-        _collect(node.high, found)
+        names |= inner - {node.name}
+        _collect(node.low, names)
+        _collect(node.high, names)
     else:
         for child in children(node):
-            _collect(child, found)
+            _collect(child, names)
+
+
+def rebuild(node: Node, change: Callable[[Node], Node]) -> Node:
+    """Return the node with `change` applied to each of its direct parts; leaves, sets and matrices stay as they are."""
+
+    def all_of(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+        return tuple(change(each) for each in nodes)
+
+    match node:
+        case Add():
+            return Add(all_of(node.terms))
+        case Mul():
+            return Mul(all_of(node.factors))
+        case Pow():
+            return Pow(change(node.base), change(node.exponent))
+        case Call():
+            return Call(node.name, all_of(node.args))
+        case Quantity():
+            return Quantity(change(node.value), node.unit)
+        case Relation():
+            return Relation(all_of(node.items), node.signs)
+        case Group():
+            return Group(node.opening, all_of(node.items), node.closing, node.joined)
+    return node
 
 
 def replace(node: Node, name: str, value: Node) -> Node:
-    """Return the expression with every Sym `name` replaced by `value`; structures inside are left as they are."""
-    match node:
-        case Sym(name=own):
-            return value if own == name else node
-        case Add(terms=terms):
-            return Add(tuple(replace(term, name, value) for term in terms))
-        case Mul(factors=factors):
-            return Mul(tuple(replace(factor, name, value) for factor in factors))
-        case Pow(base=base, exponent=exponent):
-            return Pow(replace(base, name, value), replace(exponent, name, value))
-        case Call(name=function, args=args):
-            return Call(function, tuple(replace(arg, name, value) for arg in args))
-        case Bound(kind=kind, body=body, name=bound, low=low, high=high):
-            inner = body if bound == name else replace(body, name, value)
-            return Bound(kind, inner, bound, replace(low, name, value), replace(high, name, value))
-    return node
+    """Return the node with every Sym `name` replaced by `value`, but for the variable a sum or an integral binds."""
+    if type(node) is Sym:
+        return value if node.name == name else node
+    if type(node) is Bound:
+        inner = node.body if node.name == name else replace(node.body, name, value)
+        return Bound(node.kind, inner, node.name, replace(node.low, name, value), replace(node.high, name, value))
+    return rebuild(node, lambda part: replace(part, name, value))

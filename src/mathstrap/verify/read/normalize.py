@@ -243,9 +243,9 @@ def split_qualifier(text: str) -> tuple[str, str]:
     """
     if not any(hint in text for hint in _QUALIFIER_HINTS):
         return text, ""
-    if text.startswith("\\{") and (held := _FORMULA_SET.fullmatch(text)):  # {n pi : n in Z}: the values of a formula
-        body, qualifier = split_qualifier(f"{held[1]}, {held[2]}")
-        if qualifier and body == held[1]:
+    if text.startswith("\\{") and (values := _FORMULA_SET.fullmatch(text)):  # {n pi : n in Z}: the values of a formula
+        body, qualifier = split_qualifier(f"{values[1]}, {values[2]}")
+        if qualifier and body == values[1]:
             return body, qualifier
     start = max(0, len(text) - 140)
     for match in _QUALIFIER_STARTS.finditer(text, start):

@@ -18,6 +18,7 @@ from mathstrap.verify.read.nodes import (
     Add,
     Based,
     Bound,
+    BoundKind,
     Call,
     Group,
     Matrix,
@@ -49,12 +50,14 @@ from mathstrap.verify.read.words import (
     FUNCTIONS,
     MAGNITUDES,
     MATRICES,
+    NOT_A_FACTOR,
     NOT_A_UNIT,
     NUMBER_SETS,
     NUMBER_WORDS,
     OPERATORS,
     PERCENT_WORDS,
     RELATIONS,
+    SET_SIGNS,
     SHORT_NOUNS,
     TASK_WORDS,
     TRANSPARENT,
@@ -68,53 +71,8 @@ MAX_EXPONENT = 2000
 MAX_INTEGRAND = 300  # tokens looked through for the end of an integrand
 MAX_CACHED_CHARS = 300  # golds are graded many times over; long texts are not worth their memory
 _TIMES = frozenset({"*", "cdot", "times", "ast", "bullet"})
-_STOPS = frozenset(
-    [
-        "cup",
-        "cupdot",
-        "sqcup",
-        "bigcup",
-        "cap",
-        "setminus",
-        "backslash",
-        "smallsetminus",
-        "pm",
-        "mp",
-        "colon",
-        "mid",
-        "}",
-        "rangle",
-        "rvert",
-        "rVert",
-        "rfloor",
-        "rceil",
-        "rbrace",
-        "rbrack",
-        "end",
-        "div",
-        "\\",
-        "%",
-        "circ",
-        "degree",
-        "&",
-        "iff",
-        "vee",
-        "wedge",
-        "land",
-        "lor",
-        "implies",
-        "Rightarrow",
-        "to",
-        "rightarrow",
-        "equiv",
-        "sim",
-        "cong",
-        "pmod",
-    ]
-)
 _AFTER_VALUE = frozenset({"!", "%", "'", "_", "circ", "degree"})
 _AFTER_BASE = _AFTER_VALUE | {"^", "*"}
-_SET_SIGNS = frozenset(["cup", "cupdot", "sqcup", "bigcup", "cap", "setminus", "backslash", "smallsetminus"])
 _SUM_SIGNS = frozenset(("+", "-", "pm", "mp"))
 _NO_UNIT = frozenset({",", ")", "]", "}", "=", "<", ">"})
 _ITEM_ENDS = frozenset((",", ";", "&", ""))
@@ -126,12 +84,7 @@ _ARGUMENT_ENDS = FUNCTIONS - {"pi", "sqrt", "frac", "infty"} | {"(", "|"}  # sin
 _NOT_MATHS_NAMES = frozenset({"nan", "NaN", "yes", "no", "Yes", "No", "odd", "all", "any", "if", "NA", "the", "is"})
 _NUMERIC_SIGNS = frozenset(("-", ",", "/", "+", "{", "}")) | FRACTIONS
 _ORDINALS = ("st", "nd", "rd", "th")
-_BOUND_KINDS: dict[str, Literal["sum", "prod", "int", "lim"]] = {
-    "sum": "sum",
-    "prod": "prod",
-    "int": "int",
-    "lim": "lim",
-}
+_BOUND_KINDS: dict[str, BoundKind] = {"sum": "sum", "prod": "prod", "int": "int", "lim": "lim"}
 _GREEK = """alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi rho sigma tau upsilon phi chi psi
     omega Gamma Delta Theta Lambda Xi Sigma Upsilon Phi Psi Omega ell hbar angle triangle star perp parallel partial
     nabla Re Im aleph spadesuit heartsuit forall exists mho bigstar measuredangle odot"""
@@ -228,29 +181,29 @@ class Parser:
     def _joined_items(self) -> tuple[tuple[Node, ...], Literal["", "and", "or"]]:
         if self.peek().kind in ("name", "text") and self.peek().text.lower() in ("both", "either"):
             self.position += 1
-        found = [self.item()]
+        items = [self.item()]
         separators: set[str] = set()
         while separator := self._separator():
             if self.peek().kind == "end" or self.peek().text in _CLOSERS:
                 break
             item = self.item()
-            last = found[-1]
+            last = items[-1]
             if (
                 separator in ("and", ",")
                 and type(last) is type(item) is Quantity
                 and is_smaller(item.unit, than=last.unit)
                 and (whole := _compound(last, item)) is not None
             ):
-                found[-1] = whole  # 2 hours and 30 minutes
+                items[-1] = whole  # 2 hours and 30 minutes
                 continue
             separators.add(separator)
-            found.append(item)
+            items.append(item)
         joined: Literal["", "and", "or"] = ""
         if "or" in separators:
             joined = "or"  # "1, 2 or 3"
         elif "and" in separators:
             joined = "and"
-        return tuple(found), joined
+        return tuple(items), joined
 
     def _separator(self) -> str:
         seen = ""
@@ -443,7 +396,7 @@ class Parser:
         """Read sets joined by union, intersection or difference."""
         node = self.sum()
         parts = [node]
-        while self.peek().text in _SET_SIGNS:
+        while self.peek().text in SET_SIGNS:
             if self.accept("cup", "cupdot", "sqcup", "bigcup"):
                 parts.append(self.sum())
             elif self.accept("cap"):
@@ -535,7 +488,7 @@ class Parser:
         if token.kind == "command":
             if token.text == "Omega" and self.peek(-1).kind == "number" and self.peek(1) is END:
                 return False
-            return token.text not in _STOPS and token.text not in RELATIONS and token.text not in _TIMES
+            return token.text not in NOT_A_FACTOR and token.text not in RELATIONS and token.text not in _TIMES
         if token.kind == "number":
             if self.peek(-1).kind == "number":
                 raise NotMathError("two numbers stand side by side")
@@ -1214,7 +1167,7 @@ class Parser:
             return Num(Fraction(token.text))
         return Sym(token.text) if token.kind == "name" and len(token.text) == 1 else None
 
-    def _bound(self, kind: Literal["sum", "prod", "int", "lim"]) -> Node:
+    def _bound(self, kind: BoundKind) -> Node:
         r"""Read a sum, a product, a definite integral or a limit after its command."""
         low: Node = Sym("?")
         high: Node = Sym("?")

@@ -14,6 +14,8 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.verify.read.words import UNIT_FILLERS
+
 Match = Literal["same", "convert", "unclear", "different"]
 
 
@@ -33,104 +35,56 @@ class Unit(msgspec.Struct, frozen=True):
 
 
 MAX_PHRASE = 200  # characters; more is a sentence
-_INCH = Fraction(254, 10_000)
-_POUND = Fraction(45_359_237, 100_000_000)
-_GALLON = 231 * _INCH**3 * 1000  # US, in litres
-_SQUARE_FOOT = (12 * _INCH) ** 2
-
-# Names of one unit, its dimension and its size: metres, kilograms, seconds, litres, dollars.
-_TABLE: list[tuple[str, str, Fraction | int]] = [
-    ("mm millimeter millimetre", "length", Fraction(1, 1000)),
-    ("cm centimeter centimetre", "length", Fraction(1, 100)),
-    ("dm decimeter decimetre", "length", Fraction(1, 10)),
-    ("m meter metre 米 м метр", "length", 1),
-    ("km kilometer kilometre 千米 公里 км", "length", 1000),
-    ("厘米 см", "length", Fraction(1, 100)),
-    ("in inch inches", "length", _INCH),
-    ("ft foot feet", "length", 12 * _INCH),
-    ("yd yard", "length", 36 * _INCH),
-    ("mi mile", "length", 63_360 * _INCH),
-    ("μm micrometer micron", "length", Fraction(1, 10**6)),
-    ("nm nanometer", "length", Fraction(1, 10**9)),
-    ("mg milligram", "mass", Fraction(1, 10**6)),
-    ("g gram gramme 克 г", "mass", Fraction(1, 1000)),
-    ("kg kilogram kilo 千克 公斤 кг", "mass", 1),
-    ("lb pound", "mass", _POUND),
-    ("oz ounce", "mass", _POUND / 16),
-    ("ton", "mass", 2000 * _POUND),
-    ("ton tonne 吨", "mass", 1000),
-    ("s sec second 秒 сек", "time", 1),
-    ("ms millisecond", "time", Fraction(1, 1000)),
-    ("min minute 分钟 мин минут", "time", 60),
-    ("h hr hour 小时 時間 час", "time", 3600),
-    ("day 天 日", "time", 86_400),
-    ("week wk 周 星期", "time", 7 * 86_400),
-    ("fortnight", "time", 14 * 86_400),
-    ("month mo", "months", 1),
-    ("year yr annum 年", "months", 12),
-    ("decade", "months", 120),
-    ("century centuries", "months", 1200),
-    ("ml mL milliliter millilitre cc", "volume", Fraction(1, 1000)),
-    ("cl centiliter centilitre", "volume", Fraction(1, 100)),
-    ("dl deciliter decilitre", "volume", Fraction(1, 10)),
-    ("l L liter litre 升", "volume", 1),
-    ("kl kiloliter kilolitre", "volume", 1000),
-    ("gal gallon", "volume", _GALLON),
-    ("qt quart", "volume", _GALLON / 4),
-    ("pt pint", "volume", _GALLON / 8),
-    ("cup", "volume", _GALLON / 16),
-    ("fl_oz oz ounce", "volume", _GALLON / 128),
-    ("tablespoon tbsp", "volume", _GALLON / 256),
-    ("teaspoon tsp", "volume", _GALLON / 768),
-    ("hectare ha", "area", 10_000),
-    ("acre", "area", 43_560 * _SQUARE_FOOT),
-    ("sqft", "area", _SQUARE_FOOT),
-    ("$ dollar buck usd", "dollar", 1),
-    ("c cent ¢ penny pennies", "dollar", Fraction(1, 100)),
-    ("nickel", "dollar", Fraction(5, 100)),
-    ("dime", "dollar", Fraction(10, 100)),
-    ("€ euro eur", "euro", 1),
-    ("cent", "euro", Fraction(1, 100)),
-    ("£ pound gbp quid sterling", "sterling", 1),
-    ("pence penny pennies p", "sterling", Fraction(1, 100)),
-    ("¥ yuan rmb cny 元", "yuan", 1),
-    ("角 jiao", "yuan", Fraction(1, 10)),
-    ("¥ yen jpy 円", "yen", 1),
-    ("₹ rupee rs inr", "rupee", 1),
-    ("paisa paise", "rupee", Fraction(1, 100)),
-    ("peso", "peso", 1),
-    ("₽ ruble rouble рубль рублей рубля", "ruble", 1),
-    ("₩ won 원", "won", 1),
-    ("n N newton", "force", 1),
-    ("j J joule", "energy", 1),
-    ("kj kJ kilojoule", "energy", 1000),
-    ("cal calorie", "calorie", 1),
-    ("kcal kilocalorie", "calorie", 1000),
-    ("w W watt", "power", 1),
-    ("kw kW kilowatt", "power", 1000),
-    ("v V volt", "voltage", 1),
-    ("a A amp ampere", "current", 1),
-    ("ma mA milliamp", "current", Fraction(1, 1000)),
-    ("ohm Omega", "resistance", 1),
-    ("hz Hz hertz", "frequency", 1),
-    ("khz kHz kilohertz", "frequency", 1000),
-    ("pa Pa pascal", "pressure", 1),
-    ("kpa kPa kilopascal", "pressure", 1000),
-    ("mol mole", "amount", 1),
-    ("rpm", "rpm", 1),
-    ("fps", "fps", 1),
-    ("bit", "data", 1),
-    ("byte", "data", 8),
-    ("rad radian", "angle", 1),
-    ("degree deg", "degree", 1),
-]  # fmt: skip
+# By dimension, the size of each unit in metres, kilograms, seconds, months, litres or the first money named, and its
+# names. The sizes are the legal definitions, which are exact: an inch is 0.0254 metres, a US gallon 231 cubic inches.
+_TABLE = {
+    "length": """
+        0.001 mm millimeter millimetre; 0.01 cm centimeter centimetre 厘米 см; 0.1 dm decimeter decimetre; 1 m meter
+        metre 米 м метр; 1000 km kilometer kilometre 千米 公里 км; 0.0254 in inch inches; 0.3048 ft foot feet; 0.9144 yd
+        yard; 1609.344 mi mile; 0.000001 μm micrometer micron; 0.000000001 nm nanometer""",
+    "mass": """
+        0.000001 mg milligram; 0.001 g gram gramme 克 г; 1 kg kilogram kilo 千克 公斤 кг; 0.45359237 lb pound;
+        0.028349523125 oz ounce; 907.18474 ton; 1000 ton tonne 吨""",
+    "time": """
+        1 s sec second 秒 сек; 0.001 ms millisecond; 60 min minute 分钟 мин минут; 3600 h hr hour 小时 時間 час;
+        86400 day 天 日; 604800 week wk 周 星期; 1209600 fortnight""",
+    "months": "1 month mo; 12 year yr annum 年; 120 decade; 1200 century centuries",
+    "volume": """
+        0.001 ml mL milliliter millilitre cc; 0.01 cl centiliter centilitre; 0.1 dl deciliter decilitre; 1 l L liter
+        litre 升; 1000 kl kiloliter kilolitre; 3.785411784 gal gallon; 0.946352946 qt quart; 0.473176473 pt pint;
+        0.2365882365 cup; 0.0295735295625 fl_oz oz ounce; 0.01478676478125 tablespoon tbsp; 0.00492892159375 teaspoon
+        tsp""",
+    "area": "10000 hectare ha; 4046.8564224 acre; 0.09290304 sqft",
+    "dollar": "1 $ dollar buck usd; 0.01 c cent ¢ penny pennies; 0.05 nickel; 0.1 dime",
+    "euro": "1 € euro eur; 0.01 cent",
+    "sterling": "1 £ pound gbp quid sterling; 0.01 pence penny pennies p",
+    "yuan": "1 ¥ yuan rmb cny 元; 0.1 角 jiao",
+    "yen": "1 ¥ yen jpy 円",
+    "rupee": "1 ₹ rupee rs inr; 0.01 paisa paise",
+    "peso": "1 peso",
+    "ruble": "1 ₽ ruble rouble рубль рублей рубля",
+    "won": "1 ₩ won 원",
+    "force": "1 n N newton",
+    "energy": "1 j J joule; 1000 kj kJ kilojoule",
+    "calorie": "1 cal calorie; 1000 kcal kilocalorie",
+    "power": "1 w W watt; 1000 kw kW kilowatt",
+    "voltage": "1 v V volt",
+    "current": "1 a A amp ampere; 0.001 ma mA milliamp",
+    "resistance": "1 ohm Omega",
+    "frequency": "1 hz Hz hertz; 1000 khz kHz kilohertz",
+    "pressure": "1 pa Pa pascal; 1000 kpa kPa kilopascal",
+    "amount": "1 mol mole",
+    "rpm": "1 rpm",
+    "fps": "1 fps",
+    "data": "1 bit; 8 byte",
+    "angle": "1 rad radian",
+    "degree": "1 degree deg",
+}
 _COMPOUND: dict[str, tuple[tuple[tuple[str, int], ...], Fraction]] = {
-    "mph": ((("length", 1), ("time", -1)), 63_360 * _INCH / 3600),
-    "kph": ((("length", 1), ("time", -1)), Fraction(1000, 3600)),
-    "kmh": ((("length", 1), ("time", -1)), Fraction(1000, 3600)),
+    "mph": ((("length", 1), ("time", -1)), Fraction("0.44704")),
+    **dict.fromkeys(("kph", "kmh"), ((("length", 1), ("time", -1)), Fraction(1000, 3600))),
     "mps": ((("length", 1), ("time", -1)), Fraction(1)),
-    "kwh": ((("force", 1), ("length", 1)), Fraction(3_600_000)),
-    "kilowatt-hour": ((("force", 1), ("length", 1)), Fraction(3_600_000)),
+    **dict.fromkeys(("kwh", "kilowatt-hour"), ((("force", 1), ("length", 1)), Fraction(3_600_000))),
 }
 _TEMPERATURES = {
     "celsius": Measure((("temperature", 1),), Fraction(1), Fraction(27_315, 100)),
@@ -139,7 +93,7 @@ _TEMPERATURES = {
 }
 _TEMPERATURE_NAMES = {"c": "celsius", "f": "fahrenheit", "k": "kelvin", "centigrade": "celsius", "kelvins": "kelvin"}
 _EXACT_CASE = frozenset("CFKVNJWAMLchgmsp") | {"mA", "MA", "kW", "Pa", "Hz"}
-# What a dimension of the table is made of, and the size of the table's unit in it.
+# The base dimensions behind a dimension of the table, and the size of the table's unit in it.
 _BASES: dict[str, tuple[tuple[tuple[str, int], ...], Fraction]] = {
     "volume": ((("length", 3),), Fraction(1, 1000)),
     "area": ((("length", 2),), Fraction(1)),
@@ -151,13 +105,14 @@ _BASES: dict[str, tuple[tuple[tuple[str, int], ...], Fraction]] = {
 
 def _known() -> dict[str, tuple[Measure, ...]]:
     known: dict[str, tuple[Measure, ...]] = {}
-    for names, dimension, size in _TABLE:
+    for dimension, units in _TABLE.items():
         dimensions, factor = _BASES.get(dimension, (((dimension, 1),), Fraction(1)))
-        measure = Measure(dimensions, size * factor)
-        for name in names.split():
-            plural = (f"{name}s",) if len(name) > 1 and name.isascii() and not name.endswith("s") else ()
-            for form in (name, *plural):
-                known[form] = (*known.get(form, ()), measure)
+        for size, *names in map(str.split, units.split(";")):
+            measure = Measure(dimensions, Fraction(size) * factor)
+            for name in names:
+                plural = (f"{name}s",) if len(name) > 1 and name.isascii() and not name.endswith("s") else ()
+                for form in (name, *plural):
+                    known[form] = (*known.get(form, ()), measure)
     for name, (dimensions, scale) in _COMPOUND.items():
         known[name] = known[f"{name}s"] = (Measure(dimensions, scale),)
     for name, measure in _TEMPERATURES.items():
@@ -167,28 +122,6 @@ def _known() -> dict[str, tuple[Measure, ...]]:
 
 _KNOWN = _known()
 _GENERIC = frozenset({"unit", "units"})
-_FILLERS = frozenset(
-    [
-        "of",
-        "the",
-        "a",
-        "an",
-        "in",
-        "total",
-        "all",
-        "each",
-        "exactly",
-        "more",
-        "altogether",
-        "full",
-        "whole",
-        "different",
-        "possible",
-        "distinct",
-        "about",
-        "us",
-    ]
-)
 _EXPONENT = re.compile(r"(.+?)\^?\(?(-?[0-9])\)?")
 _SPLIT = re.compile(r"[\s*·⋅]+|(?=/)|(?<=/)")
 _SQUARES = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
@@ -217,7 +150,7 @@ def read_unit(phrase: str) -> Unit:
             power, index = following, index + 1
         measures, exponent = _measures(word)
         if not measures or noun:
-            if lowered not in _FILLERS and word:
+            if lowered not in UNIT_FILLERS and word:
                 noun.append(_stem(lowered))
                 if lowered in _GENERIC and power > 1:
                     readings = [Measure((("unit", power * sign),))]
@@ -231,12 +164,12 @@ def read_unit(phrase: str) -> Unit:
 def _measures(word: str) -> tuple[tuple[Measure, ...], int]:
     """Return the readings of one word and the power written after it."""
     exponent = 1
-    found = _lookup(word)
-    if not found and word[-1:].isdigit():
+    measures = _lookup(word)
+    if not measures and word[-1:].isdigit():
         match = _EXPONENT.fullmatch(word)
         if match:
-            found, exponent = _lookup(match[1]), int(match[2])
-    return found, exponent
+            measures, exponent = _lookup(match[1]), int(match[2])
+    return measures, exponent
 
 
 def _lookup(word: str) -> tuple[Measure, ...]:

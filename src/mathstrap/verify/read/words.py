@@ -45,6 +45,12 @@ RELATIONS = {
     "geq": ">=", "geqslant": ">=", "ne": "!=", "neq": "!=", "approx": "~", "in": "in", "simeq": "~", "doteq": "~",
     "leqq": "<=", "geqq": ">=", "coloneqq": "=", "triangleq": "=", "nless": ">=", "ngtr": "<=",
 }  # fmt: skip
+SET_SIGNS = frozenset(_words("cup cupdot sqcup bigcup cap setminus backslash smallsetminus"))
+# Commands that end a product: they stand between values, close a bracket, or come behind the value before them.
+NOT_A_FACTOR = SET_SIGNS | frozenset(
+    _words(r"""pm mp colon mid } rangle rvert rVert rfloor rceil rbrace rbrack end div \ % circ degree & iff vee wedge
+    land lor implies Rightarrow to rightarrow equiv sim cong pmod""")
+)
 FRACTIONS = frozenset(_words("frac dfrac tfrac cfrac sfrac nicefrac"))
 BINOMIALS = frozenset(_words("binom dbinom tbinom"))
 TRIGONOMETRIC = ("sin", "cos", "tan", "cot", "sec", "csc")
@@ -92,6 +98,10 @@ UNITS = frozenset(
     students USD EUR GBP MPH pence penny pennies
     points sqft cc per each kgs kms cms mms mls lbs. wpm WPM bpm BPM RPM MB GB KB TB Mbps Gbps psi dpi ppm BTU hp HP atm
     cals kcals gms ozs hrs. mins. secs.""")
+)
+# Words of a unit phrase that neither measure nor name what is counted.
+UNIT_FILLERS = frozenset(
+    _words("of the a an in total all each exactly more altogether full whole different possible distinct about us")
 )
 SINGLE_LETTER_UNITS = frozenset("mgsLhNJWVAKCF")
 # Things counted whose names are as short as a product of variables.
