@@ -20,6 +20,7 @@ from mathstrap.study.plan import Rows, compared, plan_students
 from mathstrap.study.power import difference_variance, estimate_power
 from mathstrap.study.result import accuracy, compare_arms, direction_of, pooled, verdict, weigh, with_seeds
 from mathstrap.study.split import worked
+from mathstrap.study.words import comparisons
 from mathstrap.types import Sample
 from studying import draw
 
@@ -249,6 +250,7 @@ def test_a_clear_difference_is_found_and_said():
     assert found.low <= found.difference <= found.high
     assert found.wide_low <= found.difference <= found.wide_high
     assert verdict(found).startswith("all is better than sft: +")
+    assert comparisons([found]) == [verdict(found)]
 
 
 def test_no_difference_is_said_with_what_could_have_been_found():
@@ -261,6 +263,11 @@ def test_no_difference_is_said_with_what_could_have_been_found():
     words = verdict(found[0])
     assert words.startswith("No difference between a and b was detected")
     assert f"{100 * found[0].could_find:.1f} points would have been found" in words
+    assert comparisons(found[:3]) == [verdict(one) for one in found[:3]]
+    (all_of_them,) = comparisons(found)
+    largest = max(found, key=lambda one: abs(one.difference))
+    assert f"for the 6 pairs. The largest of these is between {largest.a} and {largest.b}: " in all_of_them
+    assert f"{100 * max(one.could_find for one in found):.1f} points would have been found" in all_of_them
 
 
 def test_arms_that_no_question_sets_apart_do_not_claim_to_have_found_everything():

@@ -8,7 +8,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.render.pages import TEMPLATES, environment
 from mathstrap.study import words
 from mathstrap.study.plot import write_plots
-from mathstrap.study.result import StudyResult, verdict
+from mathstrap.study.result import StudyResult
 
 
 def write_pages(study: RunDir, result: StudyResult) -> dict[str, Path]:
@@ -31,7 +31,7 @@ def page(result: StudyResult, plot: Path | None) -> str:
         environment()
         .get_template("study.html")
         .render(
-            result=result, words=words, verdict=verdict, css=css, named=words.columns(result),
+            result=result, words=words, css=css, named=words.columns(result),
             plot=Markup(drawn[drawn.find("<svg") :]) if drawn else "",  # noqa: S704 - drawn by matplotlib, which escapes
         )
     )  # fmt: skip

@@ -290,12 +290,17 @@ def with_holm(differences: Sequence[ArmDifference]) -> list[ArmDifference]:
 
 def verdict(difference: ArmDifference) -> str:
     """Return the conclusion of a comparison as a sentence."""
-    points, half_width = 100 * difference.difference, 100 * (difference.wide_high - difference.wide_low) / 2
-    numbers = f"{points:+.1f} ± {half_width:.1f} points, p = {difference.p_adjusted:.2g}"
     if difference.is_found:
-        return f"{difference.b} is {'better' if difference.difference > 0 else 'worse'} than {difference.a}: {numbers}."
-    return f"No difference between {difference.a} and {difference.b} was detected ({numbers}); " + (
+        direction = "better" if difference.difference > 0 else "worse"
+        return f"{difference.b} is {direction} than {difference.a}: {numbers_of(difference)}."
+    return f"No difference between {difference.a} and {difference.b} was detected ({numbers_of(difference)}); " + (
         "no question set them apart, so what could have been found is not known."
         if difference.could_find is None
         else f"about {100 * difference.could_find:.1f} points would have been found in four studies of five."
     )
+
+
+def numbers_of(difference: ArmDifference) -> str:
+    """Return a comparison's difference in points with half its 95 % interval, and its adjusted p."""
+    points, half_width = 100 * difference.difference, 100 * (difference.wide_high - difference.wide_low) / 2
+    return f"{points:+.1f} ± {half_width:.1f} points, p = {difference.p_adjusted:.2g}"

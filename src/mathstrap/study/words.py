@@ -8,7 +8,16 @@ from mathstrap.errors import counted
 from mathstrap.stats.estimates import Estimate
 from mathstrap.study.plan import label_of
 from mathstrap.study.power import ALPHA
-from mathstrap.study.result import DIRECTIONS, Accuracy, ArmDifference, ArmGroup, CellResult, StudyResult, verdict
+from mathstrap.study.result import (
+    DIRECTIONS,
+    Accuracy,
+    ArmDifference,
+    ArmGroup,
+    CellResult,
+    StudyResult,
+    numbers_of,
+    verdict,
+)
 
 MATCH_WORDS = {
     "samples": "as many samples seen, repeats included",
@@ -16,6 +25,8 @@ MATCH_WORDS = {
     "steps": "trained for as many steps, whatever their size",
     "passes": "as many passes over what each has, nothing else matched",
 }
+# So many pairs that differ by nothing detected are named one by one.
+FEW_PAIRS = 3
 NEVER_APART = "no question set them apart, so what could have been detected is not known"
 METHOD_COUNTS = {
     "seed": "own solutions", "ans_aug": "AnsAug", "rephrase": "Rephrasing", "self_verification": "SV", "fobar": "FOBAR",
@@ -145,6 +156,29 @@ def comparison_note(group: ArmGroup, direction: str) -> str:
     )
 
 
+def comparisons(differences: Sequence[ArmDifference]) -> list[str]:
+    """Return a sentence for each pair that was found to differ, first, and then for the others.
+
+    Eleven arms are 55 pairs, and a sentence for each that was not told apart would bury those that were; more than
+    FEW_PAIRS of them are one sentence. All are in study.json.
+    """
+    found = [difference for difference in differences if difference.is_found]
+    rest = [difference for difference in differences if not difference.is_found]
+    lines = [verdict(difference) for difference in found]
+    if len(rest) <= FEW_PAIRS:
+        return lines + [verdict(difference) for difference in rest]
+    largest = max(rest, key=lambda difference: abs(difference.difference))
+    known = [100 * difference.could_find for difference in rest if difference.could_find is not None]
+    return [
+        *lines,
+        f"No difference was detected for the {'other ' if found else ''}{len(rest)} pairs. The largest of these is "
+        f"between {largest.a} and {largest.b}: {numbers_of(largest)}. " + (
+            f"Between {min(known):.1f} and {max(known):.1f} points would have been found in four studies of five."
+            if known else f"{NEVER_APART[0].upper()}{NEVER_APART[1:]}."
+        ),
+    ]  # fmt: skip
+
+
 def conclusions(result: StudyResult) -> list[str]:
     """Return the main conclusions: how the arms compare with the reference."""
     reference = result.recipe["reference"]
@@ -231,7 +265,7 @@ def markdown(result: StudyResult) -> str:
         for direction, differences in group.differences.items():
             if differences:
                 lines += [f"{direction.capitalize()}: {comparison_note(group, direction)}", ""]
-                lines += [f"- {verdict(difference)}" for difference in differences]
+                lines += [f"- {line}" for line in comparisons(differences)]
                 lines.append("")
     if table := cost_table(result):
         head, *body = table
