@@ -66,7 +66,7 @@ def test_a_system_turn_is_kept_and_the_bare_answer_is_the_gold():
         ({"query": "", "response": "r"}, "the question is empty"),
         ({"query": "q", "response": None}, "the response is not text: found NoneType"),
         ({"messages": [{"role": "user", "content": "q"}]}, "found the turns user"),
-        ({"messages": [{"role": "tool", "content": "q"}]}, 'found "tool"'),
+        ({"messages": [{"role": "judge", "content": "q"}]}, 'found "judge"'),
         ({"messages": ["q"]}, "a turn is not an object"),
     ],
 )

@@ -26,6 +26,7 @@ NOW = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<form>.*?)(?P=quote)\s*\
 CLOSED_THOUGHT = re.compile(r"<(?P<word>[\w:]*think)>(?:(?!<(?P=word)>).)*</(?P=word)>\s*\Z", re.DOTALL)
 
 Turn = dict[str, Any]
+NO_CALLS: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +39,27 @@ class Closing:
 
 @dataclass(frozen=True, kw_only=True)
 class RenderedExchange:
-    """A rendered exchange. `response` stops before the end mark; `lost_reasoning`: the template has no place for it."""
+    """A rendered exchange. `response` stops before the end mark; `lost_reasoning`: the template has no place for it.
+
+    `is_closed`: the response ends with a mark of its own, which ends a turn of tool calls (gpt-oss, Llama 3).
+    """
 
     prompt: str
     response: str
     lost_reasoning: bool = False
+    is_closed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Template:
-    """A tokenizer's chat template with its arguments, such as enable_thinking, and what closes an assistant turn."""
+    """A tokenizer's chat template with its arguments, such as enable_thinking, and what closes an assistant turn.
+
+    `marks` are the texts of the special tokens.
+    """
 
     apply: Callable[..., str]
     closing: Closing
+    marks: tuple[str, ...] = ()
 
 
 def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime.date | None = None) -> Template:
@@ -75,13 +84,14 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
     check_arguments(source, arguments)
     shown = dated(source, day or datetime.datetime.now(tz=datetime.UTC).date())
 
-    def apply(turns: Sequence[Turn], *, ask: bool) -> str:
+    def apply(turns: Sequence[Turn], *, ask: bool, tools: Sequence[Turn] = ()) -> str:
         from jinja2 import TemplateError
 
+        offered = {"tools": list(tools)} if tools else {}
         try:
             return str(
                 tokenizer.apply_chat_template(
-                    list(turns), chat_template=shown, tokenize=False, add_generation_prompt=ask, **arguments
+                    list(turns), chat_template=shown, tokenize=False, add_generation_prompt=ask, **arguments, **offered
                 )
             )
         except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
@@ -101,7 +111,7 @@ def open_template(tokenizer: Any, arguments: Mapping[str, Any], *, day: datetime
         # A few tokenizers keep the mark as an added token that they do not call special.
         added = [str(token.content) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()]
         closing = find_closing(apply, added)
-    return Template(apply=apply, closing=closing)
+    return Template(apply=apply, closing=closing, marks=tuple(token_texts(tokenizer)))
 
 
 def check_arguments(source: str, arguments: Mapping[str, Any]) -> None:
@@ -154,31 +164,43 @@ def find_closing(apply: Callable[..., str], specials: Sequence[str], *, eos: str
     return Closing(mark=mark, trailing=tail[place + len(mark) :])
 
 
-def render_exchange(template: Template, turns: Sequence[Turn], response: str, reasoning: str = "") -> RenderedExchange:
+def render_exchange(
+    template: Template, turns: Sequence[Turn], response: str, reasoning: str = "", calls: Mapping[str, Any] = NO_CALLS
+) -> RenderedExchange:  # fmt: skip
     """Return the prompt the model will be asked with and what it is to answer, by the template's own rules.
 
-    `turns` end with the question. Raises InputError where the template writes an answered exchange in a way that does
-    not continue its generation prompt.
+    `turns` end with the question or a tool's result; `calls` are the fields of an answer that calls tools. Raises
+    InputError where the template writes an answered exchange in a way that does not continue its generation prompt.
     """
-    answer: Turn = {"role": "assistant", "content": response}
+    answer: Turn = {"role": "assistant", "content": response, **calls}
     if reasoning:
         answer |= dict.fromkeys(REASONING, reasoning)
     prompt = template.apply(turns, ask=True)
-    whole = without_closing(template.apply([*turns, answer], ask=False), template.closing)
+    rendered = template.apply([*turns, answer], ask=False)
+    whole = without_closing(rendered, template.closing)
+    is_closed = bool(calls) and whole == rendered and (end := last_mark(rendered, template.marks)) > 0
+    if is_closed:
+        whole = rendered[:end]
     question = turns[-1]["content"].strip()
     learnt = continuation(prompt, whole, question=question, reasoning=reasoning)
-    if reasoning.strip() and (learnt is None or reasoning.strip() not in learnt):
+    if reasoning.strip() and (learnt is None or reasoning.strip() not in learnt) and not calls:
         learnt = with_reasoning_as_part(template, turns, response, reasoning) or learnt
     if learnt is None and reasoning:
         # With enable_thinking=false the prompt closes an empty thought: there is no place for the reasoning.
-        return replace(render_exchange(template, turns, response), lost_reasoning=True)
+        return replace(render_exchange(template, turns, response, calls=calls), lost_reasoning=True)
     if learnt is None:
         raise InputError(
             "the model's chat template writes an answered question in another way than it asks one, so the two cannot "
             "be joined. Set data.prompt=metamath-2024, or repair chat_template in the model's folder."
         )
     lost = bool(reasoning.strip()) and reasoning.strip() not in learnt
-    return RenderedExchange(prompt=prompt, response=learnt, lost_reasoning=lost)
+    return RenderedExchange(prompt=prompt, response=learnt, lost_reasoning=lost, is_closed=is_closed)
+
+
+def last_mark(rendered: str, marks: Sequence[str]) -> int:
+    """Return where the special token ends that a rendered conversation closes with, or 0 where it does not."""
+    text = rendered.rstrip()
+    return len(text) if any(mark.strip() and text.endswith(mark) for mark in marks) else 0
 
 
 def with_reasoning_as_part(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from mathstrap.errors import InputError, counted
 from mathstrap.files.rows import files_of, iter_rows
 from mathstrap.hub.rows import hub_rows
-from mathstrap.train.chat import CLOSE, OPEN, REASONING
+from mathstrap.train.calls import CALL_ROLES, RESULT_ROLES, answered, read_calls, read_tools, result_text
+from mathstrap.train.chat import CLOSE, OPEN, REASONING, Turn
 from mathstrap.train.options import DataOptions
 from mathstrap.types import root_of
 
@@ -30,7 +32,12 @@ TURN_ROLES = {
     "assistant": "assistant",
     "gpt": "assistant",
     "model": "assistant",
+    **dict.fromkeys(CALL_ROLES, "assistant"),
+    **dict.fromkeys(RESULT_ROLES, "tool"),
 }
+
+# Which roles may follow a role; "" is the beginning.
+FOLLOWS = {"": {"user"}, "user": {"assistant"}, "assistant": {"user", "tool"}, "tool": {"tool", "assistant"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +45,8 @@ class TrainingPair:
     """One training text: what is asked, what is to be learnt, and the seed problem it descends from.
 
     `gold` is the final answer where the row carries one; `where` names the row in messages. `reasoning` is the thought
-    before the response, `earlier` the (role, content) turns before the question.
+    before the response, `earlier` the turns before the question. `calls` are the response's tool calls and `tools` what
+    may be called, both in OpenAI's shape. After a tool's result, `result` is that turn and `question` the user's last.
     """
 
     question: str
@@ -48,7 +56,25 @@ class TrainingPair:
     system: str = ""
     gold: str = ""
     reasoning: str = ""
-    earlier: tuple[tuple[str, str], ...] = ()
+    earlier: tuple[Turn, ...] = ()
+    result: Turn | None = None
+    calls: tuple[Turn, ...] = ()
+    tools: tuple[Turn, ...] = ()
+
+    @property
+    def turns(self) -> list[Turn]:
+        """The turns that the response follows, without the system turn."""
+        return [*self.earlier, self.result or {"role": "user", "content": self.question}]
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether a tool is called, or has answered."""
+        return bool(self.calls) or any("tool_calls" in turn or turn["role"] == "tool" for turn in self.turns)
+
+    @property
+    def uses_tools(self) -> bool:
+        """Whether tools are offered, called, or have answered."""
+        return bool(self.tools) or self.has_calls
 
 
 @dataclass(frozen=True)
@@ -113,12 +139,17 @@ def numbered_rows(path: str) -> Iterator[tuple[str, Row]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
-    """One turn of a conversation: the role, the text, the thought before it, and whether the model learns it."""
+    """One turn of a conversation: the role, the text, the thought before it, and whether the model learns it.
+
+    `calls` are the tools that the turn calls; `answers` says which call a tool's result belongs to.
+    """
 
     role: str
     content: Any
     reasoning: Any = ""
     is_learnt: bool = True
+    calls: tuple[Turn, ...] = ()
+    answers: Turn = field(default_factory=dict)
 
 
 def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
@@ -154,20 +185,21 @@ def to_pairs(row: Row, where: str) -> list[TrainingPair] | str:
     if isinstance(spoken, str):
         return spoken
     for turn in spoken:
-        name = {"user": "question", "assistant": "response"}.get(turn.role, "system turn")
+        name = {"user": "question", "assistant": "response", "tool": "tool's result"}.get(turn.role, "system turn")
         if not isinstance(turn.content, str):
             return f"the {name} is not text: found {type(turn.content).__name__}"
-        if not turn.content.strip() and turn.role != "system":
+        if not turn.content.strip() and turn.role in ("user", "assistant") and not turn.calls:
             return f"the {name} is empty"
         if not isinstance(turn.reasoning, str):
             return f"the reasoning is not text: found {type(turn.reasoning).__name__}"
-        if turn.role == "assistant" and is_cut_off(turn.content):
+        if turn.role == "assistant" and not turn.calls and is_cut_off(turn.content):
             return "the response ends in its thought: found <think> and no answer behind </think>"
     if isinstance(row.get("system"), str) and row["system"].strip() and spoken[0].role != "system":
         spoken = [Spoken(role="system", content=row["system"]), *spoken]
     if not any(turn.is_learnt for turn in spoken if turn.role == "assistant"):
         return "no response is trained on: every turn has weight 0 or train false"
-    return pairs_of(spoken, row, where)
+    tools = read_tools(row)
+    return tools if isinstance(tools, str) else pairs_of(spoken, row, where, tools)
 
 
 def is_cut_off(response: str) -> bool:
@@ -194,23 +226,48 @@ def exchange(question: Any, response: Any, row: Row) -> list[Spoken]:
     return [Spoken(role="user", content=question), Spoken(role="assistant", content=response, reasoning=thought or "")]
 
 
-def pairs_of(turns: list[Spoken], row: Row, where: str) -> list[TrainingPair]:
+def pairs_of(turns: list[Spoken], row: Row, where: str, tools: tuple[Turn, ...] = ()) -> list[TrainingPair]:
     """Return one pair for every answer among checked turns; the row's gold answer belongs to the last pair."""
     system = turns.pop(0).content if turns[0].role == "system" else ""
     gold, last = row.get("answer"), turns[-1].content
     seed = seed_of(row, turns[0].content)
     pairs = []
-    for place in range(1, len(turns), 2):
+    for place, turn in enumerate(turns):
         is_last = place == len(turns) - 1
-        if not turns[place].is_learnt:
+        if turn.role != "assistant" or not turn.is_learnt:
             continue
+        asked = max(before for before in range(place) if turns[before].role == "user")
+        before = written_turns(turns[:place], asked)
         pairs.append(TrainingPair(
-            question=turns[place - 1].content, response=turns[place].content, reasoning=turns[place].reasoning,
-            seed=seed, where=where, system=system,
-            gold=gold if is_last and isinstance(gold, str) and gold != last else "",
-            earlier=tuple((turn.role, turn.content) for turn in turns[: place - 1]),
+            question=turns[asked].content, response=turn.content, reasoning=turn.reasoning, seed=seed, where=where,
+            system=system, gold=gold if is_last and isinstance(gold, str) and gold != last else "",
+            earlier=tuple(before[:-1]), result=before[-1] if asked < place - 1 else None, calls=turn.calls, tools=tools,
         ))  # fmt: skip
     return pairs
+
+
+def written_turns(turns: list[Spoken], asked: int) -> list[Turn]:
+    """Return turns as a chat template reads them; `asked` is the place of the user's last.
+
+    Calls made since then keep the thought before them: templates show it until the user speaks again.
+    """
+    written: list[Turn] = []
+    calls: tuple[Turn, ...] = ()
+    results: list[Turn] = []
+    for place, turn in enumerate(turns):
+        here: Turn = {"role": turn.role, "content": turn.content, **turn.answers}
+        if turn.role == "tool":
+            results.append(here)
+        else:
+            answered(calls, results)
+            calls, results = turn.calls, []
+        if turn.calls:
+            here["tool_calls"] = list(turn.calls)
+            if turn.reasoning and place > asked:
+                here |= dict.fromkeys(REASONING, turn.reasoning)
+        written.append(here)
+    answered(calls, results)
+    return written
 
 
 def from_turns(turns: list[Any]) -> list[Spoken] | str:
@@ -219,11 +276,20 @@ def from_turns(turns: list[Any]) -> list[Spoken] | str:
     for turn in turns:
         if not isinstance(turn, Mapping):
             return f"a turn is not an object: found {type(turn).__name__}"
-        role = TURN_ROLES.get(str(turn.get("role", turn.get("from", ""))))
+        named = str(turn.get("role", turn.get("from", "")))
+        role = TURN_ROLES.get(named)
         if role is None:
-            return f'a turn has no known role: found "{turn.get("role", turn.get("from"))}", expected user or assistant'
+            return f'a turn has no known role: found "{named[:40]}", expected user, assistant, system or tool'
+        num_calls = sum(len(before.calls) for before in spoken)
+        calls = read_calls(turn, num_calls) if role == "assistant" else ()
+        if isinstance(calls, str):
+            return calls
         thought = next((turn[name] for name in REASONING if turn.get(name)), "")
         content = turn.get("content", turn.get("value"))
+        if role == "tool":
+            content = result_text(content)
+        elif calls and (content is None or named in CALL_ROLES):
+            content = ""
         if isinstance(content, list):
             parts = from_parts(content)
             if isinstance(parts, str):
@@ -232,10 +298,14 @@ def from_turns(turns: list[Any]) -> list[Spoken] | str:
         # OpenAI writes weight 0, Axolotl train: false, for an answer that is context and not a target.
         is_learnt = turn.get("weight") not in (0, "0") and turn.get("train") is not False
         reasoning = thought if role == "assistant" else ""
-        spoken.append(Spoken(role=role, content=content, reasoning=reasoning, is_learnt=is_learnt))
+        answered_call = ("tool_call_id", "name") if role == "tool" else ()
+        spoken.append(Spoken(
+            role=role, content=content, reasoning=reasoning, is_learnt=is_learnt, calls=calls,
+            answers={key: turn[key] for key in answered_call if isinstance(turn.get(key), str)},
+        ))  # fmt: skip
     roles = [turn.role for turn in spoken]
     asked = roles[1:] if roles[:1] == ["system"] else roles
-    if not asked or len(asked) % 2 or asked != ["user", "assistant"] * (len(asked) // 2):
+    if not asked or asked[-1] != "assistant" or any(b not in FOLLOWS[a] for a, b in pairwise(["", *asked])):
         return f"not questions and answers in turn: found the turns {', '.join(asked) or 'none'}"
     return spoken
 

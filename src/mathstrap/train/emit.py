@@ -17,10 +17,11 @@ from typing import Any
 from mathstrap.errors import InputError
 from mathstrap.files.private import plain_folder
 from mathstrap.files.tables import write_atomically
+from mathstrap.train.chat import Turn
 from mathstrap.train.data import TrainingPair, load_pairs
 from mathstrap.train.lora import ALL_LINEAR, words
 from mathstrap.train.options import DataOptions, TrainRecipe
-from mathstrap.train.prompt import metamath_prompt
+from mathstrap.train.prompt import metamath_text
 
 Row = dict[str, Any]
 MAX_MICRO_BATCH = 8
@@ -131,37 +132,49 @@ def config_text(trainer: Trainer, facts: ConfigFacts) -> str:
     return "\n".join(head) + "\n" + body
 
 
-def turns_of(pair: TrainingPair, options: DataOptions) -> list[dict[str, str]]:
+def turns_of(pair: TrainingPair, options: DataOptions) -> list[Turn]:
     """Return the turns before the response."""
     system = pair.system or options.system
-    before = [{"role": "system", "content": system}] if system else []
-    before += [{"role": role, "content": content} for role, content in pair.earlier]
-    return [*before, {"role": "user", "content": pair.question}]
+    return [*([{"role": "system", "content": system}] if system else []), *pair.turns]
 
 
-def answer_turn(pair: TrainingPair) -> dict[str, str]:
-    """Return the turn that is learnt, with its reasoning where the pair has one."""
+def answer_turn(pair: TrainingPair) -> Turn:
+    """Return the turn that is learnt, with its reasoning and its tool calls where the pair has them."""
     reasoning = {"reasoning_content": pair.reasoning} if pair.reasoning else {}
-    return {"role": "assistant", **reasoning, "content": pair.response}
+    calls = {"tool_calls": list(pair.calls)} if pair.calls else {}
+    return {"role": "assistant", **reasoning, "content": pair.response, **calls}
+
+
+def tools_column(pair: TrainingPair) -> Row:
+    """Return the column of a pair's tools: JSON, because a table of different objects gives each the keys of all."""
+    return {"tools": json.dumps(pair.tools, ensure_ascii=False)} if pair.tools else {}
 
 
 def texts_row(pair: TrainingPair, _: DataOptions) -> Row:
     """Return prompt and completion as the texts the paper trains on."""
-    return {"prompt": metamath_prompt(pair.question), "completion": pair.response}
+    text = metamath_text(pair)
+    return {"prompt": text.prompt, "completion": text.response}
 
 
 def messages_row(pair: TrainingPair, options: DataOptions) -> Row:
     """Return one list of turns, or the two texts of the paper's prompt."""
     if options.prompt != "chat":
         return texts_row(pair, options)
-    return {"messages": [*turns_of(pair, options), answer_turn(pair)]}
+    return {"messages": [*turns_of(pair, options), answer_turn(pair)], **tools_column(pair)}
+
+
+def llama_factory_row(pair: TrainingPair, options: DataOptions) -> Row:
+    """Return one list of turns; raises InputError for tools, whose calls LLaMA-Factory takes as turns of their own."""
+    if pair.uses_tools:
+        raise InputError(f"{pair.where}: the row has tools, which are not written for LLaMA-Factory. Use trl, axolotl.")
+    return messages_row(pair, options)
 
 
 def trl_row(pair: TrainingPair, options: DataOptions) -> Row:
     """Return TRL's prompt and completion, whose loss is on the completion alone; turns for a chat template."""
     if options.prompt != "chat":
         return texts_row(pair, options)
-    return {"prompt": turns_of(pair, options), "completion": [answer_turn(pair)]}
+    return {"prompt": turns_of(pair, options), "completion": [answer_turn(pair)], **tools_column(pair)}
 
 
 def schedule(facts: ConfigFacts) -> Row:
@@ -322,7 +335,7 @@ TRAINERS: dict[str, Trainer] = {
     ),
     "llama-factory": Trainer(
         about="LLaMA-Factory", config="llama-factory.yaml", command="llamafactory-cli train llama-factory.yaml",
-        row=messages_row, settings=llama_factory_settings, more_files=llama_factory_info,
+        row=llama_factory_row, settings=llama_factory_settings, more_files=llama_factory_info,
     ),
 }  # fmt: skip
 

@@ -279,7 +279,8 @@ def scorer(ready: Prepared) -> Any:
     """Return the function that measures accuracy at a validation, or None where the recipe does not ask for it."""
     if ready.recipe.best.metric != "accuracy":
         return None
-    questions = ready.pairs.held_out[: ready.recipe.best.questions]
+    answers = [pair for pair in ready.pairs.held_out if not pair.calls]  # a call of a tool is not graded
+    questions = answers[: ready.recipe.best.questions]
     return lambda model: accuracy(model, ready.tokenizer, questions, ready.recipe, precision=ready.precision)
 
 

@@ -122,7 +122,7 @@ def encode(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_leng
                 merged += 1
                 response = continuation(tokenizer, text.response)
             ids = [*ends.before, *prompt, *response]
-            if ids[-1] != ends.end:
+            if ids[-1] != ends.end and not text.is_closed:
                 ids.append(ends.end)
             if len(ids) > max_length:
                 dropped["too_long"] += 1
@@ -184,7 +184,8 @@ def table_key(texts: Sequence[RenderedSample], tokenizer: Any, ends: Ends, max_l
     digest.update((backend.to_str() if backend is not None else repr(sorted(tokenizer.get_vocab().items()))).encode())
     for text in texts:
         written = "" if text.written is None else text.written
-        whole = f"\0{len(text.prompt)}\0{len(text.response)}\0{text.prompt}{text.response}{written}"
+        end = "\0closed" if text.is_closed else ""
+        whole = f"\0{len(text.prompt)}\0{len(text.response)}\0{text.prompt}{text.response}{written}{end}"
         digest.update(whole.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
