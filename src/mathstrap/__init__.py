@@ -12,7 +12,7 @@
     verify(gold, prediction)               is the answer right? also of two columns
     dedup(rows)                            questions that repeat an earlier one
     decontaminate(rows, against=...)       questions that test sets ask too
-    renumber(question, solution, answer)   the same question with other numbers, solved anew
+    renumber(question, solution, answer)   the same question with other numbers, solved again
     audit(rows)                            what is wrong with a dataset made elsewhere
     train(recipe, data)                    fine-tune a model
     evaluate(model, benchmarks)            its numbers on test sets

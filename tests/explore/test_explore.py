@@ -412,7 +412,7 @@ def test_one_search_finds_questions_replies_and_rejects(datasette):
     assert "Questions <span" in page
     page = get(datasette, "/-/search/first?q=simplify").text
     assert "Replies <span" in page
-    assert "Nothing has all of these words" in get(datasette, "/-/search/first?q=xyzzy").text
+    assert "Nothing contains all of these words" in get(datasette, "/-/search/first?q=xyzzy").text
 
 
 def test_rejects_are_cards_with_the_question_marked_where_it_differs(datasette):

@@ -216,7 +216,7 @@ def test_a_budget_of_requests_is_never_exceeded(tmp_path):
         assert all(sentence in (summary.path / name).read_text() for sentence in sentences), name
     whole = bootstrap(small_recipe(tmp_path))
     assert RunDir.read(whole.path).manifest["shortfall"] == []
-    assert "Short of the plan" not in (whole.path / "report.html").read_text()
+    assert "Fewer than planned" not in (whole.path / "report.html").read_text()
 
 
 def test_two_runs_on_one_directory_at_once_are_refused(tmp_path):

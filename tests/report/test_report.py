@@ -174,11 +174,11 @@ def test_the_certificate_and_the_quirks_are_shown(tmp_path):
         html = render_report(opened)
     assert "1,319" in html
     assert "a &lt;b&gt; c" in html
-    assert "Would be touched" in html
+    assert "Would be affected" in html
     (path / "contamination.json").write_text('{"num_seeds": "x"}')
     html = render_report(RunDir.read(path))  # damage is `mathstrap doctor`'s to mend: the rest can still be shown
     assert "1,319" not in html
-    assert "Would be touched" in html
+    assert "Would be affected" in html
 
 
 def test_a_stream_can_be_gone_through_twice():

@@ -16,7 +16,7 @@ SHOWN = 50  # a run with thousands of damaged lines must not flood the terminal
 def doctor(
     run: Path = typer.Argument(..., metavar="RUN", help="A run directory."),
     mend: bool = typer.Option(
-        False, "--mend", help="Set damaged lines aside in a file that keeps them; derive the rest anew. Asks nobody."
+        False, "--mend", help="Set damaged lines aside in a file that keeps them; derive the rest again. Asks nobody."
     ),
     own_code: bool = typer.Option(False, "--own-code", help="Run the code files that this run's recipe names."),
     as_json: bool = typer.Option(False, "--json", help="Print what is damaged as JSON."),
@@ -71,6 +71,6 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     if diagnosis.lines:
         mended.append(f"sets {len(diagnosis.lines):,} damaged lines aside, in damaged-* files beside theirs")
     if diagnosis.derived:
-        mended.append(f"derives {', '.join(diagnosis.derived)} anew")
+        mended.append(f"derives {', '.join(diagnosis.derived)} again")
     if mended:
         typer.echo(f"To mend: mathstrap doctor {printable(str(diagnosis.path))} --mend. It {' and '.join(mended)}.")

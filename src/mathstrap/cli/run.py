@@ -208,7 +208,7 @@ def closing_lines(
     lines.append(f"Report: {summary.path / 'report.html'}")
     if is_bundled(recipe.teacher):
         lines += [
-            "The embedded 135M model proves the plumbing; it is not a teacher to train on. With a real one:",
+            "The embedded 135M model shows that everything works; it is not a teacher to train on. With a real one:",
             "  mathstrap run starter seeds.source=bundled:gsm8k    OPENAI_API_KEY set; --dry-run says the cost",
         ]
     is_demo = all(source.source.startswith("bundled:") for source in recipe.seed_sources)

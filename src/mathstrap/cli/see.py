@@ -223,7 +223,7 @@ def print_analysis(analysis: Analysis) -> None:
     )
     rejects = {reason_name(reason): sum(counts.values()) for reason, counts in analysis.rejects.items()}
     most_first = dict(sorted(rejects.items(), key=lambda entry: -entry[1]))
-    table("What fell out", ["", "Rows"], most_first, lambda number: [count(number)])
+    table("Rejected", ["", "Rows"], most_first, lambda number: [count(number)])
     from mathstrap.render.hostile import printable
 
     cost = "no price known" if analysis.usd is None else dollars(analysis.usd)

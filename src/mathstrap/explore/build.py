@@ -132,7 +132,7 @@ def show_part(connection: sqlite3.Connection, share: float) -> None:
 
 
 def make_tables(connection: sqlite3.Connection) -> None:
-    """Create all tables anew and empty; the revision is kept, or pages would miss the change."""
+    """Create all tables, empty; the revision is kept, or pages would miss the change."""
     revision = seen_before(connection).get("revision", "0")
     for (name,) in connection.execute(
         "select name from sqlite_master where type = 'table' and name in"

@@ -595,7 +595,7 @@ class RunDir:
                 break
             yield record, line
         if damaged and strict:
-            raise InputError(f"{damaged[0].sentence} To derive it anew: mathstrap doctor {self.path} --mend")
+            raise InputError(f"{damaged[0].sentence} To derive it again: mathstrap doctor {self.path} --mend")
         self._leave_out(damaged, "The unreadable records are missing from what follows.")
 
     def _must_write(self, name: str) -> None:

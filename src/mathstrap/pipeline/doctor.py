@@ -256,7 +256,7 @@ def mend(path: Path | str, *, own_code: bool = False) -> list[str]:
                 set_aside(run.path / name, damaged)
                 done.append(f"{ASIDE}{name}: {len(damaged):,} damaged lines of {name} were set aside there.")
     if diagnosis.derived or by_name:
-        done += derive_anew(Path(path), diagnosis.derived, own_code=own_code)
+        done += derive_again(Path(path), diagnosis.derived, own_code=own_code)
     return done
 
 
@@ -310,14 +310,14 @@ def copy(source: Any, target: Any, size: int) -> None:
         size -= len(part)
 
 
-def derive_anew(path: Path, damaged: list[str], *, own_code: bool) -> list[str]:
+def derive_again(path: Path, damaged: list[str], *, own_code: bool) -> list[str]:
     """Derive the files of a run again from its replies without asking the teacher; return what was done, or to do."""
     from mathstrap.pipeline.run import bootstrap
 
     run = RunDir.read(path)
     if run.manifest.get("kind") == "evaluation":
-        return [f"{path}: its derived files are made again by the same `mathstrap eval` command."]
-    again = "Run the same `mathstrap run` command again: it derives the files anew."
+        return [f"{path}: the same `mathstrap eval` command derives its files again."]
+    again = "Run the same `mathstrap run` command again: it derives the files again."
     if not (path / "recipe.yaml").exists():
         return [f"{path}: has no recipe.yaml. {again}"]
     try:
@@ -327,11 +327,11 @@ def derive_anew(path: Path, damaged: list[str], *, own_code: bool) -> list[str]:
             return [f'{path}: its recipe names another run, "{recipe.name}". {again}']
         if recipe.methods.own and not own_code:
             files = ", ".join(own.code for own in recipe.methods.own.values())
-            raise InputError(f"{path}: deriving this run anew would execute {files}. If that is yours, add --own-code.")
+            raise InputError(f"{path}: deriving this run again would execute {files}. If that is yours, add --own-code.")
         for name in damaged:  # a damaged JSON file would stop the run that is to replace it
             if name.endswith(".json") and name != "manifest.json":
                 (path / name).unlink(missing_ok=True)
         bootstrap(recipe, only="export", may_replace=lambda _: False)
     except InputError as error:
-        return [f"The derived files could not be made again here: {error} {again}"]
-    return [f"{path}: its derived files were made again from its replies; the teacher was not asked."]
+        return [f"The files could not be derived again here: {error} {again}"]
+    return [f"{path}: its files were derived again from its replies; the teacher was not asked."]

@@ -56,7 +56,7 @@ class RewriteRounds:
         if self.is_stuck or not self.waiting:
             return []
         left = calls_left(self.recipe.budget, self.all_spent, self.mean_cost, self.price)
-        # Rewrites that were asked already count towards the shares, or each round would grant them anew.
+        # Rewrites that were asked already count towards the shares, or each round would grant them again.
         calls = None if left is None else left + sum(self.asked.values())
         worth = rewrites_worth(self.planned, self.answers, calls, self.recipe.sampling)
         chosen: list[PlannedRewrite] = []

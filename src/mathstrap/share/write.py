@@ -350,7 +350,7 @@ def exports_of(folder: Path) -> dict[str, dict[str, Any]]:
     path = folder / RECORD
     try:
         records = msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Any]])
-    except (OSError, msgspec.DecodeError):  # the next export writes the record anew
+    except (OSError, msgspec.DecodeError):  # the next export writes the record again
         return {}
     return {name: record for name, record in records.items() if name in FORMATS or name in GROUP_FORMATS}
 

@@ -21,7 +21,7 @@ from mathstrap.train.prompt import RenderedSample
 
 log = logging.getLogger(__name__)
 
-# Raise it when tokenising changes, so that a cached table is made again.
+# Raise it when tokenising changes, so that cached tables are rebuilt.
 CACHE_VERSION = 2
 # A fast tokenizer uses all cores within one call, and a call's ids are Python lists.
 CHUNK = 4096

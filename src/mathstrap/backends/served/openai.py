@@ -214,7 +214,7 @@ class OpenAITeacher:
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return TeacherError(
                 f"{endpoint.shown}: the server's certificate is not trusted ({self._hide(cause)}). Where a company's "
-                "proxy signs traffic anew, put its certificate authority into a file and set the environment variable "
+                "proxy re-signs traffic, put its certificate authority into a file and set the environment variable "
                 "SSL_CERT_FILE to its path."
             )
         if isinstance(error, aiohttp.ClientConnectorSSLError) and re.search(
