@@ -187,7 +187,7 @@ def _markdown(record: Certificate) -> Iterator[str]:
     )
     yield ""
     if record.num_seeds:
-        yield "The seeds are the baseline: what they already share with a test set was not introduced by the augmentation."
+        yield "The seeds are the baseline: what they share with a test set was not introduced by the augmentation."
     else:
         yield f"**{NO_BASELINE}**"
     yield ""

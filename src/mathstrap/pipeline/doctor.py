@@ -327,7 +327,7 @@ def derive_again(path: Path, damaged: list[str], *, own_code: bool) -> list[str]
             return [f'{path}: its recipe names another run, "{recipe.name}". {again}']
         if recipe.methods.own and not own_code:
             files = ", ".join(own.code for own in recipe.methods.own.values())
-            raise InputError(f"{path}: deriving this run again would execute {files}. If that is yours, add --own-code.")
+            raise InputError(f"{path}: deriving it again would execute {files}. If that is yours, add --own-code.")
         for name in damaged:  # a damaged JSON file would stop the run that is to replace it
             if name.endswith(".json") and name != "manifest.json":
                 (path / name).unlink(missing_ok=True)
