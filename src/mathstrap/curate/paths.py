@@ -6,8 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from mathstrap.curate.formulas import false_formulas
 from mathstrap.curate.wording import words
-from mathstrap.steps.check import false_steps
+from mathstrap.steps.algebra import false_derivations
+from mathstrap.steps.check import early_rounding, false_steps, uses_own_arithmetic
 from mathstrap.steps.expression import value_of
 from mathstrap.steps.listing import claims_wrong_output, listings
 from mathstrap.steps.read import ANNOTATION, Equation, canonical
@@ -48,9 +50,17 @@ def read_reasoning(text: str, question: str = "") -> Reasoning:
     noted, plain = read_equations(text)
     path = tuple("=".join(map(canonical, equation.sides)) for equation in noted or plain)
     programs = listings(text[:MAX_TEXT]) if "```" in text else []
+    false = false_steps(noted, plain, question, text)
+    false += false_formulas(text)
+    derived = false_derivations(text, question)
+    if derived and not uses_own_arithmetic(text, question):
+        false += derived
+    rounded = early_rounding(noted or plain, text)
+    if rounded:
+        false.append(rounded)
     return Reasoning(
         path=path,
-        false=tuple(false_steps(noted, plain, question, text)),
+        false=tuple(false),
         outputs=tuple(
             f"{program.fault or 'prints ' + short(program.printed)}, claims {short(program.claimed)}"
             for program in programs

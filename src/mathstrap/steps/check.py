@@ -79,13 +79,48 @@ def false_steps(noted: Sequence[Equation], plain: Sequence[Equation], question: 
     rounded: set[Fraction] = set()
     # In order, because `rounded` collects results that later equations use.
     false = [equation for equation in (*noted, *plain) if is_false(equation, rounded) and not is_disowned(equation)]
-    if not false or OTHER_ARITHMETIC.search(text) or OTHER_ARITHMETIC.search(question):
-        return []
-    if OWN_BOX.search(question):
+    if not false or uses_own_arithmetic(text, question):
         return []
     if "\\ast" in text or "\\star" in text or OWN_SIGN.search(question) or OWN_SIGN.search(text):
         false = [equation for equation in false if equation.noted]
     return list(dict.fromkeys(map(str, false)))
+
+
+def uses_own_arithmetic(text: str, question: str = "") -> bool:
+    """Say whether a solution may use another arithmetic than that of numbers: clocks, bases, boxes with a meaning."""
+    if OTHER_ARITHMETIC.search(text) is not None or OTHER_ARITHMETIC.search(question) is not None:
+        return True
+    return OWN_BOX.search(question) is not None
+
+
+def early_rounding(equations: Sequence[Equation], text: str) -> str:
+    """Return how a result was rounded before its last use, where the answer is then no whole number but should be.
+
+    `160/60 = 2.67`, `2.67 * 6 = 16.02` and "16.02 hours" are each true, but the hours are 16. Empty where it is not so.
+    """
+    carried: dict[Fraction, Fraction] = {}
+    found = ""
+    for equation in equations:
+        for left, right in pairwise(equation.sides):
+            last = value_of(right.text)
+            if last is None or not last.is_bare or not last.decimals or not isinstance(last.exact, Fraction):
+                continue
+            first = value_of(left.text)
+            if first is None or first.is_bare or not isinstance(first.exact, Fraction) or first.other is not None:
+                continue
+            moved = {number.slot: carried[number.value] for number in written_numbers(first.tree)
+                     if number.value in carried}  # fmt: skip
+            try:
+                exact = compute(first.tree, moved=moved)
+            except NoArithmeticError:
+                continue
+            if exact == last.exact or not isinstance(exact, Fraction) or not agree(first, last):
+                continue
+            carried[last.exact] = exact
+            is_whole = exact.denominator == 1 and last.exact.denominator != 1
+            if moved and is_whole and abs(exact - last.exact) * 20 < exact and right.shown.strip("$ ") in text[-200:]:
+                found = f"{left.shown} = {right.shown}, but {exact} without rounding"
+    return found
 
 
 def is_false(equation: Equation, rounded: set[Fraction] | None = None) -> bool:

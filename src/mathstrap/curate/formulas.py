@@ -1,0 +1,146 @@
+r"""Find the false equations between constants with functions, signs or bars: `\sin 4^\circ = \sin(-4^\circ)`, `|-3| = 2`.
+
+The checker's parser reads them and doubles decide. Knows nothing of the plain arithmetic that `steps` judges.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import product
+
+from mathstrap.steps.algebra import SPAN
+from mathstrap.steps.check import TAKEN_BACK
+from mathstrap.verify.decide.floats import float_value
+from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, PlusMinus, Pow, symbols
+from mathstrap.verify.read.parse import parse
+
+# Limits on hostile text.
+MAX_TEXT = 20_000
+MAX_FORMULAS = 60
+MAX_SIDE = 160
+MAX_READINGS = 16
+CACHED = 10_000
+# What plain arithmetic has no sign for.
+FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc|arc|log|ln|pm|mp|lvert|vert)(?![a-z]*arrow)|\|")
+# The parts of a formula that are equations of their own.
+PART = re.compile(
+    r"\\\\|\\(?:implies|iff|quad|qquad|Rightarrow|Leftrightarrow|Longrightarrow|rightarrow|to|text\{[^{}]{0,40}\}"
+    r"|begin\{align\*?\}|end\{align\*?\}|begin\{aligned\}|end\{aligned\})(?![a-zA-Z])|[,;](?![\d!])"
+)
+RELATION = re.compile(r"(?<![<>!:=])=(?!=)|\\approx(?![a-z])|≈")
+# Other relations and structures; a formula with one is left alone.
+OTHER = re.compile(r"\\(?:equiv|neq?|leq?|geq?|lt|gt|in|mid|sum|prod|int|lim|mathbf|vec|begin\{[pbvBV]?matrix|begin\{cases)(?![a-z])|[<>≤≥≠]")
+# Words before a formula that is not stated as true.
+SUPPOSED = re.compile(r"\b(?:if|suppose|assum\w*|whether|check|verify|would|want|need|must|should|unless|try|not)\b|\?", re.I)
+# A logarithm without its base is to ten, to two or natural.
+ANY_BASE = re.compile(r"\\log(?!\s*_|[a-z])")
+DECIMAL = re.compile(r"\.\d")
+TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
+
+
+def false_formulas(text: str) -> list[str]:
+    """Return the false equations between constants with functions, as written; each once."""
+    if "=" not in text or FUNCTION.search(text) is None:
+        return []
+    text = text[:MAX_TEXT]
+    false: list[str] = []
+    number = 0
+    for match in SPAN.finditer(text):
+        content = match[match.lastgroup or 0]
+        if "=" not in content or FUNCTION.search(content) is None or OTHER.search(content) is not None:
+            continue
+        number += 1
+        if number > MAX_FORMULAS:
+            break
+        if SUPPOSED.search(text, max(0, match.start() - 40), match.start()) is not None:
+            continue
+        found = list(_false_in(content))
+        if found and TAKEN_BACK.search(text, match.end(), match.end() + 100) is None:
+            false += found
+    return list(dict.fromkeys(false))
+
+
+def _false_in(content: str) -> Iterator[str]:
+    parts: list[str] = []
+    for part in PART.split(content.replace("&", "")):
+        if part.lstrip().startswith("=") and parts:
+            parts[-1] += part
+        elif part.strip():
+            parts.append(part)
+    for part in parts:
+        last: tuple[str, tuple[float, ...]] | None = None
+        relations = [match[0] for match in RELATION.finditer(part)]
+        for number, side in enumerate(RELATION.split(part)):
+            values = values_of(side.strip().rstrip(".:").strip())
+            if not values:
+                continue
+            if last is not None:
+                is_rough = any(sign != "=" for sign in relations[:number]) or DECIMAL.search(part) is not None
+                slack = 0.02 if is_rough else 1e-7
+                if all(abs(a - b) > slack * max(abs(a), abs(b)) for a, b in product(values, last[1])):
+                    yield f"{last[0]} = {side.strip()}"
+            last = side.strip(), values
+
+
+@lru_cache(maxsize=CACHED)
+def values_of(side: str) -> tuple[float, ...]:
+    """Return the values of a side without letters, one for each sign of ± and each unit of an angle; none if unknown."""
+    if not side or len(side) > MAX_SIDE or not any(map(str.isdigit, side)) or ANY_BASE.search(side) is not None:
+        return ()
+    try:
+        node = parse(side)
+        if symbols(node) - {"pi"}:
+            return ()
+        readings = [reading for signed in _signed(node) for reading in _in_units(signed)]
+        values = [float_value(reading, {}, real=True) for reading in readings[:MAX_READINGS]]
+    except (ArithmeticError, ValueError, RecursionError):
+        return ()
+    return tuple(value for value in values if isinstance(value, float))
+
+
+def _signed(node: Node) -> list[Node]:
+    """Return the expression with + and with - for each ±."""
+    if isinstance(node, PlusMinus):
+        minus = [Mul(factors=(Num(value=-1), part)) for part in _signed(node.right)]
+        return [Add(terms=(left, right)) for left in _signed(node.left) for right in (*_signed(node.right), *minus)]
+    return _with_parts(node, [_signed(part) for part in _parts(node)])
+
+
+def _in_units(node: Node) -> list[Node]:
+    """Return the expression with the bare angles of its functions in radians, and in degrees."""
+    if isinstance(node, Call) and node.name in TRIGONOMETRIC and len(node.args) == 1:
+        angle = node.args[0]
+        is_bare = not symbols(angle) and not (isinstance(angle, Call) and angle.name == "deg")
+        return [node, Call(name=node.name, args=(Call(name="deg", args=node.args),))] if is_bare else [node]
+    return _with_parts(node, [_in_units(part) for part in _parts(node)])
+
+
+def _parts(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, Add):
+        return node.terms
+    if isinstance(node, Mul):
+        return node.factors
+    if isinstance(node, Pow):
+        return (node.base, node.exponent)
+    return node.args if isinstance(node, Call) else ()
+
+
+def _with_parts(node: Node, choices: list[list[Node]]) -> list[Node]:
+    """Return the expression for every choice of its parts, at most MAX_READINGS."""
+    if all(len(choice) == 1 for choice in choices):
+        return [node]
+    found: list[Node] = []
+    for parts in product(*choices):
+        if len(found) >= MAX_READINGS:
+            break
+        if isinstance(node, Add):
+            found.append(Add(terms=parts))
+        elif isinstance(node, Mul):
+            found.append(Mul(factors=parts))
+        elif isinstance(node, Pow):
+            found.append(Pow(base=parts[0], exponent=parts[1]))
+        elif isinstance(node, Call):
+            found.append(Call(name=node.name, args=parts))
+    return found
