@@ -11,6 +11,7 @@ import msgspec
 
 from mathstrap.audit import questions
 from mathstrap.audit.unmask import Hidden
+from mathstrap.curate.formulas import wrong_value
 from mathstrap.curate.paths import ANNOTATION, Reasoning
 from mathstrap.curate.wording import NUMBER_WORDS
 from mathstrap.steps.check import RATIOS
@@ -35,7 +36,8 @@ CLOSING = 400
 SENTENCE = re.compile(r"(?<=[a-z\d)$%}\]\"*][.!?。])\s+(?=[A-Z\"(*])|\n+")
 # A last line `Answer: 115`, `- Vanilla: 0`, `**Final answer:** 168 cm` is whole.
 NAMED_VALUE = re.compile(r"[A-Za-z*][:：][*\s]*[-$£€]?\s?\d[\d,./]*(?:\s?[A-Za-z°²³/]{1,15}){0,3}\**\Z")
-UNIT_BEHIND = re.compile(r"\d\s+([A-Za-z]{3,})\W*\Z")
+# The last word is the unit: `648 square meters`.
+UNIT_BEHIND = re.compile(r"\d\s+(?:[A-Za-z]{2,12}\s){0,2}([A-Za-z]{3,})\W*\Z")
 CODE_BLOCK = re.compile(r"```[^`]*(?:```|\Z)")
 ESCAPED = re.compile(r"\\[\\${}]")
 # An amount of money; the group catches a sign with which a formula would go on after the number.
@@ -274,8 +276,10 @@ def wrong_backward_gold(row: AuditRow) -> str | None:
 
 
 def false_arithmetic(row: AuditRow) -> str | None:
-    """Find responses with an equation between numbers that is false."""
-    return _short("; ".join(row.reasoning.false[:3])) if row.reasoning.false else None
+    """Find responses with an equation that is false, or with another answer than the value that is asked for."""
+    if row.reasoning.false:
+        return _short("; ".join(row.reasoning.false[:3]))
+    return _short(wrong_value(row.query, row.stated)) or None if row.stated else None
 
 
 def wrong_output(row: AuditRow) -> str | None:

@@ -1,4 +1,4 @@
-r"""Find the false equations between constants with functions, signs or bars: `\sin 4^\circ = \sin(-4^\circ)`, `|-3| = 2`.
+r"""Find the false equations between constants with functions, signs or bars: `\sin 4^\circ = \sin(-4^\circ)`.
 
 The checker's parser reads them and doubles decide. Knows nothing of the plain arithmetic that `steps` judges.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
 from mathstrap.steps.algebra import SPAN
 from mathstrap.steps.check import TAKEN_BACK
+from mathstrap.verify.decide.effort import EffortError, begin
 from mathstrap.verify.decide.floats import float_value
 from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, PlusMinus, Pow, symbols
 from mathstrap.verify.read.parse import parse
@@ -24,6 +26,8 @@ MAX_READINGS = 16
 CACHED = 10_000
 # What plain arithmetic has no sign for.
 FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc|arc|log|ln|pm|mp|lvert|vert)(?![a-z]*arrow)|\|")
+SPELLED = re.compile(r"(?<![a-zA-Z\\])(sin|cos|tan)\(")
+SPELLED_LINE = re.compile(r"^(?=[^\n$\\]{0,150}(?<![a-z])(?:sin|cos|tan)\()[^\n$\\]{1,200}$", re.MULTILINE)
 # The parts of a formula that are equations of their own.
 PART = re.compile(
     r"\\\\|\\(?:implies|iff|quad|qquad|Rightarrow|Leftrightarrow|Longrightarrow|rightarrow|to|text\{[^{}]{0,40}\}"
@@ -31,20 +35,32 @@ PART = re.compile(
 )
 RELATION = re.compile(r"(?<![<>!:=])=(?!=)|\\approx(?![a-z])|≈")
 # Other relations and structures; a formula with one is left alone.
-OTHER = re.compile(r"\\(?:equiv|neq?|leq?|geq?|lt|gt|in|mid|sum|prod|int|lim|mathbf|vec|begin\{[pbvBV]?matrix|begin\{cases)(?![a-z])|[<>≤≥≠]")
+OTHER = re.compile(
+    r"\\(?:equiv|neq?|leq?|geq?|lt|gt|in|mid|sum|prod|int|lim|mathbf|vec|begin\{[pbvBV]?matrix"
+    r"|begin\{cases)(?![a-z])|[<>≤≥≠]"
+)
 # Words before a formula that is not stated as true.
-SUPPOSED = re.compile(r"\b(?:if|suppose|assum\w*|whether|check|verify|would|want|need|must|should|unless|try|not)\b|\?", re.I)
-# A logarithm without its base is to ten, to two or natural.
-ANY_BASE = re.compile(r"\\log(?!\s*_|[a-z])")
+SUPPOSED = re.compile(
+    r"\b(?:if|suppose|assum\w*|whether|check|verify|would|want|need|must|should|unless|try|not)\b|\?", re.IGNORECASE
+)
+# A logarithm without its base is to ten, to two or natural; where its number ends is not clear before a factor.
+ANY_BASE = re.compile(
+    r"\\log(?![a-z])(?!\s*_(?:\d|\{\d+\})\s*(?:\d+|\(\d+\)|\{\d+\}|\\left\(\d+\\right\))\s*(?:[-+=}]|\Z))"
+)
 DECIMAL = re.compile(r"\.\d")
 TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 
 
 def false_formulas(text: str) -> list[str]:
     """Return the false equations between constants with functions, as written; each once."""
-    if "=" not in text or FUNCTION.search(text) is None:
+    if "=" not in text:
         return []
     text = text[:MAX_TEXT]
+    if SPELLED.search(text) is not None:
+        # In a line without LaTeX: `1 * sin(45°) = 1`.
+        text = SPELLED_LINE.sub(lambda line: "$" + SPELLED.sub(r"\\\1(", line[0]) + "$", text)
+    if FUNCTION.search(text) is None:
+        return []
     false: list[str] = []
     number = 0
     for match in SPAN.finditer(text):
@@ -60,6 +76,29 @@ def false_formulas(text: str) -> list[str]:
         if found and TAKEN_BACK.search(text, match.end(), match.end() + 100) is None:
             false += found
     return list(dict.fromkeys(false))
+
+
+ASKED = re.compile(
+    r"\A(?:\*\*)?\s*(?:(?:Rewrite )?Question:\s*)?(?:Evaluate|Compute|Calculate|Simplify|Find|What is|Determine)"
+    r"(?: the (?:value|expression|following expression|product|sum|quotient)(?: of)?:?)?:?\s*"
+    r"(?:\$([^$]{3,160})\$|\\\(([^\n]{3,160}?)\\\)|\\\[([^\[\]]{3,160})\\\])\s*[.?]?\s*\Z"
+)
+
+
+def wrong_value(question: str, stated: str) -> str:
+    """Return the value of the expression that a question asks for, where the answer states another; else ""."""
+    match = ASKED.match(question[:400])
+    if match is None or len(question) > 400:
+        return ""
+    asked = (match[1] or match[2] or match[3]).strip().rstrip(".,?").strip()
+    if OTHER.search(asked) is not None or "=" in asked:
+        return ""
+    values, answers = values_of(asked), values_of(stated.strip().strip("$").rstrip("."))
+    slack = 0.02 if DECIMAL.search(stated) else 1e-7
+    if not values or not answers or "%" in asked + stated:
+        return ""
+    differ = all(abs(a - b) > slack * max(abs(a), abs(b)) for a, b in product(values, answers))
+    return f"{asked} is {values[0]:.6g}, the answer is {stated}" if differ else ""
 
 
 def _false_in(content: str) -> Iterator[str]:
@@ -86,16 +125,17 @@ def _false_in(content: str) -> Iterator[str]:
 
 @lru_cache(maxsize=CACHED)
 def values_of(side: str) -> tuple[float, ...]:
-    """Return the values of a side without letters, one for each sign of ± and each unit of an angle; none if unknown."""
+    """Return the values of a side without letters, one for each sign and each unit of an angle; none if unknown."""
     if not side or len(side) > MAX_SIDE or not any(map(str.isdigit, side)) or ANY_BASE.search(side) is not None:
         return ()
+    begin()
     try:
-        node = parse(side)
+        node = parse(re.sub(r"\\log_(\d)", r"\\log_{\1} ", side.replace("°", r"^\circ")))
         if symbols(node) - {"pi"}:
             return ()
         readings = [reading for signed in _signed(node) for reading in _in_units(signed)]
         values = [float_value(reading, {}, real=True) for reading in readings[:MAX_READINGS]]
-    except (ArithmeticError, ValueError, RecursionError):
+    except (ArithmeticError, ValueError, RecursionError, EffortError):
         return ()
     return tuple(value for value in values if isinstance(value, float))
 
@@ -103,7 +143,7 @@ def values_of(side: str) -> tuple[float, ...]:
 def _signed(node: Node) -> list[Node]:
     """Return the expression with + and with - for each ±."""
     if isinstance(node, PlusMinus):
-        minus = [Mul(factors=(Num(value=-1), part)) for part in _signed(node.right)]
+        minus = [Mul(factors=(Num(value=Fraction(-1)), part)) for part in _signed(node.right)]
         return [Add(terms=(left, right)) for left in _signed(node.left) for right in (*_signed(node.right), *minus)]
     return _with_parts(node, [_signed(part) for part in _parts(node)])
 

@@ -1,8 +1,8 @@
 r"""Find the false steps of a solution in one letter: `2x + 6 = 14`, then `x = 5`. Judged by substituting the value.
 
 A step is false only where no reading saves it: an equation in one letter, and after it, with nothing between the two
-but words like "divide both sides by 2", a value of the letter for which the equation does not hold. A word of a case, of
-a choice or of another equation ends the derivation.
+but words like "divide both sides by 2", a value of the letter for which the equation does not hold. A word of a case,
+of a choice or of another equation ends the derivation.
 """
 
 from __future__ import annotations
@@ -17,8 +17,19 @@ from string import ascii_letters
 import msgspec
 
 from mathstrap.steps.check import TAKEN_BACK
-from mathstrap.steps.expression import MAX_CHARS, NoArithmeticError, Node, Number, Operation, compute, parse_tokens, tokenize
+from mathstrap.steps.expression import (
+    MAX_CHARS,
+    Known,
+    NoArithmeticError,
+    Node,
+    Number,
+    Operation,
+    compute,
+    parse_tokens,
+    tokenize,
+)
 from mathstrap.steps.plain import BREAK, to_plain
+from mathstrap.steps.words import REWRITING_WORDS, STEP_WORDS
 
 # Limits on hostile text.
 MAX_TEXT = 20_000
@@ -28,33 +39,31 @@ CACHED = 10_000
 
 SPAN = re.compile(
     r"\\\[(?P<display>[^\[\]]{1,600})\\\]|\\\((?P<inline>[^\n()]{0,80}(?:\([^\n()]{0,80}\)[^\n()]{0,80}){0,4})\\\)"
+    r"|\\begin\{align\*?\}(?P<align>(?:[^\\]|\\(?!end\{)){1,1500})\\end\{align"
     r"|\$\$(?P<dollars>[^$]{1,600})\$\$|\$(?P<dollar>[^$\n]{1,300})\$"
     r"|^[ \t]{0,8}(?P<line>[-+*/^().=\d ²³−×·]*[a-zA-Z][-+*/^().=\d ²³−×·a-zA-Z]{0,100})$",
     re.MULTILINE,
 )
-INDEX = re.compile(r"(?<![A-Za-z\\])([A-Za-z])_(?:\{([0-9a-zA-Z])\}|([0-9a-zA-Z])(?![0-9a-zA-Z]))")
+INDEX = re.compile(r"(?<![A-Za-z\\])[A-Za-z]_(?:\{(?:[0-9a-zA-Z]|\\text\{[a-z]{1,10}\})\}|[0-9a-zA-Z](?![0-9a-zA-Z]))")
+# A line of words, numbers and signs: `5 × Width = 125 / Width`.
+NAME = re.compile(r"[A-Z][a-z]{2,14}")
+NAMED_LINE = re.compile(
+    r"^[ \t]{0,8}(?=[A-Z(\d])(?:[A-Z][a-z]{2,14}|[-+*/×÷().\d \t])+=(?:[A-Z][a-z]{2,14}|[-+*/×÷().\d \t])+$",
+    re.MULTILINE,
+)
 LETTERS = re.compile(r"[A-Za-z]+")
+ABSOLUTE = re.compile(r"\|([^|=]{1,60})\|")
+ALIGN = re.compile(r"\\(?:begin|end)\{align(?:ed|\*)?\}")
+SIGNS = re.compile(r"\\(?:pm|mp)(?![a-z])")
 # Commands and signs whose meaning is not arithmetic in one letter.
 UNKNOWN = re.compile(
     r"(?<![a-zA-Z])[fghpqFGPQT]\(|[a-zA-Z]\( ?-?[\d.]+\)|"
-    r"\\(?!frac|dfrac|tfrac|cfrac|sqrt|cdot|times|div|left|right|pm|mp|implies|Rightarrow|Longrightarrow|Leftrightarrow|iff"
-    r"|quad|qquad|begin\{align|end\{align|\\|,|;|!|:| |boxed|displaystyle|pi(?![a-z])|\{,\}|approx)|[<>≤≥≠°'’′|…]|\.\.\."
+    r"\\(?!frac|dfrac|tfrac|cfrac|sqrt|cdot|times|div|left|right|pm|mp|implies|Rightarrow|Longrightarrow|Leftrightarrow"
+    r"|iff|quad|qquad|begin\{align|end\{align|\\|,|;|!|:| |boxed|displaystyle|pi(?![a-z])|\{,\}|approx)"
+    r"|[<>≤≥≠°'’′…]|\.\.\.|\|[^|]*\|[^|]*\|"
 )
 # Words that list one equation beside another.
 OTHER_CASE = re.compile(r"\b(?:or|and)\b")
-# The words that may stand between two steps of one derivation.
-STEP_WORDS = frozenset(
-    "a add adding all an as be becomes both by can combine combining constant constants distribute distributing "
-    "divide dividing each equation expand expanding expression finally find following follows fraction fractions from "
-    "gather gathering get gets getting give gives giving have hence i in into is isolate isolating it its leads left let's "
-    "like means move moving multiply multiplying negative next now obtain obtaining of on our out positive rearrange "
-    "rearranging reduce reduces result resulting results rewrite rewriting right root roots side sides simplified "
-    "simplifies simplify simplifying simply so solution solutions solve solving square step subtract subtracting take "
-    "taking term terms that the then therefore this thus to two us value values variable we which written yield yielding "
-    "yields quadratic formula using applying compute calculate".split()
-)
-
-
 class Formula(msgspec.Struct, frozen=True):
     """An equation: its sides in plain signs, none if it is not understood; its letters; its place in the text."""
 
@@ -69,22 +78,28 @@ def false_derivations(text: str, question: str = "") -> list[str]:
     """Return the steps in letters that are false, each once: `2x = 8, then x = 5`, `(x+1)(x+2) = x^2+3x+3`."""
     if "=" not in text:
         return []
-    text = _without_indices(text[:MAX_TEXT])
+    text = _with_letters(text[:MAX_TEXT])
     false: list[str] = []
     before: Formula | None = None
     previous: Formula | None = None
     # Where x - y = 1 is given, (x-y)^2 + 2xy may be 1 + 2xy.
-    related = [found.letters for found in formulas(_without_indices(question[:MAX_TEXT])) if len(found.sides) > 1]
+    related = [found.letters for found in formulas(_with_letters(question[:MAX_TEXT])) if len(found.sides) > 1]
     last_end = 0
     for formula in formulas(text):
-        gap = text[last_end : formula.start]
+        # A term, as in "subtract $4y$ from both sides", or the form that is asked for stands between two steps.
+        if formula.shown == "y = mx + b" or ("=" not in formula.shown and len(formula.shown) <= 12):
+            continue
+        gap = text[last_end : formula.start].replace("y = mx + b", "")
         if before is not None and not _leads_on(gap, before, formula):
             before = None
         last_end = formula.end
         follows = previous if previous is not None and not gap.strip("$ \n&\\[]().,;") else None
-        for wrong in _false_expansions(formula, follows):
-            if len(_letters_in(wrong)) == 1 or not any(letters <= formula.letters for letters in related):
-                false.append(wrong)
+        is_related = any(letters <= formula.letters for letters in related)
+        expansions = _false_expansions(formula, follows)
+        false += [wrong for wrong in expansions if len(_letters_in(wrong)) == 1 or not is_related]
+        rewritten = _false_rewriting(previous, formula, gap) if previous is not None else ""
+        if rewritten:
+            false.append(rewritten)
         previous = formula
         if before is not None and before.letters == formula.letters:
             values = solutions(formula)
@@ -92,7 +107,7 @@ def false_derivations(text: str, question: str = "") -> list[str]:
             is_false = [holds(before, value, has_decimals=has_decimals) is False for value in values]
             if is_false and all(is_false) and TAKEN_BACK.search(text, last_end, last_end + 100) is None:
                 false.append(f"{before.shown}, then {formula.shown}")
-        if len(formula.letters) != 1 or len(formula.sides) < 2:
+        if len(formula.letters) != 1 or len(formula.sides) < 2 or formula.letters == {"i"}:
             # The general formula of a quadratic equation stands between the equation and its solutions.
             before = before if "±" in formula.shown and len(formula.letters) > 2 else None
         elif OTHER_CASE.search(gap[-16:]) is not None:
@@ -110,6 +125,10 @@ def _false_expansions(formula: Formula, previous: Formula | None) -> Iterator[st
     for left, right in pairwise(sides[1:]):
         if is_wrong_expansion(left, right):
             yield f"{left} = {right}"
+    if len(sides) > 2 and sides[0] not in formula.letters:
+        yield from (f"{left} = {right}" for left, right in pairwise(sides) if is_wrong_multiple(left, right))
+    elif len(sides) > 2:
+        yield from (f"{left} = {right}" for left, right in pairwise(sides[1:]) if is_wrong_multiple(left, right))
     if previous is None or len(sides) != 2 or len(previous.sides) != 2:
         return
     for here, other in ((0, 1), (1, 0)):
@@ -143,6 +162,74 @@ def is_wrong_expansion(left: str, right: str) -> bool:
         return compute(trees[0], known) != compute(trees[1], known)
     except NoArithmeticError:
         return False
+
+
+def _false_rewriting(previous: Formula, formula: Formula, gap: str) -> str:
+    """Return how an equation in letters is rewritten falsely by the next one, or ""; judged at one point.
+
+    `-3y + 2x = 6` does not become `y = -2x/3 + 2`, and `D^2 = x^2 - 12x + 3x` does not become `D^2 = x^2 - 3x`.
+    """
+    if len(previous.sides) != 2 or len(formula.sides) != 2 or "±" in previous.shown + formula.shown:
+        return ""
+    words = re.findall(r"[a-z']+", gap.lower())
+    if len(gap) > MAX_GAP or not all(word in STEP_WORDS for word in words):
+        return ""
+    (name, right), (earlier_name, earlier) = formula.sides, previous.sides
+    letters = _letters_in(right)
+    point: Known = dict(zip(sorted(formula.letters | previous.letters), POINTS, strict=False))
+    shown = f"{previous.shown}, then {formula.shown}"
+    # i is the square root of -1 and e a number where they are not letters of a word problem.
+    if "." in shown or len(formula.letters) > len(POINTS) or formula.letters & {"i", "e"}:
+        return ""
+    if name == earlier_name != "0" or right == earlier != "0":
+        first, second = (earlier, right) if name == earlier_name else (earlier_name, name)
+        is_named = name == earlier_name and len(name) > 1 and name[0].isalpha() and letters == _letters_in(earlier)
+        is_rewriting = not REWRITING_WORDS.isdisjoint(words) and len(formula.letters) == 1
+        if not (is_named and letters and not letters & _letters_in(name)) and not is_rewriting:
+            return ""
+        return shown if _differ(first, second, point) else ""
+    is_solved = name in previous.letters and name not in letters and letters == previous.letters - {name}
+    if not is_solved or len(previous.letters) < 2 or earlier_name in previous.letters:
+        return ""
+    tree = _tree(right)
+    try:
+        value = compute(tree, point) if tree is not None else Fraction(0)
+    except NoArithmeticError:
+        return ""
+    return shown if tree is not None and _differ(earlier_name, earlier, {**point, name: value}) else ""
+
+
+def _differ(left: str, right: str, known: Known) -> bool:
+    """Say whether two expressions have exact values at a point, and different ones."""
+    first, second = _tree(left), _tree(right)
+    if first is None or second is None:
+        return False
+    try:
+        values = compute(first, known), compute(second, known)
+    except NoArithmeticError:
+        return False
+    return all(isinstance(value, Fraction) for value in values) and values[0] != values[1]
+
+
+def is_wrong_multiple(left: str, right: str) -> bool:
+    """Say whether two sides are different multiples of the same letters: `M - 1/4 M = 2/3 M`."""
+    letters = _letters_in(left)
+    if not letters or letters != _letters_in(right) or len(letters) > len(POINTS):
+        return False
+    ratios = []
+    for turn in range(3):
+        known = dict(zip(sorted(letters), POINTS[turn:] + POINTS[:turn], strict=False))
+        trees = _tree(left), _tree(right)
+        if trees[0] is None or trees[1] is None:
+            return False
+        try:
+            values = compute(trees[0], known), compute(trees[1], known)
+        except NoArithmeticError:
+            return False
+        if not all(isinstance(value, Fraction) for value in values) or not values[1]:
+            return False
+        ratios.append(Fraction(values[0]) / Fraction(values[1]))
+    return len(set(ratios)) == 1 and ratios[0] != 1
 
 
 def num_terms(tree: Node) -> int:
@@ -186,8 +273,10 @@ def _of_span(content: str, start: int, end: int) -> Iterator[Formula]:
 @lru_cache(maxsize=CACHED)
 def _parts(content: str) -> tuple[str, ...]:
     """Return the equations of one formula in plain signs: of each line, before and after each implication."""
-    content = re.sub(r"\\(?:begin|end)\{align\*?\}|\\(?:pm|mp)(?![a-z])", lambda m: "±" if m[0][1] in "pm" else "", content)
+    content = SIGNS.sub("±", ALIGN.sub("", content))
     parts: list[str] = []
+    if "|" in content:
+        content = ABSOLUTE.sub(r"\\sqrt{(\1)^2}", content)
     for part in re.split(r"[;\n]", to_plain(content)):
         shown = part.strip().rstrip(".").strip()
         if shown.startswith("=") and parts:
@@ -197,15 +286,21 @@ def _parts(content: str) -> tuple[str, ...]:
     return tuple(parts)
 
 
-def _without_indices(text: str) -> str:
-    """Give each letter with an index, `v_1`, a letter that the text does not use."""
-    if "_" not in text:
+def _with_letters(text: str) -> str:
+    """Give each letter with an index, `v_1`, and each word of a line like `5 × Width = 125` a letter of its own."""
+    has_words = NAMED_LINE.search(text) is not None
+    if "_" not in text and not has_words:
         return text
-    names = list(dict.fromkeys(match[0] for match in INDEX.finditer(text)))
-    used = set(re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", text))
+    names = [match[0] for match in INDEX.finditer(text)]
+    if has_words:
+        names += [name for line in NAMED_LINE.finditer(text) for name in NAME.findall(line[0])]
+    used = set(re.findall(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])", text)) | {"e", "i"}
     free = [letter for letter in reversed(ascii_letters) if letter not in used]
-    letters = dict(zip(names, free, strict=False))
-    return INDEX.sub(lambda match: letters.get(match[0], match[0]), text)
+    letters = dict(zip(dict.fromkeys(names), free, strict=False))
+    text = INDEX.sub(lambda match: letters.get(match[0], match[0]), text)
+    if not has_words:
+        return text
+    return NAMED_LINE.sub(lambda line: NAME.sub(lambda match: letters.get(match[0], match[0]), line[0]), text)
 
 
 def _leads_on(gap: str, before: Formula, formula: Formula) -> bool:

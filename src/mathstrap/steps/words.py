@@ -60,3 +60,16 @@ NOT_BEFORE = (OPEN_WORDS | INDEX_WORDS | ARTICLES | SCALES.keys()) - {"from", "b
 NOT_AFTER = (AFTER_WORDS | SCALES.keys()) - {"per", "of"}
 # Words that may be an operator, a relation or part of a number.
 CALCULATING = frozenset((*SIGNS, *VERBS, *SCALES, *ARTICLES, "by", "of", "x", "percent"))
+# The words that may stand between two equations of one derivation: they say what is done to the first.
+STEP_WORDS = _words(
+    "a add adding all an applying as be becomes both by can combine combining compute calculate constant constants "
+    "distribute distributing divide dividing each equation expand expanding expression finally find following follows "
+    "form formula fraction fractions from gather gathering get gets getting give gives giving have hence i in into is "
+    "isolate isolating it its leads left let's like means move moving multiply multiplying negative next now obtain "
+    "obtaining of on our out positive quadratic rearrange rearranging reduce reduces result resulting results rewrite "
+    "rewriting right root roots side sides simplified simplifies simplify simplifying simply so solution solutions "
+    "solve solving square step subtract subtracting take taking term terms that the then therefore this thus to two us "
+    "using value values variable we which written yield yielding yields"
+)
+# Those after which an equation has the same sides in another form.
+REWRITING_WORDS = _words("simplify simplifies simplifying combine combining expand expanding")
