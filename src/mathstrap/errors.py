@@ -15,6 +15,8 @@ All are picklable: they cross process borders, so each takes its message as the 
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 
 class MathstrapError(Exception):
     """The base of every error raised on purpose."""
@@ -84,6 +86,20 @@ def first_line(error: BaseException) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """Return a count with its noun: `1 seed`, `2,000 seeds`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def check_least(options: object, hint: str = "", /, **least: float) -> None:
+    """Raise RecipeError at the first option below its minimum; null passes. `hint` ends the sentence."""
+    for name, bound in least.items():
+        value = getattr(options, name)
+        if value is not None and not value >= bound:
+            raise RecipeError(f"{name}: found {value}, expected {bound} or more{hint}.")
+
+
+def check_name(where: str, what: str, name: str, known: Collection[str], *, more: str = "") -> None:
+    """Raise RecipeError for a name that is not known: `formats: no such format "dop". Did you mean "dpo"?`."""
+    if name not in known:
+        raise RecipeError(f'{where}no such {what} "{name}".{suggest(name, list(known))}{more}')
 
 
 def suggest(wrong: str, known: list[str]) -> str:

@@ -122,7 +122,7 @@ def test_audit_on_the_command_line(tmp_path: Path) -> None:
         (["dedup", "FILE", "--field", "query"], "expected PART=COLUMN"),
         (["dedup", "FILE", "--field", "query=qestion"], 'no column "qestion" for the query. Did you mean "question"'),
         (["dedup", "FILE", "--reuse", "FILE"], "the pairs are of 0. Search again"),
-        (["decontaminate", "FILE", "--against", "gsm8kk"], 'no benchmark "gsm8kk". Did you mean "gsm8k"'),
+        (["decontaminate", "FILE", "--against", "gsm8kk"], 'no such benchmark "gsm8kk". Did you mean "gsm8k"'),
         (["decontaminate", "FILE", "--against", "FILE", "--ngram", "2"], "ngram_words: found 2, expected 6 or more"),
         (["audit", "FILE", "--drop", "wrong"], 'no such defect "wrong"'),
         (["audit", "FILE"], "no column holds the response"),

@@ -167,7 +167,7 @@ def test_a_published_backward_gold_with_a_lost_point_is_flagged(tmp_path: Path) 
 
 
 def test_an_unknown_benchmark_is_refused_with_a_suggestion() -> None:
-    with pytest.raises(InputError, match=r'no benchmark "gsm8".*Did you mean "gsm8k"'):
+    with pytest.raises(InputError, match=r'no such benchmark "gsm8".*Did you mean "gsm8k"'):
         load_benchmark("gsm8")
 
 

@@ -23,7 +23,7 @@ from mathstrap.backends import SERVED, TeacherOptions, open_backend
 from mathstrap.backends.copies import RESTARTS, CopiedTeacher, TeacherActor, last_line
 from mathstrap.backends.vllm import read_settings
 from mathstrap.engine.interface import Backend
-from mathstrap.errors import InputError, MathstrapError, RecipeError, missing_extra
+from mathstrap.errors import InputError, MathstrapError, check_least, missing_extra
 from mathstrap.parallel import here, taken_in_order
 
 RETRIES = 5  # of a chunk whose worker or node was lost
@@ -54,9 +54,7 @@ class ClusterOptions:
     runtime_env: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("teachers", "teacher_cpus", "teacher_gpus", "min_chunks", "chunk_seconds"):
-            if (getattr(self, name) or 0) < 0:
-                raise RecipeError(f"{name}: found {getattr(self, name)}, expected 0 or more.")
+        check_least(self, teachers=0, teacher_cpus=0, teacher_gpus=0, min_chunks=0, chunk_seconds=0)
 
 
 class Cluster(ExitStack):

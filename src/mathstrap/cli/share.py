@@ -11,7 +11,7 @@ import typer
 
 from mathstrap.cli.curate import check_choice, field_map
 from mathstrap.cli.words import hanging, indented, say
-from mathstrap.errors import InputError, counted, suggest
+from mathstrap.errors import InputError, check_name, counted
 from mathstrap.render.hostile import printable
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ def export_for(trainer: str, path: Path, overrides: list[str], *, recipe: str, o
     from mathstrap.train import TrainRecipe
     from mathstrap.train.emit import TRAINERS, emit, with_data
 
-    if trainer not in TRAINERS:
-        raise InputError(f'--for: no trainer "{trainer}".{suggest(trainer, list(TRAINERS))}')
+    check_name("--for: ", "trainer", trainer, TRAINERS)
     if recipe:
         chosen = load_recipe(TrainRecipe, recipe, overrides)
     else:

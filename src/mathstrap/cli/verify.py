@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, get_args
 
 import typer
 
-from mathstrap.errors import InputError, counted, suggest
+from mathstrap.cli.curate import check_choice, show_progress
+from mathstrap.errors import InputError, counted
 
 if TYPE_CHECKING:
     from mathstrap.audit.grade import VerifySummary
@@ -36,10 +37,8 @@ def verify(
     """Grade answers against gold answers: correct, wrong or undecided, and which rule decided."""
     from mathstrap.verify import Form, Mode
 
-    if form not in get_args(Form):
-        raise InputError(f"--form {form}: expected answer, completion or auto.{suggest(form, list(get_args(Form)))}")
-    if mode not in get_args(Mode):
-        raise InputError(f"--mode {mode}: expected strict or flexible.{suggest(mode, list(get_args(Mode)))}")
+    check_choice("--form", form, list(get_args(Form)))
+    check_choice("--mode", mode, list(get_args(Mode)))
     checked_form: Form = form  # type: ignore[assignment]
     checked_mode: Mode = mode  # type: ignore[assignment]
     if explain:
@@ -64,15 +63,8 @@ def verify(
         gold=gold, prediction=prediction, question=question, form=checked_form, grader=grader, mode=checked_mode,
         workers=workers, math_verify=math_verify,
     )  # fmt: skip
-    summary = verify_file(Path(arguments[0]), options, out=out, progress=_show_progress)
+    summary = verify_file(Path(arguments[0]), options, out=out, progress=show_progress)
     _print_summary(summary, out)
-
-
-def _show_progress(rows: int) -> None:
-    import sys
-
-    if sys.stderr.isatty():
-        typer.echo(f"\r{rows:,} rows", nl=False, err=True)
 
 
 def _print_summary(summary: VerifySummary, out: Path | None) -> None:

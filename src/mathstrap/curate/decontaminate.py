@@ -13,7 +13,7 @@ import msgspec
 from mathstrap.curate.hashed_words import HashedWords, begins_run, hashed_words, runs_of
 from mathstrap.curate.rewording import Rewordings, gist_of
 from mathstrap.curate.wording import words
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, check_least
 from mathstrap.parallel import ChunkMap, chunks_of, here
 from mathstrap.problems.wrappers import bare_question
 
@@ -63,12 +63,9 @@ class DecontaminateOptions:
     max_chars: int = 20_000
 
     def __post_init__(self) -> None:
-        if self.ngram_words < MIN_WORDS:
-            raise RecipeError(f"ngram_words: found {self.ngram_words}, expected {MIN_WORDS} or more.")
+        check_least(self, ngram_words=MIN_WORDS, top_k=1)
         if not 0 < self.min_coverage <= 1:
             raise RecipeError(f"min_coverage: found {self.min_coverage}, expected a share above 0, at most 1.")
-        if self.top_k < 1:
-            raise RecipeError(f"top_k: found {self.top_k}, expected 1 or more.")
 
 
 class Match(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from mathstrap.curate.hashed_words import MASK, begins_run, hashed_words, runs_of, word_hash
 from mathstrap.curate.wording import formulas, jaccard
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, check_least
 from mathstrap.parallel import ChunkMap, chunks_of, here
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ class DedupOptions:
             raise RecipeError(
                 f"floor, threshold: found {self.floor} and {self.threshold}, expected 0 < floor <= threshold <= 1."
             )
-        if self.shingle_words < 1:
-            raise RecipeError(f"shingle_words: found {self.shingle_words}, expected 1 or more.")
+        check_least(self, shingle_words=1)
         if self.num_perm < SLOTS_PER_BAND or self.num_perm % SLOTS_PER_BAND:
             raise RecipeError(f"num_perm: found {self.num_perm}, expected a multiple of {SLOTS_PER_BAND}.")
 

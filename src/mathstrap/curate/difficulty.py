@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, check_least
 
 Place = Literal["inside", "too_hard", "too_easy", "too_few_draws"]
 
@@ -33,8 +33,7 @@ class DifficultyOptions:
                 f"min_pass_rate, max_pass_rate: found {self.min_pass_rate} and {self.max_pass_rate}, "
                 "expected 0 <= min <= max <= 1."
             )
-        if self.min_draws < 1:
-            raise RecipeError(f"min_draws: found {self.min_draws}, expected 1 or more.")
+        check_least(self, min_draws=1)
 
 
 def pass_rate(num_correct: int, num_draws: int) -> float | None:

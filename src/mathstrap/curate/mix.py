@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, check_least
 from mathstrap.types import Sample
 
 FIELDS = ("type", "dataset", "method", "seed", "gold", "teacher", "outcome")
@@ -68,10 +68,7 @@ class MixOptions:
         shares = sum(target.share or 0 for target in self.targets)
         if shares > 1 + 1e-9:
             raise RecipeError(f"targets: the shares add up to {shares:g}, expected at most 1.")
-        if self.total is not None and self.total < 0:
-            raise RecipeError(f"total: found {self.total}, expected 0 or more.")
-        if self.max_per_seed is not None and self.max_per_seed < 1:
-            raise RecipeError(f"max_per_seed: found {self.max_per_seed}, expected 1 or more.")
+        check_least(self, total=0, max_per_seed=1)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, check_least
 
 Tried = Mapping[str, tuple[int, int]]
 
@@ -45,9 +45,7 @@ class SamplingOptions:
     weights: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("draws", "target", "max_tries", "probe", "max_per_round"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name}: found {getattr(self, name)}, expected 1 or more.")
+        check_least(self, draws=1, target=1, max_tries=1, probe=1, max_per_round=1)
         for group, weight in self.weights.items():
             if not weight >= 0:
                 raise RecipeError(f"weights.{group}: found {weight}, expected 0 or more.")

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import check_least
 from mathstrap.types import Outcome
 
 # A longer answer is a solution that was read as an answer, and comparing it with every other one is slow.
@@ -45,9 +45,7 @@ class VoteOptions:
     calibration: tuple[float, float, float] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("judge_answers", "judge_numbers", "judge_draws"):
-            if getattr(self, name) < 1:
-                raise RecipeError(f"{name}: found {getattr(self, name)}, expected 1 or more.")
+        check_least(self, judge_answers=1, judge_numbers=1, judge_draws=1)
 
 
 @dataclass(frozen=True, kw_only=True)

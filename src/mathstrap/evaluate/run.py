@@ -17,7 +17,7 @@ from mathstrap.backends import TeacherOptions, open_backend, price_of
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.events import Listener
 from mathstrap.engine.limits import Limits
-from mathstrap.errors import InputError, RecipeError, suggest
+from mathstrap.errors import InputError, RecipeError, check_least, check_name
 from mathstrap.evaluate.live import EvalProgress, LiveGrading
 from mathstrap.evaluate.logs import LOGS
 from mathstrap.evaluate.metrics import TieRule
@@ -86,14 +86,10 @@ class EvalOptions:
     def __post_init__(self) -> None:
         if not self.benchmarks:
             raise RecipeError("benchmarks: found none. For example: --benchmarks gsm8k,math500.")
-        for name in ("draws", "offset"):
-            if getattr(self, name) < 0:
-                raise RecipeError(f"{name}: found {getattr(self, name)}, expected 0 or more.")
-        if self.limit is not None and self.limit < 1:
-            raise RecipeError(f"limit: found {self.limit}, expected 1 or more, or null for all.")
+        check_least(self, draws=0, offset=0)
+        check_least(self, ", or null for all", limit=1)
         for name in self.logs:
-            if name not in LOGS:
-                raise RecipeError(f'logs: no log format "{name}".{suggest(name, list(LOGS))}')
+            check_name("logs: ", "log format", name, LOGS)
 
 
 @dataclass(frozen=True, kw_only=True)

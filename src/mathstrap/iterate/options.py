@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, check_least
 from mathstrap.evaluate import EvalOptions
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.plugins import is_own
@@ -47,8 +47,7 @@ class IterateRecipe:
     processes: int = 1
 
     def __post_init__(self) -> None:
-        if self.rounds < 1:
-            raise RecipeError(f"rounds: found {self.rounds}, expected 1 or more.")
+        check_least(self, rounds=1)
         if not 0 < self.hardest <= 1:
             raise RecipeError(f"hardest: found {self.hardest}, expected a share above 0, at most 1.")
         if not 0 <= self.guard < 1:

@@ -22,7 +22,7 @@ from mathstrap.curate.sampling import SamplingOptions
 from mathstrap.curate.vote import VoteOptions
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.limits import Limits
-from mathstrap.errors import RecipeError, suggest
+from mathstrap.errors import RecipeError, check_least, check_name
 from mathstrap.pipeline.panel import MixedTeacher, Panel, PanelStage, StageOptions, panel_of
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions
@@ -54,12 +54,7 @@ class MethodOptions:
     least_draws: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        if self.draws < self.least_draws:
-            raise RecipeError(
-                f"draws: found {self.draws}, expected {self.least_draws} or more; set enabled: false to leave it out."
-            )
-        if self.count is not None and self.count < 1:
-            raise RecipeError(f"count: found {self.count}, expected 1 or more; set enabled: false to leave it out.")
+        check_least(self, "; set enabled: false to leave it out", draws=self.least_draws, count=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,9 +195,7 @@ class PromptsOptions:
 
     def __post_init__(self) -> None:
         known = ["auto", *LANGUAGE_NAMES]
-        if self.language not in known:
-            sentence = f'language: no such language "{self.language}".{suggest(self.language, known)}'
-            raise RecipeError(f"{sentence} Known: {', '.join(known)}.")
+        check_name("language: ", "language", self.language, known, more=f" Known: {', '.join(known)}.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,9 +212,8 @@ class VerifyOptions:
     def __post_init__(self) -> None:
         from mathstrap.verify import GRADERS
 
-        graders = [*GRADERS, "metamath-2024"]
-        if self.grader not in graders and not is_own(self.grader):
-            raise RecipeError(f'grader: no such grader "{self.grader}".{suggest(self.grader, graders)}')
+        if not is_own(self.grader):
+            check_name("grader: ", "grader", self.grader, [*GRADERS, "metamath-2024"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,8 +260,7 @@ class CurateOptions:
     difficulty: DifficultyOptions | None = None
 
     def __post_init__(self) -> None:
-        if self.max_per_problem is not None and self.max_per_problem < 1:
-            raise RecipeError(f"max_per_problem: found {self.max_per_problem}, expected 1 or more, or null for all.")
+        check_least(self, ", or null for all", max_per_problem=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,8 +320,7 @@ class RunRecipe:
                 is_mixed = len(panel.members) > 1
                 name = f"teachers.{member.label}" if is_mixed else f"{where}.teacher" if member.label else "teacher"
                 if backend not in BACKENDS and not is_own(backend):
-                    hint = suggest(backend, [*BACKENDS, *SERVERS])
-                    raise RecipeError(f'{name}.backend: no such backend "{backend}".{hint}')
+                    check_name(f"{name}.backend: ", "backend", backend, [*BACKENDS, *SERVERS])
                 if is_mixed and backend == "openai_batch":
                     raise RecipeError(
                         f"{name}.backend: a Batch API takes the plan whole and cannot share it in a mix. Use the "

@@ -12,7 +12,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, check_name
 from mathstrap.files.rows import iter_rows
 from mathstrap.hub.rows import hub_rows
 from mathstrap.plugins import is_own, load_own
@@ -202,8 +202,7 @@ def find_benchmark(name: str) -> Benchmark:
     """Return the entry of a name, or one of the user's own; raises InputError with the closest name."""
     if is_own(name):
         return load_own(name, Benchmark, where="--benchmarks")
-    if name not in BENCHMARKS:
-        raise InputError(f'no benchmark "{name}".{suggest(name, list(BENCHMARKS))} `mathstrap eval --list` shows all.')
+    check_name("", "benchmark", name, BENCHMARKS, more=" `mathstrap eval --list` shows all.")
     return BENCHMARKS[name]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, check_name, suggest
 from mathstrap.problems.choices import choice_named, choices_of, with_choices
 from mathstrap.problems.golds import BadGold, read_gold
 from mathstrap.problems.presets import chat_of, has_value, json_value, layout_of, value_at
@@ -51,8 +51,7 @@ def find_columns(
     """
     known = [part.name for part in fields(Columns) if part.name not in ("extra", "lettered", "by_place", "preset")]
     for part, column in (fields_given or {}).items():
-        if part not in known:
-            raise InputError(f'fields: no such part "{part}".{suggest(part, known)}')
+        check_name("fields: ", "part", part, known)
         if not has_value(row, column):
             raise InputError(
                 f'{where}: no column "{column}" for the {part}.{suggest(column, [str(key) for key in row])}'

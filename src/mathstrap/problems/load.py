@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from msgspec.structs import replace
 
-from mathstrap.errors import InputError, RecipeError, counted, suggest
+from mathstrap.errors import InputError, check_least, check_name, counted, suggest
 from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
 from mathstrap.problems.choices import choice_named, choices_of, label_of, with_choices
@@ -95,15 +95,12 @@ class SeedsOptions:
 
     def __post_init__(self) -> None:
         known = ["id", "question", "answer", "solution", "context", "options", *TAG_FIELDS]
-        if self.preset and self.preset not in PRESETS:
-            raise RecipeError(f'preset: no such format "{self.preset}".{suggest(self.preset, list(PRESETS))}')
+        if self.preset:
+            check_name("preset: ", "format", self.preset, PRESETS)
         for name in self.fields:
-            if name not in known:
-                raise RecipeError(f'fields: no such field "{name}".{suggest(name, known)}')
-        if self.offset < 0:
-            raise RecipeError(f"offset: found {self.offset}, expected 0 or more.")
-        if self.limit is not None and self.limit < 1:
-            raise RecipeError(f"limit: found {self.limit}, expected 1 or more, or null for all.")
+            check_name("fields: ", "field", name, known)
+        check_least(self, offset=0)
+        check_least(self, ", or null for all", limit=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from typing import Literal, cast, get_args
 
 import msgspec
 
-from mathstrap.errors import InputError, suggest
+from mathstrap.errors import InputError, check_name, suggest
 from mathstrap.types import Message, Method, Request, Sampling, Style
 
 PromptStage = Literal[
@@ -251,6 +251,5 @@ def check_prompt_files(files: Mapping[str, str]) -> None:
     """Load every prompt of `files` (see choose_prompt); raises InputError for an unknown key or a bad file."""
     known = [name for stage in PROMPT_STAGES for name in (stage, f"{stage}.gsm8k", f"{stage}.math")]
     for key, source in files.items():
-        if key not in known:
-            raise InputError(f'prompts: no such key "{key}".{suggest(key, known)}')
+        check_name("prompts: ", "key", key, known)
         load_prompt(source)

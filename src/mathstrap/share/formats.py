@@ -15,7 +15,7 @@ import msgspec
 from mathstrap.augment.sentences import split_sentences
 from mathstrap.curate.difficulty import DifficultyOptions, place_in_window
 from mathstrap.curate.paths import false_equations
-from mathstrap.errors import RecipeError, suggest
+from mathstrap.errors import RecipeError, check_least, check_name
 from mathstrap.share.export import FORMATS, Ending, Reasoning, Row, finish_response
 from mathstrap.share.groups import Draw, DrawGroup, Instruction, ask_in
 from mathstrap.types import Style
@@ -56,8 +56,7 @@ class FormatOptions:
     reasoning: Reasoning = "drop"
 
     def __post_init__(self) -> None:
-        if self.max_pairs < 1:
-            raise RecipeError(f"max_pairs: found {self.max_pairs}, expected 1 or more.")
+        check_least(self, max_pairs=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +83,7 @@ class ExportOptions:
     def __post_init__(self) -> None:
         known = [*FORMATS, *GROUP_FORMATS]
         for name in self.formats:
-            if name not in known:
-                raise RecipeError(f'formats: no such format "{name}".{suggest(name, known)}')
+            check_name("formats: ", "format", name, known)
         if "openai" in self.formats and self.reasoning == "column":
             raise RecipeError(
                 "reasoning: the format openai takes messages and no other column. Use drop or keep, or take chat."

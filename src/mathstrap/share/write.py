@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import msgspec
 
-from mathstrap.errors import InputError
+from mathstrap.errors import check_name
 from mathstrap.files.rundir import RunDir
 from mathstrap.files.tables import replacing, write_atomically
 from mathstrap.share.export import EXAMPLE, FORMATS, Ending, Row, count_table, finish_response, sample_row
@@ -434,8 +434,5 @@ def one_line(value: Any) -> str:
 
 def check_formats(names: Sequence[str]) -> None:
     """Raise InputError for a format that does not exist."""
-    from mathstrap.errors import suggest
-
     for name in names:
-        if name not in FORMATS and name not in GROUP_FORMATS:
-            raise InputError(f'no such format "{name}".{suggest(name, [*FORMATS, *GROUP_FORMATS])}')
+        check_name("", "format", name, [*FORMATS, *GROUP_FORMATS])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
-from mathstrap.errors import RecipeError, suggest
+from mathstrap.errors import RecipeError, check_name
 from mathstrap.evaluate import EvalOptions
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.train import TrainRecipe
@@ -176,8 +176,7 @@ class StudyRecipe:
         for name in self.arms:
             if not re.fullmatch(r"[A-Za-z0-9_.+]+", name):
                 raise RecipeError(f'arms: the name "{name}" becomes a folder; use letters, digits, ".", "_" and "+".')
-        if self.reference not in self.arms:
-            raise RecipeError(f'reference: no arm "{self.reference}".{suggest(self.reference, list(self.arms))}')
+        check_name("reference: ", "arm", self.reference, self.arms)
         sizes = [size for name in self.arms for size in self.sizes_of(name)]
         if not self.rng_seeds or len(set(self.rng_seeds)) < len(self.rng_seeds) or any(size < 0 for size in sizes):
             raise RecipeError("rng_seeds and sizes: expected at least one seed, each once, and sizes of 0 or more.")

@@ -5,18 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from mathstrap.errors import RecipeError
+from mathstrap.errors import RecipeError, check_least
 
 Method = Literal["full", "lora", "qlora"]
 Precision = Literal["auto", "bf16", "fp32"]
 Artefact = Literal["merged", "gguf"]
-
-
-def check_least(options: object, **least: int) -> None:
-    """Raise RecipeError at the first option below its minimum."""
-    for name, bound in least.items():
-        if getattr(options, name) < bound:
-            raise RecipeError(f"{name}: found {getattr(options, name)}, expected {bound} or more.")
 
 
 def check_share(options: object, **top: float) -> None:

@@ -19,7 +19,7 @@ from mathstrap.backends.served.endpoints import Endpoint, Endpoints
 from mathstrap.backends.served.fault import error_detail, error_for, exhausted_for, status_of
 from mathstrap.backends.served.stream import as_one_object
 from mathstrap.backends.served.unpack import ACCEPTED, LARGEST_BODY_BYTES, unpacked
-from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, suggest
+from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, check_name
 from mathstrap.redact import redact
 from mathstrap.types import Completion, Request
 
@@ -303,8 +303,7 @@ def check_options(options: TeacherOptions) -> None:
         )
     known = ["max_n"]
     for name in options.settings:
-        if name not in known:
-            raise InputError(f'teacher.settings: no such setting "{name}".{suggest(name, known)}')
+        check_name("teacher.settings: ", "setting", name, known)
 
 
 def open_teacher(options: TeacherOptions) -> OpenAITeacher:

@@ -34,7 +34,7 @@ from mathstrap.engine.budget import reservation_for
 from mathstrap.engine.interface import AskReport, AskSettings, Sink
 from mathstrap.engine.jobs import NOTHING_RESERVED, Job
 from mathstrap.engine.ledger import Ledger
-from mathstrap.errors import InputError, PromptRefused, TeacherError, TransientError, suggest
+from mathstrap.errors import PromptRefused, TeacherError, TransientError, check_name
 from mathstrap.types import Request
 
 ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
@@ -441,9 +441,8 @@ def result_of(line: dict[str, Any]) -> tuple[int, bytes]:
 def read_settings(options: TeacherOptions) -> BatchSettings:
     """Return the checked settings; raises InputError with the key that is wrong."""
     settings = checked_settings(BatchSettings, options.settings, least=1)
-    api = settings.api
-    if api and api not in APIS:
-        raise InputError(f'teacher.settings.api: no such Batch API "{api}".{suggest(api, list(APIS))}')
+    if settings.api:
+        check_name("teacher.settings.api: ", "Batch API", settings.api, APIS)
     return settings
 
 
