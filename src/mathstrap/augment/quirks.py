@@ -94,7 +94,7 @@ def count_quirks(problems: Iterable[Problem], quirks: Sequence[Quirk] = QUIRKS) 
     counts = dict.fromkeys((quirk.name for quirk in quirks), 0)
     seeds = dict.fromkeys(counts, 0)
     totals = dict.fromkeys(counts, 0)
-    examples: dict[str, tuple[str, str]] = {}
+    examples: dict[str, dict[str, str]] = {}
     present: set[Style] = set()
     for problem in problems:
         present.add(problem.style)
@@ -111,19 +111,13 @@ def count_quirks(problems: Iterable[Problem], quirks: Sequence[Quirk] = QUIRKS) 
             seeds[quirk.name] += bool(spoiled)
             if spoiled:
                 token, becomes = spoiled[0]
-                examples.setdefault(quirk.name, (problem.id, f"{token}: {becomes}" if token else becomes))
+                example = f"{token}: {becomes}" if token else becomes
+                examples.setdefault(quirk.name, {"example_id": problem.id, "example": example})
     return [
         QuirkCount(
-            name=quirk.name,
-            unit=quirk.unit,
-            reference=quirk.reference,
-            ours=quirk.ours,
-            count=counts[quirk.name],
-            total=totals[quirk.name],
-            num_seeds=seeds[quirk.name],
-            example_id=examples.get(quirk.name, ("", ""))[0],
-            example=examples.get(quirk.name, ("", ""))[1],
+            name=quirk.name, unit=quirk.unit, reference=quirk.reference, ours=quirk.ours, count=counts[quirk.name],
+            total=totals[quirk.name], num_seeds=seeds[quirk.name], **examples.get(quirk.name, {}),
         )
         for quirk in quirks
         if present.intersection(quirk.styles)
-    ]
+    ]  # fmt: skip

@@ -22,36 +22,34 @@ from mathstrap.types import Problem, Style
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deduplicated:
+class Sifted:
+    """The rows that stay, in order, and those that were dropped, each with its reason."""
+
+    kept: Records[Row]
+    dropped: Records[Row]
+
+    def __repr__(self) -> str:
+        return f"<{counted(len(self.kept), 'row')} kept, {len(self.dropped):,} dropped>"
+
+    def _repr_html_(self) -> str:
+        return self.kept._repr_html_() + self.dropped._repr_html_()
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Deduplicated(Sifted):
     """The kept rows in order, and the dropped rows, each with `repeats`: the place, from 0, of the kept row it repeats.
 
     `pairs` are all similar pairs, by place, including those below the threshold.
     """
 
-    kept: Records[Row]
-    dropped: Records[Row]
     pairs: list[DuplicatePair]
 
-    def __repr__(self) -> str:
-        return f"<{counted(len(self.kept), 'row')} kept, {len(self.dropped):,} dropped>"
 
-    def _repr_html_(self) -> str:
-        return self.kept._repr_html_() + self.dropped._repr_html_()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decontaminated:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Decontaminated(Sifted):
     """The kept rows in order, the dropped rows, each with `overlaps`, and the certificate, which counts by test set."""
 
-    kept: Records[Row]
-    dropped: Records[Row]
     certificate: Certificate
-
-    def __repr__(self) -> str:
-        return f"<{counted(len(self.kept), 'row')} kept, {len(self.dropped):,} dropped>"
-
-    def _repr_html_(self) -> str:
-        return self.kept._repr_html_() + self.dropped._repr_html_()
 
 
 def dedup(

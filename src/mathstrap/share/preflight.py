@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, Literal
@@ -270,11 +271,26 @@ def tried_as_verl(*, solution_str: Any, ground_truth: Any, **_: Any) -> float:
     return assess(solution_str, ground_truth).reward or 0.0
 
 
-class RewardRows:
-    """The rows of a format whose replies are rewarded in training: grpo, verl."""
+class RowCheck:
+    """What the checks of all formats share: the options, the findings, and the length of a prompt."""
 
     def __init__(self, options: PreflightOptions, result: Preflight, measure: Callable[[Any], int]) -> None:
         self.options, self.result, self.measure = options, result, measure
+
+    def length(self, number: int, prompt: Any) -> None:
+        """Report a prompt that is longer than the limit."""
+        if self.options.max_prompt is not None and (length := self.measure(prompt)) > self.options.max_prompt:
+            self.result.add("prompt_too_long", number, f"{length:,} {self.result.unit}")
+
+    def end(self) -> None:
+        """Report what only the whole file shows; nothing by default."""
+
+
+class RewardRows(RowCheck):
+    """The rows of a format whose replies are rewarded in training: grpo, verl."""
+
+    def __init__(self, options: PreflightOptions, result: Preflight, measure: Callable[[Any], int]) -> None:
+        super().__init__(options, result, measure)
         self.is_verl = options.format == "verl"
         self.golds: dict[bytes, str] = {}
         own = tried_as_verl if self.is_verl else tried_as_trl
@@ -380,10 +396,7 @@ class RewardRows:
 
     def prompt(self, number: int, prompt: Any, layouts: Sequence[Layout]) -> None:
         """Check the length of a prompt and its worked examples."""
-        if self.options.max_prompt is not None:
-            length = self.measure(prompt)
-            if length > self.options.max_prompt:
-                self.result.add("prompt_too_long", number, f"{length:,} {self.result.unit}")
+        self.length(number, prompt)
         for shot in shots_of(prompt):
             if not layout_of(shot, "any"):
                 self.result.add("fewshot_unreadable", number, shot.strip()[-80:])
@@ -412,26 +425,25 @@ class RewardRows:
             code = "repeated_prompt" if is_same else "conflicting_golds"
             self.result.add(code, number, f"{before} and {gold}")
 
-    def end(self) -> None:
-        """Do nothing: no finding of this format needs the whole file."""
-
-
-class LabelledRows:
+class LabelledRows(RowCheck):
     """The rows of a format whose replies carry labels: dpo, kto, orm, steps."""
 
     def __init__(self, options: PreflightOptions, result: Preflight, measure: Callable[[Any], int]) -> None:
-        self.options, self.result, self.measure = options, result, measure
+        super().__init__(options, result, measure)
         self.labels: Counter[bool] = Counter()
 
     def rows(self, batch: Sequence[tuple[int, Row]]) -> None:
         """Check some rows."""
-        check = {"dpo": self.pair, "kto": self.reply, "orm": self.path, "steps": self.steps}[self.options.format]
+        checks: dict[str, Callable[[int, Row], None]] = {
+            "dpo": self.pair, "steps": self.steps, "kto": partial(self.labelled, column="completion", kind=bool),
+            "orm": partial(self.labelled, column="path", kind=int),
+        }  # fmt: skip
+        check = checks[self.options.format]
         for number, row in batch:
             prompt = prompt_in(number, row, self.options, self.result)
             if prompt is None:
                 continue
-            if self.options.max_prompt is not None and (length := self.measure(prompt)) > self.options.max_prompt:
-                self.result.add("prompt_too_long", number, f"{length:,} {self.result.unit}")
+            self.length(number, prompt)
             check(number, row)
 
     def outcome(self, row: Row, reply: str) -> str:
@@ -459,14 +471,6 @@ class LabelledRows:
             self.result.add("chosen_wrong", number, chosen[-80:])
         if self.outcome(row, rejected) == "correct":
             self.result.add("rejected_right", number, rejected[-80:])
-
-    def reply(self, number: int, row: Row) -> None:
-        """Check a row of a reply and a label."""
-        self.labelled(number, row, "completion", bool)
-
-    def path(self, number: int, row: Row) -> None:
-        """Check a row of a path and a label, 0 or 1."""
-        self.labelled(number, row, "path", int)
 
     def labelled(self, number: int, row: Row, column: str, kind: type) -> None:
         """Check a reply against its label."""
@@ -511,11 +515,8 @@ class LabelledRows:
         self.result.add("kto_weights", 0, f"{right:,} true, {wrong:,} false: set {name} to {low:.2f} to {high:.2f}")
 
 
-class ChatRows:
+class ChatRows(RowCheck):
     """The rows of an OpenAI fine-tuning file."""
-
-    def __init__(self, options: PreflightOptions, result: Preflight, measure: Callable[[Any], int]) -> None:
-        self.options, self.result, self.measure = options, result, measure
 
     def rows(self, batch: Sequence[tuple[int, Row]]) -> None:
         """Check some rows."""
@@ -523,10 +524,8 @@ class ChatRows:
             reason = self.fault(row)
             if reason:
                 self.result.add("broken_row", number, reason)
-            elif self.options.max_prompt is not None:
-                length = self.measure(row["messages"][:-1])
-                if length > self.options.max_prompt:
-                    self.result.add("prompt_too_long", number, f"{length:,} {self.result.unit}")
+            else:
+                self.length(number, row["messages"][:-1])
 
     @staticmethod
     def fault(row: Row) -> str:

@@ -393,26 +393,25 @@ def _count_replies(tally: _Tally, records: RunRecords) -> dict[str, int]:
         tally.other.pay(reply)
         return False
 
-    for reply in filter(is_planned, records.rewrites):
+    def pay(reply: ReplyUsage | Completion) -> list[MethodCounts]:
         if tally.is_mixed:
             tally.who[reply.request] = reply.teacher or reply.model
-        for cell in tally.both(reply.request):
+        cells = tally.both(reply.request)
+        for cell in cells:
             cell.pay(reply)
         tally.reply(reply)
+        return cells
+
+    for reply in filter(is_planned, records.rewrites):
+        pay(reply)
     for reply in filter(is_planned, records.replies):
-        if tally.is_mixed:
-            tally.who[reply.request] = reply.teacher or reply.model
+        cells = pay(reply)
         if is_check(reply.request):  # paid for, but not an answer to the question
-            for cell in tally.both(reply.request):
-                cell.pay(reply)
-            tally.reply(reply)
             continue
-        for cell in tally.both(reply.request):
-            if reply.request not in tokens:  # an edited prompt leaves an older reply, which is paid but not counted
+        if reply.request not in tokens:  # an edited prompt leaves an older reply, which is paid but not counted
+            for cell in cells:
                 cell.asked += 1
                 cell.answered += 1
-            cell.pay(reply)
-        tally.reply(reply)
         tokens[reply.request] = reply.tokens_out
     broken = {
         failure.id

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
@@ -157,21 +157,22 @@ class _Parser:
             right = Operation("*", right, self.factor())
         return right
 
-    def nested(self) -> Node:
+    def nested(self, level: Callable[[], Node]) -> Node:
+        """Read one level deeper; raises beyond MAX_DEPTH."""
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise NoArithmeticError("nested too deeply")
-        node = self.factor()
+        node = level()
         self.depth -= 1
         return node
 
     def factor(self) -> Node:
         if self.peek() == "-":
             self.at += 1
-            return Operation("*", Number(NEGATIVE_ONE, -1), self.nested())
+            return Operation("*", Number(NEGATIVE_ONE, -1), self.nested(self.factor))
         if self.peek() == "+":
             self.at += 1
-            return self.nested()
+            return self.nested(self.factor)
         node = self.atom()
         if self.peek() == "!":
             self.at += 1
@@ -180,28 +181,23 @@ class _Parser:
                 raise NoArithmeticError("a double factorial")
         if self.peek() == "^":
             self.at += 1
-            node = Operation("^", node, self.nested())
+            node = Operation("^", node, self.nested(self.factor))
         while self.peek() == "%":
             self.at += 1
             node = Operation("/", node, Number(HUNDRED, -1))
         return node
 
     def bracket(self) -> Node:
-        """Read the content of an opened bracket."""
-        self.depth += 1
-        if self.depth > MAX_DEPTH:
-            raise NoArithmeticError("nested too deeply")
-        node = self.sum()
-        self.depth -= 1
+        """Read the content of an opened bracket, and the sign that closes it."""
+        node = self.nested(self.sum)
+        if self.take() != ")":
+            raise NoArithmeticError("a bracket is open")
         return node
 
     def atom(self) -> Node:
         token = self.take()
         if token == "(":  # noqa: S105 - a bracket
-            node = self.bracket()
-            if self.take() != ")":
-                raise NoArithmeticError("a bracket is open")
-            return node
+            return self.bracket()
         if token in ("sqrt", "binom"):
             return self.call(token)
         if token[:1].isalpha():
@@ -223,8 +219,6 @@ class _Parser:
             if self.take() != "(":
                 raise NoArithmeticError("a function of what?")
             operands.append(self.bracket())
-            if self.take() != ")":
-                raise NoArithmeticError("a bracket is open")
         return FunctionCall(name, tuple(operands))
 
     def number(self, token: str) -> Number:

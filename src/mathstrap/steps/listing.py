@@ -13,6 +13,7 @@ import re
 import statistics
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -175,14 +176,8 @@ class _Walk:
             case ast.For(target=target, iter=source, body=body, orelse=[]):
                 self.loop(target, source, body)
             case ast.While(test=test, body=body, orelse=[]):
-                while self.value(test):
-                    self.spend()
-                    try:
-                        self.block(body)
-                    except _BreakError:
-                        break
-                    except _ContinueError:
-                        continue
+                while self.value(test) and self.goes_on(body):
+                    pass
             case ast.FunctionDef(name=name, args=args, body=body, decorator_list=[]):
                 if args.vararg or args.kwarg or args.kwonlyargs or args.defaults or args.posonlyargs:
                     raise UnknownError("parameters")
@@ -210,14 +205,19 @@ class _Walk:
 
     def loop(self, target: ast.expr, source: ast.expr, body: list[ast.stmt]) -> None:
         for item in self.items(self.value(source)):
-            self.spend()
             self.assign(target, item)
+            if not self.goes_on(body):
+                break
+
+    def goes_on(self, body: list[ast.stmt]) -> bool:
+        """Walk the body of a loop once; say whether the loop goes on."""
+        self.spend()
+        with suppress(_ContinueError):
             try:
                 self.block(body)
             except _BreakError:
-                break
-            except _ContinueError:
-                continue
+                return False
+        return True
 
     def assign(self, target: ast.expr, value: Any) -> None:
         match target:
@@ -278,10 +278,8 @@ class _Walk:
             case ast.BinOp(left=left, op=op, right=right):
                 self.num_calculations += 1
                 return self.operate(op, self.value(left), self.value(right))
-            case ast.UnaryOp(op=ast.USub(), operand=operand):
-                return -self.number(operand)
-            case ast.UnaryOp(op=ast.UAdd(), operand=operand):
-                return self.number(operand)
+            case ast.UnaryOp(op=ast.USub() | ast.UAdd() as op, operand=operand):
+                return -self.number(operand) if isinstance(op, ast.USub) else self.number(operand)
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return not self.value(operand)
             case ast.Compare(left=left, ops=ops, comparators=others):
@@ -379,9 +377,7 @@ class _Walk:
     def operate(self, op: ast.operator, left: Any, right: Any) -> Any:
         if isinstance(left, _Formula) or isinstance(right, _Formula):
             return _combine(op, left, right)
-        if isinstance(left, list) and isinstance(right, list) and isinstance(op, ast.Add):
-            return left + right
-        if isinstance(left, str) and isinstance(right, str) and isinstance(op, ast.Add):
+        if type(left) is type(right) and type(left) in (list, str) and isinstance(op, ast.Add):
             return left + right
         if not (isinstance(left, int | float | Fraction) and isinstance(right, int | float | Fraction)):
             raise UnknownError("an operation")

@@ -44,7 +44,8 @@ _STRUCTURES = (Group, Matrix, Union, Relation, Ratio)
 MAX_CASES = 20
 MAX_CONSTANTS = 3  # of a function, tried in every order
 MAX_UNORDERED = 200  # members without a value are compared pair by pair up to here
-_MEMBERS_WITH_FINGERPRINTS = 6  # fewer are compared pair by pair
+# Fewer are compared pair by pair. Two equal sets of 188 surds took 5 s in pairs, and 0.1 s by their values.
+_MEMBERS_WITH_FINGERPRINTS = 6
 _GENERIC_NAMES = frozenset(
     {"answer", "result", "total", "value", "solution", "ans", "final answer", "total number", "output"}
 )

@@ -13,6 +13,8 @@ WORD_NUMBER = (
     r"|sixty|seventy"
     r"|eighty|ninety|hundred|thousand)"
 )
+# A check, a note or a courtesy behind a conclusion would hide it: without this module 4,750 of 13,083 generated replies
+# had no answer, with it 7 have none.
 MAX_REMARKS = 8
 MAX_CHARS = 300  # of one remark
 
