@@ -11,7 +11,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "mathstrap"
 
 # Lowest first; a module may import from its own layer and from those above it in this list.
 LAYERS = [
-    ["types", "errors", "redact", "version", "parallel", "thought", "called", "numerals", "steps"],
+    ["types", "errors", "redact", "version", "parallel", "thought", "called", "numerals", "patterns", "steps"],
     ["plugins", "recipe", "files", "hub", "prompts", "engine", "bundled"],
     ["verify", "augment", "stats", "backends"],
     ["problems", "train", "render", "embedding"],

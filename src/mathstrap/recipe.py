@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from mathstrap.errors import RecipeError, suggest
+from mathstrap.patterns import regex
 from mathstrap.redact import key_in, public
 
 T = TypeVar("T")
 MOST_VALUES = 20_000  # with aliases expanded, because a few of them can stand for gigabytes
-EXPONENT = re.compile(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)[eE][-+]?\d+")
+EXPONENT = regex(r"[-+]?(?:\d++(?:\.\d*+)?|\.\d++)[eE][-+]?\d+")
 
 
 def recipe_names() -> list[str]:

@@ -13,27 +13,29 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from mathstrap.patterns import regex
+
 # Keys by the formats of their issuers, a private key's first line, and a password inside an address.
-_KEYS = re.compile(
+_KEYS = regex(
     r"\bsk-[A-Za-z0-9_-]{20,}|\bhf_[A-Za-z0-9]{30,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bAIza[0-9A-Za-z_-]{35}|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
     r"|://[^/\s:@]{1,200}:[^/\s@]{1,200}@|(?i:\bbearer\s+[\w.~+/-]{8,}|\bapi-?key['\"]?\s*[:=]\s*['\"]?[\w.~+/-]{8,})"
 )
 # A key in place of a setting, by the prefixes of key issuers.
-_KEY_VALUE = re.compile(
+_KEY_VALUE = regex(
     r"\b(?:sk-|sk_|hf_|gsk_|xai-|pplx-|nvapi-|r8_|tgp_|gh[pousr]_|github_pat_|csk-|fw_|AIza)[A-Za-z0-9_-]{16,}"
     r"|\bAKIA[0-9A-Z]{16}\b|\bxox[abprs]-[0-9A-Za-z-]{10,}|-----BEGIN [A-Z ]{0,20}PRIVATE KEY"
 )
-_FOLDERS = re.compile(r"(?<![\w.])(?:/home|/Users)/[\w.-]+/|[A-Za-z]:\\+Users\\+[\w.-]+")
+_FOLDERS = regex(r"(?<![\w.])(?:/home|/Users)/[\w.-]+/|[A-Za-z]:\\+Users\\+[\w.-]+")
 # An absolute path, not the path of an address.
-_ABSOLUTE = re.compile(r"(?<![\w/.:<~-])/(?:[\w.@-]+/)+[\w.@-]+")
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
+_ABSOLUTE = regex(r"(?<![\w/.:<~-])/(?:[\w.@-]+/)+[\w.@-]+")
+_SECRET_NAME = regex(r"KEY|TOKEN|SECRET|PASSWORD|CREDENTIAL", re.IGNORECASE)
 MIN_SECRET_CHARS = 12
 _HIDDEN = "[key]"
 NO_ADDRESS = "[address]"
 # User and password of an address, which must not reach a run directory: it is shown and published.
-_LOGIN = re.compile(r"://[^/\s@]{1,500}@")
-_SECRET = re.compile(r"(?:key|token|secret|password|credential|authorization)s?$", re.IGNORECASE)
+_LOGIN = regex(r"://[^/\s@]{1,500}@")
+_SECRET = regex(r"(?:key|token|secret|password|credential|authorization)s?$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,13 +21,14 @@ from functools import cached_property
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.types import Completion
 
 _NAME = (
     r"(?:[a-z][a-z0-9]*[:_-])?(?:think(?:ing)?|thoughts?(?:_process)?|reason(?:ing)?(?:_content|_process)?|reflection"
     r"|scratchpad|analysis|cot(?:_budget_reflect)?|chain_of_thought|inner_(?:monologue|thoughts?))"
 )
-_MARK = re.compile(
+_MARK = regex(
     rf"<(?P<slash>/?)(?P<name>{_NAME})(?P<attributes>\s[^<>]{{0,120}})?(?P<empty>/?)>"
     rf"|<[|｜](?P<token_slash>/?)(?P<edge>(?:begin|start|end)(?:[_▁]of)?[_▁])?(?P<token>{_NAME})"
     r"(?P<edge_after>[_▁](?:start|end))?[|｜]>"
@@ -38,55 +39,55 @@ _MARK = re.compile(
     re.IGNORECASE,
 )
 # The first characters of every mark; searching for the marks themselves is ten times slower.
-_OPENING = re.compile(r"<[A-Za-z/|｜]|\[/?T|◁")
+_OPENING = regex(r"<[A-Za-z/|｜]|\[/?T|◁")
 # For replies without square brackets: a pattern that begins with a fixed character is searched three times as fast.
 _OPENING_ANGLE = re.compile(r"<[A-Za-z/|｜]")
 # gpt-oss (harmony): <|start|>assistant<|channel|>analysis<|message|>...<|end|>
-_CHANNEL = re.compile(
+_CHANNEL = regex(
     r"(?:<\|start\|>[^<]{0,80})?<\|channel\|>\s*(?P<name>[a-z_]{1,40})[^<]{0,200}(?:<\|constrain\|>[^<]{0,80})?<\|message\|>"
 )
-_CHANNEL_END = re.compile(r"<\|(?:end|return|call|start|channel)\|>")
-_PLUMBING = re.compile(r"(?:\s|<\|(?:end|return|call|start|message|channel)\|>|assistant)*")
+_CHANNEL_END = regex(r"<\|(?:end|return|call|start|channel)\|>")
+_PLUMBING = regex(r"(?:\s|<\|(?:end|return|call|start|message|channel)\|>|assistant)*")
 # gpt-oss after a server dropped the special tokens and kept the words between them.
-_BARE_CHANNELS = re.compile(r"\s*analysis(?=[A-Z0-9\"'(\\*])")
+_BARE_CHANNELS = regex(r"\s*analysis(?=[A-Z0-9\"'(\\*])")
 _BARE_FINAL = "assistantfinal"
 # Heading of the thought, heading of the text, optional end of the text (Granite, Apriel).
 _SPOKEN = (
-    (re.compile(r"\s*Here is my thought process:"), "Here is my response:", ""),
-    (re.compile(r"\s*Here are my reasoning steps:"), "[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
+    (regex(r"\s*Here is my thought process:"), "Here is my response:", ""),
+    (regex(r"\s*Here are my reasoning steps:"), "[BEGIN FINAL RESPONSE]", "[END FINAL RESPONSE]"),
 )
 _SPOKEN_STARTS = ("analysis", "Here is my thought process:", "Here are my reasoning steps:", "assistant\n")
 # Open WebUI folds the thought into a details element, even in its API.
-_FOLDED = re.compile(
+_FOLDED = regex(
     r"\s*<details\s+type=\"reasoning\"[^>]{0,300}>(?:\s*<summary>[^<]{0,200}</summary>)?(?P<thought>.*?)(?P<end></details>|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
 # The marks around a turn, which some servers let through. Text after the end mark is another turn that the model
 # invented, often the next question.
-_TURN_START = re.compile(
+_TURN_START = regex(
     r"\s*(?:<\|im_start\|>\s*assistant\s*|<\|start_header_id\|>\s*assistant\s*<\|end_header_id\|>|<start_of_turn>model\s*"
     r"|<\|START_RESPONSE\|>|<\|assistant\|>|assistant\s*\n\s*\n)",
 )
-_TURN_END = re.compile(
+_TURN_END = regex(
     r"<\|(?:im_end|im_start|eot_id|eom_id|end_of_text|endoftext|start_header_id|END_RESPONSE|END_OF_TURN_TOKEN|user)\|>"
     r"|<｜end▁of▁sentence｜>|<end_of_turn>|</s>"
 )
 # A stop string that matches inside a thought leaves the rest of the closing mark in the text (vLLM, SGLang).
-_TORN_CLOSING = re.compile(r"\s*/?(?:think(?:ing)?|thought|reasoning)>")
+_TORN_CLOSING = regex(r"\s*/?(?:think(?:ing)?|thought|reasoning)>")
 # R1-Zero, Hunyuan and Ernie put the text after a thought between tags of its own.
-_WRAPPED = re.compile(
+_WRAPPED = regex(
     r"\s*(?:<(?P<name>answer|response|output|solution|final_answer)>(?P<inner>.*?)(?:</(?P=name)>)?"
     r"|<\|begin_of_(?P<token>solution|answer)\|>(?P<token_inner>.*?)(?:<\|end_of_(?P=token)\|>)?)\s*\Z",
     re.DOTALL,
 )
 DEFAULT_TAG = "<think>"
-_CODE = re.compile(r"```.*?```|~~~.*?~~~|`[^`\n]+`", re.DOTALL)
-_WORD = re.compile(r"\S")
+_CODE = regex(r"```.*?```|~~~.*?~~~|`[^`\n]+`", re.DOTALL)
+_WORD = regex(r"\S")
 _QUOTES = frozenset("\"'“”‘’«»„")
 _DEFAULT_END = "</think>"
 _BEFORE_QUOTED = _QUOTES | {"`", "\\"}
 _NEAR = 200  # characters on each side of a mark that are searched for the dollar signs around it
-_MONEY = re.compile(r"\$\s?\d[\d,.]*[^\w$]{0,3}\Z")
+_MONEY = regex(r"\$\s?\d[\d,.]*[^\w$]{0,3}\Z")
 
 
 class Split(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,11 @@ from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
+from mathstrap.patterns import LatePattern
+
 SOURCE = Path(__file__).resolve().parents[2] / "src" / "mathstrap"
+# What makes the patterns of modules; they are compiled at their first use.
+LATE = "regex"
 CALLS = {"compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
 LETTERS = {
     codes.CATEGORY_DIGIT: "1", codes.CATEGORY_NOT_DIGIT: "a", codes.CATEGORY_SPACE: " ", codes.CATEGORY_NOT_SPACE: "a",
@@ -28,12 +32,10 @@ def patterns() -> dict[str, re.Pattern[Any]]:
     for path in sorted(SOURCE.rglob("*.py")):
         where = path.relative_to(SOURCE).with_suffix("").as_posix()
         text = path.read_text()
-        if "import re" not in text:
+        if "import re" not in text and f"import {LATE}" not in text:
             continue
         for node in ast.walk(ast.parse(text)):
-            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
-                continue
-            if ast.unparse(node.func.value) != "re" or node.func.attr not in CALLS:
+            if not (isinstance(node, ast.Call) and node.args and is_of_patterns(node.func)):
                 continue
             try:
                 pattern = ast.literal_eval(node.args[0])
@@ -56,9 +58,16 @@ def patterns() -> dict[str, re.Pattern[Any]]:
     return found
 
 
+def is_of_patterns(function: ast.expr) -> bool:
+    """Say whether a function of `re`, or the one for patterns that are compiled late, is called."""
+    if isinstance(function, ast.Name):
+        return function.id == LATE
+    return isinstance(function, ast.Attribute) and ast.unparse(function.value) == "re" and function.attr in CALLS
+
+
 def compiled_in(name: str, value: Any) -> Iterator[tuple[str, re.Pattern[Any]]]:
-    if isinstance(value, re.Pattern):
-        yield name, value
+    if isinstance(value, re.Pattern | LatePattern):
+        yield name, re.compile(value.pattern, value.flags)
     elif isinstance(value, tuple | list) and len(value) < 500:
         for place, part in enumerate(value):
             yield from compiled_in(f"{name}[{place}]", part)

@@ -16,6 +16,7 @@ from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.curate.decontaminate import Match, TestSetIndex
 from mathstrap.curate.paths import read_reasoning
 from mathstrap.parallel import chunks_of, in_processes
+from mathstrap.patterns import regex
 from mathstrap.problems.columns import Columns, gold_of, question_of, response_of, text_of
 from mathstrap.types import Style
 
@@ -25,8 +26,8 @@ MAX_RESPONSE = 200_000
 ROWS_PER_CHUNK = 250
 # Bounds the memory of Facts.known at some 100 MB.
 MAX_KNOWN = 300_000
-FORWARD_TYPES = re.compile(r"AnsAug|Rephras|rephras|ans_aug", re.IGNORECASE)
-BACKWARD_TYPES = re.compile(r"FOBAR|_SV$|self_verification", re.IGNORECASE)
+FORWARD_TYPES = regex(r"AnsAug|Rephras|rephras|ans_aug", re.IGNORECASE)
+BACKWARD_TYPES = regex(r"FOBAR|_SV$|self_verification", re.IGNORECASE)
 
 
 Value = TypeVar("Value")

@@ -14,40 +14,41 @@ from mathstrap.audit.unmask import Hidden
 from mathstrap.curate.formulas import wrong_value
 from mathstrap.curate.paths import ANNOTATION, Reasoning
 from mathstrap.curate.wording import NUMBER_WORDS
+from mathstrap.patterns import regex
 from mathstrap.steps.check import RATIOS
 from mathstrap.steps.expression import as_fraction, plain_number
 from mathstrap.types import Style
 
 # A final answer is at the end, so the patterns need not run over a whole long response.
 TAIL = 2_000
-STATEMENT = re.compile(
+STATEMENT = regex(
     r"(?:####[ \t]*|[Tt]he (?:final )?answer is(?:,? (?:therefore|thus|then|hence|simply|just|now|indeed),?)?:?[ \t]*)"
     r"([^\n]{1,200})"
 )
-OPEN_STATEMENT = re.compile(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
+OPEN_STATEMENT = regex(r"(?:####|[Tt]he (?:final )?answer is:?)\s*\Z")
 # Characters in which a complete text may end.
 ENDINGS = tuple(".!?)]}\"'”’$%。*")
-COMMAND = re.compile(r"\\[A-Za-z]+")
+COMMAND = regex(r"\\[A-Za-z]+")
 # The last statements of a response; earlier ones belong to repeated or quoted text.
 MAX_STATEMENTS = 6
 # Longer than a last sentence.
 CLOSING = 400
 # Where one sentence ends and the next begins; not in `No. 5` or `3.5`.
-SENTENCE = re.compile(r"(?<=[a-z\d)$%}\]\"*][.!?。])\s+(?=[A-Z\"(*])|\n+")
+SENTENCE = regex(r"(?<=[a-z\d)$%}\]\"*][.!?。])\s+(?=[A-Z\"(*])|\n+")
 # A last line `Answer: 115`, `- Vanilla: 0`, `**Final answer:** 168 cm` is whole.
-NAMED_VALUE = re.compile(r"[A-Za-z*][:：][*\s]*[-$£€]?\s?\d[\d,./]*(?:\s?[A-Za-z°²³/]{1,15}){0,3}\**\Z")
+NAMED_VALUE = regex(r"[A-Za-z*][:：][*\s]*[-$£€]?\s?\d[\d,./]*(?:\s?[A-Za-z°²³/]{1,15}){0,3}\**\Z")
 # The last word is the unit: `648 square meters`.
-UNIT_BEHIND = re.compile(r"\d\s+(?:[A-Za-z]{2,12}\s){0,2}([A-Za-z]{3,})\W*\Z")
-CODE_BLOCK = re.compile(r"```[^`]*(?:```|\Z)")
-ESCAPED = re.compile(r"\\[\\${}]")
+UNIT_BEHIND = regex(r"\d\s+(?:[A-Za-z]{2,12}\s){0,2}([A-Za-z]{3,})\W*\Z")
+CODE_BLOCK = regex(r"```[^`]*(?:```|\Z)")
+ESCAPED = regex(r"\\[\\${}]")
 # An amount of money; the group catches a sign with which a formula would go on after the number.
-AMOUNT = re.compile(r"\$ ?(?:\d[\d,]*(?:\.\d+)?|\.\d+)([\\^_{A-Za-z(+*/=-]?)")
-OPENING_MONEY = re.compile(r"(?<![^\s(])\$(?=\d|[A-Za-z](?![A-Za-z\d_^\\{]))")
+AMOUNT = regex(r"\$ ?(?:\d[\d,]*(?:\.\d+)?|\.\d+)([\\^_{A-Za-z(+*/=-]?)")
+OPENING_MONEY = regex(r"(?<![^\s(])\$(?=\d|[A-Za-z](?![A-Za-z\d_^\\{]))")
 # A dollar sign without a number beside it: it can only be half of a formula.
-FORMULA_SIGN = re.compile(r"(?<![\d\s])\$(?!\s?\.?\d)|\$[A-Za-z\\(]")
-NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
-SPACED_THOUSANDS = re.compile(r"(?<=\d) (?=\d{3}\b)")
-WORDS = re.compile(r"[A-Za-z]{2,}[ ,.;:]+[A-Za-z]{2,}|[a-z]{3,}")
+FORMULA_SIGN = regex(r"(?<![\d\s])\$(?!\s?\.?\d)|\$[A-Za-z\\(]")
+NUMBER = regex(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
+SPACED_THOUSANDS = regex(r"(?<=\d) (?=\d{3}\b)")
+WORDS = regex(r"[A-Za-z]{2,}[ ,.;:]+[A-Za-z]{2,}|[a-z]{3,}")
 NO_REASONING = Reasoning(path=(), false=())
 PAIRS = ((r"\left", r"\right"), (r"\begin", r"\end"), (r"\[", r"\]"), (r"\(", r"\)"))
 

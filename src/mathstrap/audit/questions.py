@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.patterns import regex
 from mathstrap.problems.questions import needs_picture, question_fault
 
 _NUMBER_WORD = (
@@ -15,7 +16,7 @@ _NUMBER_WORD = (
     "|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand|million|dozen|half|halves|third|thirds"
     "|quarter|quarters|fourth|fifth|sixth|seventh|eighth|ninth|tenth|twice|double|triple|thrice|couple|pair|both|single|once"
 )
-_ASKS = re.compile(
+_ASKS = regex(
     r"\?|？|\b(?:find|determine|calculate|compute|evaluate|express|solve|simplify|factor|prove|show|give|state|list|write|name"
     r"|convert|round|estimate|expand|graph|sketch|draw|explain|describe|identify|derive|verify|what|how|which|who|when|where"
     r"|why|is|are|does|do|can|let|enter|answer|select|choose|count|complete|fill|order|arrange|rewrite|reduce|add|subtract"
@@ -23,18 +24,18 @@ _ASKS = re.compile(
     r"|represent|provide|help|rationali[sz]e)\b|=\s*\Z|_{2,}|[\u3040-\u30ff\u4e00-\u9fff]|\\boxed",
     re.IGNORECASE,
 )
-_PROOF = re.compile(
+_PROOF = regex(
     r"(?:\A|[.?!;:,)\n]\s*|\b(?:then|and|to|please|now) )(?:\(?[a-z0-9]{1,2}[.)] )?"
     r"(?:prove|show|verify|demonstrate|justify) (?:that|the following|this|why)\b|\bgive a proof\b",
     re.IGNORECASE,
 )
-_QUANTITY_ASKED = re.compile(
+_QUANTITY_ASKED = regex(
     r"\b(?:how (?:many|much|long|far|old|tall)|what (?:fraction|percent|percentage))\b", re.IGNORECASE
 )
-_HAS_QUANTITY = re.compile(rf"\d|\b(?:{_NUMBER_WORD})s?\b|\$[^$]*[a-z][^$]*\$|\\\(|\\\[", re.IGNORECASE)
+_HAS_QUANTITY = regex(rf"\d|\b(?:{_NUMBER_WORD})s?\b|\$[^$]*[a-z][^$]*\$|\\\(|\\\[", re.IGNORECASE)
 # `p pizzas`, `$r`: a letter stands for the number.
-_LETTER_AMOUNT = re.compile(r"(?<![A-Za-z'’.])[b-hj-z](?= [a-z]{2})|\$[a-z]\b")
-_ABSTRACT = re.compile(
+_LETTER_AMOUNT = regex(r"(?<![A-Za-z'’.])[b-hj-z](?= [a-z]{2})|\$[a-z]\b")
+_ABSTRACT = regex(
     r"triangle|square|cube|polygon|prime|digit|letter|alphabet|word|integer|angle|sides|vert|faces|edges|diagonal|dice|die\b"
     r"|coin|deck|card|week|year|day|month|hour|minute|chess|octa|hexa|penta|tetra|dodeca|icosa|prism|pyramid|sphere|circle"
     r"|ways|solution|root|factor|divis|multiple|perfect|rectang|rhomb|trapez|graph|set|zero|inch|feet|foot|meter|even|odd|arrange|rearrange|permut|subset|path",
@@ -47,17 +48,17 @@ _WHOLE = (
     "|cars|books|marbles|coins|dimes|nickels|pennies|eggs|balloons|chairs|houses|tickets|stickers|vertices|sides"
     "|prime numbers|primes|siblings|brothers|sisters|cards|balls|toys|dolls"
 )
-_BROKEN_COUNT = re.compile(
+_BROKEN_COUNT = regex(
     rf"(?<![\w.$-])(?P<count>\d++\.0*+[1-9]\d*+|-\d++|negative (?:\d+|one|two|three|four|five))"
     rf"(?: (?:other|more|fewer|new|different|real|whole|additional|exact))? (?P<thing>{_WHOLE})\b(?!['’-])"
     r"(?! (?:per|worth|long|tall|high|each way))",
     re.IGNORECASE,
 )
-_MEAN = re.compile(
+_MEAN = regex(
     r"averag|\bmean\b|expect|\bper\b|\bmedian\b|\brate\b|million|thousand|billion|approximat|about|estimat|cups?|pounds?",
     re.IGNORECASE,
 )
-_MISSING_PICTURE = re.compile(
+_MISSING_PICTURE = regex(
     r"\(?\bno (?:pie |bar |line |circle )?(?:chart|graph|diagram|figure|table|histogram|picture|image|data)s? "
     r"(?:is |was |are )?(?:provided|given|shown|included|attached|available)\b"
     r"|\b(?:chart|graph|diagram|figure|table|histogram|plot|map|picture)s? (?:below|above)\b"
@@ -69,23 +70,23 @@ _MISSING_PICTURE = re.compile(
     r"(?:chart|graph|histogram|diagram)\b",
     re.IGNORECASE,
 )
-_TABLE = re.compile(r"\[asy\]|\\begin\{|\|[^|\n]*+\|.*\n|&.*\\\\|```|<table|\t.*\n.*\t|:\s*\n", re.IGNORECASE)
-_ASKED_NAME = re.compile(
+_TABLE = regex(r"\[asy\]|\\begin\{|\|[^|\n]*+\|.*\n|&.*\\\\|```|<table|\t.*\n.*\t|:\s*\n", re.IGNORECASE)
+_ASKED_NAME = regex(
     r"(?:value of|find|determine|compute|solve for|what is) (?:the value of )?(?:\$|\\\()\s*"
     r"(?P<name>[a-zA-Z])\s*(?:\$|\\\))[?.]?\s*\Z",
     re.IGNORECASE,
 )
-_BARE_EXPRESSION = re.compile(
+_BARE_EXPRESSION = regex(
     r"\A\s*(?:what is|find|evaluate|compute|calculate) the value of "
     r"(?:\$|\\\()(?P<formula>[^$=<>]{3,200}?)(?:\$|\\\))\s*[?.]?\s*\Z",
     re.IGNORECASE,
 )
-_BOUND_NAMES = re.compile(r"!|_|\\(?:sum|prod|int|lim|log|binom|det|infty)")
-_FORMULA = re.compile(r"\$[^$]{1,2000}\$|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]", re.DOTALL)
-_FREE_NAME = re.compile(r"(?<![A-Za-z\\])[abcmnp-zA-DF-HJ-Z](?![A-Za-z])")
-_COMMAND = re.compile(r"\\[A-Za-z]+")
-_SECOND_ASKING = re.compile(r"[?？]")
-_PARTS = re.compile(r"(?:\A|\n)\s*\(?(?:[a-dA-D]|i{1,3}|[1-4])[).:]\s+\S")
+_BOUND_NAMES = regex(r"!|_|\\(?:sum|prod|int|lim|log|binom|det|infty)")
+_FORMULA = regex(r"\$[^$]{1,2000}\$|\\\(.{1,2000}?\\\)|\\\[.{1,2000}?\\\]", re.DOTALL)
+_FREE_NAME = regex(r"(?<![A-Za-z\\])[abcmnp-zA-DF-HJ-Z](?![A-Za-z])")
+_COMMAND = regex(r"\\[A-Za-z]+")
+_SECOND_ASKING = regex(r"[?？]")
+_PARTS = regex(r"(?:\A|\n)\s*\(?(?:[a-dA-D]|i{1,3}|[1-4])[).:]\s+\S")
 
 
 # How refusals and error messages begin, in lower case; any other text with a question mark asks something.
@@ -95,8 +96,8 @@ _SUSPECT = (
 )  # fmt: skip
 _PICTURES = ("chart", "graph", "diagram", "figure", "table", "histogram", "picture", "image", "plot", "map", "no data")
 _PROOF_WORDS = ("rove", "how t", "how w", "HOW T", "erify", "emonstrate", "ustify", "proof")
-_DIGIT = re.compile(r"\d")
-_ODD_NUMBER = re.compile(r"\d\.\d|-\d|[Nn]egative")
+_DIGIT = regex(r"\d")
+_ODD_NUMBER = regex(r"\d\.\d|-\d|[Nn]egative")
 
 
 def asks_nothing(question: str) -> str:

@@ -17,6 +17,7 @@ from mathstrap.engine.limits import Limits
 from mathstrap.errors import InputError, counted
 from mathstrap.evaluate.record import model_name, versions
 from mathstrap.files.rundir import RunDir
+from mathstrap.patterns import regex
 from mathstrap.prompts import Prompt, load_prompt, render, request
 from mathstrap.redact import public
 from mathstrap.render.hostile import printable
@@ -36,16 +37,16 @@ TAIL = 20_000
 # The quoted step is one line of the report.
 MAX_STEP = 160
 # Quotation marks and `>` may not precede it: a line that quotes the answer is not the reader's own verdict.
-_LINE = re.compile(r"[ \t*_#`~-]{0,12}(?:final )?verdict[ *_`]{0,6}[:：][ *_`]{0,6}(?P<said>.*)", re.IGNORECASE)
-_WRONG = re.compile(
+_LINE = regex(r"[ \t*_#`~-]{0,12}(?:final )?verdict[ *_`]{0,6}[:：][ *_`]{0,6}(?P<said>.*)", re.IGNORECASE)
+_WRONG = regex(
     r"wrong step(?:[ ]?(?P<number>#?\d{1,3}))?[ *_`]{0,6}(?:[:：][ *_`]{0,6}(?P<step>.*))?", re.IGNORECASE | re.DOTALL
 )
-_DENIED = re.compile(
+_DENIED = regex(
     r"(?:there (?:is|are|was|were) )?(?:none|no|nothing|n/?a|not applicable|unknown|unclear|sound)"
     r"(?: (?:wrong |incorrect |such )?(?:steps?|errors?|mistakes?)(?: (?:is|are|was|were) (?:wrong|found))?)?",
     re.IGNORECASE,
 )
-_PLACEHOLDER = re.compile(r"[<\[({][^<>\[\]\d]{0,80}\bstep\b[^<>\[\]\d]{0,80}[>\])}]", re.IGNORECASE)
+_PLACEHOLDER = regex(r"[<\[({][^<>\[\]\d]{0,80}\bstep\b[^<>\[\]\d]{0,80}[>\])}]", re.IGNORECASE)
 _DECORATION = " \t*_`.!,;"
 
 

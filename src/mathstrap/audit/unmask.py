@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from os.path import commonprefix
 
 from mathstrap.curate.wording import NUMBER_WORDS
+from mathstrap.patterns import regex
 
-BACKWARD = re.compile(r"unknown variable|value of \$?[xX]\$?\b")
-NUMBER = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+/\d+|\d+\.\d+|\.\d+|\d+")
-WORD = re.compile(r"[A-Za-z]+")
+BACKWARD = regex(r"unknown variable|value of \$?[xX]\$?\b")
+NUMBER = regex(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+/\d+|\d+\.\d+|\.\d+|\d+")
+WORD = regex(r"[A-Za-z]+")
 # The variable of the masked question, alone or in the dollar signs that masking left around it.
-VARIABLE = re.compile(r"(?:\$[xX]\$|[xX])(?![A-Za-z])")
+VARIABLE = regex(r"(?:\$[xX]\$|[xX])(?![A-Za-z])")
 # The original must continue after the number like the masked question, for this many characters.
 MIN_TAIL = 6
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import Node, Operation, as_fraction, evaluate, numbers_in, parse_expression
 
 
@@ -20,9 +20,9 @@ class Step:
     result: Fraction
 
 
-_ANNOTATION = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,40})>>")
-_EQUALS = re.compile(r"= *[$€£]?(-?\d[\d,]*(?:\.\d+)?)")
-_LEFT_SIDE = re.compile(r"[\d.,()$%+*/×÷x -]*\Z")
+_ANNOTATION = regex(r"<<([^<>=]{1,200})=([^<>=]{1,40})>>")
+_EQUALS = regex(r"= *[$€£]?(-?\d[\d,]*(?:\.\d+)?)")
+_LEFT_SIDE = regex(r"[\d.,()$%+*/×÷x -]*\Z")
 _MAX_LEFT_SIDE = 120
 
 
@@ -43,7 +43,7 @@ def read_steps(solution: str, *, plain: bool = True) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-_UNKNOWN = re.compile(r"\A\s*[xX]\s*=|=\s*[xX]\s*\Z")
+_UNKNOWN = regex(r"\A\s*[xX]\s*=|=\s*[xX]\s*\Z")
 
 
 @lru_cache(maxsize=4096)

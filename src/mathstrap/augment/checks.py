@@ -9,25 +9,26 @@ from mathstrap.augment.interface import Draft, finished, refuse_reply, without_l
 from mathstrap.augment.latex import find_zones
 from mathstrap.augment.quantities import count_numbers, describe_numbers
 from mathstrap.augment.sentences import asks_plainly, asks_something
+from mathstrap.patterns import regex
 from mathstrap.types import Completion, Problem, Reject
 
 Fault = tuple[str, str]  # a reason code and a detail; "" stands for the reply itself
 
 # Phrases that models put before the question, besides the labels of `without_label`.
-_PREAMBLE = re.compile(
+_PREAMBLE = regex(
     r"\A[*_#\s]*(?:(?:sure|certainly|of course|okay|here(?:'s| is| are))\b[^\n:]{0,100}"
     r"|retold|(?:the |a |your )?(?:one|new|changed|harder|easier|modified|revised|rewritten|open|combined|joined|final"
     r"|single)[ -](?:word |math )?(?:problem|question|version|story))[*_\s]*:\**\s*",
     re.IGNORECASE,
 )
 # Remarks that models add after the question, although they were asked for the question only.
-_REMARK = re.compile(
+_REMARK = regex(
     r"\n[^\S\n]*+(?:[*_#]{1,3}[^\S\n]*+)?(?:Notes?|Explanation|Solution|Answer|Hint|Changes?|Comment|What changed"
     r"|This (?:version|problem|question))\b",
     re.IGNORECASE,
 )
-_GIVES_AWAY = re.compile(r"\b(?:the )?(?:final )?answer\s*(?:is|:|=)|####|\\boxed|<<", re.IGNORECASE)
-_WORD = re.compile(r"[^\W\d_]{3,}")
+_GIVES_AWAY = regex(r"\b(?:the )?(?:final )?answer\s*(?:is|:|=)|####|\\boxed|<<", re.IGNORECASE)
+_WORD = regex(r"[^\W\d_]{3,}")
 
 
 def read_question(

@@ -15,6 +15,7 @@ from mathstrap.augment.latex import find_zones
 from mathstrap.augment.masking import Mask
 from mathstrap.augment.quantities import WrittenNumber, find_quantities
 from mathstrap.augment.sentences import find_question, is_format_note, split_sentences
+from mathstrap.patterns import regex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ WINDOW = 2000
 
 def words(*alternatives: str, before: str = r"\b", after: str = r"\b") -> re.Pattern[str]:
     """Return a pattern for any of the alternatives as whole words, in capitals or not."""
-    return re.compile(f"{before}(?:{'|'.join(alternatives)}){after}", re.IGNORECASE | re.DOTALL)
+    return regex(f"{before}(?:{'|'.join(alternatives)}){after}", re.IGNORECASE | re.DOTALL)
 
 
 def spaced(alternatives: str) -> list[str]:
@@ -62,7 +63,7 @@ def spaced(alternatives: str) -> list[str]:
     return alternatives.split()
 
 
-_NOUN = re.compile(r"[ -]+(?:(?:more|other|different|new|same|full|extra|additional) )?([A-Za-z]{3,})")
+_NOUN = regex(r"[ -]+(?:(?:more|other|different|new|same|full|extra|additional) )?([A-Za-z]{3,})")
 _REFERS_FIRMLY = words("these", "those", "both", "all(?: of)?(?: the)?", after=r"\s+\$?\Z")
 _OTHERS = words(r"(?:the|his|her|their|its) (?:other|remaining|last|first|final|next)", after=r"\s+\Z")
 _THE = words("the", "his", "her", "their", "its", "my", "our", after=r"\s+\Z")
@@ -78,7 +79,7 @@ _LABEL_NOUN = words(
     before=r"(?:\b(each|every|an?|one|per|this|that|last|next|the|any|by|his|her|their|first|second|third)\s+)?\b",
     after=r"\s+#?\Z",
 )
-_ENDS_LABEL = re.compile(
+_ENDS_LABEL = regex(
     r"\s*(?:\Z|[.,;:!?)]|['’]s\b|(?:is|was|are|were|has|had|have|will|can|and|or|to|through|than|he|she|they|it|on|in|"
     r"at|for|of|with|if|when|but|then|there|does|did|do|costs?|contains?|holds?|sold|got|gets?|received)\b)",
     re.IGNORECASE,
@@ -87,37 +88,37 @@ _MONTH = (
     r"(?:January|February|March|April|May|June|July|August|September|October|November|December|"
     r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\.?)"
 )
-_AFTER_MONTH = re.compile(rf"\b{_MONTH}\s+(?:the\s+)?\Z|\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\Z")
-_BEFORE_MONTH = re.compile(rf"(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?![a-z])")
+_AFTER_MONTH = regex(rf"\b{_MONTH}\s+(?:the\s+)?\Z|\b{_MONTH}\s+\d{{1,2}}(?:st|nd|rd|th)?,?\s+\Z")
+_BEFORE_MONTH = regex(rf"(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}(?![a-z])")
 _BEFORE_YEAR = words(
     *spaced("in since until till by from to between and years? before after during of spring summer fall"),
     *spaced("autumn winter"),
     _MONTH,
     after=r"\s+\Z",
 )
-_AFTER_YEAR = re.compile(
+_AFTER_YEAR = regex(
     r"\s*(?:\Z|[.,;:!?)'’]|(?:and|to|until|through|was|were|is|he|she|they|the|when|there|if|it|his|her|season|election|"
     r"olympics)\b)",
     re.IGNORECASE,
 )
-_AGO = re.compile(r"\s+(?:more\s+)?(?:second|minute|hour|day|night|week|month|year)s?\s+(?:ago|earlier|later)\b")
-_OPTION = re.compile(r"(?:^|[\s$,;])(?:\\text(?:bf)?\{\s*)?\(?([A-E])(?:\)|\.(?=\s)|:)\}?")
-_LIST_NUMBER = re.compile(r"(?:^|\n)\s*\(?\Z")
-_AFTER_LIST_NUMBER = re.compile(r"[.)](?:\s|\Z)")
-_NOTE = re.compile(
+_AGO = regex(r"\s+(?:more\s+)?(?:second|minute|hour|day|night|week|month|year)s?\s+(?:ago|earlier|later)\b")
+_OPTION = regex(r"(?:^|[\s$,;])(?:\\text(?:bf)?\{\s*)?\(?([A-E])(?:\)|\.(?=\s)|:)\}?")
+_LIST_NUMBER = regex(r"(?:^|\n)\s*\(?\Z")
+_AFTER_LIST_NUMBER = regex(r"[.)](?:\s|\Z)")
+_NOTE = regex(
     r"\A\W*(?:note|recall|hint|remember|reminder|assume|here|for (?:example|instance)|e\.g\.|"
     r"two \w+ are (?:considered|the same)|"
     r"(?:express|write|give|enter|round|leave|put|state) (?:your|the|each) answer)\b",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(r"\([A-Z][^()]{20,}\)?")
-_ANSWERS = re.compile(
+_ASIDE = regex(r"\([A-Z][^()]{20,}\)?")
+_ANSWERS = regex(
     r"\s+(?:\w+\s+)?(?:(?:real|distinct|different|possible|complex|integer|positive|negative|unique|rational|such|"
     r"correct)\s+)*(?:solutions?|roots?|answers?|intersections?|zeros?|zeroes|possibilities)\b",
     re.IGNORECASE,
 )
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
-_LISTED = re.compile(r":\s*([^.?!:]{3,200})|\(([^()]{3,200})\)")
+_LISTED = regex(r":\s*([^.?!:]{3,200})|\(([^()]{3,200})\)")
 _OTHER_HALF = words("other", "remaining", "second", "latter", "last", after=r" (?:one[- ])?half\b")
 
 
@@ -242,7 +243,7 @@ def _repeated(question: str, mask: Mask, value: Fraction) -> Doubt | None:
     return Doubt(code="stated_twice") if is_twice else None
 
 
-ROUNDS = re.compile(r"\bnearest\b|\bround(?:ed|ing)?\b|\bapproximat|\bestimate", re.IGNORECASE)
+ROUNDS = regex(r"\bnearest\b|\bround(?:ed|ing)?\b|\bapproximat|\bestimate", re.IGNORECASE)
 _AS_MANY = words(r"as (?:many|much)\b[^.?!]{0,40}\bas (?:\w+ ){0,2}(?:can|could|possible|possibly)")
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, cast
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.prompts import Prompt, render, request, with_stop
 from mathstrap.types import Completion, Message, Method, Problem, Reject, Request, Sampling
 
@@ -173,11 +174,11 @@ def tags_of_content(parent: Problem) -> dict[str, Any]:
     }
 
 
-_RUN_ON = re.compile(
+_RUN_ON = regex(
     r"\n\s*(?:Question|Q|Problem|Original|Answer|A|Statement|Result|Reworded|Say it another way|In other words|"
     r"Rephrase[^\n:]*|The same question[^\n:]*):"
 )
-_LABEL = re.compile(
+_LABEL = regex(
     r"\A(?:Question|Problem|Statement|Result|Answer|Rephrased?(?: (?:question|problem|version))?|"
     r"Reworded(?: (?:question|problem|version))?|Say it another way|In other words|"
     r"The same question in other words|Here is[^\n:]{0,60}):\s*",

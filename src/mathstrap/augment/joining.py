@@ -11,11 +11,12 @@ from mathstrap.augment.masking import Mask, find_masks, hide, variable_text
 from mathstrap.augment.relevance import judge_mask
 from mathstrap.augment.renumber import changeable, with_value, worked_seed
 from mathstrap.augment.worked import Worked, plain_text
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import plain_number
 from mathstrap.types import Problem
 
 LETTERS = "NKMTWQ"
-_LAST_LINE = re.compile(r"\n?####[^\n]*\Z")
+_LAST_LINE = regex(r"\n?####[^\n]*\Z")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,18 +12,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from mathstrap.patterns import regex
+
 Language = Literal["en", "de", "fr", "es", "it", "pt", "ru", "zh", "ja", "ko", "hi", "bn", "ar", "th", "te", "sw"]
 
 _SCRIPTS: tuple[tuple[Language, re.Pattern[str]], ...] = (
-    ("ja", re.compile(r"[\u3040-\u30ff]")),
-    ("ko", re.compile(r"[\uac00-\ud7a3]")),
-    ("zh", re.compile(r"[\u4e00-\u9fff]")),
-    ("ru", re.compile(r"[\u0400-\u04ff]")),
-    ("hi", re.compile(r"[\u0900-\u097f]")),
-    ("bn", re.compile(r"[\u0980-\u09ff]")),
-    ("ar", re.compile(r"[\u0600-\u06ff]")),
-    ("th", re.compile(r"[\u0e00-\u0e7f]")),
-    ("te", re.compile(r"[\u0c00-\u0c7f]")),
+    ("ja", regex(r"[\u3040-\u30ff]")),
+    ("ko", regex(r"[\uac00-\ud7a3]")),
+    ("zh", regex(r"[\u4e00-\u9fff]")),
+    ("ru", regex(r"[\u0400-\u04ff]")),
+    ("hi", regex(r"[\u0900-\u097f]")),
+    ("bn", regex(r"[\u0980-\u09ff]")),
+    ("ar", regex(r"[\u0600-\u06ff]")),
+    ("th", regex(r"[\u0e00-\u0e7f]")),
+    ("te", regex(r"[\u0c00-\u0c7f]")),
 )
 
 
@@ -53,7 +55,7 @@ _WORDS: dict[Language, frozenset[str]] = {
         "it was find that be by"
     ),
 }
-_LATIN_MARK: tuple[tuple[Language, re.Pattern[str]], ...] = (("es", re.compile("[¿¡ñ]")), ("de", re.compile("ß")))
+_LATIN_MARK: tuple[tuple[Language, re.Pattern[str]], ...] = (("es", regex("[¿¡ñ]")), ("de", regex("ß")))
 _DECIMAL_COMMA = frozenset({"de", "fr", "es", "it", "pt", "ru"})
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from mathstrap.patterns import regex
+
 
 @dataclass(frozen=True, kw_only=True)
 class Zone:
@@ -29,20 +31,20 @@ class FormulaNumber:
 
 
 _DRAWINGS = (("[asy]", "[/asy]"), ("\\begin{tabular}", "\\end{tabular}"))
-_OPENERS = re.compile(
+_OPENERS = regex(
     r"\\\$|\\\\|(?P<display>\$\$)|(?P<inline>\$)|(?P<bracket>\\\[)|(?P<paren>\\\()"
     r"|\\begin\{(?P<name>(?:align|equation|gather|eqnarray|multline)\*?)\}"
 )
-_NUMBER = re.compile(
+_NUMBER = regex(
     r"\\[dt]?frac(?:\{(?P<above>\d+)\}\{(?P<below>\d+)\}|(?P<above1>\d)(?P<below1>\d))"
     r"|(?<![\d.])(?P<grouped>\d{1,3}(?:(?:,|\{,\}|,\\!)\d{3})+(?:\.\d+)?)(?!\d|,\d)"
     r"|(?P<plain>\d+(?:\.\d+)?|(?<!\d)\.\d+)"
 )
-_ARGUMENT = re.compile(
+_ARGUMENT = regex(
     r"\\(?:begin|end|[hv]space\*?|hskip|kern|rule|phantom|ref|label|overline|operatorname)\s*\{[^{}]*\Z"
 )
-_LENGTH_AFTER = re.compile(r"\s?(?:pt|em|ex|mm|in)\s?[\]}]")
-_GROUPED_LIST = re.compile(r"[(\[{,]\Z")
+_LENGTH_AFTER = regex(r"\s?(?:pt|em|ex|mm|in)\s?[\]}]")
+_GROUPED_LIST = regex(r"[(\[{,]\Z")
 
 
 def find_zones(text: str) -> list[Zone] | None:

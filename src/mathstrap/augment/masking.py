@@ -13,6 +13,7 @@ from typing import Literal
 
 from mathstrap.augment.latex import find_formula_numbers, find_zones
 from mathstrap.augment.quantities import PERCENT, WrittenNumber, find_quantities
+from mathstrap.patterns import regex
 from mathstrap.types import Style
 
 Kind = Literal["int", "comma", "decimal", "money", "percent", "fraction", "mixed", "word"]
@@ -35,23 +36,23 @@ class Mask:
 
 # Numbers that are parts of something else: #5, 10:30, 3:2, 5-7, 1/2/2020, 1.2.3, 9th, 5kg, 10 am. Hiding one would
 # leave an unnatural text, or ask for half of a clock time.
-_JOINED_BEFORE = re.compile(r"(?:[#^_\\]|[A-Za-z][-–]|\d[-–:/.,])\Z")
-_CLOCK_AFTER = re.compile(r"\s?(?:[ap]\.?m\b|o['’]clock)", re.IGNORECASE)
-_GLUED_AFTER = re.compile(r"[A-Za-z_]|:\d|[-–]\d|[/,.]\d")
-_DECADE_AFTER = re.compile(r"['’]?s\b")
-_ORDINAL_AFTER = re.compile(r"-(?:first|second|third|\w+th)\b", re.IGNORECASE)
+_JOINED_BEFORE = regex(r"(?:[#^_\\]|[A-Za-z][-–]|\d[-–:/.,])\Z")
+_CLOCK_AFTER = regex(r"\s?(?:[ap]\.?m\b|o['’]clock)", re.IGNORECASE)
+_GLUED_AFTER = regex(r"[A-Za-z_]|:\d|[-–]\d|[/,.]\d")
+_DECADE_AFTER = regex(r"['’]?s\b")
+_ORDINAL_AFTER = regex(r"-(?:first|second|third|\w+th)\b", re.IGNORECASE)
 
 # "One" is a quantity in "one hour", not in "one of them", "each one", "one another" or "One day, ...".
-_NOT_ONE_BEFORE = re.compile(
+_NOT_ONE_BEFORE = regex(
     r"\b(?:each|every|the|this|that|no|which|any|another|other|last|next)[ -]\Z", re.IGNORECASE
 )
-_NOT_ONE_AFTER = re.compile(
+_NOT_ONE_AFTER = regex(
     r"[.,;:!?)]|['’]| (?:of|another|by|on|at|or|and|time|way|who|that|which|is|was|has|had|else|to)\b"
     r"|-(?!(?:second|minute|hour|day|week|month|year|inch|foot|yard|mile|ounce|pound|gallon|liter|cup|dollar)\b)",
     re.IGNORECASE,
 )
-_PART_AFTER = re.compile(r" (?:of|as)\b", re.IGNORECASE)
-_NOT_HALF_BEFORE = re.compile(
+_PART_AFTER = regex(r" (?:of|as)\b", re.IGNORECASE)
+_NOT_HALF_BEFORE = regex(
     r"\b(?:other|first|second|last|latter|each|every|the|this|that|his|her|their|its|remaining|and a)[ -]\Z",
     re.IGNORECASE,
 )

@@ -15,6 +15,7 @@ from mathstrap.augment.doubts import ROUNDS, WINDOW, Doubt, spaced, words
 from mathstrap.augment.latex import Zone, find_zones
 from mathstrap.augment.masking import Mask
 from mathstrap.augment.sentences import is_format_note, split_sentences
+from mathstrap.patterns import regex
 
 _UNIT = words(
     *spaced("seconds? minutes? hours? days? weeks? months? years? dollars? cents? inch(?:es)? foot feet yards? miles?"),
@@ -22,37 +23,37 @@ _UNIT = words(
     *spaced("cups? degrees? percent"),
     before=r"[ -]++(?:\w++[ -])?",
 )
-_DOTS = re.compile(r"\\[lcd]?dots[a-z]?|\.\.\.|…")
-_TRIG = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)\b(?:[^$+=,]{0,24}|\s*\([^()]{0,30})\Z")
+_DOTS = regex(r"\\[lcd]?dots[a-z]?|\.\.\.|…")
+_TRIG = regex(r"\\(?:sin|cos|tan|cot|sec|csc)\b(?:[^$+=,]{0,24}|\s*\([^()]{0,30})\Z")
 _INEQUALITY = r"(?:<|>|\\(?:[lg]eq?|neq?|[lg]eqslant)(?![a-z]))"
-_AFTER_INEQUALITY = re.compile(_INEQUALITY + r"\s*-?\Z")
-_BEFORE_INEQUALITY = re.compile(r"(?:\s*\^?\{?\\circ\}?|\s*\\pi)?\s*" + _INEQUALITY)
+_AFTER_INEQUALITY = regex(_INEQUALITY + r"\s*-?\Z")
+_BEFORE_INEQUALITY = regex(r"(?:\s*\^?\{?\\circ\}?|\s*\\pi)?\s*" + _INEQUALITY)
 _BOUND = words(
     "at (?:least|most)", "no (?:more|fewer|less) than", "(?:less|greater|fewer|larger|smaller|more) than", "exceeds?",
     "up to", "below", "above", "between", "first", "last", after=r"\s+\$?\Z",
 )  # fmt: skip
 _BASE = words("base", after=r"[- ]\$?\Z")
-_SHAPE = re.compile(
+_SHAPE = regex(
     r"\$?\s?-?(?:gon|digit|sided|dimensional|fold|way|letter|term|degree)\b|\s?\^\s?\{?\\(?:text|mathrm|textrm)\{|"
     r"\$?\s?\\times\s?\d\$? matri"
 )
-_SIZE = re.compile(r"\$\s*\w+\s*\\times\s*\w+\s*\$")
+_SIZE = regex(r"\$\s*\w+\s*\\times\s*\w+\s*\$")
 # A length is the same on both sides of an axis, so a coordinate, or a value between bars, has a mirror image.
 _SIGN_IS_LOST = words(
     "distance", "length", "magnitude", "modulus", "absolute value", "norm", "units long", "area", "volume", "perimeter"
 )  # fmt: skip
-_COORDINATE = re.compile(r"\([^()=]*\Z|\|[^|]*\Z|\\begin\{[bp]matrix\}[^&]*\Z")
+_COORDINATE = regex(r"\([^()=]*\Z|\|[^|]*\Z|\\begin\{[bp]matrix\}[^&]*\Z")
 # x^2 + 7x - 2 and x^2 - 7x - 2 have roots of the same size.
-_LINEAR_TERM = re.compile(r"[a-z]\^\{?[2468]\}?\s*[-+]\s*\Z")
-_BETWEEN = re.compile(r"\b(?:between|from)\s+[^.?!]{1,30}\b(?:and|to)\s+\$?-?\Z", re.IGNORECASE)
+_LINEAR_TERM = regex(r"[a-z]\^\{?[2468]\}?\s*[-+]\s*\Z")
+_BETWEEN = regex(r"\b(?:between|from)\s+[^.?!]{1,30}\b(?:and|to)\s+\$?-?\Z", re.IGNORECASE)
 # There are as many ways to choose 3 of 10 as to choose 7 of them.
-_CHOOSES = re.compile(
+_CHOOSES = regex(
     r"\b(?:ways|committees?)\b.{0,200}\b(?:choose|select|pick|cho(?:os|s)en|committee|team)|\\[dt]?binom|"
     r"\b(?:choose|select|pick|read)\b.{0,200}\bways\b",
     re.IGNORECASE | re.DOTALL,
 )
-_NUMERATOR = re.compile(r"\\[dt]?frac\{?\Z|\\gcd.*=\s*\Z")
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_NUMERATOR = regex(r"\\[dt]?frac\{?\Z|\\gcd.*=\s*\Z")
+_NUMBER = regex(r"\d+(?:\.\d+)?")
 
 
 def doubt_formula(question: str, mask: Mask) -> Doubt | None:
@@ -166,14 +167,14 @@ _MANY_NUMBERS = words(
     "possible values", "difference between", "none of which", "(?:circular|round) table", "in a circle",
     after=r"(?:\b|(?<=\$))",
 )  # fmt: skip
-_MANY_SIGNS = re.compile(r"\\p?mod\b|\\gcd\b|\\l(?:floor|ceil)\b|\\equiv\b")
+_MANY_SIGNS = regex(r"\\p?mod\b|\\gcd\b|\\l(?:floor|ceil)\b|\\equiv\b")
 _COUNTS = words(
     "how many", "number of",
     after=r"\b(?! (?:\w+ ){0,2}(?:dollars|cents|(?:square |cubic )?(?:inches|feet|foot|yards|miles|meters|centimeters|"
     r"kilometers|units|cm|inch)|seconds|minutes|hours|days|weeks|months|years|degrees|grams|pounds|ounces|liters|gallons|"
     r"cups|ways|percent|points did|people|students|games))",
 )  # fmt: skip
-_NUMBER_ANSWER = re.compile(r"\d|\\pi|\\infty|sqrt")
+_NUMBER_ANSWER = regex(r"\d|\\pi|\\infty|sqrt")
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from mathstrap.augment.checks import Fault, read_question, shared_words
 from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, tags_of_content
+from mathstrap.patterns import regex
 from mathstrap.types import Completion, Problem, Reject
 
 NUM_EXAMPLES = 3
@@ -26,7 +27,7 @@ CONCEPTS: dict[str, str] = {
     "sharing and leftovers": r"\b(?:equally|share|split|each|left|remain\w*)\b",
     "time and schedules": r"\b(?:hours?|minutes?|days?|weeks?|months?)\b",
 }
-_COMPILED = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in CONCEPTS.items()}
+_COMPILED = {name: regex(pattern, re.IGNORECASE) for name, pattern in CONCEPTS.items()}
 
 
 def rewrite(

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from mathstrap.augment.languages import Language, language_of, uses_decimal_comma, wording_of
 from mathstrap.numerals import ORDINALS, SCALES, TENS, UNITS
+from mathstrap.patterns import regex
 
 MULTIPLES = {
     "twice": 2, "double": 2, "doubled": 2, "doubles": 2, "doubling": 2, "triple": 3, "tripled": 3, "triples": 3,
@@ -44,7 +45,7 @@ _HALF = r"(?:an? half|one[- ]half|1/2|an? quarter|one[- ]quarter|three[- ]quarte
 
 # The first alternative that matches at a place wins, so long forms come first. The lookahead before each half skips
 # most places at once.
-NUMBER = re.compile(
+NUMBER = regex(
     rf"(?=[\d.{''.join(GLYPHS)}])(?:"
     rf"(?P<mixed>(?<![\w.,/:])\d+(?:[ -]\d+/\d+|{_GLYPH}|(?: and {_HALF})))(?![\w/])"
     rf"|(?P<fraction>(?<![\w.,/:])\d+/\d+)(?![\w/]|[.,]\d)"
@@ -98,12 +99,12 @@ def _is_plain(text: str) -> bool:
 
 
 # Hints in ASCII text that separators may follow another language's rules.
-_FOREIGN_HINT = re.compile(r"\d\.\d{3}(?!\d)|\d,\d{1,2}(?!\d)|\d \d{3}(?!\d)|\b(?:der|die|und|les?|las?|los|del?|il)\b")
-_LOCAL = re.compile(r"(?<![\w.,])(?:\d{1,3}(?:[.\u00a0\u202f ]\d{3})+(?:,\d+)?|\d+,(?:\d{1,2}|\d{4,}))(?![\d]|[.,]\d)")
-_SPACED = re.compile(r"(?<![\w.,/] )(?<![\w.,/])[1-9]\d{0,2}(?:[\u00a0\u202f ]\d{3})+(?!\d|[.,:/]\d| \d)")
+_FOREIGN_HINT = regex(r"\d\.\d{3}(?!\d)|\d,\d{1,2}(?!\d)|\d \d{3}(?!\d)|\b(?:der|die|und|les?|las?|los|del?|il)\b")
+_LOCAL = regex(r"(?<![\w.,])(?:\d{1,3}(?:[.\u00a0\u202f ]\d{3})+(?:,\d+)?|\d+,(?:\d{1,2}|\d{4,}))(?![\d]|[.,]\d)")
+_SPACED = regex(r"(?<![\w.,/] )(?<![\w.,/])[1-9]\d{0,2}(?:[\u00a0\u202f ]\d{3})+(?!\d|[.,:/]\d| \d)")
 # Only before a measure word: 一共, 一样, 第三 and the like count nothing.
 _MEASURES = "个名只条支本块元角天周年月岁倍人位张件棵朵枝颗斤千米杯箱盒袋分次页双套辆把间层排行匹头"
-_HAN = re.compile(
+_HAN = regex(
     r"(?<![第每一二三四五六七八九十百千万])(?:[二两三四五六七八九]?[百千][零一二三四五六七八九十百]*"
     rf"|[一二三四五六七八九]?十[一二三四五六七八九]?|[二两三四五六七八九])(?=[{_MEASURES}])"
 )
@@ -205,9 +206,9 @@ def words_value(text: str) -> int:
     return total + current
 
 
-PERCENT = re.compile(r"\s?(?:\\?%|percent\b|per cent\b)", re.IGNORECASE)
-_SCALE = re.compile(r"[ -](hundred|thousand|million|billion|dozen)\b", re.IGNORECASE)
-_MULTIPLE = re.compile(r"\b(?:" + "|".join(MULTIPLES) + r")\b", re.IGNORECASE)
+PERCENT = regex(r"\s?(?:\\?%|percent\b|per cent\b)", re.IGNORECASE)
+_SCALE = regex(r"[ -](hundred|thousand|million|billion|dozen)\b", re.IGNORECASE)
+_MULTIPLE = regex(r"\b(?:" + "|".join(MULTIPLES) + r")\b", re.IGNORECASE)
 
 
 # Cached, because many replies in a row are compared with the same question. Callers must not change the result.

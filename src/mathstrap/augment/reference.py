@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from mathstrap.numerals import UNITS
+from mathstrap.patterns import regex
 from mathstrap.types import Style
 from mathstrap.verify.strings import hendrycks_form
 
@@ -16,12 +17,12 @@ from mathstrap.verify.strings import hendrycks_form
 _WORDS = {word: str(value) for word, value in UNITS.items() if 1 <= value <= 12 or value == 16} | {
     "fifth": "5", "half": "50%",
 }  # fmt: skip
-_DIGIT = re.compile(r"\d")
-_EXCLUDED = re.compile(r'[a-zA-Z\n:()*"+–-]')
-_TAIL_AFTER_LAST_DIGIT = re.compile(r"[^0-9]*\Z")
+_DIGIT = regex(r"\d")
+_EXCLUDED = regex(r'[a-zA-Z\n:()*"+–-]')
+_TAIL_AFTER_LAST_DIGIT = regex(r"[^0-9]*\Z")
 _KEEPS_ITS_TAIL = frozenset(",.?;”'!\"%")
-_GSM8K_NUMBER = re.compile(r"-?\d+/?\.?\d*")
-_MATH_NUMBER = re.compile(r"-?\d*\.?\d+")
+_GSM8K_NUMBER = regex(r"-?\d+/?\.?\d*")
+_MATH_NUMBER = regex(r"-?\d*\.?\d+")
 
 
 @dataclass(frozen=True, kw_only=True)

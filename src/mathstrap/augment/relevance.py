@@ -23,6 +23,7 @@ from mathstrap.augment.doubts import options_start
 from mathstrap.augment.masking import Mask
 from mathstrap.augment.quantities import count_numbers, find_quantities
 from mathstrap.augment.sources import Sources, find_sources, parts_of, related_to
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import as_fraction, evaluate
 from mathstrap.types import Problem
 
@@ -47,10 +48,10 @@ class Judgement:
 UNKNOWN = Judgement(relevant="unknown", unique="unknown")
 UNUSED = Judgement(relevant="no", unique="no")
 
-_ANNOTATION = re.compile(r"<<[^<>]*>>")
+_ANNOTATION = regex(r"<<[^<>]*>>")
 _SCALES = [Fraction(n, 4) for n in (2, 3, 5, 6, 8, 12, 40)]
 _MAX_READINGS = 64
-_REPEATED = re.compile(
+_REPEATED = regex(
     r"[ -](?:year|month|week|day|night|hour|minute|second|time|round|game|turn|lap|trip|kilometer|mile|step|level)s?\b",
     re.IGNORECASE,
 )
@@ -116,8 +117,8 @@ def _steps_to(solution: str, gold: str, *, plain: bool) -> tuple[Step, ...]:
     return steps if all(_computes(step) for step in steps) else ()
 
 
-_LETTER_BEFORE = re.compile(r"\A\([A-J]\)\s+(?=\S)")
-_UNIT_BEHIND = re.compile(r"(?<=[\d.%])\s*(?:\([^()]*\)|[A-Za-z°][A-Za-z°/. ]*)\Z")
+_LETTER_BEFORE = regex(r"\A\([A-J]\)\s+(?=\S)")
+_UNIT_BEHIND = regex(r"(?<=[\d.%])\s*(?:\([^()]*\)|[A-Za-z°][A-Za-z°/. ]*)\Z")
 
 
 def gold_value(gold: str) -> Fraction | None:
@@ -157,8 +158,8 @@ def seems_used(parent: Problem, mask: Mask) -> bool:
     return sum(mentions[form] for form in forms) > rivals
 
 
-_WRITTEN = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
-_BEFORE_RESULT = re.compile(r"(?P<left>[\d.,()$%+*/×÷ -]{0,60})= *[$€£]?-?\Z")
+_WRITTEN = regex(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
+_BEFORE_RESULT = regex(r"(?P<left>[\d.,()$%+*/×÷ -]{0,60})= *[$€£]?-?\Z")
 _MAX_MENTIONS = 400
 
 

@@ -21,27 +21,28 @@ from mathstrap.augment.quantities import WrittenNumber
 from mathstrap.augment.surface import fresh_names, put_names, with_distractor
 from mathstrap.augment.worked import Spot, Variable, Worked, plain_text, read_worked, recheck, worked_from_equation
 from mathstrap.numerals import TENS, UNITS
+from mathstrap.patterns import regex
 from mathstrap.types import Problem, Reject
 
 # Words before a number that is a name rather than an amount.
-_LABEL_BEFORE = re.compile(
+_LABEL_BEFORE = regex(
     r"(?:#|\b(?:no\.?|number|grade|page|chapter|room|route|bus|flight|level|version|question|problem|day|week|year|round"
     r"|game|lesson|unit|section|apartment|highway|since|until|year of|born in|in the year)\s?)\Z",
     re.IGNORECASE,
 )
-_CLOCK_AFTER = re.compile(r"\s?(?:a\.?m\b|p\.?m\b|o'clock|:\d|th\b|st\b|nd\b|rd\b|s\b|/|-?D\b)", re.IGNORECASE)
-_CLOCK_BEFORE = re.compile(r"(?:\d:|\d/|\bat |\bage of )\Z")
+_CLOCK_AFTER = regex(r"\s?(?:a\.?m\b|p\.?m\b|o'clock|:\d|th\b|st\b|nd\b|rd\b|s\b|/|-?D\b)", re.IGNORECASE)
+_CLOCK_BEFORE = regex(r"(?:\d:|\d/|\bat |\bage of )\Z")
 # "three friends, Ann, Bo and Cy", "two children: ...": the count is also the length of a list.
-_LISTED_AFTER = re.compile(
+_LISTED_AFTER = regex(
     r"[^.?!]{0,60}?(?::|\b(?:named|called|namely|including|such as)\b|, [A-Z][a-z]+,? (?:and|,))"
 )
-_ORDER_WORDS = re.compile(
+_ORDER_WORDS = regex(
     r"\b(?:second|third|fourth|fifth|last|other|others|both|each other|remaining two|the rest of the|middle|former"
     r"|latter)\b",
     re.IGNORECASE,
 )
 # A rule with a threshold: the solution follows one side of it, so every number must stay on its side.
-_THRESHOLD = re.compile(
+_THRESHOLD = regex(
     r"\b(?:or (?:more|less|fewer|over|under|above|below|older|younger)|at least|at most|exceed\w*|no more than|up to|"
     r"minimum|maximum|over(?:time| \d)|beyond|limit|if (?:he|she|it|they|the|you)\b[^.?!]*\b(?:more|less|over|under|"
     r"above|below|fewer) than|first \w+|every \w+th|for every|until|round(?:ed|ing)?|nearest|whole number|left ?over|"
@@ -50,18 +51,18 @@ _THRESHOLD = re.compile(
     r"wins?|winner|cheaper|more expensive)\b",
     re.IGNORECASE,
 )
-_PER_WEEK = re.compile(
+_PER_WEEK = regex(
     r"[\s-]?(?:school |work(?:ing)? |week)?days?\b[^.?!]{0,30}?\b(?:a|per|each|every|of the) week\b", re.IGNORECASE
 )
-_PER_DAY = re.compile(r"[\s-]?hours?\b[^.?!]{0,30}?\b(?:a|per|each|every) (?:day|night|shift)\b", re.IGNORECASE)
-_PER_HOUR = re.compile(r"[\s-]?minutes?\b", re.IGNORECASE)
-_MONTHS = re.compile(r"[\s-]?months?\b", re.IGNORECASE)
-_FEET_BEFORE = re.compile(r"(?:f(?:ee|oo)t|ft)\W+(?:and )?\Z", re.IGNORECASE)
-_INCHES_AFTER = re.compile(r"[\s-]?inch", re.IGNORECASE)
-_CARTON_BEFORE = re.compile(r"\bcartons? of \Z", re.IGNORECASE)
-_DEGREES_AFTER = re.compile(r"\s?(?:degrees?\b|°)", re.IGNORECASE)
-_TOTAL = re.compile(r"\b(?:all|altogether|total|together|combined)\b", re.IGNORECASE)
-_ARTICLE = re.compile(r"\b([Aa]n?)[ -]\Z")
+_PER_DAY = regex(r"[\s-]?hours?\b[^.?!]{0,30}?\b(?:a|per|each|every) (?:day|night|shift)\b", re.IGNORECASE)
+_PER_HOUR = regex(r"[\s-]?minutes?\b", re.IGNORECASE)
+_MONTHS = regex(r"[\s-]?months?\b", re.IGNORECASE)
+_FEET_BEFORE = regex(r"(?:f(?:ee|oo)t|ft)\W+(?:and )?\Z", re.IGNORECASE)
+_INCHES_AFTER = regex(r"[\s-]?inch", re.IGNORECASE)
+_CARTON_BEFORE = regex(r"\bcartons? of \Z", re.IGNORECASE)
+_DEGREES_AFTER = regex(r"\s?(?:degrees?\b|°)", re.IGNORECASE)
+_TOTAL = regex(r"\b(?:all|altogether|total|together|combined)\b", re.IGNORECASE)
+_ARTICLE = regex(r"\b([Aa]n?)[ -]\Z")
 _WORDS = {value: word for word, value in UNITS.items()} | {value: word for word, value in TENS.items()}
 MAX_TRIES = 150  # per row; a seed that needs more leaves so little choice that its rows would look alike
 # The most rows of one seed; a seed for which few numbers fit gives fewer.

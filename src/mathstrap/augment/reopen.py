@@ -7,23 +7,24 @@ import re
 from mathstrap.augment.checks import Fault, find_number_fault, read_question
 from mathstrap.augment.interface import Augmentation, Draft, Mode, fill_prompt, finished
 from mathstrap.augment.sentences import find_question, is_command
+from mathstrap.patterns import regex
 from mathstrap.types import Completion, Problem, Reject
 
-_GOLD = re.compile(r"\(?([A-J])\)?(?:[\s.:)]+(.+))?", re.DOTALL)
-_MARK = re.compile(r"(?:(?<=[\s,;:?.])[(\[]?|[(\[])([A-J])\s?[).:\]]\s?(?=\S)")
+_GOLD = regex(r"\(?([A-J])\)?(?:[\s.:)]+(.+))?", re.DOTALL)
+_MARK = regex(r"(?:(?<=[\s,;:?.])[(\[]?|[(\[])([A-J])\s?[).:\]]\s?(?=\S)")
 # The question refers to its choices: without them it has several right answers or none.
-_NEEDS_CHOICES = re.compile(
+_NEEDS_CHOICES = regex(
     r"\b(?:which|what)(?: one)? of (?:the following|these|those)"
     r"|\bwhich (?:statement|option|choice|expression|equation|graph|of)\b"
     r"|\b(?:listed|given|shown) (?:below|above)|\b(?:closest|nearest) to\b|\bapproximately which\b",
     re.IGNORECASE,
 )
-_NO_VALUE = re.compile(
+_NO_VALUE = regex(
     r"\b(?:all|none|both|neither|either|any) of\b|\b(?:none|all|cannot|can't|not enough|insufficient)\b"
     r"|\b[A-E] (?:and|or) [A-E]\b|\A[^\d\\=^]{2,}\Z",
     re.IGNORECASE,
 )
-_CLOSING = re.compile(
+_CLOSING = regex(
     r"\s*(?:\(?(?:the )?(?:answer )?(?:choices?|options?)(?: are)?\)?|(?:select|choose) (?:one|the)[^\n]*?)[:.]?\s*\Z",
     re.IGNORECASE,
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-
 from mathstrap.augment.interface import Draft
+from mathstrap.patterns import regex
 from mathstrap.types import Reject
 
 # Reasons that a second try can fix; not refusals of the server, nor faults of the seed.
@@ -23,7 +22,7 @@ _SENTENCES: dict[str, str] = {
     "leaks_answer": "It states a number that has to stay unsaid, or an answer.",
     "needs_choices": "It still speaks of choices.",
 }
-_LOST, _ADDED = re.compile(r"lost: ([^;]+)"), re.compile(r"added: ([^;]+)")
+_LOST, _ADDED = regex(r"lost: ([^;]+)"), regex(r"added: ([^;]+)")
 MOST_NUMBERS = 8
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from mathstrap.augment.latex import find_zones
+from mathstrap.patterns import regex
 from mathstrap.types import Style
 
 
@@ -19,23 +20,23 @@ class Sentence:
 
 
 # A full stop after these never ends a sentence; after a unit or an hour it does when a capital follows.
-_TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Mt|No|Nos|vs|etc|e\.g|i\.e|approx|Fig|Eq|[A-Z])\.\Z")
-_END = re.compile(r"[.?!]+[\"'”’)\]]*(?=\s|\Z)|(?<=[a-z)\d][.?!])(?=[A-Z][a-z])|[。！？؟।]+[\"'”’)\]」』]*|\n\s*\n")
-_STARTS_SENTENCE = re.compile(r"\s*(?:[A-Z0-9À-ÖØ-ÞА-ЯЁ¿¡«\"'“‘($¢£€\[\\]|[^\W\d_a-zß-öø-ÿа-яё]|\Z)")
-_IMPERATIVE = re.compile(
+_TITLE = regex(r"\b(?:Mr|Mrs|Ms|Mx|Dr|Prof|St|Sr|Jr|Mt|No|Nos|vs|etc|e\.g|i\.e|approx|Fig|Eq|[A-Z])\.\Z")
+_END = regex(r"[.?!]+[\"'”’)\]]*(?=\s|\Z)|(?<=[a-z)\d][.?!])(?=[A-Z][a-z])|[。！？؟।]+[\"'”’)\]」』]*|\n\s*\n")
+_STARTS_SENTENCE = regex(r"\s*(?:[A-Z0-9À-ÖØ-ÞА-ЯЁ¿¡«\"'“‘($¢£€\[\\]|[^\W\d_a-zß-öø-ÿа-яё]|\Z)")
+_IMPERATIVE = regex(
     r"(?:^|[,;:]\s+|\b(?:then|and|please)\s+)"
     r"(?:find|calculate|compute|determine|evaluate|solve|simplify|factor|expand|count|estimate|"
     r"prove|show|list|name|write|give|state|tell|work out|figure out|convert|identify)\b",
     re.IGNORECASE,
 )
-_FORMAT_NOTE = re.compile(
+_FORMAT_NOTE = regex(
     r"^(?:please |and |\()?(?:express|round|write|give|enter|leave|put|state|assume|note|simplify|report|submit|type|"
     r"use|answer|order|separate|list|include|do not|hint|recall)\b.*"
     r"(?:answer|form|fraction|decimal|nearest|integer|terms|percent|radical|degrees|radians|simplest|place|hundredth|"
     r"tenth|cent|dollar|units|mixed|number|notation|commas?)",
     re.IGNORECASE | re.DOTALL,
 )
-_ASKS = re.compile(
+_ASKS = regex(
     r"\b(?:how|what|what's|which|who|whose|whom|where|when|why|is|are|was|were|do|does|did|can|could|will|would|should)\b",
     re.IGNORECASE,
 )

@@ -9,6 +9,7 @@ from fractions import Fraction
 from functools import lru_cache
 
 from mathstrap.augment.quantities import count_numbers, find_quantities
+from mathstrap.patterns import regex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ _IMPLIED: dict[str, tuple[int, ...]] = {
     r"\bsquare|\bquart|\bgallon|\blegs?\b|\bwheels?\b|\bcars?\b|\brectang|\bcups?\b": (2, 4, 8, 16),
     r"\bleap\b": (366, 29),
 }
-_COMPILED = [(re.compile(pattern), numbers) for pattern, numbers in _IMPLIED.items()]
+_COMPILED = [(regex(pattern), numbers) for pattern, numbers in _IMPLIED.items()]
 
 
 @lru_cache(maxsize=4096)

@@ -6,6 +6,8 @@ import random
 import re
 from collections.abc import Mapping
 
+from mathstrap.patterns import regex
+
 # Common first names that may be swapped; a name is replaced by one of the same list, so that he and she stay right.
 FEMALE = (
     "Ada", "Alice", "Amanda", "Amy", "Andrea", "Angela", "Anna", "Beth", "Betty", "Brenda", "Carla", "Carly", "Carol",
@@ -38,7 +40,7 @@ DISTRACTORS = (
     "The local library owns {n} maps of the region.",
     "A clock tower in a faraway town has {n} steps.",
 )
-_ANY_NUMBER = re.compile(r"\d[\d,]*\.?\d*|\.\d+")
+_ANY_NUMBER = regex(r"\d[\d,]*\.?\d*|\.\d+")
 
 
 def fresh_names(question: str, rng: random.Random) -> dict[str, str]:

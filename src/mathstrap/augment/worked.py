@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from mathstrap.augment.quantities import PERCENT, WrittenNumber, find_quantities
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import Node, Number, Operation, evaluate, numbers_in, parse_expression, plain_number
 
-MARK = re.compile(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
-_DIGITS = re.compile(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
+MARK = regex(r"<<([^<>=]{1,200})=([^<>=]{1,60})>>")
+_DIGITS = regex(r"(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+")
 # Word problems have no larger numbers, and exact fractions of larger ones would be slow.
 _LARGEST = 10**15
 _MAX_STEPS = 40
@@ -59,7 +60,7 @@ _FROM_WORDS: dict[str, str] = {
     r"hundreds?": "100",
 }
 _WORD_VALUES = tuple(
-    (re.compile(rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])", re.IGNORECASE), frozenset(map(Fraction, values.split())))
+    (regex(rf"(?<![A-Za-z])(?:{words})(?![A-Za-z])", re.IGNORECASE), frozenset(map(Fraction, values.split())))
     for words, values in _FROM_WORDS.items()
 )
 # Part of the shape of a calculation rather than a number of the story: one whole, and both of two.
@@ -370,7 +371,7 @@ def recheck(solution: str, answer: str) -> str:
 
 
 _PRECEDENCE = {"+": 1, "-": 1, "*": 2, "/": 2, "neg": 3}
-_LEXEME = re.compile(r"\s*(?:(?P<number>\d[\d,]*\.?\d*|\.\d+)|(?P<sign>[-+*/x×÷·()%]))")
+_LEXEME = regex(r"\s*(?:(?P<number>\d[\d,]*\.?\d*|\.\d+)|(?P<sign>[-+*/x×÷·()%]))")
 
 
 def _stack_machine(text: str) -> Fraction | None:

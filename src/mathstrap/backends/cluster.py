@@ -21,7 +21,6 @@ from typing import Any
 import mathstrap
 from mathstrap.backends import SERVED, TeacherOptions, open_backend
 from mathstrap.backends.copies import RESTARTS, CopiedTeacher, TeacherActor, last_line
-from mathstrap.backends.vllm import read_settings
 from mathstrap.engine.interface import Backend
 from mathstrap.errors import InputError, MathstrapError, check_least, missing_extra
 from mathstrap.parallel import here, taken_in_order
@@ -159,6 +158,8 @@ def gpus_of(teacher: TeacherOptions) -> float:
     """Return the GPUs that one copy is spread over, by its own settings."""
     if teacher.backend != "vllm":
         return 0.0
+    from mathstrap.backends.vllm import read_settings
+
     settings = read_settings(teacher.settings)
     return float(settings.tensor_parallel_size * settings.data_parallel_size)
 

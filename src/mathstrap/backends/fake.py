@@ -17,17 +17,18 @@ import msgspec
 
 from mathstrap.backends import TeacherOptions
 from mathstrap.errors import InputError, TransientError, suggest
+from mathstrap.patterns import regex
 from mathstrap.types import Completion, Request, root_of
 
 Answer = Callable[[Request], str | Completion]
 
-_QUESTION_MARK = re.compile(r".*(?:^|\n)\s*(?:Question|Problem|Rephrase|Q|### Instruction):[ \t\n]*", re.DOTALL)
-_AFTER = re.compile(
+_QUESTION_MARK = regex(r".*(?:^|\n)\s*(?:Question|Problem|Rephrase|Q|### Instruction):[ \t\n]*", re.DOTALL)
+_AFTER = regex(
     r"\n(?:Answer:|A:|Statement:| ?Result:|The same question|Rephrase the|In other words|### Response:|Think it)"
 )
-_GIVEN = re.compile(r"\n?\s*(?:The answer is|Answer:)\s*(.+?)\.?\s*(?:\n|$)")
-_NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
-_UNKNOWN = re.compile(r"\$?(?<![A-Za-z])[xX](?![A-Za-z(])")
+_GIVEN = regex(r"\n?\s*(?:The answer is|Answer:)\s*(.+?)\.?\s*(?:\n|$)")
+_NUMBER = regex(r"\d[\d,]*(?:\.\d+)?")
+_UNKNOWN = regex(r"\$?(?<![A-Za-z])[xX](?![A-Za-z(])")
 _OPENINGS = (
     "Consider the following.",
     "Suppose this is so.",

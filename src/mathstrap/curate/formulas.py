@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import lru_cache
 from itertools import product
 
+from mathstrap.patterns import regex
 from mathstrap.steps.algebra import SPAN
 from mathstrap.steps.check import TAKEN_BACK
 from mathstrap.verify.decide.effort import EffortError, begin
@@ -25,29 +26,29 @@ MAX_SIDE = 160
 MAX_READINGS = 16
 CACHED = 10_000
 # What plain arithmetic has no sign for.
-FUNCTION = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc|arc|log|ln|pm|mp|lvert|vert)(?![a-z]*arrow)|\|")
-SPELLED = re.compile(r"(?<![a-zA-Z\\])(sin|cos|tan)\(")
-SPELLED_LINE = re.compile(r"^(?=[^\n$\\]{0,150}(?<![a-z])(?:sin|cos|tan)\()[^\n$\\]{1,200}$", re.MULTILINE)
+FUNCTION = regex(r"\\(?:sin|cos|tan|cot|sec|csc|arc|log|ln|pm|mp|lvert|vert)(?![a-z]*arrow)|\|")
+SPELLED = regex(r"(?<![a-zA-Z\\])(sin|cos|tan)\(")
+SPELLED_LINE = regex(r"^(?=[^\n$\\]{0,150}(?<![a-z])(?:sin|cos|tan)\()[^\n$\\]{1,200}$", re.MULTILINE)
 # The parts of a formula that are equations of their own.
-PART = re.compile(
+PART = regex(
     r"\\\\|\\(?:implies|iff|quad|qquad|Rightarrow|Leftrightarrow|Longrightarrow|rightarrow|to|text\{[^{}]{0,40}\}"
     r"|begin\{align\*?\}|end\{align\*?\}|begin\{aligned\}|end\{aligned\})(?![a-zA-Z])|[,;](?![\d!])"
 )
-RELATION = re.compile(r"(?<![<>!:=])=(?!=)|\\approx(?![a-z])|≈")
+RELATION = regex(r"(?<![<>!:=])=(?!=)|\\approx(?![a-z])|≈")
 # Other relations and structures; a formula with one is left alone.
-OTHER = re.compile(
+OTHER = regex(
     r"\\(?:equiv|neq?|leq?|geq?|lt|gt|in|mid|sum|prod|int|lim|mathbf|vec|begin\{[pbvBV]?matrix"
     r"|begin\{cases)(?![a-z])|[<>≤≥≠]"
 )
 # Words before a formula that is not stated as true.
-SUPPOSED = re.compile(
+SUPPOSED = regex(
     r"\b(?:if|suppose|assum\w*|whether|check|verify|would|want|need|must|should|unless|try|not)\b|\?", re.IGNORECASE
 )
 # A logarithm without its base is to ten, to two or natural; where its number ends is not clear before a factor.
-ANY_BASE = re.compile(
+ANY_BASE = regex(
     r"\\log(?![a-z])(?!\s*_(?:\d|\{\d+\})\s*(?:\d+|\(\d+\)|\{\d+\}|\\left\(\d+\\right\))\s*(?:[-+=}]|\Z))"
 )
-DECIMAL = re.compile(r"\.\d")
+DECIMAL = regex(r"\.\d")
 TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 
 
@@ -78,7 +79,7 @@ def false_formulas(text: str) -> list[str]:
     return list(dict.fromkeys(false))
 
 
-ASKED = re.compile(
+ASKED = regex(
     r"\A(?:\*\*)?\s*(?:(?:Rewrite )?Question:\s*)?(?:Evaluate|Compute|Calculate|Simplify|Find|What is|Determine)"
     r"(?: the (?:value|expression|following expression|product|sum|quotient)(?: of)?:?)?:?\s*"
     r"(?:\$([^$]{3,160})\$|\\\(([^\n]{3,160}?)\\\)|\\\[([^\[\]]{3,160})\\\])\s*[.?]?\s*\Z"

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from mathstrap.curate.decontaminate import Match
+from mathstrap.patterns import regex
 from mathstrap.prompts import Prompt, render, request
 from mathstrap.types import Request, Sampling
 
 Judgement = Literal["same", "different", "unclear"]
 PROMPT = "judge.contamination"
-VERDICT = re.compile(r"verdict\W{0,12}(same|different)\b", re.IGNORECASE)
+VERDICT = regex(r"verdict\W{0,12}(same|different)\b", re.IGNORECASE)
 GREEDY = Sampling(temperature=0.0, max_tokens=200)
 
 

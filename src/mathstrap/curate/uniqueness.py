@@ -10,17 +10,18 @@ import re
 from collections.abc import Callable, Sequence
 
 from mathstrap.curate.vote import group_answers, label_of
+from mathstrap.patterns import regex
 from mathstrap.types import Outcome, Problem
 from mathstrap.verify import answers_agree, grade
 
 # Longer values would make the formula's exact powers and products too large to compute.
 MAX_VALUE_CHARS = 40
 # A question that is nothing but one formula to compute: no other condition could exclude a value.
-_COMPUTES = re.compile(
+_COMPUTES = regex(
     r"(?:Compute|Evaluate|Calculate|Simplify|Find|Determine|What is)(?: the)?(?: exact)?(?: value of)?:?\s*"
     r"(?:\$\$?(?P<inline>[^$]+)\$\$?|\\\[(?P<shown>[^$]+?)\\\])\s*[.?]?"
 )
-_VALUE = re.compile(r"-?\d+(?:\.\d+)?|-?\\[dt]?frac\{\d+\}\{\d+\}|-?\d+/\d+")
+_VALUE = regex(r"-?\d+(?:\.\d+)?|-?\\[dt]?frac\{\d+\}\{\d+\}|-?\d+/\d+")
 
 
 def fitting_twin(

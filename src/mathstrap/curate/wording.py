@@ -6,16 +6,17 @@ import re
 import unicodedata
 
 from mathstrap.numerals import TENS, UNITS
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import canonical_number
 
 # A number (thousands separators inside), a word, an operator, or a bracket that opens a formula.
-TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+|[^\W\d_]+|[+*/^=<>%|!×÷≤≥·-]|[(\[{](?=[-+\d\\]|[a-z]\b)")
-NUMBER = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+")
+TOKEN = regex(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+|[^\W\d_]+|[+*/^=<>%|!×÷≤≥·-]|[(\[{](?=[-+\d\\]|[a-z]\b)")
+NUMBER = regex(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+")
 # LaTeX commands that change only the layout of a formula.
-SPACING = re.compile(r"\\(?:left|right|displaystyle|text|mathrm|quad|qquad|[,!;: ])|[\s~]")
-FORMULA = re.compile(r"\$([^$]{1,400})\$|\\\[(.{1,400}?)\\\]|\\\((.{1,400}?)\\\)", re.DOTALL)
-PROSE = re.compile(r"(?<![\\a-z])[a-z]{2,}")
-HYPHEN = re.compile(r"(?<=[a-z]{2})-(?=[a-z]{2})")
+SPACING = regex(r"\\(?:left|right|displaystyle|text|mathrm|quad|qquad|[,!;: ])|[\s~]")
+FORMULA = regex(r"\$([^$]{1,400})\$|\\\[(.{1,400}?)\\\]|\\\((.{1,400}?)\\\)", re.DOTALL)
+PROSE = regex(r"(?<![\\a-z])[a-z]{2,}")
+HYPHEN = regex(r"(?<=[a-z]{2})-(?=[a-z]{2})")
 # Number words with their numbers; a word used in another sense ("second") does no harm in a comparison.
 NUMBER_WORDS = {word: str(value) for word, value in (UNITS | TENS).items()} | {
     "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "half": "1/2", "twice": "2x",
@@ -31,7 +32,7 @@ TURNING_TEXT = (
     "ascending descending without not neither both either inside outside sine cosine tangent sin cos tan sec csc cot"
 )
 TURNING = frozenset(TURNING_TEXT.split())
-CAPITALS = re.compile(r"\b[A-Z]{3,}\b")
+CAPITALS = regex(r"\b[A-Z]{3,}\b")
 
 
 def fold(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
+
+from mathstrap.patterns import regex
 
 PAD, UNK, CLS, SEP = 0, 100, 101, 102
 MAX_WORD = 100  # BERT's own limit: a longer run of letters is one unknown token
@@ -12,7 +13,7 @@ MAX_WORD = 100  # BERT's own limit: a longer run of letters is one unknown token
 MAX_CACHED_WORDS = 500_000
 
 # A run of letters and digits, or one mark; every CJK character is its own word.
-WORD = re.compile(r"[㐀-䶿一-鿿豈-﫿]|(?:(?![㐀-䶿一-鿿豈-﫿_])\w)+|[^\w\s]|_")
+WORD = regex(r"[㐀-䶿一-鿿豈-﫿]|(?:(?![㐀-䶿一-鿿豈-﫿_])\w)+|[^\w\s]|_")
 
 
 class WordPiece:

@@ -10,17 +10,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mathstrap.errors import RecipeError
+from mathstrap.patterns import regex
 
 # Backends that run on the user's own machine cost no money per token.
 FREE_BACKENDS = frozenset({"embedded", "hf", "vllm", "fake", "none"})
 BATCH_DISCOUNT = 0.5
 # Prefixes that routers and clients write before a model's name, and suffixes that name the format of its weights.
-_PREFIX = re.compile(
+_PREFIX = regex(
     r"^(?:models/|accounts/[\w-]+/models/|(?:openrouter|together|together_ai|fireworks_ai|gemini|google|ollama|groq|"
     r"deepinfra|azure|bedrock|vertex_ai|hosted_vllm|litellm_proxy)/)",
     re.IGNORECASE,
 )
-_QUANTIZED = re.compile(r"[-_.](?:fp8|fp16|bf16|awq|gptq|gguf|int[48]|q\d\w*|mxfp4|nvfp4|turbo|tee)$", re.IGNORECASE)
+_QUANTIZED = regex(r"[-_.](?:fp8|fp16|bf16|awq|gptq|gguf|int[48]|q\d\w*|mxfp4|nvfp4|turbo|tee)$", re.IGNORECASE)
 # Tiered prices change with the prompt's length; a few-shot prompt is about this long.
 TYPICAL_TOKENS = 2000
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.patterns import regex
 from mathstrap.types import Request
 
 # Model families that reason by default, except variants named instruct, chat or non-thinking.
-_THINKS = re.compile(
+_THINKS = regex(
     r"(?:^|[/_-])(?:o[134](?:-|$)|gpt-?(?:[5-9]|oss)|deepseek-?(?:r\d|reasoner|v[4-9])|r1-|qwq|qwen3|gemini-?(?:2\.5|[3-9])"
     r"|magistral|grok-?(?:3-mini|[4-9])|glm-?(?:4\.[5-9]|[5-9]|z1)|kimi-?k[2-9].*think|minimax-?m\d|phi-?4.*reason"
     r"|nemotron|smollm3|exaone.*deep|ernie.*think|hunyuan-?(?:a|t)|seed-oss|olmo.*think|apriel|step-?[3-9])"
     r"|thinking|reason(?:er|ing)|[-_/]think\b|qvq",
     re.IGNORECASE,
 )
-_DOES_NOT = re.compile(
+_DOES_NOT = regex(
     r"instruct|non-?think|no-?think|non-?reason|gpt-5[\w.]*-chat|chat-latest|coder|embed|base$|-lite", re.IGNORECASE
 )
 # Tokens of thought and answer for one problem of GSM8K or MATH; models of 2025 and 2026 report 1,000 to 8,000.

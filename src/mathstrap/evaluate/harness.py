@@ -6,13 +6,13 @@ difference has one of a few named causes. tests/evaluate/test_harness.py compare
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from typing import Literal
 
 import msgspec
 
 from mathstrap.evaluate.score import ScoredDraw, last_answer, stated_answer
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import plain_number
 from mathstrap.types import Style
 from mathstrap.verify import grade
@@ -21,9 +21,9 @@ Rule = Literal["strict-match", "flexible-extract", "hendrycks_math"]
 RULES: dict[Style, tuple[Rule, ...]] = {"gsm8k": ("strict-match", "flexible-extract"), "math": ("hendrycks_math",)}
 INVALID = "[invalid]"
 
-_STRICT = re.compile(r"#### (\-?[0-9\.\,]+)")
-_FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
-_IGNORED = (re.compile(","), re.compile(r"\$"), re.compile(r"(?s).*#### "), re.compile(r"\.$"))
+_STRICT = regex(r"#### (\-?[0-9\.\,]+)")
+_FLEXIBLE = regex(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
+_IGNORED = (regex(","), regex(r"\$"), regex(r"(?s).*#### "), regex(r"\.$"))
 
 
 class HarnessDisagreement(msgspec.Struct, frozen=True, kw_only=True):

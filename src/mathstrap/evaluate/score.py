@@ -15,6 +15,7 @@ from typing import Literal
 import msgspec
 
 from mathstrap.evaluate.protocols import ScoreName
+from mathstrap.patterns import regex
 from mathstrap.thought import split_completion
 from mathstrap.types import Completion, FinishReason, Outcome, Problem, Style, root_of
 from mathstrap.verify import Extraction, Grade, extract_answer, grade
@@ -36,7 +37,7 @@ REASON_TEXT: dict[DrawReason, str] = {
 UNPARSEABLE: tuple[DrawReason, ...] = ("no_answer", "empty")
 # Extraction rules that read a stated answer; the other rules guess by a number's position.
 STATED = ("hash", "stated", "boxed", "value_of")
-_SENTENCE = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}[ ,.:]+(?:\S+ )*\S")
+_SENTENCE = regex(r"(?<![\\A-Za-z])[A-Za-z]{2,}[ ,.:]+(?:\S+ )*\S")
 TEXT_GRADER: dict[Style, str] = {"gsm8k": "gsm8k", "math": "hendrycks"}
 REFERENCE_GRADER: dict[Style, str] = {"gsm8k": "metamath-2024-gsm8k", "math": "metamath-2024-math"}
 

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Literal
 
 from mathstrap.augment.quantities import count_numbers, describe_numbers
+from mathstrap.patterns import regex
 from mathstrap.render import MAX_TEXT_CHARS, TimeBudget, render
 from mathstrap.render.hostile import escape
 from mathstrap.types import Style
@@ -19,8 +20,8 @@ MAX_WORDS = 1_500
 
 # A formula is one word, because half a formula would not render. GSM8K's dollar signs are money and not formulas.
 _WORDS: dict[Style, re.Pattern[str]] = {
-    "math": re.compile(r"\$\$.{1,2000}?\$\$|\$[^$\n]{1,1000}\$|\\\[.{1,2000}?\\\]|\s+|[^\s$]+|\$", re.DOTALL),
-    "gsm8k": re.compile(r"\s+|\S+"),
+    "math": regex(r"\$\$.{1,2000}?\$\$|\$[^$\n]{1,1000}\$|\\\[.{1,2000}?\\\]|\s+|[^\s$]+|\$", re.DOTALL),
+    "gsm8k": regex(r"\s+|\S+"),
 }
 
 

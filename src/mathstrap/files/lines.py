@@ -76,7 +76,7 @@ def lines_of(file: IO[bytes], offset: int = 0) -> Iterator[Line]:
 def lines_about(file: IO[bytes], offset: int, about: bytes) -> Iterator[Line]:
     """Yield the lines from `offset` on that contain `about`, and every line that does not look like a record.
 
-    A block of complete records without these bytes is skipped without splitting it, so that one family in a run of
+    A block of complete records is searched for these bytes without splitting it, so that one family in a run of
     100,000 replies is found at the speed of the disk.
     """
     file.seek(offset)
@@ -85,7 +85,13 @@ def lines_about(file: IO[bytes], offset: int, about: bytes) -> Iterator[Line]:
         block += file.readline(MAX_LINE_BYTES + 2)
         count = block.count(b"\n")
         is_whole = block.startswith(b"{") and block.endswith(b"}\n") and block.count(b"}\n{") + 1 == count
-        if is_whole and about not in block:
+        if is_whole:
+            end, before = 0, number
+            while (place := block.find(about, end)) >= 0:
+                start = block.rfind(b"\n", 0, place) + 1
+                before += block.count(b"\n", end, start) + 1
+                end = block.index(b"\n", place) + 1
+                yield _line(file, before, offset + start, block[start:end])
             number += count
             offset += len(block)
             continue

@@ -15,6 +15,7 @@ from pathlib import Path
 from mathstrap.errors import InputError
 from mathstrap.files.binary_rows import arrow_rows, excel_rows, parquet_rows
 from mathstrap.files.text_rows import MAX_DOCUMENT, OnBadRow, Row, csv_rows, json_rows, xml_rows
+from mathstrap.patterns import regex
 
 __all__ = ["EXPECTED", "OnBadRow", "Row", "Starts", "files_of", "iter_rows", "place_of"]
 
@@ -27,7 +28,7 @@ Starts = list[tuple[int, Path]]
 DESCRIPTIONS = frozenset(
     ["dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json", "readme.json", "croissant.json"]
 )
-SPLITS = re.compile(r"(train|test|validation|valid|val|dev|eval)(?:ing)?(?![a-z])", re.IGNORECASE)
+SPLITS = regex(r"(train|test|validation|valid|val|dev|eval)(?:ing)?(?![a-z])", re.IGNORECASE)
 
 
 def iter_rows(

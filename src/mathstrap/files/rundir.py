@@ -42,10 +42,11 @@ from mathstrap.files.tables import (
     write_parquet,
     write_rows_parquet,
 )
+from mathstrap.patterns import regex
 from mathstrap.types import Completion, Failure, Liability, ReplyUsage, Request, Sample, Usage, usage_of_reply
 
 V = TypeVar("V")
-PLAIN_ID = re.compile(r"[\w.:-]{1,200}", re.ASCII)
+PLAIN_ID = regex(r"[\w.:-]{1,200}", re.ASCII)
 _OLD_GOLD = b'"gold":"voted"'
 R = TypeVar("R", bound=msgspec.Struct)
 Key = tuple[str, str]  # the id of a request and the key of what it asks

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from mathstrap.errors import InputError
+from mathstrap.patterns import regex
 
 Row = dict[str, Any]
 OnBadRow = Callable[[int, str], None]
@@ -239,7 +240,7 @@ def _fault(text: bytes) -> str:
 
 
 # Half of a surrogate pair: Python's reader accepts it, but it cannot be encoded in UTF-8 again.
-_HALF_PAIR = re.compile(
+_HALF_PAIR = regex(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 )
 

@@ -7,9 +7,6 @@ names neither the address nor the reason; one request here takes only the time o
 from __future__ import annotations
 
 import os
-import ssl
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 ENDPOINT = "https://huggingface.co"
@@ -19,6 +16,11 @@ OFFLINE = "HF_HUB_OFFLINE"
 
 def offline_reason(name: str | Path) -> str:
     """Return why the hub cannot be reached; empty for a local folder, or if the hub answers."""
+    # Imported here, because every command imports this module and few ask the hub.
+    import ssl
+    import urllib.error
+    import urllib.request
+
     if Path(name).exists():
         return ""
     if os.environ.get(OFFLINE, "0") not in ("", "0"):

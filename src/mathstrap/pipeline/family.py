@@ -123,9 +123,7 @@ def prompt_of(path: Path, problems: Sequence[Problem], request_id: str) -> Asked
         requests = plan_solves(asked, recipe, {problem_id: range(int(draw) + 1)}) if asked else ()
     else:
         seeds = [problem for problem in problems if problem.method == "seed"]
-        is_crossed = any(recipe.augmentation(name).parents > 1 for name in recipe.method_names)
-        among = [row for row in run.read_records("problems", Problem) if row.method == "seed"] if is_crossed else None
-        plan = plan_rewrites(seeds, recipe, among=among)
+        plan = plan_rewrites(seeds, recipe, among=seeds_of(run) if is_crossed(recipe) else None)
         requests = (rewrite_request(planned, recipe) for planned in plan.rewrites)
     request = next((request for request in requests if request.id == request_id), None)
     if request is None:
@@ -141,16 +139,24 @@ def prompt_of(path: Path, problems: Sequence[Problem], request_id: str) -> Asked
     return AskedPrompt(messages=request.messages, body=body, url=bare_url(url) if url else "", key_env=key_env)
 
 
+def is_crossed(recipe: RunRecipe) -> bool:
+    """Say whether a method of the recipe makes questions from several seeds."""
+    return any(recipe.augmentation(name).parents > 1 for name in recipe.method_names)
+
+
+def seeds_of(run: RunDir) -> list[Problem]:
+    """Return all seeds of a run, also of a run that was opened for one family."""
+    return [problem for problem in run.read_records("problems", Problem, everything=True) if problem.method == "seed"]
+
+
 def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
     """Return the whole family of the seed that an id descends from; raises InputError for an unknown id."""
     recipe = keyed_recipe(recipe, run)
     root = root_of(record_id)
-    everything = list(run.read_records("problems", Problem, everything=True))
-    problems = [problem for problem in everything if root_of(problem.id) == root]
+    problems = [problem for problem in run.read_records("problems", Problem) if root_of(problem.id) == root]
     seed = next((problem for problem in problems if problem.method == "seed"), None)
-    seeds = [problem for problem in everything if problem.method == "seed"]
     if seed is None:
-        known = [problem.id for problem in seeds]
+        known = [problem.id for problem in seeds_of(run)]
         raise InputError(f'{run.path}: no seed "{root}" in this run.{suggest(root, known[:2000]) if known else ""}')
     derived = [problem for problem in problems if problem.method != "seed"]
     candidates = {c.id: c for c in records_of(root, run, "candidates", Candidate, lambda c: c.id)}
@@ -169,7 +175,8 @@ def family_of(record_id: str, recipe: RunRecipe, run: RunDir) -> Family:
                 reject=by_id.get(request.id),
             )
 
-    plan = plan_rewrites([seed], recipe, among=seeds).rewrites
+    # Only a method that crosses seeds needs the others, which take longer to read than everything else here.
+    plan = plan_rewrites([seed], recipe, among=seeds_of(run) if is_crossed(recipe) else None).rewrites
     rewrites: list[Exchange] = []
     for planned, first in zip(
         plan, exchanges("rewrite", [rewrite_request(planned, recipe) for planned in plan]), strict=True

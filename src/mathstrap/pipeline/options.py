@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +22,7 @@ from mathstrap.curate.vote import VoteOptions
 from mathstrap.engine.budget import Budget
 from mathstrap.engine.limits import Limits
 from mathstrap.errors import RecipeError, check_least, check_name
+from mathstrap.patterns import regex
 from mathstrap.pipeline.panel import MixedTeacher, Panel, PanelStage, StageOptions, panel_of
 from mathstrap.plugins import is_own, load_own, own_hash
 from mathstrap.problems.load import SeedsOptions
@@ -30,8 +30,8 @@ from mathstrap.prompts import LANGUAGE_NAMES, Shape
 from mathstrap.share.formats import ExportOptions
 from mathstrap.types import METHODS, Method
 
-TEACHER_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
-OWN_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
+TEACHER_LABEL = regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}")
+OWN_NAME = regex(r"[a-z][a-z0-9_]{0,40}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 
 from mathstrap.augment import reference
 from mathstrap.augment.interface import Mode, refuse_reply
+from mathstrap.patterns import regex
 from mathstrap.prompts import Prompt, render, request, with_stop
 from mathstrap.thought import is_unfinished, tag_of
 from mathstrap.types import Candidate, Completion, Problem, Reject, Request, Sampling
 from mathstrap.verify import extract_answer
 
 # A reply to a few-shot prompt may run on into a next example that the model invents.
-_RUN_ON = re.compile(
+_RUN_ON = regex(
     r"\n[ \t]*(?:\#{2,}[ \t]*)?(?:\*\*)?(?:Question|Problem|Q|Next question|New question)(?:[ \t]*\d+)?(?:\*\*)?[ \t]*:"
     r"|<\|im_(?:start|end)\|>|<\|(?:eot_id|endoftext|end)\|>|</s>",
     re.IGNORECASE,

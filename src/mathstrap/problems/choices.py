@@ -9,11 +9,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mathstrap.patterns import regex
 from mathstrap.problems.presets import Row, json_value, value_at
 
 LETTERS = "ABCDEFGHIJ"
-_LABELLED = re.compile(r"\A\W{0,2}([A-Ja-j])\s*[).:、．]\s*(.*)\Z", re.DOTALL)
-_IN_LINE = re.compile(
+_LABELLED = regex(r"\A\W{0,2}([A-Ja-j])\s*[).:、．]\s*(.*)\Z", re.DOTALL)
+_IN_LINE = regex(
     r"(?:\A|[,;\n]|\s)\s*+\(?([A-Ja-j])\s*+[).:]\s*+(.*?)"
     r"(?=\s*+(?:[,;\n]?\s*+\(?[A-Ja-j]\s*+[).:]\s|\Z))",
     re.DOTALL,
@@ -114,13 +115,13 @@ def is_place(value: Any, choices: Mapping[str, str]) -> bool:
 
 
 # How a choice begins inside a question: `(A)`, `A)`, `A.`, `A、`, `\textbf{(A)}`, after a space or a line's start.
-_MARK = re.compile(
+_MARK = regex(
     r"(?:(?<=[\s,;$?:：？。)）}])|^)(?:\\(?:text|textbf|mathrm|mathbf|rm|bf)\s*\{?\s*)?"
     r"(?:[(（]\s*([A-J])\s*[)）]|([A-J])\s?[).:、．：])\}?(?=\s|\\|~|\$|[^\sA-Za-z.,])",
     re.MULTILINE,
 )
-_SECOND = re.compile(r"B\s{0,3}[)）.:、．：]")
-_AROUND = re.compile(r"(?:\s|\\(?:qquad|quad|hfill|hspace\{[^{}]*\}|newline)(?![A-Za-z])|\\[\\,;:! ]|~|&)+")
+_SECOND = regex(r"B\s{0,3}[)）.:、．：]")
+_AROUND = regex(r"(?:\s|\\(?:qquad|quad|hfill|hspace\{[^{}]*\}|newline)(?![A-Za-z])|\\[\\,;:! ]|~|&)+")
 # A longer text after a letter is a part of a problem, not a choice.
 MAX_CHOICE = 200
 

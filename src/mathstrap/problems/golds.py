@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from mathstrap.augment.languages import language_of, uses_decimal_comma
+from mathstrap.patterns import regex
 from mathstrap.problems.choices import choices_in
 from mathstrap.verify.find.boxes import boxed_answer
 from mathstrap.verify.record import Extraction
@@ -21,7 +22,7 @@ from mathstrap.verify.record import Extraction
 # A longer text without a marked answer is a solution.
 MAX_GOLD_CHARS = 300
 # The texts of an answer column that mean "no answer".
-_NOTHING = re.compile(
+_NOTHING = regex(
     r"[\W_]*(?:none|n\s*[./]?\s*a|null|nil|nan|proofs?|(?:answer )?not ?found|"
     r"no (?:final )?(?:answer|solution (?:given|provided|available|found))(?: (?:given|provided|available|found))?|"
     r"unknown|undefined answer|(?:see|refer to|check) (?:the )?(?:\w+ )?"
@@ -36,31 +37,31 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 # Noise beside the value in a cell: marks of chat templates, invisible characters, GSM8K's calculations.
-_TOKENS = re.compile(r"<\|[^<>|]{1,30}\|>|</?s>|<(?:eos|bos|pad)>|\[(?:EOS|BOS|PAD)\]")
-_UNSEEN = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_CALCULATION = re.compile(r"<<[^<>]*>>")
-_ENTITY = re.compile(
+_TOKENS = regex(r"<\|[^<>|]{1,30}\|>|</?s>|<(?:eos|bos|pad)>|\[(?:EOS|BOS|PAD)\]")
+_UNSEEN = regex("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+_CALCULATION = regex(r"<<[^<>]*>>")
+_ENTITY = regex(
     r"&(?:nbsp|lt|gt|le|ge|amp|quot|apos|times|divide|deg|minus|[np]dash|frac\d\d|#\d{1,6}|#x[0-9a-f]{1,5});"
 )
-_WRAPPED = re.compile(r"(\*\*|\*|__|`+|\"|')(?P<inner>[^*_`\"'\n]+)\1[.,;]?|[“”](?P<quoted>[^“”\n]+)[“”]")
+_WRAPPED = regex(r"(\*\*|\*|__|`+|\"|')(?P<inner>[^*_`\"'\n]+)\1[.,;]?|[“”](?P<quoted>[^“”\n]+)[“”]")
 _WIDE = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}
-_SUM = re.compile(
+_SUM = regex(
     r"[$\\(\[]{0,3}(?=[^=]*\d\s*(?:[-+*/×÷^:]|\\(?:times|cdot|div)))(?:[\d\s.,+\-*/×÷^:()%]|\\(?:times|cdot|div)\b)+"
     r"=\s*(-?[$€£]?\d[\d,]*(?:\.\d+)?%?)[$\\)\]]{0,3}\.?"
 )
-_PROVES = re.compile(
+_PROVES = regex(
     r"\A\W*(?:proof\b|证明|(?:see|left) .{0,20}\bproof\b|we (?:shall |will )?prove\b|q\.?e\.?d)", re.IGNORECASE
 )
-_REFUSES = re.compile(
+_REFUSES = regex(
     r"\A\W*(?:i['’]?m sorry|sorry,|i (?:cannot|can['’]?t|am unable)|as an? (?:ai|language model)|抱歉)", re.IGNORECASE
 )
-_THOUGHT = re.compile(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
-_TAGGED = re.compile(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
-_HTML = re.compile(
+_THOUGHT = regex(r"<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)|\A.*?</think(?:ing)?>", re.DOTALL | re.IGNORECASE)
+_TAGGED = regex(r"<answer>(.*?)</answer>", re.DOTALL | re.IGNORECASE)
+_HTML = regex(
     r"</?(?:a|b|i|p|br|span|div|strong|em|sub|sup|u|td|tr)\b[^<>]*>|\[([^\[\]]*)\]\(#?[^()\s]*\)|<!--.*?-->",
     re.IGNORECASE,
 )
-_LABEL = re.compile(
+_LABEL = regex(
     r"\A[\s>*_#-]*(?:(?:so|thus|hence|therefore),? )?(?:the |my |our )?(?:final |correct |right )?(?:answers?|"
     r"ans|result|solution)"
     r"(?: (?:is|are|equals)|\s*[:：=]|\.(?=\s)|[*_]*\n)[\s:*]*(?P<value>\S.*)\Z|"
@@ -68,14 +69,14 @@ _LABEL = re.compile(
     r"\A\s*A:\s+(?P<short>\S.*)\Z|\A\s*(?:it|this|that|which) (?:is|was|equals)\s+(?P<said>\S{1,20})\Z",
     re.IGNORECASE | re.DOTALL,
 )
-_ROUNDING_NOTE = re.compile(r"\((?:correct|rounded|to|approx)[^()]*\)\Z")
-_UNIT_IN_BRACKETS = re.compile(r"\s*+([-+]?[\d,]*+(?:\.\d++|(?<=\d))(?:[:/]\d++)*+)\s*+\(([^()\d]++)\)\s*+")
-_WHOLE_FLOAT = re.compile(r"([-+]?\d+)\.0+")
-_NUMBER = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
-_CONCLUDES = re.compile(r"####|boxed|[Aa]nswers? (?:is|are)\b|[Aa]nswer ?[:：=]|答案[是为:：]")
-_LETTER = re.compile(r"\W*+(?:option |choice |answer )?\W*+([A-J])\W*+", re.IGNORECASE)
+_ROUNDING_NOTE = regex(r"\((?:correct|rounded|to|approx)[^()]*\)\Z")
+_UNIT_IN_BRACKETS = regex(r"\s*+([-+]?[\d,]*+(?:\.\d++|(?<=\d))(?:[:/]\d++)*+)\s*+\(([^()\d]++)\)\s*+")
+_WHOLE_FLOAT = regex(r"([-+]?\d+)\.0+")
+_NUMBER = regex(r"[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?")
+_CONCLUDES = regex(r"####|boxed|[Aa]nswers? (?:is|are)\b|[Aa]nswer ?[:：=]|答案[是为:：]")
+_LETTER = regex(r"\W*+(?:option |choice |answer )?\W*+([A-J])\W*+", re.IGNORECASE)
 # A sentence, unlike a value, has a verb and ends with a full stop.
-_VERB = re.compile(
+_VERB = regex(
     r"\b(?:is|are|was|were|has|have|had|will|can|does|do|we|he|she|they|it|there|so|because|since|therefore|"
     r"thus|then)\b",
     re.IGNORECASE,

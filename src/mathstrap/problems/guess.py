@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from mathstrap.patterns import regex
 from mathstrap.problems.columns import as_text
 
 Row = Mapping[str, Any]
@@ -20,7 +21,7 @@ _NAMES = {
     "solution": r"solution|rationale|explanation|working|steps|reasoning|derivation|l(?:[oö]|oe)sung|soluci[oó]n",
     "id": r"^(?:.*[ _-])?(?:id|uid|nr|no|num|number|key|index|#)\.?$",
 }
-_VALUE = re.compile(r"\d|\\[a-z]+|^(?:yes|no|true|false|[A-E])$", re.IGNORECASE)
+_VALUE = regex(r"\d|\\[a-z]+|^(?:yes|no|true|false|[A-E])$", re.IGNORECASE)
 
 
 def guess_fields(rows: Sequence[Row]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from mathstrap.errors import InputError, check_least, check_name, counted, suggest
 from mathstrap.files.rows import OnBadRow, Row, Starts, iter_rows, place_of
 from mathstrap.hub.rows import hub_rows
+from mathstrap.patterns import regex
 from mathstrap.problems.choices import choice_named, choices_of, label_of, with_choices
 from mathstrap.problems.columns import as_text
 from mathstrap.problems.golds import BadGold, Gold, GoldShapes, last_boxed, read_gold, shorten
@@ -53,7 +54,7 @@ BUNDLED = ("gsm8k", "math")
 # A question longer than this is a document, not a problem; it would not fit the few-shot prompt.
 MAX_QUESTION_CHARS = 20_000
 # Inline mathematics: no space inside the dollars, no digit behind the closing one.
-FORMULA = re.compile(r"\$[^\s$](?:[^$\n]{0,200}[^\s$])?\$(?!\d)")
+FORMULA = regex(r"\$[^\s$](?:[^$\n]{0,200}[^\s$])?\$(?!\d)")
 TAG_FIELDS = ("level", "type", "subject", "steps", "difficulty", "source")
 # Bad rows that a message shows, and rows without a single good one after which reading stops.
 SHOWN = 5

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from mathstrap.files.text_rows import plain_name
+from mathstrap.patterns import regex
 
 Row = Mapping[str, Any]
 # Parts of a row. Seeds need `question` and `answer`; `response` is for files of replies.
@@ -312,7 +313,7 @@ def has_value(row: Row, path: str) -> bool:
     return path in row or (("." in path or "[" in path) and value_at(row, path) is not None)
 
 
-_STEP = re.compile(r"([^.\[\]]+)|\[(-?\d+)\]")
+_STEP = regex(r"([^.\[\]]+)|\[(-?\d+)\]")
 
 
 def value_at(row: Row, path: str) -> Any:
@@ -336,10 +337,10 @@ def value_at(row: Row, path: str) -> Any:
 
 
 # A list as Python prints it, of texts and numbers alone: `['a ) 2', "b ) 3"]`.
-_PRINTED = re.compile(
+_PRINTED = regex(
     r"""\[\s*+(?:(?:'(?:[^'\\]|\\.)*+'|"(?:[^"\\]|\\.)*+"|-?\d[\d.]*+)\s*+(?:,\s*+|(?=\])))++\]""", re.DOTALL
 )
-_PRINTED_ITEM = re.compile(r"""'((?:[^'\\]|\\.)*+)'|"((?:[^"\\]|\\.)*+)"|(-?\d[\d.]*+)""", re.DOTALL)
+_PRINTED_ITEM = regex(r"""'((?:[^'\\]|\\.)*+)'|"((?:[^"\\]|\\.)*+)"|(-?\d[\d.]*+)""", re.DOTALL)
 
 
 def json_value(text: str) -> Any:

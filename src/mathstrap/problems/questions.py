@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-_REFUSAL = re.compile(
+from mathstrap.patterns import regex
+
+_REFUSAL = regex(
     r"\A\W*(?:i['’]?m (?:really |very |so )?sorry\b|i am (?:really |very )?sorry\b|sorry,? (?:but )?i\b|"
     r"(?:unfortunately,? )?i (?:can(?:no|['’])t|cannot|am unable to|am not able to|won['’]t|will not)\b"
     r"(?=[^?]{0,80}\b(?:rephrase|help|assist|provide|answer|fulfil|complete|comply|do that|generate|rewrite|"
@@ -19,25 +21,25 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 # The texts of a question column that mean "no question".
-_NOTHING = re.compile(
+_NOTHING = regex(
     r"[\W_]*(?:none|n/?a|null|nan|nil|tbd|todo|deleted|removed|redacted|placeholder|empty|blank|missing|undefined|test|"
     r"question|problem|prompt|无)?[\W_]*",
     re.IGNORECASE,
 )
-_ENTITY = re.compile(
+_ENTITY = regex(
     r"&(?:nbsp|lt|gt|le|ge|amp|quot|apos|times|divide|deg|minus|[np]dash|[lr][sd]quo|frac\d\d|#\d{1,6}|#x[0-9a-f]{1,5});"
 )
 # HTML tags, with attributes in HTML's form: `a<b and b>c` is not a tag.
-_TAG = re.compile(
+_TAG = regex(
     r"</?(?:p|br|div|span|strong|em|b|i|u|ul|ol|li|font|h[1-6]|center|small)(?:\s+[a-z-]+=(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>",
     re.IGNORECASE,
 )
-_PICTURE = re.compile(
+_PICTURE = regex(
     r"!\[[^\]]*+\]\([^)\s][^)]*+\)|<img\b|\\includegraphics\b|\[(?:image|figure|img|图)\d*\]|<image>|<image_\d+>|"
     r"https?://\S+\.(?:png|jpe?g|gif|svg|webp)\b",
     re.IGNORECASE,
 )
-_POINTS_AT_PICTURE = re.compile(
+_POINTS_AT_PICTURE = regex(
     r"\b(?:in|from) the (?:(?:following|accompanying|adjacent|adjoining|attached|given) )?(?:figure|diagram)s?,|"
     r"\b(?:in|from|on|see|of|to) the (?:(?:following|accompanying|adjacent|adjoining|attached|given) )?"
     r"(?:figure|diagram|picture|image|drawing|illustration)s?(?: (?:below|above|at (?:the )?(?:right|left)|"
@@ -49,7 +51,7 @@ _POINTS_AT_PICTURE = re.compile(
     r"如(?:下|右|左|上)?图(?:所示|\d|，|,|中)|(?:下|右|左|上)图(?:是|中|所示|为)|图中的?|看图",
     re.IGNORECASE,
 )
-_DRAWING_CODE = re.compile(
+_DRAWING_CODE = regex(
     r"\[asy\]|\\begin\{(?:asy|tikzpicture|picture|tabular|array|figure)\}|<asy>|\bsize\(\d|\|\s*-{2,}|\bdraw\(",
     re.IGNORECASE,
 )
@@ -69,15 +71,15 @@ _PICTURE_WORDS = (
     "![", "<im", "\\includegraphics", "[im", "[fig", "[图", "http", "figure", "diagram", "picture", "image", "drawing",
     "illustrat", "shown", "seen", "depicted", "图",
 )  # fmt: skip
-_GLUED = re.compile(
+_GLUED = regex(
     r"(?<=[a-z]{2}[.?!])(?=[A-Z][a-z]*\b)|(?<=\d{2}[.?!])(?=(?:How|What|If|Find|Each|The|She|He|They|When)\b)"
 )
 # A capital "How many" in the middle of a sentence begins the next one: SVAMP's bodies often lack their full stop.
-_RUN_ON = re.compile(
+_RUN_ON = regex(
     r"(?<=[a-z0-9%])(?=[ ]+(?:How (?:many|much|long|far|old|big|tall|fast|often)|What (?:is|was|are|were|will|"
     r"would)) )"
 )
-_ENDS = re.compile(r"[.?!:;,。？！：；，…][\"'”’)\]」]*\Z|\$\$\Z|\\\]\Z")
+_ENDS = regex(r"[.?!:;,。？！：；，…][\"'”’)\]」]*\Z|\$\$\Z|\\\]\Z")
 
 
 def join_context(body: str, question: str) -> str:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from mathstrap.patterns import regex
+
 # Tokens of chat templates and the labels of plain prompts, before and after the question.
-_OPENING = re.compile(
+_OPENING = regex(
     r"\s*(?:<\|im_start\|>\s*system\b.*?<\|im_end\|>\s*|<\|im_start\|>\s*user\s*|<\|start_header_id\|>\s*system\s*"
     r"<\|end_header_id\|>.*?<\|eot_id\|>\s*|<\|start_header_id\|>\s*user\s*<\|end_header_id\|>\s*|"
     r"<\|begin_of_text\|>|"
@@ -21,7 +23,7 @@ _OPENING = re.compile(
     r"(?=\s)|(?:问题|题目|问)[:：])\s*",
     re.IGNORECASE | re.DOTALL,
 )
-_CLOSING = re.compile(
+_CLOSING = regex(
     r"\s*(?:<\|im_end\|>(?:\s*<\|im_start\|>\s*assistant)?|<\|eot_id\|>(?:<\|start_header_id\|>assistant"
     r"<\|end_header_id\|>)?|<[｜|]Assistant[｜|]>|<\|assistant\|>|<end_of_turn>(?:\s*<start_of_turn>model)?|\[/INST\]|"
     r"#+ *(?:Response|Answer|Solution)s?:?|"
@@ -30,7 +32,7 @@ _CLOSING = re.compile(
     re.IGNORECASE,
 )
 # A sentence on how to work or where to write the answer, which fits any question.
-_INSTRUCTS = re.compile(
+_INSTRUCTS = regex(
     r"\bstep[- ]by[- ]step\b|\bchain of thought\b|\\boxed\s*\{\s*\}|\banswer\b[^.]*\\?boxed\b|"
     r"\\?boxed\b[^.]*\banswer\b|(?<!\w)####(?!\w)|"
     r"\b(?:last|final) line of (?:your|the)\b|\bon (?:its own|a new|a separate|the last) line\b|"
@@ -52,15 +54,15 @@ _INSTRUCTS = re.compile(
     r"(?:一步一步|逐步)(?:地)?(?:思考|推理|解答)|最终答案.{0,12}(?:放|写|填)|请(?:你)?(?:逐步|一步步)",
     re.IGNORECASE,
 )
-_CHANGES_ANSWER = re.compile(
+_CHANGES_ANSWER = regex(
     r"\b(?:fraction|decimal|simplest|simplified|radical|nearest|terms of|ordered|interval|degrees|radians|"
     r"percent(?:age)?|"
     r"integer|mixed number|notation|expression|separated|polynomial|units?|factored|modulo|remainder|prime|"
     r"\w+/\w+)\b",
     re.IGNORECASE,
 )
-_SENTENCE = re.compile(r"\s*(?:[^\n.!:?]|[.!:](?!\s|\Z)|:(?=[ \t]*\S))*(?:[.!:]+[\"'”’)]*(?=\s|\Z)|\n|\Z)")
-_LAST = re.compile(r"(?:[.!?:。？][\"'”’)$]*\s+|[。？]|\n)(?=\S)")
+_SENTENCE = regex(r"\s*(?:[^\n.!:?]|[.!:](?!\s|\Z)|:(?=[ \t]*\S))*(?:[.!:]+[\"'”’)]*(?=\s|\Z)|\n|\Z)")
+_LAST = regex(r"(?:[.!?:。？][\"'”’)$]*\s+|[。？]|\n)(?=\S)")
 # A cheap test: without any of these words near an end of the text, there is no wrapper.
 _HINTS = (
     "step", "answer", "boxed", "instruct", "respon", "question", "problem", "<|", "[inst", "<s>", "<think", "####",

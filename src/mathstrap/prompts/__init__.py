@@ -20,6 +20,7 @@ from typing import Literal, cast, get_args
 import msgspec
 
 from mathstrap.errors import InputError, check_name, suggest
+from mathstrap.patterns import regex
 from mathstrap.types import Message, Method, Request, Sampling, Style
 
 PromptStage = Literal[
@@ -44,8 +45,8 @@ LANGUAGE_NAMES: dict[str, str] = {
     "sw": "Swahili", "te": "Telugu", "th": "Thai",
 }  # fmt: skip
 
-_SECTION = re.compile(r"^\[\[(system|user|assistant|raw|stop)\]\][ \t]*$", re.MULTILINE)
-_PLACEHOLDER = re.compile(r"\[\[([a-z_]+)\]\]")
+_SECTION = regex(r"^\[\[(system|user|assistant|raw|stop)\]\][ \t]*$", re.MULTILINE)
+_PLACEHOLDER = regex(r"\[\[([a-z_]+)\]\]")
 _FOLDER = Path(__file__).parent
 
 

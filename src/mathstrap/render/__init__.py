@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mathstrap.patterns import regex
 from mathstrap.render.hostile import escape
 from mathstrap.render.mathml import to_mathml
 from mathstrap.types import Style
@@ -24,7 +25,7 @@ MAX_TEXT_CHARS = 20_000
 MAX_DOLLAR_SPAN = 1_000
 
 # Each alternative opens something that is not plain text; the order matters (`$$` before `$`).
-_OPENERS = re.compile(
+_OPENERS = regex(
     r"(?P<escaped>\\\$)"
     r"|(?P<paren>\\\()"
     r"|(?P<bracket>\\\[)"
@@ -35,14 +36,14 @@ _OPENERS = re.compile(
     r"|(?P<boxed>\\boxed\{)"
     r"|(?P<stated>[Tt]he answer is:?[ \t]+)(?=[^\n$]*\\[a-zA-Z])"
 )
-_WORD = re.compile(r"[A-Za-z]{3,}")
-_COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf|textit|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
-_NUMBER = re.compile(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\\?%?")
+_WORD = regex(r"[A-Za-z]{3,}")
+_COMMAND = regex(r"\\(?:text|mathrm|mbox|textbf|textit|operatorname)\s*\{[^{}]*\}|\\[A-Za-z]+")
+_NUMBER = regex(r"-?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?\\?%?")
 _FUNCTIONS = frozenset(
     ["sin", "cos", "tan", "log", "exp", "gcd", "lcm", "mod", "max", "min", "det", "lim", "deg", "arg"]
 )
 _SPACES = ("\\,", "\\;", "\\:")  # LaTeX's small spaces, whose last character is not punctuation
-_MARKERS = re.compile(r"[\\^_={}]")
+_MARKERS = regex(r"[\\^_={}]")
 
 
 @dataclass

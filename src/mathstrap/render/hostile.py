@@ -5,8 +5,10 @@ from __future__ import annotations
 import html
 import re
 
+from mathstrap.patterns import regex
+
 # C0 and C1 controls but tab and newline, and the characters that reorder or hide what follows (Unicode TR 36).
-_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_UNSEEN = regex("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 
 
 def escape(text: str) -> str:

@@ -11,6 +11,7 @@ import functools
 import re
 from typing import TYPE_CHECKING
 
+from mathstrap.patterns import regex
 from mathstrap.render.hostile import drop_unseen, escape_silently
 
 if TYPE_CHECKING:
@@ -38,13 +39,13 @@ _ATTRIBUTES = {
         r"(?:[+-]?\d{0,2}(?:\.\d{1,4})?(?:em|ex|pt|px|mu)?\s?){1,20}"
     ),
 }
-_RULES = {name: re.compile(value) for names, value in _ATTRIBUTES.items() for name in names.split("|")}
-_MACROS = re.compile(
+_RULES = {name: regex(value) for names, value in _ATTRIBUTES.items() for name in names.split("|")}
+_MACROS = regex(
     r"\\(?:re)?newcommand|\\providecommand|\\(?:e|g|x)?def(?![a-z])|\\let(?![a-z])|\\newenvironment|\\csname"
 )
-_HARMLESS = re.compile(r"\\renewcommand\{?\\arraystretch\}?\{[\d.]{1,5}\}")  # MATH sets row heights by it
-_LINE_OF_BRACKETS = re.compile(r"(\\begin\{[a-z]{4,8}\*?\})\s*(?=\[)")
-_ENTITY = re.compile(r"&#x([0-9A-Fa-f]{1,6});")
+_HARMLESS = regex(r"\\renewcommand\{?\\arraystretch\}?\{[\d.]{1,5}\}")  # MATH sets row heights by it
+_LINE_OF_BRACKETS = regex(r"(\\begin\{[a-z]{4,8}\*?\})\s*(?=\[)")
+_ENTITY = regex(r"&#x([0-9A-Fa-f]{1,6});")
 
 
 @functools.lru_cache(maxsize=4096)

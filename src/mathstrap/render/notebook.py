@@ -10,13 +10,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mathstrap.patterns import regex
 from mathstrap.render import TimeBudget
 from mathstrap.render.pages import TEMPLATES, environment, text_functions
 
 # A notebook stores every output, so its tables and formulas are kept small.
 MOST_CELL_CHARS = 1_200
 FORMULA_SECONDS = 2.0
-_RULE = re.compile(r"(?P<media>@media[^{]+\{)|(?P<selectors>[^{}]+)\{(?P<body>[^{}]*)\}|(?P<end>\})")
+_RULE = regex(r"(?P<media>@media[^{]+\{)|(?P<selectors>[^{}]+)\{(?P<body>[^{}]*)\}|(?P<end>\})")
 
 
 def cell(part: str, **values: Any) -> str:

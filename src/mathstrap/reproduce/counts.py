@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mathstrap.augment.reference import find_token_masks, hide_token, kind_of, mask_answer, split_tail
+from mathstrap.patterns import regex
 from mathstrap.reproduce.claims import Claim, State, compare
 
 # Counted by running the published code's own functions on the published questions.
@@ -23,7 +24,7 @@ WRONG_ROW = 621  # counted from 0
 _WHERE = "published code, masks"
 _BACKWARD = "GSM8K-Backward"
 _FOBAR = "\nIf we know the answer of the above question is"
-_SV_ENDING = re.compile(r"\s*What is the value of unknown variable x\?\s*\Z")
+_SV_ENDING = regex(r"\s*What is the value of unknown variable x\?\s*\Z")
 
 
 def masks_of_train(questions: Sequence[str]) -> list[Claim]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.thought import joined
 from mathstrap.types import Sample, Style
 
@@ -17,7 +17,7 @@ Ending = Literal["paper", "answer", "boxed", "keep"]
 Reasoning = Literal["drop", "keep", "column"]
 
 # A final answer that the teacher already stated at the very end. The lengths are bounded against backtracking.
-STATED_ENDING = re.compile(
+STATED_ENDING = regex(
     r"(?:^|\s)(?:####[ \t]*[^\n]{1,200}"
     r"|(?:[Tt]herefore, |[Ss]o,? |[Tt]hus, )?[Tt]he (?:final )?answer is:?[ \t]*[^\n]{1,200})\s*\Z"
 )

@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from mathstrap.errors import InputError, counted, missing_extra, suggest
 from mathstrap.files.rows import Row, iter_rows
+from mathstrap.patterns import regex
 from mathstrap.plugins import is_own, own_path, run_file
 from mathstrap.render.hostile import printable
 from mathstrap.share.adapters import score_all
@@ -70,17 +71,17 @@ FINDINGS: dict[str, tuple[bool, str]] = {
 
 # The layouts a prompt can ask for, and the words that ask.
 _ASKS: tuple[tuple[Layout, re.Pattern[str]], ...] = (
-    ("boxed", re.compile(r"\\boxed|\bbox(?:ed)?\b")),
-    ("hash", re.compile(r"####")),
-    ("stated", re.compile(r"(?i:answer is|answer:|final answer|<answer>)")),
+    ("boxed", regex(r"\\boxed|\bbox(?:ed)?\b")),
+    ("hash", regex(r"####")),
+    ("stated", regex(r"(?i:answer is|answer:|final answer|<answer>)")),
 )
 WRITTEN: dict[Layout, str] = {
     "boxed": "Some reasoning.\nThe result is \\boxed{{{gold}}}.",
     "hash": "Some reasoning.\n#### {gold}",
     "stated": "Some reasoning.\nThe answer is: {gold}",
 }
-_TURN = re.compile(r"(?:^|\n)\s{0,4}(?:\*\*)?(?:A|Answer|Solution|Response|Assistant|### Response)(?:\*\*)?\s?:")
-_NEXT = re.compile(r"\n\s{0,4}(?:\*\*)?(?:Q|Question|Problem|User|Human|### Instruction|Instruction)(?:\*\*)?\s?:")
+_TURN = regex(r"(?:^|\n)\s{0,4}(?:\*\*)?(?:A|Answer|Solution|Response|Assistant|### Response)(?:\*\*)?\s?:")
+_NEXT = regex(r"\n\s{0,4}(?:\*\*)?(?:Q|Question|Problem|User|Human|### Instruction|Instruction)(?:\*\*)?\s?:")
 
 
 @dataclass(frozen=True, kw_only=True)

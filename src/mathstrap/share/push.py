@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,14 +11,15 @@ import msgspec
 from mathstrap.errors import InputError, counted, first_line, missing_extra
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.rundir import RunDir
+from mathstrap.patterns import regex
 from mathstrap.redact import Private, find_leak, private_here, redact
 from mathstrap.types import Sample
 
 CARD = "README.md"
 # The card, the tables it names, and the files that reproduce them. Replies and rejects stay local unless included.
 PUBLISHED = (CARD, "samples.parquet", "recipe.yaml", "manifest.json", "metrics.json")
-_TABLE = re.compile(r"(?:path|data_files): (export-[\w-]+\.parquet)")
-_REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+_TABLE = regex(r"(?:path|data_files): (export-[\w-]+\.parquet)")
+_REPO = regex(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 MAX_SHOWN_LEAKS = 5
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Protocol
 
 from mathstrap.parallel import ChunkMap, chunks_of, here
+from mathstrap.patterns import regex
 from mathstrap.stats.estimates import Estimate, ratio_of, share_of
 from mathstrap.types import (
     METHODS,
@@ -334,8 +335,8 @@ def difficulty_of(seed: Problem) -> str:
     return "under 30 words" if words < 30 else "30-59 words" if words < 60 else "60 or more words"
 
 
-_CONCLUSION = re.compile(r"^\s*(?:####|the answer is:?\s)", re.IGNORECASE)
-_SENTENCE = re.compile(r"[.!?](?=\s|$)")
+_CONCLUSION = regex(r"^\s*(?:####|the answer is:?\s)", re.IGNORECASE)
+_SENTENCE = regex(r"[.!?](?=\s|$)")
 
 
 def count_steps(text: str) -> int:

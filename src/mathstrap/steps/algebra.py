@@ -16,6 +16,7 @@ from string import ascii_letters
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.steps.check import TAKEN_BACK
 from mathstrap.steps.expression import (
     MAX_CHARS,
@@ -37,33 +38,33 @@ MAX_FORMULAS = 150
 MAX_GAP = 160
 CACHED = 10_000
 
-SPAN = re.compile(
+SPAN = regex(
     r"\\\[(?P<display>[^\[\]]{1,600})\\\]|\\\((?P<inline>[^\n()]{0,80}(?:\([^\n()]{0,80}\)[^\n()]{0,80}){0,4})\\\)"
     r"|\\begin\{align\*?\}(?P<align>(?:[^\\]|\\(?!end\{)){1,1500})\\end\{align"
     r"|\$\$(?P<dollars>[^$]{1,600})\$\$|\$(?P<dollar>[^$\n]{1,300})\$"
     r"|^[ \t]{0,8}(?P<line>[-+*/^().=\d ²³−×·]*[a-zA-Z][-+*/^().=\d ²³−×·a-zA-Z]{0,100})$",
     re.MULTILINE,
 )
-INDEX = re.compile(r"(?<![A-Za-z\\])[A-Za-z]_(?:\{(?:[0-9a-zA-Z]|\\text\{[a-z]{1,10}\})\}|[0-9a-zA-Z](?![0-9a-zA-Z]))")
+INDEX = regex(r"(?<![A-Za-z\\])[A-Za-z]_(?:\{(?:[0-9a-zA-Z]|\\text\{[a-z]{1,10}\})\}|[0-9a-zA-Z](?![0-9a-zA-Z]))")
 # A line of words, numbers and signs: `5 × Width = 125 / Width`.
-NAME = re.compile(r"[A-Z][a-z]{2,14}")
-NAMED_LINE = re.compile(
+NAME = regex(r"[A-Z][a-z]{2,14}")
+NAMED_LINE = regex(
     r"^[ \t]{0,8}(?=[A-Z(\d])(?:[A-Z][a-z]{2,14}|[-+*/×÷().\d \t])+=(?:[A-Z][a-z]{2,14}|[-+*/×÷().\d \t])+$",
     re.MULTILINE,
 )
-LETTERS = re.compile(r"[A-Za-z]+")
-ABSOLUTE = re.compile(r"\|([^|=]{1,60})\|")
-ALIGN = re.compile(r"\\(?:begin|end)\{align(?:ed|\*)?\}")
-SIGNS = re.compile(r"\\(?:pm|mp)(?![a-z])")
+LETTERS = regex(r"[A-Za-z]+")
+ABSOLUTE = regex(r"\|([^|=]{1,60})\|")
+ALIGN = regex(r"\\(?:begin|end)\{align(?:ed|\*)?\}")
+SIGNS = regex(r"\\(?:pm|mp)(?![a-z])")
 # Commands and signs whose meaning is not arithmetic in one letter.
-UNKNOWN = re.compile(
+UNKNOWN = regex(
     r"(?<![a-zA-Z])[fghpqFGPQT]\(|[a-zA-Z]\( ?-?[\d.]+\)|"
     r"\\(?!frac|dfrac|tfrac|cfrac|sqrt|cdot|times|div|left|right|pm|mp|implies|Rightarrow|Longrightarrow|Leftrightarrow"
     r"|iff|quad|qquad|begin\{align|end\{align|\\|,|;|!|:| |boxed|displaystyle|pi(?![a-z])|\{,\}|approx)"
     r"|[<>≤≥≠°'’′…]|\.\.\.|\|[^|]*\|[^|]*\|"
 )
 # Words that list one equation beside another.
-OTHER_CASE = re.compile(r"\b(?:or|and)\b")
+OTHER_CASE = regex(r"\b(?:or|and)\b")
 class Formula(msgspec.Struct, frozen=True):
     """An equation: its sides in plain signs, none if it is not understood; its letters; its place in the text."""
 
@@ -138,7 +139,7 @@ def _false_expansions(formula: Formula, previous: Formula | None) -> Iterator[st
 
 
 # A bracket with a letter that is multiplied or raised to a power.
-PRODUCT = re.compile(r"[\da-zA-Z)] ?\*? ?\([^()]*[a-zA-Z][^()]*[-+][^()]*\)|\([^()]*[a-zA-Z][^()]*[-+][^()]*\) ?[\^(]")
+PRODUCT = regex(r"[\da-zA-Z)] ?\*? ?\([^()]*[a-zA-Z][^()]*[-+][^()]*\)|\([^()]*[a-zA-Z][^()]*[-+][^()]*\) ?[\^(]")
 # The points at which two expressions are compared, a value for each letter in turn.
 POINTS = (Fraction(3, 7), Fraction(-5, 3), Fraction(11, 2), Fraction(2, 13), Fraction(-7, 4))
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from mathstrap.numerals import SCALES
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import (
     DividesByZeroError,
     NoArithmeticError,
@@ -27,31 +28,31 @@ from mathstrap.steps.expression import (
 )
 from mathstrap.steps.read import MAGNITUDE, Equation, Side
 
-ROUNDED = re.compile(
+ROUNDED = regex(
     r"\bround|approx|\babout\b|\broughly|\bnearest|\baround\b|\bestimat|\bwhole\b|\bfull\b|\bcomplete\b|\bfloor|\bceil"
     r"|\bremainder|\bleft over|\bleftover|\binteger|quotient|truncat|remaining\b|\bat (?:most|least)\b|\bfraction of\b",
     re.IGNORECASE,
 )
 # Words after an equation by which its author says that it is false, or takes it back.
-TAKEN_BACK = re.compile(
+TAKEN_BACK = regex(
     r"incorrect|\bnot (?:true|equal|correct|possible|valid|consistent|satisf|work|match)|\bfalse\b|contradict"
     r"|impossible|undefined|infinit|limit|does(?:n['’]?t| not)|isn['’]?t\b|wrong|no solution|\bwait\b|oops|mistake"
     r"|\berror\b|let me (?:re|correct)|re-?check|re-?calculat|≠|✗|\bcorrection|\bactually\b|adjust",
     re.IGNORECASE,
 )
 # Clocks, remainders and other bases, where 11 + 3 may be 2.
-OTHER_ARITHMETIC = re.compile(
+OTHER_ARITHMETIC = regex(
     r"\bmod\b|\bmodulo\b|\\pmod|\\bmod|≡|\\equiv|\d_\{?\d|\bin base\b|\bbase-(?:\d+|\$)"
     r"|\bbase \$?\d+\$? (?:number|repres|digit|expan|system|arith)|o['’]clock|\d ?[ap]\.?m\b"
     r"|\bbinary\b|\bhexadecimal\b|\boctal\b",
     re.IGNORECASE,
 )
-OWN_SIGN = re.compile(
+OWN_SIGN = regex(
     r"[a-zA-Z}]\s*(?:\\\s*)?(?:\*|\\(?:ast|star|diamond|circ|oplus|otimes|heartsuit|spadesuit|clubsuit|bullet|#|@)\b)\s*[a-zA-Z]\s*="
 )
 # A box to which the question gives its own meaning.
-OWN_BOX = re.compile(r"\\boxed\{[^{}]{1,20}\}\S{0,2} (?:mean|denote|stand|represent|be the|is the)")
-DEGREES = re.compile(r"\\circ|°|degree")
+OWN_BOX = regex(r"\\boxed\{[^{}]{1,20}\}\S{0,2} (?:mean|denote|stand|represent|be the|is the)")
+DEGREES = regex(r"\\circ|°|degree")
 # Factors between two units of time, length, mass, money or volume.
 RATIOS = frozenset(
     Fraction(ratio)
@@ -210,8 +211,8 @@ def _divides_by_zero(left: Side, first: Value | None, right: Side, second: Value
     return False
 
 
-_LABEL = re.compile(r"\d+-\d+")
-_FRACTION = re.compile(r"-?\(*(?:\d+|sqrt\(\d+\)|π)\)*/\(*(?:\d+|sqrt\(\d+\)|π)\)*")
+_LABEL = regex(r"\d+-\d+")
+_FRACTION = regex(r"-?\(*(?:\d+|sqrt\(\d+\)|π)\)*/\(*(?:\d+|sqrt\(\d+\)|π)\)*")
 
 
 def _is_fraction(text: str) -> bool:
@@ -336,7 +337,7 @@ def _is_close(first: Value, second: Value, left: Side, right: Side) -> bool:
     return gap <= size / 1000 and ("." in left.text or "." in right.text) and not (first.is_bare or second.is_bare)
 
 
-_MEASURES = re.compile(
+_MEASURES = regex(
     r"\b(?:pound|ounce|feet|foot|inch|inche|yard|mile|hour|minute|second|day|week|month|year|meter|metre|centimeter"
     r"|kilometer|kilogram|gram|dollar|cent|quarter|dime|nickel|gallon|quart|pint|cup|lb|oz|ft|in|yd|km|cm|mm|kg|hr|min|sec)s?\b"
 )
@@ -348,7 +349,7 @@ def _mixes_units(side: Side) -> bool:
 
 
 # 1.250 + 750 = 2.000, as German, Spanish and Portuguese write thousands.
-_POINTS_OF_THOUSANDS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d])")
+_POINTS_OF_THOUSANDS = regex(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?![\d])")
 
 
 def _agree_with_points(left: Side, right: Side) -> bool:
@@ -359,7 +360,7 @@ def _agree_with_points(left: Side, right: Side) -> bool:
 
 
 # 1 % is 7500/75% = 100.
-_DIVIDES_BY_PERCENT = re.compile(r"/\d+(?:\.\d+)?%")
+_DIVIDES_BY_PERCENT = regex(r"/\d+(?:\.\d+)?%")
 
 
 def _is_measured_apart(left: Side, line: str) -> bool:
@@ -371,7 +372,7 @@ def _is_measured_apart(left: Side, line: str) -> bool:
     return len(names) > 1
 
 
-_FIRST_NUMBER = re.compile(r"\(*(\d+(?:\.\d+)?)")
+_FIRST_NUMBER = regex(r"\(*(\d+(?:\.\d+)?)")
 
 
 def _goes_on(first: Value, right: Side) -> bool:

@@ -13,7 +13,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TypeVar
 
-TOKEN = re.compile(
+from mathstrap.patterns import regex
+
+TOKEN = regex(
     r"\s*(?:(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+\.?\d*|\.\d+)|(?P<name>[A-Za-z]+|π)|(?P<mark>[-+*/^()%!]))"
 )
 # Limits on hostile text: without them, one power or factorial would take minutes and gigabytes.
@@ -255,7 +257,7 @@ def tokenize(text: str) -> list[str]:
 
 
 _SPELLED = str.maketrans({"×": "*", "·": "*", "÷": "/", "$": None})
-_TIMES = re.compile(r"(?<=[\d)%])\s*x\s*(?=[\d($.])")
+_TIMES = regex(r"(?<=[\d)%])\s*x\s*(?=[\d($.])")
 
 
 def parse_expression(text: str) -> Node | None:
@@ -396,7 +398,7 @@ def value_of(text: str) -> Value | None:
 
 
 # A number, or an operator between two: most sides are one of these, so this fast path avoids the parser.
-_USUAL = re.compile(r"(\d{1,18}(?:\.\d{1,12})?)(?:([-+*/])(\d{1,18}(?:\.\d{1,12})?))?", re.ASCII)
+_USUAL = regex(r"(\d{1,18}(?:\.\d{1,12})?)(?:([-+*/])(\d{1,18}(?:\.\d{1,12})?))?", re.ASCII)
 
 
 @lru_cache(maxsize=CACHED)

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from mathstrap.patterns import regex
+
 # Limits on hostile code: a loop, a power or a list of a model must take milliseconds and little memory.
 MAX_CODE = 6_000
 MAX_BLOCKS = 6
@@ -26,12 +28,12 @@ MAX_ITEMS = 5_000
 MAX_BITS = 2_000
 MAX_TEXT = 2_000
 MAX_DEPTH = 40
-BLOCK = re.compile(
+BLOCK = regex(
     r"```(?:python|py)[ \t]*\n(?P<code>[^`]{1,6000})```\s*"
     r"(?:```(?:output|text|plaintext)?[ \t]*\n(?P<output>[^`]{1,2000})```)?",
     re.DOTALL,
 )
-NUMBER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
+NUMBER = regex(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 
 
 class UnknownError(Exception):

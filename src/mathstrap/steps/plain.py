@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.patterns import regex
+
 # A sign that no expression contains.
 BREAK = "¦"
 _UNICODE = str.maketrans(
@@ -31,20 +33,20 @@ _SIGNS = {
 _WORDS = frozenset(
     ("text", "mathrm", "textbf", "textit", "textrm", "mbox", "mathbf", "operatorname", "textnormal", "textsf", "mathit")
 )
-_PIECE = re.compile(
+_PIECE = regex(
     r"\\[dtc]?frac(?![A-Za-z])\s*(?P<digits>\d\s*\d(?!\d))?(?P<half>\d(?=\s*\{))?"
     r"|\\[dt]?binom(?![A-Za-z])|\\sqrt(?![A-Za-z])\s*(?P<root>\[)?(?P<radicand>\d(?=[^\d]|\Z))?"
     r"|\\(?P<command>[A-Za-z]+)[ \t]*"
     r"|\\(?P<sign>.)|(?P<open>\{)|(?P<close>\})",
     re.DOTALL,
 )
-_ROOT_SIGN = re.compile(r"√\s?(\(|\d+(?:\.\d+)?)")
-_CHOOSE = re.compile(r"\{([^{}\\]{1,20})\\choose(?![A-Za-z])([^{}\\]{1,20})\}")
-_THOUSANDS = re.compile(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
-_POWER_OF_PYTHON = re.compile(r"(?<=[\w)])\*\*(?=[\w(-])")
-_TIMES = re.compile(r"(?<=[\d)%])[ ]*[xX][ ]*(?=[\d($.])")
-_DEGREES = re.compile(r"\^\s*(?:\(\s*°\s*\)|°)|°")
-_MIXED = re.compile(
+_ROOT_SIGN = regex(r"√\s?(\(|\d+(?:\.\d+)?)")
+_CHOOSE = regex(r"\{([^{}\\]{1,20})\\choose(?![A-Za-z])([^{}\\]{1,20})\}")
+_THOUSANDS = regex(r"(?<=\d)(?:\{,\}|,\\!|\\,)(?=\d{3})")
+_POWER_OF_PYTHON = regex(r"(?<=[\w)])\*\*(?=[\w(-])")
+_TIMES = regex(r"(?<=[\d)%])[ ]*[xX][ ]*(?=[\d($.])")
+_DEGREES = regex(r"\^\s*(?:\(\s*°\s*\)|°)|°")
+_MIXED = regex(
     r"(?<=\d)\s*\\[dt]?frac\s*(?:\{(\d{1,9})\}\s*\{(\d{1,9})\}|(\d)\s*(\d)(?!\d))(?!\s*(?:\^|\\[dt]?frac))"
 )
 MAX_NESTING = 40
@@ -53,16 +55,16 @@ _OPENING = {"": "(", "top": "((", "bottom": "/(", "root": "sqrt(", "choose": "bi
 _CLOSING = {
     "": ")", "top": ")", "bottom": "))", "root": ")", "choose": ")", "of": ")", "words": " ", "none": BREAK,
 }  # fmt: skip
-_CJK_ANY = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_CJK_ANY = regex(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
 # Chinese, Japanese and Korean have no spaces between a number and its unit, or between words and a calculation.
 _CJK = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-_CJK_UNIT = re.compile(
+_CJK_UNIT = regex(
     rf"\s?\( ?(?:{_CJK}|[/a-zA-Z²]){{1,8}} ?\)"
     rf"|(?<=\d)(?![万億亿千百倍半成折分余多兆割点又和与]){_CJK}{{1,4}}(?=\s?[,.;:!?]\s|\s*\Z|[-+*/=(])"
 )
-_CJK_LABEL = re.compile(rf"(?:\A|(?<=[,.;:!?\s])){_CJK}{{1,40}}(?=[\d(])")
+_CJK_LABEL = regex(rf"(?:\A|(?<=[,.;:!?\s])){_CJK}{{1,40}}(?=[\d(])")
 
 
 def to_plain(text: str) -> str:

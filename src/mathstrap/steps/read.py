@@ -15,6 +15,7 @@ from itertools import pairwise
 import msgspec
 
 from mathstrap.numerals import SCALES
+from mathstrap.patterns import regex
 from mathstrap.steps.expression import (
     MAX_CHARS,
     canonical_number,
@@ -51,12 +52,12 @@ MAX_CONTEXT = 600
 MAX_REACH = 120
 MAX_REMARK = 30
 
-ANNOTATION = re.compile(r"<<([^<>\n]{1,300})>>")
+ANNOTATION = regex(r"<<([^<>\n]{1,300})>>")
 # Code and drawings; a fenced block with a JSON record, `{"answer": "..."}`, counts as text.
-CODE = re.compile(r"```(?!\w*\s*\{\s*\").*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
+CODE = regex(r"```(?!\w*\s*\{\s*\").*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
 # A line break that is left from a JSON string as two characters; not the beginning of \neq or \nu.
-WRITTEN_NEWLINE = re.compile(r"\\n(?![a-z])")
-TOKEN = re.compile(
+WRITTEN_NEWLINE = regex(r"\\n(?![a-z])")
+TOKEN = regex(
     r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?|\.\d+)"
     r"|(?P<word>[A-Za-zπ]+(?:['’][a-z]+)?)"
     r"|(?P<relation>(?<![<>!:=])=(?![=>])|≈)"
@@ -65,34 +66,34 @@ TOKEN = re.compile(
     r"|(?P<other>[^\s$])"
 )
 # A line without an equals sign is read only if it has a calculation and a verb.
-SPOKEN = re.compile(
+SPOKEN = regex(
     r"\d\S{0,20}(?: [a-z]{1,15}){0,4} (?:is|are|equals|gives|makes|leaves) (?:only |just |exactly )?\$?-?\d"
 )
 SPOKEN_VERBS = (" is ", " are ", " equals ", " gives ", " makes ", " leaves ")
 # The most common form of an equation in word problems, between harmless words: a fast path.
 _NUMBER = r"(?:(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)"
-USUAL = re.compile(
+USUAL = regex(
     rf"(?:\A|[A-Za-z,] (?P<before>total of|sum of|[A-Za-z]{{3,}}+):? )"
     rf"(?P<left>\$?{_NUMBER}(?: ?[-+*/] ?\$?{_NUMBER}| x \$?{_NUMBER}){{1,6}})"
     rf" ?= ?\$?(?P<right>{_NUMBER})(?=\.?\s?\Z|[.,] | (?P<after>[a-z]{{3,}})[ .,])"
 )
-_NUMBER_BEGINS = re.compile(r" ?\$?[\d.]")
+_NUMBER_BEGINS = regex(r" ?\$?[\d.]")
 # A number, with or without a unit, right before a relation; a line without one has nothing to compare.
-USEFUL = re.compile(r"[\d)%!π\]][\s$]*+(?:[A-Za-z]{2,}+[\s.^\d/$]{0,8}){0,5}[=≈]")
-CONTINUES = re.compile(r"[\s$;]*[=≈]")
+USEFUL = regex(r"[\d)%!π\]][\s$]*+(?:[A-Za-z]{2,}+[\s.^\d/$]{0,8}){0,5}[=≈]")
+CONTINUES = regex(r"[\s$;]*[=≈]")
 # Long runs of words are shortened in the middle to save tokens: no unit has that many words.
-PROSE = re.compile(r"((?:[A-Za-z]{2,} ){3})(?:[A-Za-z]{2,} )+((?:[A-Za-z]{2,} ){3})")
-CLAUSE = re.compile(r"(?<=[.;:?]) (?=\S)")
-PLAIN_ANNOTATION = re.compile(r"[-+*/()=.% \d]+")
-BULLET = re.compile(r"\s*(?:[-*•+>]\s+|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+|Step \d+\s*[:.)]|#+ )+")
-FRACTION_WORDS = re.compile(
+PROSE = regex(r"((?:[A-Za-z]{2,} ){3})(?:[A-Za-z]{2,} )+((?:[A-Za-z]{2,} ){3})")
+CLAUSE = regex(r"(?<=[.;:?]) (?=\S)")
+PLAIN_ANNOTATION = regex(r"[-+*/()=.% \d]+")
+BULLET = regex(r"\s*(?:[-*•+>]\s+|\(?(?:\d{1,2}|[a-zA-Z]|[ivx]{1,4})[.)]\s+|Step \d+\s*[:.)]|#+ )+")
+FRACTION_WORDS = regex(
     r"\b(?:(?P<count>a|one|two|three|four|five|six|seven)[ -])?(?P<part>half|thirds?|quarters?|fourths?|fifths?|sixths?"
     r"|sevenths?|eighths?|ninths?|tenths?)(?= of (?:the |these |those |all )?\$?\d)",
     re.IGNORECASE,
 )
-TIMES_WORDS = re.compile(r"\b(twice|double|triple|thrice)(?= \$?\d)", re.IGNORECASE)
-MAGNITUDE = re.compile("hundred|thousand|million|billion|dozen", re.IGNORECASE)
-_LEADING_ZERO = re.compile(r"(?<![\d.])0\d")
+TIMES_WORDS = regex(r"\b(twice|double|triple|thrice)(?= \$?\d)", re.IGNORECASE)
+MAGNITUDE = regex("hundred|thousand|million|billion|dozen", re.IGNORECASE)
+_LEADING_ZERO = regex(r"(?<![\d.])0\d")
 
 
 class Side(msgspec.Struct, frozen=True):
@@ -407,9 +408,9 @@ def _is_remark(tokens: Sequence[_Token], behind: str) -> bool:
     )
 
 
-_PER = re.compile(r" ?(?!sqrt|binom)(?:[A-Za-z]{3,}|(?:hr?|s|kg|lb|km|L)(?![A-Za-z^(]))")
-_UNIT_TIMES = re.compile(r" \$?\d")
-_FOLLOWS = re.compile(r"\s+(?:(?:the|these|those|all|only|just|exactly|about)\s+)?[$(-]?\s?[\d(.]")
+_PER = regex(r" ?(?!sqrt|binom)(?:[A-Za-z]{3,}|(?:hr?|s|kg|lb|km|L)(?![A-Za-z^(]))")
+_UNIT_TIMES = regex(r" \$?\d")
+_FOLLOWS = regex(r"\s+(?:(?:the|these|those|all|only|just|exactly|about)\s+)?[$(-]?\s?[\d(.]")
 
 
 def _number_follows(line: str, place: int) -> bool:

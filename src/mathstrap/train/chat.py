@@ -14,16 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from mathstrap.errors import InputError, first_line, suggest
+from mathstrap.patterns import regex
 
 OPEN, CLOSE = "<think>", "</think>"
 # The names by which templates ask for a turn's reasoning: Qwen's and DeepSeek's, gpt-oss's and Granite's, OpenRouter's.
 REASONING = ("reasoning_content", "thinking", "reasoning")
 PROBE = "PROBE"
 PROBED = ({"role": "user", "content": "Q"}, {"role": "assistant", "content": PROBE})
-NOW = re.compile(r"""strftime_now\(\s*(?P<quote>['"])(?P<form>.*?)(?P=quote)\s*\)""")
+NOW = regex(r"""strftime_now\(\s*(?P<quote>['"])(?P<form>.*?)(?P=quote)\s*\)""")
 
 # A thought that is opened and closed again at the end of a generation prompt, in <think> or another family's words.
-CLOSED_THOUGHT = re.compile(r"<(?P<word>[\w:]*think)>(?:(?!<(?P=word)>).)*</(?P=word)>\s*\Z", re.DOTALL)
+CLOSED_THOUGHT = regex(r"<(?P<word>[\w:]*think)>(?:(?!<(?P=word)>).)*</(?P=word)>\s*\Z", re.DOTALL)
 
 Turn = dict[str, Any]
 NO_CALLS: Mapping[str, Any] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from mathstrap.backends.local.gguf import bundled_model_path
 from mathstrap.errors import InputError, first_line, missing_extra
 from mathstrap.hub.weights import load_causal_model, load_config_of, load_tokenizer_of
+from mathstrap.patterns import regex
 from mathstrap.train import attention
 from mathstrap.train.lora import with_adapter
 from mathstrap.train.options import Method, TrainRecipe
@@ -23,7 +23,7 @@ from mathstrap.train.tokens import cache_folder
 log = logging.getLogger(__name__)
 
 EMBEDDED = "embedded"
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_NAME = regex(r"[\w.-]+(/[\w.-]+)?")
 
 
 @dataclass(frozen=True, kw_only=True)

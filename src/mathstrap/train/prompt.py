@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from mathstrap.errors import InputError, counted
+from mathstrap.patterns import regex
 from mathstrap.train.calls import CallForm, check_shown, find_form
 from mathstrap.train.chat import NO_CALLS, RenderedExchange, Template, Turn, open_template, render_exchange
 from mathstrap.train.data import TrainingPair
@@ -33,7 +34,7 @@ WITH_INPUT = (
 
 
 # The opening mark is absent from a reply whose chat template already wrote it in the prompt (DeepSeek-R1, QwQ).
-THOUGHT = re.compile(r"\s*+(?:<think>)?+(?P<thought>(?:(?!<think>).)*?)</think>\s*(?P<rest>.*)", re.DOTALL)
+THOUGHT = regex(r"\s*+(?:<think>)?+(?P<thought>(?:(?!<think>).)*?)</think>\s*(?P<rest>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)

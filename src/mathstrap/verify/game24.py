@@ -10,6 +10,7 @@ import re
 from fractions import Fraction
 from typing import Literal
 
+from mathstrap.patterns import regex
 from mathstrap.verify.record import Grade
 
 Hand = tuple[int, ...]
@@ -17,9 +18,9 @@ Fault = Literal["", "unreadable", "other_numbers", "wrong_value"]
 
 # Longer replies are not read: four numbers and three signs need far less, and brackets nest at most this deep.
 MAX_CHARS = 200
-_TOKEN = re.compile(r"\s*(?:([0-9]{1,4})|([-+*/()×÷−]))")
+_TOKEN = regex(r"\s*(?:([0-9]{1,4})|([-+*/()×÷−]))")
 _SIGNS = {"×": "*", "÷": "/", "−": "-"}
-_PUZZLE = re.compile(r"\s*(\d{1,4}(?:[\s,]+\d{1,4}){1,7})\s*=\s*(\d{1,4})\s*", re.ASCII)
+_PUZZLE = regex(r"\s*(\d{1,4}(?:[\s,]+\d{1,4}){1,7})\s*=\s*(\d{1,4})\s*", re.ASCII)
 _REASONS: dict[Fault, str] = {
     "": "the expression uses each number once and makes the target",
     "unreadable": "not an expression of numbers, + - * / and brackets",

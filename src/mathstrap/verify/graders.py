@@ -14,6 +14,7 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from mathstrap.errors import InputError, suggest
+from mathstrap.patterns import regex
 from mathstrap.plugins import is_own, load_own
 from mathstrap.types import Outcome
 from mathstrap.verify.decide.equal import decide, is_number
@@ -161,8 +162,8 @@ def _exclaimed(gold: str, answer: str, grader: Grader) -> Grade:
 
 
 # A gold that is a choice, as the readers of multiple-choice sets write it: its letter, then its text.
-_CHOICE = re.compile(r"\(([A-J])\) (\S.*)", re.DOTALL)
-_LABELLED = re.compile(r"\W{0,2}([A-Ja-j])\s*[).:]\s*\S.*", re.DOTALL)
+_CHOICE = regex(r"\(([A-J])\) (\S.*)", re.DOTALL)
+_LABELLED = regex(r"\W{0,2}([A-Ja-j])\s*[).:]\s*\S.*", re.DOTALL)
 
 
 def _compare_choice(choice: re.Match[str], prediction: str, grader: Grader) -> Grade:

@@ -6,14 +6,13 @@ anchor, and needs the anchor's exact spelling; the MATH scorer compares strings.
 
 from __future__ import annotations
 
-import re
-
+from mathstrap.patterns import regex
 from mathstrap.verify.record import Extraction, Grade, Mode
 from mathstrap.verify.strings import same_hendrycks
 
 ANCHOR = "The answer is: "
 MAX_DIGITS = 400  # a longer numeral overflows the float the scorer rounds
-_FIRST_NUMBER = re.compile(r"[-+]?[0-9]*[.,/]?[0-9]+")
+_FIRST_NUMBER = regex(r"[-+]?[0-9]*[.,/]?[0-9]+")
 
 
 def released_number(text: str) -> int | None:

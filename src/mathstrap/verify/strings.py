@@ -5,12 +5,11 @@ They are here for comparability: the first calls `1,000` and `1000` different an
 
 from __future__ import annotations
 
-import re
-
+from mathstrap.patterns import regex
 from mathstrap.verify.read.words import UNITS
 
 _UNITS_FOLLOW = "\\text{ "
-_WHOLE = re.compile(r"-?[0-9]{1,300}")
+_WHOLE = regex(r"-?[0-9]{1,300}")
 
 
 class UnreadableError(ValueError):
@@ -83,9 +82,9 @@ def _slash_to_fraction(text: str) -> str:
     return text
 
 
-_WRAPPED = re.compile(r"\\(?:text|mbox|textbf|overline|boxed)\s?\{([^{}]{0,500})\}")
-_WORD = re.compile(r"[A-Za-z]+")
-_BARE_ARGUMENTS = re.compile(r"\\(frac|sqrt)([0-9a-z])")
+_WRAPPED = regex(r"\\(?:text|mbox|textbf|overline|boxed)\s?\{([^{}]{0,500})\}")
+_WORD = regex(r"[A-Za-z]+")
+_BARE_ARGUMENTS = regex(r"\\(frac|sqrt)([0-9a-z])")
 
 
 def minerva_form(text: str) -> str:

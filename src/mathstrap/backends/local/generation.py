@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from mathstrap.errors import TeacherError
+from mathstrap.patterns import regex
 from mathstrap.types import Sampling
 
-_OPENED = re.compile(r"(?:<(?:[a-z]+[:_])?(?:think|thinking|thought|reasoning)>|\[THINK\])\s*\Z")
+_OPENED = regex(r"(?:<(?:[a-z]+[:_])?(?:think|thinking|thought|reasoning)>|\[THINK\])\s*\Z")
 
 Precision = Literal["f32", "bf16"]
 

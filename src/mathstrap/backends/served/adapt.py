@@ -12,9 +12,10 @@ from typing import Any
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.types import Completion, Message
 
-_REFUSES = re.compile(
+_REFUSES = regex(
     r"not (?:currently )?(?:supported?|enabled|permitted|allowed|available|accepted)|unsupported|isn'?t supported|"
     r"(?:does|do) not (?:support|accept|allow)|only the default|deprecated|no longer|unexpected|unknown|unrecognized|"
     r"extra (?:inputs|fields)|cannot both|must alternate|invalid role|supported values|"
@@ -22,14 +23,14 @@ _REFUSES = re.compile(
     r"must be (?:exactly )?1(?:\.0)?\b(?! (?:to|and))",
     re.IGNORECASE,
 )
-_SYSTEM = re.compile(
+_SYSTEM = regex(
     r"\bsystem[\w' \"`-]{0,20}(?:role|messages?|instructions?|prompts?)|roles?[^.]{0,60}\bsystem\b|"
     r"value: ['\"`]system|developer instruction|roles must alternate|only user and assistant roles|"
     r"role[^.]{0,40}should be ['\"`]user",
     re.IGNORECASE,
 )
-_LISTS_VALUES = re.compile(r"['\"`]none['\"`]|unsupported value|supported values|one of", re.IGNORECASE)
-_BOTH = re.compile(r"(?:temperature|top_p)[^.]{0,20}\band\b[^.]{0,10}(?:temperature|top_p)", re.IGNORECASE)
+_LISTS_VALUES = regex(r"['\"`]none['\"`]|unsupported value|supported values|one of", re.IGNORECASE)
+_BOTH = regex(r"(?:temperature|top_p)[^.]{0,20}\band\b[^.]{0,10}(?:temperature|top_p)", re.IGNORECASE)
 
 
 class Adaptation:

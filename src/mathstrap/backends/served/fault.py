@@ -19,18 +19,19 @@ import msgspec
 
 from mathstrap.backends.served.loose import is_page, loose_json, loose_object, page_shown
 from mathstrap.errors import PromptRefused, TeacherError, TransientError
+from mathstrap.patterns import regex
 from mathstrap.redact import bare_url
 from mathstrap.types import Request
 
-_TOO_LONG = re.compile(
+_TOO_LONG = regex(
     r"context[ _]?length|context[ _]window|context[ _]size|maximum context|(prompt|input|message)s? (is|are) too long|"
     r"too many (input |prompt )?tokens|string_above_max_length|exceeds? the (maximum|limit|available|model'?s)|"
     r"reduce the length|maximum (number of )?(input )?tokens|range of input length|maximum model length|"
     r"(inputs?|prompt) tokens?`? ?\+ ?`?max_new_tokens",
     re.IGNORECASE,
 )
-_OF_PROMPT = re.compile(r"context|token|prompt|input|model length", re.IGNORECASE)  # not of a queue or a disk
-_OUT_OF_MONEY = re.compile(
+_OF_PROMPT = regex(r"context|token|prompt|input|model length", re.IGNORECASE)  # not of a queue or a disk
+_OUT_OF_MONEY = regex(
     r"insufficient[ _]quota|exceeded your current quota|insufficient[ _](balance|credit|funds)|"
     r"credit balance is too low|(usage|spending|billing) (hard )?limits?|key limit exceeded|"
     r"billing_(hard_limit|not_active)|check your (plan and )?billing|account is not active|"
@@ -38,52 +39,52 @@ _OUT_OF_MONEY = re.compile(
     r"budget has been exceeded|exceededbudget|budget_exceeded|over budget|余额不足|欠费|请充值",
     re.IGNORECASE,
 )
-_FULL_MINUTE = re.compile(
+_FULL_MINUTE = regex(
     r"rate[ _-]?limit|too many (requests|concurrent)|please wait before|throttl|qps ?over|"
     r"per (minute|second|min)\b|并发|频率|capacity[ _]exceeded|no (healthy )?deployments? available|"
     r"temporarily (unavailable|rate-limited)",
     re.IGNORECASE,
 )
-_FULL_DAY = re.compile(
+_FULL_DAY = regex(
     r"per[- ]?day|\b[RT]PD\b|daily (limit|quota)|(limit|quota) (of|for) (the|this) day", re.IGNORECASE
 )
-_ALLOWANCE = re.compile(r"limit:?\s+([\d,]{1,12})\b.{0,60}?requested:?\s+~?([\d,]{1,12})\b", re.IGNORECASE)
-_TRY_AGAIN = re.compile(
+_ALLOWANCE = regex(r"limit:?\s+([\d,]{1,12})\b.{0,60}?requested:?\s+~?([\d,]{1,12})\b", re.IGNORECASE)
+_TRY_AGAIN = regex(
     r"(?:try(?:ing)? again|retry|wait|available again)\s*+(?:again\s*+)?(?:in|after|for)?\s*+(?:at least|about)?\s*+"
     r"((?:\d++(?:\.\d++)?\s*+(?:ms|milliseconds?|hours?|hrs?|h|minutes?|mins?|m|seconds?|secs?|s)(?![a-z])\s*+)+)",
     re.IGNORECASE,
 )
 # A prompt that the server will never accept, in the words of OpenAI, Azure, Gemini, Alibaba, z.ai and Mistral.
-_PROMPT_REFUSED = re.compile(
+_PROMPT_REFUSED = regex(
     r"content[ _]?filter|content[ _]?policy|content management policy|responsible ?ai|invalid_prompt|usage policy|"
     r"usage policies|data_?inspection|inappropriate content|unsafe|sensitive|moderation|prohibited|flagged|"
     r"repetitive patterns|safety|blocked|harmful|high risk",
     re.IGNORECASE,
 )
 # The server could not parse its own model's output: another draw may succeed.
-_OWN_OUTPUT = re.compile(
+_OWN_OUTPUT = regex(
     r"harmony|unexpected tokens? .{0,40}(message header|start token)|output_parse_failed|tool_use_failed|"
     r"failed to parse (the )?(model|tool|input at pos)|model (output|generated output).{0,40}(pars|malformed)",
     re.IGNORECASE,
 )
-_WRONG_KEY = re.compile(
+_WRONG_KEY = regex(
     r"api[ _-]?key (is )?(not valid|invalid|expired)|(invalid|incorrect) api[ _-]?key", re.IGNORECASE
 )
-_CANNOT_LOAD = re.compile(
+_CANNOT_LOAD = regex(
     r"requires more (system|gpu|video) memory|insufficient system resources|(unable|failed|error) (to )?load(ing)? "
     r"(the )?(llama server|model)",
     re.IGNORECASE,
 )
-_TOKEN_LIMIT = re.compile(
+_TOKEN_LIMIT = regex(
     r"max_(?:completion_|new_|output_)?tokens\b.{0,80}?(?:too large|too high|at most|range|limited|exceed|less than|"
     r"greater than|maximum|must be|between|invalid)|invalid\W+max_(?:completion_|new_|output_)?tokens",
     re.IGNORECASE,
 )
-_THINKS_ALWAYS = re.compile(
+_THINKS_ALWAYS = regex(
     r"reasoning is mandatory|(thinking|reasoning) (can ?not|can't) be (disabled|turned off)", re.I
 )
-_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|s|m|h|d)", re.IGNORECASE)
+_NUMBER = regex(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_SPAN = regex(r"(\d+(?:\.\d+)?)\s*(ms|milli|s|m|h|d)", re.IGNORECASE)
 _SPAN_SECONDS = {"ms": 0.001, "milli": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LIMIT_HEADERS = (
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
@@ -109,10 +110,10 @@ _NAMED_STATUS = (
 _WORDED_STATUS = (
     (402, _OUT_OF_MONEY),
     (429, _FULL_MINUTE),
-    (401, re.compile(r"unauthori[sz]ed|not authenticated|login fail|api secret key", re.IGNORECASE)),
-    (404, re.compile(r"not found|unexpected endpoint|does not exist|no such (model|route)", re.IGNORECASE)),
+    (401, regex(r"unauthori[sz]ed|not authenticated|login fail|api secret key", re.IGNORECASE)),
+    (404, regex(r"not found|unexpected endpoint|does not exist|no such (model|route)", re.IGNORECASE)),
 )
-_VAGUE = re.compile(r"provider returned error|upstream error|bad request|internal (server )?error", re.IGNORECASE)
+_VAGUE = regex(r"provider returned error|upstream error|bad request|internal (server )?error", re.IGNORECASE)
 # Other APIs, by a field that only their replies have, with the right address.
 _OTHER_APIS = (
     ("done", "Ollama's own API, whose OpenAI-compatible address ends in /v1"),

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import base64
 import os
-import re
 import shlex
 import subprocess
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from mathstrap.errors import InputError
+from mathstrap.patterns import regex
 
-_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = regex(r"[A-Za-z_][A-Za-z0-9_]*")
 MIN_HEADER_CHARS = 8
 COMMAND_SECONDS = 60.0
 

@@ -35,6 +35,7 @@ from mathstrap.engine.interface import AskReport, AskSettings, Sink
 from mathstrap.engine.jobs import NOTHING_RESERVED, Job
 from mathstrap.engine.ledger import Ledger
 from mathstrap.errors import PromptRefused, TeacherError, TransientError, check_name
+from mathstrap.patterns import regex
 from mathstrap.types import Request
 
 ENDED = frozenset({"completed", "expired", "cancelled", "failed"})
@@ -42,7 +43,7 @@ NEVER = 1 << 62
 APIS: dict[str, type[BatchApi]] = {"openai": BatchApi, "anthropic": AnthropicBatches, "gemini": GeminiBatches}
 API_HOSTS = {"api.anthropic.com": "anthropic", "generativelanguage.googleapis.com": "gemini"}
 # OpenAI and Gemini limit the tokens that wait in all batches of an account.
-_ENQUEUED = re.compile(
+_ENQUEUED = regex(
     r"enqueued|token_limit_exceeded|resource[_ ](?:has been )?exhausted|exceeded your current quota", re.IGNORECASE
 )
 TRIAL_TRIES = 5  # a server may have to be adapted to in several ways

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from mathstrap.patterns import regex
 from mathstrap.types import FinishReason
 
 # Words for the end of a reply, as `_plain_word` leaves them, of OpenAI, Anthropic, Gemini, Mistral, Cohere, Together,
@@ -49,8 +50,8 @@ _FIELDS = (
     "reasoning_content", "reasoning", "thinking", "reasoning_details", "thinking_blocks", "reasoning_text", "thoughts",
 )  # fmt: skip
 _FIELD_NAMES = frozenset(_FIELDS)
-_END_MARK = re.compile(r"<[|｜/].{1,30}>", re.DOTALL)
-_PREFIX = re.compile(r"finish_?reason_")
+_END_MARK = regex(r"<[|｜/].{1,30}>", re.DOTALL)
+_PREFIX = regex(r"finish_?reason_")
 _DEEPEST = 6
 
 

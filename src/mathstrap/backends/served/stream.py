@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from mathstrap.backends.served.loose import encode_json, loose_json
+from mathstrap.patterns import regex
 
-_FIELD = re.compile(r"(data|event|id|retry)(?::|$) ?")
+_FIELD = regex(r"(data|event|id|retry)(?::|$) ?")
 _DONE = "[DONE]"
 _WRAPPERS = ("data", "result", "response", "body", "output")
 # Parts of a delta that continue what came before; every other part of a message is replaced.

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.types import Outcome
 from mathstrap.verify.decide.compare import same_answer
 from mathstrap.verify.decide.effort import EffortError, begin
@@ -76,20 +77,20 @@ class _Answer(msgspec.Struct, frozen=True):
 
 MAX_CACHED_CHARS = 300
 _HAS_CONTENT = re.compile(r"(?<![\\A-Za-z])[A-Za-z0-9]")
-_SPACED_NUMBERS = re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
+_SPACED_NUMBERS = regex(r"-?[0-9]+(?:\.[0-9]+)?(?:\s+-?[0-9]+(?:\.[0-9]+)?)+")
 _LETTERS_TOGETHER = re.compile(r"(?=[A-H]{2,6}$)A?B?C?D?E?F?G?H?")
-_LETTERS_APART = re.compile(r"\(?[A-H]\)?(?:\s?,\s?\(?[A-H]\)?){1,5}")
+_LETTERS_APART = regex(r"\(?[A-H]\)?(?:\s?,\s?\(?[A-H]\)?){1,5}")
 _UNIT_LETTER = re.compile(r"(?<=[0-9])\s+([mgsLhNJWVAKCF])(?:\^\{?([23])\}?)?$")
 _TOUCHING_UNIT = re.compile(r"(?<=[0-9])([mgLs])(?:\^\{?([23])\}?)?$")  # 1.5m, beside another unit
-_HAS_UNIT = re.compile(r"[0-9}](?:\s|\\,|\\text\s?\{)*[A-Za-z]{2}")
-_AREA_UNIT = re.compile(r"\b(?:sq|square|cu|cubic)\.?\s+[a-z]{1,2}\b")
-_IN_TEXT = re.compile(r"\\text\{[^{}]*\}")
-_LETTER = re.compile(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
+_HAS_UNIT = regex(r"[0-9}](?:\s|\\,|\\text\s?\{)*[A-Za-z]{2}")
+_AREA_UNIT = regex(r"\b(?:sq|square|cu|cubic)\.?\s+[a-z]{1,2}\b")
+_IN_TEXT = regex(r"\\text\{[^{}]*\}")
+_LETTER = regex(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z])")
 _MONEY = re.compile(r"(-?)\s?\\?([$€£¥₹₩₽])\s?(-?[0-9.,]+)")
 _DECIMAL_COMMA = re.compile(r"(-?)([0-9]+),([0-9]{1,9})(?!,)(\s?[^0-9,]{0,30})")
-_DIGITS = re.compile(r"[0-9]+")
-_DOT_THOUSANDS = re.compile(r"-?[0-9]{1,3}\.[0-9]{3}")
-_BOUND_IN_WORDS = re.compile(
+_DIGITS = regex(r"[0-9]+")
+_DOT_THOUSANDS = regex(r"-?[0-9]{1,3}\.[0-9]{3}")
+_BOUND_IN_WORDS = regex(
     r"(at most|no more than|up to|less than|fewer than|under|below|at least|no less than|no fewer than|more than"
     r"|greater than|over|above|larger than|smaller than)\s+(.{1,100})",
     re.IGNORECASE | re.DOTALL,
@@ -280,8 +281,8 @@ def _formula_in_words(text: str) -> Node | str | None:
 
 _SPELLED = re.compile(r"[A-Za-z]{3}|[0-9] to [0-9]")
 _TIMES_WORDS = {"once": 1, "twice": 2, "thrice": 3}
-_RATIO_IN_WORDS = re.compile(r"([0-9]{1,9})\s+to\s+([0-9]{1,9})")
-_EXCEPT = re.compile(
+_RATIO_IN_WORDS = regex(r"([0-9]{1,9})\s+to\s+([0-9]{1,9})")
+_EXCEPT = regex(
     r"(.{4,40}?),? (?:except|other than|excluding|but not|besides|but)(?: for)? (.{1,30})", re.IGNORECASE
 )
 
@@ -324,7 +325,7 @@ def _holds_only_for(node: Node, other: Node) -> bool:
     return isinstance(bound, Relation) and "=" not in bound.signs and value == other
 
 
-_ROMAN = re.compile(r"(?=[IVX]{2})(X{0,3})(IX|IV|V?I{0,3})")
+_ROMAN = regex(r"(?=[IVX]{2})(X{0,3})(IX|IV|V?I{0,3})")
 _ROMAN_PARTS = {"": 0, "I": 1, "II": 2, "III": 3, "IV": 4, "V": 5, "VI": 6, "VII": 7, "VIII": 8, "IX": 9}
 
 

@@ -6,27 +6,29 @@ import re
 
 import msgspec
 
+from mathstrap.patterns import regex
+
 MAX_TRIES = 200
 MAX_BETWEEN = 80  # characters between two boxes that may belong together
 
 _AFTER_COMMAND = re.compile(r"\\(?:[bB]oxed|f(?:rame)?box|box(?![a-z]))\*?[ \t\n]*(?:\[[^\[\]]{0,20}\]){0,2}[ \t\n]*")
 _BRACE = re.compile(r"[{}]")
-_NOTHING_BETWEEN = re.compile(
+_NOTHING_BETWEEN = regex(
     r"(?:[\s$\\()\[\]{}.,;:*_&|/-]|\\q?quad|\\text\s?\{[^{}]{0,60}\}|and|or|and/or|both){0,60}"
 )
-_CONNECTED = re.compile(r"\b(?:and|or)\b|,|;|/")
+_CONNECTED = regex(r"\b(?:and|or)\b|,|;|/")
 # "or", "maybe", "Option 2:" before the next box: the reply lists candidates, it does not conclude.
-_CANDIDATE = re.compile(
+_CANDIDATE = regex(
     r"\b(?:or|either|alternatively|maybe|perhaps|possibly|could (?:also )?be|might be|another possib\w+"
     r"|(?:option|candidate|possibility|guess|choice|attempt|answer)\s*#?\d{1,2})\b"
     r"|^\s*[\W_]{0,6}\s*[([]?\d{1,2}[.):\]]",
     re.IGNORECASE,
 )
-_TURN_BACK = re.compile(
+_TURN_BACK = regex(
     r"\b(?:wait|actually|no|instead|rather|correct(?:ion|ed|ing)?|sorry|oops|hmm+|but)\b", re.IGNORECASE
 )
-_NAMED = re.compile(r"([A-Za-z](?:_\{?[A-Za-z0-9]{1,3}\}?)?'?)\s?=\s?\\?[$(\[]{0,2}$")
-_LETTER = re.compile(r"\\?(?:text|mathrm|textbf)?\s?\{?\(?[A-J][).]?\s?\}?")
+_NAMED = regex(r"([A-Za-z](?:_\{?[A-Za-z0-9]{1,3}\}?)?'?)\s?=\s?\\?[$(\[]{0,2}$")
+_LETTER = regex(r"\\?(?:text|mathrm|textbf)?\s?\{?\(?[A-J][).]?\s?\}?")
 _PERCENT = re.compile(r"[\s$\\)\]]{0,4}(?:%|pct\b|percent\b|per cent\b)")
 
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.verify.find.boxes import boxed_answer, braced_group, last_box
 from mathstrap.verify.find.languages import foreign_closing, foreign_statement, is_foreign_prose
 from mathstrap.verify.find.remarks import split_remarks
@@ -46,26 +47,26 @@ _STATED = re.compile(
     r"|(?:#?\d{1,2})?\*{0,2}\s?(?:[-=]+>|[:：=]|→|⇒)|\*{0,2}(?=\n\s{0,9}(?:[^\s\w]{0,4}[\d\\$-]|[(*]{0,3}[A-J][)*.]{0,3}\s*(?:\n|$))))(?:\*\*(?=\s))?"
 )
 _TAG = re.compile(r"(?i:nswer)(?P<closing>[\]>])")
-_TAG_END = re.compile(r"[\[<]/(?:final[_ ]?)?answer[\]>]", re.IGNORECASE)
-_TAG_BEFORE = re.compile(r"[\]>]([^\[\]<>\n]{1,60})[\[<]/(?:final[_ ]?)?answer[\]>]\s*(?:or|,|/)?\s*\Z", re.IGNORECASE)
-_IS_THE_ANSWER = re.compile(
+_TAG_END = regex(r"[\[<]/(?:final[_ ]?)?answer[\]>]", re.IGNORECASE)
+_TAG_BEFORE = regex(r"[\]>]([^\[\]<>\n]{1,60})[\[<]/(?:final[_ ]?)?answer[\]>]\s*(?:or|,|/)?\s*\Z", re.IGNORECASE)
+_IS_THE_ANSWER = regex(
     r"(?:is|are|=)\s+(?:(?:the|our|my|your)\s+)(?:(?:final|correct|right|required|desired)\s+)?[aA]$"
 )
-_ENDS = re.compile(
+_ENDS = regex(
     r"(?i:nswers?)(?:\s+(?:to|for|of)\s+(?:the|this|your)\s+(?:question|problem|puzzle"
     r"|exercise))?\*{0,2}\s{0,3}(?:[.!,;\n]|$)"
 )
-_REFERS_BACK = re.compile(r",?\s+(?:which|that|this|and that)$", re.IGNORECASE)
-_LEADS = re.compile(
+_REFERS_BACK = regex(r",?\s+(?:which|that|this|and that)$", re.IGNORECASE)
+_LEADS = regex(
     r"^(?:[\s*#>]|-\s){0,4}(?:(?:so|thus|hence|therefore|then|and|finally|clearly|now|we (?:see|find|get|conclude|know)"
     r"|it follows|I (?:think|believe|conclude)"
     r"|this (?:means|shows)|that)[,:]?\s+(?:that\s+)?){0,3}",
     re.IGNORECASE,
 )
-_VALUE_OF = re.compile(
+_VALUE_OF = regex(
     r"(?i:value of )(?:the )?(?:unknown )?(?:variable )?[$\\(]{0,3}[A-Za-z][$\\)]{0,3} (?:is|=|equals):? "
 )
-_NO_STATEMENT = re.compile(
+_NO_STATEMENT = regex(
     r"\s{0,3}(?:(?:indeed|actually|in fact|still|definitely|therefore|thus|also|probably|clearly)\s+)*(?:not|n't"
     r"|never|(?:in)?correct|right|wrong|valid|reasonable|verified|confirmed|checked|consistent|plausible|sensible"
     r"|complete|final|justified|supported|as expected|in (?:its |the )?(?:simplest|lowest)"
@@ -73,30 +74,30 @@ _NO_STATEMENT = re.compile(
     r"|above"
     r"|to (?:the|this|your|find)\b)\b"
 )
-_PLAIN_HASH = re.compile(r"\n#### ?(-?\$?[0-9][0-9,.]{0,30}[0-9]|[0-9])")
+_PLAIN_HASH = regex(r"\n#### ?(-?\$?[0-9][0-9,.]{0,30}[0-9]|[0-9])")
 _PLAIN_STATED = re.compile(
     r"(?:(?:So|Thus|Therefore|Hence),? )?[Tt]he (?:final )?answer is:? (-?\$?[0-9](?:[0-9,]*[0-9])?(?:\.[0-9]+)?)\.?"
 )
-_PLAIN_BOX = re.compile(r"\\boxed\{([^{}\\%]{1,40})\}[$.\s)*]{0,4}\Z")
-_I_THINK = re.compile(
+_PLAIN_BOX = regex(r"\\boxed\{([^{}\\%]{1,40})\}[$.\s)*]{0,4}\Z")
+_I_THINK = regex(
     r"\b(?:I|we)(?:['’]d)?\s+(?:(?:do|would)\s+)?(?:think|thought|say|said|claim|guess"
     r"|believe)(?:\s+that)?\s+(?:the|my"
     r"|our)\s+(?:\w+\s+)?a$"
 )
-_HEADING = re.compile(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
-_SHORT_ANCHOR = re.compile(r"\s{0,3}[*_]{0,2}[Aa]ns[*_]{0,2}\s{0,3}[:=.][*_]{0,2}\s{0,3}")
+_HEADING = regex(r"(?i:(?:the )?(?:final )?(?:answer|solution|result))[:*]{0,3}")
+_SHORT_ANCHOR = regex(r"\s{0,3}[*_]{0,2}[Aa]ns[*_]{0,2}\s{0,3}[:=.][*_]{0,2}\s{0,3}")
 # The last line of a reply in the form of few-shot examples, "A: 8"; behind it nothing, and no other choice anywhere.
-_A_LINE = re.compile(r"\n\s{0,3}\*{0,2}A\*{0,2}:\*{0,2}[ \t]{1,3}(?=[^\n]{1,200}\s*\Z)")
-_OTHER_CHOICE = re.compile(r"(?:\A|\n)\s{0,3}\*{0,2}\(?[B-E]\*{0,2}[:).]", re.IGNORECASE)
-_ANNOUNCES = re.compile(r"[\[<](?:final[_ ]?)?answer[\]>]|\b[Aa]nswer\s+[$\\\d-]", re.IGNORECASE)
-_SENTENCE = re.compile(
+_A_LINE = regex(r"\n\s{0,3}\*{0,2}A\*{0,2}:\*{0,2}[ \t]{1,3}(?=[^\n]{1,200}\s*\Z)")
+_OTHER_CHOICE = regex(r"(?:\A|\n)\s{0,3}\*{0,2}\(?[B-E]\*{0,2}[:).]", re.IGNORECASE)
+_ANNOUNCES = regex(r"[\[<](?:final[_ ]?)?answer[\]>]|\b[Aa]nswer\s+[$\\\d-]", re.IGNORECASE)
+_SENTENCE = regex(
     r"\b(?:is|are|was|were|has|have|had|be|equals?|we|so|thus|therefore|hence|she|he|they|it|there|i|let|choose"
     r"|answer|get"
     r"|find|gives?|needs?|takes?|makes?|costs?)\b|[.!?]$|=>|[^\x00-\u024f]{4}",
     re.IGNORECASE,
 )
 # What makes "the answer is 6" no statement of its own: it is checked, wrong, supposed, or somebody else's.
-_NOT_MINE = re.compile(
+_NOT_MINE = regex(
     r"(?:check|verify|confirm)\s+(?:our|the|your|this|my)?\s*a$"
     r"|\b(?:wrong|incorrect|false|mistaken|tempting|naive|common|obvious)\s+[aA]$"
     r"|\b(?:incorrect|wrong|false|untrue|not true|not the case|doubt|deny|think|thought|say|said|claim(?:s|ed)?"
@@ -109,7 +110,7 @@ _NOT_MINE = re.compile(
 
 
 # "The answer is option 7 is wrong": said of an answer, not stated as one.
-_REFUTED = re.compile(
+_REFUTED = regex(
     r"(?:[0-9)}\]$%]|\b[A-J])\*{0,2}['\"]?\s+(?:is|was|would be|seems|looks)\s+(?:\w+ly\s+)?"
     r"(?:wrong|incorrect|mistaken|not\s+(?:right|correct))\b",
     re.IGNORECASE,

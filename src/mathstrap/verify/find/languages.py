@@ -9,9 +9,11 @@ import re
 import unicodedata
 from decimal import Decimal
 
+from mathstrap.patterns import regex
+
 _MARKS = {"٫": ".", "٬": ",", "−": "-", "％": "%", "٪": "%", "￥": "¥"}
 # What may stand between the word for "answer" and the answer: a copula, a colon, marks of emphasis.
-_ANCHORS = re.compile(
+_ANCHORS = regex(
     r"(?:"
     # Chinese, Japanese, Korean: the copula or a colon is needed, since the bare word also means "reply".
     r"(?:答案|答え|解答|答え合わせ|結果|结果|得数)(?:应该|應該|应当|就|便)?\s?(?:是|为|為|等于|等於|選|选|は、?"
@@ -44,7 +46,7 @@ _ANCHORS = re.compile(
     r")\**\s{0,3}[:：]?\s{0,3}\**"
 )
 # A closing sentence that begins like this concludes, and one number in it is the conclusion.
-_CONCLUDES = re.compile(
+_CONCLUDES = regex(
     r"^\W{0,4}(?:所以|应该是|应为|应是|正确答案|其实是|实际上是|因此|因而|故|综上|綜上|总共|一共|共|总计|于是|那么|则|最后|最终|したがって|よって|従って"
     r"|だから|ゆえに|つまり|합계|따라서|그러므로|결국|즉"
     r"|Следовательно|Поэтому|Итого|Таким образом|Значит|Итак|Всего|সুতরাং|অতএব|তাই|তাহলে|इसलिए|अतः|కాబట్టి"
@@ -53,14 +55,14 @@ _CONCLUDES = re.compile(
     r"|Donc|Ainsi|Par conséquent|Alors|Au total|C'est pourquoi|Also|Daher|Somit|Folglich|Deshalb|Insgesamt|Damit"
     r"|Kwa hiyo|Kwa hivyo|Hivyo|Jadi|Dus|Więc|لذلك|إذن|إذًا|وبالتالي|لذا)"
 )
-_INSTEAD = re.compile(r"^\W{0,4}(?:应该是|应为|应是|正确答案(?:是|为|应该是)?|其实是|实际上是)")
-_CHOICE = re.compile(r"(?:故?(?:应)?选(?:择)?|選擇?|正解は|정답은)\s?[:：]?\s?[(（]?([A-J])[)）]?(?![A-Za-z])")
-_NUMBER = re.compile(
+_INSTEAD = regex(r"^\W{0,4}(?:应该是|应为|应是|正确答案(?:是|为|应该是)?|其实是|实际上是)")
+_CHOICE = regex(r"(?:故?(?:应)?选(?:择)?|選擇?|正解は|정답은)\s?[:：]?\s?[(（]?([A-J])[)）]?(?![A-Za-z])")
+_NUMBER = regex(
     r"(?<![0-9A-Za-z.])[-−]?\s?(?:R?\$|€|£|¥"
     r"|￥)?\s?(?:[0-9٠-٩০-৯०-९０-９]+(?:[.,٫٬][0-9٠-٩০-৯०-९０-９]+)*)(?:\s?/\s?[0-9]+)?(?:\s?[%％٪])?"
 )
 # Words that change the number beside them: thousands, comparisons, alternatives, times, parts.
-_CHANGES = re.compile(
+_CHANGES = regex(
     r"[万亿億萬千百十倍半割折约約]|分之|多(?!少)|余|至|到|之间|之間|間|超え|ではな|じゃな|でな|以外|大于|大於|小於|高于|低于|大きい|小さい|以上|以下|以内|未満|未满|より|超过|超過"
     r"|不到|不足|至少|最多"
     r"|至多|少なくとも|多くとも|小于|大于|或者?|不是|不等于|可能|也许"
@@ -91,28 +93,28 @@ _CHANGES = re.compile(
     re.IGNORECASE,
 )
 _FACTORS: tuple[tuple[re.Pattern[str], int], ...] = tuple(
-    (re.compile(rf"\s?(?:{words})\w{{0,3}}\b"), factor)
+    (regex(rf"\s?(?:{words})\w{{0,3}}\b"), factor)
     for words, factor in (
         ("mil(?!l)|mille|milliers?|[Tt]ausend|тысяч|тыс|হাজার|हज़ार|हजार|ألف|آلاف|elfu|ribu", 1_000),
         ("millon|millón|million|[Mm]illion|миллион|млн|milhões|milioni|مليون|juta", 1_000_000),
         ("docena|douzaine|Dutzend|dúzia|dozzin", 12),
     )
 ) + tuple(
-    (re.compile(rf"\s?{sign}"), factor)
+    (regex(rf"\s?{sign}"), factor)
     for sign, factor in (("[万萬만]", 10_000), ("[亿億억]", 100_000_000), ("[千천]", 1_000))
 )
-_OTHER_SCRIPT = re.compile(r"[\u0400-\u058f\u0590-\u06ff\u0900-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-_SENTENCE_SIGN = re.compile(r"[0-9A-Za-z。：:，、！？]")
+_OTHER_SCRIPT = regex(r"[\u0400-\u058f\u0590-\u06ff\u0900-\u0eff\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+_SENTENCE_SIGN = regex(r"[0-9A-Za-z。：:，、！？]")
 # Words of the Latin languages above that are not English words: two of them make a sentence foreign.
-_FUNCTION_WORDS = re.compile(
+_FUNCTION_WORDS = regex(
     r"\b(?:el|la|los|las|es|est|ist|der|das|dem|und|une|les|des|du|il|elle|ils|haben|sie|tiene|tienen|una?|por"
     r"|para|que|qui|sont|sind|dann|nous"
     r"|avec|nicht|della|sono|ela|ele|uma|são|não|respuesta|réponse|Antwort|insgesamt|también|aussi|auch|yake|kwa"
     r"|adalah|dengan)\b",
     re.IGNORECASE,
 )
-_ENGLISH_WORDS = re.compile(r"\b(?:the|is|are|of|and|has|have|was|were|she|they|so|to|it|that|we|with|from)\b")
-_STOP = re.compile(r"[。！？!?؟।\n]|[.](?=\s|$)|[，、；;](?!\d)|,(?=\s)|٬\s")
+_ENGLISH_WORDS = regex(r"\b(?:the|is|are|of|and|has|have|was|were|she|they|so|to|it|that|we|with|from)\b")
+_STOP = regex(r"[。！？!?؟।\n]|[.](?=\s|$)|[，、；;](?!\d)|,(?=\s)|٬\s")
 
 
 # A part of every anchor of the Latin and Greek scripts, in any case: trying them all at every place costs far more.
@@ -152,12 +154,12 @@ def _with_points(answer: str) -> str:
     return f"{sign}{whole}{'.' if decimals else ''}{decimals}{rest}"
 
 
-_COMMA_LANGUAGE = re.compile(
+_COMMA_LANGUAGE = regex(
     r"(?i:respuesta|resultado|soluci|resposta|risposta|risultato|r[ée]ponse|r[ée]sultat|solution|antwoord"
     r"|antwort|ergebnis|l.sung"
     r"|ответ|відповідь|odpowied|odpov|cevap|yanıt|jawaban|đáp án|câu trả lời|svar|vastaus|răspuns)"
 )
-_COMMA_NUMBER = re.compile(
+_COMMA_NUMBER = regex(
     r"(-?(?:[$€£]\s?)?)([0-9]{1,3}(?:\.[0-9]{3})+|[0-9]+(?=,))(?:,([0-9]{1,2}|[0-9]{4,9}|(?<=[^0-9]0,)[0-9]{3}"
     r"|(?<=^0,)[0-9]{3}))?(\D{0,30})"
 )
@@ -207,7 +209,7 @@ def _with_factor(number: re.Match[str], span: str) -> str | None:
 
 
 # What begins a conclusion in no English text; "Also" is English too, and is German only before a German word.
-_BEGINS_FOREIGN = re.compile(
+_BEGINS_FOREIGN = regex(
     r"(?:\A|[\n.!?]\s*)\W{0,4}(?:Por (?:lo )?tanto|Por eso|Así que|Entonces|Luego|Portanto|Então|Logo|Quindi"
     r"|Dunque|Perciò"
     r"|Donc|Ainsi|Par conséquent|Alors|Au total|C'est pourquoi|Daher|Somit|Folglich|Deshalb|Insgesamt|Damit|Jadi|Dus"

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.patterns import regex
+
 WORD_NUMBER = (
     r"(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|\w+teen|twenty|thirty|forty|fifty"
     r"|sixty|seventy"
@@ -18,7 +20,7 @@ WORD_NUMBER = (
 MAX_REMARKS = 8
 MAX_CHARS = 300  # of one remark
 
-_ENDS = re.compile(r"(?:[.!?…✓✔✅☑][\"'”’)\]*$_]{0,4}|\\[\])]|\$\$?|\*\*)[ \t]+(?=\S)|\n\s*|(?<=[。！？])")
+_ENDS = regex(r"(?:[.!?…✓✔✅☑][\"'”’)\]*$_]{0,4}|\\[\])]|\$\$?|\*\*)[ \t]+(?=\S)|\n\s*|(?<=[。！？])")
 _LEAD = (
     r"[\W_]{0,4}(?:(?:so|and|yes|indeed|hence|thus|therefore|also|finally|now|ok(?:ay)?|great|hmm+|wait|good|perfect"
     r"|again|clearly|actually|in fact|as a check|of course|here)\W{1,3}){0,2}"
@@ -107,16 +109,16 @@ _WORDS = (
     r"|如果(?:你|您)|如有|这(?:样|就|个|是)?(?:是)?合理"
     r"|验证|验算|檢驗|检验|検算|お役に立て|도움이)"
 )
-_MAY_COUNT = re.compile(rf"{_LEAD}(?:{_CHECKS}|{_NOTES})", re.IGNORECASE)
-_COUNTS_NOTHING = re.compile(rf"{_LEAD}(?:{_WORDS})", re.IGNORECASE)
+_MAY_COUNT = regex(rf"{_LEAD}(?:{_CHECKS}|{_NOTES})", re.IGNORECASE)
+_COUNTS_NOTHING = regex(rf"{_LEAD}(?:{_WORDS})", re.IGNORECASE)
 # An emoji, a tick, a rule, the box that ends a proof, a drawing.
-_NO_WORD = re.compile(
+_NO_WORD = regex(
     r"[^\w\\$=+*/^<>`|-]{1,12}|[-*_=]{3,40}|\$?\\(?:blacksquare|square|Box|qed(?:symbol)?|hfill)\$?"
     r"|\[asy\].{0,280}\[/asy\]"
     r"|\[/?[A-Z]{2,12}\]|</s>",
     re.DOTALL,
 )
-_ACCEPTS = re.compile(
+_ACCEPTS = regex(
     r"\b(?:so|thus|hence|therefore|and)?,? ?"
     r"(?:this|that|it|which|(?:the|our|my) (?:answer|result|solution|value|total))"
     r"(?:['’]s| is| are| seems?| looks?| must be)(?: indeed| also| clearly| therefore)?"
@@ -130,7 +132,7 @@ _ACCEPTS = re.compile(
     re.IGNORECASE,
 )
 # What makes a sentence more than a remark: it turns, it concludes, it goes on counting, it doubts.
-_GOES_ON = re.compile(
+_GOES_ON = regex(
     r"\b(?:so|thus|therefore|hence|then|but|however|although|though|except|instead|rather|actually|unless|only if"
     r"|wrong|incorrect|false|mistaken|mistakes?|errors?|fails?|failed|contradict\w*|violat\w*|impossible|invalid"
     r"|not|never|cannot|unsure|doubt\w*|maybe|perhaps|possibly|might|should|must|needs?|still|also|another|again"
@@ -140,17 +142,17 @@ _GOES_ON = re.compile(
     r"|n['’]t\b|≠|\\neq?\b|!=|[?？]",
     re.IGNORECASE,
 )
-_ASIDE = re.compile(r"\((?=[^\\$]{1,200}\.?\)\.?$)(?=.*[A-Za-z]{2,}['’\w]* .*[A-Za-z]{2})")  # "(That's 1 dozen.)"
-_ASKS_BACK = re.compile(
+_ASIDE = regex(r"\((?=[^\\$]{1,200}\.?\)\.?$)(?=.*[A-Za-z]{2,}['’\w]* .*[A-Za-z]{2})")  # "(That's 1 dozen.)"
+_ASKS_BACK = regex(
     r"[\W_]{0,4}(?:any\b|was this|was that|was it|does this|does that|did this|did that|is this|is that"
     r"|is there|do you|would you|are you|did you|can i|could you|may i|let me know)\b",
     re.IGNORECASE,
 )
-_DIGIT = re.compile(r"[0-9$\\=]")
+_DIGIT = regex(r"[0-9$\\=]")
 
 
 MAX_CHECK = 500  # of a check with a heading of its own
-_HEADING = re.compile(
+_HEADING = regex(
     r"(?:\n|(?<=[.!?$*] ))[\W_]{0,6}(?:(?:let me|let['’]s|let us|we can|we|i|quick|as a|to|final"
     r"|now) ){0,2}(?:double[- ]?|re-?)?"
     r"(?:check|verification|verify|checking|sanity check)\b[^\n:.]{0,40}:[ *_]*",

@@ -8,18 +8,19 @@ from __future__ import annotations
 import re
 
 from mathstrap import numerals
+from mathstrap.patterns import regex
 from mathstrap.thought import may_hold_thought, split_reply
 
 MAX_CHARS = 200_000  # the end of a text; what stands before is not searched
 MAX_HEADINGS = 40
 MAX_REPEATED = 4_000  # characters of a reply that are looked for in its question
 
-_TURN = re.compile(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
+_TURN = regex(r"<\|[a-z_]{1,20}\|>|</s>|<eos>|\[/?INST\]")
 # The prompt, repeated in front of the reply by a server that does not cut it off.
-_ECHO = re.compile(
+_ECHO = regex(
     r"\s*(?:<s>\s*)?\[INST\].*?\[/INST\]|\s*<\|im_start\|>(?:system|user)\b.*?<\|im_start\|>assistant\b", re.DOTALL
 )
-_POLITE = re.compile(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
+_POLITE = regex(r"\s*I hope (?:it|this|that) is correct\.?\s*$")
 _NEXT = re.compile(
     r"\n[#>*_=~ \t-]*+"  # possessive: a rule of many dashes must not be tried in every way it can be cut
     r"(?:(?:(?:here(?:['’]s|\s+is)|now|next|try|let['’]s\s+(?:try|do|solve))\s+(?:an?\s+|one\s+)?"
@@ -31,10 +32,10 @@ _NEXT = re.compile(
     r"(?:[:：]|(?<=[0-9][.)])\s|(?<=[0-9][.)]\*\*)\s)",
     re.IGNORECASE,
 )
-_NUMBERED = re.compile(r"\n[#*_ \t]{0,6}(?:problem|question|exercise|example|task)s? \d", re.IGNORECASE)
+_NUMBERED = regex(r"\n[#*_ \t]{0,6}(?:problem|question|exercise|example|task)s? \d", re.IGNORECASE)
 _NEXT_LETTER = re.compile(r"\bqs?(?![a-z])")
 # `### Instruction` on a line of its own, without a colon, as the Alpaca template writes it.
-_NEXT_HEADING = re.compile(
+_NEXT_HEADING = regex(
     r"\n(?:#{1,6}[ \t]*+|\[)(?:instruction|input|question|problem|human|user|exercise|example"
     r"|task)s?[ \t]*+\d{0,3}[ \t]*+\]?[ \t]*+(?=\n)",
     re.IGNORECASE,
@@ -103,9 +104,9 @@ def next_question_starts(text: str) -> list[int]:
     return sorted(starts)
 
 
-_PARTS = re.compile(r"(?<=[.!?:;])\s+|\n+")
-_NO_WORDS = re.compile(r"[^\w+/%.,=<>-]+|[.,](?!\d)")
-_SPELLED = re.compile(rf"\d|[$\\]|\b(?:{'|'.join((*numerals.UNITS, *numerals.TENS, 'hundred', 'thousand', 'half'))})\b")
+_PARTS = regex(r"(?<=[.!?:;])\s+|\n+")
+_NO_WORDS = regex(r"[^\w+/%.,=<>-]+|[.,](?!\d)")
+_SPELLED = regex(rf"\d|[$\\]|\b(?:{'|'.join((*numerals.UNITS, *numerals.TENS, 'hundred', 'thousand', 'half'))})\b")
 # A given number must not count as an answer: 262 of 36,147 sentences of GSM8K's and MATH's questions, repeated as a
 # reply, were read as one without this check, and 8 are with it.
 MIN_WORDS = 3  # of a sentence that is taken for a repeated one; "72" and "72 apples" are answers

@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.patterns import regex
 from mathstrap.verify.find.languages import is_foreign_prose
 from mathstrap.verify.read.words import UNITS
 
 MAX_SPAN = 2_000
-_LAST_NUMBER = re.compile(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
-_FORMULA = re.compile(r"[$\\=+*/^<>]|[0-9A-Za-z)]!.*!")
-_FACTORIAL = re.compile(r"[0-9a-z)}]!(?!\s*\n)\s?[^\sA-Z\"'*]|factorial|permutation")
-_STOP = re.compile(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
-_MATHS = re.compile(
+_LAST_NUMBER = regex(r"-?\$?[0-9][0-9,]*(?:\.[0-9]+)?(?:/[0-9]+)?%?")
+_FORMULA = regex(r"[$\\=+*/^<>]|[0-9A-Za-z)]!.*!")
+_FACTORIAL = regex(r"[0-9a-z)}]!(?!\s*\n)\s?[^\sA-Z\"'*]|factorial|permutation")
+_STOP = regex(r"[.?!](?=\s|$)|,?\s(?:because|since|so that|which means|therefore|thus|hence)\s|\. ?(?=[A-Z][a-z])")
+_MATHS = regex(
     r"\$\$([^$]{1,1000})\$\$|\$([^$\n]{1,1000})\$"
     r"|\\\(([^\n]{1,1000}?)\\\)|\\\[([^\\]{1,1000})\\\]"
 )
 _ADVERB = r"(?:about |approximately |only |exactly |a total of |equal to )?$"
-_STATES = re.compile(r"(?:\b(?:is|are|be|equals|equal to|to be|find that)|=|:|≈)\s{0,3}" + _ADVERB)
-_HOLDS = re.compile(
+_STATES = regex(r"(?:\b(?:is|are|be|equals|equal to|to be|find that)|=|:|≈)\s{0,3}" + _ADVERB)
+_HOLDS = regex(
     r"\b(?:was|were|by|has|have|had|gets?"
     r"|(?<=I )(?:got|found)|(?<=[Ww]e )(?:got|found)"
     r"|find|needs?|costs?|of|takes?|took|spends?|spent|earns?|earned|makes?"
     r"|made|left|leaving"
     r"|totals?|gives?|pays?|paid|sells?|sold)\s{0,3}" + _ADVERB
 )
-_INTRODUCES = re.compile(
+_INTRODUCES = regex(
     r"(?::|\b(?:is|are|equals|get|have|be|obtain|find|gives|yields|thus|therefore|hence|so|finally|that|as"
     r"|then))[,:]?\s{0,9}$",
     re.IGNORECASE,
@@ -35,12 +36,12 @@ _WORD = (
     r"|nine)teen"
     r"|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million)"
 )
-_WORD_NUMBERS = re.compile(
+_WORD_NUMBERS = regex(
     rf"\b({_WORD}(?:(?: and |[ -]){_WORD})*(?: and a (?:half|quarter|third)|[ -](?:half|halves|thirds?|quarters?"
     rf"|fourths?|fifths?|tenths?))?)\b(?![ -](?:and )?{_WORD}\b)(?!\s(?:of|another|by)\b)",
     re.IGNORECASE,
 )
-_HEDGED = re.compile(
+_HEDGED = regex(
     r"\b(?:wrong|incorrect|false|mistaken) (?:answer|result|value|solution|number)\b"
     r"|\b(?:first|initially|originally|at first) (?:thought|said|believed|guessed)\b"
     r"|\b(?:al menos|como m[aá]ximo|como m[ií]nimo|a lo sumo|mindestens|h[öo]chstens|au moins|au plus|almeno"
@@ -56,15 +57,15 @@ _HEDGED = re.compile(
     r"|\bunknown\b(?! (?:variable|value|number|quantity))",
     re.IGNORECASE,
 )
-_REFUSED = re.compile(r"\W*+(?:no|nope|wrong|false|incorrect|(?:not|just)\s++\w++)\W*+", re.IGNORECASE)
-_AT_ODDS = re.compile(
+_REFUSED = regex(r"\W*+(?:no|nope|wrong|false|incorrect|(?:not|just)\s++\w++)\W*+", re.IGNORECASE)
+_AT_ODDS = regex(
     r"\b(?:not sure|unsure|not certain|doubt|half|twice|double|a third|a quarter|need to|in other words"
     r"|(?:now|next|then|still),? (?:we|I|let)|remains? to|makes? no sense|contradicts|violates|fails|but"
     r"|however|(?:does not|doesn['’]t|do not|don['’]t)"
     r" (?:make sense|satisfy|work|hold|fit|match))\b",
     re.IGNORECASE,
 )
-_REFUTED = re.compile(
+_REFUTED = regex(
     r"[0-9)}\]$%]\*{0,2}\s+(?:is|was)\s+(?:\w+ly\s+)?(?:wrong|incorrect|mistaken|not\s+(?:right|correct|the\b)"
     r"|too\s+(?:small|large|big|high|low|many|few)\b)",
     re.IGNORECASE,
@@ -74,13 +75,13 @@ _LETTERS = re.compile(
     r"|or)\s+)?\(?[A-J][).]?)+"
 )
 # A lone `>` on the line of the anchor compares; at the start of the next line Markdown quotes with it.
-_ARROW = re.compile(r"^(?:[-=]+>+|→|⇒)\s*")
-_QUOTE = re.compile(r"^>\s+(?=\S)")
-_BOLD = re.compile(r"\*\*([^*\n]{1,200})\*\*")
-_HTML = re.compile(
+_ARROW = regex(r"^(?:[-=]+>+|→|⇒)\s*")
+_QUOTE = regex(r"^>\s+(?=\S)")
+_BOLD = regex(r"\*\*([^*\n]{1,200})\*\*")
+_HTML = regex(
     r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|sup)\b[^<>\n]{0,80}>", re.IGNORECASE
 )
-_AFTERTHOUGHT = re.compile(
+_AFTERTHOUGHT = regex(
     r"(?:\s{0,3}[,;:\u2013\u2014-])?\s++(?:and (?:that|this|so|we|I|it|you|he|she|they|no|not|nothing|here|there|with"
     r"|the (?:final|answer))"
     r"|as (?:we|I|required|desired|needed|shown|seen|stated|given|expected|claimed|requested|asked|above|before)"
@@ -93,7 +94,7 @@ _AFTERTHOUGHT = re.compile(
     r"|\s{0,3}[,;:\u2013\u2014-]?\s+as (?=\$?[0-9(\\x])"
 )
 # "9, no wait, 6": the value behind the correction is the one that is meant.
-_CORRECTED = re.compile(
+_CORRECTED = regex(
     r"[\s,;.\u2013\u2014-]+(?:(?:no|oh|oops|sorry|hmm|well)[,.]?\s+)?(?:(?:no|wait|sorry|actually|correction"
     r"|scratch that|make that"
     r"|I mean|I meant|rather(?! than)|or rather|instead)[,:.]?\s+){1,3}(?:it(?:['’]s| is"
@@ -101,10 +102,10 @@ _CORRECTED = re.compile(
     re.IGNORECASE,
 )
 # "5, altogether", "72, in total", "5 – the number of apples": the words behind the comma do not change the value.
-_REMARK_AFTER_COMMA = re.compile(
+_REMARK_AFTER_COMMA = regex(
     r"(?<=[0-9a-zA-Z$)}\]%])(?:\s?[,;]|\s?[\u2013\u2014]|\s-{1,2})\s+([^0-9\\$=<>^_{}+*/|;]{3,160})$"
 )
-_CHANGES_VALUE = re.compile(
+_CHANGES_VALUE = regex(
     r"\b(?:or|maybe|perhaps|possibly|unless|if|but|except|plus|minus|times|more|less|fewer|at least|at most|and"
     r"|half|not sure|none|never"
     r"|both|either|remainder|depending|otherwise|when|where|for|in|no (?:more|less|fewer)|squared|cubed|each way"
@@ -112,10 +113,10 @@ _CHANGES_VALUE = re.compile(
     r"|approximately|about|roughly|nearly|almost|mod|modulo|inclusive|exclusive|bc|ad|am|pm|east|west|north|south)\b",
     re.IGNORECASE,
 )
-_IN_TOTAL = re.compile(r"(?:\s{0,3},)?\s++(?:in (?:total|all)|all together|altogether|overall|respectively)$")
-_REMARK = re.compile(r"(?<=\S)\s+\([^()\\]{0,200}[A-Za-z]{3}[^()\\]{0,200}\)\s{0,3}$")
+_IN_TOTAL = regex(r"(?:\s{0,3},)?\s++(?:in (?:total|all)|all together|altogether|overall|respectively)$")
+_REMARK = regex(r"(?<=\S)\s+\([^()\\]{0,200}[A-Za-z]{3}[^()\\]{0,200}\)\s{0,3}$")
 # "20 red blocks in the tower": where the things are is not part of how many they are.
-_PLACE = re.compile(
+_PLACE = regex(
     r"^(?:\\?[$€£]\s?)?-?[0-9][0-9,]*(?:\.[0-9]+)?(?:\s?%)?(?:\s+[A-Za-z][A-Za-z'’-]*){0,4}?"
     r"(\s+(?:in|on|at|for|from|during|by|inside|under|after|before|to|with|that|who|which|because|left|remaining"
     r"|available|needed|required"
@@ -124,25 +125,25 @@ _PLACE = re.compile(
     r"|be|been|to|total|order|[a-z]{3,})\b[A-Za-z '’,-]{0,80})$"
 )
 # "20 red blocks": a number and at least two words that are not units of measure.
-_COUNTED = re.compile(r"((?:\\?[$€£]\s?)?-?[0-9][0-9,]*+(?:\.[0-9]++)?)((?:\s+[A-Za-z][A-Za-z'’-]+){2,6})")
-_SAYS_MORE = re.compile(
+_COUNTED = regex(r"((?:\\?[$€£]\s?)?-?[0-9][0-9,]*+(?:\.[0-9]++)?)((?:\s+[A-Za-z][A-Za-z'’-]+){2,6})")
+_SAYS_MORE = regex(
     r"\b(?:times|more|less|fewer|than|half|halves|thirds?|quarters?|below|above|per|percent|out|of|and|or|not|no"
     r"|minus|plus|hundred|thousand"
     r"|million|billion|dozen|lakhs?|crores?|score|tens|ones|squared|cubed|degrees?|doubled|tripled|inverse"
     r"|factorial|pm|am|to|o['’]clock|remainder|to the|by)\b",
     re.IGNORECASE,
 )
-_FILLER = re.compile(
+_FILLER = regex(
     r"^(?:therefore|thus|hence|simply|just|clearly|indeed|obviously|then|equal to|approximately|about)[,:]? "
 )
-_PROSE = re.compile(r"[A-Za-z]{2,}")
-_CONCLUDES = re.compile(
+_PROSE = regex(r"[A-Za-z]{2,}")
+_CONCLUDES = regex(
     r"\W{0,3}(?:so|thus|therefore|hence|then|we|the|this|that|it|in|there|now|finally|I (?:got|get|found|find"
     r"|have))\b",
     re.IGNORECASE,
 )
 # A question or an instruction states nothing: a reply that repeats its question must not be read as an answer.
-_ASKS = re.compile(
+_ASKS = regex(
     r"\W{0,4}(?:(?:[a-z]+ly|without [^,.]{1,60},|in [^,.]{1,60},|for [^,.]{1,60},|using [^,.]{1,60},|now|then"
     r"|also|and|please)\s+)?"
     r"(?:rationalize|rationalise|reduce|multiply|add|subtract|divide|perform|estimate|complete|list|identify"
@@ -157,7 +158,7 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 # "After 5 days, how many hours is that": a clause that asks, wherever it stands in the sentence.
-_ASKS_WITHIN = re.compile(
+_ASKS_WITHIN = regex(
     r"(?:^|[,;:.]\s{1,3}|\b(?:and|then|but|of|is|for)\s)(?:how (?:many|much|old|long|far|tall|fast|often|big|large)\b"
     r"|what (?:is|are|was|were|will|would|does|did|do|percent|percentage|fraction|number|value)\b|(?:in|for|at"
     r"|by|to) (?:what|which)\b"
@@ -165,19 +166,19 @@ _ASKS_WITHIN = re.compile(
     re.IGNORECASE,
 )
 # A formula behind one of these words, and no verb between, is to be worked out: "we note that: evaluate $i^5 + i$".
-_TASK = re.compile(
+_TASK = regex(
     r"(?<!we )(?<!I )(?<!you )(?<!they )\b(?:evaluat(?:e|ing)|simplify|simplifying|comput(?:e|ing)|calculat(?:e"
     r"|ing)|expand(?:ing)?|factor(?:ing|ize)?"
     r"|find|determine|solve|express(?:ion)?|rationali[sz]e|convert|multiply|reduce|write)\b",
     re.IGNORECASE,
 )
-_VERB = re.compile(
+_VERB = regex(
     r"\b(?:is|are|was|equals?|be|gets?|gives?|obtain|have|has|yields?|becomes?|find that)\b|=", re.IGNORECASE
 )
-_SENTENCE_END = re.compile(
+_SENTENCE_END = regex(
     r"(?:[.!?]['\"$*)\]]{0,3}|(?<!:)\n[ \t]*)\s*\n|[.!?]['\"$*)\]]{0,3}\s+(?=[A-Z])|[.!?]['\"$*)\]]{0,3} $"
 )
-_OPTION = re.compile(
+_OPTION = regex(
     r".{0,200}\b(?:(?:correct |right |best |final )?(?:option|choice|answer|letter) (?:is|would be|must be):?"
     r"|(?:I|we)(?:['’]d| would|['’]ll| will)? "
     r"(?:choose|pick|select|go with)|(?:choose|select|pick))(?: (?:option|choice|answer|letter))?:? "
@@ -185,7 +186,7 @@ _OPTION = re.compile(
     r"|(?P<text>[).:]\*{0,2}\s\$?[^\s.].{0,80}))",
     re.IGNORECASE | re.DOTALL,
 )
-_LETTER = re.compile(
+_LETTER = regex(
     r"(?:(?:so|thus|hence|therefore|then)[,:]? )?(?:it is|it['’]s|that is|that['’]s|(?:I|we)(?:['’]m| am|['’]re"
     r"| are) going with"
     r"|(?:my|our|the) (?:final |best |correct )?(?:choice|option|selection|pick) ?[:=]|(?:so|thus|hence"
@@ -193,24 +194,24 @@ _LETTER = re.compile(
     r"[*(]{0,3}([A-J])[*)]{0,3}\.?",
     re.IGNORECASE,
 )
-_OPTION_FIRST = re.compile(
+_OPTION_FIRST = regex(
     r"(?:(?:so|thus|therefore|hence|then|and),? )?(?:the )?(?:(?:correct |right |best )?(?:option|choice|answer"
     r"|letter) )?\(?([A-J])\)? (?:is|must be|would be) "
     r"(?:(?:the|our|my) )?(?:correct|right|best|true)(?: (?:answer|option|choice|one|letter))?[.!]?",
     re.IGNORECASE,
 )
-_ENUMERATION = re.compile(r"\s{0,3}V(?:(?:,? (?:and|or) |, )V)+[\s.]{0,4}")
-_QUANTITY = re.compile(
+_ENUMERATION = regex(r"\s{0,3}V(?:(?:,? (?:and|or) |, )V)+[\s.]{0,4}")
+_QUANTITY = regex(
     r"(?<![\w.\\^_{])-?\s?\\?[$€£]?\s?-?(?:[0-9][0-9,]*(?:\.[0-9]+)?"
     r"|\.[0-9]+)(?:/[0-9]+)?(?:\s?\\?%)?(?![\d.,]*\d)(?!\s?\^|[xyz](?![a-z]))"
 )
-_UNIT = re.compile(r"\s?(?:percent|pct|%|\\%|million|billion|thousand|hundred|dozen)\b")
+_UNIT = regex(r"\s?(?:percent|pct|%|\\%|million|billion|thousand|hundred|dozen)\b")
 _ORDER = (
     r"(?:less|more|fewer|greater|larger|smaller|higher|lower|bigger|older|younger|longer|shorter|taller|heavier"
     r"|lighter|faster"
     r"|slower|better|worse|later|earlier|farther|further|closer|nearer|other)"
 )
-_COMPARED_BEFORE = re.compile(
+_COMPARED_BEFORE = regex(
     rf"\b((?:at least|at most|no {_ORDER} than|{_ORDER} than(?: or equal to)?|(?<!left )over|under|above|below"
     rf"|beyond|up to|nearly|almost"
     r"|close to|just (?:over|under)|(?:a |one |two |three )?(?:half|halves|thirds?|quarters?|fourths?|fifths?"
@@ -225,9 +226,9 @@ _COMPARED_BEFORE = re.compile(
     r"(?:a total of |about |approximately |exactly |the number )?$",
     re.IGNORECASE,
 )
-_SIGN_BEFORE = re.compile(r"(?<![=-])([<>≤≥≠]=?|!=)\s{0,2}$")
-_NAME_EQUALS = re.compile(r"[A-Za-z]\w{0,2}\s?=\s?$")
-_COMPARED_AFTER = re.compile(
+_SIGN_BEFORE = regex(r"(?<![=-])([<>≤≥≠]=?|!=)\s{0,2}$")
+_NAME_EQUALS = regex(r"[A-Za-z]\w{0,2}\s?=\s?$")
+_COMPARED_AFTER = regex(
     rf"\s?[A-Za-z]{{0,14}}\s?((?:,? or (?:{_ORDER}|above|below|over|under|so)|and (?:above|below|over|under|up)"
     rf"|at (?:least|most)|or so|at (?:a )?minimum"
     r"|at (?:a )?maximum|minimum|maximum)\b)"
@@ -313,7 +314,7 @@ def several_letters(span: str) -> str:
     return ", ".join(re.findall(r"[A-J]", span)) if _LETTERS.fullmatch(span) else span
 
 
-_CHAIN = re.compile(r"[^=<>]{1,80}=\s?(?=[^=]*[0-9])[0-9+*/ ().,\\{}$-]{1,80}=\s?(-?[0-9][0-9,.]*(?:/[0-9]+)?\$?)")
+_CHAIN = regex(r"[^=<>]{1,80}=\s?(?=[^=]*[0-9])[0-9+*/ ().,\\{}$-]{1,80}=\s?(-?[0-9][0-9,.]*(?:/[0-9]+)?\$?)")
 
 
 def _last_side(span: str) -> str:
@@ -496,21 +497,21 @@ def _with_comparison(sentence: str, value: tuple[int, int, str]) -> str:
     return f"{after[1]} {text}" if after and after[1] else text  # "at least 5 dollars", never 5 with words behind
 
 
-_FENCE = re.compile(
+_FENCE = regex(
     r"\s*```(?:text|txt|plaintext|plain|latex|tex|math|markdown|md|output|answer)?[ \t]*\n([^\n`]{1,200})\n```\s*"
 )
-_LEAD = re.compile(
+_LEAD = regex(
     r"(?:(?:[=-]+>|⇒|→|⟹|➜|➡|∴|\\(?:therefore|Rightarrow|implies|rightarrow|to)(?![A-Za-z])"
     r"|[✅✔☑🎯👉★☆●•🔥💡🏁]️?)\s*)+"
 )
-_LABEL = re.compile(
+_LABEL = regex(
     r"[*_]{0,3}(?:(?:the|my|our|so|thus|hence|therefore|and),?\s)?(?:final |correct |total |overall |end "
     r"|numerical )?(?:answer|solution|result|output|total|conclusion|value|sum|soln|sol|ans"
     r"|ANSWER|SOLUTION|RESULT)\b[*_]{0,3}\s{0,3}(?:[:：=]\s{0,3}[*_]{0,3}|[-–—]\s+(?=[$\\0-9])|(?=[$\\0-9-]))\s{0,3}",
     re.IGNORECASE,
 )
-_EQUATION = re.compile(r"\$?\\?\(?\s?[A-Za-z](?:_\{?\w{1,3}\}?)?\s?=\s?[^=<>\n]{1,80}$")
-_BOLD_LINE = re.compile(r"(\*\*|__)(?P<inner>[^*_\n]{1,200})\1[.!]?")
+_EQUATION = regex(r"\$?\\?\(?\s?[A-Za-z](?:_\{?\w{1,3}\}?)?\s?=\s?[^=<>\n]{1,80}$")
+_BOLD_LINE = regex(r"(\*\*|__)(?P<inner>[^*_\n]{1,200})\1[.!]?")
 
 
 def bare_answer(text: str) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.patterns import regex
+
 MAX_CHARS = 3_000  # behind the answer; a reply that goes on for longer says what it means early
 NEAR = 60  # "but this is impossible" further on is about a case of the proof, not about the answer
 
@@ -29,7 +31,7 @@ _BEING = (
     r"|of\s+course))*"
 )
 # Tried at the starts of words with one of these letters alone, not at every place of a long text.
-_WITHDRAWS = re.compile(
+_WITHDRAWS = regex(
     r"\b(?=[acdefijklmnostvw])(?:"
     rf"{_THAT}{_BEING}\s+{_NOT_RIGHT}\b(?!\s+(?:to|that|if|for|when)\b)"
     rf"|{_THAT}\s+(?:isn|wasn)['’]t\s+(?:quite\s+)?(?:right|correct)\b"
@@ -64,13 +66,13 @@ _WITHDRAWS = re.compile(
     r")",
     re.IGNORECASE,
 )
-_WITHDRAWS_ELSEWHERE = re.compile(
+_WITHDRAWS_ELSEWHERE = regex(
     r"(?:不对|不正确|是错的|错了|有误|搞错|算错)|(?:まちがい|間違い|間違え|誤り)(?:です|だ|まし)|(?:틀렸|잘못\s?계산)"
     r"|\b(?:неверно|ошибся|ошиблась|не\s?правильно)\b",
     re.IGNORECASE,
 )
 # Another value behind one: "No, it is 7", "the correct result is 8". Without one before, that is the statement.
-_CORRECTS = re.compile(
+_CORRECTS = regex(
     r"\b(?=[amoti])(?:(?:the|my|our|a)\s+(?:correct(?:ed)?|right|actual|true|revised|updated|real)\s+(?:result"
     r"|value|solution"
     r"|number|total|count|sum|amount|choice|option)\s+(?:is|should\s+be|would\s+be|must\s+be|was)\b(?!\s+(?:clear|obvious|unique|correct|as\s))"
@@ -83,14 +85,14 @@ _CORRECTS = re.compile(
     re.IGNORECASE,
 )
 # Right behind the value: "6 (wrong)", "6, which is wrong".
-_AT_ONCE = re.compile(
+_AT_ONCE = regex(
     r"[ \t,;:(–—*$.})\]]{0,6}(?:(?:(?:which|that|this|it|(?:but|and)\s+(?:that|this|it))\s+)?(?:is|was"
     r"|(?:turn(?:s|ed)\s+out|proved|proves)\s+to\s+be)\s+)?(?:\w+ly\s+)?"
     r"(?:wrong|incorrect|mistaken|false|untrue|not\s+(?:right|correct))\b(?!\s+(?:to|that|if|for|when)\b)",
     re.IGNORECASE,
 )
 # Weaker words withdraw only where the sentence turns against what was said, and not where it drops another root.
-_TURNS = re.compile(
+_TURNS = regex(
     rf"(?:^[ \t.*$)\]}}]{{0,6}}|[.!?\n]\s*+)"
     rf"(?:but|however|wait|hmm+|actually|oh|oops|no|unfortunately|yet)\b[^.!?\n]{{0,160}}?"
     rf"(?:\b{_THAT}{_BEING}\s+{_DOUBTFUL}|\b{_THAT}\s+does(?:\s+not|n['’]t)\s+(?:match|work|satisfy|fit"
@@ -109,36 +111,36 @@ _CALLED_WRONG = (
 # "We reject x = 6", "discard 6": the words before the value.
 _DROPPED = r"\b(?:reject|discard|exclude|rule\s+out|throw\s+out|eliminate)(?:s|ed)?\s+(?:[A-Za-z]\s?=\s?)?[$(*]{0,2}"
 # A sentence of its own right behind the statement that finds it at odds with the question.
-_FAILS = re.compile(
+_FAILS = regex(
     rf"[ \t.*$)\]}}]{{0,6}}\s{{0,4}}(?:(?:verif\w+|check\w*)[:,]?\s+)?{_THAT}\s+(?:(?:does(?:\s+not|n['’]t)"
     r"\s+(?:satisfy|work|make\s+sense|hold|add\s+up)|contradicts|violates)\b|makes\s+no\s+sense\b)",
     re.IGNORECASE,
 )
 # "Tell me if I made a mistake" takes nothing back.
-_SUPPOSED = re.compile(r"\b(?:if|whether|unless|in case)\s+(?:\w+\s+)?$", re.IGNORECASE)
+_SUPPOSED = regex(r"\b(?:if|whether|unless|in case)\s+(?:\w+\s+)?$", re.IGNORECASE)
 # A sentence of its own right behind the statement, and not the reply to a question.
-_REFUSES = re.compile(
+_REFUSES = regex(
     r"[ \t.!*$)\]}]{0,6}\s{0,4}(?:no|nope|wrong|false|incorrect|not\s+(?:really|quite))[.!](?:\s|$)", re.IGNORECASE
 )
 # "Rather, 7." and "Instead: 7": another value and nothing else.
-_REPLACES = re.compile(
+_REPLACES = regex(
     r"(?:^[ \t.*$)\]}]{0,6}|[.!\n–—]\s*)"
     r"(?:rather|instead|actually|correction|no|wait|oops|sorry)[,:]\s+(?:(?:no|wait)[,:]\s+)?"
     r"(?=[$\\(*]{0,3}-?[0-9][0-9.,]*[$)*]{0,3}[.!]?\s*(?:\n|$))",
     re.IGNORECASE,
 )
-_OTHER_ROOT = re.compile(r"\b(?:other|negative|extraneous|reject|discard|second|also)\b", re.IGNORECASE)
-_TRAILS_OFF = re.compile(
+_OTHER_ROOT = regex(r"\b(?:other|negative|extraneous|reject|discard|second|also)\b", re.IGNORECASE)
+_TRAILS_OFF = regex(
     r"(?:^|[.!?\n…]\s*)\W{0,3}(?:(?:but|hmm+|oh|no)\W{1,3})?(?:wait|hold on|hmm+|actually)\W{0,6}$", re.IGNORECASE
 )
-_KEEPS = re.compile(
+_KEEPS = regex(
     r"\b(?:is|was|are)\s+(?:indeed|actually|in\s+fact|still|therefore|thus|definitely)?\s*(?:correct|right)\b"
     r"|\bconfirm(?:s|ed)\b|\b(?:answer|result)\s+(?:stands|remains|holds|is\s+still)\b",
     re.IGNORECASE,
 )
 
 
-_HAS_WORD = re.compile(r"[^\W\d_]{2}")
+_HAS_WORD = regex(r"[^\W\d_]{2}")
 
 
 def withdrawn_at(text: str, start: int, answer: str = "") -> int | None:

@@ -6,8 +6,9 @@ not that digit.
 
 from __future__ import annotations
 
-import re
 import unicodedata
+
+from mathstrap.patterns import regex
 
 _SIGNS = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "－": "-", "‐": "-", "‑": "-", "‒": "-", "⁻": "^{-}",
@@ -37,7 +38,7 @@ _DIGIT_BLOCKS = (0x660, 0x6F0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 
 0x1040,
                  0x17E0, 0x1810)  # fmt: skip
 _CIRCLED = frozenset("①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳")
-_CIRCLED_RUN = re.compile("[①-⑳](?:[、,，;；和与及 ]{0,3}[①-⑳])*")
+_CIRCLED_RUN = regex("[①-⑳](?:[、,，;；和与及 ]{0,3}[①-⑳])*")
 _FRACTIONS = "¼½¾⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞⅐⅑⅒"
 
 

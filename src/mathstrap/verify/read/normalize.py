@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mathstrap.patterns import regex
 from mathstrap.verify.read.charmap import to_ascii
 from mathstrap.verify.read.words import SYNONYMS, cjk_fraction
 
@@ -17,12 +18,12 @@ _PAIRS: dict[str, tuple[tuple[str, str], ...]] = {
 _TEXT = re.compile(r"\\(?:text|mbox|textbf|textit|textrm|mathrm|mathbf|operatorname|textnormal)\s?\{([^{}]*)\}")
 _WORDS = re.compile(r"[A-Za-z0-9 ,.'()&:;\-]+")
 _LETTERS = re.compile(r"[A-Za-z]{2}")
-_CURRENCY = re.compile(r"(USD|US\$|US\\\$|EUR|GBP|CAD|AUD|A\$|C\$|INR|Rs\.?|RMB|CNY|JPY)\s*(?=[\d$\\])")
+_CURRENCY = regex(r"(USD|US\$|US\\\$|EUR|GBP|CAD|AUD|A\$|C\$|INR|Rs\.?|RMB|CNY|JPY)\s*(?=[\d$\\])")
 _CURRENCY_SIGNS = {"EUR": "€", "GBP": "£", "INR": "₹", "Rs": "₹", "Rs.": "₹", "RMB": "¥", "CNY": "¥", "JPY": "¥"}
 _CURRENCY_LETTERS = frozenset("UEGCAIRJ")  # what a code of _CURRENCY begins with
-_CLOCK = re.compile(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
-_O_CLOCK = re.compile(r"^([0-9]{1,2})(?:\\text\s?\{)?\s?o'?\s?clock\}?", re.IGNORECASE)
-_CHOSEN = re.compile(r"([0-9]{1,4})\s?(C|P|(?<=\s)choose(?=\s))\s?([0-9]{1,4})")  # 10C3, 10 choose 3
+_CLOCK = regex(r"(?<=[0-9])\s?([AaPp])\.?\s?[Mm]\b\.?")
+_O_CLOCK = regex(r"^([0-9]{1,2})(?:\\text\s?\{)?\s?o'?\s?clock\}?", re.IGNORECASE)
+_CHOSEN = regex(r"([0-9]{1,4})\s?(C|P|(?<=\s)choose(?=\s))\s?([0-9]{1,4})")  # 10C3, 10 choose 3
 _HOUR = re.compile(r"[0-9]{1,2}\s?[AaPp]\.?\s?[Mm]\.?")
 _NOON = re.compile(r"^(?:12(?::00)?\s?)?(?:\\text\s?\{\s*)?(noon|midnight)\}?$", re.IGNORECASE)
 # Commands that add nothing, with what they hold.
@@ -31,29 +32,29 @@ _DROPPED = re.compile(
     r"|rule|footnote|cite|ref|unskip"
     r"|fontsize|selectfont|kern|mkern|raisebox|enclose|fcolorbox\s?\{[^{}]{0,40}\})\*?\s?(?:\[[^\[\]]{0,40}\])?\s?\{[^{}]{0,60}\}"
 )
-_BBOX = re.compile(r"(\\bbox)\s?\[[^\[\]]{0,60}\]")
-_HTML = re.compile(
+_BBOX = regex(r"(\\bbox)\s?\[[^\[\]]{0,60}\]")
+_HTML = regex(
     r"</?(?:b|strong|i|em|u|p|span|div|code|mark|font|h[1-6]|br|center|big|math|mn|mi|mrow)\b[^<>\n]{0,80}>",
     re.IGNORECASE,
 )
-_ALIGNED = re.compile(r"&\s*(?:=|\\[gl]eq?\b|[<>])")
-_ARRAY = re.compile(r"^\s*\\begin\{array\}\s*\{[^{}]{0,20}\}")
-_NULL_DELIMITERS = re.compile(r"^\\left\s?\.(.*)\\right\s?\.$", re.DOTALL)
-_KERN = re.compile(r"\\(?:hskip|kern|mkern|mskip)\s?-?[0-9.]{1,8}\s?(?:pt|em|ex|mu|cm|mm)")
+_ALIGNED = regex(r"&\s*(?:=|\\[gl]eq?\b|[<>])")
+_ARRAY = regex(r"^\s*\\begin\{array\}\s*\{[^{}]{0,20}\}")
+_NULL_DELIMITERS = regex(r"^\\left\s?\.(.*)\\right\s?\.$", re.DOTALL)
+_KERN = regex(r"\\(?:hskip|kern|mkern|mskip)\s?-?[0-9.]{1,8}\s?(?:pt|em|ex|mu|cm|mm)")
 _WRAPPER = re.compile(
     r"\\(ensuremath|mathtt|pmb|framebox|box|makebox|underline|uline|textbf|textit|textrm|texttt|textsf|textup"
     r"|mbox|hbox|mathrm"
     r"|mathbf|mathit|mathsf|boldsymbol|bm|bold|text|operatorname|textnormal|emph|smash|mathord|mathop|boxed"
     r"|fbox|bbox|tcbox|mathclap|mathllap|mathrlap|mathinner|answer|ans|finalanswer|mathbb(?=\{[0-9])|Large|large|huge|Huge|LARGE)\*?\s?(?=\{)"
 )
-_FEET = re.compile(r"^([0-9]+)\s?'\s?([0-9]+(?:\.[0-9]+)?)\s?(?:\"|'')$")
-_SHORT_TIME = re.compile(r"(?<![\w.])([0-9]+)\s?h(?:rs?)?\s?([0-9]+)\s?(?:m|mins?)?$")
+_FEET = regex(r"^([0-9]+)\s?'\s?([0-9]+(?:\.[0-9]+)?)\s?(?:\"|'')$")
+_SHORT_TIME = regex(r"(?<![\w.])([0-9]+)\s?h(?:rs?)?\s?([0-9]+)\s?(?:m|mins?)?$")
 _LETTER_UNIT = re.compile(r"^([0-9.]+)\s?([hmgLs]|kg|km|cm|min)\s([0-9.]+)\s?([hmgLs]|kg|cm|mm|min|mL|ml)$")
-_RATE = re.compile(
+_RATE = regex(
     r"(?<=[0-9}])\s?((?:m|km|cm|mm|ft|mi|L|g|kg|N|J|mL|mi|rad)\s?/\s?(?:s|h|hr|min|L|m|kg|g|cm|mL"
     r"|sec)(?:\^\{?[234]\}?)?)$"
 )
-_BASE = re.compile(
+_BASE = regex(
     r"^([0-9A-Za-z]{1,60})\s*(?:\\text\s?\{)?\s*\(?(?:in )?base[ -]?"
     r"([0-9]{1,2}|two|three|four|five|six|seven|eight|nine|twelve|sixteen)\)?\}?$"
 )
@@ -63,34 +64,34 @@ _PLUS_WORD = re.compile(
 )
 # Remarks behind a value, each with a part of every text that it is worth looking for it in.
 _REMARKS = (
-    (("all", "total", "respectively", "required", "desired", "needed", "altogether"), re.compile(
+    (("all", "total", "respectively", "required", "desired", "needed", "altogether"), regex(
         r"(?<=\S),?\s+(?:in total|altogether|in all|overall|total|respectively|as (?:required|desired|needed))$"
     )),
-    (("not", "rather", "instead"), re.compile(
+    (("not", "rather", "instead"), regex(
         r"(?:(?<=\S),\s*|(?<=[0-9A-Z)\]}$%])\s+|(?<=\S)\s+(?!not))(?:and not|but not|not|rather than|instead of)\s+"
         r"(?!exactly|quite|sure|certain|only|always|all\b)\$?[^,;\s][^,;]{0,40}$"
     )),
-    ((" as ", "since", "because", "so", "which", "and"), re.compile(
+    ((" as ", "since", "because", "so", "which", "and"), regex(
         r"(?<=[\d}%)]),\s+(?:as|since|because|so|which|and (?:I|we|that|this))\s.{1,80}$"
     )),
-    (("-",), re.compile(r"(?<=[\d}%)])\s+-+\s+the\s[a-z ]{3,60}$")),
+    (("-",), regex(r"(?<=[\d}%)])\s+-+\s+the\s[a-z ]{3,60}$")),
 )  # fmt: skip
-_QUALIFIER_STARTS = re.compile(
+_QUALIFIER_STARTS = regex(
     r"(?:,\s*|\(\s*|\\q?quad\s*|\\text\s?\{[\s,(]*|\s)(?:\(|\\quad\s*|\\text\s?\{\s*|\$)*"
     r"(?=(?:for|where|with|\\forall)\b|[a-zA-Z](?:\s?,\s?[a-z])?\s?\\in\b|[a-z] (?:is|are|any) "
     r"|[a-z]\s?(?:\\neq?(?![a-z])|(?<=[kmn])\s?\\geq?(?:slant)?(?![a-z])|(?<=[kmn])\s?>))"
 )
 _QUALIFIER_HINTS = ("for", "where", "with", "\\in", " is ", " are ", " any ", "\\ne", "\\ge", ">")
 # "1/x, x \\ne 0" says where the formula holds; in "x > 1, x \\ne 2" both parts are the answer.
-_BOUNDED = re.compile(r"[<>]|\\(?:[lg]eq?|[lg]eqslant|neq?|in|mid|cup|cap)(?![a-z])")
-_PLACE_LEFT_OUT = re.compile(r"([a-z]) ?(?:\\neq?|>|\\geq?(?:slant)?)(?![a-z])")
-_FORMULA_SET = re.compile(
+_BOUNDED = regex(r"[<>]|\\(?:[lg]eq?|[lg]eqslant|neq?|in|mid|cup|cap)(?![a-z])")
+_PLACE_LEFT_OUT = regex(r"([a-z]) ?(?:\\neq?|>|\\geq?(?:slant)?)(?![a-z])")
+_FORMULA_SET = regex(
     r"\\\{\s*+(?![a-z]\s*+(?:\\in|[:|]|\\mid|\\colon))(.{1,80}?)\s*(?:\\mid(?![a-z])|\\colon|:|\|)\s*(.{3,60}?)\s*\\\}"
 )
-_WITHOUT = re.compile(r"(\\math(?:bb|bf)\s?\{?\s?R\s?\}?)\s*-\s*\\\{")  # R - {0}
-_SLASHED = re.compile(r"(?:\{\})?\^\{?([0-9]{1,6})\}?(?:\\!)?\s?/(?:\\!)?\s?_\{?([0-9]{1,6})\}?")
-_CONSTANT_IN_WORDS = re.compile(r"(?<=\+)\s?(?:\\text\s?\{\s*)?const(?:ant|\.)?\s*\}?$")
-_EMPTY_ABOVE = re.compile(r"\\(?:overset|underset|stackrel)\s?\{\s*\}")
+_WITHOUT = regex(r"(\\math(?:bb|bf)\s?\{?\s?R\s?\}?)\s*-\s*\\\{")  # R - {0}
+_SLASHED = regex(r"(?:\{\})?\^\{?([0-9]{1,6})\}?(?:\\!)?\s?/(?:\\!)?\s?_\{?([0-9]{1,6})\}?")
+_CONSTANT_IN_WORDS = regex(r"(?<=\+)\s?(?:\\text\s?\{\s*)?const(?:ant|\.)?\s*\}?$")
+_EMPTY_ABOVE = regex(r"\\(?:overset|underset|stackrel)\s?\{\s*\}")
 _ADJECTIVE = (
     r"(?:all|any|every|each|some|an?|the|arbitrary|real|integers?|positive|non-?negative|natural|whole|fixed|numbers?"
     r"|constants?|values?|of|reals?|non-?zero|is|are|being|be|parameters?)"
@@ -98,20 +99,20 @@ _ADJECTIVE = (
 _ONE = r"[a-zA-Z](?:_[01])?"
 _START = rf"(?:for|where|with)? ?(?:{_ADJECTIVE} )*"
 _QUALIFIERS = (
-    re.compile(rf"{_START}{_ONE}(?: ?(?:,|and) ?{_ONE})?(?: {_ADJECTIVE})*"),
-    re.compile(
+    regex(rf"{_START}{_ONE}(?: ?(?:,|and) ?{_ONE})?(?: {_ADJECTIVE})*"),
+    regex(
         rf"{_START}{_ONE}(?: ?, ?{_ONE})* ?\\in ?(?:\\math(?:bb|bf) ?)?[ZNRQ](?: ?[_^] ?[+*0]| ?_? ?\\ge q? ?[01])?"
     ),
-    re.compile(rf"{_START}[kmn] ?(?:\\geq?|\\geqslant|>=?) ?[0-9]"),
-    re.compile(r"[a-z] ?(?:\\neq?|!=) ?-?[0-9]{1,3}"),
-    re.compile(rf"{_START}[kmn] ?= ?0 ?,(?: ?\\pm)? ?1 ?,.{{1,30}}"),
+    regex(rf"{_START}[kmn] ?(?:\\geq?|\\geqslant|>=?) ?[0-9]"),
+    regex(r"[a-z] ?(?:\\neq?|!=) ?-?[0-9]{1,3}"),
+    regex(rf"{_START}[kmn] ?= ?0 ?,(?: ?\\pm)? ?1 ?,.{{1,30}}"),
 )
-_INTEGERS = re.compile(r"integer|whole|natural|\\math(?:bb|bf) ?[ZN]|\\in ?[ZN]\b|= ?0 ?,|\\ge|>")
-_LETTER = re.compile(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
+_INTEGERS = regex(r"integer|whole|natural|\\math(?:bb|bf) ?[ZN]|\\in ?[ZN]\b|= ?0 ?,|\\ge|>")
+_LETTER = regex(r"(?<![a-zA-Z\\])[a-zA-Z](?![a-zA-Z])")
 _UNIT_IN_BRACKETS = re.compile(
     r"(?<=[0-9%])\s+\((?:[A-Za-z][A-Za-z ./-]{2,60}|ft|cm|mm|km|kg|mg|ml|in|oz|g|m|l)\)$"
 )  # 9 (apples)
-_TIMES_TEN = re.compile(r"(?<=[0-9])\s?[xX]\s?(?=10\s?\^)")
+_TIMES_TEN = regex(r"(?<=[0-9])\s?[xX]\s?(?=10\s?\^)")
 _ADVERB = re.compile(
     r"^(?:\\text\{\s*)?(?:exactly|only|just|a total of|equal to|(?:final )?answer\s?[:=])(?:\s*\}|\s+)(?=\S)",
     re.IGNORECASE,
@@ -123,7 +124,7 @@ _CHOICE_WITH_TEXT = re.compile(
     r"(?:\(([A-J])\)|([A-J])(?:\)|\.(?![0-9])|:|\.(?=[0-9])))[.:]?\s*\}?(?:[\s:.~]|\\ |\\quad)*(.*)",
     re.DOTALL,
 )
-_LONG_WORD = re.compile(r"[A-Za-z]{3,}|\b(?:[Nn]o|[Aa]n?|[Tt]o)\b")
+_LONG_WORD = regex(r"[A-Za-z]{3,}|\b(?:[Nn]o|[Aa]n?|[Tt]o)\b")
 _ARTICLES = frozenset({"the", "a", "an"})
 _SPACES = re.compile(r"(?<![0-9])\s+|\s+(?![0-9])")  # never one between digits: 1 1/2 is not 11/2
 _SIZES = re.compile(r"\\(?:left|right)(?![a-z])|\\[,!; ]")
@@ -202,7 +203,7 @@ def clean(text: str) -> str:
 
 
 # The letters in `1\text{F}_{16}` are digits of the numeral.
-_LETTER_DIGIT = re.compile(r"(?<=[0-9A-F])\\text\s?\{\s?([0-9A-Fa-f]{1,8})\s?\}(?=[0-9A-Fa-f]{0,8}_\{?\(?1[1-6])")
+_LETTER_DIGIT = regex(r"(?<=[0-9A-F])\\text\s?\{\s?([0-9A-Fa-f]{1,8})\s?\}(?=[0-9A-Fa-f]{0,8}_\{?\(?1[1-6])")
 
 
 def _without_remark(text: str) -> str:

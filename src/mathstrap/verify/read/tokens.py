@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.verify.read.nodes import NotMathError
 from mathstrap.verify.read.words import (
     FLAT_ENVIRONMENTS,
@@ -53,24 +54,24 @@ _TOKEN = re.compile(
 _THOUSANDS = re.compile(
     r"(?<![0-9.,])(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3})(?![0-9,])"  # also 12,34,567 of India
 )
-_DOT_THOUSANDS = re.compile(r"(?<![0-9.,])[0-9]{1,3}(?:\.[0-9]{3})(?:(?:\.[0-9]{3})+(?:,[0-9]+)?|,[0-9]+)(?![0-9.,])")
+_DOT_THOUSANDS = regex(r"(?<![0-9.,])[0-9]{1,3}(?:\.[0-9]{3})(?:(?:\.[0-9]{3})+(?:,[0-9]+)?|,[0-9]+)(?![0-9.,])")
 _GROUPED = re.compile(r"(?<=[0-9])(?:\{,\}|,\\!|\\!,|\{\\,\})(?=\s{0,9}[0-9]{3}(?![0-9]))\s*")
-_SWISS = re.compile(r"(?<=[0-9])'(?=[0-9]{3}(?![0-9]))")
-_DOUBLED = re.compile(r"\\\\(?=[A-Za-z(\[{}])")
-_ROW_SKIP = re.compile(r"\\\\\[-?[0-9.]{1,8}\s?[a-z]{2}\]")
+_SWISS = regex(r"(?<=[0-9])'(?=[0-9]{3}(?![0-9]))")
+_DOUBLED = regex(r"\\\\(?=[A-Za-z(\[{}])")
+_ROW_SKIP = regex(r"\\\\\[-?[0-9.]{1,8}\s?[a-z]{2}\]")
 _BRACED_UNIT = re.compile(r"(?<=[0-9])\{([a-z]{2,12})\}")  # 4{cm}, from tools that lose the \text
-_OVER = re.compile(r"\{([^{}]{0,200})\\over(?![a-z])([^{}]{0,200})\}")
-_WHOLE_OVER = re.compile(r"^([^{}]{1,200}\\(?:over|choose)(?![a-z])[^{}]{1,200})$")
-_CHOOSE = re.compile(r"\{([^{}]{0,200})\\choose(?![a-z])([^{}]{0,200})\}")
-_BARE_REPEATING = re.compile(r"(?<![0-9])\.(?=\\overline)")
+_OVER = regex(r"\{([^{}]{0,200})\\over(?![a-z])([^{}]{0,200})\}")
+_WHOLE_OVER = regex(r"^([^{}]{1,200}\\(?:over|choose)(?![a-z])[^{}]{1,200})$")
+_CHOOSE = regex(r"\{([^{}]{0,200})\\choose(?![a-z])([^{}]{0,200})\}")
+_BARE_REPEATING = regex(r"(?<![0-9])\.(?=\\overline)")
 # ]0, 1[ for (0, 1), as written in French and German.
-_TURNED = re.compile(r"(?<![^\s=(,:])([\[\]])([^\[\]]{1,80}[,;][^\[\]]{1,80})([\[\]])(?![^\s),.;])")
-_MODULO = re.compile(
+_TURNED = regex(r"(?<![^\s=(,:])([\[\]])([^\[\]]{1,80}[,;][^\[\]]{1,80})([\[\]])(?![^\s),.;])")
+_MODULO = regex(
     r"(?:\(\s*)?(?:\\pmod|\\bmod|\\mod|\\(?:text|mathrm|operatorname)\{\s*mod\s*\}"
     r"|(?<=\()mod(?=\s))\s*\{?\s*([0-9A-Za-z^]{1,20})\s*\}?(?:\s*\))?"
 )
 _NEEDS_CARE = re.compile(r"[\\,{.'\[]|mod")
-_MONEY = re.compile(r"\$(?=\s?-?\s?\.?[0-9])")
+_MONEY = regex(r"\$(?=\s?-?\s?\.?[0-9])")
 
 
 def tokenize(text: str, *, join_thousands: bool = True) -> list[Token]:

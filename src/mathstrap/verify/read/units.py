@@ -7,13 +7,13 @@ cup is called equal.
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from functools import lru_cache
 from typing import Literal
 
 import msgspec
 
+from mathstrap.patterns import regex
 from mathstrap.verify.read.words import UNIT_FILLERS
 
 Match = Literal["same", "convert", "unclear", "different"]
@@ -122,8 +122,8 @@ def _known() -> dict[str, tuple[Measure, ...]]:
 
 _KNOWN = _known()
 _GENERIC = frozenset({"unit", "units"})
-_EXPONENT = re.compile(r"(.+?)\^?\(?(-?[0-9])\)?")
-_SPLIT = re.compile(r"[\s*·⋅]+|(?=/)|(?<=/)")
+_EXPONENT = regex(r"(.+?)\^?\(?(-?[0-9])\)?")
+_SPLIT = regex(r"[\s*·⋅]+|(?=/)|(?<=/)")
 _SQUARES = {"square": 2, "sq": 2, "squared": 2, "cubic": 3, "cu": 3, "cubed": 3}
 
 

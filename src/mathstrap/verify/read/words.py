@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from mathstrap import numerals
+from mathstrap.patterns import regex
 
 
 def _words(text: str) -> list[str]:
@@ -229,7 +230,7 @@ _SET_PHRASES = {
     "reals < 0": "negative real numbers|negative reals", "integers >= 0": "nonnegative integers|non-negative integers",
 }  # fmt: skip
 NAMED_SETS = {phrase: name for name, phrases in _SET_PHRASES.items() for phrase in phrases.split("|")}
-_TEXT_COMMAND = re.compile(r"\\text\s?\{([^{}\\]*)\}")
+_TEXT_COMMAND = regex(r"\\text\s?\{([^{}\\]*)\}")
 _SET_OPENING = re.compile(r"^(?:the )?(?:set of )?(?:all |any |every |each )?(?:the )?")
 
 
@@ -260,7 +261,7 @@ _TRIGGERS = (
     "double", "triple"])
 )  # fmt: skip
 _WORD = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:/[0-9]+)?|[a-z]+|\\?pi")
-_SPELLED = re.compile(r"[A-Za-z0-9 .,/\-]{3,100}")
+_SPELLED = regex(r"[A-Za-z0-9 .,/\-]{3,100}")
 
 
 def expression_from_words(text: str) -> str | None:
@@ -307,7 +308,7 @@ def _words_of(text: str) -> list[str]:
     return words if len("".join(words)) == len(re.sub(r"[ \-]", "", text.rstrip("."))) else []
 
 
-_ORDINAL = re.compile(r"([0-9]{1,6})(?:st|nd|rd|th)|(?:([a-z]{3,5}ty)[ -])?([a-z]{4,12})")
+_ORDINAL = regex(r"([0-9]{1,6})(?:st|nd|rd|th)|(?:([a-z]{3,5}ty)[ -])?([a-z]{4,12})")
 _PLACES = {"first": 1, "second": 2, **numerals.ORDINALS}
 _ROUND_PLACES = {f"{word[:-1]}ieth": value for word, value in numerals.TENS.items()} | {"hundredth": 100}
 
