@@ -42,6 +42,7 @@ class LlamaEngine:
             self._server = xllamacpp.Server(params)
         except (RuntimeError, ValueError) as error:
             raise InputError(f"{model_path}: llama.cpp cannot load this model: {error}.") from error
+        self._context_tokens = options.context_tokens
         self._threads = ThreadPoolExecutor(options.num_sequences, thread_name_prefix="mathstrap-llama")
         self._closed = False
 
@@ -72,7 +73,7 @@ class LlamaEngine:
 
         call = self._server.handle_completions if draw.raw is not None else self._server.handle_chat_completions
         try:
-            call(_body(draw), take)
+            call(_body(draw, self._context_tokens), take)
         except (RuntimeError, ValueError) as failure:
             error["message"] = str(failure)
         if self._closed:
@@ -85,7 +86,7 @@ class LlamaEngine:
             draw.settle(_read(chunks, time.monotonic() - started))
 
 
-def _body(draw: GenerationRequest) -> dict[str, Any]:
+def _body(draw: GenerationRequest, context_tokens: int) -> dict[str, Any]:
     sampling = draw.sampling
     prompt: dict[str, Any] = {"prompt": draw.raw} if draw.raw is not None else {"messages": list(draw.messages)}
     return prompt | {
@@ -97,7 +98,8 @@ def _body(draw: GenerationRequest) -> dict[str, Any]:
         "top_k": sampling.top_k,
         "min_p": sampling.min_p,
         "repeat_penalty": sampling.repetition_penalty,
-        "repeat_last_n": -1,  # the whole reply, as in the other engines, not the last 64 tokens
+        # The whole context, as in the other engines, not the last 64 tokens; -1 says so only to older llama.cpp.
+        "repeat_last_n": context_tokens,
         # Named explicitly, because llama.cpp's defaults also apply top_k 40 and min_p, which no request asked for.
         "samplers": [
             *(["penalties"] if sampling.repetition_penalty != 1.0 else []),
