@@ -49,7 +49,7 @@ def test_every_pattern_of_the_package_can_be_compiled():
     assert len(patterns()) > 500
 
 
-def test_late_patterns_are_not_given_to_the_functions_of_re():
+def test_late_patterns_are_neither_given_to_the_functions_of_re_nor_compared():
     wrong = []
     for path in SOURCE.rglob("*.py"):
         tree = ast.parse(path.read_text(encoding="utf-8"))
@@ -67,6 +67,13 @@ def test_late_patterns_are_not_given_to_the_functions_of_re():
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args
             if ast.unparse(node.func.value) == "re" and node.func.attr in CALLS
             if isinstance(node.args[0], ast.Name) and node.args[0].id in late
+        ]
+        # `match.re` is the compiled pattern and never the late one.
+        wrong += [
+            f"{path.relative_to(SOURCE)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Compare)
+            if any(isinstance(side, ast.Attribute) and side.attr == "re" for side in (node.left, *node.comparators))
         ]
     assert not wrong, wrong
 

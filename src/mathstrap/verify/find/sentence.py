@@ -409,7 +409,7 @@ def closing_value(text: str) -> str | None:
         return None
     option = _OPTION.fullmatch(sentence) or _OPTION_FIRST.fullmatch(sentence)
     if option and not _HEDGED.search(sentence):
-        option_text = option["text"] if option.re is _OPTION else None
+        option_text = option.groupdict().get("text")  # only the first of the two patterns has it
         return f"({option[1].upper()}) {option_text[1:].strip(' *')}" if option_text else option[1].upper()
     if _is_question(sentence) or _REFUTED.search(sentence):
         return None
