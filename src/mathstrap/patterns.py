@@ -13,8 +13,8 @@ def regex(text: AnyStr, flags: int | re.RegexFlag = 0) -> re.Pattern[AnyStr]:
 
     It is for the constants of a module that a command may never need. What nearly every answer is searched for stays
     with `re.compile`, because each call of a late pattern's method takes about 40 ns longer. Call the pattern's own
-    methods: the functions of `re`, `isinstance` and `match.re` know only compiled patterns. A text that is not a regular expression
-    raises re.error at the first use.
+    methods: the functions of `re`, `isinstance` and `match.re` know only compiled patterns. A text that is not a
+    regular expression raises re.error at the first use.
     """
     return cast("re.Pattern[AnyStr]", LatePattern(text, flags))
 
