@@ -204,10 +204,10 @@ def test_a_run_says_what_it_made_what_it_lost_most_and_what_to_look_at(made):
     lines = made[1].splitlines()
     made_at, lost_at, report_at = (
         next(place for place, line in enumerate(lines) if line.startswith(words))
-        for words in ("Made ", "Lost most: ", "Report: ")
+        for words in ("Made ", "Largest loss: ", "Report: ")
     )
     assert made_at < lost_at < report_at
-    assert "To change it: " in lines[lost_at]
+    assert "To reduce it: " in lines[lost_at]
 
 
 @pytest.mark.parametrize(

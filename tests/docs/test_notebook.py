@@ -56,7 +56,7 @@ def test_it_runs_headless(tmp_path: Path, teacher: str) -> None:
     assert len(shown) == 9
     assert "rewrite rephrase" in plan
     assert "Training rows" in run
-    assert "Lost most" in run
+    assert "Largest loss" in run
     assert "<iframe" in shown[-1]
     progress = [output for output in outputs if "solve" in output.get("data", {}).get("text/plain", "")]
     assert any(" in 0:" in "".join(output["data"]["text/plain"]) for output in progress)

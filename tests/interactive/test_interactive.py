@@ -202,7 +202,7 @@ def test_what_a_cell_shows_is_escaped_and_styles_only_itself(tmp_path):
         selectors = [line.partition("{")[0] for line in css.splitlines() if "{" in line and not line.startswith("@")]
         assert selectors
         assert all(part.strip().startswith(".mathstrap") for line in selectors for part in line.split(","))
-    assert "Lost most" in run._repr_html_()
+    assert "Largest loss" in run._repr_html_()
 
 
 def test_a_run_can_be_awaited_while_other_work_goes_on(tmp_path):

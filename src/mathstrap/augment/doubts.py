@@ -31,7 +31,7 @@ DOUBTS = {
     "refers_back": "repeats what the question says elsewhere (these 3 scores, the other two)",
     "counts_a_list": "counts things that the question lists one by one",
     "stated_twice": "stands in the question a second time",
-    "other_half": "is told by the other half",
+    "other_half": "is given away by the other half",
     "label": "names a thing (day 3, house 2, route 66)",
     "date": "is part of a date",
     "year": "is a year",

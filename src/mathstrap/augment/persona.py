@@ -69,7 +69,7 @@ def parse(parent: Problem, draft: Draft, completion: Completion) -> Problem | Re
 
     def find_fault(question: str) -> Fault | None:
         if parent.style == "gsm8k" and shared_words(parent.question, question) > MOST_SHARED:
-            return "unchanged", "it is told in the same words"
+            return "unchanged", "it uses the same words"
         return find_number_fault(parent.question, question, parent.answer)
 
     return read_question(parent, draft, completion, longest=3 * len(parent.question) + 300, find_fault=find_fault)

@@ -184,7 +184,7 @@ def print_summary(summary: RunSummary, recipe: RunRecipe, command: str, *, said:
 def closing_lines(
     summary: RunSummary, recipe: RunRecipe, command: str, *, said: Collection[str] = ()
 ) -> list[str]:
-    """Return why it ended, what was made, what was lost most and what changes that, and what to look at."""
+    """Return why it ended, what was made, the largest loss and what reduces it, and what to look at."""
     from mathstrap.backends import is_bundled
     from mathstrap.pipeline.closing import biggest_loss
 
@@ -204,7 +204,7 @@ def closing_lines(
     lines.append(f"Made {counted(summary.num_samples, what) if summary.num_samples else 'no samples'}{where}")
     loss = biggest_loss(summary.analysis, recipe)
     if loss is not None:
-        lines.append(f"Lost most: {loss.sentence}. To change it: {loss.setting}")
+        lines.append(f"Largest loss: {loss.sentence}. To reduce it: {loss.setting}")
     lines.append(f"Report: {summary.path / 'report.html'}")
     if is_bundled(recipe.teacher):
         lines += [

@@ -175,7 +175,7 @@ def preflight(
     gold: str = typer.Option("", help="The column of the gold answers; else the usual names."),
     max_prompt: int | None = typer.Option(None, help="Longest prompt, in tokens of --tokenizer, else in characters."),
     tokenizer: str = typer.Option("", help="A tokenizer's folder or name."),
-    limit: int | None = typer.Option(None, help="Read so many rows."),
+    limit: int | None = typer.Option(None, help="Read only this many rows."),
     json_out: Path | None = typer.Option(None, "--json", help="Write what was found here, as JSON."),
 ) -> None:
     """Grade every gold in the layout the trainer will see, and say which rewards can never be 1."""
@@ -206,7 +206,7 @@ def preflight(
 
 
 def serve_reward(
-    host: str = typer.Option("127.0.0.1", help="Address to listen on. Nobody is asked for a key."),
+    host: str = typer.Option("127.0.0.1", help="Address to listen on. No key is needed."),
     port: int = typer.Option(8300, help="Port; 0: any free one."),
     grader: str = typer.Option("math", help="As for verify: a name, or your own as file.py:object."),
     mode: str = typer.Option("strict", help="strict, or flexible: the last number of a reply may count."),

@@ -107,4 +107,4 @@ def closing_sentences(analysis: Analysis, recipe: RunRecipe) -> list[str]:
     loss = biggest_loss(analysis, recipe)
     if loss is None:
         return [f"Made: {sentence}."]
-    return [f"Made: {sentence}.", f"Lost most: {loss.sentence}. To change it: {loss.setting}."]
+    return [f"Made: {sentence}.", f"Largest loss: {loss.sentence}. To reduce it: {loss.setting}."]

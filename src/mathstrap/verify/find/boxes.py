@@ -16,7 +16,6 @@ _BRACE = re.compile(r"[{}]")
 _NOTHING_BETWEEN = regex(
     r"(?:[\s$\\()\[\]{}.,;:*_&|/-]|\\q?quad|\\text\s?\{[^{}]{0,60}\}|and|or|and/or|both){0,60}"
 )
-_CONNECTED = regex(r"\b(?:and|or)\b|,|;|/")
 # "or", "maybe", "Option 2:" before the next box: the reply lists candidates, it does not conclude.
 _CANDIDATE = regex(
     r"\b(?:or|either|alternatively|maybe|perhaps|possibly|could (?:also )?be|might be|another possib\w+"
