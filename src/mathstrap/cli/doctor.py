@@ -16,11 +16,12 @@ SHOWN = 50  # a run with thousands of damaged lines must not flood the terminal
 def doctor(
     run: Path = typer.Argument(..., metavar="RUN", help="A run directory."),
     mend: bool = typer.Option(
-        False, "--mend", help="Set damaged lines aside in a file that keeps them; derive the rest again without the teacher."
+        False, "--mend",
+        help="Set damaged lines aside in a file that keeps them; derive the rest again without the teacher.",
     ),
     own_code: bool = typer.Option(False, "--own-code", help="Run the code files that this run's recipe names."),
     as_json: bool = typer.Option(False, "--json", help="Print what is damaged as JSON."),
-) -> None:
+) -> None:  # fmt: skip
     """Say what is damaged in a run directory, where, and what mending it costs; exit code 1 while anything is."""
     from mathstrap.pipeline.doctor import examine
     from mathstrap.pipeline.doctor import mend as mend_run
