@@ -52,11 +52,12 @@ def measured_peak(model, batch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recomputes", [False, True])
-@pytest.mark.parametrize(("length", "count"), [(128, 15), (600, 3), (1024, 1), (3000, 1)])
-@pytest.mark.parametrize("width", [32, 64, 128])
-def test_a_steps_activations_are_estimated_within_thirty_per_cent(width, length, count, recomputes):
+@pytest.mark.parametrize(("length", "count"), [(128, 15), (512, 1), (600, 3), (1024, 1), (4096, 1)])
+@pytest.mark.parametrize("width", [32, 256])
+def test_a_steps_activations_are_estimated_within_twenty_per_cent(width, length, count, recomputes):
     import torch
 
+    from mathstrap.train.hardware import Footprint, estimate_peak
     from mathstrap.train.model import recompute_layers
 
     torch.set_num_threads(1)
@@ -67,7 +68,12 @@ def test_a_steps_activations_are_estimated_within_thirty_per_cent(width, length,
     if recomputes:
         recompute_layers(model)
     peak = measured_peak(model, collate([sample] * count, "packed"))
-    assert 0.7 < (held.per_token * length * count + held.in_passing) / peak < 1.3
+    memory = Footprint(
+        num_parameters=0, num_trained=0, bytes_per_token=held.per_token, bytes_in_passing=held.in_passing,
+        bytes_per_token_in_passing=held.per_token_in_passing,
+    )  # fmt: skip
+    found = estimate_peak(memory, micro_tokens=length * count, num_shards=1, optimizer="adamw")
+    assert 0.85 < found / peak < 1.2
 
 
 @pytest.mark.parametrize("length", [128, 1024, 3000])

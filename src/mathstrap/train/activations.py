@@ -18,20 +18,28 @@ from mathstrap.train.forward import attention_name, on_device, sum_of_losses
 
 # Tokens of the longer of the two samples that are run.
 LONGEST = 512
+# Where a step's memory peaks, measured on a CPU (tests/train/test_memory.py); on a GPU nothing of this was measured.
 # While a layer's gradient is formed, that layer holds more than it kept, as a share of what it kept: gradients on
-# their way beside linear layers; mask, scores and their gradient beside the attention's weights of one sample. Measured
-# on a CPU (tests/train/test_memory.py); on a GPU nothing of this was measured.
+# their way beside linear layers.
 LINEAR_IN_PASSING = 0.2
-SQUARE_IN_PASSING = 1.7
+# Or while an attention's gradient is formed: the gradients of one sample's weights and of its scores, beside the
+# weights, while the MLP behind it has freed its share of what the layer kept.
+SCORES_IN_PASSING = 2
+FREED = 0.75
 # What the allocator loses between tensors.
 MARGIN = 1.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Activations:
-    """What activations hold where a step's memory peaks: bytes a token, and bytes in passing whatever the tokens."""
+    """What activations hold at the two moments where a step's memory may peak.
+
+    At the loss, or at a linear layer's gradient, `per_token` bytes a token. At an attention's gradient
+    `per_token_in_passing` bytes a token, and `in_passing` bytes for the scores of one sample, whatever the tokens.
+    """
 
     per_token: int
+    per_token_in_passing: int
     in_passing: int
 
 
@@ -56,18 +64,28 @@ def measure_activations(
     length, layers = len(ids), max(num_layers, 1)
     measured = kept_bytes(model, sample, layout, autocast, device, target)
     square = measured.square * length
+    # A soft cap keeps more than one matrix of scores; two of them are in passing at a time.
+    scores = min(square / layers, 4 * heads_of(model) * length)
     vocabulary, hidden = model.get_input_embeddings().weight.shape
     itemsize = 2 if is_half(model, autocast) else 4
     # The loss turns the logits into their own gradient in place, and the output layer frees it before other layers run.
     logits = itemsize * vocabulary * (length - start) / length
-    kept, in_passing = measured.linear + square, LINEAR_IN_PASSING * measured.linear / layers
+    kept, live = measured.linear + square, 0.0
     if recomputes:
-        kept, in_passing = itemsize * hidden * layers, kept / layers + in_passing
+        kept, live = itemsize * hidden * layers, kept / layers
+    linear = measured.linear / layers
     return Activations(
-        per_token=int(MARGIN * (kept + max(logits, in_passing))),
+        per_token=int(MARGIN * (kept + max(logits, live + LINEAR_IN_PASSING * linear))),
+        per_token_in_passing=int(MARGIN * (kept + live - FREED * linear)),
         # Samples are attended to one after the other.
-        in_passing=int(MARGIN * SQUARE_IN_PASSING * square * length / layers),
+        in_passing=int(MARGIN * SCORES_IN_PASSING * scores * length),
     )
+
+
+def heads_of(model: Any) -> int:
+    """Return the attention heads of a layer; 1 where the configuration names none."""
+    heads = getattr(model.config.get_text_config(), "num_attention_heads", 1)
+    return max(heads) if isinstance(heads, list) else heads or 1
 
 
 def is_half(model: Any, autocast: AbstractContextManager[Any]) -> bool:

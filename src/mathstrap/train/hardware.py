@@ -63,7 +63,7 @@ def free_memory(setting: Setting) -> int:
 class Footprint:
     """The parts of a model that decide memory: parameters, and the bytes that one token's activations hold.
 
-    `bytes_in_passing` are held for a moment whatever the number of tokens (`activations.Activations`). `weight_bytes`
+    `bytes_per_token_in_passing` and `bytes_in_passing` belong to another moment (`activations`). `weight_bytes`
     are those of all weights, `bytes_to_move` of those that are not on their device yet, `bytes_copied` of the bf16
     copies that autocast makes.
     """
@@ -71,6 +71,7 @@ class Footprint:
     num_parameters: int
     num_trained: int
     bytes_per_token: int
+    bytes_per_token_in_passing: int = 0
     bytes_in_passing: int = 0
     weight_bytes: int = 0
     bytes_to_move: int = 0
@@ -84,7 +85,8 @@ def footprint(model: Any, activations: Activations, *, precision: str = "bf16", 
     cast = sum(weight.numel() for weight in model.parameters() if weight.is_floating_point() and weight.itemsize == 4)
     return Footprint(
         num_parameters=model.num_parameters(), num_trained=model.num_parameters(only_trainable=True),
-        bytes_per_token=activations.per_token, bytes_in_passing=activations.in_passing,
+        bytes_per_token=activations.per_token, bytes_per_token_in_passing=activations.per_token_in_passing,
+        bytes_in_passing=activations.in_passing,
         weight_bytes=sum(size for size, _ in sizes),
         bytes_to_move=sum(size for size, place in sizes if place != device),
         bytes_copied=2 * cast if precision == "bf16" else 0,
@@ -103,7 +105,11 @@ def derive_micro_tokens(
 ) -> int:
     """Return the tokens of one forward pass: as many as fit beside gradients and optimiser, up to ENOUGH_TOKENS."""
     fixed = state_bytes(measured, num_shards=num_shards, optimizer=optimizer) + measured.bytes_to_move
-    fits = int(0.8 * free_bytes - fixed - measured.bytes_in_passing) // max(measured.bytes_per_token, 1)
+    room = int(0.8 * free_bytes - fixed)
+    fits = min(
+        room // max(measured.bytes_per_token, 1),
+        (room - measured.bytes_in_passing) // max(measured.bytes_per_token_in_passing, 1),
+    )
     return max(max_length, min(fits, ENOUGH_TOKENS[device]))
 
 
@@ -115,7 +121,8 @@ def fixed_bytes(memory: Footprint, *, num_shards: int, optimizer: str) -> int:
 def estimate_peak(memory: Footprint, *, micro_tokens: int, num_shards: int, optimizer: str) -> int:
     """Return the bytes that one process holds where a step's memory peaks; Python and its libraries come on top."""
     fixed = fixed_bytes(memory, num_shards=num_shards, optimizer=optimizer)
-    return fixed + memory.bytes_per_token * micro_tokens + memory.bytes_in_passing
+    in_passing = memory.bytes_per_token_in_passing * micro_tokens + memory.bytes_in_passing
+    return fixed + max(memory.bytes_per_token * micro_tokens, in_passing)
 
 
 def peak_memory(setting: Setting) -> int:

@@ -221,4 +221,7 @@ def measured(empty: EmptyModel, recipe: TrainRecipe, where: Here, table: TokenTa
         if not is_empty:
             raise
         return None
-    return replace(empty.weights, bytes_per_token=activations.per_token, bytes_in_passing=activations.in_passing)
+    return replace(
+        empty.weights, bytes_per_token=activations.per_token, bytes_in_passing=activations.in_passing,
+        bytes_per_token_in_passing=activations.per_token_in_passing,
+    )  # fmt: skip
