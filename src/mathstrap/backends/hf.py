@@ -16,13 +16,7 @@ from typing import Any, Literal
 
 from mathstrap.backends import TeacherOptions, checked_settings
 from mathstrap.backends.local.embedded import EmbeddedTeacher
-from mathstrap.backends.local.generation import (
-    Generation,
-    GenerationRequest,
-    cut_at_stop,
-    opened_thought,
-    template_options,
-)
+from mathstrap.backends.local.generation import Generation, GenerationRequest, cut_at_stop, prompt_tokens
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 from mathstrap.types import Sampling
 
@@ -122,20 +116,11 @@ class HfEngine:
                 )
             )
             return
-        opening = ""
-        if draw.raw is None:
-            try:
-                more = template_options(draw.sampling, str(self._tokenizer.chat_template))
-            except TeacherError as error:
-                draw.settle(error)
-                return
-            text = self._tokenizer.apply_chat_template(
-                list(draw.messages), tokenize=False, add_generation_prompt=True, **more
-            )
-            opening = opened_thought(text)
-            ids = self._tokenizer(text, add_special_tokens=False).input_ids
-        else:
-            ids = self._tokenizer(draw.raw).input_ids
+        try:
+            ids, opening = prompt_tokens(draw, self._tokenizer)
+        except TeacherError as error:
+            draw.settle(error)
+            return
         if len(ids) >= self._context_tokens:
             draw.settle(Generation(text="", finish_reason="length", tokens_in=len(ids)))
         else:

@@ -19,13 +19,7 @@ from typing import Any
 
 from mathstrap.backends import TeacherOptions, checked_settings
 from mathstrap.backends.local.embedded import EmbeddedTeacher
-from mathstrap.backends.local.generation import (
-    Generation,
-    GenerationRequest,
-    cut_at_stop,
-    opened_thought,
-    template_options,
-)
+from mathstrap.backends.local.generation import Generation, GenerationRequest, cut_at_stop, prompt_tokens
 from mathstrap.backends.reaper import Reaper
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
@@ -109,7 +103,7 @@ class VllmEngine:
     async def _generate(self, draw: GenerationRequest) -> Generation:
         started = time.monotonic()
         self._requests += 1
-        ids, opening = self._prompt_of(draw)
+        ids, opening = prompt_tokens(draw, self._tokenizer)
         if len(ids) >= self._context_tokens:
             return Generation(text="", finish_reason="length", tokens_in=len(ids))
         stream = self._engine.generate(
@@ -150,17 +144,6 @@ class VllmEngine:
                 "engine_args.gpu_memory_utilization or num_sequences, and run the same command to go on."
             )
         return TransientError(f"vLLM failed: {error}", kind="engine")
-
-    def _prompt_of(self, draw: GenerationRequest) -> tuple[list[int], str]:
-        """Return the prompt's tokens, and the mark of a thought that the chat template opens."""
-        if draw.raw is not None:
-            return list(self._tokenizer(draw.raw).input_ids), ""
-        # Not every tokenizer of vLLM exposes its chat template.
-        more = template_options(draw.sampling, str(getattr(self._tokenizer, "chat_template", "")))
-        text = self._tokenizer.apply_chat_template(
-            list(draw.messages), tokenize=False, add_generation_prompt=True, **more
-        )
-        return list(self._tokenizer(text, add_special_tokens=False).input_ids), opened_thought(text)
 
     def _params(self, draw: GenerationRequest) -> Any:
         from vllm import SamplingParams

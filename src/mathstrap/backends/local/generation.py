@@ -96,6 +96,16 @@ def template_options(sampling: Sampling, template: str) -> dict[str, Any]:
     )
 
 
+def prompt_tokens(draw: GenerationRequest, tokenizer: Any) -> tuple[list[int], str]:
+    """Return a prompt's tokens, and the mark of a thought that the chat template opens; raises TeacherError."""
+    if draw.raw is not None:
+        return list(tokenizer(draw.raw).input_ids), ""
+    # Not every tokenizer of vLLM exposes its chat template.
+    more = template_options(draw.sampling, str(getattr(tokenizer, "chat_template", "")))
+    text = tokenizer.apply_chat_template(list(draw.messages), tokenize=False, add_generation_prompt=True, **more)
+    return list(tokenizer(text, add_special_tokens=False).input_ids), opened_thought(text)
+
+
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     """Return the text up to the first stop string, and whether there was one."""
     places = [place for place in (text.find(word) for word in stop if word) if place >= 0]
