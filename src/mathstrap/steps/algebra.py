@@ -56,6 +56,11 @@ LETTERS = regex(r"[A-Za-z]+")
 ABSOLUTE = regex(r"\|([^|=]{1,60})\|")
 ALIGN = regex(r"\\(?:begin|end)\{align(?:ed|\*)?\}")
 SIGNS = regex(r"\\(?:pm|mp)(?![a-z])")
+# A single letter or a named quantity near an equals sign: without one nothing is derived, which spares most texts.
+LETTER_EQUATION = regex(
+    r"(?<![A-Za-z])[A-Za-z](?![A-Za-z'’])[^A-Za-z\n=]{0,16}=|=[^A-Za-z\n=]{0,16}[A-Za-z](?![A-Za-z'’])|^[^\n=]{0,60}[A-Z][a-z]+ =",
+    re.MULTILINE,
+)
 # Commands and signs whose meaning is not arithmetic in one letter.
 UNKNOWN = regex(
     r"(?<![a-zA-Z])[fghpqFGPQT]\(|[a-zA-Z]\( ?-?[\d.]+\)|"
@@ -75,29 +80,31 @@ class Formula(msgspec.Struct, frozen=True):
     end: int
 
 
+# Those of a formula that is not understood.
+NO_LETTERS: frozenset[str] = frozenset()
+
+
 def false_derivations(text: str, question: str = "") -> list[str]:
     """Return the steps in letters that are false, each once: `2x = 8, then x = 5`, `(x+1)(x+2) = x^2+3x+3`."""
-    if "=" not in text:
+    if "=" not in text or LETTER_EQUATION.search(text) is None:
         return []
     text = _with_letters(text[:MAX_TEXT])
     false: list[str] = []
     before: Formula | None = None
     previous: Formula | None = None
-    # Where x - y = 1 is given, (x-y)^2 + 2xy may be 1 + 2xy.
-    related = [found.letters for found in formulas(_with_letters(question[:MAX_TEXT])) if len(found.sides) > 1]
     last_end = 0
     for formula in formulas(text):
-        # A term, as in "subtract $4y$ from both sides", or the form that is asked for stands between two steps.
-        if formula.shown == "y = mx + b" or ("=" not in formula.shown and len(formula.shown) <= 12):
+        # The form that is asked for stands between two steps.
+        if formula.shown == "y = mx + b":
             continue
         gap = text[last_end : formula.start].replace("y = mx + b", "")
         if before is not None and not _leads_on(gap, before, formula):
             before = None
         last_end = formula.end
         follows = previous if previous is not None and not gap.strip("$ \n&\\[]().,;") else None
-        is_related = any(letters <= formula.letters for letters in related)
-        expansions = _false_expansions(formula, follows)
-        false += [wrong for wrong in expansions if len(_letters_in(wrong)) == 1 or not is_related]
+        expansions = list(_false_expansions(formula, follows))
+        if expansions and not (len(formula.letters) > 1 and _is_given(formula.letters, question)):
+            false += expansions
         rewritten = _false_rewriting(previous, formula, gap) if previous is not None else ""
         if rewritten:
             false.append(rewritten)
@@ -118,10 +125,16 @@ def false_derivations(text: str, question: str = "") -> list[str]:
     return list(dict.fromkeys(false))
 
 
+def _is_given(letters: frozenset[str], question: str) -> bool:
+    """Say whether a question relates letters: where x - y = 1 is given, (x-y)^2 + 2xy may be 1 + 2xy."""
+    given = formulas(_with_letters(question[:MAX_TEXT]))
+    return any(len(found.sides) > 1 and found.letters <= letters for found in given)
+
+
 def _false_expansions(formula: Formula, previous: Formula | None) -> Iterator[str]:
     """Yield the products that are written out wrongly: within a chain, or in a line where the other side stays."""
     sides = formula.sides
-    if formula.letters == {"??"} or not sides:
+    if not sides:
         return
     for left, right in pairwise(sides[1:]):
         if is_wrong_expansion(left, right):
@@ -251,7 +264,11 @@ def formulas(text: str) -> Iterator[Formula]:
     number = 0
     for match in SPAN.finditer(text):
         content = match[match.lastgroup or 0]
-        if "=" not in content and match.lastgroup == "line":
+        if "=" not in content:
+            # A term, as in "subtract $4y$ from both sides", stands between two steps; a longer one is another subject.
+            if len(content) <= 12 or match.lastgroup == "line":
+                continue
+            yield Formula((), NO_LETTERS, content, match.start(), match.end())
             continue
         for formula in _of_span(content, match.start(), match.end()):
             yield formula
@@ -262,7 +279,7 @@ def formulas(text: str) -> Iterator[Formula]:
 
 def _of_span(content: str, start: int, end: int) -> Iterator[Formula]:
     if UNKNOWN.search(content) is not None:
-        yield Formula((), frozenset("??"), content, start, end)
+        yield Formula((), NO_LETTERS, content, start, end)
         return
     for shown in _parts(content):
         letters = {letter for run in LETTERS.findall(shown) if run not in ("sqrt", "binom") for letter in run}
