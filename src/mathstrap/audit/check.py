@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from typing import Any, TypeVar
 
 import msgspec
 
-from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, is_mask_irrelevant, statements
+from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, always, is_mask_irrelevant, statements
 from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.curate.decontaminate import Match, TestSetIndex
 from mathstrap.curate.paths import read_reasoning
@@ -31,6 +32,8 @@ BACKWARD_TYPES = regex(r"FOBAR|_SV$|self_verification", re.IGNORECASE)
 
 
 Value = TypeVar("Value")
+Find = Callable[[AuditRow], str | None]
+Applies = Callable[[AuditRow], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,15 +182,25 @@ def named(matches: list[Match], index: TestSetIndex) -> str:
     return f'{best.test_set} {best.test_id} ({best.kind} {best.score:.2f}): "{best.span[:120]}"' if best else ""
 
 
+@lru_cache(maxsize=8)
+def _detectors(skip: frozenset[str]) -> tuple[tuple[str, Find, Applies | None], ...]:
+    """Return the detectors that are run, each with its test of a row; None where every row can be judged."""
+    return tuple(
+        (name, defect.find, None if defect.applies is always else defect.applies)
+        for name, defect in DEFECTS.items()
+        if name not in skip
+    )
+
+
 def check_row(row: AuditRow, facts: Facts) -> Checked:
     """Run every detector that applies to a row and return the findings."""
     look_up(row, facts)
     findings, judged = [], []
-    for name, defect in DEFECTS.items():
-        if name in facts.skip or not defect.applies(row):
+    for name, find, applies in _detectors(facts.skip):
+        if applies is not None and not applies(row):
             continue
         judged.append(name)
-        detail = defect.find(row)
+        detail = find(row)
         if detail is not None:
             findings.append(Finding(name, detail))
     path_key = None

@@ -302,6 +302,10 @@ def contradicts_steps(row: AuditRow) -> str | None:
     ratio = max(result / stated, stated / result)
     if ratio in RATIOS:
         return None
+    # What precedes the first statement is mostly all that has to be read.
+    marks = [place for place in (row.response.find("####"), row.response.find("nswer is")) if place >= 0]
+    if _holds_number(row.response[: min(marks, default=0)], row.stated or ""):
+        return None
     text = SPACED_THOUSANDS.sub("", STATEMENT.sub(" ", row.response))
     if any(plain_number(number) == stated for number in set(NUMBER.findall(text))):
         return None
@@ -309,6 +313,21 @@ def contradicts_steps(row: AuditRow) -> str | None:
     if spelled and re.search(rf"\b{spelled}\b", text, re.IGNORECASE):
         return None
     return f"the steps end in {float(result):g}, the answer is {_short(row.stated or '')}"
+
+
+NUMERAL = frozenset("0123456789.,")
+NUMERAL_OR_END = NUMERAL | {""}
+
+
+def _holds_number(text: str, number: str) -> bool:
+    """Say whether a text has a number as it is written; cheaper than reading all its numbers."""
+    place = text.find(number) if number.isdigit() else -1
+    while place >= 0:
+        end = place + len(number)
+        if text[max(place - 1, 0)] not in NUMERAL and text[end : end + 1] not in NUMERAL_OR_END:
+            return True
+        place = text.find(number, place + 1)
+    return False
 
 
 def irrelevant_mask(row: AuditRow) -> str | None:
@@ -319,7 +338,7 @@ def irrelevant_mask(row: AuditRow) -> str | None:
 
 def is_mask_irrelevant(row: AuditRow) -> bool:
     """Say whether the seed's worked solution shows that the hidden number does not matter."""
-    from mathstrap.augment.relevance import judge_mask
+    from mathstrap.augment.relevance import is_unneeded
     from mathstrap.types import Problem
 
     assert row.hidden is not None, "asked only about a mask"
@@ -327,7 +346,7 @@ def is_mask_irrelevant(row: AuditRow) -> bool:
         id="seed", dataset="audit", style=row.style, question=row.original, answer=row.seed_answer,
         solution=row.seed_solution,
     )  # fmt: skip
-    return judge_mask(seed, row.hidden.answer, is_percent=row.hidden.is_percent).relevant == "no"
+    return is_unneeded(seed, row.hidden.answer, is_percent=row.hidden.is_percent)
 
 
 def duplicate(row: AuditRow) -> str | None:

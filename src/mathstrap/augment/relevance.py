@@ -61,10 +61,21 @@ _COUNTS = {Fraction(number) for number in (*range(1, 11), 100)}
 
 def judge_mask(parent: Problem, answer: str, *, is_percent: bool = False) -> Judgement:
     """Return the judgement of the parent's worked solution on hiding the number `answer`."""
-    # The prose of a MATH solution is algebra, in which lines of plain arithmetic are only a part of the derivation.
-    steps = _steps_to(parent.solution, parent.answer, plain=parent.style == "gsm8k")
     question = without_options(parent.question)
-    return _judge(question, parent.solution, steps, answer, is_percent=is_percent) if steps else UNKNOWN
+    is_plain = parent.style == "gsm8k"
+    return _judge(question, parent.solution, parent.answer, answer, is_percent=is_percent, is_plain=is_plain)
+
+
+def is_unneeded(parent: Problem, answer: str, *, is_percent: bool = False) -> bool:
+    """Say whether `judge_mask` finds a mask irrelevant; at a fraction of its cost, because one change refutes it."""
+    steps = _steps_to(parent.solution, parent.answer, plain=parent.style == "gsm8k")
+    value = as_fraction(answer)
+    if not steps or value is None or value <= 0:
+        return False
+    judgement = _judge_steps(
+        without_options(parent.question), parent.solution, steps, answer, is_percent=is_percent, relevance_only=True
+    )
+    return judgement.relevant == "no"
 
 
 def without_options(question: str) -> str:
@@ -74,7 +85,21 @@ def without_options(question: str) -> str:
 
 # Cached, because both backward methods judge the same masks, one after the other.
 @lru_cache(maxsize=512)
-def _judge(question: str, solution: str, steps: tuple[Step, ...], answer: str, *, is_percent: bool) -> Judgement:
+def _judge(question: str, solution: str, gold: str, answer: str, *, is_percent: bool, is_plain: bool) -> Judgement:
+    # The prose of a MATH solution is algebra, in which lines of plain arithmetic are only a part of the derivation.
+    steps = _steps_to(solution, gold, plain=is_plain)
+    return _judge_steps(question, solution, steps, answer, is_percent=is_percent) if steps else UNKNOWN
+
+
+def _judge_steps(
+    question: str,
+    solution: str,
+    steps: tuple[Step, ...],
+    answer: str,
+    *,
+    is_percent: bool,
+    relevance_only: bool = False,
+) -> Judgement:
     value = as_fraction(answer)
     if value is None or value <= 0:
         return UNKNOWN
@@ -93,7 +118,8 @@ def _judge(question: str, solution: str, steps: tuple[Step, ...], answer: str, *
         ):
             return UNKNOWN
         readings = _readings(steps, sources, set(places), has_rivals=num_rivals > 0)
-        return _agreement([_follow(steps, reading, sources, form, value) for reading in readings])
+        follow = _follows if relevance_only else _follow
+        return _agreement([follow(steps, reading, sources, form, value) for reading in readings])
     if value == 1 or _may_be_used_unseen(question, solution, answer, value):
         return UNKNOWN
     return _judge_unused(steps, sources, value, is_percent=is_percent)
@@ -107,7 +133,8 @@ def _may_be_used_unseen(question: str, solution: str, answer: str, value: Fracti
     return bool(repeats)
 
 
-@lru_cache(maxsize=512)
+# As many solutions as a training set of word problems has seeds: an audit meets each with every mask and draw.
+@lru_cache(maxsize=8_192)
 def _steps_to(solution: str, gold: str, *, plain: bool) -> tuple[Step, ...]:
     """Return the steps up to the last one that gives the gold answer; empty if one of them is miscalculated."""
     value = gold_value(gold)
@@ -300,6 +327,14 @@ def _follow(steps: Sequence[Step], reading: Reading, sources: Sources, form: For
     if len(set(answers)) == len(answers) and len(rises) == 1:
         return Judgement(relevant="yes", unique="yes" if is_closed else "unknown")
     return Judgement(relevant="yes", unique="no" if is_closed and answers.count(points[value]) > 1 else "unknown")
+
+
+def _follows(steps: Sequence[Step], reading: Reading, sources: Sources, form: Form, value: Fraction) -> Judgement:
+    """Do what `_follow` does, but call every number that changes the answer unknown, by one change."""
+    first, second = (_final(steps, reading, float(form(value * scale))) for scale in (1, _SCALES[1]))
+    if first is not None and second is not None and float(f"{first:.9g}") != float(f"{second:.9g}"):
+        return UNKNOWN
+    return _follow(steps, reading, sources, form, value)
 
 
 def _final(steps: Sequence[Step], reading: Reading, changed: float) -> float | None:

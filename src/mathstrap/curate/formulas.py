@@ -48,6 +48,9 @@ SUPPOSED = regex(
 ANY_BASE = regex(
     r"\\log(?![a-z])(?!\s*_(?:\d|\{\d+\})\s*(?:\d+|\(\d+\)|\{\d+\}|\\left\(\d+\\right\))\s*(?:[-+=}]|\Z))"
 )
+DIGIT = regex(r"\d")
+# A letter of its own is a variable, with which a side has no value.
+LETTER = regex(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])")
 DECIMAL = regex(r"\.\d")
 TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 
@@ -127,7 +130,9 @@ def _false_in(content: str) -> Iterator[str]:
 @lru_cache(maxsize=CACHED)
 def values_of(side: str) -> tuple[float, ...]:
     """Return the values of a side without letters, one for each sign and each unit of an angle; none if unknown."""
-    if not side or len(side) > MAX_SIDE or not any(map(str.isdigit, side)) or ANY_BASE.search(side) is not None:
+    if not side or len(side) > MAX_SIDE or DIGIT.search(side) is None or LETTER.search(side) is not None:
+        return ()
+    if ANY_BASE.search(side) is not None:
         return ()
     begin()
     try:

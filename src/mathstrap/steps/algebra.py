@@ -54,13 +54,12 @@ NAMED_LINE = regex(
 )
 LETTERS = regex(r"[A-Za-z]+")
 ABSOLUTE = regex(r"\|([^|=]{1,60})\|")
+# A single letter, or behind the sign a named quantity, near an equals sign: without one nothing is derived.
+NEAR = 17
+LETTER = regex(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z'’])")
+LETTER_OR_NAME = regex(r"(?<![A-Za-z\\])(?:[A-Za-z](?![A-Za-z'’])|[A-Z][a-z]{2})")
 ALIGN = regex(r"\\(?:begin|end)\{align(?:ed|\*)?\}")
 SIGNS = regex(r"\\(?:pm|mp)(?![a-z])")
-# A single letter or a named quantity near an equals sign: without one nothing is derived, which spares most texts.
-LETTER_EQUATION = regex(
-    r"(?<![A-Za-z])[A-Za-z](?![A-Za-z'’])[^A-Za-z\n=]{0,16}=|=[^A-Za-z\n=]{0,16}[A-Za-z](?![A-Za-z'’])|^[^\n=]{0,60}[A-Z][a-z]+ =",
-    re.MULTILINE,
-)
 # Commands and signs whose meaning is not arithmetic in one letter.
 UNKNOWN = regex(
     r"(?<![a-zA-Z])[fghpqFGPQT]\(|[a-zA-Z]\( ?-?[\d.]+\)|"
@@ -86,7 +85,7 @@ NO_LETTERS: frozenset[str] = frozenset()
 
 def false_derivations(text: str, question: str = "") -> list[str]:
     """Return the steps in letters that are false, each once: `2x = 8, then x = 5`, `(x+1)(x+2) = x^2+3x+3`."""
-    if "=" not in text or LETTER_EQUATION.search(text) is None:
+    if "=" not in text or not _has_letter_equation(text[:MAX_TEXT]):
         return []
     text = _with_letters(text[:MAX_TEXT])
     false: list[str] = []
@@ -123,6 +122,21 @@ def false_derivations(text: str, question: str = "") -> list[str]:
         elif not _is_solved(formula) or "±" in formula.shown:
             before = formula
     return list(dict.fromkeys(false))
+
+
+def num_equations(text: str) -> int:
+    """Return how many equations with letters are read in a text, both sides of each."""
+    read = formulas(_with_letters(text[:MAX_TEXT])) if "=" in text else ()
+    return sum(len(found.sides) > 1 and None not in map(_tree, found.sides[:2]) for found in read)
+
+
+def _has_letter_equation(text: str) -> bool:
+    """Say whether a letter stands near an equals sign; cheap, because most texts end here."""
+    sides = text.split("=")
+    return any(
+        LETTER.search(left, max(0, len(left) - NEAR)) is not None or LETTER_OR_NAME.search(right, 0, NEAR) is not None
+        for left, right in pairwise(sides)
+    )
 
 
 def _is_given(letters: frozenset[str], question: str) -> bool:

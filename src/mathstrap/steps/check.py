@@ -137,6 +137,8 @@ def judge(
     left: Side, right: Side, relation: str, equation: Equation, rounded: set[Fraction] | None = None
 ) -> bool | None:
     """Say whether two sides are equal to the precision in which they are written; None if they cannot be compared."""
+    if _is_plainly_true(left.text, right.text):
+        return True
     first, second = value_of(left.text), value_of(right.text)
     if first is None or second is None:
         return False if _divides_by_zero(left, first, right, second, relation) else None
@@ -187,6 +189,27 @@ def judge(
             rounded.add(Fraction(second.exact))
         return True
     return False
+
+
+# Two whole numbers and their result: the most common equation, judged without a tree.
+_TWO_NUMBERS = regex(r"(\d{1,12})([-+*/])(\d{1,12})", re.ASCII)
+
+
+def _is_plainly_true(left: str, right: str) -> bool:
+    """Say whether a side of two whole numbers is exactly the whole number on the other; False may still be true."""
+    if not (right.isdigit() and right.isascii()) or len(right) > 25:
+        return False
+    match = _TWO_NUMBERS.fullmatch(left)
+    if match is None:
+        return False
+    first, sign, second = int(match[1]), match[2], int(match[3])
+    if sign == "+":
+        return first + second == int(right)
+    if sign == "-":
+        return first - second == int(right)
+    if sign == "*":
+        return first * second == int(right)
+    return second != 0 and first == second * int(right)
 
 
 def _is_same(first: Fraction | float, second: Fraction | float) -> bool:
