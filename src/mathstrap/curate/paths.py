@@ -35,7 +35,8 @@ class Reasoning:
     none: two solutions with the same path reason alike, whatever their words (RFT, arXiv 2308.01825). `false` lists the
     false equations as written; an equation that cannot be evaluated is not false. `outputs` lists programs whose output
     differs from the solution's, as "prints 3, claims 2"; `num_calculations` counts the calculations read, in programs
-    too, or the equations in letters where there are none. `last_result` is the number that the last `<<...>>` calculation ends in.
+    too, or the equations in letters where there are none. `last_result` is the number that the last `<<...>>`
+    calculation ends in.
     """
 
     path: tuple[str, ...]
