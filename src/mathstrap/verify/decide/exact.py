@@ -166,17 +166,20 @@ def _call(node: Call) -> Fraction | None:
             return None if root is None else sign * root
     if any(value.denominator != 1 or value < 0 for value in values):
         return None
-    if node.name == "Gamma" and 0 < first <= MAX_FACTORIAL:
-        return Fraction(math.factorial(first.numerator - 1))
     counts = [value.numerator for value in values]
-    if node.name == "factorial" and counts[0] <= MAX_FACTORIAL:
-        return Fraction(math.factorial(counts[0]))
-    if node.name == "double_factorial" and counts[0] <= MAX_FACTORIAL:
-        return Fraction(math.prod(range(counts[0], 0, -2)))
-    if node.name == "permutations" and len(counts) == 2 and counts[0] <= MAX_FACTORIAL:
-        return Fraction(math.perm(counts[0], counts[1]))
-    if node.name == "binom" and len(counts) == 2 and counts[0] <= MAX_FACTORIAL:
-        return Fraction(math.comb(counts[0], counts[1]))
     if node.name in ("gcd", "lcm"):
         return Fraction(math.gcd(*counts) if node.name == "gcd" else math.lcm(*counts))
+    if counts[0] > MAX_FACTORIAL:
+        return None
+    match node.name, counts:
+        case "Gamma", [count] if count > 0:
+            return Fraction(math.factorial(count - 1))
+        case "factorial", [count]:
+            return Fraction(math.factorial(count))
+        case "double_factorial", [count]:
+            return Fraction(math.prod(range(count, 0, -2)))
+        case "permutations", [count, size]:
+            return Fraction(math.perm(count, size))
+        case "binom", [count, size]:
+            return Fraction(math.comb(count, size))
     return None

@@ -17,6 +17,7 @@ from mathstrap.verify.decide.exact import bound_range
 from mathstrap.verify.decide.floats import float_value
 from mathstrap.verify.decide.residue import element
 from mathstrap.verify.read.nodes import Add, Bound, Call, Mul, Node, Num, Pow, Sym, children, symbols
+from mathstrap.verify.read.words import TRIGONOMETRIC
 
 DIGITS = 30
 CHECK_DIGITS = 60
@@ -364,10 +365,8 @@ class _Values:
             return self._special(name, first)
         if name in ("factorial", "binom"):
             return context.factorial(first) if name == "factorial" else context.binomial(*args)
-        if name in ("sin", "cos", "tan", "cot", "sec", "csc", "sinh", "cosh", "tanh", "sech", "csch", "coth"):
-            if abs(first) > 10**6:
-                raise NoValueError("an angle is too large")
-            return getattr(context, _FUNCTIONS[name])(first)
+        if name in _OF_ANGLES and abs(first) > 10**6:
+            raise NoValueError("an angle is too large")
         if name in _FUNCTIONS:
             return getattr(context, _FUNCTIONS[name])(first)
         match name:
@@ -411,10 +410,5 @@ class _Values:
         return self._power(base, self.context.mpf(1) / whole)
 
 
-_FUNCTIONS = {
-    "sin": "sin", "cos": "cos", "tan": "tan", "cot": "cot", "sec": "sec", "csc": "csc", "sinh": "sinh", "cosh": "cosh",
-    "tanh": "tanh", "sech": "sech", "csch": "csch", "coth": "coth",
-    "arcsin": "asin", "arccos": "acos", "arctan":
-    "atan", "arccot": "acot", "arcsec": "asec",
-    "arccsc": "acsc",
-}  # fmt: skip
+_OF_ANGLES = frozenset((*TRIGONOMETRIC, "sinh", "cosh", "tanh", "sech", "csch", "coth"))
+_FUNCTIONS = {name: name for name in _OF_ANGLES} | {f"arc{name}": f"a{name}" for name in TRIGONOMETRIC}
