@@ -16,7 +16,7 @@ test: $(VENV)/.dev  ## the quick suite, lint and types
 	$(BIN)/python -m pytest -n logical --maxprocesses 8 --dist loadfile
 
 test-slow: $(VENV)/.dev  ## what takes minutes or a real model
-	$(BIN)/python -m pytest -m "slow and not gpu and not net" --timeout=3600
+	$(BIN)/python -m pytest -m "slow and not gpu and not net"
 
 docs: $(VENV)/.docs  ## the site, in site/; a broken link fails
 	$(BIN)/python scripts/reference.py --check

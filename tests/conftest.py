@@ -13,6 +13,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: more threads in ea
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give a slow test an hour: it may share its cores, and the quick tests' limit would say that it hangs."""
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(3600))
+
+
 def folder_or_skip(variable: str, fallback: Path) -> Path:
     path = Path(os.environ.get(variable, fallback))
     if not path.is_dir():

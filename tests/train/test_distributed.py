@@ -18,7 +18,7 @@ from mathstrap.train import checkpoints as kept
 from mathstrap.train.sft import train
 from mathstrap.train.watch import read_curve
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 CHILD = """
 import json, os, signal, sys

@@ -15,7 +15,7 @@ from mathstrap.train.sft import train
 from trained_apart import curve_of, run_child
 
 # Minutes on two cores to itself, a quarter of an hour beside other work.
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = pytest.mark.slow
 
 
 def recipe_for(data_path: Path, out: Path, method: str, **changes) -> TrainRecipe:

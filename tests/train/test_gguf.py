@@ -143,7 +143,6 @@ def test_the_embedded_model_goes_there_and_back(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("method", ["full", "lora", "qlora"])
 def test_a_student_of_the_embedded_model_can_teach(data_path, tmp_path, method):
     from transformers import AutoTokenizer
