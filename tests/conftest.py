@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one worker a core: more threads in each would wait for one another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Images of containers often forbid Python to keep what it compiles. The tests start hundreds of processes, each of
+# which would compile every module that it imports: a third of what a short command costs.
+sys.dont_write_bytecode = os.environ.pop("PYTHONDONTWRITEBYTECODE", None) is None and sys.dont_write_bytecode
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

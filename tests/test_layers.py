@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "mathstrap"
@@ -48,14 +49,30 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in sorted(SOURCE.rglob("*.py"))}
 
 
+@cache
+def imports_of(path: Path) -> list[ast.Import | ast.ImportFrom]:
+    """Return the imports of a file, those inside functions too. Expressions hold none and are not walked."""
+    found: list[ast.Import | ast.ImportFrom] = []
+    blocks = [ast.parse(path.read_text(encoding="utf-8")).body]
+    while blocks:
+        for node in blocks.pop():
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                found.append(node)
+            blocks += [getattr(node, name, []) for name in ("body", "orelse", "finalbody", "handlers", "cases")]
+    return found
+
+
+def top_level(nodes: list[ast.Import | ast.ImportFrom]) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in nodes if node.col_offset == 0]
+
+
 def imported_modules(path: Path, *, whole: bool) -> dict[str, int]:
     """Return the modules of the package that a file imports, by line; `whole` looks inside functions too.
 
     Imports for the type checker count: a circle of types is a circle to a reader.
     """
     found: dict[str, int] = {}
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree) if whole else tree.body:
+    for node in imports_of(path) if whole else top_level(imports_of(path)):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0] == "mathstrap":
             for alias in node.names:
                 below = f"{node.module}.{alias.name}"
@@ -116,7 +133,7 @@ def test_heavy_libraries_are_imported_inside_the_functions_that_need_them():
     for module, path in MODULES.items():
         if module in LAZY:
             continue
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        for node in top_level(imports_of(path)):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             wrong += [f"{path.relative_to(SOURCE)}: {name}" for name in names if name.split(".")[0] in HEAVY]

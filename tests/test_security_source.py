@@ -18,12 +18,18 @@ PLUGINS, WEIGHTS = "plugins.py", "hub/weights.py"
 
 
 @cache
+def nodes() -> list[tuple[Path, ast.AST]]:
+    """Return every node of every module, with the file it stands in."""
+    paths = sorted(SOURCE.rglob("*.py"))
+    return [(path, node) for path in paths for node in ast.walk(ast.parse(path.read_text()))]
+
+
+@cache
 def calls() -> list[tuple[str, ast.Call, str]]:
     """Return (module and line, call, dotted name of what is called)."""
     return [
         (f"{path.relative_to(SOURCE)}:{node.lineno}", node, ast.unparse(node.func))
-        for path in sorted(SOURCE.rglob("*.py"))
-        for node in ast.walk(ast.parse(path.read_text()))
+        for path, node in nodes()
         if isinstance(node, ast.Call)
     ]
 
@@ -40,11 +46,10 @@ def test_no_text_is_run() -> None:
 
 def test_nothing_that_unpickles_is_imported() -> None:
     found = []
-    for path in sorted(SOURCE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            found += [f"{path.name}: {name}" for name in names if name.split(".")[0] in BARRED_MODULES]
+    for path, node in nodes():
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        found += [f"{path.name}: {name}" for name in names if name.split(".")[0] in BARRED_MODULES]
     assert not found
 
 
