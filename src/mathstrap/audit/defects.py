@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import wraps
 
 import msgspec
@@ -296,7 +297,11 @@ def contradicts_steps(row: AuditRow) -> str | None:
     last result and occur nowhere else.
     """
     result = row.reasoning.last_result
-    stated = as_fraction(row.stated) if row.stated else None
+    text = row.stated or ""
+    # A whole number by a short way: most answers are one, and equal to the last result.
+    stated = Fraction(int(text)) if text.isdecimal() and len(text) < 20 else as_fraction(text) if text else None
+    if result == stated:
+        return None
     if result is None or stated is None or stated <= 0 or result <= 0 or abs(result - stated) < 1:
         return None
     ratio = max(result / stated, stated / result)

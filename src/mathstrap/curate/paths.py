@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from mathstrap.curate.formulas import false_formulas
 from mathstrap.curate.wording import words
-from mathstrap.steps.algebra import false_derivations, num_equations
+from mathstrap.steps.algebra import false_derivations
 from mathstrap.steps.check import early_rounding, false_steps, uses_own_arithmetic
 from mathstrap.steps.expression import value_of
 from mathstrap.steps.listing import claims_wrong_output, listings
@@ -35,8 +35,7 @@ class Reasoning:
     none: two solutions with the same path reason alike, whatever their words (RFT, arXiv 2308.01825). `false` lists the
     false equations as written; an equation that cannot be evaluated is not false. `outputs` lists programs whose output
     differs from the solution's, as "prints 3, claims 2"; `num_calculations` counts the calculations read, in programs
-    too, or the equations in letters where there are none. `last_result` is the number that the last `<<...>>`
-    calculation ends in.
+    too. `last_result` is the number that the last `<<...>>` calculation ends in.
     """
 
     path: tuple[str, ...]
@@ -56,7 +55,7 @@ def read_reasoning(text: str, question: str = "") -> Reasoning:
     derived = false_derivations(text, question)
     if derived and not uses_own_arithmetic(text, question):
         false += derived
-    rounded = early_rounding(noted or plain, text)
+    rounded = early_rounding(noted or plain, text) if "." in text else ""
     num_calculations = len(noted) + len(plain) + sum(program.num_calculations for program in programs)
     if rounded:
         false.append(rounded)
@@ -69,7 +68,7 @@ def read_reasoning(text: str, question: str = "") -> Reasoning:
             if claims_wrong_output(program)
         ),
         last_result=_result(noted[-1]) if noted else None,
-        num_calculations=num_calculations or num_equations(text),
+        num_calculations=num_calculations,
     )
 
 

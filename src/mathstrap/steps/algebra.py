@@ -56,8 +56,11 @@ LETTERS = regex(r"[A-Za-z]+")
 ABSOLUTE = regex(r"\|([^|=]{1,60})\|")
 # A single letter, or behind the sign a named quantity, near an equals sign: without one nothing is derived.
 NEAR = 17
-LETTER = regex(r"(?<![A-Za-z\\])[A-Za-z](?![A-Za-z'’])")
-LETTER_OR_NAME = regex(r"(?<![A-Za-z\\])(?:[A-Za-z](?![A-Za-z'’])|[A-Z][a-z]{2})")
+# `a` and `I` are words unless they are beside a sign or a number.
+LETTER = regex(
+    r"(?<![A-Za-z\\])(?:[b-zB-HJ-Z](?![A-Za-z'’])|[aAI](?=\s?(?:[-+*/^)_&]|\Z))|(?<=\d)[aAI](?![A-Za-z'’]))"
+)
+LETTER_OR_NAME = regex(LETTER.pattern + r"|(?<![A-Za-z\\])(?:[aAI]\s?[-+*/^=)]|[A-Z][a-z]{2})")
 ALIGN = regex(r"\\(?:begin|end)\{align(?:ed|\*)?\}")
 SIGNS = regex(r"\\(?:pm|mp)(?![a-z])")
 # Commands and signs whose meaning is not arithmetic in one letter.
@@ -85,7 +88,7 @@ NO_LETTERS: frozenset[str] = frozenset()
 
 def false_derivations(text: str, question: str = "") -> list[str]:
     """Return the steps in letters that are false, each once: `2x = 8, then x = 5`, `(x+1)(x+2) = x^2+3x+3`."""
-    if "=" not in text or not _has_letter_equation(text[:MAX_TEXT]):
+    if text.count("=") < 2 or not _has_letter_equation(text[:MAX_TEXT]):
         return []
     text = _with_letters(text[:MAX_TEXT])
     false: list[str] = []
@@ -132,11 +135,12 @@ def num_equations(text: str) -> int:
 
 def _has_letter_equation(text: str) -> bool:
     """Say whether a letter stands near an equals sign; cheap, because most texts end here."""
-    sides = text.split("=")
-    return any(
-        LETTER.search(left, max(0, len(left) - NEAR)) is not None or LETTER_OR_NAME.search(right, 0, NEAR) is not None
-        for left, right in pairwise(sides)
-    )
+    for left, right in pairwise(text.split("=")):
+        before = left[-NEAR:].rpartition("\n")[2]
+        after = right[:NEAR].partition("\n")[0].partition(">")[0]
+        if LETTER.search(before) is not None or LETTER_OR_NAME.search(after) is not None:
+            return True
+    return False
 
 
 def _is_given(letters: frozenset[str], question: str) -> bool:
