@@ -164,3 +164,9 @@ def test_edit_distance_agrees_with_the_textbook() -> None:
     for _ in range(500):
         a, b = (rng.choices("abcd", k=rng.randint(0, 12)) for _ in range(2))
         assert edit_distance(a, b) == textbook(a, b)
+
+
+def test_a_calculation_without_marks_at_the_end_leaves_the_last_result_open() -> None:
+    marked = "The bag costs 18-3 = <<18-3=15>>15 dollars."
+    assert read_reasoning(marked).last_result == 15
+    assert read_reasoning(f"{marked}\nEach stick costs 15/30 = $0.50").last_result is None

@@ -67,7 +67,8 @@ def read_reasoning(text: str, question: str = "") -> Reasoning:
             for program in programs
             if claims_wrong_output(program)
         ),
-        last_result=_result(noted[-1]) if noted else None,
+        # A calculation without marks behind the last one with marks ends the steps: <<18-3=15>>15, then 15/30 = $0.50.
+        last_result=_result(noted[-1]) if noted and "=" not in text[text.rfind(">>") :] else None,
         num_calculations=num_calculations,
     )
 
