@@ -166,7 +166,9 @@ def messages_row(pair: TrainingPair, options: DataOptions) -> Row:
 def llama_factory_row(pair: TrainingPair, options: DataOptions) -> Row:
     """Return one list of turns; raises InputError for tools, whose calls LLaMA-Factory takes as turns of their own."""
     if pair.uses_tools:
-        raise InputError(f"{pair.where}: the row has tools, which are not written for LLaMA-Factory. Use trl, axolotl.")
+        raise InputError(
+            f"{pair.where}: the row has tools, which are not written for LLaMA-Factory. Export for trl or axolotl."
+        )
     return messages_row(pair, options)
 
 
