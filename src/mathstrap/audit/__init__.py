@@ -60,6 +60,16 @@ class AuditOptions:
     reader: ReaderOptions | None = None
     label: str = ""
 
+    def __post_init__(self) -> None:
+        known = [*DEFECTS, *([READER] if self.reader is not None else [])]
+        for name in (*self.drop, *self.keep, *self.skip):
+            if name == READER and self.reader is None:
+                raise InputError("audit: only a reader's verdict can drop rows as reader. Name a reader (--reader).")
+            if name not in known:
+                raise InputError(f'audit: no such defect "{name}".{suggest(name, known)}')
+        if self.questions_only and self.reader is not None:
+            raise InputError("audit: a reader checks answers, and only questions are audited. Leave out one of them.")
+
     @property
     def dropping(self) -> frozenset[str]:
         """The defects for which a row is dropped."""
@@ -106,14 +116,6 @@ def audit(
                            progress=progress, backend=backend, listener=listener)  # fmt: skip
             return msgspec.structs.replace(report, source="rows")
     source = str(source)
-    known = [*DEFECTS, *([READER] if options.reader is not None else [])]
-    for name in (*options.drop, *options.keep, *options.skip):
-        if name == READER and options.reader is None:
-            raise InputError("audit: only a reader's verdict can drop rows as reader. Name a reader (--reader).")
-        if name not in known:
-            raise InputError(f'audit: no such defect "{name}".{suggest(name, known)}')
-    if options.questions_only and options.reader is not None:
-        raise InputError("audit: a reader checks answers, but only questions are audited. Leave out one of the two.")
     seeds_options = SeedsOptions(source=source)
     sample = _first_row(seeds_options)
     label = Label.parse(options.label) if options.label else None
