@@ -286,11 +286,16 @@ def test_a_small_student_is_trained(command, scratch, tmp_path):
     pytest.importorskip("torch", reason="mathstrap[train] is not installed")
     folder = tmp_path / "scratch"
     shutil.copytree(scratch, folder, symlinks=True)
+    before = sorted(folder.iterdir())
     began = time.monotonic()
     done = subprocess.run(
         [*shlex.split(command, comments=True), "max_steps=1", "global_batch=4", "data.validation=0", "epochs=1"],
         cwd=folder, env=command_line(tmp_path), capture_output=True, text=True, timeout=900,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    assert "became" in done.stdout
+    if "--dry-run" in command:
+        assert "by estimate" in done.stdout
+        assert sorted(folder.iterdir()) == before
+    else:
+        assert "became" in done.stdout
     print(f"{command}: {time.monotonic() - began:.0f} s")
