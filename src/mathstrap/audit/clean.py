@@ -90,7 +90,7 @@ class SourceRows:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sifted:
+class CleanedCounts:
     """The counts of a cleaned file: rows read, without a question, dropped, kept."""
 
     num_rows: int
@@ -106,7 +106,7 @@ def dedup_file(
     known: Duplicates | None = None,
     out: Path | None = None,
     dropped_out: Path | None = None,
-) -> tuple[Duplicates, Sifted]:
+) -> tuple[Duplicates, CleanedCounts]:
     """Find the questions of a file that repeat earlier ones and write the other rows; `known` replaces the search.
 
     Ids are line numbers. Raises InputError if `known` comes from another file or other options.
@@ -138,7 +138,7 @@ def decontaminate_file(
     dropped_out: Path | None = None,
     matches_out: Path | None = None,
     on_match: Callable[[Match], None] | None = None,
-) -> tuple[Certificate, Sifted]:
+) -> tuple[Certificate, CleanedCounts]:
     """Compare a file's questions with test sets and write the rows that stay.
 
     The baseline is the questions of `seeds`, else the file's own distinct original questions, else nothing.
@@ -204,7 +204,7 @@ def _derived_questions(source: SourceRows) -> Iterator[tuple[str, str]]:
             yield f"{_seed_key(text_of(row, source.columns.original) or question)}/{line}", question
 
 
-def sift(source: SourceRows, reasons: Mapping[int, str], out: Path | None, dropped_out: Path | None) -> Sifted:
+def sift(source: SourceRows, reasons: Mapping[int, str], out: Path | None, dropped_out: Path | None) -> CleanedCounts:
     """Write the rows without a reason to `out` and the others to `dropped_out`, each file whole or not at all."""
     kept = dropped = 0
     with ExitStack() as stack:
@@ -217,4 +217,4 @@ def sift(source: SourceRows, reasons: Mapping[int, str], out: Path | None, dropp
                 stay.write(msgspec.json.encode(row) + b"\n")
             if go is not None and reason:
                 go.write(msgspec.json.encode({"line": line, "reasons": [reason], "row": row}) + b"\n")
-    return Sifted(num_rows=source.num_rows, bad_rows=len(source.bad), dropped=dropped, kept=kept)
+    return CleanedCounts(num_rows=source.num_rows, bad_rows=len(source.bad), dropped=dropped, kept=kept)

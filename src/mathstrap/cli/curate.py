@@ -13,7 +13,7 @@ from mathstrap.errors import InputError, counted, suggest
 
 if TYPE_CHECKING:
     from mathstrap.audit import AuditReport, ReaderOptions, Seed
-    from mathstrap.audit.clean import Sifted
+    from mathstrap.audit.clean import CleanedCounts
     from mathstrap.audit.compare import LabelScores, SecondReading
     from mathstrap.curate.certificate import Certificate
     from mathstrap.curate.decontaminate import TestSetIndex
@@ -264,7 +264,7 @@ def show_progress(num_rows: int) -> None:
         typer.echo(f"\r{num_rows:,} rows", nl=False, err=True)
 
 
-def print_duplicates(duplicates: Duplicates, sifted: Sifted, threshold: float) -> None:
+def print_duplicates(duplicates: Duplicates, sifted: CleanedCounts, threshold: float) -> None:
     """Print the duplicates, and how many other thresholds would drop."""
     kinds = {"exact": 0, "near": 0}
     for pair in duplicates.pairs:
@@ -278,7 +278,7 @@ def print_duplicates(duplicates: Duplicates, sifted: Sifted, threshold: float) -
             typer.echo(f"  threshold {other:<5g} drops {len(duplicates.dropped(other)):>9,}{mark}")
 
 
-def print_certificate(record: Certificate, sifted: Sifted) -> None:
+def print_certificate(record: Certificate, sifted: CleanedCounts) -> None:
     """Print the certificate as a table."""
     from rich.table import Table
 

@@ -72,6 +72,8 @@ UNKNOWN = regex(
 )
 # Words that list one equation beside another.
 OTHER_CASE = regex(r"\b(?:or|and)\b")
+
+
 class Formula(msgspec.Struct, frozen=True):
     """An equation: its sides in plain signs, none if it is not understood; its letters; its place in the text."""
 
