@@ -29,9 +29,10 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def shipped() -> set[str]:
-    """Every file of the package as it lies in the source tree."""
-    files = (path for path in SOURCE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {f"mathstrap/{path.relative_to(SOURCE).as_posix()}" for path in files}
+    """Every file of the package, and of the one that verifiers imports, as it lies in the source tree."""
+    folders = (SOURCE, SOURCE.parent / "mathstrap_env")
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(SOURCE.parent).as_posix() for path in files if "__pycache__" not in path.parts}
 
 
 @pytest.mark.slow
