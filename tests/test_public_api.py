@@ -20,7 +20,8 @@ IMPORT = re.compile(r"^\s*from (mathstrap[\w.]*) import (\([^)]*\)|[^\n#]+)", re
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *(path for path in sorted(ROOT.glob("examples/*")) if path.is_file())]
+    examples = (path for path in sorted(ROOT.glob("examples/*")) if path.is_file())
+    return [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *examples]
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in PUBLIC.items() for name in names])
