@@ -11,6 +11,7 @@ from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -267,16 +268,17 @@ def export_file(
     from collections import Counter
 
     skipped: Counter[str] = Counter()
-    # A file that cannot be read is refused at its first row, before a folder is made for what cannot be written.
-    next(iter(groups_in(path, fields)), None)
-    folder.mkdir(parents=True, exist_ok=True)
     held_out: frozenset[str] = frozenset()
     if validation_share:
         from mathstrap.curate.mix import split
 
         ids = [group.seed for group in groups_in(path, fields)]
         held_out = split(ids, validation_share, rng_seed=rng_seed).validation
-    exported = write_groups(groups_in(path, fields, left_out=skipped), plans, folder, held_out=held_out)
+    groups = groups_in(path, fields, left_out=skipped)
+    # A file that cannot be read is refused here, before a folder is made for what cannot be written.
+    first = list(islice(groups, 1))
+    folder.mkdir(parents=True, exist_ok=True)
+    exported = write_groups(chain(first, groups), plans, folder, held_out=held_out)
     for each in exported.values():
         each.left_out.update(skipped)
     noted = record_exports(folder, exported, plans, validation_share)
