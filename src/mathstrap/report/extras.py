@@ -160,4 +160,3 @@ def _read(run: RunDir, name: str, key: str, kind: type[T]) -> tuple[list[T], str
         return [], ""
 
 
-

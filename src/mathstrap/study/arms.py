@@ -64,7 +64,7 @@ class Pool:
 def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], token_limit: int | None = None) -> Pool:
     """Return the samples of a finished run, and what each arm cost; None leaves the costs out.
 
-    With a `token_limit` above 0, an arm has the samples alone that so many of the teacher's tokens pay for.
+    With a `token_limit` above 0, an arm has only the samples that this many of the teacher's tokens pay for.
 
     Raises InputError where an arm would be empty.
     """
