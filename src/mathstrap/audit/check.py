@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, always, is_mask_irrelevant, statements
+from mathstrap.audit.defects import COMMAND, DEFECTS, AuditRow, Defect, is_mask_irrelevant, statements
 from mathstrap.audit.unmask import BACKWARD, find_hidden
 from mathstrap.curate.decontaminate import Match, TestSetIndex
 from mathstrap.curate.paths import read_reasoning
@@ -32,8 +32,6 @@ BACKWARD_TYPES = regex(r"FOBAR|_SV$|self_verification", re.IGNORECASE)
 
 
 Value = TypeVar("Value")
-Find = Callable[[AuditRow], str | None]
-Applies = Callable[[AuditRow], bool]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,24 +181,20 @@ def named(matches: list[Match], index: TestSetIndex) -> str:
 
 
 @lru_cache(maxsize=8)
-def _detectors(skip: frozenset[str]) -> tuple[tuple[str, Find, Applies | None], ...]:
-    """Return the detectors that are run, each with its test of a row; None where every row can be judged."""
-    return tuple(
-        (name, defect.find, None if defect.applies is always else defect.applies)
-        for name, defect in DEFECTS.items()
-        if name not in skip
-    )
+def _detectors(skip: frozenset[str]) -> tuple[tuple[str, Defect], ...]:
+    """Return the detectors that are run."""
+    return tuple((name, defect) for name, defect in DEFECTS.items() if name not in skip)
 
 
 def check_row(row: AuditRow, facts: Facts) -> Checked:
     """Run every detector that applies to a row and return the findings."""
     look_up(row, facts)
     findings, judged = [], []
-    for name, find, applies in _detectors(facts.skip):
-        if applies is not None and not applies(row):
+    for name, defect in _detectors(facts.skip):
+        if not defect.applies(row):
             continue
         judged.append(name)
-        detail = find(row)
+        detail = defect.find(row)
         if detail is not None:
             findings.append(Finding(name, detail))
     path_key = None

@@ -9,15 +9,16 @@ import re
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
-from itertools import product
+from itertools import islice, product
 
 from mathstrap.patterns import regex
 from mathstrap.steps.algebra import SPAN
 from mathstrap.steps.check import TAKEN_BACK
 from mathstrap.verify.decide.effort import EffortError, begin
 from mathstrap.verify.decide.floats import float_value
-from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, PlusMinus, Pow, symbols
+from mathstrap.verify.read.nodes import Add, Call, Mul, Node, Num, PlusMinus, Pow, children, rebuild, symbols
 from mathstrap.verify.read.parse import parse
+from mathstrap.verify.read.words import TRIGONOMETRIC
 
 # Limits on hostile text.
 MAX_TEXT = 20_000
@@ -52,7 +53,6 @@ DIGIT = regex(r"\d")
 # A letter of its own is a variable, with which a side has no value.
 LETTER = regex(r"(?<![\\A-Za-z])[A-Za-z](?![A-Za-z])")
 DECIMAL = regex(r"\.\d")
-TRIGONOMETRIC = frozenset(("sin", "cos", "tan", "cot", "sec", "csc"))
 
 
 def false_formulas(text: str) -> list[str]:
@@ -164,29 +164,17 @@ def _in_units(node: Node) -> list[Node]:
 
 
 def _parts(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, Add):
-        return node.terms
-    if isinstance(node, Mul):
-        return node.factors
-    if isinstance(node, Pow):
-        return (node.base, node.exponent)
-    return node.args if isinstance(node, Call) else ()
+    """Return the parts of a calculation; the signs and angles inside other structures are left as they are."""
+    return children(node) if isinstance(node, Add | Mul | Pow | Call) else ()
 
 
 def _with_parts(node: Node, choices: list[list[Node]]) -> list[Node]:
     """Return the expression for every choice of its parts, at most MAX_READINGS."""
     if all(len(choice) == 1 for choice in choices):
         return [node]
-    found: list[Node] = []
-    for parts in product(*choices):
-        if len(found) >= MAX_READINGS:
-            break
-        if isinstance(node, Add):
-            found.append(Add(terms=parts))
-        elif isinstance(node, Mul):
-            found.append(Mul(factors=parts))
-        elif isinstance(node, Pow):
-            found.append(Pow(base=parts[0], exponent=parts[1]))
-        elif isinstance(node, Call):
-            found.append(Call(name=node.name, args=parts))
-    return found
+
+    def with_choice(parts: tuple[Node, ...]) -> Node:
+        left = iter(parts)
+        return rebuild(node, lambda _: next(left))
+
+    return [with_choice(parts) for parts in islice(product(*choices), MAX_READINGS)]

@@ -159,10 +159,9 @@ def _false_expansions(formula: Formula, previous: Formula | None) -> Iterator[st
     for left, right in pairwise(sides[1:]):
         if is_wrong_expansion(left, right):
             yield f"{left} = {right}"
-    if len(sides) > 2 and sides[0] not in formula.letters:
-        yield from (f"{left} = {right}" for left, right in pairwise(sides) if is_wrong_multiple(left, right))
-    elif len(sides) > 2:
-        yield from (f"{left} = {right}" for left, right in pairwise(sides[1:]) if is_wrong_multiple(left, right))
+    if len(sides) > 2:
+        chain = sides[1:] if sides[0] in formula.letters else sides
+        yield from (f"{left} = {right}" for left, right in pairwise(chain) if is_wrong_multiple(left, right))
     if previous is None or len(sides) != 2 or len(previous.sides) != 2:
         return
     for here, other in ((0, 1), (1, 0)):
@@ -192,10 +191,8 @@ def is_wrong_expansion(left: str, right: str) -> bool:
     if len(letters) > 1 and 5 * num_terms(trees[1]) < 3 * num_terms(trees[0]):
         return False
     known = dict(zip(sorted(letters), POINTS, strict=False))
-    try:
-        return compute(trees[0], known) != compute(trees[1], known)
-    except NoArithmeticError:
-        return False
+    first, second = _value(left, known), _value(right, known)
+    return first is not None and second is not None and first != second
 
 
 def _false_rewriting(previous: Formula, formula: Formula, gap: str) -> str:
@@ -225,24 +222,14 @@ def _false_rewriting(previous: Formula, formula: Formula, gap: str) -> str:
     is_solved = name in previous.letters and name not in letters and letters == previous.letters - {name}
     if not is_solved or len(previous.letters) < 2 or earlier_name in previous.letters:
         return ""
-    tree = _tree(right)
-    try:
-        value = compute(tree, point) if tree is not None else Fraction(0)
-    except NoArithmeticError:
-        return ""
-    return shown if tree is not None and _differ(earlier_name, earlier, {**point, name: value}) else ""
+    value = _value(right, point)
+    return shown if value is not None and _differ(earlier_name, earlier, {**point, name: value}) else ""
 
 
 def _differ(left: str, right: str, known: Known) -> bool:
     """Say whether two expressions have exact values at a point, and different ones."""
-    first, second = _tree(left), _tree(right)
-    if first is None or second is None:
-        return False
-    try:
-        values = compute(first, known), compute(second, known)
-    except NoArithmeticError:
-        return False
-    return all(isinstance(value, Fraction) for value in values) and values[0] != values[1]
+    first, second = _value(left, known), _value(right, known)
+    return isinstance(first, Fraction) and isinstance(second, Fraction) and first != second
 
 
 def is_wrong_multiple(left: str, right: str) -> bool:
@@ -253,16 +240,10 @@ def is_wrong_multiple(left: str, right: str) -> bool:
     ratios = []
     for turn in range(3):
         known = dict(zip(sorted(letters), POINTS[turn:] + POINTS[:turn], strict=False))
-        trees = _tree(left), _tree(right)
-        if trees[0] is None or trees[1] is None:
+        first, second = _value(left, known), _value(right, known)
+        if not isinstance(first, Fraction) or not isinstance(second, Fraction) or not second:
             return False
-        try:
-            values = compute(trees[0], known), compute(trees[1], known)
-        except NoArithmeticError:
-            return False
-        if not all(isinstance(value, Fraction) for value in values) or not values[1]:
-            return False
-        ratios.append(Fraction(values[0]) / Fraction(values[1]))
+        ratios.append(first / second)
     return len(set(ratios)) == 1 and ratios[0] != 1
 
 
@@ -380,12 +361,13 @@ def _tree(text: str) -> Node | None:
     return parsed[0] if parsed is not None and not parsed[1] else None
 
 
-def _at(text: str, letter: str, value: Fraction | float) -> Fraction | float | None:
+def _value(text: str, known: Known) -> Fraction | float | None:
+    """Return the value of one side at a point; None where it is not understood or has none."""
     tree = _tree(text)
     if tree is None:
         return None
     try:
-        return compute(tree, {letter: value})
+        return compute(tree, known)
     except (NoArithmeticError, OverflowError, ZeroDivisionError):
         return None
 
@@ -398,7 +380,7 @@ def solutions(formula: Formula) -> list[Fraction | float]:
     if _is_solved(formula):
         found: list[Fraction | float] = []
         for sign in "+-" if "±" in formula.sides[1] else "+":
-            value = _at(formula.sides[1].replace("±", sign), letter, 0)
+            value = _value(formula.sides[1].replace("±", sign), {letter: 0})
             if value is None:
                 return []
             found.append(value)
@@ -416,7 +398,7 @@ def solutions(formula: Formula) -> list[Fraction | float]:
 
 
 def _gap(sides: tuple[str, ...], letter: str, value: Fraction | float) -> Fraction | float | None:
-    left, right = (_at(side, letter, value) for side in sides[:2])
+    left, right = (_value(side, {letter: value}) for side in sides[:2])
     return None if left is None or right is None else left - right
 
 
@@ -426,7 +408,7 @@ def holds(formula: Formula, value: Fraction | float, *, has_decimals: bool = Fal
     if "±" in formula.shown:
         values = solutions(formula)
         return any(_is_near(first, value, value, has_decimals=has_decimals) for first in values) if values else None
-    left, right = (_at(side, letter, value) for side in formula.sides[:2])
+    left, right = (_value(side, {letter: value}) for side in formula.sides[:2])
     if left is None or right is None or len(formula.sides) != 2:
         return None
     return _is_near(left, right, value, has_decimals=has_decimals)
