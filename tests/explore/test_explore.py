@@ -98,6 +98,16 @@ def test_nothing_new_changes_nothing(tmp_path):
     assert not refresh(run, tmp_path / "x.sqlite")
 
 
+def test_an_explorer_that_was_stopped_before_its_last_indexes_makes_them_at_the_next_start(tmp_path):
+    run, path = RunDir.read(synthetic_run(tmp_path / "run", 4)), tmp_path / "x.sqlite"
+    assert refresh(run, path)
+    with sqlite3.connect(path, isolation_level=None) as connection:
+        connection.execute("drop index answers_tier")
+        connection.execute("delete from about where name = 'indexed'")
+    assert not refresh(run, path)
+    assert rows(path, "select 1 from sqlite_master where name = 'answers_tier'")
+
+
 def test_a_going_run_is_followed_reply_by_reply_and_graded_when_the_verdicts_come(tmp_path):
     made = make(12)
     late = made.replies[20:]

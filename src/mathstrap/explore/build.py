@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain, islice
 from pathlib import Path
@@ -19,15 +21,15 @@ import msgspec
 
 from mathstrap.explore.follow import look, remember, script, seen_before, states, tail
 from mathstrap.explore.questions import UNKNOWN, FamilyFacts, Seeds, add_drafts, load_questions, seeds_of
-from mathstrap.explore.schema import INDEXES, TABLES
+from mathstrap.explore.schema import FILTER_INDEXES, INDEXES, QUESTION_INDEXES, TABLES
 from mathstrap.explore.summary import write_summary
 from mathstrap.files.append_log import open_for_writing
 from mathstrap.files.private import private_folder
 from mathstrap.files.rundir import RunDir
 from mathstrap.stats import count_steps, method_of
-from mathstrap.types import Reject, Sample, Verdict, is_check, problem_of, root_of
+from mathstrap.types import Reject, Verdict, is_check, problem_of, root_of
 
-VERSION = "8"
+VERSION = "9"
 DERIVED = ("problems", "verdicts", "draws", "rejects", "samples")
 LARGE_BYTES = 32 << 20  # of replies, read in about three seconds; a larger run is shown while it loads
 FIRST_PART = 5_000  # replies; each further part is three times as large, because each shown part counts all rows again
@@ -36,7 +38,7 @@ MAX_CELL = 500
 MAX_THOUGHT = 20_000  # characters, the most that a page shows of one text
 
 
-class GradedDraw(msgspec.Struct, frozen=True):
+class GradedDraw(msgspec.Struct, frozen=True, gc=False):
     """The fields that the explorer needs of a graded draw of an evaluation."""
 
     id: str
@@ -45,6 +47,17 @@ class GradedDraw(msgspec.Struct, frozen=True):
     tier: str = ""
     got: str = ""
     expected: str = ""
+
+
+class Chosen(msgspec.Struct, frozen=True, gc=False):
+    """The only field that the explorer needs of a sample."""
+
+    id: str
+
+
+# What the derived files say of an answer: outcome, reason, kept, tier, got and expected, as the table has them.
+Grade = tuple[str, str, str, str, str, str]
+UNGRADED: Grade = ("not graded", "", "no", "", "", "")
 
 
 def database_path(run: Path, cache: Path) -> Path:
@@ -107,6 +120,7 @@ def refresh(run: RunDir, path: Path) -> bool:
             # Pages that show a complete version keep showing it until the new one is complete.
             fill(connection, run, replies, in_parts="reading" in seen)
         elif not _follow(connection, replies, seen) and seen.get("flags") == states({"flags": flags}):
+            _index_filters(connection, seen)  # an explorer that was stopped while it made them
             return False
         _load_flags(connection, run)
         write_summary(connection)
@@ -114,7 +128,24 @@ def refresh(run: RunDir, path: Path) -> bool:
         remember(connection, "flags", states({"flags": flags}))
         remember(connection, "version", VERSION)
         next_revision(connection)
+        _index_filters(connection, seen_before(connection))
         return True
+
+
+def _index_filters(connection: sqlite3.Connection, seen: dict[str, str]) -> None:
+    """Make the indexes that pages can do without, once for each filling of the tables."""
+    if "indexed" in seen:
+        return
+    script(connection, FILTER_INDEXES)
+    analyse(connection)
+    connection.execute("pragma wal_checkpoint(truncate)")
+    remember(connection, "indexed", "yes")
+
+
+def analyse(connection: sqlite3.Connection) -> None:
+    """Have SQLite look at the values of each index, by which it chooses among them."""
+    connection.execute("pragma analysis_limit = 1000")
+    connection.execute("analyze")
 
 
 def next_revision(connection: sqlite3.Connection) -> None:
@@ -149,9 +180,14 @@ def fill(connection: sqlite3.Connection, run: RunDir, replies: dict[str, Path], 
     with connection:  # commits, or rolls back on any exception
         connection.execute("begin")
         make_tables(connection)
-        seeds = load_questions(connection, run, replies["rewrite"])
+        seeds = load_questions(connection, run)
         drafted = add_drafts(connection, replies["rewrite"], 0, seeds)
-        _stage_derived(connection, run)
+        _insert_rejects(connection, run)
+        with ThreadPoolExecutor(1) as pool:  # SQLite leaves the interpreter to the other thread meanwhile
+            reading = pool.submit(grades_of, run)
+            script(connection, QUESTION_INDEXES)
+            connection.execute("insert into questions_fts(questions_fts) values ('rebuild')")
+            grades = reading.result()
         # The newest reply to a request counts, so inserts replace rows and need the index from the start.
         connection.execute("create unique index answers_id on answers(id)")
         size = look(replies["solve"]).size
@@ -163,28 +199,17 @@ def fill(connection: sqlite3.Connection, run: RunDir, replies: dict[str, Path], 
 
         if in_parts:
             connection.execute("create index answers_seed on answers(seed)")  # family pages need it while rows load
-        offset = _insert_answers(connection, replies["solve"], 0, seeds, show if in_parts else None)
+        offset = _insert_answers(connection, replies["solve"], 0, seeds, grades, show=show if in_parts else None)
         connection.execute("delete from about where name = 'reading'")
         remember(connection, replies["solve"].name, str(offset))
         remember(connection, replies["rewrite"].name, str(drafted))
         _insert_unanswered(connection, run, seeds)
-        script(connection, COUNT_ANSWERS)
         script(connection, INDEXES)
-        connection.execute("insert into questions_fts(questions_fts) values ('rebuild')")
+        script(connection, COUNT_ANSWERS)
         connection.execute("insert into answers_fts(answers_fts) values ('rebuild')")
-    connection.execute("pragma analysis_limit = 1000")
-    connection.execute("analyze")
-    connection.execute("pragma wal_checkpoint(truncate)")
+    analyse(connection)
 
 
-STAGING = """
-drop table if exists temp.graded;
-drop table if exists temp.chosen;
-drop table if exists temp.fallen;
-create temp table graded (id text primary key, outcome, reason, tier, got, expected) without rowid;
-create temp table chosen (id text primary key) without rowid;
-create temp table fallen (id text primary key, reason) without rowid
-"""
 COUNT_ANSWERS = """
 drop table if exists temp.counted;
 create temp table counted (problem text primary key, n, c, k) without rowid;
@@ -194,27 +219,36 @@ update questions set answers = n, correct = c, kept = k from counted where count
 """
 
 
-def _stage_derived(connection: sqlite3.Connection, run: RunDir) -> None:
-    """Load verdicts, kept ids and rejects into temporary tables that answers are joined with by id."""
-    script(connection, STAGING)
-    verdicts = run.read_records("verdicts", Verdict) if run.has("verdicts") else ()
-    draws = run.read_records("draws", GradedDraw) if run.has("draws") else ()
-    graded: Iterator[tuple[str, Verdict | GradedDraw]] = chain(
-        ((row.candidate, row) for row in verdicts), ((row.id, row) for row in draws)
-    )
-    connection.executemany(
-        "insert or replace into graded values (?, ?, ?, ?, ?, ?)",
-        (
-            (name, row.outcome, row.reason[:MAX_CELL], row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
-            for name, row in graded
-        ),
-    )
-    samples = run.read_records("samples", Sample) if run.has("samples") else ()
-    connection.executemany("insert or replace into chosen values (?)", ((row.id,) for row in samples))
-    rejects = list(run.read_records("rejects", Reject)) if run.has("rejects") else []
-    connection.executemany(
-        "insert or replace into fallen values (?, ?)", ((row.id, row.reason) for row in rejects if "#" in row.id)
-    )
+def grades_of(run: RunDir) -> dict[str, Grade]:
+    """Return what verdicts, graded draws, rejects and samples say of each answer, by its id."""
+    grades: dict[str, Grade] = {}
+    # The answers to one question mostly get the same grade: one tuple for all of them keeps the memory small.
+    same: dict[Grade, Grade] = {}
+
+    def grade(name: str, row: Verdict | GradedDraw) -> None:
+        reason = "" if row.outcome == "correct" else row.reason[:MAX_CELL]
+        found = (row.outcome, reason, "no", row.tier, row.got[:MAX_CELL], row.expected[:MAX_CELL])
+        grades[name] = same.setdefault(found, found)
+
+    for verdict in run.read_records("verdicts", Verdict) if run.has("verdicts") else ():
+        grade(verdict.candidate, verdict)
+    for draw in run.read_records("draws", GradedDraw) if run.has("draws") else ():
+        grade(draw.id, draw)
+    for reject in run.read_records("rejects", Reject) if run.has("rejects") else ():
+        if "#" in reject.id:
+            outcome, _, *rest = grades.get(reject.id, ("rejected", *UNGRADED[1:]))
+            grades[reject.id] = (outcome, reject.reason, *rest)
+    kept: dict[Grade, Grade] = {}
+    for sample in run.read_records("samples", Chosen) if run.has("samples") else ():
+        found = grades.get(sample.id, UNGRADED)
+        if found not in kept:
+            kept[found] = (*found[:2], "yes", *found[3:])
+        grades[sample.id] = kept[found]
+    return grades
+
+
+def _insert_rejects(connection: sqlite3.Connection, run: RunDir) -> None:
+    rejects = run.read_records("rejects", Reject) if run.has("rejects") else ()
     connection.executemany(
         "insert into rejects select ?1, ?2, (select dataset from questions where id = ?2), ?3, ?4, ?5, ?6",
         ((row.id, root_of(row.id), _fallen_method(row), row.stage, row.reason, row.detail) for row in rejects),
@@ -229,16 +263,7 @@ def _method(request: str, facts: FamilyFacts) -> str:
     return method_of(request) if "/" in request else facts.direct
 
 
-_INSERT_ANSWER = """
-insert or replace into answers
-select ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8,
-  coalesce(graded.outcome, case when fallen.reason is null then 'not graded' else 'rejected' end),
-  case when graded.outcome = 'correct' then coalesce(fallen.reason, '') else coalesce(fallen.reason, graded.reason, '')
-  end, case when chosen.id is null then 'no' else 'yes' end,
-  ?9, coalesce(graded.tier, ''), ?10, ?11, ?12, ?13, ?14, ?15, ?16,
-  coalesce(graded.got, ''), coalesce(graded.expected, ''), ?17
-from (select ?1 as id) this left join graded using (id) left join chosen using (id) left join fallen using (id)
-"""
+_INSERT_ANSWER = f"insert or replace into answers values ({', '.join('?' * 23)})"  # noqa: S608 marks only
 
 
 def _insert_answers(
@@ -246,38 +271,43 @@ def _insert_answers(
     path: Path,
     offset: int,
     seeds: Seeds,
+    grades: Mapping[str, Grade],
+    *,
     show: Callable[[int], None] | None = None,
 ) -> int:
     """Insert the replies after `offset` and return the new offset; `show` is called after each part."""
     reached = offset
+
+    @lru_cache(maxsize=10_000)  # the answers to one question stand close together
+    def family(problem: str) -> tuple[str, ...]:
+        """Return the columns that all answers to a question share, from seed to subject."""
+        seed = root_of(problem)
+        facts = seeds.get(seed, UNKNOWN)
+        return seed, problem, facts.dataset, facts.style, _method(problem, facts), facts.level, facts.subject
 
     def rows() -> Iterator[tuple[Any, ...]]:
         nonlocal reached
         for reply, reached in tail(path, offset):  # noqa: B007 the last offset is the result
             if is_check(reply.request):
                 continue
-            seed = root_of(reply.request)
-            facts = seeds.get(seed, UNKNOWN)
-            number = reply.request.rpartition("#")[2]
+            problem, _, number = reply.request.rpartition("#")
             if reply.reasoning:
                 thought = reply.reasoning[:MAX_THOUGHT].encode("utf-8", "replace").decode("utf-8")
                 connection.execute("insert or replace into thoughts values (?, ?)", (reply.request, thought))
             draw = int(number) if number.isascii() and number.isdecimal() and len(number) < 9 else 0
+            outcome, reason, kept, tier, got, expected = grades.get(reply.request, UNGRADED)
             yield (
-                reply.request, seed, problem_of(reply.request), facts.dataset, facts.style,
-                _method(reply.request, facts), facts.level, facts.subject, reply.finish_reason, reply.model, draw,
-                reply.tokens_in, reply.tokens_out, round(reply.seconds, 3), len(reply.text.split()),
-                count_steps(reply.text), reply.text.encode("utf-8", "replace").decode("utf-8"),
+                reply.request, *family(problem or reply.request), outcome, reason, kept, reply.finish_reason, tier,
+                reply.model, draw, reply.tokens_in, reply.tokens_out, round(reply.seconds, 3),
+                len(reply.text.split()), count_steps(reply.text), got, expected,
+                reply.text.encode("utf-8", "replace").decode("utf-8"),
             )  # fmt: skip
 
-    waiting = rows()
-    if show is not None:
-        size, before = FIRST_PART, -1
-        while before != reached:
-            before = reached
-            show(reached)
-            connection.executemany(_INSERT_ANSWER, islice(waiting, size))
-            size *= 3
+    waiting, size = rows(), FIRST_PART
+    while show is not None and (row := next(waiting, None)):
+        show(reached)
+        connection.executemany(_INSERT_ANSWER, chain([row], islice(waiting, size)))
+        size *= 3
     connection.executemany(_INSERT_ANSWER, waiting)
     return reached
 
@@ -309,12 +339,11 @@ def _follow(connection: sqlite3.Connection, replies: dict[str, Path], seen: dict
     seeds = seeds_of(connection, is_evaluation=seen.get("kind") == "evaluation")
     with connection:
         connection.execute("begin")
-        script(connection, STAGING)
         reached = {}
         with _indexed(connection, "questions", "question"):
             reached["rewrite"] = add_drafts(connection, replies["rewrite"], offsets["rewrite"], seeds)
         with _indexed(connection, "answers", "text"):
-            reached["solve"] = _insert_answers(connection, replies["solve"], offsets["solve"], seeds)
+            reached["solve"] = _insert_answers(connection, replies["solve"], offsets["solve"], seeds, {})
         for stage, path in replies.items():
             remember(connection, path.name, str(reached[stage]))
     return reached != offsets
@@ -338,8 +367,5 @@ def _load_flags(connection: sqlite3.Connection, run: RunDir) -> None:
         connection.execute("delete from flags")
         connection.executemany(
             "insert into flags values (?, ?, ?, ?, ?, ?)",
-            (
-                (name, root_of(name), mark.action, mark.note, mark.reviewer, mark.text)
-                for name, mark in marks.items()
-            ),
+            ((name, root_of(name), mark.action, mark.note, mark.reviewer, mark.text) for name, mark in marks.items()),
         )

@@ -19,6 +19,10 @@ _INSERT = (
     "insert or replace into questions (id, seed, parent, dataset, style, method, level, subject, status, reason,"
     " detail, answer, masked, tags, question) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
+# The texts of rejected questions stand in the rewrites alone; a prompt that changed leaves several: the newest counts.
+_INSERT_DRAFT = _INSERT.replace("or replace", "") + (
+    " on conflict (id) do update set question = excluded.question where status = 'rejected'"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +40,8 @@ Seeds = dict[str, FamilyFacts]
 UNKNOWN = FamilyFacts()
 
 
-def load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) -> Seeds:
-    """Insert seeds, usable and rejected questions, and return the facts of each family."""
+def load_questions(connection: sqlite3.Connection, run: RunDir) -> Seeds:
+    """Insert seeds, usable and rejected questions, the last without a text, and return the facts of each family."""
     seeds: Seeds = {}
     is_evaluation = run.manifest.get("kind") == "evaluation"
     remember(connection, "kind", "evaluation" if is_evaluation else "")
@@ -46,13 +50,15 @@ def load_questions(connection: sqlite3.Connection, run: RunDir, rewrites: Path) 
     connection.executemany(_INSERT, (_row(problem, seeds, is_evaluation) for problem in problems))
     rejects = run.read_records("rejects", Reject) if run.has("rejects") else iter(())
     fallen = {reject.id: reject for reject in rejects if reject.stage in ("rewrite", "filter")}
-    texts = {reply.request: reply.text for reply, _ in tail(rewrites, 0) if reply.request in fallen}
-    connection.executemany(_INSERT, (_fallen_row(reject, seeds, texts) for reject in fallen.values()))
+    connection.executemany(_INSERT, (_fallen_row(reject, seeds) for reject in fallen.values()))
     return seeds
 
 
 def add_drafts(connection: sqlite3.Connection, rewrites: Path, offset: int, seeds: Seeds) -> int:
-    """Insert the rewrites after `offset` that are not derived yet, and return the new offset."""
+    """Insert the rewrites after `offset` that are not derived yet, and return the new offset.
+
+    From the beginning of the file on, rejected questions get their texts too.
+    """
     reached = offset
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -65,7 +71,7 @@ def add_drafts(connection: sqlite3.Connection, rewrites: Path, offset: int, seed
                 facts.subject, "draft", "", "", "", "", "{}", reply.text,
             )  # fmt: skip
 
-    connection.executemany(_INSERT.replace("or replace", "or ignore"), rows())
+    connection.executemany(_INSERT.replace("or replace", "or ignore") if offset else _INSERT_DRAFT, rows())
     return reached
 
 
@@ -99,10 +105,10 @@ def _row(problem: Problem, seeds: Seeds, is_evaluation: bool) -> tuple[Any, ...]
     )  # fmt: skip
 
 
-def _fallen_row(reject: Reject, seeds: Seeds, texts: dict[str, str]) -> tuple[Any, ...]:
+def _fallen_row(reject: Reject, seeds: Seeds) -> tuple[Any, ...]:
     seed = root_of(reject.id)
     facts = seeds.get(seed, UNKNOWN)
     return (
         reject.id, seed, seed, facts.dataset, facts.style, method_of(reject.id), facts.level, facts.subject,
-        "rejected", reject.reason, reject.detail, "", "", "{}", texts.get(reject.id, ""),
+        "rejected", reject.reason, reject.detail, "", "", "{}", "",
     )  # fmt: skip

@@ -341,7 +341,12 @@ _SENTENCE = regex(r"[.!?](?=\s|$)")
 
 def count_steps(text: str) -> int:
     """Return the number of reasoning steps: lines except concluding ones, or sentences of a single line."""
-    lines = [line for line in text.splitlines() if line.strip() and not _CONCLUSION.match(line)]
+    lines = []
+    for line in text.splitlines():
+        first = line.lstrip()[:1]
+        # Few lines can begin a conclusion; the pattern would cost twice as much for all as everything else here.
+        if first and (first not in "#tT" or not _CONCLUSION.match(line)):
+            lines.append(line)
     if len(lines) != 1:
         return len(lines)
     body = re.split(r"\bThe answer is:?\s", lines[0])[0]
