@@ -60,6 +60,17 @@ def find_hidden(parent: Problem, *, mode: Mode, method: Method) -> list[HiddenNu
     """Return every number of the problem that the mode would hide, in the order of the question."""
     if mode == "metamath-2024":
         return _find_reference(parent, method)
+    global _last
+    # The two methods ask one after the other for the same problem.
+    if _last is None or _last[0] is not parent:
+        _last = parent, _find_default(parent)
+    return list(_last[1])
+
+
+_last: tuple[Problem, list[HiddenNumber]] | None = None
+
+
+def _find_default(parent: Problem) -> list[HiddenNumber]:
     variable = choose_variable(parent.question, parent.style)
     masks = find_masks(parent.question, parent.style)
     judgements = [judge_mask(parent, mask.answer, is_percent=mask.kind == "percent") for mask in masks]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -139,11 +140,52 @@ def records_in(
                     raise msgspec.DecodeError(f"longer than {MAX_LINE_BYTES:,} bytes")
                 record = decode(line.text)
             except UNREADABLE as error:
-                if line.text.strip() and line.is_ended:
-                    reason = f"not a {what} ({' '.join(str(error).split())[:SHOWN_REASON]})"
-                    note(damage_of(path, line, reason))
+                note_line(path, line, error, note, what=what)
                 continue
             yield record, line
+
+
+def values_in(
+    path: Path, decode: Callable[[bytes], T], decode_lines: Callable[[bytes], list[T]], note: Note, *, what: str
+) -> Iterator[T]:
+    """Yield what `records_in` does, without the lines: reading whole blocks at once takes a third of the time.
+
+    A block that `decode_lines` refuses is read line by line.
+    """
+    with open_file(path) as file:
+        number = offset = 0
+        while block := file.read(BLOCK_BYTES):
+            block += file.readline(MAX_LINE_BYTES + 2) if not block.endswith(b"\n") else b""
+            count = block.count(b"\n")
+            end = offset + len(block)
+            values: list[T] | None = None
+            # Every newline must part two objects, because the decoder takes objects wherever they begin and end.
+            if block.startswith(b"{") and block.endswith(b"}\n") and block.count(b"}\n{") + 1 == count:
+                with suppress(*UNREADABLE):
+                    values = decode_lines(block)
+            if values is not None and len(values) == count:
+                yield from values
+                number, offset = number + count, end
+                continue
+            for line in lines_of(file, offset):
+                number, offset = number + 1, offset + line.size
+                try:
+                    if len(line.text) > MAX_LINE_BYTES:
+                        raise msgspec.DecodeError(f"longer than {MAX_LINE_BYTES:,} bytes")
+                    value = decode(line.text)
+                except UNREADABLE as error:
+                    note_line(path, msgspec.structs.replace(line, number=number), error, note, what=what)
+                else:
+                    yield value
+                if offset >= end:
+                    break
+            file.seek(offset)
+
+
+def note_line(path: Path, line: Line, error: Exception, note: Note, *, what: str) -> None:
+    """Note an unreadable line, unless it is blank or the unfinished last one."""
+    if line.text.strip() and line.is_ended:
+        note(damage_of(path, line, f"not a {what} ({' '.join(str(error).split())[:SHOWN_REASON]})"))
 
 
 def damage_of(path: Path, line: Line, reason: str) -> Damage:

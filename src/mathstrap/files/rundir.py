@@ -20,6 +20,7 @@ import os
 import re
 import socket
 import weakref
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import tee
@@ -31,7 +32,7 @@ import msgspec
 
 from mathstrap.errors import InputError, RunLocked, StorageError
 from mathstrap.files.append_log import AppendLog, ReplyIndex, SpareRoom, read_replies, storage_error
-from mathstrap.files.lines import UNREADABLE, Damage, Line, check_folder, read_json_file, records_in
+from mathstrap.files.lines import UNREADABLE, Damage, Line, check_folder, read_json_file, records_in, values_in
 from mathstrap.files.rows import iter_rows
 from mathstrap.files.tables import (
     Scratch,
@@ -472,11 +473,18 @@ class RunDir:
         """Write `<name>.jsonl` and return its number of records; with a `parquet` type, write `<name>.parquet` too."""
         count = 0
         with self.writer(name) as write:
-            for record in records:
-                write(record)
-                count += 1
-        if parquet is not None:
-            write_parquet(self.path / f"{name}.parquet", self.read_records(name, parquet), parquet)
+
+            def written() -> Iterator[Any]:
+                nonlocal count
+                for record in records:
+                    write(record)
+                    count += 1
+                    yield record
+
+            if parquet is None:
+                deque(written(), maxlen=0)
+            else:
+                write_parquet(self.path / f"{name}.parquet", written(), parquet)
         return count
 
     @contextmanager
@@ -581,8 +589,16 @@ class RunDir:
         path = self.path / file_name
         if not path.exists():
             return
-        for record, _ in self._places(path, kind, strict=strict, about=about):
+        if about:
+            yield from (record for record, _ in self._places(path, kind, strict=strict, about=about))
+            return
+        damaged: list[Damage] = []
+        what = kind.__name__.strip("_")
+        for record in values_in(path, record_decoder(kind), block_decoder(kind), damaged.append, what=what):
+            if damaged and strict:
+                break
             yield record
+        self._judge(damaged, strict=strict)
 
     def records_with_places(self, name: str, kind: type[R]) -> Iterator[tuple[R, Line]]:
         """Yield the records of `<name>.jsonl`, each with its line; unreadable ones are left out with a warning."""
@@ -595,6 +611,9 @@ class RunDir:
             if damaged and strict:
                 break
             yield record, line
+        self._judge(damaged, strict=strict)
+
+    def _judge(self, damaged: list[Damage], *, strict: bool) -> None:
         if damaged and strict:
             raise InputError(f"{damaged[0].sentence} To derive it again: mathstrap doctor {self.path} --mend")
         self._leave_out(damaged, "The unreadable records are missing from what follows.")
@@ -619,3 +638,15 @@ def record_decoder(kind: type[R]) -> Callable[[bytes], R]:
         return decode(line.replace(_OLD_GOLD, b'"gold_source":"voted"', 1) if _OLD_GOLD in line else line)
 
     return decode_sample
+
+
+def block_decoder(kind: type[R]) -> Callable[[bytes], list[R]]:
+    """Return the decoder of many lines at once; it refuses samples that only `record_decoder` reads rightly."""
+    decode_lines = msgspec.json.Decoder(kind).decode_lines
+
+    def decode_samples(block: bytes) -> list[R]:
+        if _OLD_GOLD in block:
+            raise msgspec.DecodeError("samples of an older version are read one by one")
+        return decode_lines(block)
+
+    return decode_samples if kind is Sample else decode_lines

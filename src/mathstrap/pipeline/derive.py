@@ -35,7 +35,7 @@ from mathstrap.types import (
     root_of,
     type_of,
 )
-from mathstrap.verify import Mode, grade
+from mathstrap.verify import GRADERS, Mode, grade
 
 # The work of about a tenth of a second on one core.
 SEEDS_PER_CHUNK = 25
@@ -339,12 +339,18 @@ def grade_reply(problem: Problem, completion: Completion, how: Grading) -> Answe
     if isinstance(parsed, Reject):
         return Answer(reject=parsed)
     name = f"{how.grader}-{problem.style}" if how.grader == "metamath-2024" else how.grader
-    compared = grade(problem.answer, parsed.answer, grader=name, mode=how.strictness)
+    # The draws of a question state the same few answers; a grader of the user's own need not be a pure function.
+    judge = grade_once if name in GRADERS and len(parsed.answer) <= MAX_CACHED else grade
+    compared = judge(problem.answer, parsed.answer, grader=name, mode=how.strictness)
     verdict = Verdict(
         candidate=parsed.id, outcome=compared.outcome, got=compared.got, expected=compared.expected,
         grader=name, tier=compared.tier, reason=compared.reason,
     )  # fmt: skip
     return Answer(candidate=parsed, verdict=verdict)
+
+
+MAX_CACHED = 200
+grade_once = lru_cache(maxsize=8_192)(grade)
 
 
 def make_sample(

@@ -25,8 +25,14 @@ from mathstrap.report.page import write_report
 from mathstrap.share.export import CardFacts, data_card
 from mathstrap.share.write import exports_of, with_exports
 from mathstrap.stats import FUNNEL, Analysis
-from mathstrap.types import Sample
 from mathstrap.version import __version__
+
+
+class _Kind(msgspec.Struct):
+    """What the data card counts of a sample."""
+
+    type: str
+    gold_source: str = "given"
 
 
 def short_of(shortfall: Iterable[Shortfall], parts: Iterable[Part]) -> list[Shortfall | Part]:
@@ -78,7 +84,7 @@ def card_facts(
     """Gather what the data card states."""
     kinds: Counter[str] = Counter()
     num_voted = 0
-    for sample in run.read_records("samples", Sample) if run.has("samples") else ():
+    for sample in run.read_records("samples", _Kind) if run.has("samples") else ():
         kinds[sample.type] += 1
         num_voted += sample.gold_source == "voted"
     rejects = {reason: sum(by_method.values()) for reason, by_method in analysis.rejects.items()}

@@ -18,7 +18,7 @@ from mathstrap.files.rundir import RunDir
 from mathstrap.parallel import ChunkMap, here
 from mathstrap.recipe import parse_yaml
 from mathstrap.stats import Analysis, PlannedDraws, RunRecords, analyse
-from mathstrap.types import Asked, Outcome, Problem, Reject, Sample
+from mathstrap.types import Asked, Outcome, Problem, Reject
 from mathstrap.version import __version__
 
 R = TypeVar("R", bound=msgspec.Struct)
@@ -35,6 +35,13 @@ class _Graded(msgspec.Struct):
 
     candidate: str
     outcome: Outcome
+
+
+class _Response(msgspec.Struct):
+    """A sample without what is not counted."""
+
+    id: str
+    response: str
 
 
 class _CountedFiles(msgspec.Struct, frozen=True):
@@ -135,7 +142,7 @@ def records_of(run: RunDir) -> RunRecords:
         candidates=rows("candidates", _Counted),
         verdicts=rows("verdicts", _Graded),
         rejects=Rereadable(lambda: rows("rejects", Reject)),
-        samples=rows("samples", Sample),
+        samples=rows("samples", _Response),
     )
 
 

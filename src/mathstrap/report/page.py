@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from mathstrap.errors import MissingExtraError
 from mathstrap.files.rundir import RunDir
 from mathstrap.render import TimeBudget
@@ -64,7 +66,7 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
         "analysis": analysis,
         "funnel": FUNNEL,
         "methods": list(analysis.by_method),
-        "kinds": kinds(samples),
+        "kinds": kinds(run.read_records("samples", _Origin) if has("samples") else ()),
         "is_wrong_on_purpose": (recipe.get("curate") or {}).get("outcome") == "wrong",
         "short": short_of(manifest),
         "lengths": length_panels(analysis),
@@ -100,7 +102,14 @@ def short_of(manifest: dict[str, Any]) -> list[str]:
     return [str(row["sentence"]) for row in rows if isinstance(row, dict) and "sentence" in row]
 
 
-def kinds(samples: Iterable[Sample]) -> dict[str, dict[str, int]]:
+class _Origin(msgspec.Struct):
+    """Where a sample comes from."""
+
+    method: str
+    dataset: str
+
+
+def kinds(samples: Iterable[_Origin]) -> dict[str, dict[str, int]]:
     """Return method -> dataset -> number of samples."""
     counts: dict[str, dict[str, int]] = {}
     for sample in samples:

@@ -32,7 +32,8 @@ def finish_response(text: str, answer: str, style: Style, ending: Ending) -> str
         return text.strip()
     body = text.strip()
     for _ in range(2):
-        match = STATED_ENDING.search(body, max(0, len(body) - 600))
+        # The statement is on the last line, since nothing but it is at the end; earlier lines need no look.
+        match = STATED_ENDING.search(body, max(0, len(body) - 600, body.rfind("\n")))
         if match is None or match.start() == 0:
             break
         body = body[: match.start()].rstrip()

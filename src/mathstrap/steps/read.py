@@ -49,6 +49,7 @@ MAX_TEXT = 50_000
 MAX_EQUATIONS = 300
 CACHED = 20_000
 MAX_CONTEXT = 600
+MAX_CACHED = 300
 MAX_REACH = 120
 MAX_REMARK = 30
 
@@ -230,7 +231,17 @@ def _usual(line: str, behind: str) -> list[Equation] | None:
         if not left[-1:].isdigit() or _NUMBER_BEGINS.match(line, place + 1) is None:
             return None
         place = line.find("=", place + 1)
-    equations_of_line: list[Equation] = []
+    found = (_usual_sides if len(line) <= MAX_CACHED else _usual_sides.__wrapped__)(line)
+    if found is None:
+        return None
+    return [Equation(sides, ("=",), line[:MAX_CONTEXT], f"{after} {behind}") for sides, after in found]
+
+
+# Cached, because the draws of one question state the same calculations. Long lines rarely recur.
+@lru_cache(maxsize=8_192)
+def _usual_sides(line: str) -> list[tuple[tuple[Side, Side], str]] | None:
+    """Return the sides of each equation of a line and what follows it, if all have the most common form, else None."""
+    found: list[tuple[tuple[Side, Side], str]] = []
     for match in USUAL.finditer(line):
         before, after = (match["before"] or "").lower(), match["after"] or ""
         if before in NOT_BEFORE or after in NOT_AFTER:
@@ -243,9 +254,8 @@ def _usual(line: str, behind: str) -> list[Equation] | None:
             Side(text, left, labelled=bool(before)),
             Side(right.replace(",", ""), line[match.start("right") : match.end("right")], has_units=bool(after)),
         )
-        after_it = f"{line[match.end() : match.end() + 160]} {behind}"
-        equations_of_line.append(Equation(sides, ("=",), line[:MAX_CONTEXT], after_it))
-    return equations_of_line if len(equations_of_line) == line.count("=") else None
+        found.append((sides, line[match.end() : match.end() + 160]))
+    return found if len(found) == line.count("=") else None
 
 
 def _speaks(line: str) -> bool:
@@ -262,6 +272,19 @@ def _of_line(
     line: str, raw: str, behind: str, last: Side | None, *, goes_on: bool
 ) -> Generator[Equation, None, Side | None]:
     """Yield the equations of one plain line; return the side that the following line may continue."""
+    read = _calculations if len(line) <= MAX_CACHED else _calculations.__wrapped__
+    found, right = read(line, last, goes_on)
+    for sides, relations, after in found:
+        yield Equation(sides, relations, raw[:MAX_CONTEXT], f"{after} {behind}")
+    return right
+
+
+@lru_cache(maxsize=8_192)
+def _calculations(
+    line: str, last: Side | None, goes_on: bool
+) -> tuple[list[tuple[tuple[Side, ...], tuple[str, ...], str]], Side | None]:
+    """Return the sides, the relations and the following text of each equation of a plain line, and its last side."""
+    found: list[tuple[tuple[Side, ...], tuple[str, ...], str]] = []
     if " of " in line:
         line = FRACTION_WORDS.sub(_as_fraction, line)
         line = TIMES_WORDS.sub(lambda match: f"{MULTIPLES[match[0].lower()]} *", line)
@@ -270,7 +293,7 @@ def _of_line(
     tokens = tokens_of(line)
     places = [place for place, token in enumerate(tokens) if token.kind == "relation"]
     if not places:
-        return None
+        return found, None
     sides: list[Side] = []
     relations: list[str] = []
     first = backward(tokens, 0, places[0], line)
@@ -292,7 +315,7 @@ def _of_line(
         if not covers or bound == len(tokens):
             if len(sides) > 1:
                 after = line[tokens[end - 1].end : tokens[end - 1].end + 160]
-                yield Equation(tuple(sides), tuple(relations), raw[:MAX_CONTEXT], f"{after} {behind}")
+                found.append((tuple(sides), tuple(relations), after))
             sides, relations = [], []
             if bound < len(tokens):
                 following = backward(tokens, place + 1, bound, line)
@@ -300,7 +323,7 @@ def _of_line(
         elif not sides and right is not None:
             sides = [right]
     # The following line can continue only a side at the end of this one.
-    return right if all(token.kind == "stop" for token in tokens[end:]) else None
+    return found, right if all(token.kind == "stop" for token in tokens[end:]) else None
 
 
 def _as_fraction(match: re.Match[str]) -> str:
