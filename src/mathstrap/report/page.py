@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any
-
-import msgspec
 
 from mathstrap.errors import MissingExtraError
 from mathstrap.files.rundir import RunDir
@@ -51,6 +49,8 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
     teacher = recipe.get("teacher") or {}
     has = run.has
     samples = Rereadable(lambda: run.read_records("samples", Sample) if has("samples") else ())
+    origins: dict[str, dict[str, int]] = {}
+    picked = pick_samples(counted_by_origin(samples, origins), EXAMPLES)
     return {
         "css": (TEMPLATES / "look.css").read_text(encoding="utf-8")
         + (TEMPLATES / "report.css").read_text(encoding="utf-8"),
@@ -66,7 +66,7 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
         "analysis": analysis,
         "funnel": FUNNEL,
         "methods": list(analysis.by_method),
-        "kinds": kinds(run.read_records("samples", _Origin) if has("samples") else ()),
+        "kinds": origins,
         "is_wrong_on_purpose": (recipe.get("curate") or {}).get("outcome") == "wrong",
         "short": short_of(manifest),
         "lengths": length_panels(analysis),
@@ -76,7 +76,7 @@ def context(run: RunDir, analysis: Analysis, *, measure: bool) -> dict[str, Any]
         "extras": read_extras(run, samples) if measure else load_extras(run),
         "certificate": read_certificate(run),
         "quirks": quirks_of(run) if measure else None,
-        "samples": pick_samples(samples, EXAMPLES),
+        "samples": picked,
         "fallen": pick_fallen(
             run.read_records("rejects", Reject) if has("rejects") else (),
             run.read_records("verdicts", Verdict) if has("verdicts") else (),
@@ -102,20 +102,12 @@ def short_of(manifest: dict[str, Any]) -> list[str]:
     return [str(row["sentence"]) for row in rows if isinstance(row, dict) and "sentence" in row]
 
 
-class _Origin(msgspec.Struct):
-    """Where a sample comes from."""
-
-    method: str
-    dataset: str
-
-
-def kinds(samples: Iterable[_Origin]) -> dict[str, dict[str, int]]:
-    """Return method -> dataset -> number of samples."""
-    counts: dict[str, dict[str, int]] = {}
+def counted_by_origin(samples: Iterable[Sample], counts: dict[str, dict[str, int]]) -> Iterator[Sample]:
+    """Yield the samples, and count them in method -> dataset -> number."""
     for sample in samples:
         row = counts.setdefault(sample.method, {})
         row[sample.dataset] = row.get(sample.dataset, 0) + 1
-    return counts
+        yield sample
 
 
 def all_rejects(analysis: Analysis) -> dict[str, dict[str, int]]:

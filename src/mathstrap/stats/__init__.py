@@ -377,13 +377,13 @@ def quantile(counts: Mapping[int, int], at: float) -> float:
 
 
 def _count_questions(tally: _Tally, records: RunRecords) -> None:
-    drafted: set[str] = set()
+    drafted: dict[str, None] = {}  # in order: sums of the same floats in another order differ in their last digit
     usable: set[str] = set()
     for problem in records.problems:
         if problem.method == "seed":
             tally.seeds[problem.id] = (problem.dataset, difficulty_of(problem))
         else:
-            drafted.add(problem.id)
+            drafted[problem.id] = None
             usable.add(problem.id)
     for reject in records.rejects:
         counts = tally.rejects.setdefault(reject.reason, {})
@@ -391,7 +391,7 @@ def _count_questions(tally: _Tally, records: RunRecords) -> None:
         counts[method] = counts.get(method, 0) + 1
         if reject.stage in ("rewrite", "filter") and "/" in reject.id:
             question = problem_of(reject.id)
-            drafted.add(question)
+            drafted[question] = None
             usable.discard(question)
     for question in drafted:
         tally.cell(question).drafted += 1
