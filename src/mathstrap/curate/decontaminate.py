@@ -182,6 +182,7 @@ class TestSetIndex:
         """Index the words of all questions added."""
         import numpy as np
 
+        self.rewordings.weigh()
         n = self.options.ngram_words
         read = self.read(self.texts)
         lengths = read.counts
@@ -219,12 +220,13 @@ class TestSetIndex:
         """Return what `find` does for each (id, text)."""
         read = self.read(text for _, text in items)
         covered = self.covered(read)
+        rewordings = self.rewordings.find(read)
         ends, data = read.ends.tolist(), read.hashes.tobytes()
         result: list[list[Match]] = []
         for number, (item_id, text) in enumerate(items):
             begin, end = ends[number - 1] if number else 0, ends[number]
             same = self.whole.get(data[8 * begin : 8 * end], ())
-            reworded = self.reworded(item_id, text) if self.options.rewordings else []
+            reworded = self.reworded(item_id, text, rewordings[number]) if number in rewordings else []
             if not same and number not in covered:
                 result.append(sorted(reworded, key=_order))
                 continue
@@ -241,12 +243,12 @@ class TestSetIndex:
             result.append(sorted(matches, key=_order))
         return result
 
-    def reworded(self, item_id: str, text: str) -> list[Match]:
-        """Return the test questions that a text asks in other words."""
+    def reworded(self, item_id: str, text: str, found: list[tuple[int, float]]) -> list[Match]:
+        """Return the matches of a text with the test questions that it asks in other words."""
         question_words = self.words(text)
         return [
             self.match(item_id, item, "reworded", score, "numbers " + self.shared_numbers(question_words, item))
-            for item, score in self.rewordings.find(question_words)
+            for item, score in found
         ]
 
     def covered(self, read: HashedWords) -> dict[int, dict[int, tuple[int, int, int]]]:

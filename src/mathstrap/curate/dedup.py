@@ -5,9 +5,8 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from itertools import chain
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -122,11 +121,18 @@ def find_duplicates(
     """
     options = options or DedupOptions()
     texts = Texts()
-    first_of: dict[bytes, int] = {}
+    first_of: dict[tuple[int, bytes], int] = {}
     position = -1
     questions = chain.from_iterable(map_chunks(read_texts, options, chunks_of(items, CHUNK)))
-    for position, question in enumerate(questions):
-        add_text(texts, first_of, question, position)
+    for position, (item_id, hashes, said) in enumerate(questions):
+        index = first_of.setdefault(said, len(texts.ids))
+        if index < len(texts.ids):
+            texts.exact.append((position, DuplicatePair(texts.ids[index], item_id, 1.0, "exact")))
+            continue
+        texts.ids.append(item_id)
+        texts.positions.append(position)
+        texts.hashes.append(hashes)
+        texts.groups.append(said[0])
     placed_pairs = texts.exact
     if options.method == "minhash":
         placed_pairs = placed_pairs + near_pairs(texts, options, map_chunks)
@@ -134,17 +140,10 @@ def find_duplicates(
     return Duplicates(pairs=[pair for _, pair in placed_pairs], num_items=position + 1, options=options)
 
 
-class HashedQuestion(NamedTuple):
-    """The hashes of a question: of its words, of its marks, and a digest of both."""
-
-    id: str
-    hashes: bytes
-    group: int
-    digest: bytes
-
-
-def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[HashedQuestion]:
-    """Read questions of (id, text)."""
+def read_texts(
+    options: DedupOptions, items: list[tuple[str, str]]
+) -> list[tuple[str, bytes, tuple[int, bytes]]]:
+    """Return (id, hashes of the words, what is compared: a hash of the marks and the hashes or else the text)."""
     texts = [text[: options.max_chars] for _, text in items]
     words = hashed_words(texts, numbers=options.numbers == "differ")
     data = words.hashes.tobytes()
@@ -156,9 +155,7 @@ def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[Hash
         hashes = data[begin:end]
         begin = end
         group = group_of(text, mark) if options.numbers == "differ" else 0
-        said = hashes or b"\0" + text.encode("utf-8", "surrogatepass")
-        digest = blake2b(said, digest_size=16, key=group.to_bytes(8, "little")).digest()
-        questions.append(HashedQuestion(item_id, hashes, group, digest))
+        questions.append((item_id, hashes, (group, hashes or b"\0" + text.encode("utf-8", "surrogatepass"))))
     return questions
 
 
@@ -166,18 +163,6 @@ def group_of(text: str, marks: int) -> int:
     """Return one hash of the marks and formulas of a question, which two wordings of one problem must share."""
     shared = formulas(text)
     return (marks + 3 * word_hash("\0".join(shared))) & MASK if shared else marks
-
-
-def add_text(texts: Texts, first_of: dict[bytes, int], question: HashedQuestion, position: int) -> None:
-    """Add a question to the distinct ones, or pair it with the one it repeats."""
-    index = first_of.setdefault(question.digest, len(texts.hashes))
-    if index < len(texts.hashes):
-        texts.exact.append((position, DuplicatePair(texts.ids[index], question.id, 1.0, "exact")))
-        return
-    texts.ids.append(question.id)
-    texts.positions.append(position)
-    texts.hashes.append(question.hashes)
-    texts.groups.append(question.group)
 
 
 def band_hashes(options: DedupOptions, texts: tuple[Sequence[bytes], NDArray[np.uint64]]) -> NDArray[np.uint64]:

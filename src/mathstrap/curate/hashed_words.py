@@ -25,19 +25,22 @@ MASK = (1 << 64) - 1
 SPACES = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f "
 # Caches stop here: a corpus with ever new tokens must not fill the memory.
 MAX_CHUNKS = 200_000
-MAX_HASH_BYTES = 1 << 26
+MAX_WORDS = 1 << 23
 
 
 @dataclass(frozen=True, kw_only=True)
 class HashedWords:
     """The words of several texts: `hashes` (words of all texts,) and `ends` (texts,), the end of each text in it.
 
-    `marks` (texts,) is one hash of a text's marks, independent of their order; 0 for a text without marks.
+    `marks` (texts,) is one hash of a text's marks, independent of their order; 0 for a text without marks. `which`
+    (words of all texts,) is the place of each word in `said`, a list that later calls share, and make longer.
     """
 
     hashes: NDArray[np.uint64]
     ends: NDArray[np.int64]
     marks: NDArray[np.uint64]
+    which: NDArray[np.uint32]
+    said: list[str]
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -53,7 +56,8 @@ def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
     import pyarrow as pa
 
     if not texts:
-        return HashedWords(hashes=np.zeros(0, np.uint64), ends=np.zeros(0, np.int64), marks=np.zeros(0, np.uint64))
+        none = np.zeros(0, np.uint64)
+        return HashedWords(hashes=none, ends=none.astype(np.int64), marks=none, which=none.astype(np.uint32), said=[])
     encoded = [_encoded(text) for text in texts]
     data = b" ".join([*encoded, b""])
     # A chunk includes the space that ends it: the chunks then fill the buffer without gaps, and arrow needs no copy.
@@ -66,7 +70,7 @@ def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
     ).dictionary_encode()
     table = _WITH_NUMBERS if numbers else _WITHOUT_NUMBERS
     which = table.places(chunks.dictionary.to_pylist())[chunks.indices.to_numpy()]
-    known, bounds, mark_sums = table.columns()
+    known, bounds, mark_sums, word_hashes = table.columns()
 
     known_ends = bounds[which + 1]
     num_words = known_ends - bounds[which]
@@ -76,7 +80,10 @@ def hashed_words(texts: Sequence[str], *, numbers: bool = True) -> HashedWords:
     last_chunks = chunk_ends.searchsorted(text_ends)
     marks = mark_sums[which].cumsum()[last_chunks]
     marks[1:] -= marks[:-1].copy()
-    return HashedWords(hashes=known[places], ends=word_ends[last_chunks], marks=marks)
+    words = known[places]
+    return HashedWords(
+        hashes=word_hashes[words], ends=word_ends[last_chunks], marks=marks, which=words, said=table.words.said
+    )
 
 
 def runs_of(hashes: NDArray[np.uint64], size: int) -> NDArray[np.uint64]:
@@ -122,65 +129,84 @@ def _space_table() -> NDArray[np.bool_]:
     return table
 
 
-class _Words(dict[str, tuple[bytes, int]]):
-    """A cache from a written word to its hash and the sum of its marks' hashes."""
+class _Words(dict[str, int]):
+    """A cache of written words: the place of each in `said`, the words as they are compared, and in their hashes.
+
+    `marks` is the sum of the hashes of a word's marks.
+    """
 
     def __init__(self, *, numbers: bool) -> None:
         self.numbers = numbers
+        self.said: list[str] = []
+        self.hashes, self.marks = array("Q"), array("Q")
 
-    def __missing__(self, token: str) -> tuple[bytes, int]:
+    def __missing__(self, token: str) -> int:
         word = canonical_number(token) if token[-1].isdigit() else token
-        marks = sum(map(word_hash, marks_of(word)))
         said = word if self.numbers or not word[-1].isdigit() else "#"
-        entry = word_hash(said).to_bytes(8, "little"), marks
-        if len(self) < MAX_CHUNKS:
-            self[token] = entry
-        return entry
+        self.said.append(said)
+        self.hashes.append(word_hash(said))
+        self.marks.append(sum(map(word_hash, marks_of(word))) & MASK)
+        self[token] = place = len(self)
+        return place
 
 
 class _HashedChunks(dict[bytes, int]):
-    """A cache of chunks: the hashes of their words and the sums of their marks' hashes, as columns by place.
+    """A cache of chunks: the places of their words and the sums of their marks' hashes, as columns by place.
 
     The same few thousand chunks make up most questions. The cache is emptied when it grows too large.
     """
 
     def __init__(self, *, numbers: bool) -> None:
-        self.words = _Words(numbers=numbers)
-        self.hashes, self.ends, self.marks = bytearray(), array("q"), array("Q")
-        self.copies: tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]] | None = None
+        self.is_numbered = numbers
+        self.empty()
+
+    def empty(self) -> None:
+        """Forget all chunks and words; what was returned before keeps its own."""
+        self.clear()
+        self.words = _Words(numbers=self.is_numbered)
+        self.which, self.ends, self.marks = array("I"), array("q", [0]), array("Q")
+        self.copies: tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]] | None = None
 
     def places(self, chunks: list[bytes]) -> NDArray[np.int64]:
         """Return the place of each chunk; a later call may assign other places."""
         import numpy as np
 
-        if len(self) > MAX_CHUNKS or len(self.hashes) > MAX_HASH_BYTES:
-            self.clear()
-            self.hashes, self.ends, self.marks, self.copies = bytearray(), array("q"), array("Q"), None
+        if len(self) > MAX_CHUNKS or len(self.which) > MAX_WORDS:
+            self.empty()
         return np.fromiter(map(self.__getitem__, chunks), np.int64, len(chunks))
 
     def __missing__(self, data: bytes) -> int:
-        chunk = data.decode("utf-8", "surrogatepass").strip()
-        entries = [self.words[token] for token in tokens_of(chunk)]
-        marks = sum([marks for _, marks in entries])
-        if not chunk.islower():
-            marks += sum(map(word_hash, CAPITALS.findall(chunk)))
-        self.hashes += b"".join([hashes for hashes, _ in entries])
-        self.ends.append(len(self.hashes) >> 3)
+        words = self.words
+        # The shortcut of `tokens_of`: most chunks are one word between signs that are never part of a word.
+        bare = data.strip(SPACES).lstrip(b"$\"'").rstrip(b".,?;:\"'")
+        if bare.isalpha() or bare.isdigit():
+            place = words[bare.lower().decode()]
+            self.which.append(place)
+            marks = words.marks[place]
+            if len(bare) > 2 and bare.isalpha() and bare.isupper():
+                marks += word_hash(bare.decode())
+        else:
+            chunk = data.decode("utf-8", "surrogatepass").strip()
+            places = [words[token] for token in tokens_of(chunk)]
+            self.which.extend(places)
+            marks = sum([words.marks[place] for place in places])
+            if not chunk.islower():
+                marks += sum(map(word_hash, CAPITALS.findall(chunk)))
+        self.ends.append(len(self.which))
         self.marks.append(marks & MASK)
         self[data] = place = len(self)
         return place
 
-    def columns(self) -> tuple[NDArray[np.uint64], NDArray[np.int64], NDArray[np.uint64]]:
-        """Return all hashes, the bounds of each place in them (places + 1,), and the sums of the marks (places,)."""
+    def columns(self) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+        """Return the words of all chunks, their bounds (places + 1,), the sums of the marks and the hashes of words."""
         import numpy as np
 
         if self.copies is None or len(self.copies[2]) != len(self):
             # Copies, because an array cannot grow while numpy views its memory.
             self.copies = (
-                np.frombuffer(bytes(self.hashes), np.uint64),
-                np.array([0, *self.ends], np.int64),
-                np.array(self.marks, np.uint64),
-            )
+                np.array(self.which, np.uint32), np.array(self.ends, np.int64), np.array(self.marks, np.uint64),
+                np.array(self.words.hashes, np.uint64),
+            )  # fmt: skip
         return self.copies
 
 

@@ -14,9 +14,12 @@ TOKEN = regex(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+|[^\W\d_]+|[+*/^=<>%|!×÷≤�
 NUMBER = regex(r"\d+(?:,\d{3})+(?:\.\d+)?|\d*\.?\d+")
 # LaTeX commands that change only the layout of a formula.
 SPACING = regex(r"\\(?:left|right|displaystyle|text|mathrm|quad|qquad|[,!;: ])|[\s~]")
+# The same without the spaces: a look at each space of a whole question takes longer than the rest of `formulas`.
+LAYOUT = regex(r"\\(?:left|right|displaystyle|text|mathrm|quad|qquad|[,!;: ])|~")
 FORMULA = regex(r"\$([^$]{1,400})\$|\\\[(.{1,400}?)\\\]|\\\((.{1,400}?)\\\)", re.DOTALL)
 PROSE = regex(r"(?<![\\a-z])[a-z]{2,}")
-HYPHEN = regex(r"(?<=[a-z]{2})-(?=[a-z]{2})")
+# The dash comes first in the pattern, because the search then looks at nothing else.
+HYPHEN = regex(r"-(?<=[a-z]{2}-)(?=[a-z]{2})")
 # Number words with their numbers; a word used in another sense ("second") does no harm in a comparison.
 NUMBER_WORDS = {word: str(value) for word, value in (UNITS | TENS).items()} | {
     "hundred": "100", "thousand": "1000", "million": "1000000", "dozen": "12", "half": "1/2", "twice": "2x",
@@ -105,19 +108,19 @@ MAX_CHUNK = 60
 _CHUNKS = _ReadChunks()
 
 
-def clean_latex(text: str) -> str:
+def clean_latex(text: str, spacing: re.Pattern[str] = SPACING) -> str:
     """Return folded text with LaTeX's spacing gone and its variants of a command as one."""
     if "\\" not in text:
         return text
     text = text.replace("\\dfrac", "\\frac").replace("\\tfrac", "\\frac").replace("\\cdot", "*").replace("\\times", "*")
-    return SPACING.sub(" ", text)
+    return spacing.sub(" ", text)
 
 
 def formulas(text: str) -> list[str]:
     """Return the formulas between `$` or other LaTeX delimiters, without layout, sorted; `$5 and $6` is money."""
     if "\\" not in text and text.count("$") < 2:
         return []
-    bodies = ("".join(match) for match in FORMULA.findall(clean_latex(fold(text))))
+    bodies = ("".join(match) for match in FORMULA.findall(clean_latex(fold(text), LAYOUT)))
     return sorted("".join(formula.split()) for formula in bodies if not PROSE.search(formula))
 
 
