@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from mathstrap.curate import decontaminate, hashed_words
 from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex, contaminated
 from mathstrap.curate.rewording import gist_of, stem
@@ -57,6 +58,29 @@ def test_a_rewording_names_the_numbers_it_shares() -> None:
 )
 def test_what_shares_only_numbers_or_only_words_is_not_a_rewording(text: str) -> None:
     assert [match.kind for match in index().find("q", text) if match.kind == "reworded"] == []
+
+
+def test_texts_asked_together_or_again_find_what_each_finds_alone() -> None:
+    texts = [*REWORDED.values(), "Is 7 prime?", "", *(text for _, text in TESTS), "1 2 2 x1 3.50 twice 99 98 97 zzz"]
+    items = [(str(number), text) for number, text in enumerate([*texts, *texts[::-1]])]
+    alone = [match for item in items for match in index().find(*item)]
+    together = index()
+    assert [match for matches in together.find_texts(items) for match in matches] == alone
+    assert list(together.find_all(items)) == alone
+    # The words of all texts begin anew, and what an index made of the earlier ones is gone.
+    hashed_words._WITH_NUMBERS.empty()
+    assert [match for matches in together.find_texts(items[::-1]) for match in matches] == [
+        match for item in items[::-1] for match in index().find(*item)
+    ]
+
+
+def test_only_the_last_texts_are_remembered(monkeypatch) -> None:
+    monkeypatch.setattr(decontaminate, "MAX_FOUND", 4)
+    mine = index()
+    items = [(str(number), f"{REWORDED['1']} {'again ' * (number % 3)}") for number in range(9)]
+    assert [match.id for match in mine.find_all(items)] == [item_id for item_id, _ in items]
+    assert len(list(mine.find_all([("x", f"text {number}") for number in range(9)]))) == 0
+    assert len(mine.found) <= 4
 
 
 def test_a_gist_is_numbers_and_stems() -> None:

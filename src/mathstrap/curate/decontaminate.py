@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -30,6 +30,8 @@ EMBEDDING_THRESHOLDS = {"static": 0.94, "minilm": 0.85}
 # The shared text of a record is shown in a table; the whole question is in its file.
 MAX_SPAN_CHARS = 400
 CHUNK = 2_048
+# So many texts are remembered with their matches, because a training set repeats each question several times.
+MAX_FOUND = 250_000
 # A table of 4 MB that rules out most hashes of a text before the binary search among the sorted hashes.
 KNOWN_BITS = 22
 
@@ -144,6 +146,7 @@ class TestSetIndex:
     short: Runs | None = None
     whole: dict[bytes, tuple[int, ...]] = field(default_factory=dict)
     vectors: NDArray[np.float32] | None = None
+    found: dict[bytes, list[Match]] = field(default_factory=dict)
 
     @classmethod
     def build(
@@ -329,19 +332,21 @@ class TestSetIndex:
     def find_all(self, items: Iterable[tuple[str, str]], *, map_chunks: ChunkMap = here) -> Iterator[Match]:
         """Yield the matches of many (id, text), chunk by chunk: by words first, then neighbours above the threshold.
 
-        A text that recurs within a chunk is looked up once.
+        A text that recurs is looked up once, unless very many others lie between.
         """
         return chain.from_iterable(map_chunks(TestSetIndex.find_chunk, self, chunks_of(items, CHUNK)))
 
     def find_chunk(self, chunk: list[tuple[str, str]]) -> list[Match]:
         """Return the matches of a chunk."""
         matches: list[Match] = []
-        first_ids = {text: item_id for item_id, text in reversed(chunk)}
-        items = [(item_id, text) for text, item_id in reversed(first_ids.items())]
-        seen = dict(zip((text for _, text in items), self.find_texts(items), strict=True))
-        for item_id, text in chunk:
-            same = seen[text]
+        keys = [hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest() for _, text in chunk]
+        unseen = {key: item for key, item in zip(keys, chunk, strict=True) if key not in self.found}
+        self.found.update(zip(unseen, self.find_texts(list(unseen.values())), strict=True))
+        for key, (item_id, _) in zip(keys, chunk, strict=True):
+            same = self.found[key]
             matches += (match if match.id == item_id else msgspec.structs.replace(match, id=item_id) for match in same)
+        if len(self.found) > MAX_FOUND:
+            self.found = dict(islice(self.found.items(), MAX_FOUND // 2, None))
         if self.vectors is not None:
             matches += self.close_neighbours(chunk)
         return matches

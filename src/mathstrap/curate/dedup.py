@@ -140,9 +140,7 @@ def find_duplicates(
     return Duplicates(pairs=[pair for _, pair in placed_pairs], num_items=position + 1, options=options)
 
 
-def read_texts(
-    options: DedupOptions, items: list[tuple[str, str]]
-) -> list[tuple[str, bytes, tuple[int, bytes]]]:
+def read_texts(options: DedupOptions, items: list[tuple[str, str]]) -> list[tuple[str, bytes, tuple[int, bytes]]]:
     """Return (id, hashes of the words, what is compared: a hash of the marks and the hashes or else the text)."""
     texts = [text[: options.max_chars] for _, text in items]
     words = hashed_words(texts, numbers=options.numbers == "differ")

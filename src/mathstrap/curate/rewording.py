@@ -111,10 +111,10 @@ class Codes:
 class Rewordings:
     """The gists of all test questions by their numbers, and how rare each of their words and numbers is.
 
-    `known` is the information of each number by its code, and last that of a number which no test question has; `totals`
-    that of all numbers of each question. `rows` is the information of each common number, by test question. The stems
-    of a question stand in `stems` between two `stem_bounds`; `weights` are those of each stem, and last of an unseen
-    one, `norms` the length of each question's vector of them.
+    `known` is the information of each number by its code, and last that of a number which no test question has;
+    `totals` that of all numbers of each question. `rows` is the information of each common number, by test question.
+    The stems of a question stand in `stems` between two `stem_bounds`; `weights` are those of each stem, and last of
+    an unseen one, `norms` the length of each question's vector of them.
     """
 
     gists: list[Gist] = field(default_factory=list)
@@ -272,7 +272,8 @@ def _ranges(begins: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArr
     import numpy as np
 
     owners = np.arange(len(counts)).repeat(counts)
-    return (begins - (counts.cumsum() - counts)).repeat(counts) + np.arange(len(owners)), owners
+    first = np.cumsum(counts, dtype=np.int64) - counts
+    return np.arange(len(owners)) + np.repeat(begins - first, counts), owners
 
 
 def _lengths(owners: NDArray[np.int64], weights: NDArray[np.float64], count: int) -> NDArray[np.float64]:

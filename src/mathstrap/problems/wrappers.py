@@ -54,6 +54,12 @@ _INSTRUCTS = regex(
     r"(?:一步一步|逐步)(?:地)?(?:思考|推理|解答)|最终答案.{0,12}(?:放|写|填)|请(?:你)?(?:逐步|一步步)",
     re.IGNORECASE,
 )
+# One of these is in every text that `_INSTRUCTS` finds something in, if its letters are ASCII.
+_INSTRUCTING = (
+    "step", "thought", "boxed", "####", "line", "quotes", "answer", "problem", "question", "task", "exercise", "result",
+    "assistant", "expert", "tutor", "teacher", "mathematician", "solver", "model", "instruction", "response", "work",
+    "reason", "think",
+)  # fmt: skip
 _CHANGES_ANSWER = regex(
     r"\b(?:fraction|decimal|simplest|simplified|radical|nearest|terms of|ordered|interval|degrees|radians|"
     r"percent(?:age)?|"
@@ -69,6 +75,9 @@ _HINTS = (
     "assistant", "reason", "q:", "**", "<bos>", "<start_of", "<｜", "task", "user", "human", "exercise", "think",
     "explain", "show", "逐步", "一步", "问", "题", "答", "请",
 )  # fmt: skip
+_ASKING = re.compile("[0-9?？]")
+# A label does not end in the first, nor an instruction in the second.
+_NO_LABEL, _NO_INSTRUCTION = frozenset("0123456789?？.。!$)}"), frozenset("0123456789?？")
 _END_CHARS = 600  # the length of a text's ends in which a wrapper's last sentence is searched
 # Longer texts are not cached: few recur, and they would fill the cache's memory.
 MAX_REMEMBERED = 4_000
@@ -110,10 +119,14 @@ def _without_beginning(text: str) -> str:
 
 def _without_end(text: str) -> str:
     for _ in range(8):
-        closing = _CLOSING.search(text[-120:])
+        # Neither a label nor an instruction ends as most questions do, and both searches take long.
+        last = text.rstrip()[-1:]
+        closing = None if last in _NO_LABEL else _CLOSING.search(text[-120:])
         if closing and len(closing[0]) < len(text):
             text = text[: len(text) - len(closing[0])].rstrip()
             continue
+        if last in _NO_INSTRUCTION:
+            break
         tail = text[-_END_CHARS:]
         begin = next((sentence_end.end() for sentence_end in reversed(list(_LAST.finditer(tail)))), None)
         if begin is None or not _is_instruction(tail[begin:]):
@@ -125,7 +138,8 @@ def _without_end(text: str) -> str:
 def _is_instruction(sentence: str) -> bool:
     return (
         len(sentence) < _END_CHARS
-        and not re.search(r"[0-9?？]", sentence.replace("####", ""))
+        and not _ASKING.search(sentence.replace("####", ""))
+        and (not sentence.isascii() or any(map(sentence.lower().__contains__, _INSTRUCTING)))
         and _INSTRUCTS.search(sentence) is not None
         and not _CHANGES_ANSWER.search(sentence)
     )
