@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from mathstrap.curate import decontaminate, hashed_words
+from mathstrap.curate import hashed_words
 from mathstrap.curate.certificate import Certificate, certificate
 from mathstrap.curate.decontaminate import DecontaminateOptions, TestSetIndex, contaminated
 from mathstrap.curate.rewording import gist_of, stem
@@ -72,15 +72,6 @@ def test_texts_asked_together_or_again_find_what_each_finds_alone() -> None:
     assert [match for matches in together.find_texts(items[::-1]) for match in matches] == [
         match for item in items[::-1] for match in index().find(*item)
     ]
-
-
-def test_only_the_last_texts_are_remembered(monkeypatch) -> None:
-    monkeypatch.setattr(decontaminate, "MAX_FOUND", 4)
-    mine = index()
-    items = [(str(number), f"{REWORDED['1']} {'again ' * (number % 3)}") for number in range(9)]
-    assert [match.id for match in mine.find_all(items)] == [item_id for item_id, _ in items]
-    assert len(list(mine.find_all([("x", f"text {number}") for number in range(9)]))) == 0
-    assert len(mine.found) <= 4
 
 
 def test_a_gist_is_numbers_and_stems() -> None:

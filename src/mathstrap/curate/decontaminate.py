@@ -346,7 +346,7 @@ class TestSetIndex:
             same = self.found[key]
             matches += (match if match.id == item_id else msgspec.structs.replace(match, id=item_id) for match in same)
         if len(self.found) > MAX_FOUND:
-            self.found = dict(islice(self.found.items(), MAX_FOUND // 2, None))
+            self.found = dict(islice(self.found.items(), len(self.found) - MAX_FOUND // 2, None))
         if self.vectors is not None:
             matches += self.close_neighbours(chunk)
         return matches
