@@ -236,14 +236,15 @@ def grades_of(run: RunDir) -> dict[str, Grade]:
         grade(draw.id, draw)
     for reject in run.read_records("rejects", Reject) if run.has("rejects") else ():
         if "#" in reject.id:
-            outcome, _, *rest = grades.get(reject.id, ("rejected", *UNGRADED[1:]))
-            grades[reject.id] = (outcome, reject.reason, *rest)
-    kept: dict[Grade, Grade] = {}
+            _, _, kept, tier, got, expected = before = grades.get(reject.id, UNGRADED)
+            outcome = "rejected" if before is UNGRADED else before[0]
+            grades[reject.id] = (outcome, reject.reason, kept, tier, got, expected)
+    chosen: dict[Grade, Grade] = {}
     for sample in run.read_records("samples", Chosen) if run.has("samples") else ():
         found = grades.get(sample.id, UNGRADED)
-        if found not in kept:
-            kept[found] = (*found[:2], "yes", *found[3:])
-        grades[sample.id] = kept[found]
+        if found not in chosen:
+            chosen[found] = (*found[:2], "yes", *found[3:])
+        grades[sample.id] = chosen[found]
     return grades
 
 
