@@ -47,6 +47,14 @@ def options(tmp_path: Path) -> EvalOptions:
         [{"id": float(i), "text": row["text"]} for i, row in enumerate(GOOD)],  # as pandas writes a column with a gap
         [{"id": f"{i}.0", "text": row["text"]} for i, row in enumerate(GOOD, 1)],
         [{"problem_id": row["id"], "response": row["text"], "draw": 0, "extra": 1} for row in GOOD],
+        [{"question": p.question, "model_prediction": row["text"]} for p, row in zip(PROBLEMS, GOOD, strict=True)],
+        [
+            {
+                "input": f"### Instruction:\n{p.question}\n\n### Response: Let's think step by step.",
+                "completion": row["text"],
+            }
+            for p, row in zip(PROBLEMS, GOOD, strict=True)
+        ],
     ],
 )
 def test_outputs_are_read_in_the_shapes_people_have(rows: list[dict[str, Any]], tmp_path: Path) -> None:

@@ -1,8 +1,9 @@
 """Read another tool's file of outputs and match it to the questions by id. Mismatches are reported, never guessed.
 
 A row holds an id and a text. The id is a problem's (`gsm8k-00042`), a draw's (`gsm8k-00042#1`) or, as `doc_id`, the
-place of the question in its set. Several rows of one problem are its draws, in the order of the file. The harness logs
-every reply once per filter; only the rows of the first filter are read.
+place of the question in its set; a row without an id holds the question itself. Several rows of one problem are its
+draws, in the order of the file. The harness logs every reply once per filter; only the rows of the first filter are
+read.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ from typing import Any, Literal, TypeGuard, cast, get_args
 
 from mathstrap.errors import InputError
 from mathstrap.files.rows import iter_rows
+from mathstrap.problems.wrappers import bare_question
 from mathstrap.types import Completion, FinishReason, Problem, Reject, Request
 
 ID_FIELDS = ("id", "request", "problem", "problem_id", "doc_id", "unique_id", "idx", "index")
 # A number in one of these fields is the question's place in its set, counting from 0 or 1; a `doc_id` counts from 0.
 PLACE_FIELDS = ("id", "problem_id", "idx", "index")
+# Where a row without an id holds its question, alone or in the prompt around it.
+QUESTION_FIELDS = ("question", "query", "input", "prompt", "instruction")
 TEXT_FIELDS = (
     "text",
     "output",
@@ -29,6 +33,7 @@ TEXT_FIELDS = (
     "resps",
     "generated_text",
     "prediction",
+    "model_prediction",
     "generation",
     "code",
 )
@@ -66,6 +71,10 @@ def read_outputs(
     for problem in problems:
         ids = by_place.setdefault(problem.dataset, {})
         ids[len(ids) if places is None else places[problem.id]] = problem.id
+    by_question: dict[str, str] = {}
+    for problem in problems:
+        key = question_key(problem.question)
+        by_question[key] = "" if key in by_question else problem.id  # "" where two problems ask the same
     outputs = Outputs(model=f"{path.name}@{file_hash(path)}")
     extra: list[str] = []
     doubled: list[str] = []
@@ -83,7 +92,7 @@ def read_outputs(
             first_filter = row["filter"] if first_filter is None else first_filter
             if row["filter"] != first_filter:
                 continue
-        id_and_draw = find_id(row, by_place, known, base)
+        id_and_draw = find_id(row, by_place, known, base) or asked_in(row, by_question)
         texts = find_texts(row)
         if id_and_draw is None or texts is None:
             message = lacking(row, "id", ID_FIELDS) if id_and_draw is None else lacking(row, "text", TEXT_FIELDS)
@@ -186,6 +195,20 @@ def find_id(
             draw = row.get("draw")
             return value.strip(), int(draw) if is_count(draw) else None
     return None
+
+
+def asked_in(row: Mapping[str, Any], by_question: Mapping[str, str]) -> tuple[str, None] | None:
+    """Return the problem whose question a row without an id repeats word for word, or None."""
+    if not by_question or any(name in row for name in ID_FIELDS):
+        return None
+    texts = [row[name] for name in QUESTION_FIELDS if isinstance(row.get(name), str)]
+    problem = next((found for text in texts if (found := by_question.get(question_key(text)))), None)
+    return (problem, None) if problem else None
+
+
+def question_key(text: str) -> str:
+    """Return a question's words, without layout and without the prompt around it."""
+    return " ".join(bare_question(text).split())
 
 
 def whole(value: Any) -> Any:

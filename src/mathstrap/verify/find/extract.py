@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from mathstrap.numerals import UNITS
 from mathstrap.patterns import regex
 from mathstrap.verify.find.boxes import boxed_answer, braced_group, last_box
 from mathstrap.verify.find.languages import foreign_closing, foreign_statement, is_foreign_prose
@@ -122,6 +123,22 @@ _NOT_MINE_HINTS = (
     "doubt", "deny", "hink", "hought", "say ", "aid", "laim", "guess", "believe", "if", "If", "hether", "uppose",
     "ssum", "nless",
 )  # fmt: skip
+
+
+# `a total of #### 366 downloads over the three months`: the anchor marks a number within a sentence. The number alone
+# is the answer unless the sentence adds to it ("3 hours and 20 minutes", "3 dozen", "3 to 5", "3 - 1 = 2").
+_IN_SENTENCE = regex(
+    r"(?P<value>-?\$?\d[\d,]*(?:\.\d+)?%?)(?= [A-Za-z])"
+    r"(?! (?:and|or|to \$?\d|(?<!% )of|out|x|times \$?\d|plus|minus|divided|multiplied|over|by|half"
+    r"|halves|thirds?|quarters?|dozens?|hundreds?|thousands?|millions?|billions?|[ap]\.?m)\b)"
+    r"(?: (?!(?:and|or|plus|minus|to \$?\d)\b)[A-Za-z&'’-]+){0,8}?"
+    r"(?:\.?|,? (?:in|over|for|to|from|than|with|if|of|on|at|by|during|after|before|when|who|that|per|left)\b"
+    r"(?! \$?\d[\d.,]* [a-z]+ (?:and|or) )"
+    r"(?:(?! (?:and|or|plus|minus) \$?\d|[=+*/<>:;?!]|, \$?\d| (?:not|but|wrong|instead)\b).)*)"
+)
+_BEFORE_ANCHOR = regex(r"(?:[A-Za-z]{2}[:,]?|=)[$ ]*\Z")
+# A program's only output, and the sentence after it.
+_PRINTED = regex(r"```output\n\s*(?P<whole>-?\d+)(?P<part>\.\d+)?\s*\n```\n(?P<sentence>[^\n`]{1,300})\s*\Z")
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -293,10 +310,27 @@ def _closing(text: str) -> str | None:
 
 
 def _conclusion(text: str) -> str | None:
+    printed = _printed(text) if "```output" in text else None
+    if printed:
+        return printed
     marked = last_line_value(text)
     if marked:
         return marked
     return foreign_closing(text) if is_foreign_prose(text[-300:]) else closing_value(text)
+
+
+def _printed(text: str) -> str | None:
+    """Return the only number that a program printed, where the closing sentence repeats it, in digits or as a word."""
+    match = _PRINTED.search(text[-1_000:])
+    if match is None:
+        return None
+    part = (match["part"] or "").rstrip("0").rstrip(".")
+    value = match["whole"] + part
+    words = [word for word, number in UNITS.items() if str(number) == value]
+    written = "|".join(map(re.escape, [value, *words]))
+    sentence = match["sentence"].replace(",", "")
+    repeated = re.search(rf"(?i:(?<![\w.-])(?:{written})(?!\w|\.\d))", sentence)
+    return repeated[0] if repeated else None
 
 
 def _last_statement(text: str, statements: list[Statement]) -> Extraction | str:
@@ -336,7 +370,8 @@ def _hash(text: str) -> Statement | None:
     # Words on the same line may take the value back, so the statement ends behind the first of them.
     end = text.find(line, start) + len(line.partition(" ")[0])
     if text.find("####") == start:  # the usual case: one such line
-        return Statement(start, end, _hash_value(line), "hash")
+        counted = _IN_SENTENCE.fullmatch(line) if _follows_words(text, start) else None
+        return Statement(start, end, counted["value"] if counted else _hash_value(line), "hash")
     lines = [line]
     for _ in range(MAX_CANDIDATES):  # such lines one after another list candidates: the answer is all of them
         head = text[:start].rstrip()
@@ -347,6 +382,11 @@ def _hash(text: str) -> Statement | None:
         lines.append(_hash_line(before.lstrip("# \t:")))
     answers = list(dict.fromkeys(_hash_value(each) for each in reversed(lines) if each))
     return Statement(start, end, ", ".join(answers), "hash")
+
+
+def _follows_words(text: str, start: int) -> bool:
+    """Say whether the anchor at `start` stands within a sentence, behind words or an equals sign on its line."""
+    return _BEFORE_ANCHOR.search(text, max(0, start - 40), start) is not None
 
 
 def _hash_line(line: str) -> str:
