@@ -134,6 +134,14 @@ def facts() -> dict[str, Any]:
     }
 
 
+def earlier_parts(name: str, key: str, count: tuple[str, int]) -> dict[str, dict[str, Any]]:
+    """Return the parts of the last result of a bench, each with where and when it ran; none of another count."""
+    path = Path(__file__).parent / "results" / f"{name}.json"
+    before = json.loads(path.read_text()) if path.exists() else {}
+    where = {fact: before.get(fact) for fact in facts()}
+    return {part: where | made for part, made in before[key].items()} if before.get(count[0]) == count[1] else {}
+
+
 def peak_bytes() -> int:
     """Return the peak resident memory of this process so far, and of its children if they used more."""
     import resource

@@ -4,7 +4,7 @@
     python bench/curate_dedup.py --data DATA --count 200000
 
 Each side gets the raw questions and returns the pairs that meet in a band and reach the floor; the time to cut the
-questions into shingles is part of both, and is told apart. Recall is of the planted exact and near copies.
+questions into shingles is part of both, and is told apart. With `--sides`, the others keep their last numbers. Recall is of the planted exact and near copies.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from curate_data import Made, make_questions, peak_bytes, write_result
+from curate_data import Made, earlier_parts, facts, make_questions, peak_bytes, write_result
 
 from mathstrap.curate.dedup import SLOTS_PER_BAND, DedupOptions, find_duplicates
 from mathstrap.curate.wording import shingles, words
@@ -116,13 +116,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200_000)
     parser.add_argument("--sides", nargs="*", default=SIDES)
     arguments = parser.parse_args()
-    sides: dict[str, dict[str, Any]] = {}
+    is_whole = set(arguments.sides) == set(SIDES)
+    sides = {} if is_whole else earlier_parts("curate_dedup", "sides", ("count", arguments.count))
     for name in arguments.sides:
         with get_context("spawn").Pool(1) as pool:
-            sides[name] = pool.apply(run_side, (name, arguments.data, arguments.count))
+            sides[name] = facts() | pool.apply(run_side, (name, arguments.data, arguments.count))
         print(name, sides[name], flush=True)
     result: dict[str, Any] = {"count": arguments.count, "sides": sides}
-    if "datasketch" in sides:
+    if is_whole:  # sides of two runs are not compared
         for measure in ("seconds", "processor_seconds"):
             result[f"times_as_fast_as_datasketch_by_{measure}"] = {
                 name: round(sides["datasketch"][measure] / side[measure], 2) for name, side in sides.items()

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from curate_data import make_rows, write_result
+from curate_data import earlier_parts, facts, make_rows, write_result
 
 
 def peak_tree_mib(process: subprocess.Popen[bytes]) -> float:
@@ -92,13 +92,11 @@ def main() -> None:
             "audit, 2 workers": [*verb, "audit", str(rows), *data, "--seeds", seeds, *clean, "--workers", "2"],
         }
         result: dict[str, Any] = {"rows": arguments.count, "megabytes": round(rows.stat().st_size / 1e6), "verbs": {}}
-        earlier = Path(__file__).parent / "results" / "curate_files.json"
-        if arguments.only and earlier.exists():
-            before = json.loads(earlier.read_text())
-            result["verbs"] = before["verbs"] if before["rows"] == arguments.count else {}
+        if arguments.only:
+            result["verbs"] = earlier_parts("curate_files", "verbs", ("rows", arguments.count))
         for name, command in commands.items():
             if arguments.only in name:
-                result["verbs"][name] = measure(command, 2 if "2 workers" in name else 1)
+                result["verbs"][name] = facts() | measure(command, 2 if "2 workers" in name else 1)
                 print(name, result["verbs"][name], flush=True)
     write_result("curate_files", result)
 
