@@ -4,7 +4,8 @@
     python bench/curate_dedup.py --data DATA --count 200000
 
 Each side gets the raw questions and returns the pairs that meet in a band and reach the floor; the time to cut the
-questions into shingles is part of both, and is told apart. With `--sides`, the others keep their last numbers. Recall is of the planted exact and near copies.
+questions into shingles is part of both, and is told apart. Recall is of the planted exact and near copies.
+With `--sides`, the others keep their last numbers.
 """
 
 from __future__ import annotations
