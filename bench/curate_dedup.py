@@ -18,9 +18,16 @@ from typing import Any
 from curate_data import Made, earlier_parts, facts, make_questions, peak_bytes, write_result
 
 from mathstrap.curate.dedup import SLOTS_PER_BAND, DedupOptions, find_duplicates
-from mathstrap.curate.wording import shingles, words
+from mathstrap.curate.wording import words
 
 SIDES = ("mathstrap", "mathstrap, numbers ignored", "rensa", "datasketch")
+
+
+def shingles(found: list[str], size: int) -> list[str]:
+    """Return the runs of `size` words, for the other sides; a shorter text is one shingle, an empty one has none."""
+    if len(found) < size:
+        return [" ".join(found)] if found else []
+    return list(map(" ".join, zip(*(found[start:] for start in range(size)), strict=False)))
 
 
 def with_mathstrap(texts: list[str], options: DedupOptions) -> set[tuple[int, int]]:
