@@ -125,7 +125,7 @@ def read(claim: Claim) -> tuple[float | None, str, str]:
     path = HERE / "results" / f"{claim.result}.json"
     if not path.exists():
         return None, "", ""
-    part: Any = json.loads(path.read_text())
+    whole = part = json.loads(path.read_text())
     head, _, tail = claim.path.partition("|")
     for key in filter(None, head.split(".")):
         part = part.get(key) or {}
@@ -137,6 +137,7 @@ def read(claim: Claim) -> tuple[float | None, str, str]:
             return None, "", ""
         key = max(keys, key=len)
         value, rest = value[key], rest[len(key) + 1 :]
+    part = part if part.get("date") or part.get("machine") else whole
     machine = part.get("machine") or {}
     told = machine if isinstance(machine, dict) else {}
     cpu = str(told.get("cpu") or "x86-64").replace("(R)", "").replace(" Processor", "")
