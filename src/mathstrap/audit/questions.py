@@ -113,7 +113,7 @@ def asks_nothing(question: str) -> str:
 
 def asks_for_proof(question: str) -> str:
     """Find questions whose answer is a proof, which no final answer can be compared with."""
-    if not any(word in question for word in _PROOF_WORDS):
+    if not any(map(question.__contains__, _PROOF_WORDS)):
         return ""
     match = _PROOF.search(question)
     if match is None or _SECOND_ASKING.search(question, match.end()):
@@ -126,8 +126,7 @@ def lacks_figure(question: str) -> str:
     fault = needs_picture(question, {})
     if fault:
         return fault
-    folded = question.lower()
-    if not any(word in folded for word in _PICTURES):
+    if not any(map(question.lower().__contains__, _PICTURES)):
         return ""
     match = _MISSING_PICTURE.search(question)
     if match is None or _TABLE.search(question):

@@ -13,6 +13,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TypeVar
 
+import msgspec
+
 from mathstrap.patterns import regex
 
 TOKEN = regex(
@@ -40,8 +42,7 @@ class DividesByZeroError(NoArithmeticError):
     """The text divides by zero."""
 
 
-@dataclass(frozen=True)
-class Number:
+class Number(msgspec.Struct, frozen=True):
     """A number as written; `slot` is its place among the expression's numbers from the left, -1 if it is implied."""
 
     value: Fraction
@@ -49,8 +50,7 @@ class Number:
     decimals: int = 0
 
 
-@dataclass(frozen=True)
-class Operation:
+class Operation(msgspec.Struct, frozen=True):
     """Two operands and one of + - * / ^."""
 
     sign: str
@@ -58,16 +58,14 @@ class Operation:
     right: Node
 
 
-@dataclass(frozen=True)
-class FunctionCall:
+class FunctionCall(msgspec.Struct, frozen=True):
     """A square root, a factorial or a binomial coefficient: `sqrt`, `!`, `binom`."""
 
     name: str
     operands: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Name:
+class Name(msgspec.Struct, frozen=True):
     """A constant or a variable."""
 
     name: str
@@ -76,8 +74,7 @@ class Name:
 Node = Number | Operation | FunctionCall | Name
 
 
-@dataclass(frozen=True, kw_only=True)
-class Value:
+class Value(msgspec.Struct, frozen=True, kw_only=True):
     """The value of an expression; `decimals` is the number of decimals of a single bare number, else None.
 
     `other` is its value in the second usual reading of a quotient: `1/2x` and `6/2*3` divide by all that follows.

@@ -58,12 +58,13 @@ ANNOTATION = regex(r"<<([^<>\n]{1,300})>>")
 CODE = regex(r"```(?!\w*\s*\{\s*\").*?(?:```|\Z)|\[asy\].*?(?:\[/asy\]|\Z)", re.DOTALL)
 # A line break that is left from a JSON string as two characters; not the beginning of \neq or \nu.
 WRITTEN_NEWLINE = regex(r"\\n(?![a-z])")
+# The commonest kinds come first, and no quantifier gives back what it took: a line of LaTeX has a hundred tokens.
 TOKEN = regex(
-    r"(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d+(?:\.\d+)?|\.\d+)"
-    r"|(?P<word>[A-Za-zπ]+(?:['’][a-z]+)?)"
-    r"|(?P<relation>(?<![<>!:=])=(?![=>])|≈)"
+    r"(?P<word>[A-Za-zπ]++(?:['’][a-z]++)?)"
     r"|(?P<mark>[-+*/^()\[\]%!])"
+    r"|(?P<number>\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|\d++(?:\.\d++)?|\.\d++)"
     r"|(?P<stop>[.,;:?])"
+    r"|(?P<relation>[=≈](?<![<>!:=]=)(?!(?<==)[=>]))"
     r"|(?P<other>[^\s$])"
 )
 # A line without an equals sign is read only if it has a calculation and a verb.
@@ -93,6 +94,8 @@ FRACTION_WORDS = regex(
 )
 TIMES_WORDS = regex(r"\b(twice|double|triple|thrice)(?= \$?\d)", re.IGNORECASE)
 MAGNITUDE = regex("hundred|thousand|million|billion|dozen", re.IGNORECASE)
+# A line that ends in one of these is not complete.
+OPEN_ENDS = ("+", "-", "*", "/", "(", "^")
 _LEADING_ZERO = regex(r"(?<![\d.])0\d")
 
 
@@ -217,7 +220,7 @@ def written(text: str, noted_lines: frozenset[int] = frozenset()) -> Iterator[Eq
                     continue
                 last = yield from _of_line(clause, raw, behind, last, goes_on=goes_on)
                 skipped = ""
-                goes_on = clause.rstrip().endswith(("+", "-", "*", "/", "(", "^"))
+                goes_on = clause.rstrip().endswith(OPEN_ENDS)
 
 
 def _usual(line: str, behind: str) -> list[Equation] | None:
