@@ -48,19 +48,19 @@ def options(tmp_path: Path) -> EvalOptions:
         [{"id": f"{i}.0", "text": row["text"]} for i, row in enumerate(GOOD, 1)],
         [{"problem_id": row["id"], "response": row["text"], "draw": 0, "extra": 1} for row in GOOD],
         [{"question": p.question, "model_prediction": row["text"]} for p, row in zip(PROBLEMS, GOOD, strict=True)],
-        [
-            {
-                "input": f"### Instruction:\n{p.question}\n\n### Response: Let's think step by step.",
-                "completion": row["text"],
-            }
-            for p, row in zip(PROBLEMS, GOOD, strict=True)
-        ],
     ],
 )
 def test_outputs_are_read_in_the_shapes_people_have(rows: list[dict[str, Any]], tmp_path: Path) -> None:
     found = read_outputs(write(tmp_path / "outputs.jsonl", rows), PROBLEMS)
     assert found.draws == 1
     assert found.texts["gsm8k-00003", 0].text == "The answer is: 6"
+
+
+def test_a_row_without_an_id_is_matched_by_the_question_in_its_prompt(tmp_path: Path) -> None:
+    asked = Problem(id="g-0", dataset="gsm8k", style="gsm8k", question="How many legs have 3 dogs?", answer="12")
+    prompt = f"### Instruction:\n{asked.question}\n\n### Response: Let's think step by step."
+    found = read_outputs(write(tmp_path / "outputs.jsonl", [{"input": prompt, "completion": "So 12."}]), [asked])
+    assert found.texts["g-0", 0].text == "So 12."
 
 
 def test_outputs_may_be_csv(tmp_path: Path) -> None:
