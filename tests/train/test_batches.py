@@ -255,3 +255,32 @@ def test_the_measure_of_activations_is_what_a_row_keeps_for_the_backward_pass_an
     assert kept > 100
     assert kept < estimate < 2 * kept
     assert less < estimate
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_in_half_precision_logits_may_move_as_far_as_rounding_moves_them_but_not_by_a_neighbour(tmp_path, method):
+    import dataclasses
+
+    import torch
+
+    from mathstrap.train.forward import autocast_of
+    from mathstrap.train.packing import SAME, Probe
+
+    tiny_llama.save_llama(tmp_path)
+    moved = {}
+    for precision in ("bf16", "fp32"):
+        model = load_model(str(tmp_path), TrainRecipe(method=method), device="cpu", precision=precision, num_shards=1)
+        base = model.get_base_model() if method == "lora" else model
+        autocast = autocast_of("cpu", precision, is_sharded=False)
+        probe = Probe(model=model, base=base, autocast=autocast, length=24)
+        hooks = list(base.get_input_embeddings()._forward_hooks)
+        moved[precision] = probe.moved_by_rounding("sdpa", probe.alone("sdpa"))
+        assert list(base.get_input_embeddings()._forward_hooks) == hooks
+        logits = torch.linspace(-1.0, 1.0, 100)
+        near, far = logits + 0.3 * logits.std(), logits + 0.5 * logits.std()
+        assert not probe.agree(near, logits)
+        wide = dataclasses.replace(probe, rounding=0.2 if precision == "bf16" else 0.0)
+        assert wide.agree(near, logits) == (precision == "bf16")
+        assert not wide.agree(far, logits)
+        assert not wide.agree(near, logits, SAME)
+    assert moved["fp32"] == 0 < moved["bf16"] < 0.5

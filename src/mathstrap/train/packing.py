@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mathstrap.errors import InputError, first_line
@@ -23,7 +23,8 @@ log = logging.getLogger(__name__)
 SHORT = 24
 # How far logits may differ by rounding alone, in standard deviations of the logits, by bytes per number. SAME compares
 # two runs whose neighbour has other tokens but the same length: the products are the same, so a sample that does not
-# see its neighbour comes out bit for bit (a fresh LFM2 moves by 1e-4). OTHER compares two attentions or row layouts.
+# see its neighbour comes out bit for bit (a fresh LFM2 moves by 1e-4). OTHER compares two attentions or row layouts;
+# in half precision, twice as far as one rounding of the embeddings moves the logits may be more (0.2 for 135M on AMX).
 SAME = {4: 2e-6, 2: 2e-3}
 OTHER = {4: 1e-3, 2: 0.06}
 # What a forward pass raises when the model does not support an attention. Running out of memory is not among them.
@@ -59,6 +60,7 @@ def choose_packing(
         # Logits that are not finite cannot be compared; the first step's loss reports them.
         base.set_attn_implementation(loaded)
         return Packing(layout="alone", attention=loaded, reason="the model's logits are not finite")
+    probe = replace(probe, rounding=probe.moved_by_rounding(own, reference))
     candidates = [loaded] if recipe.attention != "auto" else list(dict.fromkeys([loaded, "sdpa", "eager"]))
     reasons: dict[str, str] = {}
     exact: list[str] = []
@@ -106,12 +108,16 @@ def probe_length(base: Any, longest: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """Two samples of `length` tokens and the logits of the second, under one attention or another."""
+    """Two samples of `length` tokens and the logits of the second, under one attention or another.
+
+    `rounding` is how far one rounding of the embeddings moves the logits, in their standard deviations.
+    """
 
     model: Any
     base: Any
     autocast: AbstractContextManager[Any]
     length: int
+    rounding: float = 0.0
 
     def sample(self, seed: int) -> tuple[Any, int]:
         """Return a sample of tokens; all open with the same four, as prompts of one template do."""
@@ -156,6 +162,29 @@ class Probe:
         """Return the logits of the second sample alone, or the model's error message."""
         return self.tried(name, [self.sample(2)])
 
+    def moved_by_rounding(self, name: str, reference: Any) -> float:
+        """Return how far the logits move when every embedding does by a unit of bf16's last place; 0 in float32.
+
+        No two kernels round alike, and a deep model enlarges that. The measure needs no weights in float32 and no
+        knowledge of the processor; it is in standard deviations of the `reference`, which `name` computes.
+        """
+        import torch
+
+        if not self.is_half():
+            return 0.0
+
+        def one_step(_: Any, __: Any, embeddings: Any) -> Any:
+            random = torch.Generator().manual_seed(0)
+            signs = (torch.randint(0, 2, embeddings.shape, generator=random) * 2 - 1).to(embeddings)
+            return embeddings * (1 + signs * 2**-8)
+
+        hook = self.base.get_input_embeddings().register_forward_hook(one_step)
+        try:
+            moved = self.alone(name)
+        finally:
+            hook.remove()
+        return 0.0 if isinstance(moved, str) else _distance(moved, reference)
+
     def leak(self, name: str, *, share_opening: bool) -> str:
         """Return why the second sample's logits depend on the first sample, or "" where they do not."""
         rows = [
@@ -177,11 +206,19 @@ class Probe:
 
     def agree(self, logits: Any, other: Any, tolerance: dict[int, float] = OTHER) -> bool:
         """Say whether two sets of logits differ by rounding alone."""
+        limit = tolerance[2 if self.is_half() else 4]
+        return _distance(logits, other) <= (max(limit, 2 * self.rounding) if tolerance is OTHER else limit)
+
+    def is_half(self) -> bool:
+        """Say whether products are taken in half precision."""
         import torch
 
         weights = {weight.dtype.itemsize for weight in self.base.parameters() if weight.is_floating_point()}
         with self.autocast:
             casts = torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda")
-            is_half = casts or min(weights, default=4) < 4
-        deviation = float(other.std().clamp_min(1e-6))
-        return bool(((logits - other).abs().max() / deviation) <= tolerance[2 if is_half else 4])
+        return casts or min(weights, default=4) < 4
+
+
+def _distance(logits: Any, other: Any) -> float:
+    """Return the largest difference between two sets of logits, in standard deviations of the second."""
+    return float((logits - other).abs().max() / other.std().clamp_min(1e-6))
