@@ -73,7 +73,7 @@ def test_arms_say_what_they_cost_and_what_came_again(recipe):
     assert headline_table(result)
 
 
-def test_a_budget_of_tokens_cuts_every_arm_and_none_is_a_sentence(recipe):
+def test_a_budget_of_tokens_cuts_every_arm(recipe):
     whole = run_study(recipe).result.costs["ans_aug"]
     half = dataclasses.replace(recipe, name="half", run=str(recipe.path / "run"), split=None, second_check=0,
                                evaluation=dataclasses.replace(recipe.evaluation, benchmarks=("nowhere",)))  # fmt: skip
@@ -82,8 +82,19 @@ def test_a_budget_of_tokens_cuts_every_arm_and_none_is_a_sentence(recipe):
     assert cut.costs["ans_aug"].num_kept < whole.num_kept
     of_arm = next(cell for cell in cut.cells if cell.arm == "ans_aug")
     assert of_arm.num_samples == cut.costs["ans_aug"].num_kept
-    with pytest.raises(InputError, match="teacher_tokens=1 bought none"):
-        run_study(dataclasses.replace(half, name="none", teacher_tokens=1))
+
+
+def test_an_arm_of_which_nothing_was_kept_has_a_cost_but_no_student(recipe):
+    run_study(recipe)
+    poor = dataclasses.replace(recipe, name="poor", run=str(recipe.path / "run"), split=None, second_check=0,
+                               teacher_tokens=1)  # fmt: skip
+    result = run_study(poor).result
+    assert result.costs["ans_aug"].num_kept == 0
+    assert "ans_aug" in [line[0] for line in cost_table(result)]
+    assert {cell.arm for cell in result.cells} == {"sft", "renumber"}  # renumbering costs no tokens
+    without = {name: arm for name, arm in recipe.arms.items() if name != "renumber"}
+    with pytest.raises(InputError, match=r"no sample for ans_aug, rephrase\. Its rejects.jsonl says why"):
+        run_study(dataclasses.replace(poor, name="none", arms=without))
 
 
 def test_a_negative_budget_is_refused(recipe):

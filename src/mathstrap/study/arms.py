@@ -66,7 +66,7 @@ def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], to
 
     With a `token_limit` above 0, an arm has only the samples that this many of the teacher's tokens pay for.
 
-    Raises InputError where an arm would be empty.
+    Raises InputError where an arm lacks samples of one of its methods, unless its cost is what the study measures.
     """
     problems = list(run.read_records("problems", Problem, strict=True))
     seeds = clean_seeds([problem for problem in problems if problem.method == "seed"], recipe)
@@ -81,14 +81,25 @@ def read_pool(run: RunDir, recipe: RunRecipe, arms: Mapping[str, ArmOptions], to
     if token_limit is not None:
         pool = with_costs(pool, run, problems, arms, token_limit)
     for name, arm in arms.items():
-        have = pool.available(arm)
-        for method, count in have.items():
-            if not count:
+        for method, count in pool.available(arm).items():
+            if not count and name not in pool.costs:
                 detail = " The seeds carry no worked solutions." if method == "seed" else ""
-                if token_limit and method != "seed":
-                    detail = f" teacher_tokens={token_limit} bought none; raise it, or set 0."
                 raise InputError(f"arms.{name}: the run has no {arm.outcome} sample of {method}.{detail}")
     return pool
+
+
+def trainable_arms(pool: Pool, arms: Mapping[str, ArmOptions]) -> dict[str, ArmOptions]:
+    """Return the arms that have samples: a method of which nothing was kept costs tokens, but teaches no student.
+
+    Raises InputError if no arm besides those of the seeds alone is left.
+    """
+    left = {name: arm for name, arm in arms.items() if any(pool.available(arm).values())}
+    if all(arm.methods == ("seed",) for arm in left.values()) and len(left) < len(arms):
+        raise InputError(
+            f"arms: the run has no sample for {', '.join(name for name in arms if name not in left)}. "
+            "Its rejects.jsonl says why; raise teacher_tokens, or use another teacher."
+        )
+    return left
 
 
 def with_costs(

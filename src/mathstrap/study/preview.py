@@ -13,7 +13,7 @@ from mathstrap.pipeline.options import RunRecipe
 from mathstrap.pipeline.preview import Preview, preview
 from mathstrap.pipeline.seeds import load_seeds
 from mathstrap.recipe import load_recipe
-from mathstrap.study.arms import read_pool, seed_sample
+from mathstrap.study.arms import read_pool, seed_sample, trainable_arms
 from mathstrap.study.matching import DataSize
 from mathstrap.study.options import StudyRecipe
 from mathstrap.study.parts import bootstrap_recipe, check_teachers, evaluation_options, existing_run, missing_weights
@@ -137,7 +137,9 @@ def plan_study(recipe: StudyRecipe, notes: list[str]) -> StudyPreview:
         measure = assumed(recipe, available, questions, DataSize(num_samples=len(solved), num_tokens=round(tokens)))
     else:
         run = RunDir.read(run_recipe.path)
-        measure = measured(recipe, read_pool(run, run_recipe, recipe.arms, recipe.token_limit))
+        pool = read_pool(run, run_recipe, recipe.arms, recipe.token_limit)
+        recipe = replace(recipe, arms=trainable_arms(pool, recipe.arms))
+        measure = measured(recipe, pool)
     plan = plan_students(recipe, measure)
     tests = test_sizes(recipe) if recipe.students else []
     num_evaluations = len(plan.students) + recipe.base if recipe.students else 0

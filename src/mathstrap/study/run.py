@@ -24,7 +24,7 @@ from mathstrap.pipeline import bootstrap
 from mathstrap.pipeline.options import RunRecipe
 from mathstrap.recipe import recipe_values, recipe_yaml
 from mathstrap.redact import public
-from mathstrap.study.arms import Pool, read_pool
+from mathstrap.study.arms import Pool, read_pool, trainable_arms
 from mathstrap.study.cost import check_ids, check_recipe, check_rows, confirmed
 from mathstrap.study.done import digest, file_digest, is_done
 from mathstrap.study.options import READS_GGUF, Part, StudyRecipe
@@ -135,6 +135,7 @@ class Study:
             return StudySummary(path=path, stopped="bootstrap")
         run = RunDir.read(run_recipe.path)
         pool = read_pool(run, run_recipe, self.recipe.arms, self.recipe.token_limit)
+        self.recipe = replace(self.recipe, arms=trainable_arms(pool, self.recipe.arms))
         plan = self.plan(pool)
         if until == "plan":
             return StudySummary(path=path, num_students=len(plan.students), stopped="plan")
