@@ -2,11 +2,12 @@
 
     python bench/embedded.py                                  64 prompts, up to 256 new tokens, every engine
     python bench/embedded.py --prompts 16 --tokens 64 --only openvino-f32 llama.cpp
-    python bench/embedded.py --model-path FILE.gguf --only openvino-bf16 llama.cpp --agreement 0   a larger one
+    python bench/embedded.py --model-path FILE.gguf --only openvino-int8 llama.cpp --agreement 0   a larger one
     python bench/embedded.py --write-reference tests/data/embedded_greedy.json
 
 Agreement: greedy replies to 20 bundled problems, up to 96 tokens, compared with transformers in float32 on the same
-weights. `equal` counts identical replies, `common` is the mean share of a reply before the first difference.
+weights (stored for the bundled model; for another one, `transformers` must be among the engines). `equal` counts
+identical replies, `common` is the mean share of a reply before the first difference.
 """
 
 from __future__ import annotations
@@ -32,10 +33,21 @@ from mathstrap.types import Completion, Message, Request, Sampling
 
 ROOT = Path(__file__).resolve().parents[1]
 ENGINES: dict[str, TeacherOptions] = {
-    "openvino-f32": TeacherOptions(backend="embedded", settings={"engine": "openvino", "precision": "f32"}),
-    "openvino-bf16": TeacherOptions(backend="embedded", settings={"engine": "openvino", "precision": "bf16"}),
-    "llama.cpp": TeacherOptions(backend="embedded", settings={"engine": "llama.cpp", "sequences": 16}),
+    # The first, where it is asked for, is what the others are compared with.
     "transformers": TeacherOptions(backend="hf", settings={"batch_size": 32}),
+    "openvino-f32": TeacherOptions(
+        backend="embedded", settings={"engine": "openvino", "precision": "f32", "weights": "f16"}
+    ),
+    "openvino-bf16": TeacherOptions(
+        backend="embedded", settings={"engine": "openvino", "precision": "bf16", "weights": "f16"}
+    ),
+    "openvino-int8": TeacherOptions(
+        backend="embedded", settings={"engine": "openvino", "precision": "bf16", "weights": "int8"}
+    ),
+    "openvino-int8-16": TeacherOptions(
+        backend="embedded", settings={"engine": "openvino", "precision": "bf16", "weights": "int8", "sequences": 16}
+    ),
+    "llama.cpp": TeacherOptions(backend="embedded", settings={"engine": "llama.cpp", "sequences": 16}),
 }
 
 
@@ -139,6 +151,7 @@ def main() -> None:
         args.write_reference.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
         return
     reference = json.loads((ROOT / "tests" / "data" / "embedded_greedy.json").read_text())[: args.agreement]
+    wanted = [] if args.model_path else [row["reply"] for row in reference]
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     report: dict[str, Any] = {
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
@@ -150,11 +163,13 @@ def main() -> None:
         "engines": [],
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    for name in args.only:
+    for name in sorted(args.only, key=list(ENGINES).index):
         result = in_its_own_process(name, args)
         texts = result.pop("texts")
-        if reference:
-            result["agreement"] = agreement(texts, [row["reply"] for row in reference])
+        if not wanted and name == "transformers":
+            wanted = texts
+        if wanted:
+            result["agreement"] = agreement(texts, wanted)
         result["load_average"] = round(os.getloadavg()[0], 1)
         print(result, flush=True)
         report["engines"].append(result)

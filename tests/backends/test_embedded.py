@@ -14,7 +14,8 @@ import pytest
 from mathstrap.backends import TeacherOptions, checked_settings, open_backend
 from mathstrap.backends.local.embedded import EmbeddedSettings, EmbeddedTeacher, choose_engine, draw_of
 from mathstrap.backends.local.generation import cut_at_stop
-from mathstrap.backends.local.gguf import GgufFacts, find_model, read_facts, widened
+from mathstrap.backends.local.gguf import GgufFacts, bundled_model_path, find_model, read_facts, widened
+from mathstrap.backends.local.int8 import int8_model, rounded_rows
 from mathstrap.errors import InputError
 from mathstrap.types import Completion, Message, Request, Sampling
 
@@ -36,7 +37,8 @@ def request(
     [
         ({"engin": "openvino"}, 'no such setting "engin". Did you mean "engine"?'),
         ({"engine": "onnx"}, "expected one of auto, openvino, llama.cpp"),
-        ({"precision": "int8"}, "expected one of f32, bf16"),
+        ({"precision": "int8"}, "expected one of auto, f32, bf16"),
+        ({"weights": "int4"}, "expected one of auto, f16, int8"),
         ({"sequences": -1}, "whole number of at least 0"),
         ({"cache_gib": "big"}, "whole number of at least 0"),
     ],
@@ -114,9 +116,33 @@ def test_one_thread_gets_f32_because_bf16_would_end_the_process() -> None:
     assert usable_precision("f32", 0) == "f32"
 
 
-def test_a_large_model_goes_to_llama_cpp() -> None:
-    facts = GgufFacts(architecture="qwen2", context_tokens=4096, num_weights=1_500_000_000, is_wide=False)
-    assert choose_engine("auto", facts) == "llama.cpp"
+@pytest.mark.skipif(find_spec("openvino_genai") is None, reason="openvino-genai is not installed")
+@pytest.mark.parametrize(
+    ("architecture", "precision", "engine"),
+    [("qwen2", "bf16", "openvino"), ("qwen2", "f32", "llama.cpp"), ("gemma3", "bf16", "llama.cpp")],
+)
+def test_a_large_model_goes_to_openvino_where_the_cpu_multiplies_bf16(
+    architecture: str, precision: str, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mathstrap.backends.local.openvino_engine.usable_precision", lambda *_: precision)
+    facts = GgufFacts(architecture=architecture, context_tokens=4096, num_weights=1_500_000_000, is_wide=False)
+    assert choose_engine("auto", facts) == engine
+
+
+def test_a_row_rounded_to_8_bits_moves_by_half_a_step_at_most() -> None:
+    import numpy
+
+    rng = numpy.random.default_rng(0)
+    numbers = rng.integers(0, 256, (5, 3, 32)).astype(numpy.uint8)
+    scales = rng.uniform(1e-4, 1e-2, (5, 3, 1)).astype(numpy.float16)
+    numbers[2] = 128  # a row of zeros
+    meant = ((numbers.astype(numpy.float32) - 128) * scales).reshape(5, 96)
+    whole, steps = rounded_rows(numbers, scales)
+    assert (whole.dtype, whole.shape, steps.shape) == (numpy.int8, (5, 96), (5, 1))
+    moved = numpy.abs(whole * steps.astype(numpy.float32) - meant)
+    # float16 may round the step down, so that the largest weight of a row lies up to 127 * 2^-11 steps beyond 127.
+    assert (moved <= steps.astype(numpy.float32) * (0.5 + 127 * 2**-11)).all()
+    assert not whole[2].any()
 
 
 @pytest.mark.parametrize(
@@ -216,11 +242,22 @@ def test_it_leaves_stderr_alone(teacher: EmbeddedTeacher, capfd: pytest.CaptureF
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("engine", "fewest_equal", "least_common"), [("openvino", 18, 0.95), ("llama.cpp", 0, 0.2)])
-def test_greedy_replies_agree_with_transformers(engine: str, fewest_equal: int, least_common: float) -> None:
-    # llama.cpp rounds activations to 8 bits beside quantised weights: it must begin alike, and no more is promised.
+@pytest.mark.parametrize(
+    ("settings", "fewest_equal", "least_common"),
+    [
+        ({"engine": "openvino"}, 18, 0.95),
+        ({"engine": "openvino", "weights": "int8", "precision": "f32"}, 1, 0.3),
+        ({"engine": "llama.cpp"}, 0, 0.2),
+    ],
+    ids=["openvino", "openvino-int8", "llama.cpp"],
+)
+def test_greedy_replies_agree_with_transformers(
+    settings: dict[str, object], fewest_equal: int, least_common: float
+) -> None:
+    # llama.cpp rounds activations to 8 bits beside quantised weights, int8 rounds the weights once more: both must
+    # begin alike, and no more is promised.
     rows = json.loads(REFERENCE.read_text())
-    backend = open_backend(TeacherOptions(backend="embedded", settings={"engine": engine}))
+    backend = open_backend(TeacherOptions(backend="embedded", settings=settings))
     assert isinstance(backend, EmbeddedTeacher)
     replies = ask_at_once(backend, [request(row["question"], max_tokens=96) for row in rows])
     asyncio.run(backend.close())
@@ -229,6 +266,20 @@ def test_greedy_replies_agree_with_transformers(engine: str, fewest_equal: int, 
     common = sum(shared(reply.text, want) for reply, want in zip(replies, wanted, strict=True)) / len(rows)
     assert equal >= fewest_equal
     assert common >= least_common
+
+
+@pytest.mark.slow
+def test_the_8_bit_model_is_written_once_and_read_from_a_private_folder_alone(tmp_path: Path) -> None:
+    pytest.importorskip("openvino_genai", reason='needs pip install "mathstrap[local]"')
+    model = bundled_model_path()
+    folder = int8_model(model, tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["openvino_model.bin", "openvino_model.xml"]
+    assert folder.stat().st_mode & 0o777 == 0o700
+    weights = folder / "openvino_model.bin"
+    assert weights.stat().st_size < 1.1 * read_facts(model).num_weights
+    before = weights.stat().st_mtime_ns
+    assert int8_model(model, tmp_path) == folder
+    assert weights.stat().st_mtime_ns == before
 
 
 @pytest.mark.slow

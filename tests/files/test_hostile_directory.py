@@ -155,8 +155,8 @@ def test_a_cache_of_somebody_else_is_not_used(tmp_path: Path) -> None:
 def test_the_widened_model_is_read_from_a_private_folder_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tmp_path / "model.gguf"
     model.write_bytes(b"GGUF" + bytes(64))
-    monkeypatch.setattr(gguf, "_write_wide", lambda path, target: target.write_bytes(b"wide"))
-    planted = tmp_path / "cache" / "mathstrap" / f"model-{gguf._fingerprint(model)}-F16.gguf"
+    monkeypatch.setattr(gguf, "write_as", lambda path, target, kind: target.write_bytes(b"wide"))
+    planted = tmp_path / "cache" / "mathstrap" / f"model-{gguf.fingerprint(model)}-F16.gguf"
     planted.parent.mkdir(parents=True)
     planted.symlink_to(model)
     made = gguf.widened(model, tmp_path / "cache")

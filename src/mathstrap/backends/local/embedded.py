@@ -14,13 +14,13 @@ from importlib.util import find_spec
 from typing import Literal
 
 from mathstrap.backends import TeacherOptions, checked_settings
-from mathstrap.backends.local.generation import Engine, EngineOptions, GenerationRequest, Precision
-from mathstrap.backends.local.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts, widened
+from mathstrap.backends.local.generation import Engine, EngineOptions, GenerationRequest
+from mathstrap.backends.local.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts
 from mathstrap.errors import InputError, MissingExtraError, missing_extra
 from mathstrap.types import Completion, Request
 
 EngineName = Literal["auto", "openvino", "llama.cpp"]
-# Four bytes per weight: 500 million weights take 2 GB, the most to expect of a laptop.
+# In F16, loading takes up to ten bytes per weight: 500 million weights take 5 GB, the most to expect of a laptop.
 MOST_WEIGHTS_WIDENED = 500_000_000
 LONGEST_CONTEXT = 4096
 
@@ -29,16 +29,19 @@ LONGEST_CONTEXT = 4096
 class EmbeddedSettings:
     """The keys of `teacher.settings`.
 
-    engine       openvino (exact, fast; llama, qwen2 and qwen3), llama.cpp (every GGUF), or auto: openvino for models
-                 up to 500 million weights that it can run, llama.cpp for the others
-    precision    openvino: f32 gives the replies of transformers; bf16 is about twice as fast on CPUs that have it,
-                 others fall back to f32
+    engine       openvino (fast; llama, qwen2 and qwen3), llama.cpp (every GGUF), or auto: openvino for the models it
+                 can run, but above 500 million weights only on a CPU with bf16; llama.cpp for the others
+    precision    openvino: the numbers of its products. f32 gives the replies of transformers; bf16 is about twice as
+                 fast on CPUs that have it, others fall back to f32; auto is f32, or bf16 with weights in int8
+    weights      openvino: f16 keeps those of the file, int8 rounds every row of a matrix to 8 bits: a quarter of the
+                 memory; auto is f16 up to 500 million weights, int8 above
     sequences    how many replies are generated at once; 0 leaves it to the engine (openvino 64, llama.cpp 8)
     cache_gib    openvino: memory for keys and values, shared prefixes counted once
     """
 
     engine: EngineName = "auto"
-    precision: Precision = "f32"
+    precision: Literal["auto", "f32", "bf16"] = "auto"
+    weights: Literal["auto", "f16", "int8"] = "auto"
     sequences: int = 0
     cache_gib: int = 2
 
@@ -106,21 +109,28 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     check_installed(options.model_path or options.model)
     path = find_model(options.model_path or options.model)
     facts = read_facts(path)
-    name = choose_engine(settings.engine, facts)
+    name = choose_engine(settings.engine, facts, options.threads)
     context = min(options.n_ctx or LONGEST_CONTEXT, facts.context_tokens or LONGEST_CONTEXT)
     sequences = settings.sequences or (64 if name == "openvino" else 8)
+    weights = settings.weights
+    if weights == "auto":
+        weights = "f16" if facts.num_weights <= MOST_WEIGHTS_WIDENED else "int8"
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bf16" if weights == "int8" else "f32"
     limits = EngineOptions(
         context_tokens=context,
         num_sequences=sequences,
         num_threads=options.threads,
         cache_gib=settings.cache_gib,
-        precision=settings.precision,
+        precision=precision,
+        weights=weights,
     )
     engine: Engine
     if name == "openvino":
         from mathstrap.backends.local.openvino_engine import OpenVinoEngine
 
-        engine = OpenVinoEngine(path if facts.is_wide else widened(path), limits)
+        engine = OpenVinoEngine(path, limits)
     else:
         from mathstrap.backends.local.llama_engine import LlamaEngine
 
@@ -143,9 +153,14 @@ def check_installed(model: str) -> None:
     raise MissingExtraError(f"The embedded teacher lacks {', '.join(missing)}. Run: {install}")
 
 
-def choose_engine(wanted: EngineName, facts: GgufFacts) -> Literal["openvino", "llama.cpp"]:
-    """Return the engine for a model; raises InputError if the one asked for cannot run it."""
-    from mathstrap.backends.local.openvino_engine import ARCHITECTURES
+def choose_engine(
+    wanted: EngineName, facts: GgufFacts, num_threads: int = 0
+) -> Literal["openvino", "llama.cpp"]:
+    """Return the engine for a model; raises InputError if the one asked for cannot run it.
+
+    Large models are for llama.cpp where bf16 is missing: openvino then multiplies in f32, at half of its speed.
+    """
+    from mathstrap.backends.local.openvino_engine import ARCHITECTURES, usable_precision
 
     fits = facts.architecture in ARCHITECTURES
     if wanted == "openvino" and not fits:
@@ -155,7 +170,8 @@ def choose_engine(wanted: EngineName, facts: GgufFacts) -> Literal["openvino", "
         )
     if wanted != "auto":
         return wanted
-    if fits and facts.num_weights <= MOST_WEIGHTS_WIDENED and find_spec("openvino_genai"):
+    is_small = facts.num_weights <= MOST_WEIGHTS_WIDENED
+    if fits and find_spec("openvino_genai") and (is_small or usable_precision("bf16", num_threads) == "bf16"):
         return "openvino"
     if find_spec("xllamacpp") is None:
         raise missing_extra("xllamacpp", "local")

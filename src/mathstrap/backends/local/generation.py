@@ -14,6 +14,7 @@ from mathstrap.types import Sampling
 _OPENED = regex(r"(?:<(?:[a-z]+[:_])?(?:think|thinking|thought|reasoning)>|\[THINK\])\s*\Z")
 
 Precision = Literal["f32", "bf16"]
+Weights = Literal["f16", "int8"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,13 +51,17 @@ class GenerationRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions:
-    """Limits of an engine: tokens of one sequence (prompt and reply), sequences at once, threads (0: all), cache."""
+    """Limits of an engine: tokens of one sequence (prompt and reply), sequences at once, threads (0: all), cache.
+
+    Precision and weights are openvino's: numbers in which it multiplies, and numbers in which it keeps the model.
+    """
 
     context_tokens: int
     num_sequences: int
     num_threads: int = 0
     cache_gib: int = 2
     precision: Precision = "f32"
+    weights: Weights = "f16"
 
 
 class Engine(Protocol):

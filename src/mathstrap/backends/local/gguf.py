@@ -1,8 +1,8 @@
-"""Read the facts in a GGUF file's header, find the bundled model, and convert its weights to F16.
+"""Read the facts in a GGUF file's header, find the bundled model, and write its weights in another format.
 
-Knows nothing of engines. Widening exists because openvino-genai stores the offset of a Q4_1 or K-quant block as a whole
-number of steps, which changes the weights, and reads no F32 or BF16 matrices. F16 keeps the weights with a relative
-error below 2^-11.
+Knows nothing of engines. Other formats exist because openvino-genai stores the offset of a Q4_1 or K-quant block as a
+whole number of steps, which changes the weights, and reads no F32 or BF16 matrices. F16 keeps the weights with a
+relative error below 2^-11.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ import hashlib
 import logging
 import os
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
+from typing import Any, Literal
 
 from mathstrap.backends.local.gguf_header import Header, read_header
 from mathstrap.errors import InputError, missing_extra
@@ -26,10 +28,9 @@ log = logging.getLogger(__name__)
 BUNDLED_MODEL = "smollm2-135m"
 BUNDLED_NAMES = {"", "embedded", BUNDLED_MODEL}
 _BUNDLED_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-_FILE_TYPE_F16 = 1
 _KIND_F16 = 1
 _SAMPLE_BYTES = 4 << 20  # at each end of a file: hashing all of it at every start would take seconds
-_WIDE_FORMAT = 1  # in the name of every widened file; raise it when `_write_wide` writes something else
+_COPY_FORMAT = 1  # in the name of every converted file; raise it when `write_as` writes something else
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,39 +96,54 @@ def read_facts(path: Path) -> GgufFacts:
 def widened(path: Path, cache: Path | None = None) -> Path:
     """Return a copy of the model with every matrix as F16, written once to the user's cache folder.
 
-    The copy takes two bytes per weight (270 MB for the bundled model). If the cache folder is not writable, the copy
-    goes to the temporary folder. It is renamed when complete, so a half-written copy is never read.
+    The copy takes two bytes per weight (270 MB for the bundled model).
     """
-    name = f"{path.stem}-{_fingerprint(path)}-F16.gguf"
+    return written_once(
+        path, f"{path.stem}-{fingerprint(path)}-F16.gguf", lambda target: write_as(path, target, "F16"), cache
+    )
+
+
+def written_once(path: Path, name: str, write: Callable[[Path], None], cache: Path | None = None) -> Path:
+    """Return the file `name` of the user's cache folder, which `write` fills the first time.
+
+    The name may have a folder of its own before it. Where the cache folder is not writable, the file goes to the
+    temporary folder. It is renamed when complete, so a half-written file is never read. Raises InputError where
+    neither has room; `path` is the model that the error names.
+    """
     home = cache or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     for folder in (home / "mathstrap", Path(tempfile.gettempdir()) / f"mathstrap-{os.geteuid()}"):
         target = folder / name
         try:
             private_folder(folder)  # nobody else may place weights there, because they decide what is computed
+            private_folder(target.parent)
             if is_own_file(target):
                 return target
-            remove_orphans(folder)
-            handle, name_of_partial = tempfile.mkstemp(prefix=f".{name}.", suffix=f".{os.getpid()}.tmp", dir=folder)
+            remove_orphans(target.parent)
+            handle, name_of_partial = tempfile.mkstemp(
+                prefix=f".{target.name}.", suffix=f".{os.getpid()}.tmp", dir=target.parent
+            )
         except OSError:
             continue
         os.close(handle)
         partial = Path(name_of_partial)
         try:
-            _write_wide(path, partial)
+            write(partial)
             partial.replace(target)
         except OSError as error:
-            log.warning("%s: cannot keep the widened model here: %s", folder, error)
+            log.warning("%s: cannot keep the converted model here: %s", folder, error)
             continue
         finally:
             partial.unlink(missing_ok=True)
         return target
-    raise InputError(f"{path}: neither {home} nor {tempfile.gettempdir()} has room for its F16 copy. Free some space.")
+    raise InputError(
+        f"{path}: neither {home} nor {tempfile.gettempdir()} has room for its converted copy. Free some space."
+    )
 
 
-def _fingerprint(path: Path) -> str:
+def fingerprint(path: Path) -> str:
     """Return a hash of size, header and last weights, so that every environment shares one copy."""
     size = path.stat().st_size
-    digest = hashlib.blake2b(f"{size}|{_WIDE_FORMAT}|".encode(), digest_size=6)
+    digest = hashlib.blake2b(f"{size}|{_COPY_FORMAT}|".encode(), digest_size=6)
     with path.open("rb") as file:
         digest.update(file.read(_SAMPLE_BYTES))
         file.seek(max(0, size - _SAMPLE_BYTES))
@@ -143,8 +159,13 @@ def _header(path: Path) -> Header:
     return read_header(path, {int(kind): sizes for kind, sizes in GGML_QUANT_SIZES.items()})
 
 
-def _write_wide(source: Path, target: Path) -> None:
+def write_as(source: Path, target: Path, kind: Literal["F16", "Q8_0"]) -> None:
+    """Write the model with its matrices as `kind`; a matrix whose rows do not fit into whole blocks becomes F16.
+
+    One matrix at a time is in memory.
+    """
     import gguf
+    import numpy as np
     from gguf.quants import dequantize, quantize
 
     _header(source)
@@ -154,16 +175,26 @@ def _write_wide(source: Path, target: Path) -> None:
     for key, field in reader.fields.items():
         if key.startswith("GGUF.") or key == "general.architecture":
             continue
-        value = _FILE_TYPE_F16 if key == "general.file_type" else field.contents()
+        value = int(gguf.LlamaFileType[f"MOSTLY_{kind}"]) if key == "general.file_type" else field.contents()
         inner = field.types[1] if field.types[0] == gguf.GGUFValueType.ARRAY else None
         writer.add_key_value(key, value, field.types[0], inner)
+
+    def kind_of(tensor: Any) -> Any:
+        if tensor.tensor_type == kinds.F32 and len(tensor.shape) == 1:
+            return kinds.F32
+        return kinds[kind] if tensor.shape[0] % gguf.GGML_QUANT_SIZES[kinds[kind]][0] == 0 else kinds.F16
+
     for tensor in reader.tensors:
-        if tensor.tensor_type == kinds.F16 or (tensor.tensor_type == kinds.F32 and len(tensor.shape) == 1):
-            writer.add_tensor(tensor.name, tensor.data, raw_dtype=tensor.tensor_type)
-        else:
-            wide = quantize(dequantize(tensor.data, tensor.tensor_type), kinds.F16)
-            writer.add_tensor(tensor.name, wide, raw_dtype=kinds.F16)
+        block, num_bytes = gguf.GGML_QUANT_SIZES[kind_of(tensor)]
+        shape = [int(size) for size in reversed(tensor.shape)]
+        writer.add_tensor_info(
+            tensor.name, shape, np.dtype(np.float32), prod(shape) // block * num_bytes, kind_of(tensor)
+        )
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
+    writer.write_ti_data_to_file()
+    for tensor in reader.tensors:
+        wanted = kind_of(tensor)
+        same = tensor.tensor_type == wanted
+        writer.write_tensor_data(tensor.data if same else quantize(dequantize(tensor.data, tensor.tensor_type), wanted))
     writer.close()

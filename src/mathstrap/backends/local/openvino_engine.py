@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.backends.local.generation import EngineOptions, Generation, GenerationRequest, Precision, cut_at_stop
+from mathstrap.backends.local.gguf import read_facts, widened
+from mathstrap.backends.local.int8 import int8_model
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
 # The architectures that openvino-genai can read from a GGUF file.
@@ -62,7 +64,13 @@ class OpenVinoEngine:
         if options.num_threads:
             properties["INFERENCE_NUM_THREADS"] = options.num_threads
         try:
-            self._pipeline = genai.ContinuousBatchingPipeline(str(model_path), schedule, "CPU", properties)
+            if options.weights == "int8":
+                tokenizer = genai.Tokenizer(str(model_path))
+                folder = str(int8_model(model_path))
+                self._pipeline = genai.ContinuousBatchingPipeline(folder, tokenizer, schedule, "CPU", **properties)
+            else:
+                wide = model_path if read_facts(model_path).is_wide else widened(model_path)
+                self._pipeline = genai.ContinuousBatchingPipeline(str(wide), schedule, "CPU", properties)
         except RuntimeError as error:
             raise InputError(
                 f"{model_path}: openvino-genai cannot load this model: {_first_line(error)}. "
