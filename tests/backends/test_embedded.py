@@ -118,14 +118,20 @@ def test_one_thread_gets_f32_because_bf16_would_end_the_process() -> None:
 
 @pytest.mark.skipif(find_spec("openvino_genai") is None, reason="openvino-genai is not installed")
 @pytest.mark.parametrize(
-    ("architecture", "precision", "engine"),
-    [("qwen2", "bf16", "openvino"), ("qwen2", "f32", "llama.cpp"), ("gemma3", "bf16", "llama.cpp")],
+    ("architecture", "precision", "billions", "engine"),
+    [
+        ("qwen2", "bf16", 1.5, "openvino"),
+        ("qwen2", "f32", 1.5, "llama.cpp"),
+        ("qwen2", "bf16", 7.6, "llama.cpp"),
+        ("gemma3", "bf16", 1.5, "llama.cpp"),
+    ],
 )
 def test_a_large_model_goes_to_openvino_where_the_cpu_multiplies_bf16(
-    architecture: str, precision: str, engine: str, monkeypatch: pytest.MonkeyPatch
+    architecture: str, precision: str, billions: float, engine: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("mathstrap.backends.local.openvino_engine.usable_precision", lambda *_: precision)
-    facts = GgufFacts(architecture=architecture, context_tokens=4096, num_weights=1_500_000_000, is_wide=False)
+    weights = int(billions * 1e9)
+    facts = GgufFacts(architecture=architecture, context_tokens=4096, num_weights=weights, is_wide=False)
     assert choose_engine("auto", facts) == engine
 
 

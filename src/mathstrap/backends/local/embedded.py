@@ -22,6 +22,8 @@ from mathstrap.types import Completion, Request
 EngineName = Literal["auto", "openvino", "llama.cpp"]
 # In F16, loading takes up to ten bytes per weight: 500 million weights take 5 GB, the most to expect of a laptop.
 MOST_WEIGHTS_WIDENED = 500_000_000
+# In int8, loading takes up to three bytes per weight: 12 GB.
+MOST_WEIGHTS_ROUNDED = 4_000_000_000
 LONGEST_CONTEXT = 4096
 
 
@@ -30,7 +32,7 @@ class EmbeddedSettings:
     """The keys of `teacher.settings`.
 
     engine       openvino (fast; llama, qwen2 and qwen3), llama.cpp (every GGUF), or auto: openvino for the models it
-                 can run, but above 500 million weights only on a CPU with bf16; llama.cpp for the others
+                 can run up to 4 billion weights, above 500 million only on a CPU with bf16; llama.cpp for the others
     precision    openvino: the numbers of its products. f32 gives the replies of transformers; bf16 is about twice as
                  fast on CPUs that have it, others fall back to f32; auto is f32, or bf16 with weights in int8
     weights      openvino: f16 keeps those of the file, int8 rounds every row of a matrix to 8 bits: a quarter of the
@@ -158,7 +160,8 @@ def choose_engine(
 ) -> Literal["openvino", "llama.cpp"]:
     """Return the engine for a model; raises InputError if the one asked for cannot run it.
 
-    Large models are for llama.cpp where bf16 is missing: openvino then multiplies in f32, at half of its speed.
+    Large models are for llama.cpp where bf16 is missing: openvino then multiplies in f32, at half of its speed. So are
+    those that openvino would need more memory for than a laptop has.
     """
     from mathstrap.backends.local.openvino_engine import ARCHITECTURES, usable_precision
 
@@ -170,9 +173,10 @@ def choose_engine(
         )
     if wanted != "auto":
         return wanted
-    is_small = facts.num_weights <= MOST_WEIGHTS_WIDENED
-    if fits and find_spec("openvino_genai") and (is_small or usable_precision("bf16", num_threads) == "bf16"):
-        return "openvino"
+    if fits and find_spec("openvino_genai"):
+        most = MOST_WEIGHTS_ROUNDED if usable_precision("bf16", num_threads) == "bf16" else MOST_WEIGHTS_WIDENED
+        if facts.num_weights <= most:
+            return "openvino"
     if find_spec("xllamacpp") is None:
         raise missing_extra("xllamacpp", "local")
     return "llama.cpp"
