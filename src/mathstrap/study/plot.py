@@ -9,7 +9,10 @@ from mathstrap.study.result import DIRECTIONS, CellResult, StudyResult
 
 # Okabe and Ito's colours, which colour-blind readers can distinguish; the markers differ too.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+# More markers than colours, and no common divisor: the eighth arm has the first's colour, but not its marker.
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h")
+# Sizes closer than this share of the larger one would be printed over each other.
+CLOSEST_TICKS = 0.25
 
 
 def write_plots(result: StudyResult, folder: Path) -> dict[str, Path]:
@@ -43,7 +46,7 @@ def draw(result: StudyResult) -> Any:
     figure = Figure(figsize=(4.2 * columns, 3.4 * len(matches) + 0.5), layout="constrained")
     grid = figure.subplots(len(matches), columns, squeeze=False)
     arms = list(dict.fromkeys(cell.arm for cell in result.cells))
-    style = {arm: (COLOURS[place % 7], MARKERS[place % 7]) for place, arm in enumerate(arms)}
+    style = {arm: (COLOURS[place % len(COLOURS)], MARKERS[place % len(MARKERS)]) for place, arm in enumerate(arms)}
     for line, match in enumerate(matches):
         cells = [cell for cell in result.cells if cell.match == match]
         for column, direction in enumerate(directions):
@@ -84,10 +87,13 @@ def accuracy_axes(
         level = 100 * result.base[direction].score.value
         axes.axhline(level, color="#777777", linestyle=":", linewidth=1, label="untrained")
     axes.set_xscale("log")
-    ticks = sorted(sizes)
+    ticks: list[float] = []
+    for size in sorted(sizes):
+        if not ticks or ticks[-1] <= size * (1 - CLOSEST_TICKS):
+            ticks.append(size)
     axes.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
     axes.set_xticks([], minor=True)
-    axes.set_xlim(min(ticks) / 1.25, max(ticks) * 1.25)
+    axes.set_xlim(min(sizes) / 1.25, max(sizes) * 1.25)
     axes.set_ylim(bottom=0)
     axes.set_xlabel("training samples")
     axes.set_ylabel("accuracy, %")
