@@ -15,7 +15,7 @@ from typing import Literal
 
 from mathstrap.backends import TeacherOptions, checked_settings
 from mathstrap.backends.local.generation import Engine, EngineOptions, GenerationRequest
-from mathstrap.backends.local.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts
+from mathstrap.backends.local.gguf import BUNDLED_MODEL, BUNDLED_NAMES, GgufFacts, find_model, read_facts, widened
 from mathstrap.errors import InputError, MissingExtraError, missing_extra
 from mathstrap.types import Completion, Request
 
@@ -132,7 +132,7 @@ def open_teacher(options: TeacherOptions) -> EmbeddedTeacher:
     if name == "openvino":
         from mathstrap.backends.local.openvino_engine import OpenVinoEngine
 
-        engine = OpenVinoEngine(path, limits)
+        engine = OpenVinoEngine(path if facts.is_wide or weights == "int8" else widened(path), limits)
     else:
         from mathstrap.backends.local.llama_engine import LlamaEngine
 

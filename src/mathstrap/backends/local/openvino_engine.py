@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from mathstrap.backends.local.generation import EngineOptions, Generation, GenerationRequest, Precision, cut_at_stop
-from mathstrap.backends.local.gguf import read_facts, widened
 from mathstrap.backends.local.int8 import int8_model
 from mathstrap.errors import InputError, TeacherError, TransientError, missing_extra
 
@@ -69,8 +68,7 @@ class OpenVinoEngine:
                 folder = str(int8_model(model_path))
                 self._pipeline = genai.ContinuousBatchingPipeline(folder, tokenizer, schedule, "CPU", **properties)
             else:
-                wide = model_path if read_facts(model_path).is_wide else widened(model_path)
-                self._pipeline = genai.ContinuousBatchingPipeline(str(wide), schedule, "CPU", properties)
+                self._pipeline = genai.ContinuousBatchingPipeline(str(model_path), schedule, "CPU", properties)
         except RuntimeError as error:
             raise InputError(
                 f"{model_path}: openvino-genai cannot load this model: {_first_line(error)}. "
